@@ -1,0 +1,106 @@
+//! The activity: the lean view of an event.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Action, Actor, ActorKind, AuditEvent, EventId, NewEvent, OrganizationRef, Scope, Source,
+    Timestamp,
+};
+
+/// The lean view of an event: who did what, when, on which service.
+///
+/// An event gives an activity, and an activity gives an event from which the same activity comes
+/// back.
+///
+/// ```
+/// use audit_core::{Activity, Actor, NewEvent};
+///
+/// let event = NewEvent::new("service.start", Actor::api("key_1").ip("10.0.0.7"));
+/// let activity = Activity::from(&event);
+/// assert_eq!(activity.actor_id.as_deref(), Some("key_1"));
+/// assert_eq!(Activity::from(&NewEvent::from(activity.clone())), activity);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Activity {
+    /// The id of the event.
+    pub id: EventId,
+    /// When it happened.
+    pub created_at: Timestamp,
+    /// What was done, `type` in JSON.
+    #[serde(rename = "type")]
+    pub action: Action,
+    /// What kind of party acted.
+    pub actor_kind: ActorKind,
+    /// The actor's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
+    /// Anything more about the actor, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_details: Option<String>,
+    /// The address from which the actor came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_ip: Option<String>,
+    /// The organization that the activity is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<OrganizationRef>,
+    /// The service that the activity is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+    /// The foreign system that recorded it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+}
+
+impl From<&NewEvent> for Activity {
+    fn from(event: &NewEvent) -> Self {
+        Self {
+            id: event.id,
+            created_at: event.occurred_at,
+            action: event.action.clone(),
+            actor_kind: event.actor.kind.clone(),
+            actor_id: event.actor.id.clone(),
+            actor_details: event.actor.details.clone(),
+            actor_ip: event.actor.ip.clone(),
+            organization: event.organization.clone(),
+            service_id: event.scope.service.clone(),
+            source: event.source.clone(),
+        }
+    }
+}
+
+impl From<&AuditEvent> for Activity {
+    /// The organization is the log's own where the event names no other.
+    fn from(event: &AuditEvent) -> Self {
+        let own = || event.log.organization_id().map(OrganizationRef::from);
+        Self {
+            id: event.id,
+            created_at: event.occurred_at,
+            action: event.action.clone(),
+            actor_kind: event.actor.kind.clone(),
+            actor_id: event.actor.id.clone(),
+            actor_details: event.actor.details.clone(),
+            actor_ip: event.actor.ip.clone(),
+            organization: event.organization.clone().or_else(own),
+            service_id: event.scope.service.clone(),
+            source: event.source.clone(),
+        }
+    }
+}
+
+impl From<Activity> for NewEvent {
+    fn from(activity: Activity) -> Self {
+        let actor = Actor {
+            id: activity.actor_id,
+            details: activity.actor_details,
+            ip: activity.actor_ip,
+            ..Actor::new(activity.actor_kind)
+        };
+        NewEvent {
+            organization: activity.organization,
+            scope: Scope { service: activity.service_id, ..Scope::default() },
+            source: activity.source,
+            ..NewEvent::new(activity.action, actor).id(activity.id).occurred_at(activity.created_at)
+        }
+    }
+}

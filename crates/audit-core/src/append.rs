@@ -1,0 +1,269 @@
+//! The batch: what an append decides before anything is written. For those who write a store.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{self, BATCH_BYTES, BATCH_EVENTS};
+use crate::{
+    AuditEvent, Error, ErrorKind, EventId, Log, NewEvent, PreparedEvent, Result, Sequence,
+    StoredEvent, Timestamp, Violation, index::Term,
+};
+
+/// Where an appended event stands in its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The event's id.
+    pub id: EventId,
+    /// The event's number in its log.
+    pub sequence: Sequence,
+    /// When the store took it in.
+    pub recorded_at: Timestamp,
+    /// Whether the log held the event already: the other fields are then those of the first time.
+    pub redelivered: bool,
+}
+
+/// The end of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The number of the last event; zero in an empty log.
+    pub size: Sequence,
+    /// When the last event was taken in.
+    pub recorded_at: Timestamp,
+}
+
+impl Default for Head {
+    /// The head of an empty log.
+    fn default() -> Self {
+        Self { size: Sequence::ZERO, recorded_at: Timestamp::MIN }
+    }
+}
+
+/// The events of one append, checked and encoded.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    log: Log,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Event {
+        event: PreparedEvent,
+        terms: Vec<Term>,
+    },
+    /// The same event as the entry of this index.
+    Repeat(usize),
+}
+
+/// A batch whose every event has its place.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// One receipt for each event of the batch, in its order.
+    pub receipts: Vec<Receipt>,
+    /// The events to write, by sequence.
+    pub new: Vec<PlacedEvent>,
+    /// The head of the log when they are written.
+    pub head: Head,
+}
+
+/// An event to write.
+#[derive(Clone, Debug)]
+pub struct PlacedEvent {
+    /// The event's id.
+    pub id: EventId,
+    /// The event's number.
+    pub sequence: Sequence,
+    /// When the event occurred.
+    pub occurred_at: Timestamp,
+    /// What to store.
+    pub stored: StoredEvent,
+    /// The terms to index it under.
+    pub terms: Vec<Term>,
+}
+
+impl Batch {
+    /// Checks and encodes the events of one append. This is the costly part, and needs no lock.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], with the field as `events[3].actor.id`, for an event that breaks a
+    /// bound, for more than [`BATCH_EVENTS`] events, or more than [`BATCH_BYTES`] bytes.
+    /// [`ErrorKind::Conflict`] if two different events of the batch have one id.
+    pub fn new(log: Log, events: Vec<NewEvent>) -> Result<Self> {
+        limits::count("events", events.len(), BATCH_EVENTS)?;
+        let mut size = 0;
+        let mut entries: Vec<Entry> = Vec::with_capacity(events.len());
+        let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
+        for (index, content) in events.into_iter().enumerate() {
+            let earlier = *first.entry(content.id).or_insert(index);
+            if earlier < index {
+                match &entries[earlier] {
+                    Entry::Event { event, .. } if *event.content() == content => {
+                        entries.push(Entry::Repeat(earlier));
+                        continue;
+                    }
+                    _ => return Err(conflict(index)),
+                }
+            }
+            let event = PreparedEvent::new(content)
+                .map_err(|error| error.below(&format!("events[{index}]")))?;
+            size += event.size();
+            if size > BATCH_BYTES {
+                let violation = Violation::TooLong { limit: BATCH_BYTES, actual: size };
+                return Err(Error::invalid("events", violation));
+            }
+            entries.push(Entry::Event { terms: Term::of(event.content()), event });
+        }
+        Ok(Self { log, entries })
+    }
+
+    /// The log to which the events go.
+    pub fn log(&self) -> Log {
+        self.log
+    }
+
+    /// How many events there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no event.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Gives each event its place behind `head`, at the store's time `now`. `find` looks an event
+    /// up in the log by its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`], with the field as `events[3].id`, if an id is taken by different
+    /// content. Whatever `find` returns.
+    pub fn place(
+        self,
+        head: Head,
+        now: Timestamp,
+        mut find: impl FnMut(EventId) -> Result<Option<AuditEvent>>,
+    ) -> Result<Placement> {
+        let recorded_at = now.max(head.recorded_at);
+        let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
+        let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
+        for (index, entry) in self.entries.into_iter().enumerate() {
+            let (event, terms) = match entry {
+                Entry::Event { event, terms } => (event, terms),
+                Entry::Repeat(earlier) => {
+                    receipts.push(Receipt { redelivered: true, ..receipts[earlier] });
+                    continue;
+                }
+            };
+            let id = event.content().id;
+            if let Some(first) = find(id)? {
+                if !is_redelivery(&first, event.content()) {
+                    return Err(conflict(index));
+                }
+                let AuditEvent { sequence, recorded_at, .. } = first;
+                receipts.push(Receipt { id, sequence, recorded_at, redelivered: true });
+                continue;
+            }
+            let (sequence, occurred_at) = (head.size.next(), event.content().occurred_at);
+            let stored = event.seal(self.log, sequence, recorded_at)?;
+            head = Head { size: sequence, recorded_at };
+            receipts.push(Receipt { id, sequence, recorded_at, redelivered: false });
+            new.push(PlacedEvent { id, sequence, occurred_at, stored, terms });
+        }
+        Ok(Placement { receipts, new, head })
+    }
+}
+
+fn conflict(index: usize) -> Error {
+    Error::new(ErrorKind::Conflict).with_field(format!("events[{index}].id"))
+}
+
+/// Whether `content` is what was appended first. Of an event whose personal part is erased, only
+/// the record is left to compare.
+fn is_redelivery(first: &AuditEvent, content: &NewEvent) -> bool {
+    if !first.erased {
+        return first.has_content(content);
+    }
+    let mut content = content.clone();
+    let actor = &mut content.actor;
+    for field in [
+        &mut actor.name,
+        &mut actor.email,
+        &mut actor.ip,
+        &mut actor.user_agent,
+        &mut actor.details,
+    ] {
+        *field = None;
+    }
+    for organization in [&mut content.organization, &mut content.actor.organization] {
+        organization.iter_mut().for_each(|organization| organization.name = None);
+    }
+    content.targets.iter_mut().for_each(|target| target.name = None);
+    first.has_content(&NewEvent {
+        change: crate::Change::default(),
+        message: crate::Message::default(),
+        place: None,
+        reason: None,
+        metadata: crate::json::Object::new(),
+        ..content
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Actor;
+
+    fn event(action: &'static str) -> NewEvent {
+        NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
+    }
+
+    fn place(events: Vec<NewEvent>, found: Option<AuditEvent>) -> Result<Placement> {
+        let head = Head { size: Sequence::new(4)?, recorded_at: Timestamp::MAX };
+        Batch::new(Log::Platform, events)?.place(head, Timestamp::now(), |_| Ok(found.clone()))
+    }
+
+    #[test]
+    fn numbers_are_dense_and_time_does_not_go_back() {
+        let placement = place(vec![event("a"), event("b")], None).unwrap();
+        let numbers: Vec<_> = placement.receipts.iter().map(|r| r.sequence.get()).collect();
+        assert_eq!(numbers, [5, 6]);
+        assert_eq!(placement.head.size.get(), 6);
+        assert!(placement.receipts.iter().all(|r| r.recorded_at == Timestamp::MAX));
+    }
+
+    #[test]
+    fn the_same_event_twice_in_a_batch_is_one() {
+        let first = event("a");
+        let placement = place(vec![first.clone(), event("b"), first.clone()], None).unwrap();
+        assert_eq!(placement.new.len(), 2);
+        assert!(placement.receipts[2].redelivered);
+        assert_eq!(placement.receipts[2].sequence, placement.receipts[0].sequence);
+        let other = NewEvent { action: "c".into(), ..first.clone() };
+        let error = place(vec![first, other], None).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
+    }
+
+    #[test]
+    fn an_erased_event_is_recognised_by_its_record() {
+        let content = event("a");
+        let prepared = PreparedEvent::new(content.clone()).unwrap();
+        let sequence = Sequence::new(2).unwrap();
+        let mut stored = prepared.seal(Log::Platform, sequence, Timestamp::now()).unwrap();
+        stored.personal = None;
+        let erased = stored.open().unwrap();
+        let placement = place(vec![content.clone()], Some(erased.clone())).unwrap();
+        assert_eq!(placement.receipts[0].sequence, sequence);
+        assert!(place(vec![content.category("x")], Some(erased)).is_err());
+    }
+
+    #[test]
+    fn the_faulty_event_of_a_batch_is_named() {
+        let error = place(vec![event("a"), event("")], None).unwrap_err();
+        assert_eq!(error.field(), Some("events[1].action"));
+        let error = place(vec![event("a"); BATCH_EVENTS + 1], None).unwrap_err();
+        assert_eq!(error.field(), Some("events"));
+    }
+}

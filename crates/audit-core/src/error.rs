@@ -1,0 +1,298 @@
+//! The one error type of every store and every parser.
+
+use std::borrow::Cow;
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A [`std::result::Result`] with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn StdError + Send + Sync + 'static>;
+
+/// Why a call failed: a [kind](Self::kind), whether [a retry can help](Self::is_retryable), the
+/// [field](Self::field) at fault and the [source](StdError::source).
+///
+/// ```
+/// use audit_core::{Actor, ErrorKind, NewEvent, Violation};
+///
+/// let error = NewEvent::new("", Actor::user("u_7")).validate().unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Invalid);
+/// assert_eq!(error.field(), Some("action"));
+/// assert_eq!(error.violation(), Some(&Violation::Empty));
+/// assert!(!error.is_retryable());
+/// assert_eq!(error.to_string(), "invalid input: `action` must not be empty");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    field: Option<Cow<'static, str>>,
+    violation: Option<Violation>,
+    context: Option<&'static str>,
+    source: Option<Source>,
+}
+
+/// What went wrong, in the terms a caller can act on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The input breaks a rule of the model; [`Error::field`] and [`Error::violation`] say which.
+    Invalid,
+    /// The id is taken by different content. Nothing was changed.
+    Conflict,
+    /// There is no such thing, or it has been deleted.
+    NotFound,
+    /// The token is altered, malformed, or was issued for another log, filter, order or endpoint.
+    /// All of these are one error, so that it tells an attacker nothing.
+    InvalidToken,
+    /// This copy of the log is shorter than the snapshot that the token names: a replica that
+    /// lags, or a restored backup.
+    Behind,
+    /// Another writer held the store for longer than the configured time-out.
+    Busy,
+    /// The medium is full. Nothing was written; the store works again when space is freed.
+    StorageFull,
+    /// The store can be read but not written.
+    ReadOnly,
+    /// The stored bytes are damaged.
+    Corrupt,
+    /// The store was written by another version, or runs on a library that is not safe to use.
+    Incompatible,
+    /// The store has been closed.
+    Closed,
+    /// The engine below failed for a reason of its own; see the source.
+    Unavailable,
+}
+
+/// The rule that an input broke, with its bound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Must hold at least one character or item.
+    Empty,
+    /// Is required and absent.
+    Missing,
+    /// A text or encoding of more bytes than allowed.
+    TooLong {
+        /// The most bytes allowed.
+        limit: usize,
+        /// The bytes found.
+        actual: usize,
+    },
+    /// More items than allowed.
+    TooMany {
+        /// The most items allowed.
+        limit: usize,
+        /// The items found.
+        actual: usize,
+    },
+    /// JSON nested deeper than allowed.
+    TooDeep {
+        /// The most levels allowed.
+        limit: usize,
+    },
+    /// A number or time outside its range, both ends allowed.
+    OutOfRange {
+        /// The least value allowed.
+        min: i64,
+        /// The greatest value allowed.
+        max: i64,
+    },
+    /// Not of the form that the field takes.
+    Malformed {
+        /// The form that the field takes.
+        expected: &'static str,
+    },
+    /// No such field exists.
+    UnknownField,
+    /// The same key stands twice.
+    DuplicateKey,
+    /// A number or time with more digits than can be kept exactly.
+    Inexact,
+}
+
+impl Error {
+    /// An error of `kind`.
+    pub fn new(kind: ErrorKind) -> Self {
+        Self(Box::new(Inner { kind, field: None, violation: None, context: None, source: None }))
+    }
+
+    /// The input at `field` breaks a rule.
+    pub fn invalid(field: impl Into<Cow<'static, str>>, violation: Violation) -> Self {
+        let mut error = Self::new(ErrorKind::Invalid).with_field(field);
+        error.0.violation = Some(violation);
+        error
+    }
+
+    /// The input at `field` is not of the form `expected`.
+    pub fn malformed(field: impl Into<Cow<'static, str>>, expected: &'static str) -> Self {
+        Self::invalid(field, Violation::Malformed { expected })
+    }
+
+    /// There is no such `what`, for example `"organization"`.
+    pub fn not_found(what: &'static str) -> Self {
+        Self::new(ErrorKind::NotFound).with_field(what)
+    }
+
+    /// Names the field at fault, as a path: `targets[2].id`.
+    #[must_use]
+    pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// Puts `parent` before the field at fault: `id` below `events[4]` becomes `events[4].id`.
+    #[must_use]
+    pub fn below(mut self, parent: &str) -> Self {
+        self.0.field = Some(match self.0.field.take() {
+            Some(field) if !field.is_empty() => Cow::Owned(format!("{parent}.{field}")),
+            _ => Cow::Owned(parent.to_owned()),
+        });
+        self
+    }
+
+    /// Says in a few fixed words what was being done.
+    #[must_use]
+    pub fn with_context(mut self, context: &'static str) -> Self {
+        self.0.context = Some(context);
+        self
+    }
+
+    /// Keeps the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The path of the field at fault, where there is one.
+    pub fn field(&self) -> Option<&str> {
+        self.0.field.as_deref()
+    }
+
+    /// The rule that was broken, where the input is at fault.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.0.violation.as_ref()
+    }
+
+    /// Whether the same call can succeed later, unchanged.
+    pub fn is_retryable(&self) -> bool {
+        self.0.kind.is_retryable()
+    }
+}
+
+impl ErrorKind {
+    /// Whether the same call can succeed later, unchanged.
+    pub fn is_retryable(self) -> bool {
+        matches!(self, Self::Behind | Self::Busy | Self::StorageFull | Self::Unavailable)
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Invalid => "invalid input",
+            Self::Conflict => "the id is taken by different content",
+            Self::NotFound => "not found",
+            Self::InvalidToken => "the token is not valid here",
+            Self::Behind => "the log is shorter than the snapshot of the token",
+            Self::Busy => "another writer held the store for too long",
+            Self::StorageFull => "the storage is full",
+            Self::ReadOnly => "the store is read-only",
+            Self::Corrupt => "the stored bytes are damaged",
+            Self::Incompatible => "the store is of an incompatible version",
+            Self::Closed => "the store is closed",
+            Self::Unavailable => "the storage engine failed",
+        })
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("must not be empty"),
+            Self::Missing => f.write_str("is missing"),
+            Self::TooLong { limit, actual } => {
+                write!(f, "has {actual} bytes, more than the limit of {limit}")
+            }
+            Self::TooMany { limit, actual } => {
+                write!(f, "has {actual} items, more than the limit of {limit}")
+            }
+            Self::TooDeep { limit } => write!(f, "is nested deeper than {limit} levels"),
+            Self::OutOfRange { min, max } => write!(f, "must be from {min} to {max}"),
+            Self::Malformed { expected } => write!(f, "must be {expected}"),
+            Self::UnknownField => f.write_str("is not a known field"),
+            Self::DuplicateKey => f.write_str("stands twice"),
+            Self::Inexact => f.write_str("has more digits than can be kept exactly"),
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { kind, field, violation, context, source } = &*self.0;
+        if let Some(context) = context {
+            write!(f, "{context}: ")?;
+        }
+        write!(f, "{kind}")?;
+        match (field, violation) {
+            (Some(field), Some(violation)) => write!(f, ": `{field}` {violation}")?,
+            (Some(field), None) => write!(f, ": `{field}`")?,
+            (None, Some(violation)) => write!(f, ": {violation}")?,
+            (None, None) => {}
+        }
+        // A parser's own words say where; they are kept apart as the source for programs.
+        match (kind, source) {
+            (ErrorKind::Invalid, Some(source)) => write!(f, " ({source})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("field", &self.0.field)
+            .field("violation", &self.0.violation)
+            .field("context", &self.0.context)
+            .field("source", &self.0.source)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_is_kept_and_the_path_grows_outwards() {
+        let error = Error::malformed("id", "a UUID")
+            .with_source(std::io::Error::other("cause"))
+            .below("events[4]");
+        assert_eq!(error.field(), Some("events[4].id"));
+        assert!(error.source().is_some_and(|s| s.is::<std::io::Error>()));
+        assert_eq!(error.to_string(), "invalid input: `events[4].id` must be a UUID (cause)");
+    }
+
+    #[test]
+    fn only_passing_faults_are_worth_a_retry() {
+        for kind in [ErrorKind::Busy, ErrorKind::StorageFull, ErrorKind::Behind] {
+            assert!(Error::new(kind).is_retryable());
+        }
+        for kind in [ErrorKind::Conflict, ErrorKind::InvalidToken, ErrorKind::Corrupt] {
+            assert!(!Error::new(kind).is_retryable());
+        }
+    }
+}

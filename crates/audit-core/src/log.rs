@@ -1,0 +1,88 @@
+//! The log: the unit of order, of proof, of retention.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::OrganizationId;
+
+/// The log to which an event belongs. Every query names exactly one.
+///
+/// In JSON an organization's log is its id, the platform's is `"platform"`.
+///
+/// ```
+/// use audit_core::{Log, OrganizationId};
+///
+/// let log = Log::organization(OrganizationId::new());
+/// assert_ne!(log, Log::Platform);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Log {
+    /// The platform's own log: what super-admins do.
+    Platform,
+    /// The log of one organization.
+    Organization(OrganizationId),
+}
+
+impl Log {
+    /// The log of one organization.
+    pub fn organization(id: impl Into<OrganizationId>) -> Self {
+        Self::Organization(id.into())
+    }
+
+    /// The organization that the log belongs to; `None` for the platform's.
+    pub fn organization_id(&self) -> Option<OrganizationId> {
+        match self {
+            Self::Platform => None,
+            Self::Organization(id) => Some(*id),
+        }
+    }
+
+    /// A key that names the log in bytes: empty for the platform, else the organization's id.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Platform => &[],
+            Self::Organization(id) => id.as_bytes(),
+        }
+    }
+}
+
+const PLATFORM: &str = "platform";
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Platform => f.write_str(PLATFORM),
+            Self::Organization(id) => id.fmt(f),
+        }
+    }
+}
+
+impl From<OrganizationId> for Log {
+    fn from(id: OrganizationId) -> Self {
+        Self::Organization(id)
+    }
+}
+
+impl From<Log> for String {
+    fn from(log: Log) -> Self {
+        log.to_string()
+    }
+}
+
+impl TryFrom<String> for Log {
+    type Error = crate::Error;
+
+    fn try_from(text: String) -> crate::Result<Self> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for Log {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> crate::Result<Self> {
+        if text == PLATFORM { Ok(Self::Platform) } else { text.parse().map(Self::Organization) }
+    }
+}

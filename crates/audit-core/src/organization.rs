@@ -1,0 +1,387 @@
+//! The organization: a tenant, and the changes made to it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::json::{self, Object};
+use crate::limits::{self, ID, PRIVATE_ENDPOINTS, TEXT};
+use crate::{
+    Action, Actor, Change, ChangeSetId, Error, Message, NewEvent, OrganizationId, Request, Result,
+    Timestamp, Violation,
+};
+
+/// A tenant: it owns one log, and its own changes are events of that log.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Organization {
+    /// The organization's id.
+    pub id: OrganizationId,
+    /// The id by which another system knows the organization. At most [`ID`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The name for people. 1 to [`ID`] bytes.
+    pub name: String,
+    /// The private endpoints, in the order in which they were added. At most
+    /// [`PRIVATE_ENDPOINTS`].
+    #[serde(default)]
+    pub private_endpoints: Vec<PrivateEndpoint>,
+    /// Settings that the service keeps with the organization. At most
+    /// [`JSON_DEPTH`](limits::JSON_DEPTH) levels and [`TEXT`] bytes as JSON.
+    #[serde(default, deserialize_with = "json::object")]
+    pub settings: Object,
+    /// The e-mail address of the creator. At most [`ID`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A private connection from a customer's cloud network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrivateEndpoint {
+    /// The endpoint's id in its cloud, unique within the organization. 1 to [`ID`] bytes.
+    pub id: String,
+    /// What it is for. At most [`TEXT`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The cloud: `aws`. At most [`ID`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_provider: Option<String>,
+    /// The cloud's region: `us-east-1`. At most [`ID`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// An organization as an event names it: by its id in the source's own form, and its name then.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OrganizationRef {
+    /// The id, in the form that the source gives it. At most [`ID`] bytes.
+    pub id: String,
+    /// The name at the time of the event. At most [`TEXT`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl OrganizationRef {
+    /// The organization `id`.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), name: None }
+    }
+
+    /// Sets the name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    pub(crate) fn validate(&self, field: &str) -> Result<()> {
+        limits::text(format_args!("{field}.id"), &self.id, ID)?;
+        limits::optional(format_args!("{field}.name"), self.name.as_deref(), TEXT)
+    }
+}
+
+impl From<OrganizationId> for OrganizationRef {
+    fn from(id: OrganizationId) -> Self {
+        Self::new(id.to_string())
+    }
+}
+
+/// An organization to create.
+///
+/// ```
+/// use audit_core::NewOrganization;
+///
+/// let new = NewOrganization::new("Acme Corp").created_by("founder@acme.example");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewOrganization {
+    /// The id; a new UUIDv7 unless given.
+    pub id: OrganizationId,
+    /// The id by which another system knows the organization.
+    pub external_id: Option<String>,
+    /// The name for people.
+    pub name: String,
+    /// The private endpoints.
+    pub private_endpoints: Vec<PrivateEndpoint>,
+    /// Settings that the service keeps with the organization.
+    pub settings: Object,
+    /// The e-mail address of the creator.
+    pub created_by: Option<String>,
+}
+
+impl NewOrganization {
+    /// An organization named `name`, with a new id.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            id: OrganizationId::new(),
+            external_id: None,
+            name: name.into(),
+            private_endpoints: Vec::new(),
+            settings: Object::new(),
+            created_by: None,
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<OrganizationId>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Sets the id by which another system knows the organization.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Some(id.into());
+        self
+    }
+
+    /// Adds a private endpoint.
+    #[must_use]
+    pub fn private_endpoint(mut self, endpoint: PrivateEndpoint) -> Self {
+        self.private_endpoints.push(endpoint);
+        self
+    }
+
+    /// Sets the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Object) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets the e-mail address of the creator.
+    #[must_use]
+    pub fn created_by(mut self, email: impl Into<String>) -> Self {
+        self.created_by = Some(email.into());
+        self
+    }
+}
+
+/// Changes to an organization: what is not set stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrganizationUpdate {
+    /// The new name.
+    pub name: Option<String>,
+    /// The ids of the private endpoints to remove, done before any is added. One that is not
+    /// there is no error, so that an update can be repeated.
+    pub remove_endpoints: Vec<String>,
+    /// The private endpoints to add. One whose id is there replaces it.
+    pub add_endpoints: Vec<PrivateEndpoint>,
+    /// The new settings, as a whole.
+    pub settings: Option<Object>,
+}
+
+impl OrganizationUpdate {
+    /// Sets the name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Removes the private endpoint `id`.
+    #[must_use]
+    pub fn remove_endpoint(mut self, id: impl Into<String>) -> Self {
+        self.remove_endpoints.push(id.into());
+        self
+    }
+
+    /// Adds a private endpoint.
+    #[must_use]
+    pub fn add_endpoint(mut self, endpoint: PrivateEndpoint) -> Self {
+        self.add_endpoints.push(endpoint);
+        self
+    }
+
+    /// Replaces the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Object) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+}
+
+/// On whose behalf an organization is changed: what its event says beside the change itself.
+///
+/// ```
+/// use audit_core::{Actor, Attribution};
+///
+/// let by = Attribution::new(Actor::user("u_1")).reason("renamed after the merger");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribution {
+    /// Who changes it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: Option<String>,
+    /// The request in which it is changed.
+    pub request: Request,
+    /// The change made in several places of which this is one.
+    pub change_set_id: Option<ChangeSetId>,
+}
+
+impl Attribution {
+    /// On behalf of `actor`.
+    pub fn new(actor: Actor) -> Self {
+        Self { actor, reason: None, request: Request::default(), change_set_id: None }
+    }
+
+    /// Sets the reason.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Sets the request.
+    #[must_use]
+    pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
+        self.request = Request::new(method, path);
+        self
+    }
+
+    /// Sets the change set.
+    #[must_use]
+    pub fn change_set_id(mut self, id: impl Into<ChangeSetId>) -> Self {
+        self.change_set_id = Some(id.into());
+        self
+    }
+}
+
+impl From<Actor> for Attribution {
+    fn from(actor: Actor) -> Self {
+        Self::new(actor)
+    }
+}
+
+/// The action of a change, its title for people, and its key in a catalogue of messages.
+type ChangeKind = (Action, &'static str, &'static str);
+const CREATED: ChangeKind =
+    (Action::ORGANIZATION_CREATED, "Organization created", "OrganizationCreated");
+const UPDATED: ChangeKind =
+    (Action::ORGANIZATION_UPDATED, "Organization updated", "OrganizationUpdated");
+const DELETED: ChangeKind =
+    (Action::ORGANIZATION_DELETED, "Organization deleted", "OrganizationDeleted");
+
+// What a store does to an organization, worked out here so that every store does the same.
+impl Organization {
+    /// The organization that `new` asks for, and the event of its creation.
+    pub fn create(new: NewOrganization, by: Attribution) -> Result<(Self, NewEvent)> {
+        let now = Timestamp::now();
+        let mut organization = Self {
+            id: new.id,
+            external_id: new.external_id,
+            name: new.name,
+            private_endpoints: Vec::new(),
+            settings: new.settings,
+            created_by: new.created_by,
+            created_at: now,
+            updated_at: now,
+        };
+        organization.add_endpoints(new.private_endpoints);
+        organization.validate()?;
+        let change = Change::default().with_new(organization.facts());
+        let event = organization.event(CREATED, change, by)?;
+        Ok((organization, event))
+    }
+
+    /// The organization after `update`, and the event of it; `None` if it changes nothing.
+    pub fn update(
+        &self,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Option<(Self, NewEvent)>> {
+        let mut organization = self.clone();
+        organization.name = update.name.unwrap_or(organization.name);
+        organization.settings = update.settings.unwrap_or(organization.settings);
+        organization.private_endpoints.retain(|e| !update.remove_endpoints.contains(&e.id));
+        organization.add_endpoints(update.add_endpoints);
+        organization.validate()?;
+        if organization == *self {
+            return Ok(None);
+        }
+        organization.updated_at = Timestamp::now().max(self.updated_at);
+        let change = Change::between(&self.facts(), &organization.facts());
+        let event = organization.event(UPDATED, change, by)?;
+        Ok(Some((organization, event)))
+    }
+
+    /// The event of the organization's deletion.
+    pub fn delete(&self, by: Attribution) -> Result<NewEvent> {
+        let change = Change::default().with_old(self.facts());
+        self.event(DELETED, change, by)
+    }
+
+    fn add_endpoints(&mut self, endpoints: Vec<PrivateEndpoint>) {
+        for endpoint in endpoints {
+            match self.private_endpoints.iter_mut().find(|e| e.id == endpoint.id) {
+                Some(place) => *place = endpoint,
+                None => self.private_endpoints.push(endpoint),
+            }
+        }
+    }
+
+    /// What a change is told of: the endpoints by their ids, so that one removed is one line.
+    fn facts(&self) -> Value {
+        let endpoints: Object =
+            self.private_endpoints.iter().map(|e| (e.id.clone(), json!(e))).collect();
+        json!({
+            "name": self.name,
+            "externalId": self.external_id,
+            "privateEndpoints": endpoints,
+            "settings": self.settings,
+        })
+    }
+
+    fn event(&self, kind: ChangeKind, change: Change, by: Attribution) -> Result<NewEvent> {
+        let (action, title, key) = kind;
+        let event = NewEvent {
+            organization: Some(OrganizationRef::from(self.id).name(&self.name)),
+            change,
+            message: Message {
+                title: Some(title.to_owned()),
+                text: Some(format!("{title}: {}", self.name)),
+                key: Some(key.to_owned()),
+                params: None,
+            },
+            reason: by.reason,
+            request: by.request,
+            change_set_id: by.change_set_id,
+            ..NewEvent::new(action, by.actor)
+        }
+        .add_target(crate::Target::new("organization", self.id.to_string()).name(&self.name));
+        event.validate()?;
+        Ok(event)
+    }
+
+    fn validate(&self) -> Result<()> {
+        limits::required(format_args!("name"), &self.name, ID)?;
+        limits::optional(format_args!("externalId"), self.external_id.as_deref(), ID)?;
+        limits::optional(format_args!("createdBy"), self.created_by.as_deref(), ID)?;
+        limits::count("privateEndpoints", self.private_endpoints.len(), PRIVATE_ENDPOINTS)?;
+        for (index, endpoint) in self.private_endpoints.iter().enumerate() {
+            limits::required(format_args!("privateEndpoints[{index}].id"), &endpoint.id, ID)?;
+            for (field, value, limit) in [
+                ("description", &endpoint.description, TEXT),
+                ("cloudProvider", &endpoint.cloud_provider, ID),
+                ("region", &endpoint.region, ID),
+            ] {
+                let path = format_args!("privateEndpoints[{index}].{field}");
+                limits::optional(path, value.as_deref(), limit)?;
+            }
+        }
+        limits::depth(format_args!("settings"), self.settings.values())?;
+        let settings = Value::Object(self.settings.clone()).to_string().len();
+        if settings > TEXT {
+            let violation = Violation::TooLong { limit: TEXT, actual: settings };
+            return Err(Error::invalid("settings", violation));
+        }
+        Ok(())
+    }
+}

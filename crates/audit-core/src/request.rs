@@ -1,0 +1,57 @@
+//! The request that an event came from, and the foreign system that recorded it first.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::limits::{self, ID, NAME, TEXT};
+
+/// The HTTP request that an event came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    /// The method. At most [`NAME`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The path of the endpoint. At most [`TEXT`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl Request {
+    /// The request of `method` for `path`.
+    pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { method: Some(method.into()), path: Some(path.into()) }
+    }
+
+    /// Whether neither part is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        limits::optional(format_args!("request.method"), self.method.as_deref(), NAME)?;
+        limits::optional(format_args!("request.path"), self.path.as_deref(), TEXT)
+    }
+}
+
+/// The foreign system that recorded an event first, and the event's own id there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// The system's name: `cloudtrail`. At most [`NAME`] bytes.
+    pub system: String,
+    /// The event's id in that system. At most [`ID`] bytes.
+    pub id: String,
+}
+
+impl Source {
+    /// The event `id` of `system`.
+    pub fn new(system: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { system: system.into(), id: id.into() }
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        limits::required(format_args!("source.system"), &self.system, NAME)?;
+        limits::text(format_args!("source.id"), &self.id, ID)
+    }
+}

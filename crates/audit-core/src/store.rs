@@ -1,0 +1,385 @@
+//! The trait that every backend implements.
+//!
+//! It is small: an append, a look-up, a scan, a wait, and the organizations. What callers use day
+//! to day (pages, tokens, feeds, streams) is built on it once, in [`AuditStoreExt`], and what an
+//! append or a change of an organization decides is worked out once, in [`Batch`] and
+//! [`Organization`]; a backend only keeps things, in order, durably.
+//!
+//! # A store in full
+//!
+//! This one keeps every event in a list and looks at each to answer a scan. It holds every promise
+//! but speed and durability; the backends differ from it in how they keep and find, nothing else.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use std::sync::{Mutex, MutexGuard};
+//!
+//! use async_trait::async_trait;
+//! use audit_core::*;
+//!
+//! #[derive(Debug)]
+//! struct ListStore {
+//!     keys: TokenKeys,
+//!     state: Mutex<State>,
+//! }
+//!
+//! #[derive(Debug, Default)]
+//! struct State {
+//!     logs: BTreeMap<Log, Vec<StoredEvent>>,
+//!     organizations: BTreeMap<OrganizationId, Option<Organization>>,
+//! }
+//!
+//! impl State {
+//!     fn events(&self, log: Log) -> Result<Vec<AuditEvent>> {
+//!         self.logs.get(&log).into_iter().flatten().map(StoredEvent::open).collect()
+//!     }
+//!
+//!     fn head(&self, log: Log) -> Result<Head> {
+//!         let last = self.events(log)?.pop();
+//!         Ok(last.map_or(Head::default(), |last| Head {
+//!             size: last.sequence,
+//!             recorded_at: last.recorded_at,
+//!         }))
+//!     }
+//!
+//!     fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+//!         let log = batch.log();
+//!         let events = self.events(log)?;
+//!         let find = |id| Ok(events.iter().find(|event| event.id == id).cloned());
+//!         let placement = batch.place(self.head(log)?, Timestamp::now(), find)?;
+//!         self.logs.entry(log).or_default().extend(placement.new.into_iter().map(|e| e.stored));
+//!         Ok(placement.receipts)
+//!     }
+//! }
+//!
+//! impl ListStore {
+//!     fn new() -> Result<Self> {
+//!         let keys = TokenKeys::from_secret(TokenKeys::generate_secret()?);
+//!         Ok(Self { keys, state: Mutex::default() })
+//!     }
+//!
+//!     fn state(&self) -> MutexGuard<'_, State> {
+//!         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+//!     }
+//! }
+//!
+//! #[async_trait]
+//! impl AuditStore for ListStore {
+//!     fn token_keys(&self) -> &TokenKeys {
+//!         &self.keys
+//!     }
+//!
+//!     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+//!         let batch = Batch::new(log, events)?;
+//!         self.state().append(batch)
+//!     }
+//!
+//!     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+//!         let found = self.state().events(log)?.into_iter().find(|event| event.id == id);
+//!         found.ok_or_else(|| Error::not_found("event"))
+//!     }
+//!
+//!     async fn head(&self, log: Log) -> Result<Head> {
+//!         self.state().head(log)
+//!     }
+//!
+//!     async fn scan(&self, scan: Scan) -> Result<Slice> {
+//!         let state = self.state();
+//!         let bound = scan.bound_within(state.head(scan.log)?)?;
+//!         let mut events = state.events(scan.log)?;
+//!         events.retain(|event| event.sequence <= bound && scan.filter.matches(event));
+//!         events.sort_by(|a, b| scan.order.compare(&Position::of(a), &Position::of(b)));
+//!         let total = (scan.total == Total::Exact).then_some(events.len() as u64);
+//!         events.retain(|event| {
+//!             scan.after.is_none_or(|after| {
+//!                 scan.order.compare(&Position::of(event), &after).is_gt()
+//!             })
+//!         });
+//!         let mut events = events.split_off(events.len().min(scan.offset as usize));
+//!         let more = events.len() > scan.limit;
+//!         events.truncate(scan.limit);
+//!         Ok(Slice { events, more, total, bound })
+//!     }
+//!
+//!     async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+//!         loop {
+//!             let head = self.state().head(log)?;
+//!             if head.size > sequence {
+//!                 return Ok(head);
+//!             }
+//!             yield_now().await; // a real store sleeps until an append wakes it
+//!         }
+//!     }
+//!
+//!     async fn create_organization(
+//!         &self,
+//!         new: NewOrganization,
+//!         by: Attribution,
+//!     ) -> Result<Organization> {
+//!         let (organization, event) = Organization::create(new, by)?;
+//!         let mut state = self.state();
+//!         if state.organizations.contains_key(&organization.id) {
+//!             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
+//!         }
+//!         state.append(Batch::new(organization.id.into(), vec![event])?)?;
+//!         state.organizations.insert(organization.id, Some(organization.clone()));
+//!         Ok(organization)
+//!     }
+//!
+//!     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+//!         let organization = self.state().organizations.get(&id).cloned().flatten();
+//!         organization.ok_or_else(|| Error::not_found("organization"))
+//!     }
+//!
+//!     async fn organizations(
+//!         &self,
+//!         after: Option<OrganizationId>,
+//!         limit: usize,
+//!     ) -> Result<Vec<Organization>> {
+//!         limits::organizations_page(limit)?;
+//!         let state = self.state();
+//!         let present = state.organizations.values().flatten();
+//!         Ok(present.filter(|o| after.is_none_or(|after| o.id > after)).take(limit).cloned().collect())
+//!     }
+//!
+//!     async fn update_organization(
+//!         &self,
+//!         id: OrganizationId,
+//!         update: OrganizationUpdate,
+//!         by: Attribution,
+//!     ) -> Result<Organization> {
+//!         let before = self.organization(id).await?;
+//!         let Some((after, event)) = before.update(update, by)? else { return Ok(before) };
+//!         let mut state = self.state();
+//!         state.append(Batch::new(id.into(), vec![event])?)?;
+//!         state.organizations.insert(id, Some(after.clone()));
+//!         Ok(after)
+//!     }
+//!
+//!     async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+//!         let event = self.organization(id).await?.delete(by)?;
+//!         let mut state = self.state();
+//!         state.append(Batch::new(id.into(), vec![event])?)?;
+//!         state.organizations.insert(id, None); // the id is not given again
+//!         Ok(())
+//!     }
+//! }
+//! # async fn yield_now() {
+//! #     let mut yielded = false;
+//! #     std::future::poll_fn(|context| {
+//! #         if std::mem::replace(&mut yielded, true) {
+//! #             return std::task::Poll::Ready(());
+//! #         }
+//! #         context.waker().wake_by_ref();
+//! #         std::task::Poll::Pending
+//! #     }).await
+//! # }
+//!
+//! # futures_executor::block_on(async {
+//! let store = ListStore::new()?;
+//! let by = Attribution::new(Actor::user("u_1"));
+//! let acme = store.create_organization(NewOrganization::new("Acme"), by).await?;
+//! store.record(acme.id, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+//!
+//! let query = Query::new(acme.id).filter(Filter::new().actor_id("u_1")).limit(1).with_total();
+//! let page = store.page(&query).await?;
+//! assert_eq!((page.events.len(), page.total), (1, Some(2)));
+//! let last = store.next_page(&query, &page.next.unwrap()).await?;
+//! assert_eq!(last.events[0].action, Action::ORGANIZATION_CREATED);
+//! assert!(last.next.is_none());
+//! # Ok::<(), Error>(())
+//! # })?;
+//! # Ok::<(), Error>(())
+//! ```
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use crate::{
+    Attribution, AuditEvent, Error, ErrorKind, EventId, Filter, Head, Log, NewEvent,
+    NewOrganization, Order, Organization, OrganizationId, OrganizationUpdate, Position, Receipt,
+    Result, Sequence, TokenKeys, Total,
+};
+#[allow(unused_imports)] // for the docs
+use crate::{AuditStoreExt, Batch};
+
+/// A store of audit logs. Callers use it through [`AuditStoreExt`] as well.
+///
+/// The methods are the same on every backend, to the letter of their `# Behavior` lists, which the
+/// conformance suite checks. Any of them can also fail with a kind that tells of the engine below:
+/// [`Busy`](ErrorKind::Busy), [`StorageFull`](ErrorKind::StorageFull),
+/// [`ReadOnly`](ErrorKind::ReadOnly), [`Corrupt`](ErrorKind::Corrupt),
+/// [`Closed`](ErrorKind::Closed), [`Unavailable`](ErrorKind::Unavailable).
+///
+/// Dropping a future before it is ready is safe at any point: an append has then happened as a
+/// whole or not at all, and appending the same events again tells which.
+#[async_trait]
+pub trait AuditStore: Debug + Send + Sync + 'static {
+    /// The keys that sign this store's tokens.
+    ///
+    /// # Behavior
+    /// - MUST be the same for every handle of the same store, and MUST outlive a restart if the
+    ///   events do.
+    fn token_keys(&self) -> &TokenKeys;
+
+    /// Appends a batch of events to one log.
+    ///
+    /// # Behavior
+    /// - MUST append all the events or none.
+    /// - MUST return only when they are as durable as the backend promises.
+    /// - MUST number them in the order given, without a gap, from the log's size on.
+    /// - MUST make them visible in the order of their numbers: a reader never sees *n* before
+    ///   *n* − 1.
+    /// - MUST record a time that is not earlier than that of the event before.
+    /// - MUST return one receipt for each event given, in that order.
+    /// - MUST return the first receipt, marked as redelivered, for an event whose id the log holds
+    ///   with the same content.
+    /// - MUST fail with [`Conflict`](ErrorKind::Conflict), changing nothing, if the log holds an id
+    ///   with other content. The same id in another log is another event.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid), changing nothing, if an event breaks a
+    ///   [limit](crate::limits).
+    /// - MUST accept an empty batch and return no receipt.
+    /// - MUST NOT require that an organization of the log's id exists.
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>>;
+
+    /// The event `id` of `log`.
+    ///
+    /// # Behavior
+    /// - MUST fail with [`NotFound`](ErrorKind::NotFound) if the log does not hold it, whatever
+    ///   another log holds.
+    /// - MUST see every append that returned before the call.
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent>;
+
+    /// The end of `log`.
+    ///
+    /// # Behavior
+    /// - MUST be the [default](Head::default) for a log without events.
+    /// - MUST see every append that returned before the call.
+    async fn head(&self, log: Log) -> Result<Head>;
+
+    /// Reads a part of one log: what every page, total and feed is made of.
+    ///
+    /// With a `bound`, the answer depends on the arguments alone, whatever is appended meanwhile.
+    ///
+    /// # Behavior
+    /// - MUST look at the first `bound` events of the log only, or, without a bound, at those that
+    ///   the log has when the scan begins; MUST return which.
+    /// - MUST fail with [`Behind`](ErrorKind::Behind) if the log is shorter than `bound`.
+    /// - MUST return the events that [match](Filter::matches), in strict `order`, from behind
+    ///   `after`, leaving out the first `offset` of them, at most `limit`.
+    /// - MUST say whether more match behind the last one returned.
+    /// - MUST count, if asked, every event up to the bound that matches, whatever `after`, `offset`
+    ///   and `limit` are.
+    /// - MUST find the events through an index, not by reading the log.
+    async fn scan(&self, scan: Scan) -> Result<Slice>;
+
+    /// Waits until `log` holds an event after `sequence`.
+    ///
+    /// # Behavior
+    /// - MUST return at once if it does.
+    /// - MUST otherwise return soon after such an append, by whichever handle or process.
+    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head>;
+
+    /// Creates an organization.
+    ///
+    /// # Behavior
+    /// - MUST create it, and append the event of its creation to its log, both or neither.
+    /// - MUST fail with [`Conflict`](ErrorKind::Conflict) if the id has been given, even to an
+    ///   organization that was deleted.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid) if a field breaks a limit.
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: Attribution,
+    ) -> Result<Organization>;
+
+    /// The organization `id`.
+    ///
+    /// # Behavior
+    /// - MUST fail with [`NotFound`](ErrorKind::NotFound) if it does not exist or was deleted.
+    async fn organization(&self, id: OrganizationId) -> Result<Organization>;
+
+    /// The organizations by ascending id, from behind `after`, at most `limit`.
+    ///
+    /// # Behavior
+    /// - MUST leave out those that were deleted.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid) for a limit outside 1 to
+    ///   [`ORGANIZATIONS_PAGE`](crate::limits::ORGANIZATIONS_PAGE).
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>>;
+
+    /// Changes an organization and returns it as it is then.
+    ///
+    /// # Behavior
+    /// - MUST apply the update to the organization as it is, remove endpoints before it adds any,
+    ///   and append the event of the change, both or neither; of two updates at once, neither is
+    ///   lost.
+    /// - MUST append no event, and leave `updated_at`, if nothing changes.
+    /// - MUST fail with [`NotFound`](ErrorKind::NotFound) if it does not exist or was deleted, and
+    ///   with [`Invalid`](ErrorKind::Invalid) if a field breaks a limit.
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization>;
+
+    /// Deletes an organization. Its events stay.
+    ///
+    /// # Behavior
+    /// - MUST delete it and append the event of its deletion, both or neither.
+    /// - MUST fail with [`NotFound`](ErrorKind::NotFound) if it does not exist or was deleted.
+    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()>;
+}
+
+/// What [`AuditStore::scan`] is to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// The log.
+    pub log: Log,
+    /// Which events.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// Begin behind this place, which need not be that of an event that matches.
+    pub after: Option<Position>,
+    /// Look at the first so many events of the log only.
+    pub bound: Option<Sequence>,
+    /// Leave out so many of the events that match.
+    pub offset: u64,
+    /// Return at most so many.
+    pub limit: usize,
+    /// Whether to count those that match.
+    pub total: Total,
+}
+
+impl Scan {
+    /// The bound to scan to in a log that ends at `head`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Behind`] if the scan's bound is beyond it.
+    pub fn bound_within(&self, head: Head) -> Result<Sequence> {
+        match self.bound {
+            Some(bound) if bound > head.size => Err(Error::new(ErrorKind::Behind)),
+            Some(bound) => Ok(bound),
+            None => Ok(head.size),
+        }
+    }
+}
+
+/// What [`AuditStore::scan`] read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slice {
+    /// The events, in order.
+    pub events: Vec<AuditEvent>,
+    /// Whether more match behind the last.
+    pub more: bool,
+    /// How many match, if the scan asked.
+    pub total: Option<u64>,
+    /// The size of the log to which the scan looked.
+    pub bound: Sequence,
+}
