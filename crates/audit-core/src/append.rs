@@ -50,10 +50,7 @@ pub struct Batch {
 
 #[derive(Clone, Debug)]
 enum Entry {
-    Event {
-        event: PreparedEvent,
-        terms: Vec<Term>,
-    },
+    Event(Box<PreparedEvent>, Vec<Term>),
     /// The same event as the entry of this index.
     Repeat(usize),
 }
@@ -100,7 +97,7 @@ impl Batch {
             let earlier = *first.entry(content.id).or_insert(index);
             if earlier < index {
                 match &entries[earlier] {
-                    Entry::Event { event, .. } if *event.content() == content => {
+                    Entry::Event(event, _) if *event.content() == content => {
                         entries.push(Entry::Repeat(earlier));
                         continue;
                     }
@@ -114,7 +111,8 @@ impl Batch {
                 let violation = Violation::TooLong { limit: BATCH_BYTES, actual: size };
                 return Err(Error::invalid("events", violation));
             }
-            entries.push(Entry::Event { terms: Term::of(event.content()), event });
+            let terms = Term::of(event.content());
+            entries.push(Entry::Event(Box::new(event), terms));
         }
         Ok(Self { log, entries })
     }
@@ -151,7 +149,7 @@ impl Batch {
         let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
         for (index, entry) in self.entries.into_iter().enumerate() {
             let (event, terms) = match entry {
-                Entry::Event { event, terms } => (event, terms),
+                Entry::Event(event, terms) => (event, terms),
                 Entry::Repeat(earlier) => {
                     receipts.push(Receipt { redelivered: true, ..receipts[earlier] });
                     continue;
@@ -197,10 +195,14 @@ fn is_redelivery(first: &AuditEvent, content: &NewEvent) -> bool {
     ] {
         *field = None;
     }
-    for organization in [&mut content.organization, &mut content.actor.organization] {
-        organization.iter_mut().for_each(|organization| organization.name = None);
+    for organization in
+        [&mut content.organization, &mut content.actor.organization].into_iter().flatten()
+    {
+        organization.name = None;
     }
-    content.targets.iter_mut().for_each(|target| target.name = None);
+    for target in &mut content.targets {
+        target.name = None;
+    }
     first.has_content(&NewEvent {
         change: crate::Change::default(),
         message: crate::Message::default(),
@@ -220,9 +222,9 @@ mod tests {
         NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
     }
 
-    fn place(events: Vec<NewEvent>, found: Option<AuditEvent>) -> Result<Placement> {
+    fn place(events: Vec<NewEvent>, found: Option<&AuditEvent>) -> Result<Placement> {
         let head = Head { size: Sequence::new(4)?, recorded_at: Timestamp::MAX };
-        Batch::new(Log::Platform, events)?.place(head, Timestamp::now(), |_| Ok(found.clone()))
+        Batch::new(Log::Platform, events)?.place(head, Timestamp::now(), |_| Ok(found.cloned()))
     }
 
     #[test]
@@ -254,9 +256,9 @@ mod tests {
         let mut stored = prepared.seal(Log::Platform, sequence, Timestamp::now()).unwrap();
         stored.personal = None;
         let erased = stored.open().unwrap();
-        let placement = place(vec![content.clone()], Some(erased.clone())).unwrap();
+        let placement = place(vec![content.clone()], Some(&erased)).unwrap();
         assert_eq!(placement.receipts[0].sequence, sequence);
-        assert!(place(vec![content.category("x")], Some(erased)).is_err());
+        assert!(place(vec![content.category("x")], Some(&erased)).is_err());
     }
 
     #[test]

@@ -282,7 +282,7 @@ mod tests {
             .with_source(std::io::Error::other("cause"))
             .below("events[4]");
         assert_eq!(error.field(), Some("events[4].id"));
-        assert!(error.source().is_some_and(|s| s.is::<std::io::Error>()));
+        assert!(error.source().is_some_and(<dyn StdError>::is::<std::io::Error>));
         assert_eq!(error.to_string(), "invalid input: `events[4].id` must be a UUID (cause)");
     }
 

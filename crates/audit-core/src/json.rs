@@ -197,19 +197,19 @@ impl<'de> Visitor<'de> for ExactVisitor {
     }
 }
 
-/// For `#[serde(with)]` on a JSON object.
-pub(crate) fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+/// Reads a JSON object in which no key stands twice, at any depth. For
+/// `#[serde(deserialize_with)]`: a plain [`Object`] field would keep the last of two equal keys.
+pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
     match Exact::deserialize(deserializer)? {
         Exact(Value::Object(object)) => Ok(object),
         _ => Err(D::Error::custom("invalid type: expected an object")),
     }
 }
 
-/// For `#[serde(deserialize_with)]` on an optional JSON value in which an absent field and a null
-/// are different things.
-pub(crate) fn present<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Value>, D::Error> {
+/// Reads a JSON value in which no key stands twice, at any depth; a null is `Some(Value::Null)`.
+/// For `#[serde(default, deserialize_with)]` on a field of which absent and null are different
+/// things.
+pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Exact::deserialize(deserializer).map(|Exact(value)| Some(value))
 }
 

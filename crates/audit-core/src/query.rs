@@ -8,7 +8,6 @@ use crate::{AuditEvent, Error, Filter, Log, Result, Sequence, Timestamp, Token, 
 
 /// The order in which a walk goes through a log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Order {
     /// By `(occurred_at, sequence)`, the latest first.
     #[default]

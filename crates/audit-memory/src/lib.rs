@@ -1,1 +1,190 @@
-//! Placeholder.
+//! The in-memory store: complete, indexed, for tests and for services that keep nothing.
+//!
+//! It holds every promise of [`audit_core::AuditStore`] but durability: what it keeps ends with its
+//! last handle. Events are kept in the same stored form as in the durable backends and decoded on
+//! every read, so that a test sees exactly what production would give it.
+//!
+//! ```
+//! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, Query};
+//! use audit_memory::MemoryStore;
+//!
+//! # futures_executor::block_on(async {
+//! let store = MemoryStore::new()?;
+//! store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+//!
+//! let logins = Query::new(Log::Platform).filter(Filter::new().action("user.*"));
+//! assert_eq!(store.page(&logins).await?.events.len(), 1);
+//! # Ok::<(), audit_core::Error>(())
+//! # })?;
+//! # Ok::<(), audit_core::Error>(())
+//! ```
+//!
+//! | file | noun |
+//! |---|---|
+//! | `append.rs` | one log, and how events enter it |
+//! | `read.rs` | how scans are answered |
+//! | `organizations.rs` | the tenants |
+
+mod append;
+mod organizations;
+mod read;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use audit_core::{
+    Attribution, AuditEvent, AuditStore, Batch, EventId, Head, Log, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Receipt, Result, Scan, Sequence, Slice,
+    TokenKeys,
+};
+use event_listener::Event;
+
+use crate::append::LogState;
+
+/// A store in memory. Clones are handles of the same data, which ends with the last of them.
+///
+/// Any number of threads may use it at once; appends to different logs do not wait for each other.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    keys: TokenKeys,
+    logs: RwLock<HashMap<Log, Arc<RwLock<LogState>>>>,
+    /// `None` marks an organization that was deleted: its id is not given again.
+    organizations: RwLock<BTreeMap<OrganizationId, Option<Organization>>>,
+    /// Told of every append, to any log.
+    appended: Event,
+}
+
+/// How a [`MemoryStore`] is opened.
+#[derive(Clone, Debug, Default)]
+#[must_use]
+pub struct MemoryOptions {
+    token_keys: Option<TokenKeys>,
+}
+
+impl MemoryOptions {
+    /// Signs tokens with these keys; a new random key unless set.
+    pub fn with_token_keys(mut self, keys: TokenKeys) -> Self {
+        self.token_keys = Some(keys);
+        self
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](audit_core::ErrorKind::Unavailable) if the system has no
+    /// randomness for the key that signs tokens.
+    pub fn new() -> Result<Self> {
+        Self::with_options(MemoryOptions::default())
+    }
+
+    /// An empty store with these options. Fails as [`MemoryStore::new`] does.
+    pub fn with_options(options: MemoryOptions) -> Result<Self> {
+        let keys = match options.token_keys {
+            Some(keys) => keys,
+            None => TokenKeys::from_secret(TokenKeys::generate_secret()?),
+        };
+        let shared = Shared {
+            keys,
+            logs: RwLock::default(),
+            organizations: RwLock::default(),
+            appended: Event::new(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The state of `log`; `None` while it has no events.
+    fn log(&self, log: Log) -> Option<Arc<RwLock<LogState>>> {
+        read(&self.shared.logs).get(&log).cloned()
+    }
+
+    fn log_or_new(&self, log: Log) -> Arc<RwLock<LogState>> {
+        self.log(log)
+            .unwrap_or_else(|| Arc::clone(write(&self.shared.logs).entry(log).or_default()))
+    }
+}
+
+#[async_trait]
+impl AuditStore for MemoryStore {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.shared.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        self.append_batch(Batch::new(log, events)?)
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.find(log, id)
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        Ok(self.head_of(log))
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Slice> {
+        self.read_slice(&scan)
+    }
+
+    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        loop {
+            // Listening begins before the look, so that an append in between is not missed.
+            let appended = self.shared.appended.listen();
+            let head = self.head_of(log);
+            if head.size > sequence {
+                return Ok(head);
+            }
+            appended.await;
+        }
+    }
+
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.create(new, by)
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        self.find_organization(id)
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.list_organizations(after, limit)
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.update(id, update, by)
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+        self.delete(id, by)
+    }
+}
+
+// Nothing that can panic runs between two writes under a lock, so a poisoned one is still whole.
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,1 +1,228 @@
-//! Placeholder.
+//! The embedded store: one SQLite file, durable.
+//!
+//! An append returns when its transaction is on the disk (`journal_mode=WAL`,
+//! `synchronous=FULL`). Appends that wait at the same time share one commit. Several processes may
+//! use one file. The futures need no particular runtime: the work is done on the store's own
+//! threads.
+//!
+//! ```
+//! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, Query};
+//! use audit_sqlite::SqliteStore;
+//!
+//! # let directory = tempfile::tempdir().unwrap();
+//! # let path = directory.path().join("audit.db");
+//! # futures_executor::block_on(async {
+//! let store = SqliteStore::open(&path)?;
+//! store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+//!
+//! let logins = Query::new(Log::Platform).filter(Filter::new().action("user.*"));
+//! assert_eq!(store.page(&logins).await?.events.len(), 1);
+//! # Ok::<(), audit_core::Error>(())
+//! # })?;
+//! # Ok::<(), audit_core::Error>(())
+//! ```
+//!
+//! A service that keeps its own tables in the same file records within its own transaction; see
+//! [`append_in`].
+//!
+//! | file | noun |
+//! |---|---|
+//! | `schema.rs` | the tables, their version, how a file is opened |
+//! | `append.rs` | the write transaction: what an append writes |
+//! | `writer.rs` | the one thread that writes, and commits for many at once |
+//! | `read.rs` | how scans are answered, and the threads that do it |
+//! | `index.rs` | the lists through which events are found |
+//! | `organizations.rs` | the tenants |
+//! | `watch.rs` | how a waiting feed learns of what other processes append |
+//! | `error.rs` | SQLite's errors in the terms of the library |
+
+mod append;
+mod error;
+mod index;
+mod organizations;
+mod read;
+mod schema;
+mod watch;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use audit_core::{
+    Attribution, AuditEvent, AuditStore, Batch, EventId, Head, Log, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Receipt, Result, Scan, Sequence, Slice,
+    TokenKeys,
+};
+
+pub use crate::append::append_in;
+use crate::read::Readers;
+use crate::watch::Watch;
+use crate::writer::Writer;
+/// The SQLite binding in whose transactions [`append_in`] records.
+pub use rusqlite;
+
+/// A store in one SQLite file. Clones are handles of the same open store, which closes, after the
+/// appends under way, with the last of them.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    keys: TokenKeys,
+    writer: Writer,
+    readers: Readers,
+    watch: Watch,
+}
+
+/// How a [`SqliteStore`] is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use audit_sqlite::SqliteOptions;
+///
+/// let options = SqliteOptions::default().with_busy_timeout(Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteOptions {
+    busy_timeout: Duration,
+    readers: usize,
+    token_keys: Option<TokenKeys>,
+}
+
+impl Default for SqliteOptions {
+    /// A time-out of 30 seconds, four readers, and the key that the file holds.
+    fn default() -> Self {
+        Self { busy_timeout: Duration::from_secs(30), readers: 4, token_keys: None }
+    }
+}
+
+impl SqliteOptions {
+    /// How long an append waits for writers of other processes before it fails with
+    /// [`Busy`](audit_core::ErrorKind::Busy).
+    pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// How many threads read; at least one.
+    pub fn with_readers(mut self, readers: usize) -> Self {
+        self.readers = readers.max(1);
+        self
+    }
+
+    /// Signs tokens with these keys rather than with the key that the file holds.
+    pub fn with_token_keys(mut self, keys: TokenKeys) -> Self {
+        self.token_keys = Some(keys);
+        self
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and makes it if there is none. The file may hold other tables:
+    /// the store's own begin with `audit_`.
+    ///
+    /// # Errors
+    /// [`Incompatible`](audit_core::ErrorKind::Incompatible) if the file was written by a later
+    /// version of this library, if it cannot be put into WAL mode, or if the linked SQLite is
+    /// older than 3.51.3 and can lose what it committed.
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if it is not a database.
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) or
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if it cannot be written or opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// Opens the store at `path` with these options. Fails as [`SqliteStore::open`] does.
+    pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
+        let path: PathBuf = path.as_ref().into();
+        let connection = schema::open(&path, options.busy_timeout)?;
+        let keys = match options.token_keys {
+            Some(keys) => keys,
+            None => TokenKeys::from_secret(schema::token_secret(&connection)?),
+        };
+        let watch = Watch::new(path.clone());
+        let writer = Writer::start(connection, options.busy_timeout, watch.appended())?;
+        let readers = Readers::start(&path, options.readers)?;
+        Ok(Self { shared: Arc::new(Shared { keys, writer, readers, watch }) })
+    }
+}
+
+#[async_trait]
+impl AuditStore for SqliteStore {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.shared.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        let batch = Batch::new(log, events)?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.writer.write(move |transaction| transaction.append(batch)).await
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.shared.readers.read(move |snapshot| snapshot.event(log, id)).await
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        self.shared.readers.read(move |snapshot| snapshot.head(log)).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Slice> {
+        self.shared.readers.read(move |snapshot| snapshot.slice(&scan)).await
+    }
+
+    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        let waiting = self.shared.watch.wait()?;
+        loop {
+            // Listening begins before the look, so that an append in between is not missed.
+            let appended = waiting.listen();
+            let head = self.head(log).await?;
+            if head.size > sequence {
+                return Ok(head);
+            }
+            appended.await;
+        }
+    }
+
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: Attribution,
+    ) -> Result<Organization> {
+        let (organization, event) = Organization::create(new, by)?;
+        let batch = Batch::new(organization.id.into(), vec![event])?;
+        self.shared.writer.write(move |t| t.create_organization(organization, batch)).await
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        self.shared.readers.read(move |snapshot| snapshot.organization(id)).await
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.shared.readers.read(move |snapshot| snapshot.organizations(after, limit)).await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.shared.writer.write(move |t| t.update_organization(id, update, by)).await
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+        self.shared.writer.write(move |t| t.delete_organization(id, by)).await
+    }
+}

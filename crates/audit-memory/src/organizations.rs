@@ -1,0 +1,76 @@
+//! The tenants. What a change decides is worked out by [`Organization`]; here it is kept.
+
+use std::collections::btree_map::Entry;
+use std::ops::Bound;
+
+use audit_core::{
+    Attribution, Batch, Error, ErrorKind, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Result, limits,
+};
+
+use crate::{MemoryStore, read, write};
+
+// Each change holds the lock from the look to the write; the event goes in first, because it can
+// be refused and the rest cannot.
+impl MemoryStore {
+    pub(crate) fn create(&self, new: NewOrganization, by: Attribution) -> Result<Organization> {
+        let (organization, event) = Organization::create(new, by)?;
+        let batch = Batch::new(organization.id.into(), vec![event])?;
+        let mut organizations = write(&self.shared.organizations);
+        let Entry::Vacant(place) = organizations.entry(organization.id) else {
+            return Err(Error::new(ErrorKind::Conflict).with_field("id"));
+        };
+        self.append_batch(batch)?;
+        place.insert(Some(organization.clone()));
+        Ok(organization)
+    }
+
+    pub(crate) fn find_organization(&self, id: OrganizationId) -> Result<Organization> {
+        let found = read(&self.shared.organizations).get(&id).cloned().flatten();
+        found.ok_or_else(|| Error::not_found("organization"))
+    }
+
+    pub(crate) fn list_organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        limits::organizations_page(limit)?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let organizations = read(&self.shared.organizations);
+        let present =
+            organizations.range((start, Bound::Unbounded)).filter_map(|(_, o)| o.as_ref());
+        Ok(present.take(limit).cloned().collect())
+    }
+
+    pub(crate) fn update(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization> {
+        let mut organizations = write(&self.shared.organizations);
+        let Some(Some(organization)) = organizations.get_mut(&id) else {
+            return Err(Error::not_found("organization"));
+        };
+        if let Some((updated, event)) = organization.update(update, by)? {
+            self.append_batch(Batch::new(id.into(), vec![event])?)?;
+            *organization = updated;
+        }
+        Ok(organization.clone())
+    }
+
+    pub(crate) fn delete(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+        let mut organizations = write(&self.shared.organizations);
+        let place = organizations.get_mut(&id).filter(|place| place.is_some());
+        let Some(Some(organization)) = place.as_deref() else {
+            return Err(Error::not_found("organization"));
+        };
+        let event = organization.delete(by)?;
+        self.append_batch(Batch::new(id.into(), vec![event])?)?;
+        if let Some(place) = place {
+            *place = None;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! SQLite's errors in the terms of the library.
+
+use audit_core::{Error, ErrorKind};
+use rusqlite::ErrorCode;
+
+/// The library's error for one of SQLite's, which it keeps as the source.
+pub(crate) fn sqlite(context: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
+    move |source| Error::new(kind_of(&source)).with_context(context).with_source(source)
+}
+
+fn kind_of(error: &rusqlite::Error) -> ErrorKind {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
+        Some(ErrorCode::DiskFull) => ErrorKind::StorageFull,
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ErrorKind::ReadOnly,
+        // None is a row of another shape than the schema's.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => ErrorKind::Corrupt,
+        Some(_) => ErrorKind::Unavailable,
+    }
+}
+
+/// The store has been closed, or its thread is gone.
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed)
+}
+
+/// A thread could not be started.
+pub(crate) fn thread(source: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable).with_context("starting a thread").with_source(source)
+}

@@ -1,0 +1,174 @@
+//! How scans are answered, each from one snapshot of the file, and the threads that do it.
+
+use std::fmt;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+
+use audit_core::index::select;
+use audit_core::{
+    AuditEvent, Error, EventId, Head, Log, PersonalPart, Result, Scan, Sequence, Slice,
+    StoredEvent, Timestamp, Total,
+};
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use futures_channel::oneshot;
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::error::{closed, sqlite, thread as thread_error};
+use crate::index::LogIndex;
+use crate::schema;
+
+/// The threads that read, each on its own connection. They end when this is dropped.
+pub(crate) struct Readers {
+    jobs: Option<Sender<Job>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+type Job = Box<dyn FnOnce(&Result<Connection>) + Send>;
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+impl Readers {
+    pub(crate) fn start(path: &Path, count: usize) -> Result<Self> {
+        let (jobs, queue) = unbounded::<Job>();
+        let mut threads = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (path, queue): (_, Receiver<Job>) = (path.to_owned(), queue.clone());
+            let run = move || {
+                let mut connection: Option<Result<Connection>> = None;
+                for job in queue {
+                    // Opened when first needed, and again if that failed.
+                    let usable = connection.take().filter(Result::is_ok);
+                    job(connection.insert(usable.unwrap_or_else(|| schema::open_reader(&path))));
+                }
+            };
+            let thread = thread::Builder::new().name("audit-read".into()).spawn(run);
+            threads.push(thread.map_err(thread_error)?);
+        }
+        Ok(Self { jobs: Some(jobs), threads })
+    }
+
+    /// Runs `read` on one snapshot of the file.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let (reply, answer) = oneshot::channel();
+        let job = move |connection: &Result<Connection>| {
+            let result = match connection {
+                Ok(connection) => Snapshot::take(connection).and_then(|snapshot| read(&snapshot)),
+                Err(error) => Err(Error::new(error.kind()).with_context("opening the file")),
+            };
+            // The caller may have gone away.
+            let _ = reply.send(result);
+        };
+        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
+        jobs.send(Box::new(job)).map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+}
+
+impl Drop for Readers {
+    fn drop(&mut self) {
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            if thread.thread().id() != thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// The file as it is at one moment.
+pub(crate) struct Snapshot<'c> {
+    pub(crate) connection: rusqlite::Transaction<'c>,
+}
+
+impl<'c> Snapshot<'c> {
+    fn take(connection: &'c Connection) -> Result<Self> {
+        // Ends, without effect, when it is dropped.
+        let connection = connection.unchecked_transaction().map_err(sqlite("beginning to read"))?;
+        Ok(Self { connection })
+    }
+
+    pub(crate) fn head(&self, log: Log) -> Result<Head> {
+        Ok(head_row(&self.connection, log)?.map(|(_, head)| head).unwrap_or_default())
+    }
+
+    pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        let found = match schema::log_id(&self.connection, log)? {
+            Some(log) => event_by_id(&self.connection, log, id)?,
+            None => None,
+        };
+        found.ok_or_else(|| Error::not_found("event"))
+    }
+
+    pub(crate) fn slice(&self, scan: &Scan) -> Result<Slice> {
+        let Some((log, head)) = head_row(&self.connection, scan.log)? else {
+            let bound = scan.bound_within(Head::default())?;
+            let total = (scan.total == Total::Exact).then_some(0);
+            return Ok(Slice { events: Vec::new(), more: false, total, bound });
+        };
+        let bound = scan.bound_within(head)?;
+        let index = LogIndex { connection: &self.connection, log };
+        let selection = select(&index, scan, bound)?;
+        let event = |sequence| event_at(&self.connection, log, sequence);
+        let events = selection.sequences.into_iter().map(event).collect::<Result<_>>()?;
+        Ok(Slice { events, more: selection.more, total: selection.total, bound })
+    }
+}
+
+/// The number and the end of `log`; `None` while it has no events.
+pub(crate) fn head_row(connection: &Connection, log: Log) -> Result<Option<(i64, Head)>> {
+    let query = || {
+        connection
+            .prepare_cached("SELECT id, size, recorded_at FROM audit_log WHERE name = ?1")?
+            .query_row([log.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .optional()
+    };
+    let row: Option<(i64, i64, i64)> = query().map_err(sqlite("reading the end of a log"))?;
+    row.map(|(id, size, recorded_at)| {
+        let head = Head {
+            size: Sequence::try_from(size)?,
+            recorded_at: Timestamp::from_micros(recorded_at)?,
+        };
+        Ok((id, head))
+    })
+    .transpose()
+}
+
+/// The event of that id in the log of that number.
+pub(crate) fn event_by_id(
+    connection: &Connection,
+    log: i64,
+    id: EventId,
+) -> Result<Option<AuditEvent>> {
+    let query = || {
+        connection
+            .prepare_cached("SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2")?
+            .query_row(params![log, id.as_bytes()], |row| row.get::<_, i64>(0))
+            .optional()
+    };
+    let sequence = query().map_err(sqlite("finding an event"))?;
+    sequence.map(|sequence| event_at(connection, log, sequence.try_into()?)).transpose()
+}
+
+/// The event of that sequence, which the log must hold.
+fn event_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<AuditEvent> {
+    let place = schema::place(log, sequence)?;
+    let query = || {
+        connection
+            .prepare_cached("SELECT record, salt, personal FROM audit_event WHERE place = ?1")?
+            .query_row([place], |row| {
+                let personal = match (row.get(1)?, row.get(2)?) {
+                    (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
+                    _ => None,
+                };
+                Ok(StoredEvent { record: row.get(0)?, personal })
+            })
+    };
+    query().map_err(sqlite("reading an event"))?.open()
+}

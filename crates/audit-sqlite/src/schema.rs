@@ -1,0 +1,247 @@
+//! The tables, their version, and how a file is opened.
+//!
+//! | table | one row for | key |
+//! |---|---|---|
+//! | `audit_store` | a fact about the store: its version, the secret of its tokens | `name` |
+//! | `audit_log` | a log, with its end | `id`, a small number |
+//! | `audit_event` | an event in its stored form | `place`: the log and the sequence in one number |
+//! | `audit_event_id` | an event id | log, id |
+//! | `audit_term` | a term of the index, for example one actor of one log | `id`, a small number |
+//! | `audit_posting` | an event that has a term | term, then by time, and term, then by sequence |
+//! | `audit_organization` | a tenant; without a body once deleted | `id` |
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use audit_core::{Error, ErrorKind, Log, Result, Sequence, TokenKeys};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+
+use crate::error::sqlite;
+
+/// The version of the tables that this library writes: the number of [`MIGRATIONS`].
+const VERSION: i64 = 1;
+
+/// Older versions of SQLite can lose what they committed when a WAL is reset.
+const LEAST_SQLITE: i32 = 3_051_003;
+
+/// The steps from one version to the next: the first makes the tables in an empty file.
+const MIGRATIONS: &[&str] = &["CREATE TABLE audit_store (
+         name TEXT PRIMARY KEY,
+         value ANY NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE audit_log (
+         id INTEGER PRIMARY KEY,
+         name BLOB NOT NULL UNIQUE,
+         size INTEGER NOT NULL,
+         recorded_at INTEGER NOT NULL
+     ) STRICT;
+     CREATE TABLE audit_event (
+         place INTEGER PRIMARY KEY,
+         record BLOB NOT NULL,
+         salt BLOB,
+         personal BLOB
+     ) STRICT;
+     CREATE TABLE audit_event_id (
+         log INTEGER NOT NULL,
+         id BLOB NOT NULL,
+         sequence INTEGER NOT NULL,
+         PRIMARY KEY (log, id)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE audit_term (
+         id INTEGER PRIMARY KEY,
+         log INTEGER NOT NULL,
+         tag INTEGER NOT NULL,
+         value BLOB NOT NULL,
+         UNIQUE (log, tag, value)
+     ) STRICT;
+     CREATE TABLE audit_posting (
+         term INTEGER NOT NULL,
+         occurred_at INTEGER NOT NULL,
+         sequence INTEGER NOT NULL,
+         PRIMARY KEY (term, occurred_at, sequence)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX audit_posting_by_sequence ON audit_posting (term, sequence);
+     CREATE TABLE audit_organization (
+         id BLOB PRIMARY KEY,
+         body BLOB
+     ) STRICT, WITHOUT ROWID;"];
+
+/// The bits of a place that hold the sequence: 2^40 events a log, 2^23 logs a file.
+const SEQUENCE_BITS: u32 = 40;
+
+/// Where an event stands in `audit_event`: events of one log lie side by side, by sequence.
+pub(crate) fn place(log: i64, sequence: Sequence) -> Result<i64> {
+    let fits = sequence.get() >> SEQUENCE_BITS == 0 && log >> (63 - SEQUENCE_BITS) == 0;
+    if !fits {
+        let error = Error::new(ErrorKind::StorageFull);
+        return Err(error.with_context("a file holds 2^23 logs of 2^40 events"));
+    }
+    Ok(log << SEQUENCE_BITS | sequence.as_i64())
+}
+
+/// Opens the file for writing, and makes or migrates the tables.
+pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+    if rusqlite::version_number() < LEAST_SQLITE {
+        let error = Error::new(ErrorKind::Incompatible);
+        return Err(error.with_context("the linked SQLite is older than 3.51.3"));
+    }
+    let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
+    let mut connection =
+        Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
+    retry_busy(busy_timeout, || set_pragmas(&connection))?;
+    retry_busy(busy_timeout, || migrate(&mut connection))?;
+    Ok(connection)
+}
+
+/// Opens the file, whose tables are there, for reading.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
+    let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI - OpenFlags::SQLITE_OPEN_CREATE;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
+    let prepare = || {
+        connection.busy_timeout(Duration::from_secs(30))?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.pragma_update(None, "query_only", true)
+    };
+    prepare().map_err(sqlite("opening the file"))?;
+    Ok(connection)
+}
+
+/// Repeats `attempt` while another connection is in the way, until the time-out.
+pub(crate) fn retry_busy<T>(
+    timeout: Duration,
+    mut attempt: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let deadline = Instant::now() + timeout;
+    let mut pause = Duration::from_micros(200);
+    loop {
+        match attempt() {
+            Err(error) if error.kind() == ErrorKind::Busy && Instant::now() < deadline => {
+                std::thread::sleep(pause);
+                // Short, so that a waiting writer finds the gap between two others.
+                pause = (pause * 2).min(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}
+
+fn set_pragmas(connection: &Connection) -> Result<()> {
+    let set = || {
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let mode: String =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        Ok(mode)
+    };
+    match set().map_err(sqlite("opening the file"))?.as_str() {
+        "wal" => Ok(()),
+        _ => Err(Error::new(ErrorKind::Incompatible).with_context("the file cannot use a WAL")),
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<()> {
+    let context = "making the tables";
+    // The common case takes no lock.
+    if version(connection)? == Some(VERSION) {
+        return Ok(());
+    }
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(sqlite(context))?;
+    let found = version(&transaction)?.unwrap_or(0);
+    let done = usize::try_from(found).unwrap_or(usize::MAX);
+    let Some(steps) = MIGRATIONS.get(done..) else {
+        let error = Error::new(ErrorKind::Incompatible);
+        return Err(error.with_context("the file was written by a later version of this library"));
+    };
+    for step in steps {
+        transaction.execute_batch(step).map_err(sqlite(context))?;
+    }
+    if done == 0 {
+        put(&transaction, TOKEN_SECRET, &TokenKeys::generate_secret()?)?;
+    }
+    put(&transaction, SCHEMA_VERSION, &VERSION)?;
+    transaction.commit().map_err(sqlite(context))
+}
+
+const SCHEMA_VERSION: &str = "schema_version";
+const TOKEN_SECRET: &str = "token_secret";
+
+/// The version of the tables in the file; `None` if it has none.
+fn version(connection: &Connection) -> Result<Option<i64>> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'audit_store')";
+    let context = "reading the version";
+    let made: bool = connection.query_row(sql, [], |row| row.get(0)).map_err(sqlite(context))?;
+    if !made {
+        return Ok(None);
+    }
+    fact(connection, SCHEMA_VERSION)
+}
+
+/// Fails unless the tables of the file are of this version.
+pub(crate) fn require_current(connection: &Connection) -> Result<()> {
+    if version(connection)? == Some(VERSION) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Incompatible);
+    Err(error.with_context("the file has no audit tables of this version"))
+}
+
+/// The secret that signs the store's tokens, made with the tables.
+pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
+    fact(connection, TOKEN_SECRET)?
+        .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the token secret is missing"))
+}
+
+fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {
+    connection
+        .query_row("SELECT value FROM audit_store WHERE name = ?1", [name], |row| row.get(0))
+        .optional()
+        .map_err(sqlite("reading a fact about the store"))
+}
+
+fn put(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> Result<()> {
+    let sql = "INSERT INTO audit_store (name, value) VALUES (?1, ?2)
+               ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+    connection
+        .execute(sql, params![name, value])
+        .map_err(sqlite("writing a fact about the store"))?;
+    Ok(())
+}
+
+/// The number of `log` in this file; `None` while it has no events.
+pub(crate) fn log_id(connection: &Connection, log: Log) -> Result<Option<i64>> {
+    let query = || {
+        connection
+            .prepare_cached("SELECT id FROM audit_log WHERE name = ?1")?
+            .query_row([log.as_bytes()], |row| row.get(0))
+            .optional()
+    };
+    query().map_err(sqlite("finding a log"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_in_the_order_of_log_and_sequence() {
+        let at = |log, sequence| place(log, Sequence::new(sequence).unwrap()).unwrap();
+        assert!(at(1, 1) < at(1, 2) && at(1, (1 << 40) - 1) < at(2, 1));
+        assert!(place(1, Sequence::new(1 << 40).unwrap()).is_err());
+        assert!(place(1 << 23, Sequence::ZERO).is_err());
+    }
+
+    #[test]
+    fn a_file_of_a_later_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.db");
+        let connection = open(&path, Duration::ZERO).unwrap();
+        put(&connection, SCHEMA_VERSION, &(VERSION + 1)).unwrap();
+        let error = open(&path, Duration::ZERO).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Incompatible);
+        assert!(require_current(&connection).is_err());
+    }
+}

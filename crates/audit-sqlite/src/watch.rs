@@ -1,0 +1,125 @@
+//! How a waiting feed learns of an append: this store's writer tells it at once; what other
+//! processes append is noticed by a thread that looks while anybody waits.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use audit_core::Result;
+use event_listener::{Event, EventListener};
+
+use crate::error::thread as thread_error;
+use crate::schema;
+
+/// How long an append of another process may go unnoticed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+#[derive(Debug)]
+pub(crate) struct Watch {
+    path: PathBuf,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    appended: Arc<Event>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: usize,
+    closed: bool,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(path: PathBuf) -> Self {
+        Self { path, shared: Arc::default(), thread: Mutex::default() }
+    }
+
+    /// Told of every append, to any log.
+    pub(crate) fn appended(&self) -> Arc<Event> {
+        Arc::clone(&self.shared.appended)
+    }
+
+    /// Has the file looked at until the returned value is dropped.
+    pub(crate) fn wait(&self) -> Result<Waiting> {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.is_none() {
+            let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
+            let look = move || look(&path, &shared);
+            let started = thread::Builder::new().name("audit-watch".into()).spawn(look);
+            *thread = Some(started.map_err(thread_error)?);
+        }
+        self.shared.state().waiting += 1;
+        self.shared.changed.notify_all();
+        Ok(Waiting { shared: Arc::clone(&self.shared) })
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.shared.state().closed = true;
+        self.shared.changed.notify_all();
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One who waits.
+pub(crate) struct Waiting {
+    shared: Arc<Shared>,
+}
+
+impl Waiting {
+    pub(crate) fn listen(&self) -> EventListener {
+        self.shared.appended.listen()
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.shared.state().waiting -= 1;
+    }
+}
+
+fn look(path: &std::path::Path, shared: &Shared) {
+    let mut connection = None;
+    let mut seen = None;
+    let mut state = shared.state();
+    while !state.closed {
+        if state.waiting == 0 {
+            state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            continue;
+        }
+        drop(state);
+        if connection.is_none() {
+            connection = schema::open_reader(path).ok();
+        }
+        // SQLite changes this number with every commit of another connection. Where it cannot be
+        // read, everybody looks for himself.
+        let version: Option<i64> = connection
+            .as_ref()
+            .and_then(|c| c.pragma_query_value(None, "data_version", |row| row.get(0)).ok());
+        if version.is_none() || version != seen {
+            seen = version;
+            shared.appended.notify(usize::MAX);
+        }
+        state = shared.state();
+        if !state.closed {
+            let waited = shared.changed.wait_timeout(state, LOOK_EVERY);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
