@@ -14,10 +14,7 @@ use crate::{
 #[async_trait]
 pub trait AuditStoreExt: AuditStore {
     /// Appends one event. See [`AuditStore::append`].
-    async fn record(&self, log: impl Into<Log> + Send, event: NewEvent) -> Result<Receipt>
-    where
-        Self: Sized,
-    {
+    async fn record(&self, log: impl Into<Log> + Send, event: NewEvent) -> Result<Receipt> {
         self.append(log.into(), vec![event]).await?.pop().ok_or_else(no_receipt)
     }
 

@@ -77,6 +77,9 @@ pub fn append_in(
     receipts
 }
 
+/// The statement that writes the end of a log.
+pub(crate) const END_LOG: &str = "UPDATE audit_log SET size = ?2, recorded_at = ?3 WHERE id = ?1";
+
 /// A transaction under way. Events are written as they come; what many of them share (the ends of
 /// the logs, the lists) is written once, by [`WriteTransaction::finish`].
 pub(crate) struct WriteTransaction<'c> {
@@ -143,11 +146,11 @@ impl<'c> WriteTransaction<'c> {
         std::mem::take(&mut self.postings).write(self.connection)?;
         for LogEnd { id, head } in std::mem::take(&mut self.logs).into_values() {
             let update = || {
-                self.connection
-                    .prepare_cached(
-                        "UPDATE audit_log SET size = ?2, recorded_at = ?3 WHERE id = ?1",
-                    )?
-                    .execute(params![id, head.size.as_i64(), head.recorded_at.as_micros()])
+                self.connection.prepare_cached(END_LOG)?.execute(params![
+                    id,
+                    head.size.as_i64(),
+                    head.recorded_at.as_micros()
+                ])
             };
             update().map_err(sqlite("writing the end of a log"))?;
         }

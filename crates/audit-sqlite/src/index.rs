@@ -22,7 +22,9 @@ pub(crate) struct TermIds {
 /// Some 30 MB at most, of short terms.
 const KNOWN_TERMS: usize = 200_000;
 
-const FIND_TERM: &str = "SELECT id FROM audit_term WHERE log = ?1 AND tag = ?2 AND value = ?3";
+/// The statement that finds the number of a term.
+pub(crate) const FIND_TERM: &str =
+    "SELECT id FROM audit_term WHERE log = ?1 AND tag = ?2 AND value = ?3";
 
 impl TermIds {
     /// The number of a term of one log, which it is given now if it has none.

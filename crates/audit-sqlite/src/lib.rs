@@ -40,6 +40,8 @@ mod append;
 mod error;
 mod index;
 mod organizations;
+#[cfg(test)]
+mod plans;
 mod read;
 mod schema;
 mod watch;

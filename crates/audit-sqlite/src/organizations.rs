@@ -101,6 +101,9 @@ fn present(connection: &Connection, id: OrganizationId) -> Result<Organization> 
     }
 }
 
+/// The statement that reads an organization.
+pub(crate) const READ: &str = "SELECT body FROM audit_organization WHERE id = ?1";
+
 /// What is kept of an organization; without a body once it is deleted.
 struct Row {
     body: Option<Vec<u8>>,
@@ -109,7 +112,7 @@ struct Row {
 fn row(connection: &Connection, id: OrganizationId) -> Result<Option<Row>> {
     let query = || {
         connection
-            .prepare_cached("SELECT body FROM audit_organization WHERE id = ?1")?
+            .prepare_cached(READ)?
             .query_row([id.as_bytes()], |row| Ok(Row { body: row.get(0)? }))
             .optional()
     };

@@ -99,8 +99,8 @@ impl<'c> Snapshot<'c> {
     }
 
     pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        let found = match schema::log_id(&self.connection, log)? {
-            Some(log) => event_by_id(&self.connection, log, id)?,
+        let found = match head_row(&self.connection, log)? {
+            Some((log, _)) => event_by_id(&self.connection, log, id)?,
             None => None,
         };
         found.ok_or_else(|| Error::not_found("event"))
@@ -121,11 +121,20 @@ impl<'c> Snapshot<'c> {
     }
 }
 
+/// The statement that reads the end of a log.
+pub(crate) const HEAD: &str = "SELECT id, size, recorded_at FROM audit_log WHERE name = ?1";
+/// The statement that finds an event by its id.
+pub(crate) const FIND_EVENT: &str =
+    "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
+/// The statement that reads an event by its place.
+pub(crate) const READ_EVENT: &str =
+    "SELECT record, salt, personal FROM audit_event WHERE place = ?1";
+
 /// The number and the end of `log`; `None` while it has no events.
 pub(crate) fn head_row(connection: &Connection, log: Log) -> Result<Option<(i64, Head)>> {
     let query = || {
         connection
-            .prepare_cached("SELECT id, size, recorded_at FROM audit_log WHERE name = ?1")?
+            .prepare_cached(HEAD)?
             .query_row([log.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()
     };
@@ -148,7 +157,7 @@ pub(crate) fn event_by_id(
 ) -> Result<Option<AuditEvent>> {
     let query = || {
         connection
-            .prepare_cached("SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2")?
+            .prepare_cached(FIND_EVENT)?
             .query_row(params![log, id.as_bytes()], |row| row.get::<_, i64>(0))
             .optional()
     };
@@ -160,15 +169,13 @@ pub(crate) fn event_by_id(
 fn event_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<AuditEvent> {
     let place = schema::place(log, sequence)?;
     let query = || {
-        connection
-            .prepare_cached("SELECT record, salt, personal FROM audit_event WHERE place = ?1")?
-            .query_row([place], |row| {
-                let personal = match (row.get(1)?, row.get(2)?) {
-                    (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
-                    _ => None,
-                };
-                Ok(StoredEvent { record: row.get(0)?, personal })
-            })
+        connection.prepare_cached(READ_EVENT)?.query_row([place], |row| {
+            let personal = match (row.get(1)?, row.get(2)?) {
+                (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
+                _ => None,
+            };
+            Ok(StoredEvent { record: row.get(0)?, personal })
+        })
     };
     query().map_err(sqlite("reading an event"))?.open()
 }

@@ -13,7 +13,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use audit_core::{Error, ErrorKind, Log, Result, Sequence, TokenKeys};
+use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
 
 use crate::error::sqlite;
@@ -85,12 +85,30 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         let error = Error::new(ErrorKind::Incompatible);
         return Err(error.with_context("the linked SQLite is older than 3.51.3"));
     }
+    make_private(path)?;
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
     retry_busy(busy_timeout, || set_pragmas(&connection))?;
     retry_busy(busy_timeout, || migrate(&mut connection))?;
     Ok(connection)
+}
+
+/// Makes the file, if there is none, readable by its owner alone: it holds what people did, and the
+/// secret of the tokens. What SQLite puts beside it has the same rights.
+fn make_private(path: &Path) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Error::new(ErrorKind::Unavailable)
+                .with_context("making the file")
+                .with_source(error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Opens the file, whose tables are there, for reading.
@@ -209,17 +227,6 @@ fn put(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> Resu
         .execute(sql, params![name, value])
         .map_err(sqlite("writing a fact about the store"))?;
     Ok(())
-}
-
-/// The number of `log` in this file; `None` while it has no events.
-pub(crate) fn log_id(connection: &Connection, log: Log) -> Result<Option<i64>> {
-    let query = || {
-        connection
-            .prepare_cached("SELECT id FROM audit_log WHERE name = ?1")?
-            .query_row([log.as_bytes()], |row| row.get(0))
-            .optional()
-    };
-    query().map_err(sqlite("finding a log"))
 }
 
 #[cfg(test)]

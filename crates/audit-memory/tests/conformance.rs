@@ -1,0 +1,24 @@
+//! The promises of every store, in memory.
+
+use std::sync::Arc;
+
+use audit_conformance::Harness;
+use audit_core::AuditStore;
+use audit_memory::MemoryStore;
+
+struct Memory(MemoryStore);
+
+impl Memory {
+    fn new() -> Self {
+        Self(MemoryStore::new().expect("the store opens"))
+    }
+}
+
+impl Harness for Memory {
+    /// Another handle of the same state: there is nothing else to open again.
+    fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(self.0.clone())
+    }
+}
+
+audit_conformance::suite!(Memory::new);

@@ -1,0 +1,24 @@
+//! The promises of every store, on SQLite.
+
+use std::sync::Arc;
+
+use audit_conformance::Harness;
+use audit_core::AuditStore;
+use audit_sqlite::SqliteStore;
+use tempfile::TempDir;
+
+struct File(TempDir);
+
+impl File {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary directory"))
+    }
+}
+
+impl Harness for File {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(SqliteStore::open(self.0.path().join("audit.db")).expect("the store opens"))
+    }
+}
+
+audit_conformance::suite!(File::new);
