@@ -170,7 +170,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The path of the field at fault, where there is one.
+    /// The path of the field at fault, where there is one; empty for the input as a whole.
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
@@ -241,6 +241,8 @@ impl fmt::Display for Error {
         }
         write!(f, "{kind}")?;
         match (field, violation) {
+            // The input as a whole.
+            (Some(field), Some(violation)) if field.is_empty() => write!(f, ": it {violation}")?,
             (Some(field), Some(violation)) => write!(f, ": `{field}` {violation}")?,
             (Some(field), None) => write!(f, ": `{field}`")?,
             (None, Some(violation)) => write!(f, ": {violation}")?,

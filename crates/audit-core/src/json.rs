@@ -109,7 +109,11 @@ fn is_exact(token: &str) -> bool {
         return token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok();
     }
     match token.parse::<f64>() {
-        Ok(float) if float.is_finite() => decimal(token) == decimal(&format!("{float:e}")),
+        // Printed as the value will be: of two equally short texts for one float, the standard
+        // library's formatter may choose the other.
+        Ok(float) if float.is_finite() => {
+            decimal(token) == decimal(&Value::from(float).to_string())
+        }
         _ => false,
     }
 }
@@ -237,6 +241,8 @@ mod tests {
 
     #[test]
     fn what_can_be_kept_is_kept() {
+        // Midway between the shortest texts of one float, where printers differ.
+        assert!(parse(b"-1855149311086081.2").is_ok());
         for text in ["0.1", "1.50", "1e5", "-0.0", "1E-7", "0.000", "100.0", "2.5e+3", "5e-324"] {
             assert!(parse(text.as_bytes()).is_ok(), "{text}");
         }

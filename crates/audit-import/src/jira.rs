@@ -1,0 +1,105 @@
+//! The audit records of Jira.
+//!
+//! | record | event |
+//! |---|---|
+//! | `id` | source id |
+//! | `created` | time |
+//! | `category` | category |
+//! | `summary` | message title |
+//! | `category` and `summary`, in lower case, with `_` for what is no letter or digit | action: `user_management.user_created` |
+//! | `description` | message text |
+//! | `authorAccountId`, else `authorKey` | actor id; without both the actor is unknown |
+//! | `authorKey` | actor name |
+//! | `remoteAddress` | actor IP |
+//! | `eventSource` | scope: service |
+//! | `objectItem`, then `associatedItems[]`: `typeName`, `id`, `name` | targets; without an id, the name is the id |
+//! | `changedValues[]`: `fieldName`, `changedFrom`, `changedTo` | change, one side absent where it is |
+//!
+//! Jira has no name for an action but the summary, which is in the language of the site. The
+//! action made of it is cut, at a whole letter, where it would be over the limit of an action.
+
+use audit_core::{
+    Action, Actor, ActorKind, Change, FieldChange, Message, NewEvent, Result, Scope, Target, limits,
+};
+
+use crate::format::Layout;
+use crate::record::{NO_VALUE, Record};
+
+pub(crate) const LAYOUT: Layout = Layout {
+    ids: &[&["id"]],
+    times: &[&["created"]],
+    placeholders: NO_VALUE,
+    restate: |_| None,
+    read,
+};
+
+fn read(record: &mut Record) -> Result<NewEvent> {
+    let summary = record.take_required(&["summary"])?;
+    let category = record.take_text(&["category"]);
+    let object = record.take_object(&["objectItem"], target);
+    let mut targets: Vec<_> = object.into_iter().collect();
+    targets.extend(record.take_items(&["associatedItems"], target));
+    let diff = record.take_items(&["changedValues"], field_change);
+    let event = NewEvent::new(action(category.as_deref(), &summary), actor(record));
+    Ok(NewEvent {
+        category,
+        targets,
+        scope: Scope { service: record.take_text(&["eventSource"]), ..Scope::default() },
+        change: Change { diff, ..Change::default() },
+        message: Message {
+            title: Some(summary),
+            text: record.take_text(&["description"]),
+            ..Message::default()
+        },
+        ..event
+    })
+}
+
+fn actor(record: &mut Record) -> Actor {
+    let ip = record.take_text(&["remoteAddress"]);
+    let author = record.take_named(&["authorAccountId"], &["authorKey"]);
+    match author {
+        Some(author) => {
+            Actor { id: Some(author.id), name: author.name, ip, ..Actor::new(ActorKind::USER) }
+        }
+        None => Actor { ip, ..Actor::unknown() },
+    }
+}
+
+fn target(item: &mut Record) -> Option<Target> {
+    let kind = item.take_text(&["typeName"]);
+    let named = item.take_named(&["id"], &["name"]);
+    let (id, name) = named.map_or((None, None), |named| (Some(named.id), named.name));
+    let target = Target { kind, id, name };
+    (target != Target::default()).then_some(target)
+}
+
+fn field_change(item: &mut Record) -> Option<FieldChange> {
+    Some(FieldChange {
+        field: item.take_text(&["fieldName"])?,
+        old: item.take(&["changedFrom"]),
+        new: item.take(&["changedTo"]),
+    })
+}
+
+fn action(category: Option<&str>, summary: &str) -> Action {
+    let mut text = category.map(|category| term(category) + ".").unwrap_or_default();
+    text += &term(summary);
+    while text.len() > limits::NAME {
+        text.pop();
+    }
+    text.into()
+}
+
+/// A text as a term of a vocabulary.
+fn term(text: &str) -> String {
+    let mut term = String::new();
+    for letter in text.chars() {
+        if letter.is_alphanumeric() {
+            term.extend(letter.to_lowercase());
+        } else if !term.ends_with('_') {
+            term.push('_');
+        }
+    }
+    term
+}

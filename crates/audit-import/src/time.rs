@@ -1,0 +1,214 @@
+//! The forms in which other systems write a time, and how each is read.
+//!
+//! | form | example | read as |
+//! |---|---|---|
+//! | RFC 3339 | `2024-03-15T14:48:51.123Z` | as it stands |
+//! | with an offset without colon, or in hours | `2024-03-15T14:48:51+0000`, `…+02` | the same offset |
+//! | with a space, without an offset | `2024-03-15 14:48:51.123` | UTC |
+//! | with a decimal comma | `2024-03-15 14:48:51,123` | as with a point |
+//! | seconds since 1970, less than 10^11 | `1710514131`, `1710514131.123` | seconds |
+//! | milliseconds, less than 10^14 | `1710514131123`, `1710514131123.0` | milliseconds |
+//! | microseconds, less than 10^17 | `1710514131123456` | microseconds |
+//! | nanoseconds, from 10^17 on | `1710514131123456789` | nanoseconds |
+//!
+//! The last four are a number, or its digits as a text of any length but 8 and 14, the lengths of a
+//! date written without separators. A number is read by its decimal digits, never through binary
+//! arithmetic. What is finer than a microsecond is rounded down to it, as an
+//! [`OffsetDateTime`](audit_core::Timestamp::to_offset_date_time) is; the metadata keeps the time as
+//! it was written. Anything else is an error: a time is not guessed.
+
+use audit_core::{Error, Result, Timestamp, Violation};
+use serde_json::Value;
+
+const EXPECTED: &str = "an RFC 3339 time, YYYY-MM-DD HH:MM:SS, or a number of seconds, milliseconds, \
+                        microseconds or nanoseconds since 1970";
+
+/// Reads a time. An error names no field of the record; the caller does.
+pub(crate) fn read(value: &Value) -> Result<Timestamp> {
+    match value {
+        Value::Number(number) => epoch(&number.to_string()),
+        Value::String(text) => {
+            let text = text.trim();
+            let digits = text.split('.').next().map_or(0, str::len);
+            match text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+                true if matches!(digits, 8 | 14) => Err(malformed()),
+                true => epoch(text),
+                false => calendar(text),
+            }
+        }
+        _ => Err(malformed()),
+    }
+}
+
+fn malformed() -> Error {
+    Error::malformed("time", EXPECTED)
+}
+
+/// A date and a time of day, put into the form of RFC 3339 and read as that.
+fn calendar(text: &str) -> Result<Timestamp> {
+    let (date, rest) = text.split_at_checked(10).ok_or_else(malformed)?;
+    let rest = rest.strip_prefix(['T', 't', ' ']).ok_or_else(malformed)?;
+    let (clock, rest) = rest.split_at_checked(8).ok_or_else(malformed)?;
+    let (fraction, offset) = match rest.strip_prefix(['.', ',']) {
+        Some(rest) => {
+            let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+            rest.split_at(end)
+        }
+        None => ("0", rest),
+    };
+    if fraction.is_empty() {
+        return Err(malformed());
+    }
+    let fraction = &fraction[..fraction.len().min(6)];
+    let offset = match offset.trim_start().as_bytes() {
+        b"" | b"Z" | b"z" => "Z".to_owned(),
+        [sign @ (b'+' | b'-'), h1, h2, rest @ ..] => {
+            let (m1, m2) = match rest {
+                [] => (b'0', b'0'),
+                [m1, m2] | [b':', m1, m2] => (*m1, *m2),
+                _ => return Err(malformed()),
+            };
+            [*sign, *h1, *h2, b':', m1, m2].map(char::from).iter().collect()
+        }
+        _ => return Err(malformed()),
+    };
+    format!("{date}T{clock}.{fraction}{offset}")
+        .parse()
+        .map_err(|error: Error| malformed().with_source(error))
+}
+
+/// Time since 1970 in the unit that its size tells.
+fn epoch(number: &str) -> Result<Timestamp> {
+    let out_of_range = || {
+        let (min, max) = (Timestamp::MIN.as_micros(), Timestamp::MAX.as_micros());
+        Error::invalid("time", Violation::OutOfRange { min, max })
+    };
+    let (digits, exponent) = decimal(number).ok_or_else(malformed)?;
+    // Scaled to 10^-9 of the unit, so that every digit that can matter is in the integer.
+    let scaled = shift(digits, exponent + 9).ok_or_else(out_of_range)?;
+    let micros_per_unit = match scaled.unsigned_abs() / 10_u128.pow(9) {
+        size if size < 10_u128.pow(11) => 6,
+        size if size < 10_u128.pow(14) => 3,
+        size if size < 10_u128.pow(17) => 0,
+        _ => -3,
+    };
+    let micros = shift(scaled, micros_per_unit - 9).ok_or_else(out_of_range)?;
+    Timestamp::from_micros(i64::try_from(micros).map_err(|_| out_of_range())?)
+}
+
+/// A decimal number as the integer of its digits, and the power of ten of the last of them.
+fn decimal(number: &str) -> Option<(i128, i32)> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let exponent: i32 = exponent.parse().ok()?;
+    let decimals = i32::try_from(fraction.len()).ok()?;
+    Some((format!("{whole}{fraction}").parse().ok()?, exponent.checked_sub(decimals)?))
+}
+
+/// `value` × 10^`power`, rounded down; `None` if it does not fit.
+fn shift(value: i128, power: i32) -> Option<i128> {
+    let Some(factor) = 10_i128.checked_pow(power.unsigned_abs()) else {
+        return if power < 0 || value == 0 { Some(value.signum().min(0)) } else { None };
+    };
+    if power < 0 { Some(value.div_euclid(factor)) } else { value.checked_mul(factor) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn time(value: &Value) -> String {
+        read(value).unwrap().to_string()
+    }
+
+    #[test]
+    fn every_form_is_the_same_instant() {
+        for value in [
+            json!("2024-03-15T14:48:51.123Z"),
+            json!("2024-03-15T14:48:51.123000000Z"),
+            json!("2024-03-15t14:48:51.123z"),
+            json!("2024-03-15T14:48:51.123+0000"),
+            json!("2024-03-15T14:48:51.123+00"),
+            json!("2024-03-15T16:48:51.123+02:00"),
+            json!("2024-03-15T09:18:51.123-0530"),
+            json!("2024-03-15 14:48:51.123"),
+            json!("2024-03-15 14:48:51.123000000"),
+            json!("2024-03-15 14:48:51,123"),
+            json!("2024-03-15 14:48:51.123 +0000"),
+            json!(1_710_514_131.123),
+            json!("1710514131.123"),
+            json!(1_710_514_131_123_u64),
+            json!(1_710_514_131_123.0),
+            json!("1710514131123"),
+            json!(1_710_514_131_123_000_u64),
+            json!(1_710_514_131_123_000.0),
+            json!(1_710_514_131_123_000_000_u64),
+            json!(1.710_514_131_123e18),
+            json!("1710514131123000000"),
+        ] {
+            assert_eq!(time(&value), "2024-03-15T14:48:51.123000Z", "{value}");
+        }
+        assert_eq!(time(&json!(1_612_869_308)), "2021-02-09T11:15:08.000000Z");
+        assert_eq!(time(&json!(0)), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(time(&json!(-1.5)), "1969-12-31T23:59:58.500000Z");
+    }
+
+    #[test]
+    fn what_is_finer_than_a_microsecond_is_rounded_down() {
+        assert_eq!(time(&json!("2024-01-01T00:00:00.1234569Z")), "2024-01-01T00:00:00.123456Z");
+        assert_eq!(time(&json!(1_710_514_131_123_456_789_u64)), "2024-03-15T14:48:51.123456Z");
+        assert_eq!(time(&json!(-1e-7)), "1969-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn no_time_is_guessed() {
+        for value in [
+            json!("2024-12-17 00:00:00000000"),
+            json!("2024-12-17"),
+            json!("20241217"),
+            json!("20241217000000"),
+            json!("17/Dec/2024:10:00:00 +0000"),
+            json!("2024-02-30 00:00:00"),
+            json!("2024-12-17 24:00:01"),
+            json!("2024-12-17T00:00:00."),
+            json!("2024-12-17T00:00:00+5"),
+            json!("2024-12-17T00:00:00 UTC"),
+            json!("2024-12-1é 00:00:00"),
+            json!("1.2.3"),
+            json!("."),
+            json!("e5"),
+            json!("yesterday"),
+            json!(true),
+            json!([1]),
+        ] {
+            let error = read(&value).unwrap_err();
+            assert!(matches!(error.violation(), Some(Violation::Malformed { .. })), "{value}");
+        }
+    }
+
+    #[test]
+    fn beyond_the_year_9999_is_out_of_range() {
+        for value in [json!(1e300), json!(u64::MAX), json!(i64::MIN), json!("9".repeat(30))] {
+            let error = read(&value);
+            let in_range = value == json!(u64::MAX) || value == json!(i64::MIN);
+            assert_eq!(error.is_ok(), in_range, "{value}: nanoseconds reach to 1677 and 2554");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_and_no_number_panics(text in "\\PC*", number in any::<f64>()) {
+            let _ = read(&json!(text));
+            let _ = read(&json!(number));
+        }
+
+        #[test]
+        fn milliseconds_are_exact(millis in 100_000_000_000_i64..10_000_000_000_000) {
+            prop_assert_eq!(read(&json!(millis)).unwrap().as_micros(), millis * 1_000);
+            prop_assert_eq!(read(&json!(format!("{millis}.0"))).unwrap().as_micros(), millis * 1_000);
+        }
+    }
+}
