@@ -15,7 +15,8 @@ use crate::{Error, Result, Violation};
 ///
 /// Its text form is RFC 3339 with six decimals and `Z`. A text with another offset is the same
 /// instant and is accepted; one with more than six significant decimals is an error, because a
-/// part of it would be lost.
+/// part of it would be lost; so is one in a leap second, which the model cannot tell from the
+/// second before.
 ///
 /// ```
 /// use audit_core::Timestamp;
@@ -114,6 +115,10 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self> {
         let time = OffsetDateTime::parse(text, &Rfc3339)
             .map_err(|source| Error::malformed("time", EXPECTED).with_source(source))?;
+        // The parser takes a leap second for the instant before it.
+        if text.get(17..19) == Some("60") {
+            return Err(Error::malformed("time", "a time that is not in a leap second"));
+        }
         // The parser reads nine decimals and drops the rest, so the text itself is looked at.
         let decimals = text.split_once('.').map_or("", |(_, rest)| {
             &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())]
@@ -160,6 +165,12 @@ mod tests {
             assert_eq!(end.to_string().parse::<Timestamp>().unwrap(), end);
         }
         assert!(Timestamp::from_micros(Timestamp::MAX.as_micros() + 1).is_err());
+    }
+
+    #[test]
+    fn a_leap_second_is_refused_not_moved() {
+        assert!("2016-12-31T23:59:60Z".parse::<Timestamp>().is_err());
+        assert!("2017-01-01T08:59:60+09:00".parse::<Timestamp>().is_err());
     }
 
     #[test]

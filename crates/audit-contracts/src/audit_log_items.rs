@@ -1,0 +1,147 @@
+//! Contract B: audit log items by type, product, config and environment.
+//!
+//! `GET /v1/organizations/{organizationId}/auditlogs`; the body is a bare array of
+//! [`AuditLogItem`].
+//!
+//! | [`AuditLogItem`] | the model |
+//! |---|---|
+//! | `auditLogId` | [`AuditEvent::sequence`]; of an item that was read, [`NewEvent::source`], of which [`NewEvent::id`] is derived |
+//! | `auditLogDateTime` | [`NewEvent::occurred_at`] |
+//! | `auditLogTypeEnum` | [`NewEvent::action`]; the known values are [`AuditLogType`]'s |
+//! | `changeSetId` | [`NewEvent::change_set_id`] |
+//! | `truncated` | [`Change::truncated`] |
+//! | `auditLogType` | [`Message::title`] |
+//! | `userEmail`, `userName` | [`Actor::email`], [`Actor::name`] |
+//! | `where`, `why` | [`NewEvent::place`], [`NewEvent::reason`] |
+//! | `actionTarget` | [`Target::name`] of the first target, else its id, else its type |
+//! | `details` | [`Message::text`] |
+//!
+//! Where the source is silent:
+//! - Every key is printed. Of those that can be null, one left out is read as null.
+//! - An item that was read keeps its own `auditLogId`, whatever its number in the log is, so that
+//!   it comes back equal. A log that mixes such items with events of its own may print one number
+//!   twice.
+//! - The actor is a `user` where the item names one, else `unknown`.
+//! - A time is printed to the millisecond, rounded down.
+
+use std::borrow::Cow;
+
+use audit_core::{
+    Actor, ActorKind, AuditEvent, Change, ChangeSetId, EventId, Message, NewEvent, Source, Target,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use uuid::{Uuid, uuid};
+
+pub use crate::audit_log_types::AuditLogType;
+use crate::wire;
+
+/// The system that [`NewEvent::source`] names for an item.
+pub const SOURCE: &str = "audit-log-items";
+
+const NAMESPACE: Uuid = uuid!("21ab32e3-81dd-4f61-b771-85ce5404fac3");
+
+/// One item of an organization's audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditLogItem {
+    /// The item's number.
+    pub audit_log_id: i64,
+    /// When it happened.
+    #[serde(serialize_with = "wire::print::millis")]
+    pub audit_log_date_time: Timestamp,
+    /// What was done.
+    pub audit_log_type_enum: AuditLogType,
+    /// The change made in several places of which this is one.
+    pub change_set_id: Option<ChangeSetId>,
+    /// Whether the details are cut.
+    pub truncated: bool,
+    /// What was done, for people.
+    pub audit_log_type: Option<String>,
+    /// The e-mail address of the user.
+    pub user_email: Option<String>,
+    /// The name of the user.
+    pub user_name: Option<String>,
+    /// Where it was done.
+    pub r#where: Option<String>,
+    /// Why it was done.
+    pub why: Option<String>,
+    /// What it was done to.
+    pub action_target: Option<String>,
+    /// What happened, with its particulars.
+    pub details: Option<String>,
+}
+
+impl AuditLogItem {
+    /// The id of the event that a foreign item with the number `audit_log_id` is.
+    pub fn event_id(audit_log_id: i64) -> EventId {
+        EventId::derived(NAMESPACE, audit_log_id.to_string().as_bytes())
+    }
+}
+
+impl TryFrom<AuditLogItem> for NewEvent {
+    type Error = audit_core::Error;
+
+    /// The event, valid. An error names the item's field.
+    fn try_from(item: AuditLogItem) -> audit_core::Result<Self> {
+        let named = item.user_email.is_some() || item.user_name.is_some();
+        let actor = Actor {
+            name: item.user_name,
+            email: item.user_email,
+            ..Actor::new(if named { ActorKind::USER } else { ActorKind::UNKNOWN })
+        };
+        let event = NewEvent {
+            targets: item.action_target.into_iter().map(Target::named).collect(),
+            change: Change { truncated: item.truncated, ..Change::default() },
+            change_set_id: item.change_set_id,
+            message: Message {
+                title: item.audit_log_type,
+                text: item.details,
+                ..Message::default()
+            },
+            place: item.r#where,
+            reason: item.why,
+            source: Some(Source::new(SOURCE, item.audit_log_id.to_string())),
+            ..NewEvent::new(item.audit_log_type_enum, actor)
+                .id(AuditLogItem::event_id(item.audit_log_id))
+                .occurred_at(item.audit_log_date_time)
+        };
+        wire::checked(event, |field| match field {
+            "action" => "auditLogTypeEnum".into(),
+            "actor.email" => "userEmail".into(),
+            "actor.name" => "userName".into(),
+            "targets[0].name" => "actionTarget".into(),
+            "message.title" => "auditLogType".into(),
+            "message.text" => "details".into(),
+            "place" => "where".into(),
+            "reason" => "why".into(),
+            other => Cow::Owned(other.to_owned()),
+        })
+    }
+}
+
+impl From<&AuditEvent> for AuditLogItem {
+    fn from(event: &AuditEvent) -> Self {
+        let foreign = event.source.as_ref().filter(|source| source.system == SOURCE);
+        let target = event.targets.first();
+        let target = target.and_then(|target| {
+            target.name.as_ref().or(target.id.as_ref()).or(target.kind.as_ref()).cloned()
+        });
+        Self {
+            audit_log_id: foreign
+                .and_then(|source| source.id.parse().ok())
+                .unwrap_or(event.sequence.as_i64()),
+            audit_log_date_time: event.occurred_at,
+            audit_log_type_enum: AuditLogType::from(event.action.to_string()),
+            change_set_id: event.change_set_id,
+            truncated: event.change.truncated,
+            audit_log_type: event.message.title.clone(),
+            user_email: event.actor.email.clone(),
+            user_name: event.actor.name.clone(),
+            r#where: event.place.clone(),
+            why: event.reason.clone(),
+            action_target: target,
+            details: event.message.text.clone(),
+        }
+    }
+}

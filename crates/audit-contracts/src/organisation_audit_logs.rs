@@ -1,0 +1,251 @@
+//! Contract D: the life of an organization, and pages of its audit log by product scope.
+//!
+//! Below the base `/api`: `GET|POST /organisations` · `GET|PUT|DELETE /organisation` ·
+//! `GET /audit-logs`. A body is [`Data`], of the log [`AuditLogs`].
+//!
+//! | [`AuditLog`] | the model |
+//! |---|---|
+//! | `id` | [`NewEvent::id`], `log_` and its 32 digits; another text is kept in [`NewEvent::source`] |
+//! | `action` | [`NewEvent::action`] |
+//! | `email` | [`Actor::email`] of a `user` |
+//! | `resourceUID` | [`Target::id`] of the first target |
+//! | `details` | [`Message::text`](audit_core::Message::text) |
+//! | `createdAt` | [`NewEvent::occurred_at`] |
+//!
+//! The scope by which the list is asked, `include`, is
+//! [`Scope::surface`](audit_core::Scope::surface), and not printed.
+//!
+//! | [`Organization`] | the model |
+//! |---|---|
+//! | `id` | [`id`](audit_core::Organization::id), `org_` and its 32 digits; another text is kept as the [`external_id`](audit_core::Organization::external_id) |
+//! | `name`, `createdBy`, `createdAt`, `updatedAt` | the fields of the same names |
+//!
+//! Where the source is silent:
+//! - `resourceUID`, "if applicable", is left out where there is none; a null is read as left out.
+//!   Every other field is required.
+//! - A time is printed to the second, rounded down.
+//! - `email` and `createdBy` are empty where the model has none. `details` is the text, else the
+//!   title, else empty.
+//! - `settings`, which `PUT` updates, is an open object that replaces the one kept with the
+//!   organization; `POST` may give it too. It is not printed.
+
+use std::borrow::Cow;
+
+use audit_core::json::Object;
+use audit_core::{
+    Actor, ActorKind, AuditEvent, EventId, NewEvent, NewOrganization, OrganizationId,
+    OrganizationUpdate, Target, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use uuid::uuid;
+
+use crate::wire::{self, IdForm};
+
+/// The system that [`NewEvent::source`] names for an entry whose id is not one of ours.
+pub const SOURCE: &str = "organisation-audit-logs";
+
+const LOG_ID: IdForm = IdForm {
+    system: SOURCE,
+    namespace: uuid!("8e7a5589-ffc1-4386-98fd-57a668008e8b"),
+    prefix: "log_",
+};
+
+const ORGANIZATION_ID: IdForm = IdForm {
+    system: SOURCE,
+    namespace: uuid!("9b55b7fa-fdc9-4235-9b61-8beea61fcd16"),
+    prefix: "org_",
+};
+
+/// One entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuditLog {
+    /// The entry's id.
+    pub id: String,
+    /// What was done: `schedule.created`.
+    pub action: String,
+    /// The e-mail address of the user who did it.
+    pub email: String,
+    /// The id of the resource that it was done to.
+    #[serde(rename = "resourceUID", default, skip_serializing_if = "Option::is_none")]
+    pub resource_uid: Option<String>,
+    /// What happened, for people.
+    pub details: String,
+    /// When it happened.
+    #[serde(serialize_with = "wire::print::seconds")]
+    pub created_at: Timestamp,
+}
+
+impl AuditLog {
+    /// The id of the event that an entry with the id `id` is.
+    pub fn event_id(id: &str) -> EventId {
+        LOG_ID.event_id(id)
+    }
+}
+
+impl TryFrom<AuditLog> for NewEvent {
+    type Error = audit_core::Error;
+
+    /// The event, valid. An error names the entry's field.
+    fn try_from(log: AuditLog) -> audit_core::Result<Self> {
+        let (id, source) = LOG_ID.identify(log.id);
+        let event = NewEvent {
+            targets: log.resource_uid.into_iter().map(Target::with_id).collect(),
+            source,
+            ..NewEvent::new(log.action, Actor::new(ActorKind::USER).email(log.email))
+                .id(id)
+                .message(log.details)
+                .occurred_at(log.created_at)
+        };
+        wire::checked(event, |field| match field {
+            "source.id" => "id".into(),
+            "actor.email" => "email".into(),
+            "targets[0].id" => "resourceUID".into(),
+            "message.text" => "details".into(),
+            other => Cow::Owned(other.to_owned()),
+        })
+    }
+}
+
+impl From<&AuditEvent> for AuditLog {
+    fn from(event: &AuditEvent) -> Self {
+        Self {
+            id: LOG_ID.event_id_text(event.id, event.source.as_ref()),
+            action: event.action.to_string(),
+            email: event.actor.email.clone().unwrap_or_default(),
+            resource_uid: event.targets.first().and_then(|target| target.id.clone()),
+            details: wire::text(event),
+            created_at: event.occurred_at,
+        }
+    }
+}
+
+/// An organization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Organization {
+    /// The organization's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// The e-mail address of its creator.
+    pub created_by: String,
+    /// When it was created.
+    #[serde(serialize_with = "wire::print::seconds")]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[serde(serialize_with = "wire::print::seconds")]
+    pub updated_at: Timestamp,
+}
+
+impl Organization {
+    /// The id in the model of the organization with the id `id`.
+    pub fn organization_id(id: &str) -> OrganizationId {
+        ORGANIZATION_ID.read(id).0.into()
+    }
+}
+
+impl From<Organization> for audit_core::Organization {
+    /// The organization, without private endpoints and settings.
+    fn from(organization: Organization) -> Self {
+        let (id, ours) = ORGANIZATION_ID.read(&organization.id);
+        Self {
+            id: id.into(),
+            external_id: (!ours).then_some(organization.id),
+            name: organization.name,
+            private_endpoints: Vec::new(),
+            settings: Object::new(),
+            created_by: Some(organization.created_by),
+            created_at: organization.created_at,
+            updated_at: organization.updated_at,
+        }
+    }
+}
+
+impl From<audit_core::Organization> for Organization {
+    fn from(organization: audit_core::Organization) -> Self {
+        Self {
+            id: organization
+                .external_id
+                .unwrap_or_else(|| ORGANIZATION_ID.write(organization.id.as_uuid())),
+            name: organization.name,
+            created_by: organization.created_by.unwrap_or_default(),
+            created_at: organization.created_at,
+            updated_at: organization.updated_at,
+        }
+    }
+}
+
+/// The body of `POST /organisations`. A null is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreateOrganization {
+    /// The name.
+    pub name: String,
+    /// Settings to keep with the organization.
+    #[serde(
+        default,
+        deserialize_with = "wire::given_object",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub settings: Option<Object>,
+}
+
+impl From<CreateOrganization> for NewOrganization {
+    /// The organization to create, without a creator: who that is, the caller's credential says.
+    fn from(body: CreateOrganization) -> Self {
+        Self::new(body.name).settings(body.settings.unwrap_or_default())
+    }
+}
+
+/// The body of `PUT /organisation`: what is left out stays, and a null is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateOrganization {
+    /// The new name.
+    #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The new settings, as a whole.
+    #[serde(
+        default,
+        deserialize_with = "wire::given_object",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub settings: Option<Object>,
+}
+
+impl From<UpdateOrganization> for OrganizationUpdate {
+    fn from(body: UpdateOrganization) -> Self {
+        Self { name: body.name, settings: body.settings, ..Self::default() }
+    }
+}
+
+/// The body of an answer about organizations. Lists are a [`Vec`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data<T> {
+    /// What was asked for.
+    pub data: T,
+}
+
+/// One page of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditLogs {
+    /// The entries, the latest first.
+    pub data: Vec<AuditLog>,
+    /// Which page this is.
+    pub pagination: Pagination,
+}
+
+/// Which page of how many entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pagination {
+    /// The page's number, from 1.
+    pub page: u64,
+    /// How many entries a page holds at most.
+    pub limit: u64,
+    /// How many entries match the filter.
+    pub total: u64,
+}

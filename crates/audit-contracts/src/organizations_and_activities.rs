@@ -1,0 +1,282 @@
+//! Contract A: an organization, and the list of what was done in it.
+//!
+//! `GET /v1/organizations` · `GET|PATCH /v1/organizations/{organizationId}` ·
+//! `GET /v1/organizations/{organizationId}/activities` ·
+//! `GET /v1/organizations/{organizationId}/activities/{activityId}`
+//!
+//! | [`Activity`] | the model |
+//! |---|---|
+//! | `id` | [`NewEvent::id`]; a text that is no hyphenated lower-case UUID is kept in [`NewEvent::source`] |
+//! | `createdAt` | [`NewEvent::occurred_at`] |
+//! | `type` | [`NewEvent::action`] |
+//! | `actorType` | [`Actor::kind`](audit_core::Actor::kind) |
+//! | `actorId`, `actorDetails` | [`Actor::id`](audit_core::Actor::id), [`Actor::details`](audit_core::Actor::details) |
+//! | `actorIpAddress` | [`Actor::ip`](audit_core::Actor::ip) |
+//! | `organizationId` | [`NewEvent::organization`], else the log's own |
+//! | `serviceId` | [`Scope::service`](audit_core::Scope::service) |
+//!
+//! The translation goes by way of the [`audit_core::Activity`], which has just these fields.
+//!
+//! | [`Organization`] | the model |
+//! |---|---|
+//! | `id`, `createdAt`, `name`, `privateEndpoints` | the [`audit_core::Organization`]'s fields of the same names |
+//!
+//! Where the source is silent:
+//! - `id`, `createdAt`, `type` and `actorType` are required, `type` and `actorType` not empty. The
+//!   other fields are left out where there is nothing to tell; a null is read as left out.
+//! - The source lists four actor types. Another is read and printed as it stands: to call an
+//!   unknown actor `system` would be a false statement.
+//! - `actorIpAddress` is printed for `user` and `api` only, as the source says. Read with another
+//!   type, it is kept in the event.
+//! - A time is printed to the second, with decimals only where they are not zero.
+//! - In the platform's log an activity that names no organization has no `organizationId`.
+
+use std::borrow::Cow;
+
+use audit_core::{
+    ActorKind, AuditEvent, EventId, NewEvent, OrganizationId, OrganizationRef, OrganizationUpdate,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use uuid::uuid;
+
+use crate::wire::{self, IdForm};
+
+/// The system that [`NewEvent::source`] names for an activity whose id is no UUID.
+pub const SOURCE: &str = "organization-activities";
+
+const ACTIVITY_ID: IdForm =
+    IdForm { system: SOURCE, namespace: uuid!("e6e73307-4b6e-470b-8736-d95661d32b1f"), prefix: "" };
+
+/// What was done in an organization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Activity {
+    /// The activity's id.
+    pub id: String,
+    /// When it happened.
+    #[serde(serialize_with = "wire::print::shortest")]
+    pub created_at: Timestamp,
+    /// What was done.
+    pub r#type: String,
+    /// What kind of party acted: `user`, `support`, `system`, `api`.
+    pub actor_type: String,
+    /// The actor's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_id: Option<String>,
+    /// More about the actor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_details: Option<String>,
+    /// The actor's IP address, of a `user` or an `api`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_ip_address: Option<String>,
+    /// The organization that the activity is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<String>,
+    /// The service that the activity is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_id: Option<String>,
+}
+
+impl Activity {
+    /// The id of the event that an activity with the id `id` is.
+    pub fn event_id(id: &str) -> EventId {
+        ACTIVITY_ID.event_id(id)
+    }
+}
+
+impl From<Activity> for audit_core::Activity {
+    fn from(activity: Activity) -> Self {
+        let (id, source) = ACTIVITY_ID.identify(activity.id);
+        Self {
+            id,
+            created_at: activity.created_at,
+            action: activity.r#type.into(),
+            actor_kind: activity.actor_type.into(),
+            actor_id: activity.actor_id,
+            actor_details: activity.actor_details,
+            actor_ip: activity.actor_ip_address,
+            organization: activity.organization_id.map(OrganizationRef::new),
+            service_id: activity.service_id,
+            source,
+        }
+    }
+}
+
+impl From<audit_core::Activity> for Activity {
+    fn from(activity: audit_core::Activity) -> Self {
+        let has_address = [ActorKind::USER, ActorKind::API].contains(&activity.actor_kind);
+        Self {
+            id: ACTIVITY_ID.event_id_text(activity.id, activity.source.as_ref()),
+            created_at: activity.created_at,
+            r#type: activity.action.to_string(),
+            actor_type: activity.actor_kind.to_string(),
+            actor_id: activity.actor_id,
+            actor_details: activity.actor_details,
+            actor_ip_address: activity.actor_ip.filter(|_| has_address),
+            organization_id: activity.organization.map(|organization| organization.id),
+            service_id: activity.service_id,
+        }
+    }
+}
+
+impl TryFrom<Activity> for NewEvent {
+    type Error = audit_core::Error;
+
+    /// The event, valid. An error names the activity's field.
+    fn try_from(activity: Activity) -> audit_core::Result<Self> {
+        wire::checked(audit_core::Activity::from(activity).into(), |field| match field {
+            "source.id" => "id".into(),
+            "action" => "type".into(),
+            "actor.kind" => "actorType".into(),
+            "actor.id" => "actorId".into(),
+            "actor.details" => "actorDetails".into(),
+            "actor.ip" => "actorIpAddress".into(),
+            "organization.id" => "organizationId".into(),
+            "scope.service" => "serviceId".into(),
+            other => Cow::Owned(other.to_owned()),
+        })
+    }
+}
+
+impl From<&AuditEvent> for Activity {
+    fn from(event: &AuditEvent) -> Self {
+        audit_core::Activity::from(event).into()
+    }
+}
+
+/// An organization.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Organization {
+    /// The organization's id.
+    pub id: OrganizationId,
+    /// When it was created.
+    #[serde(serialize_with = "wire::print::shortest")]
+    pub created_at: Timestamp,
+    /// Its name.
+    pub name: String,
+    /// Its private endpoints.
+    pub private_endpoints: Vec<PrivateEndpoint>,
+}
+
+/// A private connection from a customer's cloud network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrivateEndpoint {
+    /// The endpoint's id in its cloud.
+    pub id: String,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The cloud: `aws`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_provider: Option<String>,
+    /// The cloud's region: `us-east-1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// The body of `PATCH`: what is left out stays, and a null is refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UpdateOrganization {
+    /// The new name.
+    #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The private endpoints that go and come.
+    #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    pub private_endpoints: Option<PrivateEndpointChanges>,
+}
+
+/// Changes to the private endpoints. Those to remove go first.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrivateEndpointChanges {
+    /// The endpoints to remove, of which only the `id` counts.
+    #[serde(default)]
+    pub remove: Vec<PrivateEndpoint>,
+    /// The endpoints to add.
+    #[serde(default)]
+    pub add: Vec<PrivateEndpoint>,
+}
+
+impl From<PrivateEndpoint> for audit_core::PrivateEndpoint {
+    fn from(endpoint: PrivateEndpoint) -> Self {
+        let PrivateEndpoint { id, description, cloud_provider, region } = endpoint;
+        Self { id, description, cloud_provider, region }
+    }
+}
+
+impl From<audit_core::PrivateEndpoint> for PrivateEndpoint {
+    fn from(endpoint: audit_core::PrivateEndpoint) -> Self {
+        let audit_core::PrivateEndpoint { id, description, cloud_provider, region } = endpoint;
+        Self { id, description, cloud_provider, region }
+    }
+}
+
+impl From<Organization> for audit_core::Organization {
+    /// The organization as of its creation: without settings and creator, never changed.
+    fn from(organization: Organization) -> Self {
+        Self {
+            id: organization.id,
+            external_id: None,
+            name: organization.name,
+            private_endpoints: organization.private_endpoints.into_iter().map(Into::into).collect(),
+            settings: audit_core::json::Object::new(),
+            created_by: None,
+            created_at: organization.created_at,
+            updated_at: organization.created_at,
+        }
+    }
+}
+
+impl From<audit_core::Organization> for Organization {
+    fn from(organization: audit_core::Organization) -> Self {
+        Self {
+            id: organization.id,
+            created_at: organization.created_at,
+            name: organization.name,
+            private_endpoints: organization.private_endpoints.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<UpdateOrganization> for OrganizationUpdate {
+    fn from(update: UpdateOrganization) -> Self {
+        let PrivateEndpointChanges { remove, add } = update.private_endpoints.unwrap_or_default();
+        Self {
+            name: update.name,
+            remove_endpoints: remove.into_iter().map(|endpoint| endpoint.id).collect(),
+            add_endpoints: add.into_iter().map(Into::into).collect(),
+            settings: None,
+        }
+    }
+}
+
+/// The body of every answer that succeeds. Lists are a [`Vec`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Success<T> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The id of the request.
+    pub request_id: uuid::Uuid,
+    /// What was asked for.
+    pub result: T,
+    /// The cursor of the next page, where there is one. The source knows no pages; this is ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// The body of every answer that fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Failure {
+    /// The HTTP status.
+    pub status: u16,
+    /// What went wrong, in words.
+    pub error: String,
+    /// The id of the request.
+    pub request_id: uuid::Uuid,
+}

@@ -1,0 +1,180 @@
+//! Contract E: what super-admins did.
+//!
+//! `GET /super-admins/audit-logs`; the body is [`AuditLogs`].
+//!
+//! | [`AuditLog`] | the model |
+//! |---|---|
+//! | `audit_id` | [`NewEvent::id`] |
+//! | `super_admin` | [`NewEvent::actor`], a `user`; null where [`Actor::id`] is not known |
+//! | `super_admin.entity_class` | [`Actor::entity_class`] |
+//! | `super_admin.entity_id` | [`Actor::id`] |
+//! | `super_admin.identifier` | [`Actor::email`], which the parameter `super_admin_email` asks for |
+//! | `request_method`, `request_path` | [`Request::method`], [`Request::path`] |
+//! | `organization_id`, `organization_name` | [`NewEvent::organization`], else the log's own id |
+//! | `metadata` | [`NewEvent::metadata`] |
+//! | `created_at` | [`NewEvent::occurred_at`] |
+//!
+//! Where the source is silent:
+//! - Every key is printed and required; `super_admin` can be null, and is read so where it is left
+//!   out. The actor of such an entry is `unknown`.
+//! - An entry has no action. In the model it is [`ACTION`]; an event's own action is not printed.
+//! - `entity_class` is `unknown` where the model has none; one that is not listed stays as it is.
+//! - `identifier` is the actor's e-mail address, else name, else id.
+//! - A text that must be there and is not is empty.
+//! - A time is printed to the microsecond.
+
+use std::borrow::Cow;
+
+use audit_core::json::{self, Object};
+use audit_core::{
+    Actor, ActorKind, AuditEvent, EntityClass, EventId, NewEvent, OrganizationRef, Request,
+    Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::wire;
+
+/// The action of an event that was read from here.
+pub const ACTION: &str = "super_admin.request";
+
+/// One entry of the audit log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditLog {
+    /// The entry's id.
+    pub audit_id: EventId,
+    /// Who did it; `None` where that is no longer known.
+    pub super_admin: Option<SuperAdmin>,
+    /// The HTTP method.
+    pub request_method: String,
+    /// The path of the endpoint.
+    pub request_path: String,
+    /// The id of the organization where it was done.
+    pub organization_id: String,
+    /// The name of the organization where it was done.
+    pub organization_name: String,
+    /// More about the request.
+    #[serde(deserialize_with = "json::object")]
+    pub metadata: Object,
+    /// When it happened.
+    pub created_at: Timestamp,
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SuperAdmin {
+    /// The class of the entity that the super-admin is.
+    pub entity_class: EntityClass,
+    /// The super-admin's id.
+    pub entity_id: String,
+    /// The super-admin's e-mail address.
+    pub identifier: String,
+}
+
+impl TryFrom<AuditLog> for NewEvent {
+    type Error = audit_core::Error;
+
+    /// The event, valid. An error names the entry's field.
+    fn try_from(log: AuditLog) -> audit_core::Result<Self> {
+        let organization = OrganizationRef::new(log.organization_id).name(log.organization_name);
+        let event = NewEvent {
+            organization: Some(organization),
+            request: Request::new(log.request_method, log.request_path),
+            metadata: log.metadata,
+            ..NewEvent::new(ACTION, log.super_admin.map_or_else(Actor::unknown, Actor::from))
+                .id(log.audit_id)
+                .occurred_at(log.created_at)
+        };
+        wire::checked(event, |field| match field {
+            "actor.entityClass" => "super_admin.entity_class".into(),
+            "actor.id" => "super_admin.entity_id".into(),
+            "actor.email" => "super_admin.identifier".into(),
+            "request.method" => "request_method".into(),
+            "request.path" => "request_path".into(),
+            "organization.id" => "organization_id".into(),
+            "organization.name" => "organization_name".into(),
+            other => Cow::Owned(other.to_owned()),
+        })
+    }
+}
+
+impl From<SuperAdmin> for Actor {
+    fn from(admin: SuperAdmin) -> Self {
+        Actor::new(ActorKind::USER)
+            .id(admin.entity_id)
+            .email(admin.identifier)
+            .entity_class(admin.entity_class)
+    }
+}
+
+impl From<&AuditEvent> for AuditLog {
+    fn from(event: &AuditEvent) -> Self {
+        let name = event.organization.as_ref().and_then(|organization| organization.name.clone());
+        Self {
+            audit_id: event.id,
+            super_admin: SuperAdmin::of(&event.actor),
+            request_method: event.request.method.clone().unwrap_or_default(),
+            request_path: event.request.path.clone().unwrap_or_default(),
+            organization_id: wire::organization_id(event).unwrap_or_default(),
+            organization_name: name.unwrap_or_default(),
+            metadata: event.metadata.clone(),
+            created_at: event.occurred_at,
+        }
+    }
+}
+
+impl SuperAdmin {
+    fn of(actor: &Actor) -> Option<Self> {
+        let id = actor.id.as_ref()?;
+        let identifier = actor.email.as_ref().or(actor.name.as_ref()).unwrap_or(id);
+        Some(Self {
+            entity_class: actor.entity_class.clone().unwrap_or(EntityClass::UNKNOWN),
+            entity_id: id.clone(),
+            identifier: identifier.clone(),
+        })
+    }
+}
+
+/// The body of every answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditLogs {
+    /// Which part of the log this is.
+    pub meta: Meta,
+    /// What went wrong; empty in an answer that succeeds.
+    pub errors: Vec<Failure>,
+    /// The entries, the latest first; left out of an answer that fails.
+    #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    pub result: Option<Vec<AuditLog>>,
+}
+
+/// What is to be said of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meta {
+    /// Which part of the log this is.
+    pub pagination: Pagination,
+}
+
+/// Which part of how many entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pagination {
+    /// How many entries the answer holds at most.
+    pub limit: u64,
+    /// How many entries before it were passed over.
+    pub offset: u64,
+    /// How many entries match the filter.
+    pub total_count: u64,
+}
+
+/// One thing that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// The HTTP status.
+    pub httpcode: u16,
+    /// What went wrong, in words.
+    pub message: String,
+}
