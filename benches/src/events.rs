@@ -1,0 +1,149 @@
+//! The events: the same in every run and on every side.
+
+use std::ops::Range;
+
+use audit_core::{
+    Actor, Change, Log, NewEvent, OrganizationId, PreparedEvent, Scope, Sequence, Timestamp,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::Result;
+
+/// The first event's time: 2025-01-01T00:00Z, in microseconds.
+const BEGIN: i64 = 1_735_689_600_000_000;
+/// The time from one event to the next, in microseconds.
+const STEP: i64 = 250_000;
+const HOUR: u64 = 3_600_000_000;
+
+const ACTORS: u64 = 1_000;
+const TARGETS: u64 = 10_000;
+const FAMILIES: [&str; 10] =
+    ["user", "invoice", "project", "schedule", "report", "space", "role", "budget", "team", "key"];
+const VERBS: [&str; 5] = ["updated", "viewed", "created", "exported", "deleted"];
+const ENVIRONMENTS: [&str; 3] = ["production", "staging", "development"];
+const SERVICES: [&str; 5] = ["accounts", "billing", "planner", "deployer", "gateway"];
+
+/// The log of that number.
+pub(crate) fn log(number: u64) -> Log {
+    Log::organization(OrganizationId::from_uuid(Uuid::from_u128(u128::from(number) + 1)))
+}
+
+/// The time at about which the event of that number occurred.
+pub(crate) fn time_of(number: u64) -> Timestamp {
+    let elapsed = number.cast_signed().saturating_mul(STEP);
+    Timestamp::from_micros(BEGIN.saturating_add(elapsed)).unwrap_or(Timestamp::MAX)
+}
+
+/// The events of these numbers.
+pub(crate) fn events(numbers: Range<u64>) -> Vec<NewEvent> {
+    numbers.map(event).collect()
+}
+
+/// The event of that number. Times rise with the numbers, but for one event in fifty, which comes
+/// up to an hour late.
+pub(crate) fn event(number: u64) -> NewEvent {
+    let random = &mut Random(number);
+    let late = if random.below(50) == 0 { random.below(HOUR) } else { 0 };
+    let jitter = random.below(STEP.cast_unsigned()).cast_signed();
+    let time = time_of(number).saturating_add_micros(jitter - late.cast_signed());
+
+    let family = random.skewed(&FAMILIES);
+    let verb = random.skewed(&VERBS);
+    // As in life, a few actors and targets have most of the events.
+    let target = random.skewed_below(TARGETS);
+    let id = format!("{family}_{target:05}");
+    let status = random.skewed(&["paid", "closed"]);
+    let event = NewEvent::new(format!("{family}.{verb}"), actor(random))
+        .id(event_id(random, time))
+        .occurred_at(time)
+        .request("POST", format!("/v1/{id}"))
+        .message(format!("{id} was {verb}"))
+        .target(family, id)
+        .scope(
+            Scope::default()
+                .service(random.skewed(&SERVICES))
+                .environment(random.skewed(&ENVIRONMENTS)),
+        )
+        .change(Change::default().field("status", Some(json!("open")), Some(json!(status))))
+        .metadata("region", random.skewed(&["eu-1", "us-2", "ap-1"]));
+    match random.below(20) {
+        0 => event.change_set_id(Uuid::from_u128(u128::from(number / 100))),
+        _ => event,
+    }
+}
+
+fn actor(random: &mut Random) -> Actor {
+    let number = random.skewed_below(ACTORS);
+    if number % 20 == 19 {
+        return Actor::api(format!("key_{number:04}"));
+    }
+    Actor::user(format!("u_{number:04}"))
+        .email(format!("person.{number:04}@example.com"))
+        .ip(format!("10.0.{}.{}", number / 250, number % 250))
+}
+
+/// A UUIDv7, so that ids rise with time as those of a service do.
+fn event_id(random: &mut Random, time: Timestamp) -> Uuid {
+    let millis = u64::try_from(time.as_micros() / 1_000).unwrap_or_default();
+    let mut bytes = [0; 10];
+    bytes[..8].copy_from_slice(&random.next().to_be_bytes());
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+}
+
+/// The bytes that an event takes as stored, on average.
+pub(crate) fn stored_bytes() -> Result<f64> {
+    const SAMPLE: u64 = 1_000;
+    let mut bytes = 0;
+    for event in events(0..SAMPLE) {
+        let event = PreparedEvent::new(event)?;
+        let stored = event.seal(log(0), Sequence::new(SAMPLE)?, time_of(0))?;
+        bytes += stored.record.len() + stored.personal.map_or(0, |part| part.bytes.len() + 16);
+    }
+    Ok(bytes as f64 / SAMPLE as f64)
+}
+
+/// `SplitMix64`: a few lines that give the same numbers for ever.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    /// A number below `end`, at most 2^32, the small ones more often: the square of an even choice.
+    fn skewed_below(&mut self, end: u64) -> u64 {
+        let even = self.next() >> 32;
+        (((even * even) >> 32) * end) >> 32
+    }
+
+    fn skewed<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        let index = usize::try_from(self.skewed_below(of.len() as u64)).unwrap_or_default();
+        of[index]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn events_are_the_same_each_time_and_valid_and_their_ids_differ() {
+        let first = events(0..2_000);
+        assert_eq!(first, events(0..2_000));
+        assert!(first.iter().all(|event| event.validate().is_ok()));
+        let ids: HashSet<_> = first.iter().map(|event| event.id).collect();
+        let actions: HashSet<_> = first.iter().map(|event| &event.action).collect();
+        assert_eq!((ids.len(), actions.len()), (2_000, 50));
+        assert!(first.windows(2).any(|two| two[1].occurred_at < two[0].occurred_at));
+    }
+}

@@ -1,0 +1,174 @@
+//! What is measured of reading: pages, totals, export.
+
+use std::time::{Duration, Instant};
+
+use audit_core::{AuditEvent, AuditStoreExt as _, EventId, Order, Query};
+use futures_executor::block_on;
+use futures_util::TryStreamExt as _;
+
+use crate::Result;
+use crate::conditions::{Condition, SINGLE, THREE, TOTALS, choose, name};
+use crate::rows::{Bar, Row, median, micros, rate};
+use crate::stores::Sides;
+
+const PAGE: usize = 50;
+/// The page that counts as deep, or the last full one of a shorter log.
+const DEEP: u64 = 10_000;
+/// How often a page is asked for, and a total.
+const TIMES: usize = 20;
+/// How often the log is exported.
+const EXPORTS: usize = 3;
+
+/// All of it, on sides that hold so many events in one log.
+pub(crate) fn all(sides: &Sides, events: u64) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let mut best = f64::INFINITY;
+    for kind in SINGLE {
+        let conditions = choose(kind, events, &sides.indexed, PAGE as u64)?;
+        let Some((ours, sql)) = pages(sides, &conditions)? else { continue };
+        best = best.min(ours);
+        let work = format!("page of {PAGE} by {}, beside SQL by its B-tree", name(kind));
+        rows.push(sides.row(&work, "µs", ours).limit(sql).bar(sides.bar(Bar::AtMost(3.0))));
+    }
+    let conditions = choose(THREE, events, &sides.indexed, PAGE as u64)?;
+    if let Some((ours, sql)) = pages(sides, &conditions)? {
+        let row = |beside: &str, limit| {
+            let work = format!("page of {PAGE} by {}, beside {beside}", name(THREE));
+            sides.row(&work, "µs", ours).limit(limit)
+        };
+        rows.push(row("our best by one", best).bar(sides.bar(Bar::AtMost(2.0))));
+        rows.push(row("SQL by its best B-tree", sql));
+    }
+    rows.push(deep(sides, events)?);
+    for kind in TOTALS {
+        let Some((ours, sql)) = totals(sides, &choose(kind, events, &sides.indexed, 1)?)? else {
+            continue;
+        };
+        let work = format!("exact total by {}, beside count(*) over its B-tree", name(kind));
+        rows.push(sides.row(&work, "µs", ours).limit(sql).bar(sides.bar(Bar::AtMost(2.0))));
+    }
+    rows.push(export(sides, events)?);
+    Ok(rows)
+}
+
+/// The median times of the newest page of each condition, ours and SQL's. Both sides must give the
+/// same events.
+fn pages(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> {
+    let by_ours = |condition: &Condition| {
+        let query = Query::new(sides.logs[0]).filter(condition.filter.clone()).limit(PAGE);
+        Ok(block_on(sides.ours.store.page(&query))?.events)
+    };
+    let by_sql = |condition: &Condition| sides.indexed.page(&condition.sql, PAGE);
+    for condition in conditions {
+        let (ours, sql) = (ids(&by_ours(condition)?), ids(&by_sql(condition)?));
+        if ours != sql || ours.len() != PAGE {
+            return Err(format!("the pages differ: {:?}", condition.filter).into());
+        }
+    }
+    in_turn(conditions, by_ours, by_sql)
+}
+
+fn ids(events: &[AuditEvent]) -> Vec<EventId> {
+    events.iter().map(|event| event.id).collect()
+}
+
+/// The median times of the exact total of each condition, ours and SQL's, which must be the same.
+fn totals(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> {
+    let by_ours = |condition: &Condition| {
+        let query = Query::new(sides.logs[0]).filter(condition.filter.clone());
+        Ok(block_on(sides.ours.store.count(&query))?)
+    };
+    let by_sql = |condition: &Condition| sides.indexed.count(&condition.sql);
+    for condition in conditions {
+        let (ours, sql) = (by_ours(condition)?, by_sql(condition)?);
+        if ours != sql {
+            return Err(format!("{ours} and {sql} events: {:?}", condition.filter).into());
+        }
+    }
+    in_turn(conditions, by_ours, by_sql)
+}
+
+/// Asks each question of both sides in turn, and returns the median times in microseconds; `None`
+/// without questions.
+fn in_turn<Q, A>(
+    questions: &[Q],
+    ours: impl Fn(&Q) -> Result<A>,
+    limit: impl Fn(&Q) -> Result<A>,
+) -> Result<Option<(f64, f64)>> {
+    let (mut of_ours, mut of_limit) = (Vec::new(), Vec::new());
+    // One question after the other, so that both sides answer it from their caches.
+    for question in questions.iter().flat_map(|question| std::iter::repeat_n(question, TIMES)) {
+        of_ours.push(micros(timed(|| ours(question))?));
+        of_limit.push(micros(timed(|| limit(question))?));
+    }
+    Ok((!questions.is_empty()).then(|| (median(of_ours), median(of_limit))))
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
+    let start = Instant::now();
+    work()?;
+    Ok(start.elapsed())
+}
+
+/// A page deep in a walk by token beside the first one.
+fn deep(sides: &Sides, events: u64) -> Result<Row> {
+    let store = &sides.ours.store;
+    let query = Query::new(sides.logs[0]).limit(PAGE);
+    let number = DEEP.min(events / PAGE as u64);
+    let mut token = block_on(store.page(&query))?.next;
+    for _ in 2..number {
+        let Some(reached) = token else { break };
+        token = block_on(store.next_page(&query, &reached))?.next;
+    }
+    let token = token.ok_or("the walk ended early")?;
+    let last = |(): &()| Ok(block_on(store.next_page(&query, &token))?.events.len());
+    let first = |(): &()| Ok(block_on(store.page(&query))?.events.len());
+    if (first(&())?, last(&())?) != (PAGE, PAGE) {
+        return Err("a page is not full".into());
+    }
+    let times = in_turn(&[(); 10], last, first)?;
+    let (last, first) = times.ok_or("nothing was asked")?;
+    let work = format!("page {number} of a walk by token, beside the first");
+    Ok(sides.row(&work, "µs", last).limit(first).bar(sides.bar(Bar::AtMost(1.2))))
+}
+
+/// A whole log by sequence, beside the rows of the table without filter indexes.
+fn export(sides: &Sides, events: u64) -> Result<Row> {
+    let (mut of_ours, mut of_sql) = (Vec::new(), Vec::new());
+    for _ in 0..EXPORTS {
+        let query = Query::new(sides.logs[0]).order(Order::Sequence).limit(1_000);
+        let mut by_ours = Export::default();
+        let time = timed(|| {
+            let add = |event: AuditEvent| {
+                std::future::ready({
+                    by_ours.add(&event);
+                    Ok(())
+                })
+            };
+            Ok(block_on(sides.ours.store.walk(query).try_for_each(add))?)
+        })?;
+        of_ours.push(rate(events, time));
+        let mut by_sql = Export::default();
+        let time = timed(|| sides.plain.export(|event| by_sql.add(&event)))?;
+        of_sql.push(rate(events, time));
+        if by_ours != by_sql || by_ours.events != events {
+            return Err("the exports differ".into());
+        }
+    }
+    let row = sides.row("export in order, beside SQL", "events/s", median(of_ours));
+    Ok(row.limit(median(of_sql)).bar(sides.bar(Bar::AtLeast(0.5))))
+}
+
+/// What an export gave: how many events, and a sum in which their ids and order show.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Export {
+    events: u64,
+    sum: u128,
+}
+
+impl Export {
+    fn add(&mut self, event: &AuditEvent) {
+        self.events += 1;
+        self.sum = self.sum.rotate_left(1) ^ event.id.as_uuid().as_u128();
+    }
+}

@@ -1,0 +1,257 @@
+//! The limit: what one writes by hand for the same durable work.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use audit_core::{
+    AuditEvent, EventId, Log, NewEvent, PersonalPart, PreparedEvent, Sequence, StoredEvent,
+    Timestamp,
+};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Params, Row, params_from_iter};
+
+use crate::Result;
+
+/// A table of events in a file of its own, with the events of several logs.
+#[derive(Debug)]
+pub(crate) struct SqlLog {
+    connection: Connection,
+    path: PathBuf,
+    indexes: Indexes,
+    /// The number and the size of each log, which a service would have to look up.
+    ends: HashMap<Log, (i64, u64)>,
+}
+
+/// Which B-trees the table has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Indexes {
+    /// Those that a log needs: log and sequence, and the unique id.
+    None,
+    /// One for each filter besides, each in the order of a page.
+    PerFilter,
+}
+
+/// A question in SQL.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    /// The column whose index is the best for it.
+    pub(crate) index: &'static str,
+    /// What it asks, from ` AND ` and parameter 2 on.
+    pub(crate) clause: String,
+    pub(crate) values: Vec<Value>,
+}
+
+/// An event as it is written.
+#[derive(Debug)]
+pub(crate) struct SqlRow {
+    place: i64,
+    log: i64,
+    id: EventId,
+    occurred_at: Timestamp,
+    stored: StoredEvent,
+    change_set: Option<[u8; 16]>,
+    facets: Vec<Option<String>>,
+}
+
+/// The columns that have an index each, in which events without the value have no entry.
+const FACETS: [(&str, Facet); 13] = [
+    ("action", |event| Some(event.action.as_str())),
+    ("action_family", |event| Some(event.action.as_str().split_once('.')?.0)),
+    ("category", |event| event.category.as_deref()),
+    ("actor_kind", |event| Some(event.actor.kind.as_str())),
+    ("actor_id", |event| event.actor.id.as_deref()),
+    ("actor_email", |event| event.actor.email.as_deref()),
+    ("target_type", |event| event.targets.first()?.kind.as_deref()),
+    ("target_id", |event| event.targets.first()?.id.as_deref()),
+    ("service", |event| event.scope.service.as_deref()),
+    ("product", |event| event.scope.product.as_deref()),
+    ("config", |event| event.scope.config.as_deref()),
+    ("environment", |event| event.scope.environment.as_deref()),
+    ("surface", |event| Some(event.scope.surface.as_ref()?.as_str())),
+];
+
+type Facet = fn(&NewEvent) -> Option<&str>;
+
+/// The value of a column of [`FACETS`].
+pub(crate) fn facet<'e>(column: &str, event: &'e NewEvent) -> Option<&'e str> {
+    FACETS.iter().find(|(name, _)| *name == column).and_then(|(_, value)| value(event))
+}
+
+impl SqlLog {
+    pub(crate) fn create(path: PathBuf, indexes: Indexes) -> Result<Self> {
+        let connection = Connection::open(&path)?;
+        connection.pragma_update(None, "journal_mode", "wal")?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        let mut sql = String::from(
+            "CREATE TABLE event (
+                 place INTEGER PRIMARY KEY, -- log and sequence in one number
+                 log INTEGER NOT NULL,
+                 id BLOB NOT NULL,
+                 record BLOB NOT NULL,
+                 salt BLOB,
+                 personal BLOB
+             ) STRICT;
+             CREATE UNIQUE INDEX by_id ON event (log, id);",
+        );
+        if indexes == Indexes::PerFilter {
+            sql += "ALTER TABLE event ADD COLUMN occurred_at INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX by_time ON event (log, occurred_at);";
+            let columns = FACETS.iter().map(|(facet, _)| (*facet, "TEXT"));
+            // The place, which an index has last, makes the order whole.
+            let indexed =
+                [("change_set", "BLOB")].into_iter().chain(columns).map(|(name, kind)| {
+                    format!(
+                        "ALTER TABLE event ADD COLUMN {name} {kind};
+                     CREATE INDEX by_{name} ON event (log, {name}, occurred_at)
+                         WHERE {name} IS NOT NULL;"
+                    )
+                });
+            sql += &indexed.collect::<String>();
+        }
+        connection.execute_batch(&sql)?;
+        Ok(Self { connection, path, indexes, ends: HashMap::new() })
+    }
+
+    /// Gives an event the next place in `log` and encodes it.
+    pub(crate) fn encode(&mut self, log: Log, event: NewEvent) -> Result<SqlRow> {
+        let next = i64::try_from(self.ends.len())? + 1;
+        let (number, size) = self.ends.entry(log).or_insert((next, 0));
+        *size += 1;
+        let sequence = Sequence::new(*size)?;
+        let (id, occurred_at) = (event.id, event.occurred_at);
+        let change_set = event.change_set_id.map(|id| *id.as_bytes());
+        let facets = match self.indexes {
+            Indexes::None => Vec::new(),
+            Indexes::PerFilter => {
+                FACETS.iter().map(|(_, value)| value(&event).map(str::to_owned)).collect()
+            }
+        };
+        let stored = PreparedEvent::new(event)?.seal(log, sequence, Timestamp::now())?;
+        let place = *number << 40 | sequence.as_i64();
+        Ok(SqlRow { place, log: *number, id, occurred_at, stored, change_set, facets })
+    }
+
+    /// Writes rows in one transaction and returns when that is durable.
+    pub(crate) fn write(&mut self, rows: &[SqlRow]) -> Result<()> {
+        let sql = match self.indexes {
+            Indexes::None => {
+                "INSERT INTO event (place, log, id, record, salt, personal)
+                 VALUES (?, ?, ?, ?, ?, ?)"
+            }
+            Indexes::PerFilter => {
+                "INSERT INTO event VALUES
+                 (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            }
+        };
+        let transaction = self.connection.transaction()?;
+        let mut insert = transaction.prepare_cached(sql)?;
+        for row in rows {
+            insert.raw_bind_parameter(1, row.place)?;
+            insert.raw_bind_parameter(2, row.log)?;
+            insert.raw_bind_parameter(3, row.id.as_bytes())?;
+            insert.raw_bind_parameter(4, &row.stored.record)?;
+            let personal = row.stored.personal.as_ref();
+            insert.raw_bind_parameter(5, personal.map(|part| part.salt))?;
+            insert.raw_bind_parameter(6, personal.map(|part| &part.bytes))?;
+            if self.indexes == Indexes::PerFilter {
+                insert.raw_bind_parameter(7, row.occurred_at.as_micros())?;
+                insert.raw_bind_parameter(8, row.change_set)?;
+                for (at, facet) in row.facets.iter().enumerate() {
+                    insert.raw_bind_parameter(9 + at, facet)?;
+                }
+            }
+            insert.raw_execute()?;
+        }
+        drop(insert);
+        Ok(transaction.commit()?)
+    }
+
+    /// The newest `limit` events of the first log that meet `ask`.
+    pub(crate) fn page(&self, ask: &Ask, limit: usize) -> Result<Vec<AuditEvent>> {
+        let mut events = Vec::with_capacity(limit);
+        self.each(&page_sql(ask, limit), &ask.values, |event| events.push(event))?;
+        Ok(events)
+    }
+
+    /// How many events of the first log meet `ask`.
+    pub(crate) fn count(&self, ask: &Ask) -> Result<u64> {
+        let Ask { index, clause, values } = ask;
+        let sql =
+            format!("SELECT count(*) FROM event INDEXED BY by_{index} WHERE log = ?1{clause}");
+        let count: i64 = self
+            .connection
+            .prepare_cached(&sql)?
+            .query_row(of_first_log(values), |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// How SQLite goes about a page.
+    #[cfg(test)]
+    pub(crate) fn plan(&self, ask: &Ask) -> Result<String> {
+        let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(ask, 50));
+        let mut statement = self.connection.prepare(&sql)?;
+        let steps = statement.query_map(of_first_log(&ask.values), |row| row.get(3))?;
+        Ok(steps.collect::<rusqlite::Result<Vec<String>>>()?.join("; "))
+    }
+
+    /// How many events there are in all.
+    pub(crate) fn len(&self) -> Result<u64> {
+        let count: i64 =
+            self.connection.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Every event of the first log, by sequence.
+    pub(crate) fn export(&self, each: impl FnMut(AuditEvent)) -> Result<()> {
+        let sql = "SELECT record, salt, personal FROM event
+                   WHERE place BETWEEN ?1 << 40 AND (?1 + 1 << 40) - 1 ORDER BY place";
+        self.each(sql, &[], each)
+    }
+
+    fn each(&self, sql: &str, values: &[Value], mut each: impl FnMut(AuditEvent)) -> Result<()> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query(of_first_log(values))?;
+        while let Some(row) = rows.next()? {
+            each(stored(row)?.open()?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn page_sql(Ask { index, clause, .. }: &Ask, limit: usize) -> String {
+    format!(
+        "SELECT record, salt, personal FROM event INDEXED BY by_{index} WHERE log = ?1{clause}
+         ORDER BY occurred_at DESC, place DESC LIMIT {limit}"
+    )
+}
+
+fn of_first_log(values: &[Value]) -> impl Params {
+    static FIRST_LOG: Value = Value::Integer(1);
+    params_from_iter(std::iter::once(&FIRST_LOG).chain(values))
+}
+
+fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
+    let personal = match (row.get(1)?, row.get(2)?) {
+        (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
+        _ => None,
+    };
+    Ok(StoredEvent { record: row.get(0)?, personal })
+}
+
+/// The bytes of the file at `path`, with nothing left in its WAL.
+pub(crate) fn bytes_on_disk(path: &Path) -> Result<u64> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(Duration::from_secs(30))?;
+    let busy: i64 =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    if busy != 0 {
+        return Err(format!("{} cannot be checkpointed", path.display()).into());
+    }
+    Ok(path.metadata()?.len())
+}

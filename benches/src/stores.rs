@@ -1,0 +1,105 @@
+//! Our stores, and the sides of a comparison.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use audit_core::{AuditStore, AuditStoreExt as _, Log, NewEvent, Query};
+use audit_memory::MemoryStore;
+use audit_sqlite::SqliteStore;
+use futures_executor::block_on;
+
+use crate::Result;
+use crate::events;
+use crate::rows::{Bar, Row};
+use crate::sql::{Indexes, SqlLog};
+
+/// Which of our stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Memory,
+}
+
+/// Our store beside the limits, all with events of the same logs.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    backend: Backend,
+    pub(crate) logs: Vec<Log>,
+    pub(crate) ours: Ours,
+    /// Without an index for any filter.
+    pub(crate) plain: SqlLog,
+    /// With an index for each filter.
+    pub(crate) indexed: SqlLog,
+    /// The number of the first event that no side has.
+    next: u64,
+}
+
+impl Sides {
+    /// Empty sides, in files named for the number of logs.
+    pub(crate) fn create(backend: Backend, directory: &Path, logs: u64) -> Result<Self> {
+        let path = |side: &str| directory.join(format!("{side}-{logs}.db"));
+        Ok(Self {
+            backend,
+            logs: (0..logs).map(events::log).collect(),
+            ours: Ours::create(backend, path("ours"))?,
+            plain: SqlLog::create(path("plain"), Indexes::None)?,
+            indexed: SqlLog::create(path("indexed"), Indexes::PerFilter)?,
+            next: 0,
+        })
+    }
+
+    /// The numbers of `count` events that no side has yet.
+    pub(crate) fn take(&mut self, count: u64) -> Range<u64> {
+        let first = self.next;
+        self.next += count;
+        first..self.next
+    }
+
+    /// How many events our store, the plain and the indexed table hold.
+    pub(crate) fn lens(&self) -> Result<[u64; 3]> {
+        let mut ours = 0;
+        for log in &self.logs {
+            ours += block_on(self.ours.store.count(&Query::new(*log)))?;
+        }
+        Ok([ours, self.plain.len()?, self.indexed.len()?])
+    }
+
+    pub(crate) fn row(&self, work: &str, unit: &'static str, ours: f64) -> Row {
+        let store = match self.backend {
+            Backend::Sqlite => "sqlite",
+            Backend::Memory => "memory",
+        };
+        Row::new(format!("{store}: {work}"), unit, ours)
+    }
+
+    /// The bars are the durable store's: the other one writes to no disk.
+    pub(crate) fn bar(&self, bar: Bar) -> Option<Bar> {
+        (self.backend == Backend::Sqlite).then_some(bar)
+    }
+}
+
+/// One of our stores.
+#[derive(Debug)]
+pub(crate) struct Ours {
+    pub(crate) store: Arc<dyn AuditStore>,
+    /// The file of one that has a file.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl Ours {
+    fn create(backend: Backend, path: PathBuf) -> Result<Self> {
+        Ok(match backend {
+            Backend::Sqlite => {
+                Self { store: Arc::new(SqliteStore::open(&path)?), file: Some(path) }
+            }
+            Backend::Memory => Self { store: Arc::new(MemoryStore::new()?), file: None },
+        })
+    }
+
+    /// Returns when the events are as durable as the store makes them.
+    pub(crate) fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<()> {
+        block_on(self.store.append(log, events))?;
+        Ok(())
+    }
+}
