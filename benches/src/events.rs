@@ -97,7 +97,7 @@ pub(crate) fn stored_bytes() -> Result<f64> {
     let mut bytes = 0;
     for event in events(0..SAMPLE) {
         let event = PreparedEvent::new(event)?;
-        let stored = event.seal(log(0), Sequence::new(SAMPLE)?, time_of(0))?;
+        let stored = event.seal(log(0), Sequence::new(SAMPLE)?, time_of(0));
         bytes += stored.record.len() + stored.personal.map_or(0, |part| part.bytes.len() + 16);
     }
     Ok(bytes as f64 / SAMPLE as f64)

@@ -128,7 +128,7 @@ impl SqlLog {
                 FACETS.iter().map(|(_, value)| value(&event).map(str::to_owned)).collect()
             }
         };
-        let stored = PreparedEvent::new(event)?.seal(log, sequence, Timestamp::now())?;
+        let stored = PreparedEvent::new(event)?.seal(log, sequence, Timestamp::now());
         let place = *number << 40 | sequence.as_i64();
         Ok(SqlRow { place, log: *number, id, occurred_at, stored, change_set, facets })
     }

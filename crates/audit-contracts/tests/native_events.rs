@@ -105,7 +105,7 @@ fn native() -> impl Strategy<Value = NewEvent> {
 /// The event as it stands in its log, and as it stands there erased.
 fn stored(content: NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
     let (log, sequence, recorded_at) = place;
-    let mut stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at).unwrap();
+    let mut stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at);
     let whole = stored.open().unwrap();
     stored.personal = None;
     [whole, stored.open().unwrap()]

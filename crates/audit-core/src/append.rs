@@ -165,7 +165,7 @@ impl Batch {
                 continue;
             }
             let (sequence, occurred_at) = (head.size.next(), event.content().occurred_at);
-            let stored = event.seal(self.log, sequence, recorded_at)?;
+            let stored = event.seal(self.log, sequence, recorded_at);
             head = Head { size: sequence, recorded_at };
             receipts.push(Receipt { id, sequence, recorded_at, redelivered: false });
             new.push(PlacedEvent { id, sequence, occurred_at, stored, terms });
@@ -253,7 +253,7 @@ mod tests {
         let content = event("a");
         let prepared = PreparedEvent::new(content.clone()).unwrap();
         let sequence = Sequence::new(2).unwrap();
-        let mut stored = prepared.seal(Log::Platform, sequence, Timestamp::now()).unwrap();
+        let mut stored = prepared.seal(Log::Platform, sequence, Timestamp::now());
         stored.personal = None;
         let erased = stored.open().unwrap();
         let placement = place(vec![content.clone()], Some(&erased)).unwrap();

@@ -160,6 +160,11 @@ pub trait Index {
     /// Opens the list of `term` for a walk in `order` over the events up to `bound`.
     fn cursor<'a>(&'a self, term: &Term, order: Order, bound: Sequence)
     -> Result<Self::Cursor<'a>>;
+
+    /// How many events of the list occurred from `first` to `last`, both ends included, and have a
+    /// sequence of at most `bound`.
+    fn count(&self, term: &Term, first: Timestamp, last: Timestamp, bound: Sequence)
+    -> Result<u64>;
 }
 
 /// A reader of the list of one term.
@@ -205,18 +210,29 @@ pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selec
     let total = match scan.total {
         Total::Skip => None,
         // From the walk's beginning, whichever page this is.
-        Total::Exact if scan.after.is_some() || more => {
-            let mut walk = Join::open(index, scan, bound, &span)?;
-            let (mut next, mut count) = (span.first, 0);
-            while let Some(position) = walk.next(next)? {
-                count += 1;
-                next = successor(scan.order, position);
-            }
-            Some(count)
-        }
+        Total::Exact if scan.after.is_some() || more => Some(count(index, scan, bound)?),
         Total::Exact => Some(passed + sequences.len() as u64),
     };
     Ok(Selection { sequences, more, total })
+}
+
+/// How many events match the scan's filter.
+fn count<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<u64> {
+    // Which order makes no difference; in one by time the filter's range is one run of a list.
+    let scan = Scan { order: Order::OldestFirst, ..scan.clone() };
+    let Some(span) = Span::of(&scan) else { return Ok(0) };
+    if let [group] = &*Term::groups_of(&scan.filter)
+        && let [term] = &**group
+    {
+        return index.count(term, span.first.occurred_at, span.last.occurred_at, bound);
+    }
+    let mut walk = Join::open(index, &scan, bound, &span)?;
+    let (mut next, mut count) = (span.first, 0);
+    while let Some(position) = walk.next(next)? {
+        count += 1;
+        next = successor(scan.order, position);
+    }
+    Ok(count)
 }
 
 /// The place right behind `position`.

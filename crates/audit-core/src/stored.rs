@@ -4,12 +4,14 @@
 //! `SHA-256(salt ‖ personal)`, so that whatever proves the record proves the whole, and goes on
 //! proving the record when the personal part and its salt are gone.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::json::{self, Object};
+use crate::json::Object;
 use crate::limits::EVENT_BYTES;
 use crate::{
     Action, Actor, ActorKind, AuditEvent, Change, ChangeSetId, EntityClass, Error, ErrorKind,
@@ -43,125 +45,195 @@ impl std::fmt::Debug for PersonalPart {
     }
 }
 
-/// An event that has been checked and is ready to be given its place.
+/// An event that has been checked and encoded, but for the place that it will be given.
 #[derive(Clone, Debug)]
 pub struct PreparedEvent {
     content: NewEvent,
     personal: PersonalPart,
-    size: usize,
+    /// The record without what [`begin`] adds.
+    rest: Vec<u8>,
 }
 
+/// The record, as its JSON says. Texts are borrowed when it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Record {
-    /// The version of this form.
+struct Record<'a> {
+    // Known only when the event has its place: written by `begin`.
+    #[serde(skip_serializing)]
     v: u8,
+    #[serde(skip_serializing)]
     log: Log,
+    #[serde(skip_serializing)]
     sequence: Sequence,
+    #[serde(skip_serializing)]
+    recorded_at: Timestamp,
+
     id: EventId,
     occurred_at: Timestamp,
-    recorded_at: Timestamp,
-    action: Action,
+    action: Cow<'a, Action>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    category: Option<String>,
-    actor: RecordedActor,
+    category: Option<Cow<'a, str>>,
+    actor: RecordedActor<'a>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    targets: Vec<Target>,
+    targets: Vec<RecordedTarget<'a>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    organization: Option<String>,
+    organization: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
-    scope: Scope,
+    scope: Cow<'a, Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     change_set_id: Option<ChangeSetId>,
     #[serde(default, skip_serializing_if = "Request::is_empty")]
-    request: Request,
+    request: Cow<'a, Request>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    source: Option<Source>,
+    source: Option<Cow<'a, Source>>,
     /// The digest of the personal part, base64url.
     personal: String,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RecordedActor {
-    kind: ActorKind,
+struct RecordedActor<'a> {
+    kind: Cow<'a, ActorKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<String>,
+    id: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    organization: Option<String>,
+    organization: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    entity_class: Option<EntityClass>,
+    entity_class: Option<Cow<'a, EntityClass>>,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordedTarget<'a> {
+    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    id: Option<Cow<'a, str>>,
+}
+
+/// The personal part, as its JSON says.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Personal {
+struct Personal<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
+    name: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
+    email: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    ip: Option<String>,
+    ip: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_agent: Option<String>,
+    user_agent: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    details: Option<String>,
+    details: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    actor_organization_name: Option<String>,
+    actor_organization_name: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    organization_name: Option<String>,
+    organization_name: Option<Cow<'a, str>>,
     /// One for each target, or none at all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    target_names: Vec<Option<String>>,
+    target_names: Vec<Option<Cow<'a, str>>>,
     #[serde(default, skip_serializing_if = "Change::is_empty")]
-    change: Change,
+    change: Cow<'a, Change>,
     #[serde(default, skip_serializing_if = "Message::is_empty")]
-    message: Message,
+    message: Cow<'a, Message>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    place: Option<String>,
+    place: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
-    #[serde(default, skip_serializing_if = "Object::is_empty", deserialize_with = "json::object")]
-    metadata: Object,
+    reason: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "Object::is_empty")]
+    metadata: Cow<'a, Object>,
 }
 
-impl Personal {
-    fn of(content: &NewEvent) -> Self {
+#[allow(clippy::ref_option)] // so it stands in the model
+fn borrowed(text: &Option<String>) -> Option<Cow<'_, str>> {
+    text.as_deref().map(Cow::Borrowed)
+}
+
+fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
+}
+
+impl<'a> Personal<'a> {
+    fn of(content: &'a NewEvent) -> Self {
         let named = content.targets.iter().any(|target| target.name.is_some());
-        let names = || content.targets.iter().map(|target| target.name.clone()).collect();
-        let name_of = |o: &Option<OrganizationRef>| o.as_ref().and_then(|o| o.name.clone());
+        let target_names = || content.targets.iter().map(|target| borrowed(&target.name)).collect();
+        let name_of = |o: &'a Option<OrganizationRef>| o.as_ref().and_then(|o| borrowed(&o.name));
         Self {
-            name: content.actor.name.clone(),
-            email: content.actor.email.clone(),
-            ip: content.actor.ip.clone(),
-            user_agent: content.actor.user_agent.clone(),
-            details: content.actor.details.clone(),
+            name: borrowed(&content.actor.name),
+            email: borrowed(&content.actor.email),
+            ip: borrowed(&content.actor.ip),
+            user_agent: borrowed(&content.actor.user_agent),
+            details: borrowed(&content.actor.details),
             actor_organization_name: name_of(&content.actor.organization),
             organization_name: name_of(&content.organization),
-            target_names: if named { names() } else { Vec::new() },
-            change: content.change.clone(),
-            message: content.message.clone(),
-            place: content.place.clone(),
-            reason: content.reason.clone(),
-            metadata: content.metadata.clone(),
+            target_names: if named { target_names() } else { Vec::new() },
+            change: Cow::Borrowed(&content.change),
+            message: Cow::Borrowed(&content.message),
+            place: borrowed(&content.place),
+            reason: borrowed(&content.reason),
+            metadata: Cow::Borrowed(&content.metadata),
         }
     }
 }
 
+impl<'a> Record<'a> {
+    /// The record of `content` without its place.
+    fn of(content: &'a NewEvent, personal: &PersonalPart) -> Self {
+        let actor = &content.actor;
+        let id_of = |o: &'a Option<OrganizationRef>| {
+            o.as_ref().map(|organization| Cow::Borrowed(organization.id.as_str()))
+        };
+        let target = |target: &'a Target| RecordedTarget {
+            kind: borrowed(&target.kind),
+            id: borrowed(&target.id),
+        };
+        Self {
+            v: VERSION,
+            log: Log::Platform,
+            sequence: Sequence::ZERO,
+            recorded_at: Timestamp::MIN,
+            id: content.id,
+            occurred_at: content.occurred_at,
+            action: Cow::Borrowed(&content.action),
+            category: borrowed(&content.category),
+            actor: RecordedActor {
+                kind: Cow::Borrowed(&actor.kind),
+                id: borrowed(&actor.id),
+                organization: id_of(&actor.organization),
+                entity_class: actor.entity_class.as_ref().map(Cow::Borrowed),
+            },
+            targets: content.targets.iter().map(target).collect(),
+            organization: id_of(&content.organization),
+            scope: Cow::Borrowed(&content.scope),
+            change_set_id: content.change_set_id,
+            request: Cow::Borrowed(&content.request),
+            source: content.source.as_ref().map(Cow::Borrowed),
+            personal: URL_SAFE_NO_PAD.encode(personal.digest()),
+        }
+    }
+}
+
+const VERSION: u8 = 1;
+
+/// How a record begins, up to the comma behind its place. None of it needs an escape.
+fn begin(log: Log, sequence: Sequence, recorded_at: Timestamp) -> String {
+    format!(r#"{{"v":{VERSION},"log":"{log}","sequence":{sequence},"recordedAt":"{recorded_at}","#)
+}
+
+/// The most bytes that [`begin`] gives.
+const BEGIN_BYTES: usize = 140;
+
 impl PreparedEvent {
-    /// Checks `content` and writes its personal part.
+    /// Checks `content` and encodes it.
     pub fn new(content: NewEvent) -> Result<Self> {
         content.validate()?;
         let mut salt = [0; 16];
         crate::token::fill_random(&mut salt)?;
         let personal = PersonalPart { salt, bytes: encode(&Personal::of(&content))? };
-        let mut prepared = Self { content, personal, size: 0 };
-        // The longest record that the event can get, wherever its place will be.
-        let record =
-            prepared.record(Log::organization(uuid::Uuid::max()), Sequence::MAX, Timestamp::MAX)?;
-        prepared.size = record.len() + prepared.personal.bytes.len();
-        if prepared.size > EVENT_BYTES {
-            let violation = Violation::TooLong { limit: EVENT_BYTES, actual: prepared.size };
+        let rest = encode(&Record::of(&content, &personal))?;
+        let prepared = Self { content, personal, rest };
+        if prepared.size() > EVENT_BYTES {
+            let violation = Violation::TooLong { limit: EVENT_BYTES, actual: prepared.size() };
             return Err(Error::invalid("", violation));
         }
         Ok(prepared)
@@ -175,54 +247,18 @@ impl PreparedEvent {
     /// The most bytes that the event takes as stored, at most
     /// [`EVENT_BYTES`].
     pub fn size(&self) -> usize {
-        self.size
+        BEGIN_BYTES + self.rest.len() + self.personal.bytes.len()
     }
 
-    /// The stored form at a place in `log`.
-    pub fn seal(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> Result<StoredEvent> {
-        let record = self.record(log, sequence, recorded_at)?;
-        Ok(StoredEvent { record, personal: Some(self.personal) })
-    }
-
-    fn record(&self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> Result<Vec<u8>> {
-        let NewEvent { actor, .. } = &self.content;
-        let id_of = |o: &Option<OrganizationRef>| o.as_ref().map(|o| o.id.clone());
-        encode(&Record {
-            v: VERSION,
-            log,
-            sequence,
-            id: self.content.id,
-            occurred_at: self.content.occurred_at,
-            recorded_at,
-            action: self.content.action.clone(),
-            category: self.content.category.clone(),
-            actor: RecordedActor {
-                kind: actor.kind.clone(),
-                id: actor.id.clone(),
-                organization: id_of(&actor.organization),
-                entity_class: actor.entity_class.clone(),
-            },
-            targets: self
-                .content
-                .targets
-                .iter()
-                .map(|target| Target {
-                    kind: target.kind.clone(),
-                    id: target.id.clone(),
-                    name: None,
-                })
-                .collect(),
-            organization: id_of(&self.content.organization),
-            scope: self.content.scope.clone(),
-            change_set_id: self.content.change_set_id,
-            request: self.content.request.clone(),
-            source: self.content.source.clone(),
-            personal: URL_SAFE_NO_PAD.encode(self.personal.digest()),
-        })
+    /// The stored form at a place in `log`. Nothing is encoded again, so it can be done under a
+    /// lock.
+    pub fn seal(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
+        // The comma takes the place of the rest's first brace.
+        let rest = self.rest.strip_prefix(b"{").unwrap_or(&self.rest);
+        let record = [begin(log, sequence, recorded_at).as_bytes(), rest].concat();
+        StoredEvent { record, personal: Some(self.personal) }
     }
 }
-
-const VERSION: u8 = 1;
 
 impl PersonalPart {
     /// `SHA-256(salt ‖ bytes)`, which the record holds.
@@ -238,51 +274,56 @@ impl StoredEvent {
     /// [`ErrorKind::Corrupt`] if the bytes are not of this form, [`ErrorKind::Incompatible`] if
     /// they are of a later version.
     pub fn open(&self) -> Result<AuditEvent> {
-        let record: Record = decode(&self.record)?;
+        let record: Record<'_> = decode(&self.record)?;
         if record.v != VERSION {
             return Err(Error::new(ErrorKind::Incompatible).with_context("reading an event"));
         }
-        let (personal, erased) = match &self.personal {
+        let (personal, erased): (Personal<'_>, _) = match &self.personal {
             Some(part) => (decode(&part.bytes)?, false),
             None => (Personal::default(), true),
+        };
+        let organization = |id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>| {
+            id.map(|id| OrganizationRef { id: id.into_owned(), name: owned(name) })
         };
         let mut names = personal.target_names.into_iter();
         let content = NewEvent {
             id: record.id,
             occurred_at: record.occurred_at,
-            action: record.action,
-            category: record.category,
+            action: record.action.into_owned(),
+            category: owned(record.category),
             actor: Actor {
-                kind: record.actor.kind,
-                id: record.actor.id,
-                name: personal.name,
-                email: personal.email,
-                ip: personal.ip,
-                user_agent: personal.user_agent,
-                details: personal.details,
-                organization: record
-                    .actor
-                    .organization
-                    .map(|id| OrganizationRef { id, name: personal.actor_organization_name }),
-                entity_class: record.actor.entity_class,
+                kind: record.actor.kind.into_owned(),
+                id: owned(record.actor.id),
+                name: owned(personal.name),
+                email: owned(personal.email),
+                ip: owned(personal.ip),
+                user_agent: owned(personal.user_agent),
+                details: owned(personal.details),
+                organization: organization(
+                    record.actor.organization,
+                    personal.actor_organization_name,
+                ),
+                entity_class: record.actor.entity_class.map(Cow::into_owned),
             },
             targets: record
                 .targets
                 .into_iter()
-                .map(|target| Target { name: names.next().flatten(), ..target })
+                .map(|target| Target {
+                    kind: owned(target.kind),
+                    id: owned(target.id),
+                    name: owned(names.next().flatten()),
+                })
                 .collect(),
-            organization: record
-                .organization
-                .map(|id| OrganizationRef { id, name: personal.organization_name }),
-            scope: record.scope,
-            change: personal.change,
+            organization: organization(record.organization, personal.organization_name),
+            scope: record.scope.into_owned(),
+            change: personal.change.into_owned(),
             change_set_id: record.change_set_id,
-            message: personal.message,
-            place: personal.place,
-            reason: personal.reason,
-            request: record.request,
-            source: record.source,
-            metadata: personal.metadata,
+            message: personal.message.into_owned(),
+            place: owned(personal.place),
+            reason: owned(personal.reason),
+            request: record.request.into_owned(),
+            source: record.source.map(Cow::into_owned),
+            metadata: personal.metadata.into_owned(),
         };
         let event = AuditEvent::new(record.log, record.sequence, record.recorded_at, content);
         Ok(AuditEvent { erased, ..event })
@@ -290,7 +331,7 @@ impl StoredEvent {
 
     /// Whether the record's digest is that of the personal part; `None` once that is erased.
     pub fn personal_is_intact(&self) -> Result<Option<bool>> {
-        let record: Record = decode(&self.record)?;
+        let record: Record<'_> = decode(&self.record)?;
         let digest = |part: &PersonalPart| URL_SAFE_NO_PAD.encode(part.digest());
         Ok(self.personal.as_ref().map(|part| digest(part) == record.personal))
     }
@@ -343,10 +384,7 @@ mod tests {
 
     fn stored(content: NewEvent) -> StoredEvent {
         let sequence = Sequence::new(9).unwrap();
-        PreparedEvent::new(content)
-            .unwrap()
-            .seal(Log::Platform, sequence, Timestamp::now())
-            .unwrap()
+        PreparedEvent::new(content).unwrap().seal(Log::Platform, sequence, Timestamp::now())
     }
 
     #[test]
@@ -373,6 +411,12 @@ mod tests {
         {
             assert!(!text.contains(personal), "{personal}");
         }
+    }
+
+    #[test]
+    fn the_place_is_never_longer_than_is_reckoned() {
+        let log = Log::organization(uuid::Uuid::max());
+        assert!(begin(log, Sequence::MAX, Timestamp::MAX).len() <= BEGIN_BYTES);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! How scans are answered: the walk of [`audit_core::index`] over the lists of one log.
 
 use audit_core::index::{self, Cursor, Index, Term};
-use audit_core::{Order, Position, Result, Scan, Sequence, Slice, Total};
+use audit_core::{Order, Position, Result, Scan, Sequence, Slice, Timestamp, Total};
 
 use crate::append::{List, LogState};
 use crate::{MemoryStore, read};
@@ -27,6 +27,18 @@ impl Index for LogState {
 
     fn cursor(&self, term: &Term, order: Order, bound: Sequence) -> Result<ListCursor<'_>> {
         Ok(ListCursor { list: self.list(term), order, bound })
+    }
+
+    fn count(
+        &self,
+        term: &Term,
+        first: Timestamp,
+        last: Timestamp,
+        bound: Sequence,
+    ) -> Result<u64> {
+        let Some(list) = self.list(term) else { return Ok(0) };
+        let run = list.by_time.range((first, Sequence::ZERO)..=(last, Sequence::MAX));
+        Ok(run.filter(|(_, sequence)| *sequence <= bound).count() as u64)
     }
 }
 

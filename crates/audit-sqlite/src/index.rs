@@ -123,9 +123,32 @@ impl<'c> Index for LogIndex<'c> {
             Ok(List { statement, term })
         };
         let list = find_term(self.connection, self.log, term)?.map(open).transpose()?;
-        Ok(PostingCursor { list, order, bound, read: Vec::new(), at: 0, block: FIRST_BLOCK })
+        let (read, at, taken) = (Vec::new(), 0, 0);
+        Ok(PostingCursor { list, order, bound, read, at, taken, block: FIRST_BLOCK })
+    }
+
+    fn count(
+        &self,
+        term: &Term,
+        first: Timestamp,
+        last: Timestamp,
+        bound: Sequence,
+    ) -> Result<u64> {
+        let Some(term) = find_term(self.connection, self.log, term)? else { return Ok(0) };
+        let count = || {
+            self.connection.prepare_cached(COUNT)?.query_row(
+                params![term, first.as_micros(), last.as_micros(), bound.as_i64()],
+                |row| row.get(0),
+            )
+        };
+        let count: i64 = count().map_err(sqlite("counting a list"))?;
+        Ok(count.unsigned_abs()) // never negative
     }
 }
+
+/// The statement that counts a run of a list.
+pub(crate) const COUNT: &str = "SELECT count(*) FROM audit_posting
+     WHERE term = ?1 AND occurred_at BETWEEN ?2 AND ?3 AND sequence <= ?4";
 
 /// The statement that reads a block of a list in `order`, from a position on.
 pub(crate) fn seek_sql(order: Order) -> &'static str {
@@ -149,8 +172,8 @@ pub(crate) fn seek_sql(order: Order) -> &'static str {
     }
 }
 
-/// A reader of one list, which it reads in blocks that grow: a leap costs little, a long run of
-/// neighbours few statements.
+/// A reader of one list. It reads in blocks, which grow while most of each is taken, and shrink
+/// while most is leaped over: a leap costs little, a long run of neighbours few statements.
 pub(crate) struct PostingCursor<'c> {
     /// `None` where no event has the term.
     list: Option<List<'c>>,
@@ -158,6 +181,8 @@ pub(crate) struct PostingCursor<'c> {
     bound: Sequence,
     read: Vec<Position>,
     at: usize,
+    /// How many positions of the block were returned.
+    taken: usize,
     block: usize,
 }
 
@@ -166,6 +191,7 @@ struct List<'c> {
     term: i64,
 }
 
+const LEAST_BLOCK: usize = 4;
 const FIRST_BLOCK: usize = 64;
 const LAST_BLOCK: usize = 1_024;
 
@@ -176,6 +202,7 @@ impl Cursor for PostingCursor<'_> {
         if self.at == self.read.len() {
             self.read_block(from)?;
         }
+        self.taken += 1;
         Ok(self.read.get(self.at).copied())
     }
 }
@@ -183,8 +210,15 @@ impl Cursor for PostingCursor<'_> {
 impl PostingCursor<'_> {
     fn read_block(&mut self, from: Position) -> Result<()> {
         let Some(List { statement, term }) = &mut self.list else { return Ok(()) };
+        if !self.read.is_empty() {
+            self.block = if self.taken * 2 > self.read.len() {
+                (self.block * 2).min(LAST_BLOCK)
+            } else {
+                (self.block / 4).max(LEAST_BLOCK)
+            };
+        }
         self.read.clear();
-        self.at = 0;
+        (self.at, self.taken) = (0, 0);
         let (occurred_at, sequence) = (from.occurred_at.as_micros(), from.sequence.as_i64());
         let block = i64::try_from(self.block).unwrap_or(i64::MAX);
         let mut read = || {
@@ -196,7 +230,6 @@ impl PostingCursor<'_> {
             Ok(())
         };
         read().map_err(sqlite("reading a list"))?;
-        self.block = (self.block * 2).min(LAST_BLOCK);
         Ok(())
     }
 }

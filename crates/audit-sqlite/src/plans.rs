@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::{append, index, organizations, read, schema};
 
 /// Each statement with its plan.
-fn plans() -> [(&'static str, &'static str); 9] {
+fn plans() -> [(&'static str, &'static str); 10] {
     let by_time = "SEARCH audit_posting USING PRIMARY KEY (term=? AND (occurred_at,sequence)";
     [
         (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -23,6 +23,10 @@ fn plans() -> [(&'static str, &'static str); 9] {
         ),
         (index::seek_sql(Order::NewestFirst), by_time),
         (index::seek_sql(Order::OldestFirst), by_time),
+        (
+            index::COUNT,
+            "SEARCH audit_posting USING PRIMARY KEY (term=? AND occurred_at>? AND occurred_at<?)",
+        ),
         (organizations::READ, "SEARCH audit_organization USING PRIMARY KEY (id=?)"),
         (organizations::LIST, "SEARCH audit_organization USING PRIMARY KEY (id>?)"),
     ]

@@ -131,7 +131,7 @@ where
 
     let (log, sequence, recorded_at) = place;
     let event = AuditEvent::new(log, sequence, recorded_at, content.clone());
-    let stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at).unwrap();
+    let stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at);
     assert_eq!(stored.open().unwrap(), event, "through the stored form");
     R::from(&event)
 }
