@@ -52,20 +52,27 @@ pub struct Activity {
     pub source: Option<Source>,
 }
 
+/// The activity of an event, given or stored: both have the same fields.
+macro_rules! lean {
+    ($event:expr) => {
+        Activity {
+            id: $event.id,
+            created_at: $event.occurred_at,
+            action: $event.action.clone(),
+            actor_kind: $event.actor.kind.clone(),
+            actor_id: $event.actor.id.clone(),
+            actor_details: $event.actor.details.clone(),
+            actor_ip: $event.actor.ip.clone(),
+            organization: $event.organization.clone(),
+            service_id: $event.scope.service.clone(),
+            source: $event.source.clone(),
+        }
+    };
+}
+
 impl From<&NewEvent> for Activity {
     fn from(event: &NewEvent) -> Self {
-        Self {
-            id: event.id,
-            created_at: event.occurred_at,
-            action: event.action.clone(),
-            actor_kind: event.actor.kind.clone(),
-            actor_id: event.actor.id.clone(),
-            actor_details: event.actor.details.clone(),
-            actor_ip: event.actor.ip.clone(),
-            organization: event.organization.clone(),
-            service_id: event.scope.service.clone(),
-            source: event.source.clone(),
-        }
+        lean!(event)
     }
 }
 
@@ -73,18 +80,8 @@ impl From<&AuditEvent> for Activity {
     /// The organization is the log's own where the event names no other.
     fn from(event: &AuditEvent) -> Self {
         let own = || event.log.organization_id().map(OrganizationRef::from);
-        Self {
-            id: event.id,
-            created_at: event.occurred_at,
-            action: event.action.clone(),
-            actor_kind: event.actor.kind.clone(),
-            actor_id: event.actor.id.clone(),
-            actor_details: event.actor.details.clone(),
-            actor_ip: event.actor.ip.clone(),
-            organization: event.organization.clone().or_else(own),
-            service_id: event.scope.service.clone(),
-            source: event.source.clone(),
-        }
+        let activity: Self = lean!(event);
+        Self { organization: activity.organization.or_else(own), ..activity }
     }
 }
 

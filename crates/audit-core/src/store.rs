@@ -1,9 +1,10 @@
 //! The trait that every backend implements.
 //!
 //! It is small: an append, a look-up, a scan, a wait, and the organizations. What callers use day
-//! to day (pages, tokens, feeds, streams) is built on it once, in [`AuditStoreExt`], and what an
-//! append or a change of an organization decides is worked out once, in [`Batch`] and
-//! [`Organization`]; a backend only keeps things, in order, durably.
+//! to day (pages, tokens, feeds, streams) is built on it once, in
+//! [`AuditStoreExt`](crate::AuditStoreExt), and what an append or a change of an organization
+//! decides is worked out once, in [`Batch`](crate::Batch) and [`Organization`]; a backend only
+//! keeps things, in order, durably.
 //!
 //! # A store in full
 //!
@@ -201,10 +202,8 @@ use crate::{
     NewOrganization, Order, Organization, OrganizationId, OrganizationUpdate, Position, Receipt,
     Result, Sequence, TokenKeys, Total,
 };
-#[allow(unused_imports)] // for the docs
-use crate::{AuditStoreExt, Batch};
 
-/// A store of audit logs. Callers use it through [`AuditStoreExt`] as well.
+/// A store of audit logs. Callers use it through [`AuditStoreExt`](crate::AuditStoreExt) as well.
 ///
 /// The methods are the same on every backend, to the letter of their `# Behavior` lists, which the
 /// conformance suite checks. Any of them can also fail with a kind that tells of the engine below:

@@ -1,0 +1,231 @@
+//! Many callers at once.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use audit_core::{
+    ErrorKind, EventId, Log, NewOrganization, Order, OrganizationUpdate, Query, Receipt, Scan,
+};
+use futures_executor::block_on;
+
+use super::organizations::endpoint;
+use crate::NewHarness;
+use crate::samples::{At as _, event, events, mixed, new_log, redelivered};
+use crate::subject::{SetOnDrop, Subject, events_of, everything};
+
+const CALLERS: u64 = 8;
+
+/// Runs `call` in [`CALLERS`] threads at once and returns what each returned.
+fn at_once<T: Send>(call: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    let barrier = std::sync::Barrier::new(usize::try_from(CALLERS).unwrap());
+    thread::scope(|scope| {
+        let spawn = |caller| {
+            let (call, barrier) = (&call, &barrier);
+            scope.spawn(move || {
+                barrier.wait();
+                call(caller)
+            })
+        };
+        let threads: Vec<_> = (0..CALLERS).map(spawn).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a caller must not fail")).collect()
+    })
+}
+
+pub(crate) fn writers_to_several_logs_lose_nothing(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let logs = [new_log(), new_log(), Log::Platform];
+    let other = subject.with_other_handle();
+    let placed = at_once(|caller| {
+        let subject = if caller % 2 == 0 { &subject } else { &other };
+        let batch = |round: usize| {
+            let log = logs[(round + usize::try_from(caller).unwrap()) % logs.len()];
+            subject.put(log, &mixed(1 + i64::try_from(round).unwrap() % 3))
+        };
+        (0..15).flat_map(batch).collect::<Vec<_>>()
+    });
+    let placed = placed.concat();
+    for log in logs {
+        let mut expected: Vec<_> = placed.iter().filter(|e| e.log == log).cloned().collect();
+        expected.sort_unstable_by_key(|event| event.sequence);
+        let numbers: Vec<_> = expected.iter().map(|event| event.sequence.get()).collect();
+        let dense: Vec<_> = (1..=expected.len() as u64).collect();
+        assert_eq!(numbers, dense, "concurrent appends are numbered 1, 2, 3 … without a gap");
+        assert!(subject.events(log) == expected, "every acknowledged event is in its log");
+        assert!(expected.is_sorted_by_key(|event| event.recorded_at), "time does not go back");
+        let by_time = subject.walk(&Query::new(log).order(Order::OldestFirst), 1_000);
+        assert_eq!(by_time.len(), expected.len(), "every order has every event");
+    }
+}
+
+pub(crate) fn readers_always_see_a_dense_prefix(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let (done, reads) = (AtomicBool::new(false), AtomicU64::new(0));
+    let last = at_once(|caller| {
+        if caller < 3 {
+            let _finished = SetOnDrop(&done);
+            // On until there have been enough reads between the writes to see what is not whole.
+            let mut rounds = 0;
+            while rounds < 20 || (rounds < 80 && reads.load(Ordering::Relaxed) < 200) {
+                subject.put(log, &mixed(3));
+                rounds += 1;
+            }
+            return rounds * 3;
+        }
+        let other = subject.other_handle();
+        let mut seen = 0;
+        loop {
+            let last_round = done.load(Ordering::Relaxed);
+            let head = block_on(other.head(log)).expect("a head is readable").size.get();
+            assert!(head >= seen, "a log never shrinks");
+            let scan = Scan { order: Order::Sequence, ..everything(log) };
+            let slice = block_on(other.scan(scan)).expect("a scan succeeds");
+            let numbers: Vec<_> = slice.events.iter().map(|e| e.sequence.get()).collect();
+            let dense: Vec<_> = (1..=slice.bound.get()).collect();
+            assert_eq!(numbers, dense, "a reader never sees n before n - 1");
+            assert!(slice.bound.get() >= head, "a scan sees what the head has told");
+            assert_eq!(slice.bound.get() % 3, 0, "a reader sees a batch whole or not at all");
+            for event in slice.events.iter().rev().take(3) {
+                block_on(other.get(log, event.id)).expect("what a scan has shown is found");
+            }
+            seen = slice.bound.get();
+            reads.fetch_add(1, Ordering::Relaxed);
+            if last_round {
+                return 0;
+            }
+        }
+    });
+    assert_eq!(subject.head(log).size.get(), last.iter().sum::<u64>(), "nothing is lost");
+}
+
+pub(crate) fn one_event_from_all_sides_is_recorded_once(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let other = subject.with_other_handle();
+    for round in 0..5 {
+        let log = new_log();
+        let batch = mixed(6);
+        let receipts = at_once(|caller| {
+            let subject = if caller % 2 == 0 { &subject } else { &other };
+            let mut batch = batch.clone();
+            // Some deliver the batch in parts and in another order.
+            if caller % 3 == round % 3 {
+                batch.reverse();
+                let rest = batch.split_off(4);
+                let mut receipts = subject.append(log, batch).expect("a redelivery succeeds");
+                receipts.extend(subject.append(log, rest).expect("a redelivery succeeds"));
+                return receipts;
+            }
+            subject.append(log, batch).expect("a redelivery succeeds")
+        });
+        assert_eq!(subject.head(log).size.get(), 6, "each event is recorded once");
+        for event in &batch {
+            let mut of_event: Vec<Receipt> =
+                receipts.iter().flatten().filter(|r| r.id == event.id).copied().collect();
+            assert_eq!(of_event.len() as u64, CALLERS, "everyone gets a receipt");
+            of_event.sort_unstable_by_key(|receipt| receipt.redelivered);
+            let first = of_event[0];
+            assert!(!first.redelivered, "one of the deliveries is the first");
+            let again = redelivered(first);
+            assert!(of_event[1..].iter().all(|r| *r == again), "all others are redeliveries");
+        }
+    }
+}
+
+pub(crate) fn conflicts_at_once_have_one_winner(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    for _ in 0..5 {
+        let (log, id) = (new_log(), EventId::new());
+        let results = at_once(|caller| {
+            let own = event(1).id(id).metadata("caller", caller);
+            let batch = vec![event(2), own.clone(), event(3)];
+            (own, subject.append(log, batch))
+        });
+        let (won, lost): (Vec<_>, Vec<_>) = results.iter().partition(|(_, result)| result.is_ok());
+        assert_eq!(won.len(), 1, "of different contents for one id, one is recorded");
+        for (_, result) in lost {
+            let kind = result.as_ref().map_err(audit_core::Error::kind);
+            assert_eq!(kind, Err(ErrorKind::Conflict), "the others are told of the conflict");
+        }
+        assert_eq!(subject.head(log).size.get(), 3, "the batches of the others leave nothing");
+        let found = subject.get(log, id).expect("the winner's event is there");
+        assert!(found.has_content(&won[0].0), "the winner's content is recorded");
+    }
+}
+
+pub(crate) fn cancelled_appends_leave_whole_batches(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let mut batches = Vec::new();
+    for polls in 0..40 {
+        let batch = events(4);
+        {
+            let mut append = pin!(subject.store().append(log, batch.clone()));
+            let mut context = Context::from_waker(Waker::noop());
+            for _ in 0..polls % 10 {
+                if append.as_mut().poll(&mut context).is_ready() {
+                    break;
+                }
+                thread::sleep(Duration::from_micros(polls * 10));
+            }
+        }
+        batches.push(batch);
+        if polls % 4 == 0 {
+            subject.put(log, &events(4));
+        }
+    }
+    for batch in batches {
+        let receipts = subject.append(log, batch).expect("a store is usable after cancellations");
+        let redelivered = receipts.iter().filter(|receipt| receipt.redelivered).count();
+        assert!([0, 4].contains(&redelivered), "a cancelled append leaves the whole batch or none");
+        let in_a_row = receipts.windows(2).all(|pair| pair[0].sequence.next() == pair[1].sequence);
+        assert!(in_a_row, "a batch stands in a row");
+    }
+    let numbers: Vec<_> = subject.events(log).iter().map(|e| e.sequence.get()).collect();
+    assert_eq!(numbers, (1..=200).collect::<Vec<_>>(), "cancelled appends leave no gap");
+}
+
+pub(crate) fn updates_of_an_organization_lose_nothing(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let other = subject.with_other_handle();
+    let id = subject.created(NewOrganization::new("Acme")).id;
+    at_once(|caller| {
+        let subject = if caller % 2 == 0 { &subject } else { &other };
+        for round in 0..5 {
+            let add = endpoint(&format!("{caller}-{round}"));
+            let update = OrganizationUpdate::default().add_endpoint(add);
+            subject.update(id, update).expect("concurrent updates succeed");
+        }
+    });
+    let organization = subject.organization(id).expect("an organization is readable");
+    let mut ids: Vec<_> = organization.private_endpoints.into_iter().map(|e| e.id).collect();
+    ids.sort_unstable();
+    let expected: Vec<_> =
+        (0..CALLERS).flat_map(|c| (0..5).map(move |round| format!("{c}-{round}"))).collect();
+    assert_eq!(ids, expected, "of two updates at once, neither is lost");
+    let events = events_of(subject.store(), id.into());
+    assert_eq!(events.len() as u64, 1 + CALLERS * 5, "each update leaves one event");
+    let one_field = events[1..].iter().all(|event| event.change.diff.len() == 1);
+    assert!(one_field, "each event tells the difference from what was there");
+}
+
+pub(crate) fn creations_of_one_organization_have_one_winner(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    for _ in 0..3 {
+        let new = NewOrganization::new("Acme");
+        let id = new.id;
+        let results = at_once(|caller| {
+            let new = NewOrganization { name: format!("Acme {caller}"), ..new.clone() };
+            subject.create(new, event(0).at(0).actor.into())
+        });
+        let won: Vec<_> = results.iter().flatten().collect();
+        assert_eq!(won.len(), 1, "an id is given once");
+        let conflicts = results.iter().filter_map(|result| result.as_ref().err());
+        assert!(conflicts.clone().all(|error| error.kind() == ErrorKind::Conflict));
+        let found = subject.organization(id).expect("the winner's organization is there");
+        assert_eq!(found, *won[0], "the winner's organization is kept");
+        assert_eq!(subject.head(id.into()).size.get(), 1, "only the winner leaves an event");
+    }
+}

@@ -1,0 +1,134 @@
+//! Events at the limits of the model, and beyond each.
+
+use audit_core::limits::{
+    ACTION_SEGMENTS, EVENT_BYTES, FIELD_CHANGES, ID, JSON_DEPTH, NAME, TARGETS, TEXT,
+};
+use audit_core::{Actor, Change, EntityClass, Message, NewEvent, OrganizationRef, Scope, Target};
+use serde_json::{Value, json};
+
+use crate::samples::{At as _, full};
+
+fn base() -> NewEvent {
+    NewEvent::new("user.login", Actor::user("u_1")).at(0)
+}
+
+fn text(bytes: usize) -> String {
+    "x".repeat(bytes)
+}
+
+/// A value of so many levels.
+fn nested(levels: usize) -> Value {
+    (1..levels).fold(json!(1), |value, _| json!([value]))
+}
+
+/// One event for each limit, which breaks it, with the field at fault.
+pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
+    let (name, id, long) = (text(NAME + 1), text(ID + 1), text(TEXT + 1));
+    let user = || Actor::user("u");
+    let by = |actor: Actor| NewEvent { actor, ..base() };
+    let saying = |message: Message| NewEvent { message, ..base() };
+    let within = |scope: Scope| base().scope(scope);
+    let to = |target: Target| base().target("a", "b").add_target(target);
+    let diff = |field: &str| Change::default().field(field, None, None);
+    let many_fields =
+        Change { diff: vec![diff("f").diff.remove(0); FIELD_CHANGES + 1], ..diff("") };
+    vec![
+        ("action", NewEvent { action: "".into(), ..base() }),
+        ("action", NewEvent { action: name.clone().into(), ..base() }),
+        ("action", NewEvent { action: "a.".repeat(ACTION_SEGMENTS).into(), ..base() }),
+        ("action", NewEvent { action: "user.*".into(), ..base() }),
+        ("category", base().category(&name)),
+        ("actor.kind", by(Actor::new(""))),
+        ("actor.kind", by(Actor::new(name.clone()))),
+        ("actor.id", by(user().id(&id))),
+        ("actor.name", by(user().name(&long))),
+        ("actor.email", by(user().email(&id))),
+        ("actor.ip", by(user().ip(&id))),
+        ("actor.userAgent", by(user().user_agent(&long))),
+        ("actor.details", by(user().details(&long))),
+        ("actor.entityClass", by(user().entity_class(EntityClass::new(name.clone())))),
+        ("actor.organization.id", by(user().organization(OrganizationRef::new(&id)))),
+        ("actor.organization.name", by(user().organization(OrganizationRef::new("o").name(&long)))),
+        ("targets", NewEvent { targets: vec![Target::named("x"); TARGETS + 1], ..base() }),
+        ("targets[1]", to(Target::default())),
+        ("targets[1].type", to(Target::of_kind(&name))),
+        ("targets[1].id", to(Target::with_id(&id))),
+        ("targets[1].name", to(Target::named(&long))),
+        ("organization.id", base().organization(OrganizationRef::new(&id))),
+        ("organization.name", base().organization(OrganizationRef::new("o").name(&long))),
+        ("scope.service", within(Scope::default().service(&id))),
+        ("scope.product", within(Scope::default().product(&id))),
+        ("scope.config", within(Scope::default().config(&id))),
+        ("scope.environment", within(Scope::default().environment(&id))),
+        ("scope.surface", within(Scope::default().surface(name.clone()))),
+        ("change.diff", base().change(many_fields)),
+        ("change.diff[0].field", base().change(diff(&long))),
+        ("change.old", base().change(Change::default().with_old(nested(JSON_DEPTH + 2)))),
+        ("change.new", base().change(Change::default().with_new(nested(JSON_DEPTH + 2)))),
+        (
+            "change.diff[0].new",
+            base().change(Change::default().field("f", None, Some(nested(JSON_DEPTH + 2)))),
+        ),
+        ("message.title", saying(Message { title: Some(long.clone()), ..Message::default() })),
+        ("message.text", saying(Message { text: Some(long.clone()), ..Message::default() })),
+        ("message.key", saying(Message { key: Some(long.clone()), ..Message::default() })),
+        ("message.params", saying(Message { params: Some(long.clone()), ..Message::default() })),
+        ("place", base().place(&long)),
+        ("reason", base().reason(&long)),
+        ("request.method", base().request(&name, "/")),
+        ("request.path", base().request("GET", &long)),
+        ("source.system", base().source("", "1")),
+        ("source.system", base().source(&name, "1")),
+        ("source.id", base().source("s", &id)),
+        ("metadata", base().metadata("deep", nested(JSON_DEPTH + 2))),
+        // The whole event, which is no field of itself.
+        ("", base().metadata("large", text(EVENT_BYTES))),
+    ]
+}
+
+/// Events in which every limit is reached: the texts in one, the numbers of things in another.
+pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
+    let (name, id, long) = (text(NAME), text(ID), text(TEXT));
+    let organization = OrganizationRef::new(&id).name(&long);
+    let texts = NewEvent {
+        action: name.clone().into(),
+        category: Some(name.clone()),
+        actor: Actor::new(name.clone())
+            .id(&id)
+            .name(&long)
+            .email(&id)
+            .ip(&id)
+            .user_agent(&long)
+            .details(&long)
+            .organization(organization.clone())
+            .entity_class(EntityClass::new(name.clone())),
+        targets: vec![Target::new(&name, &id).name(&long)],
+        organization: Some(organization),
+        scope: Scope::default()
+            .service(&id)
+            .product(&id)
+            .config(&id)
+            .environment(&id)
+            .surface(name.clone()),
+        change: Change::default().field(&long, None, None),
+        message: Message {
+            title: Some(long.clone()),
+            text: Some(long.clone()),
+            key: Some(long.clone()),
+            params: Some(long.clone()),
+        },
+        place: Some(long.clone()),
+        ..base().reason(&long).request(&name, &long).source(&name, &id)
+    };
+    let numbers = NewEvent {
+        action: vec!["a"; ACTION_SEGMENTS].join(".").into(),
+        targets: (0..TARGETS).map(|n| Target::new("item", n.to_string())).collect(),
+        change: (0..FIELD_CHANGES).fold(
+            Change::default().with_old(nested(JSON_DEPTH)).with_new(nested(JSON_DEPTH)),
+            |change, n| change.field(n.to_string(), Some(json!(n)), None),
+        ),
+        ..base().metadata("deep", nested(JSON_DEPTH - 1))
+    };
+    let large = full().metadata("large", text(EVENT_BYTES - 8 * 1_024));
+    vec![texts, numbers, large]
+}

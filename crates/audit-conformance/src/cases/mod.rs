@@ -1,0 +1,17 @@
+//! The cases, a file for each noun.
+
+pub(crate) mod appends;
+pub(crate) mod concurrency;
+pub(crate) mod contents;
+pub(crate) mod feeds;
+pub(crate) mod filters;
+mod limits;
+pub(crate) mod lookups;
+pub(crate) mod orders;
+pub(crate) mod organizations;
+pub(crate) mod scans;
+pub(crate) mod tenants;
+pub(crate) mod tokens;
+pub(crate) mod totals;
+pub(crate) mod waits;
+pub(crate) mod walks;

@@ -1,0 +1,87 @@
+//! The scan, argument by argument.
+
+use audit_core::{ErrorKind, Filter, Order, Position, Scan, Sequence, Timestamp, Total};
+
+use crate::NewHarness;
+use crate::model::Model;
+use crate::samples::{At as _, at, event, events, mixed, new_log, sequence};
+use crate::subject::{Subject, everything, refused};
+
+pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let model = Model::new(subject.put(log, &mixed(12)));
+    let filters = [Filter::new(), Filter::new().action("user.*"), Filter::new().actor_id("no one")];
+    let between = Position { occurred_at: at(2), sequence: sequence(6) };
+    let ends = [
+        Position { occurred_at: Timestamp::MIN, sequence: Sequence::ZERO },
+        Position { occurred_at: Timestamp::MAX, sequence: Sequence::MAX },
+    ];
+    let of_events = [0, 5, 11].map(|n| Position::of(&model.events[n]));
+    let places = [between].into_iter().chain(ends).chain(of_events).map(Some);
+    let places: Vec<_> = places.chain([None]).collect();
+    for filter in &filters {
+        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+            for &after in &places {
+                for bound in [None, Some(sequence(0)), Some(sequence(7)), Some(sequence(12))] {
+                    for (offset, limit, total) in [
+                        (0, 3, Total::Exact),
+                        (0, 0, Total::Exact),
+                        (0, 12, Total::Skip),
+                        (2, 1, Total::Skip),
+                        (2, 4, Total::Exact),
+                        (12, 1, Total::Exact),
+                        (Sequence::MAX.get(), 1_000, Total::Skip),
+                    ] {
+                        let filter = filter.clone();
+                        let scan = Scan { log, filter, order, after, bound, offset, limit, total };
+                        let slice = subject.scan(scan.clone()).expect("a scan succeeds");
+                        assert_eq!(slice, model.answer(&scan), "the answer to {scan:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn beyond_the_end_are_behind(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let bounded = |bound| Scan { bound: Some(bound), ..everything(log) };
+    subject.scan(bounded(sequence(0))).expect("an empty log can be scanned up to nothing");
+    refused(subject.scan(bounded(sequence(1))), ErrorKind::Behind, "a bound in an empty log");
+    subject.put(log, &events(3));
+    subject.put(new_log(), &events(9));
+    subject.scan(bounded(sequence(3))).expect("a scan up to the end succeeds");
+    for bound in [sequence(4), Sequence::MAX] {
+        let error = refused(subject.scan(bounded(bound)), ErrorKind::Behind, "a bound beyond it");
+        assert!(error.is_retryable(), "a log that is behind can catch up");
+    }
+}
+
+pub(crate) fn with_a_bound_never_change(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    subject.put(log, &mixed(10));
+    let scans: Vec<_> = [Order::NewestFirst, Order::OldestFirst, Order::Sequence]
+        .into_iter()
+        .map(|order| Scan {
+            filter: Filter::new().actor_id("u_1"),
+            order,
+            bound: Some(sequence(8)),
+            limit: 4,
+            total: Total::Exact,
+            ..everything(log)
+        })
+        .collect();
+    let read = |subject: &Subject| -> Vec<_> {
+        scans.iter().map(|s| subject.scan(s.clone()).expect("a scan succeeds")).collect()
+    };
+    let before = read(&subject);
+    for late in [event(-9), event(2), event(99), event(0).at(3)] {
+        subject.put(log, &[late]);
+        assert_eq!(read(&subject), before, "a bounded scan answers alike whatever is appended");
+    }
+    subject = subject.reopen();
+    assert_eq!(read(&subject), before, "a bounded scan answers alike after a reopen");
+}

@@ -1,0 +1,47 @@
+//! The model: what a store must answer, worked out from a plain list.
+
+use audit_core::{AuditEvent, Filter, Order, Position, Scan, Sequence, Slice, Total};
+
+/// The events of one log, by sequence.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) events: Vec<AuditEvent>,
+}
+
+impl Model {
+    pub(crate) fn new(events: Vec<AuditEvent>) -> Self {
+        Self { events }
+    }
+
+    pub(crate) fn size(&self) -> Sequence {
+        self.events.last().map_or(Sequence::ZERO, |last| last.sequence)
+    }
+
+    /// The events up to `bound` that match, in order.
+    pub(crate) fn select(&self, filter: &Filter, order: Order, bound: Sequence) -> Vec<AuditEvent> {
+        let wanted = |event: &&AuditEvent| event.sequence <= bound && filter.matches(event);
+        let mut events: Vec<_> = self.events.iter().filter(wanted).cloned().collect();
+        events.sort_by(|a, b| order.compare(&Position::of(a), &Position::of(b)));
+        events
+    }
+
+    /// The whole log's events that match, in order.
+    pub(crate) fn all(&self, filter: &Filter, order: Order) -> Vec<AuditEvent> {
+        self.select(filter, order, self.size())
+    }
+
+    /// The answer to `scan`, whose bound is within the log.
+    pub(crate) fn answer(&self, scan: &Scan) -> Slice {
+        let bound = scan.bound.unwrap_or(self.size());
+        let events = self.select(&scan.filter, scan.order, bound);
+        let total = (scan.total == Total::Exact).then_some(events.len() as u64);
+        let is_behind = |event: &AuditEvent| match &scan.after {
+            Some(after) => scan.order.compare(&Position::of(event), after).is_gt(),
+            None => true,
+        };
+        let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
+        let rest: Vec<_> = events.into_iter().filter(is_behind).skip(offset).collect();
+        let more = rest.len() > scan.limit;
+        Slice { events: rest.into_iter().take(scan.limit).collect(), more, total, bound }
+    }
+}

@@ -1,0 +1,215 @@
+//! The one list of cases, and what is made of it.
+
+use crate::{NewHarness, cases, state_machine};
+
+/// Makes one test for each case, against the stores that the harness `$new()` opens.
+///
+/// `$new` is a function without arguments that returns a [`Harness`](crate::Harness). Call the
+/// macro at the top of a module; the tests are named `group::case`.
+#[macro_export]
+macro_rules! suite {
+    ($new:expr) => {
+        fn new_harness() -> ::std::boxed::Box<dyn $crate::Harness> {
+            ::std::boxed::Box::new($new())
+        }
+
+        $crate::for_each_case!(suite_tests);
+    };
+}
+
+/// Calls the macro `$then` of this crate with every case, by group. This is the list.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! for_each_case {
+    ($then:ident) => {
+        $crate::$then! {
+            appends {
+                survive_a_reopen,
+                are_numbered_densely_in_the_order_given,
+                return_one_receipt_for_each_event,
+                of_nothing_do_nothing,
+                are_recorded_once,
+                of_other_content_conflict,
+                with_two_contents_for_one_id_conflict,
+                are_all_or_nothing,
+                are_seen_whole_or_not_at_all,
+                beyond_a_limit_are_refused_by_field,
+                at_the_limits_are_kept,
+                of_the_most_events_are_kept,
+                never_record_a_time_that_goes_back,
+                keep_the_same_id_in_two_logs_apart,
+                need_no_organization,
+                are_seen_by_every_handle,
+            }
+            contents {
+                come_back_equal_in_every_field,
+                keep_unicode_nul_and_extreme_numbers,
+                keep_empty_and_absent_apart,
+                keep_times_to_the_microsecond,
+            }
+            lookups {
+                find_every_event,
+                of_an_unknown_id_are_not_found,
+                of_an_empty_log_give_the_default_head,
+                of_the_head_follow_each_append,
+            }
+            scans {
+                obey_every_argument,
+                beyond_the_end_are_behind,
+                with_a_bound_never_change,
+            }
+            filters {
+                by_each_facet,
+                by_action_prefix,
+                by_several_conditions,
+                by_type_and_id_of_one_target,
+                by_a_half_open_time_range,
+                by_values_that_are_hard_to_index,
+                by_the_most_values,
+            }
+            orders {
+                break_ties_by_sequence,
+                place_late_events_by_their_time,
+                follow_the_sequence,
+            }
+            walks {
+                return_every_event_once_in_order,
+                are_snapshots,
+                may_change_their_page_size,
+                go_on_after_a_reopen,
+                end_without_a_token,
+                hold_while_others_append,
+                stream_the_same_events,
+            }
+            totals {
+                count_what_matches,
+                are_the_same_on_every_page,
+                are_absent_unless_asked_for,
+                leave_out_exactly_the_offset,
+                agree_between_offsets_and_tokens,
+            }
+            feeds {
+                deliver_every_event_once_in_order,
+                have_a_token_when_empty,
+                select_by_filter,
+                go_on_after_a_reopen,
+                begin_where_they_are_told,
+                tell_when_they_are_caught_up,
+                follow_several_writers,
+            }
+            waits {
+                return_at_once_for_what_is_there,
+                wake_for_an_append,
+                wake_for_an_append_by_another_handle,
+                sleep_while_other_logs_grow,
+                return_what_came_to_a_feed,
+            }
+            tokens {
+                altered_are_refused,
+                that_are_no_tokens_are_refused,
+                of_another_log_are_refused,
+                of_another_filter_are_refused,
+                of_another_order_are_refused,
+                of_another_endpoint_are_refused,
+                of_another_kind_are_refused,
+                of_another_store_are_refused,
+                are_good_with_every_handle,
+            }
+            tenants {
+                never_see_each_others_events,
+                cannot_look_up_each_others_ids,
+                are_not_touched_by_each_others_conflicts,
+            }
+            organizations {
+                come_back_as_created,
+                record_their_creation,
+                record_each_update,
+                record_their_deletion,
+                keep_an_id_for_ever,
+                unknown_or_deleted_are_not_found,
+                change_only_as_asked,
+                remove_endpoints_before_they_add,
+                that_do_not_change_leave_no_trace,
+                beyond_a_limit_are_refused_by_field,
+                do_not_change_when_the_event_is_refused,
+                are_listed_by_ascending_id,
+                check_the_limit_of_a_listing,
+                keep_their_log_when_deleted,
+                survive_a_reopen,
+            }
+            concurrency {
+                writers_to_several_logs_lose_nothing,
+                readers_always_see_a_dense_prefix,
+                one_event_from_all_sides_is_recorded_once,
+                conflicts_at_once_have_one_winner,
+                cancelled_appends_leave_whole_batches,
+                updates_of_an_organization_lose_nothing,
+                creations_of_one_organization_have_one_winner,
+            }
+            state_machine {
+                agrees_with_the_model,
+            }
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! suite_tests {
+    ($($group:ident { $($case:ident,)* })*) => {
+        $(mod $group {
+            $(#[test]
+            fn $case() {
+                $crate::run(stringify!($group), stringify!($case), &super::new_harness);
+            })*
+        })*
+    };
+}
+
+/// One promise, and how it is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// The noun that it is about.
+    pub group: &'static str,
+    /// What it shows, to be read after the group.
+    pub name: &'static str,
+    play: fn(NewHarness<'_>),
+}
+
+impl Case {
+    /// Runs the case.
+    ///
+    /// # Panics
+    /// If the store breaks the promise; the message says how.
+    pub fn run(&self, new: NewHarness<'_>) {
+        (self.play)(new);
+    }
+}
+
+macro_rules! case_list {
+    ($($group:ident { $($case:ident,)* })*) => {
+        &[$($(Case {
+            group: stringify!($group),
+            name: stringify!($case),
+            play: groups::$group::$case,
+        },)*)*]
+    };
+}
+pub(crate) use case_list;
+
+mod groups {
+    pub(super) use super::cases::*;
+    pub(super) use super::state_machine;
+}
+
+/// Every case, by group.
+pub const CASES: &[Case] = crate::for_each_case!(case_list);
+
+/// Runs the case `name` of `group`.
+///
+/// # Panics
+/// If the store breaks the promise; the message says how. If there is no such case.
+pub fn run(group: &str, name: &str, new: NewHarness<'_>) {
+    let case = CASES.iter().find(|case| case.group == group && case.name == name);
+    case.unwrap_or_else(|| panic!("no case is named {group}::{name}")).run(new);
+}

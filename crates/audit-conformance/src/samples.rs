@@ -1,0 +1,155 @@
+//! Events to test with.
+
+use audit_core::{
+    Actor, Change, ChangeSetId, EntityClass, EventId, Facet, Log, Message, NewEvent,
+    OrganizationId, OrganizationRef, Receipt, Scope, Sequence, Surface, Target, Timestamp,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// `second` seconds after an instant of 2024.
+pub(crate) fn at(second: i64) -> Timestamp {
+    Timestamp::from_micros((1_710_514_131 + second) * 1_000_000).expect("a time in 2024")
+}
+
+pub(crate) fn sequence(number: u64) -> Sequence {
+    Sequence::new(number).expect("a small number")
+}
+
+/// The log of an organization that no other test knows.
+pub(crate) fn new_log() -> Log {
+    Log::organization(OrganizationId::new())
+}
+
+/// An event that occurs at second `n`.
+pub(crate) fn event(n: i64) -> NewEvent {
+    NewEvent::new("item.updated", Actor::user("u_1")).target("item", format!("i_{n}")).at(n)
+}
+
+pub(crate) fn events(count: i64) -> Vec<NewEvent> {
+    (0..count).map(event).collect()
+}
+
+/// Events of few values, so that filters find many, with ties and with times that go back.
+pub(crate) fn mixed(count: i64) -> Vec<NewEvent> {
+    let pick = |n: i64, of: &[&'static str]| of[usize::try_from(n).unwrap() % of.len()];
+    (0..count)
+        .map(|n| {
+            NewEvent::new(
+                pick(n, &["user.login", "user.login.failed", "item.updated"]),
+                Actor::user(pick(n / 2, &["u_1", "u_2"])),
+            )
+            .target(pick(n, &["item", "team"]), pick(n / 3, &["1", "2", "3"]))
+            .at((n * 7) % 5)
+        })
+        .collect()
+}
+
+/// An event with every field set.
+pub(crate) fn full() -> NewEvent {
+    let organization = OrganizationRef::new("org_7").name("Acme");
+    NewEvent {
+        id: EventId::new(),
+        occurred_at: at(0),
+        action: "invoice.item.paid".into(),
+        category: Some("billing".into()),
+        actor: Actor::user("u_7")
+            .name("Ana")
+            .email("ana@example.org")
+            .ip("2001:db8::7")
+            .user_agent("Mozilla/5.0")
+            .details("on call")
+            .organization(OrganizationRef::new("org_8").name("Partner"))
+            .entity_class(EntityClass::IDENTITY),
+        targets: vec![
+            Target::new("invoice", "inv_9").name("March"),
+            Target::of_kind("ledger"),
+            Target::with_id("x_1"),
+            Target::named("nameless"),
+        ],
+        organization: Some(organization),
+        scope: Scope::default()
+            .service("svc_1")
+            .product("prd_1")
+            .config("cfg_1")
+            .environment("env_1")
+            .surface(Surface::COST),
+        change: Change {
+            old: Some(json!({"paid": false})),
+            new: Some(json!({"paid": true})),
+            diff: Change::default()
+                .field("paid", Some(json!(false)), Some(json!(true)))
+                .field("note", None, Some(Value::Null))
+                .diff,
+            truncated: true,
+        },
+        change_set_id: Some(ChangeSetId::new()),
+        message: Message {
+            title: Some("Invoice paid".into()),
+            text: Some("Ana paid invoice 9".into()),
+            key: Some("InvoicePaid".into()),
+            params: Some(r#"["9"]"#.into()),
+        },
+        place: Some("checkout".into()),
+        reason: Some("month's end".into()),
+        ..NewEvent::new("", Actor::system())
+            .request("POST", "/invoices/9/pay")
+            .source("erp", "4711")
+            .metadata("attempt", 2)
+            .metadata("nested", json!({"list": [1, "two", null, {"three": 3.5}]}))
+    }
+}
+
+/// Two values that events can have of `facet`.
+pub(crate) fn values_of(facet: Facet) -> [String; 2] {
+    if facet == Facet::ChangeSet {
+        return [7, 8].map(|n| Uuid::from_u128(n).to_string());
+    }
+    ["alpha.one", "beta"].map(str::to_owned)
+}
+
+/// An event that has `value` of `facet`.
+pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
+    let event = NewEvent::new("some.thing", Actor::unknown()).at(0);
+    let (actor, scope) = (Actor::unknown(), Scope::default());
+    let value = value.to_owned();
+    match facet {
+        Facet::Action => NewEvent { action: value.into(), ..event },
+        Facet::Category => event.category(value),
+        Facet::ActorKind => NewEvent { actor: Actor::new(value), ..event },
+        Facet::ActorId => NewEvent { actor: actor.id(value), ..event },
+        Facet::ActorEmail => NewEvent { actor: actor.email(value), ..event },
+        Facet::TargetType => {
+            event.add_target(Target::named("first")).add_target(Target::of_kind(value))
+        }
+        Facet::TargetId => {
+            event.add_target(Target::named("first")).add_target(Target::with_id(value))
+        }
+        Facet::Organization => event.organization(OrganizationRef::new(value)),
+        Facet::Service => event.scope(scope.service(value)),
+        Facet::Product => event.scope(scope.product(value)),
+        Facet::Config => event.scope(scope.config(value)),
+        Facet::Environment => event.scope(scope.environment(value)),
+        Facet::Surface => event.scope(scope.surface(value)),
+        Facet::ChangeSet => event.change_set_id(value.parse::<Uuid>().expect("a UUID")),
+        other => panic!("no sample has a value of {other:?}: add one"),
+    }
+}
+
+/// The receipt of a later delivery of the event of `first`.
+pub(crate) fn redelivered(mut first: Receipt) -> Receipt {
+    first.redelivered = true;
+    first
+}
+
+/// A short way to say when an event occurs.
+pub(crate) trait At {
+    /// The same event, at second `n`.
+    fn at(self, n: i64) -> Self;
+}
+
+impl At for NewEvent {
+    fn at(self, n: i64) -> Self {
+        self.occurred_at(at(n))
+    }
+}

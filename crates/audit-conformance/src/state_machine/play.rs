@@ -1,0 +1,345 @@
+//! Plays operations on a store and on the model side by side.
+
+use std::fmt;
+use std::ops::AddAssign;
+
+use audit_core::{
+    Actor, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, FeedPage, FeedStart, Filter, Log,
+    NewEvent, Order, Page, Query, Receipt, Result, Sequence, Token, Total,
+};
+use futures_executor::block_on;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use proptest::test_runner::TestCaseError;
+
+use super::op::{Draft, Misuse, Op, Which};
+use crate::NewHarness;
+use crate::model::Model;
+use crate::samples::new_log;
+use crate::subject::Subject;
+
+type Played = Result<(), TestCaseError>;
+
+/// How much was played.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Figure {
+    cases: u64,
+    operations: u64,
+    pages: u64,
+}
+
+impl AddAssign for Figure {
+    fn add_assign(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.operations += other.operations;
+        self.pages += other.pages;
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { cases, operations, pages } = self;
+        write!(f, "{cases} cases, {operations} operations, {pages} pages")
+    }
+}
+
+/// A store with two logs, what they must hold, and the walks and feeds that are open.
+pub(super) struct Player {
+    subject: Option<Subject>,
+    logs: [(Log, Model); 2],
+    walks: Vec<Walk>,
+    feeds: Vec<Feed>,
+    figure: Figure,
+}
+
+struct Walk {
+    log: Which,
+    filter: Filter,
+    order: Order,
+    /// What the walk has still to return.
+    rest: Vec<AuditEvent>,
+    total: u64,
+    bound: Sequence,
+    token: Token,
+}
+
+struct Feed {
+    log: Which,
+    filter: Filter,
+    after: Sequence,
+    token: Token,
+}
+
+impl Player {
+    pub(super) fn new(new: NewHarness<'_>) -> Self {
+        Self::with(Subject::new(new))
+    }
+
+    /// Plays on with the same store and new logs.
+    pub(super) fn again(self) -> Self {
+        Self::with(self.subject.expect("a store is open between operations"))
+    }
+
+    fn with(subject: Subject) -> Self {
+        Self {
+            subject: Some(subject),
+            logs: [(); 2].map(|()| (new_log(), Model::default())),
+            walks: Vec::new(),
+            feeds: Vec::new(),
+            figure: Figure { cases: 1, ..Figure::default() },
+        }
+    }
+
+    pub(super) fn figure(&self) -> Figure {
+        self.figure
+    }
+
+    pub(super) fn play(&mut self, ops: &[Op]) -> Played {
+        for op in ops {
+            self.figure.operations += 1;
+            self.step(op)?;
+        }
+        // Whatever was asked, in the end the logs hold what they must.
+        for (log, model) in &self.logs {
+            prop_assert_eq!(&self.subject().events(*log), &model.events, "the log in the end");
+            prop_assert_eq!(self.subject().head(*log).size, model.size(), "its size in the end");
+        }
+        Ok(())
+    }
+
+    fn subject(&self) -> &Subject {
+        self.subject.as_ref().expect("a store is open between operations")
+    }
+
+    fn log(&self, which: Which) -> (Log, &Model) {
+        let (log, model) = &self.logs[which as usize];
+        (*log, model)
+    }
+
+    fn step(&mut self, op: &Op) -> Played {
+        match op {
+            Op::Append { log, events } => self.append(*log, events),
+            Op::Begin { log, filter, order, limit, offset, total } => {
+                let (id, model) = self.log(*log);
+                let expected = model.all(filter, *order);
+                let bound = model.size();
+                let query = Query::new(id).filter(filter.clone()).order(*order).limit(*limit);
+                let page = self.subject().try_page(&with(query.offset(*offset), *total));
+                let skipped = usize::try_from(*offset).unwrap_or(usize::MAX).min(expected.len());
+                let walk = Walk {
+                    log: *log,
+                    filter: filter.clone(),
+                    order: *order,
+                    total: expected.len() as u64,
+                    rest: expected[skipped..].to_vec(),
+                    bound,
+                    token: Token::new(""),
+                };
+                self.turn(walk, page, *limit, *total)
+            }
+            Op::Continue { walk, limit, total } => {
+                if self.walks.is_empty() {
+                    return Ok(());
+                }
+                let walk = self.walks.swap_remove(walk.index(self.walks.len()));
+                let query = with(self.query_of(&walk).limit(*limit), *total);
+                let page = self.subject().next_page(&query, &walk.token);
+                self.turn(walk, page, *limit, *total)
+            }
+            Op::Feed { log, filter, limit, after } => {
+                let (id, model) = self.log(*log);
+                let size = model.events.len();
+                let after = match after {
+                    Some(index) => Sequence::new(index.index(size + 1) as u64).unwrap(),
+                    None => model.size(),
+                };
+                let start =
+                    if after == model.size() { FeedStart::Now } else { FeedStart::After(after) };
+                let query = Query::new(id).filter(filter.clone()).limit(*limit);
+                let page = self.subject().feed(&query, start);
+                let feed = Feed { log: *log, filter: filter.clone(), after, token: Token::new("") };
+                self.deliver(feed, page, *limit)
+            }
+            Op::ContinueFeed { feed, limit } => {
+                if self.feeds.is_empty() {
+                    return Ok(());
+                }
+                let feed = self.feeds.swap_remove(feed.index(self.feeds.len()));
+                let query = Query::new(self.log(feed.log).0).filter(feed.filter.clone());
+                let page = self.subject().next_feed(&query.limit(*limit), &feed.token);
+                self.deliver(feed, page, *limit)
+            }
+            Op::Count { log, filter } => {
+                let (id, model) = self.log(*log);
+                let query = Query::new(id).filter(filter.clone());
+                let count = block_on(self.subject().store().count(&query));
+                let expected = model.all(filter, Order::Sequence).len() as u64;
+                prop_assert_eq!(count.map_err(fail("a count"))?, expected, "a count is exact");
+                Ok(())
+            }
+            Op::Lookup { log, event } => self.look_up(*log, *event),
+            Op::Reopen => {
+                self.subject = self.subject.take().map(Subject::reopen);
+                Ok(())
+            }
+            Op::Misuse { walk, how } => self.misuse(*walk, how),
+        }
+    }
+
+    fn append(&mut self, which: Which, drafts: &[Draft]) -> Played {
+        let (log, model) = self.log(which);
+        let held = |index: &Index| {
+            let held = model.events.get(index.index(model.events.len().max(1)));
+            held.cloned().map(AuditEvent::into_content)
+        };
+        let (mut batch, mut fault) = (Vec::new(), None);
+        for draft in drafts {
+            let event = match draft {
+                Draft::New(event) => Some(NewEvent::clone(event)),
+                Draft::Again(index) => held(index),
+                Draft::Clash(index) => held(index).map(|event| event.reason("another")),
+                Draft::Bad => Some(NewEvent::new("", Actor::system())),
+            };
+            let Some(event) = event else { continue };
+            match draft {
+                Draft::Bad => fault = Some(ErrorKind::Invalid),
+                // What is invalid is found before anything is looked up.
+                Draft::Clash(_) if fault.is_none() => fault = Some(ErrorKind::Conflict),
+                _ => {}
+            }
+            batch.push(event);
+        }
+        let result = self.subject().append(log, batch.clone());
+        let Some(fault) = fault else {
+            let receipts = result.map_err(fail("an append"))?;
+            return self.record(which, batch, &receipts);
+        };
+        let kind = result.map_err(|error| error.kind());
+        // A batch can be at fault in two ways, of which either may be told.
+        let both = kind == Err(ErrorKind::Conflict) && fault == ErrorKind::Invalid;
+        prop_assert!(both || kind == Err(fault), "a bad batch: {kind:?}, not {fault:?}");
+        let size = self.subject().head(log).size;
+        prop_assert_eq!(size, self.log(which).1.size(), "a refused batch changes nothing");
+        Ok(())
+    }
+
+    /// Checks the receipts of an append, and adds its new events to the model.
+    fn record(&mut self, which: Which, batch: Vec<NewEvent>, receipts: &[Receipt]) -> Played {
+        prop_assert_eq!(receipts.len(), batch.len(), "one receipt for each event");
+        let (log, model) = &mut self.logs[which as usize];
+        for (event, receipt) in batch.into_iter().zip(receipts) {
+            prop_assert_eq!(receipt.id, event.id, "receipts are in the order of the events");
+            let held = model.events.iter().find(|held| held.id == event.id);
+            prop_assert_eq!(receipt.redelivered, held.is_some(), "a redelivery is marked as such");
+            if let Some(held) = held {
+                let first = (held.sequence, held.recorded_at);
+                prop_assert_eq!((receipt.sequence, receipt.recorded_at), first, "first receipt");
+                continue;
+            }
+            prop_assert_eq!(receipt.sequence, model.size().next(), "numbers are dense");
+            let last = model.events.last().map(|last| last.recorded_at);
+            prop_assert!(last <= Some(receipt.recorded_at), "the recorded time goes back");
+            let event = AuditEvent::new(*log, receipt.sequence, receipt.recorded_at, event);
+            model.events.push(event);
+        }
+        Ok(())
+    }
+
+    /// Checks a page of a walk, and keeps the walk if it goes on.
+    fn turn(&mut self, mut walk: Walk, page: Result<Page>, limit: usize, total: Total) -> Played {
+        self.figure.pages += 1;
+        let page = page.map_err(fail("a page"))?;
+        let rest = walk.rest.split_off(limit.min(walk.rest.len()));
+        prop_assert_eq!(page.events, walk.rest, "the events of a page");
+        prop_assert_eq!(page.next.is_some(), !rest.is_empty(), "a token if more events match");
+        prop_assert_eq!(page.bound, walk.bound, "the snapshot of a walk");
+        let expected = (total == Total::Exact).then_some(walk.total);
+        prop_assert_eq!(page.total, expected, "the total of a walk");
+        if let Some(token) = page.next {
+            self.walks.push(Walk { rest, token, ..walk });
+        }
+        Ok(())
+    }
+
+    /// Checks a page of a feed, and keeps the feed.
+    fn deliver(&mut self, feed: Feed, page: Result<FeedPage>, limit: usize) -> Played {
+        self.figure.pages += 1;
+        let page = page.map_err(fail("a page of a feed"))?;
+        let model = self.log(feed.log).1;
+        let mut expected = model.all(&feed.filter, Order::Sequence);
+        expected.retain(|event| event.sequence > feed.after);
+        let caught_up = expected.len() <= limit;
+        expected.truncate(limit);
+        let after = match expected.last() {
+            Some(last) if !caught_up => last.sequence,
+            _ => model.size(),
+        };
+        prop_assert_eq!(page.events, expected, "the events of a feed");
+        prop_assert_eq!(page.caught_up, caught_up, "whether a feed is caught up");
+        self.feeds.push(Feed { after, token: page.token, ..feed });
+        Ok(())
+    }
+
+    fn look_up(&self, which: Which, index: Index) -> Played {
+        let (log, model) = self.log(which);
+        let other = &self.logs[1 - which as usize].1;
+        let known = model.events.iter().chain(&other.events).map(|event| event.id);
+        let ids: Vec<_> = known.chain([EventId::new()]).collect();
+        let id = ids[index.index(ids.len())];
+        let found = self.subject().get(log, id).map_err(|error| error.kind());
+        let held = model.events.iter().find(|event| event.id == id).cloned();
+        prop_assert_eq!(found, held.ok_or(ErrorKind::NotFound), "a look-up");
+        Ok(())
+    }
+
+    fn misuse(&self, walk: Index, how: &Misuse) -> Played {
+        if self.walks.is_empty() {
+            return Ok(());
+        }
+        let walk = walk.get(&self.walks);
+        let (query, mut token) = (self.query_of(walk), walk.token.clone());
+        let query = match how {
+            Misuse::Alter { at, with } => {
+                let mut characters: Vec<_> = token.as_str().chars().collect();
+                let place = at.index(characters.len());
+                characters[place] = if characters[place] == *with { '~' } else { *with };
+                token = Token::new(characters.into_iter().collect::<String>());
+                query
+            }
+            Misuse::OtherLog => {
+                let log = match walk.log {
+                    Which::First => self.logs[1].0,
+                    Which::Second => self.logs[0].0,
+                };
+                Query::new(log).filter(walk.filter.clone()).order(walk.order)
+            }
+            Misuse::OtherFilter => query.filter(walk.filter.clone().category("other")),
+            Misuse::OtherOrder => query.order(match walk.order {
+                Order::NewestFirst => Order::OldestFirst,
+                _ => Order::NewestFirst,
+            }),
+            Misuse::OtherEndpoint => query.endpoint("other"),
+            Misuse::OtherKind => {
+                let page = self.subject().next_feed(&query, &token);
+                let kind = page.map_err(|error| error.kind());
+                prop_assert_eq!(kind, Err(ErrorKind::InvalidToken), "a walk's token in a feed");
+                return Ok(());
+            }
+        };
+        let page = self.subject().next_page(&query, &token).map_err(|error| error.kind());
+        prop_assert_eq!(page, Err(ErrorKind::InvalidToken), "a misused token: {:?}", how);
+        Ok(())
+    }
+
+    fn query_of(&self, walk: &Walk) -> Query {
+        Query::new(self.log(walk.log).0).filter(walk.filter.clone()).order(walk.order)
+    }
+}
+
+fn with(query: Query, total: Total) -> Query {
+    if total == Total::Exact { query.with_total() } else { query }
+}
+
+fn fail(what: &'static str) -> impl Fn(audit_core::Error) -> TestCaseError {
+    move |error| TestCaseError::fail(format!("{what} must succeed: {error:?}"))
+}

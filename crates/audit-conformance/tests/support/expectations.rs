@@ -1,0 +1,372 @@
+//! Faults, and the cases that must notice them.
+
+use audit_core::{AuditEvent, EventId, Facet, Log, OrganizationId, Timestamp};
+
+use super::faulty::Fault;
+
+/// Every fault with the cases that must notice it.
+pub(crate) fn expectations() -> Vec<(Fault, &'static [&'static str])> {
+    let each_facet =
+        Facet::ALL.map(|facet| (Fault::IgnoresFacet(facet), &["filters::by_each_facet"][..]));
+    let each_field = FIELDS
+        .iter()
+        .map(|alter| (Fault::Alters(*alter), &["contents::come_back_equal_in_every_field"][..]));
+    FAULTS.iter().copied().chain(each_facet).chain(each_field).collect()
+}
+
+const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
+
+const FAULTS: &[(Fault, &[&str])] = &[
+    // What is read.
+    (Fault::AlwaysCounts, &["totals::are_absent_unless_asked_for", "scans::obey_every_argument"]),
+    (
+        Fault::AlwaysMore,
+        &["walks::end_without_a_token", "feeds::tell_when_they_are_caught_up", STATE_MACHINE],
+    ),
+    (Fault::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
+    (Fault::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
+    (Fault::DeletionClearsTheLog, &["organizations::keep_their_log_when_deleted"]),
+    (
+        Fault::DropsFirst,
+        &["walks::return_every_event_once_in_order", "feeds::deliver_every_event_once_in_order"],
+    ),
+    (
+        Fault::DropsLast,
+        &[
+            "walks::return_every_event_once_in_order",
+            "walks::may_change_their_page_size",
+            "walks::stream_the_same_events",
+            "walks::hold_while_others_append",
+            "feeds::deliver_every_event_once_in_order",
+            "feeds::have_a_token_when_empty",
+            "feeds::select_by_filter",
+            "feeds::follow_several_writers",
+            "totals::agree_between_offsets_and_tokens",
+            "concurrency::writers_to_several_logs_lose_nothing",
+            "concurrency::readers_always_see_a_dense_prefix",
+            "orders::follow_the_sequence",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::FirstValuesOnly, &["filters::by_the_most_values"]),
+    (Fault::FoldsCase, &["filters::by_values_that_are_hard_to_index"]),
+    (Fault::GetsAcrossLogs, &["tenants::cannot_look_up_each_others_ids", STATE_MACHINE]),
+    (Fault::GetsTheFirst, &["lookups::find_every_event", STATE_MACHINE]),
+    (
+        Fault::HeadOffByOne,
+        &[
+            "lookups::of_an_empty_log_give_the_default_head",
+            "lookups::of_the_head_follow_each_append",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::HidesOrganizationEvents,
+        &[
+            "organizations::record_their_creation",
+            "organizations::record_each_update",
+            "organizations::record_their_deletion",
+        ],
+    ),
+    (
+        Fault::IgnoresAfter,
+        &["feeds::begin_where_they_are_told", "scans::obey_every_argument", STATE_MACHINE],
+    ),
+    (
+        Fault::IgnoresBound,
+        &[
+            "walks::are_snapshots",
+            "walks::hold_while_others_append",
+            "scans::with_a_bound_never_change",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::IgnoresOffset,
+        &[
+            "totals::leave_out_exactly_the_offset",
+            "totals::agree_between_offsets_and_tokens",
+            "scans::obey_every_argument",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::IgnoresOrder,
+        &[
+            "orders::place_late_events_by_their_time",
+            "orders::follow_the_sequence",
+            "walks::return_every_event_once_in_order",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    (Fault::LeaksAnotherLog, &["tenants::never_see_each_others_events", STATE_MACHINE]),
+    (Fault::NeverMore, &["walks::return_every_event_once_in_order", "walks::end_without_a_token"]),
+    (
+        Fault::NotFoundIsUnavailable,
+        &[
+            "lookups::of_an_unknown_id_are_not_found",
+            "tenants::cannot_look_up_each_others_ids",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::RepeatsLast,
+        &[
+            "walks::return_every_event_once_in_order",
+            "feeds::deliver_every_event_once_in_order",
+            "feeds::follow_several_writers",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
+    (
+        Fault::TiesInReverse,
+        &["orders::break_ties_by_sequence", "scans::obey_every_argument", STATE_MACHINE],
+    ),
+    (Fault::TotalIgnoresBound, &["totals::are_the_same_on_every_page", STATE_MACHINE]),
+    (Fault::TotalOfTheRest, &["totals::are_the_same_on_every_page", STATE_MACHINE]),
+    (Fault::TotalOffByOne, &["totals::count_what_matches", STATE_MACHINE]),
+    (Fault::TypeAndIdApart, &["filters::by_type_and_id_of_one_target"]),
+    (Fault::UntilIsInclusive, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    // What is awaited.
+    (
+        Fault::NeverWakes,
+        &[
+            "waits::return_at_once_for_what_is_there",
+            "waits::wake_for_an_append",
+            "waits::wake_for_an_append_by_another_handle",
+            "waits::return_what_came_to_a_feed",
+        ],
+    ),
+    (
+        Fault::WakesAtOnce,
+        &["waits::sleep_while_other_logs_grow", "waits::return_what_came_to_a_feed"],
+    ),
+    // What is written.
+    (Fault::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
+    (
+        Fault::ErrorsForgetTheField,
+        &[
+            "appends::beyond_a_limit_are_refused_by_field",
+            "appends::of_other_content_conflict",
+            "appends::with_two_contents_for_one_id_conflict",
+            "organizations::beyond_a_limit_are_refused_by_field",
+            "organizations::do_not_change_when_the_event_is_refused",
+            "organizations::keep_an_id_for_ever",
+        ],
+    ),
+    (Fault::FirstReceiptOnly, &["appends::return_one_receipt_for_each_event"]),
+    (
+        Fault::GapInSequence,
+        &[
+            "appends::are_numbered_densely_in_the_order_given",
+            "concurrency::writers_to_several_logs_lose_nothing",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::IdsAreUniqueAcrossLogs,
+        &[
+            "appends::keep_the_same_id_in_two_logs_apart",
+            "tenants::are_not_touched_by_each_others_conflicts",
+        ],
+    ),
+    (
+        Fault::NotMarkedAsRedelivered,
+        &[
+            "appends::are_recorded_once",
+            "appends::return_one_receipt_for_each_event",
+            "concurrency::one_event_from_all_sides_is_recorded_once",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::RecordsRedeliveriesAgain,
+        &[
+            "appends::are_recorded_once",
+            "concurrency::one_event_from_all_sides_is_recorded_once",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::RefusesEmptyBatches, &["appends::of_nothing_do_nothing", STATE_MACHINE]),
+    (Fault::RefusesLargeBatches, &["appends::of_the_most_events_are_kept"]),
+    (Fault::RequiresAnOrganization, &["appends::need_no_organization"]),
+    (Fault::ReversesBatches, &["appends::are_numbered_densely_in_the_order_given", STATE_MACHINE]),
+    (
+        // Readers at once see this too, but only when they look at the right moment.
+        Fault::SplitsBatches,
+        &[
+            "appends::are_all_or_nothing",
+            "appends::are_seen_whole_or_not_at_all",
+            "concurrency::cancelled_appends_leave_whole_batches",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::SwallowsConflicts,
+        &[
+            "appends::of_other_content_conflict",
+            "appends::with_two_contents_for_one_id_conflict",
+            "appends::are_all_or_nothing",
+            "concurrency::conflicts_at_once_have_one_winner",
+            "concurrency::creations_of_one_organization_have_one_winner",
+            "organizations::keep_an_id_for_ever",
+            "tenants::are_not_touched_by_each_others_conflicts",
+            STATE_MACHINE,
+        ],
+    ),
+    // What is done to organizations.
+    (Fault::AddsBeforeRemoving, &["organizations::remove_endpoints_before_they_add"]),
+    (
+        Fault::AltersOrganizations,
+        &["organizations::come_back_as_created", "organizations::change_only_as_asked"],
+    ),
+    (
+        Fault::ChangesBeforeChecking,
+        &[
+            "organizations::do_not_change_when_the_event_is_refused",
+            "organizations::beyond_a_limit_are_refused_by_field",
+        ],
+    ),
+    (
+        Fault::IgnoresDeletion,
+        &[
+            "organizations::unknown_or_deleted_are_not_found",
+            "organizations::are_listed_by_ascending_id",
+            "organizations::keep_an_id_for_ever",
+        ],
+    ),
+    (
+        Fault::IgnoresTheListLimit,
+        &[
+            "organizations::check_the_limit_of_a_listing",
+            "organizations::are_listed_by_ascending_id",
+        ],
+    ),
+    (Fault::ListsInReverse, &["organizations::are_listed_by_ascending_id"]),
+    (
+        Fault::LosesUpdates,
+        &[
+            "concurrency::updates_of_an_organization_lose_nothing",
+            "organizations::change_only_as_asked",
+        ],
+    ),
+    (Fault::TouchesWithoutChange, &["organizations::that_do_not_change_leave_no_trace"]),
+    // What becomes of handles and tokens.
+    (
+        Fault::AcceptsAnyToken,
+        &[
+            "tokens::altered_are_refused",
+            "tokens::that_are_no_tokens_are_refused",
+            "tokens::of_another_log_are_refused",
+            "tokens::of_another_filter_are_refused",
+            "tokens::of_another_order_are_refused",
+            "tokens::of_another_endpoint_are_refused",
+            "tokens::of_another_kind_are_refused",
+            "tokens::of_another_store_are_refused",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::ForgetsOnReopen,
+        &[
+            "appends::survive_a_reopen",
+            "appends::are_recorded_once",
+            "appends::are_seen_by_every_handle",
+            "walks::go_on_after_a_reopen",
+            "feeds::go_on_after_a_reopen",
+            "organizations::survive_a_reopen",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::IgnoresTheNewPageSize, &["walks::may_change_their_page_size", STATE_MACHINE]),
+    (
+        Fault::KeysChangeOnReopen,
+        &[
+            "tokens::are_good_with_every_handle",
+            "walks::go_on_after_a_reopen",
+            "feeds::go_on_after_a_reopen",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::TellsWhyATokenIsRefused,
+        &["tokens::altered_are_refused", "tokens::of_another_log_are_refused"],
+    ),
+    (
+        Fault::Alters(|e| e.recorded_at = e.occurred_at),
+        &["appends::never_record_a_time_that_goes_back"],
+    ),
+    (Fault::Alters(|e| e.metadata.clear()), &["appends::at_the_limits_are_kept"]),
+    (
+        Fault::Alters(|e| {
+            e.message.text = e.message.text.take().map(|text| text.replace('\0', ""));
+        }),
+        &["contents::keep_unicode_nul_and_extreme_numbers"],
+    ),
+    (
+        Fault::Alters(|e| e.reason = e.reason.take().filter(|reason| !reason.is_empty())),
+        &["contents::keep_empty_and_absent_apart"],
+    ),
+    (
+        Fault::Alters(|e| {
+            let micros = e.occurred_at.as_micros();
+            e.occurred_at = Timestamp::from_micros(micros - micros % 1_000).unwrap();
+        }),
+        &["contents::keep_times_to_the_microsecond"],
+    ),
+    (Fault::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
+    (Fault::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),
+];
+
+/// One alteration for each field of an event.
+const FIELDS: &[fn(&mut AuditEvent)] = &[
+    |e| e.log = Log::Organization(OrganizationId::new()),
+    |e| e.sequence = e.sequence.next(),
+    |e| e.recorded_at = e.recorded_at.saturating_add_micros(1),
+    |e| e.erased = true,
+    |e| e.id = EventId::new(),
+    |e| e.occurred_at = e.occurred_at.saturating_add_micros(1),
+    |e| e.action = "other".into(),
+    |e| e.category = None,
+    |e| e.actor.kind = "other".into(),
+    |e| e.actor.id = None,
+    |e| e.actor.name = None,
+    |e| e.actor.email = None,
+    |e| e.actor.ip = None,
+    |e| e.actor.user_agent = None,
+    |e| e.actor.details = None,
+    |e| e.actor.organization = None,
+    |e| e.actor.organization.iter_mut().for_each(|o| o.name = None),
+    |e| e.actor.entity_class = None,
+    |e| drop(e.targets.pop()),
+    |e| e.targets.reverse(),
+    |e| e.targets.iter_mut().for_each(|target| target.kind = None),
+    |e| e.targets.iter_mut().for_each(|target| target.id = None),
+    |e| e.targets.iter_mut().for_each(|target| target.name = None),
+    |e| e.organization = None,
+    |e| e.organization.iter_mut().for_each(|o| o.name = None),
+    |e| e.scope.service = None,
+    |e| e.scope.product = None,
+    |e| e.scope.config = None,
+    |e| e.scope.environment = None,
+    |e| e.scope.surface = None,
+    |e| e.change.old = None,
+    |e| e.change.new = None,
+    |e| drop(e.change.diff.pop()),
+    |e| e.change.diff.iter_mut().for_each(|change| change.old = None),
+    |e| e.change.diff.iter_mut().for_each(|change| change.new = None),
+    |e| e.change.truncated = false,
+    |e| e.change_set_id = None,
+    |e| e.message.title = None,
+    |e| e.message.text = None,
+    |e| e.message.key = None,
+    |e| e.message.params = None,
+    |e| e.place = None,
+    |e| e.reason = None,
+    |e| e.request.method = None,
+    |e| e.request.path = None,
+    |e| e.source = None,
+    |e| drop(e.metadata.remove("attempt")),
+];

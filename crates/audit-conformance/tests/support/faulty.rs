@@ -1,0 +1,218 @@
+//! A good store, broken in one way.
+
+mod client;
+mod reads;
+mod writes;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use audit_core::{
+    Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Head, Log, NewEvent,
+    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Query, Receipt, Result,
+    Scan, Sequence, Slice, Token, TokenKeys,
+};
+
+use super::list_store::ListStore;
+
+/// The one thing that is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Nothing,
+    // What is read.
+    Alters(fn(&mut AuditEvent)),
+    AlwaysCounts,
+    AlwaysMore,
+    BoundOffByOne,
+    ClampsTheBound,
+    DeletionClearsTheLog,
+    DropsFirst,
+    DropsLast,
+    FirstValuesOnly,
+    FoldsCase,
+    GetsAcrossLogs,
+    GetsTheFirst,
+    HeadOffByOne,
+    HidesOrganizationEvents,
+    IgnoresAfter,
+    IgnoresBound,
+    IgnoresFacet(Facet),
+    IgnoresOffset,
+    IgnoresOrder,
+    IgnoresTimeRange,
+    LeaksAnotherLog,
+    NeverMore,
+    NotFoundIsUnavailable,
+    RepeatsLast,
+    TakesPrefixesLiterally,
+    TiesInReverse,
+    TotalIgnoresBound,
+    TotalOfTheRest,
+    TotalOffByOne,
+    TypeAndIdApart,
+    UntilIsInclusive,
+    // What is awaited.
+    NeverWakes,
+    WakesAtOnce,
+    // What is written.
+    DropsReceipt,
+    ErrorsForgetTheField,
+    FirstReceiptOnly,
+    GapInSequence,
+    IdsAreUniqueAcrossLogs,
+    NotMarkedAsRedelivered,
+    RecordsRedeliveriesAgain,
+    RefusesEmptyBatches,
+    RefusesLargeBatches,
+    RequiresAnOrganization,
+    ReversesBatches,
+    SplitsBatches,
+    SwallowsConflicts,
+    // What is done to organizations.
+    AddsBeforeRemoving,
+    AltersOrganizations,
+    ChangesBeforeChecking,
+    IgnoresDeletion,
+    IgnoresTheListLimit,
+    ListsInReverse,
+    LosesUpdates,
+    TouchesWithoutChange,
+    // What becomes of handles and tokens.
+    AcceptsAnyToken,
+    ForgetsOnReopen,
+    IgnoresTheNewPageSize,
+    KeysChangeOnReopen,
+    TellsWhyATokenIsRefused,
+}
+
+/// Opens a [`ListStore`] that has a [`Fault`].
+pub(crate) struct FaultyHarness {
+    fault: Fault,
+    store: ListStore,
+    notes: Arc<Notes>,
+}
+
+/// What a broken store needs to remember, shared by its handles.
+#[derive(Debug, Default)]
+struct Notes {
+    opened: AtomicUsize,
+    updates: AtomicUsize,
+    logs: Mutex<Vec<Log>>,
+    ids: Mutex<HashMap<EventId, Log>>,
+    tokens: Mutex<HashMap<Token, Query>>,
+}
+
+#[derive(Debug)]
+struct Faulty {
+    inner: ListStore,
+    fault: Fault,
+    keys: TokenKeys,
+    notes: Arc<Notes>,
+}
+
+impl FaultyHarness {
+    pub(crate) fn new(fault: Fault) -> Self {
+        Self { fault, store: ListStore::new(), notes: Arc::default() }
+    }
+
+    fn open_faulty(&self) -> Faulty {
+        let is_first = self.notes.opened.fetch_add(1, Ordering::Relaxed) == 0;
+        let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
+        match self.fault {
+            Fault::ForgetsOnReopen if !is_first => inner = ListStore::new(),
+            Fault::KeysChangeOnReopen if !is_first => {
+                keys = ListStore::new().token_keys().clone();
+            }
+            _ => {}
+        }
+        Faulty { inner, fault: self.fault, keys, notes: Arc::clone(&self.notes) }
+    }
+}
+
+impl Faulty {
+    /// Another log that holds something.
+    fn other_log(&self, log: Log) -> Option<Log> {
+        self.notes.logs.lock().unwrap().iter().copied().find(|other| *other != log)
+    }
+
+    fn forget_field<T>(&self, result: Result<T>) -> Result<T> {
+        match self.fault {
+            Fault::ErrorsForgetTheField => result.map_err(|error| Error::new(error.kind())),
+            _ => result,
+        }
+    }
+}
+
+#[async_trait]
+impl AuditStore for Faulty {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        self.forget_field(self.faulty_append(log, events).await)
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.faulty_get(log, id).await
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        let mut head = self.inner.head(log).await?;
+        if let Fault::HeadOffByOne = self.fault {
+            head.size = head.size.next();
+        }
+        Ok(head)
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Slice> {
+        self.faulty_scan(scan).await
+    }
+
+    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        match self.fault {
+            Fault::NeverWakes => std::future::pending().await,
+            Fault::WakesAtOnce => self.inner.head(log).await,
+            _ => self.inner.wait_beyond(log, sequence).await,
+        }
+    }
+
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.forget_field(self.faulty_create(new, by).await)
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        let mut organization = self.inner.organization(id).await?;
+        if let Fault::AltersOrganizations = self.fault {
+            organization.name.push('!');
+        }
+        Ok(organization)
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.faulty_list(after, limit).await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.forget_field(self.faulty_update(id, update, by).await)
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+        self.forget_field(self.faulty_delete(id, by).await)
+    }
+}

@@ -1,0 +1,191 @@
+//! Faults of what is read.
+
+use audit_core::{
+    AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Result, Scan,
+    Sequence, Slice, Total,
+};
+
+use super::{Fault, Faulty};
+
+impl Faulty {
+    pub(super) async fn faulty_get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        let found = self.inner.get(log, id).await;
+        match (self.fault, found) {
+            (Fault::Alters(alter), Ok(mut event)) => {
+                alter(&mut event);
+                Ok(event)
+            }
+            (Fault::GetsAcrossLogs, Err(error)) => {
+                let logs = self.notes.logs.lock().unwrap().clone();
+                for log in logs {
+                    if let Ok(event) = self.inner.get(log, id).await {
+                        return Ok(event);
+                    }
+                }
+                Err(error)
+            }
+            (Fault::GetsTheFirst, Ok(event)) => {
+                Ok(self.everything(log).await?.into_iter().next().unwrap_or(event))
+            }
+            (Fault::NotFoundIsUnavailable, Err(_)) => Err(Error::new(ErrorKind::Unavailable)),
+            (_, found) => found,
+        }
+    }
+
+    pub(super) async fn faulty_scan(&self, asked: Scan) -> Result<Slice> {
+        let mut scan = asked.clone();
+        match self.fault {
+            Fault::AlwaysCounts => scan.total = Total::Exact,
+            Fault::ClampsTheBound => {
+                let head = self.inner.head(scan.log).await?;
+                scan.bound = scan.bound.map(|bound| bound.min(head.size));
+            }
+            Fault::FirstValuesOnly => scan.filter = rebuilt(&scan.filter, |_, n, _| n < 10),
+            Fault::IgnoresAfter => scan.after = None,
+            Fault::IgnoresBound => scan.bound = None,
+            Fault::IgnoresFacet(ignored) => {
+                scan.filter = rebuilt(&scan.filter, |facet, _, _| facet != ignored);
+            }
+            Fault::IgnoresOffset => scan.offset = 0,
+            Fault::IgnoresOrder => scan.order = Order::NewestFirst,
+            Fault::IgnoresTimeRange => {
+                let conditions = scan.filter.facets().flat_map(|facet| {
+                    scan.filter.values(facet).map(move |value| (facet, value.to_owned()))
+                });
+                scan.filter = conditions.fold(Filter::new(), |f, (facet, v)| f.with(facet, v));
+            }
+            Fault::TakesPrefixesLiterally => {
+                scan.filter = rebuilt(&scan.filter, |_, _, value| !value.ends_with(".*"));
+            }
+            Fault::UntilIsInclusive => {
+                if let Some(end) = scan.filter.end_instant() {
+                    scan.filter = scan.filter.until(end.saturating_add_micros(1));
+                }
+            }
+            Fault::FoldsCase => return self.rescan(asked, folded).await,
+            Fault::TypeAndIdApart => return self.rescan(asked, type_and_id_apart).await,
+            _ => {}
+        }
+        let mut slice = self.inner.scan(scan).await?;
+        if let Fault::IgnoresBound | Fault::ClampsTheBound = self.fault {
+            slice.bound = asked.bound.unwrap_or(slice.bound);
+        }
+        self.spoil(&asked, &mut slice).await?;
+        Ok(slice)
+    }
+
+    async fn spoil(&self, asked: &Scan, slice: &mut Slice) -> Result<()> {
+        let events = &mut slice.events;
+        match self.fault {
+            Fault::Alters(alter) => events.iter_mut().for_each(alter),
+            Fault::AlwaysMore => slice.more = true,
+            Fault::BoundOffByOne => slice.bound = slice.bound.previous(),
+            Fault::DeletionClearsTheLog => {
+                if let Some(id) = asked.log.organization_id()
+                    && events.iter().any(|event| event.action.as_str() == "organization.deleted")
+                    && self.inner.organization(id).await.is_err()
+                {
+                    events.clear();
+                }
+            }
+            Fault::DropsFirst => drop(events.drain(..events.len().min(1))),
+            Fault::DropsLast => drop(events.pop()),
+            Fault::HidesOrganizationEvents => {
+                events.retain(|event| !event.action.as_str().starts_with("organization."));
+            }
+            Fault::LeaksAnotherLog => {
+                if let Some(other) = self.other_log(asked.log) {
+                    events.extend(self.everything(other).await?.into_iter().next());
+                }
+            }
+            Fault::NeverMore => slice.more = false,
+            Fault::RepeatsLast => events.extend(events.last().cloned()),
+            Fault::TiesInReverse => {
+                for n in 1..events.len() {
+                    if events[n - 1].occurred_at == events[n].occurred_at {
+                        events.swap(n - 1, n);
+                    }
+                }
+            }
+            Fault::TotalIgnoresBound => {
+                let all = Scan { bound: None, ..asked.clone() };
+                slice.total = self.inner.scan(all).await?.total;
+            }
+            Fault::TotalOfTheRest if asked.after.is_some() => {
+                let rest = Scan { limit: 1_000_000, ..asked.clone() };
+                let rest = self.inner.scan(rest).await?.events.len() as u64;
+                slice.total = slice.total.map(|_| rest);
+            }
+            Fault::TotalOffByOne => slice.total = slice.total.map(|total| total + 1),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn everything(&self, log: Log) -> Result<Vec<AuditEvent>> {
+        let scan = Scan {
+            log,
+            filter: Filter::new(),
+            order: Order::Sequence,
+            after: None,
+            bound: None,
+            offset: 0,
+            limit: 1_000_000,
+            total: Total::Skip,
+        };
+        Ok(self.inner.scan(scan).await?.events)
+    }
+
+    /// Answers a scan with another idea of what matches.
+    async fn rescan(
+        &self,
+        asked: Scan,
+        matches: fn(&Filter, &AuditEvent) -> bool,
+    ) -> Result<Slice> {
+        let bound = asked.bound_within(self.inner.head(asked.log).await?)?;
+        let every = Scan { filter: Filter::new(), offset: 0, limit: 1_000_000, ..asked.clone() };
+        let mut events = self.inner.scan(every).await?.events;
+        events.retain(|event| matches(&asked.filter, event));
+        let offset = usize::try_from(asked.offset).unwrap().min(events.len());
+        let mut events = events.split_off(offset);
+        let more = events.len() > asked.limit;
+        events.truncate(asked.limit);
+        Ok(Slice { events, more, total: None, bound })
+    }
+}
+
+/// The filter with the conditions that `keep` wants, by facet, place and value.
+fn rebuilt(filter: &Filter, keep: impl Fn(Facet, usize, &str) -> bool) -> Filter {
+    let mut rebuilt = Filter::new().since(filter.first_instant());
+    if let Some(end) = filter.end_instant() {
+        rebuilt = rebuilt.until(end);
+    }
+    for facet in filter.facets() {
+        for (n, value) in filter.values(facet).enumerate() {
+            if keep(facet, n, value) {
+                rebuilt = rebuilt.with(facet, value);
+            }
+        }
+    }
+    rebuilt
+}
+
+fn folded(filter: &Filter, event: &AuditEvent) -> bool {
+    let lower = Facet::ALL.into_iter().fold(Filter::new(), |lower, facet| {
+        filter.values(facet).fold(lower, |lower, value| lower.with(facet, value.to_lowercase()))
+    });
+    let mut event = event.clone();
+    event.actor.id = event.actor.id.map(|id| id.to_lowercase());
+    lower.matches(&event)
+}
+
+fn type_and_id_apart(filter: &Filter, event: &AuditEvent) -> bool {
+    let [by_type, by_id] = [Facet::TargetId, Facet::TargetType]
+        .map(|without| rebuilt(filter, |facet, _, _| facet != without));
+    by_type.matches(event) && by_id.matches(event)
+}
+
+/// The number after `sequence` for every number but the first.
+pub(super) fn with_gap(sequence: Sequence) -> Sequence {
+    if sequence.get() > 1 { sequence.next() } else { sequence }
+}

@@ -1,0 +1,175 @@
+//! Faults of what is written.
+
+use std::future::poll_fn;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use audit_core::{
+    Actor, Attribution, AuditStore, Error, ErrorKind, EventId, Log, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Receipt, Result, limits::BATCH_EVENTS,
+};
+
+use super::reads::with_gap;
+use super::{Fault, Faulty};
+
+impl Faulty {
+    pub(super) async fn faulty_append(
+        &self,
+        log: Log,
+        mut events: Vec<NewEvent>,
+    ) -> Result<Vec<Receipt>> {
+        match self.fault {
+            Fault::RefusesEmptyBatches if events.is_empty() => {
+                return Err(Error::new(ErrorKind::Invalid));
+            }
+            Fault::RefusesLargeBatches if events.len() > BATCH_EVENTS / 2 => {
+                return Err(Error::new(ErrorKind::Invalid));
+            }
+            Fault::RequiresAnOrganization => {
+                if let Some(id) = log.organization_id() {
+                    self.inner.organization(id).await?;
+                }
+            }
+            Fault::IdsAreUniqueAcrossLogs => {
+                let mut ids = self.notes.ids.lock().unwrap();
+                if events.iter().any(|event| *ids.entry(event.id).or_insert(log) != log) {
+                    return Err(Error::new(ErrorKind::Conflict));
+                }
+            }
+            Fault::RecordsRedeliveriesAgain => {
+                for event in &mut events {
+                    if self.inner.get(log, event.id).await.is_ok() {
+                        event.id = EventId::new();
+                    }
+                }
+            }
+            Fault::ReversesBatches => events.reverse(),
+            Fault::SplitsBatches => {
+                let rest = events.split_off(events.len() / 2);
+                let mut receipts = self.inner.append(log, events).await?;
+                yield_now().await;
+                receipts.extend(self.inner.append(log, rest).await?);
+                return Ok(receipts);
+            }
+            _ => {}
+        }
+        let appended = self.inner.append(log, events.clone()).await;
+        let mut receipts = match appended {
+            Err(error)
+                if error.kind() == ErrorKind::Conflict
+                    && matches!(self.fault, Fault::SwallowsConflicts) =>
+            {
+                for event in &mut events {
+                    event.id = EventId::new();
+                }
+                self.inner.append(log, events).await?
+            }
+            appended => appended?,
+        };
+        self.notes.logs.lock().unwrap().push(log);
+        match self.fault {
+            Fault::DropsReceipt => drop(receipts.pop()),
+            Fault::FirstReceiptOnly => receipts.truncate(1),
+            Fault::GapInSequence => {
+                for receipt in &mut receipts {
+                    receipt.sequence = with_gap(receipt.sequence);
+                }
+            }
+            Fault::NotMarkedAsRedelivered => {
+                for receipt in &mut receipts {
+                    receipt.redelivered = false;
+                }
+            }
+            Fault::ReversesBatches => receipts.reverse(),
+            _ => {}
+        }
+        Ok(receipts)
+    }
+
+    pub(super) async fn faulty_create(
+        &self,
+        new: NewOrganization,
+        by: Attribution,
+    ) -> Result<Organization> {
+        let created = self.inner.create_organization(new.clone(), by.clone()).await;
+        match (self.fault, &created) {
+            (Fault::SwallowsConflicts, Err(error)) if error.kind() == ErrorKind::Conflict => {
+                Organization::create(new, by).map(|(organization, _)| organization)
+            }
+            (Fault::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
+                let harmless = NewOrganization::new("Acme").id(new.id);
+                self.inner.create_organization(harmless, by.actor.into()).await?;
+                created
+            }
+            _ => created,
+        }
+    }
+
+    pub(super) async fn faulty_list(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        match self.fault {
+            Fault::IgnoresTheListLimit => self.inner.organizations(after, 1_000).await,
+            Fault::ListsInReverse => {
+                let mut list = self.inner.organizations(after, limit).await?;
+                list.reverse();
+                Ok(list)
+            }
+            _ => self.inner.organizations(after, limit).await,
+        }
+    }
+
+    pub(super) async fn faulty_update(
+        &self,
+        id: OrganizationId,
+        mut update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization> {
+        let before = self.inner.organization(id).await?;
+        match self.fault {
+            Fault::AddsBeforeRemoving => {
+                let removed = update.remove_endpoints.clone();
+                update.add_endpoints.retain(|endpoint| !removed.contains(&endpoint.id));
+            }
+            Fault::LosesUpdates if self.notes.updates.fetch_add(1, Ordering::Relaxed) % 3 == 2 => {
+                return Ok(before);
+            }
+            _ => {}
+        }
+        let updated = self.inner.update_organization(id, update, by.clone()).await;
+        match (self.fault, &updated) {
+            (Fault::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
+                let harmless = OrganizationUpdate::default().name("New");
+                self.inner.update_organization(id, harmless, by.actor.into()).await?;
+            }
+            (Fault::TouchesWithoutChange, Ok(after)) if *after == before => {
+                let touch = NewEvent::new("organization.updated", Actor::system());
+                self.inner.append(id.into(), vec![touch]).await?;
+            }
+            _ => {}
+        }
+        updated
+    }
+
+    pub(super) async fn faulty_delete(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+        if let Fault::IgnoresDeletion = self.fault {
+            return self.inner.organization(id).await.map(drop);
+        }
+        self.inner.delete_organization(id, by).await
+    }
+}
+
+/// Lets the task be polled, or dropped, at this point.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
