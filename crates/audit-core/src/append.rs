@@ -45,6 +45,7 @@ impl Default for Head {
 #[derive(Clone, Debug)]
 pub struct Batch {
     log: Log,
+    size: usize,
     entries: Vec<Entry>,
 }
 
@@ -114,7 +115,7 @@ impl Batch {
             let terms = Term::of(event.content());
             entries.push(Entry::Event(Box::new(event), terms));
         }
-        Ok(Self { log, entries })
+        Ok(Self { log, size, entries })
     }
 
     /// The log to which the events go.
@@ -125,6 +126,12 @@ impl Batch {
     /// How many events there are.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// The most bytes that the events take as stored, at most
+    /// [`BATCH_BYTES`].
+    pub fn size(&self) -> usize {
+        self.size
     }
 
     /// Whether there is no event.

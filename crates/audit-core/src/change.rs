@@ -98,12 +98,12 @@ impl Change {
 
     pub(crate) fn validate(&self) -> Result<()> {
         limits::count("change.diff", self.diff.len(), FIELD_CHANGES)?;
-        limits::depth(format_args!("change.old"), &self.old)?;
-        limits::depth(format_args!("change.new"), &self.new)?;
+        limits::depth(format_args!("change.old"), 0, &self.old)?;
+        limits::depth(format_args!("change.new"), 0, &self.new)?;
         for (index, change) in self.diff.iter().enumerate() {
             limits::text(format_args!("change.diff[{index}].field"), &change.field, TEXT)?;
-            limits::depth(format_args!("change.diff[{index}].old"), &change.old)?;
-            limits::depth(format_args!("change.diff[{index}].new"), &change.new)?;
+            limits::depth(format_args!("change.diff[{index}].old"), 0, &change.old)?;
+            limits::depth(format_args!("change.diff[{index}].new"), 0, &change.new)?;
         }
         Ok(())
     }

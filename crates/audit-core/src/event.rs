@@ -331,8 +331,7 @@ impl NewEvent {
         if let Some(source) = &self.source {
             source.validate()?;
         }
-        // The object itself is the first level.
-        limits::depth(format_args!("metadata"), self.metadata.values())?;
+        limits::depth(format_args!("metadata"), 1, self.metadata.values())?;
         Ok(())
     }
 }

@@ -205,7 +205,8 @@ pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selec
             more = true;
             break;
         }
-        next = successor(scan.order, position);
+        let Some(after) = advance(scan.order, position) else { break };
+        next = after;
     }
     let total = match scan.total {
         Total::Skip => None,
@@ -230,7 +231,8 @@ fn count<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<u64> {
     let (mut next, mut count) = (span.first, 0);
     while let Some(position) = walk.next(next)? {
         count += 1;
-        next = successor(scan.order, position);
+        let Some(after) = advance(scan.order, position) else { break };
+        next = after;
     }
     Ok(count)
 }
@@ -242,6 +244,12 @@ fn successor(order: Order, position: Position) -> Position {
         Order::OldestFirst | Order::Sequence => position.sequence.next(),
     };
     Position { sequence, ..position }
+}
+
+/// The place right behind `position`; `None` at an end of the numbers, where no event stands, so
+/// that a walk ends even on damaged lists.
+fn advance(order: Order, position: Position) -> Option<Position> {
+    Some(successor(order, position)).filter(|after| *after != position)
 }
 
 /// The first and last place that a scan can reach.
@@ -315,7 +323,8 @@ impl<'s, C: Cursor> Join<'s, C> {
             if self.span.order != Order::Sequence || self.filter.covers(position.occurred_at) {
                 return Ok(Some(position));
             }
-            from = successor(self.span.order, position);
+            let Some(after) = advance(self.span.order, position) else { break };
+            from = after;
         }
         Ok(None)
     }

@@ -126,12 +126,13 @@ fn decimal(token: &str) -> Option<(bool, String, i64)> {
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_end_matches('0');
     let dropped = i64::try_from(digits.len() - significant.len()).ok()?;
-    let exponent = exponent.parse::<i64>().ok()? - i64::try_from(fraction.len()).ok()?;
+    let exponent =
+        exponent.parse::<i64>().ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?;
     let significant = significant.trim_start_matches('0');
     if significant.is_empty() {
         return Some((negative, String::new(), 0));
     }
-    Some((negative, significant.to_owned(), exponent + dropped))
+    Some((negative, significant.to_owned(), exponent.checked_add(dropped)?))
 }
 
 /// A JSON value in which no key stands twice.
@@ -230,6 +231,12 @@ mod tests {
     fn what_would_be_altered_is_refused() {
         for text in ["18446744073709551616", "-9223372036854775809", "[0.12345678901234567890]"] {
             assert_eq!(violation(text.as_bytes()), Violation::Inexact, "{text}");
+        }
+        for text in
+            ["1.0e-9223372036854775808", "1e-9223372036854775808", "0.0e9223372036854775807"]
+        {
+            // Out of range or zero, but no overflow in looking at it.
+            let _ = parse(text.as_bytes());
         }
         assert_eq!(violation(br#"{"a":{"b":1,"b":1}}"#), Violation::DuplicateKey);
         let deep = "[".repeat(1_000_000);

@@ -33,6 +33,8 @@ pub const BATCH_BYTES: usize = 64 << 20;
 pub const PAGE: usize = 1_000;
 /// Values of one condition of a filter.
 pub const FILTER_VALUES: usize = 100;
+/// Bytes of one organization as JSON: 256 KiB, so that the event of any change to it fits.
+pub const ORGANIZATION_BYTES: usize = 256 << 10;
 /// Private endpoints of one organization.
 pub const PRIVATE_ENDPOINTS: usize = 1_000;
 /// Organizations of one listing.
@@ -77,12 +79,13 @@ pub fn organizations_page(limit: usize) -> Result<()> {
     Err(Error::invalid("limit", violation))
 }
 
-/// Checks that the values below a field nest at most [`JSON_DEPTH`] levels.
+/// Checks that values which stand `above` levels deep in what is kept reach at most [`JSON_DEPTH`].
 pub(crate) fn depth<'a>(
     field: Arguments<'_>,
+    above: usize,
     values: impl IntoIterator<Item = &'a Value>,
 ) -> Result<()> {
-    if values.into_iter().any(|value| deeper_than(value, JSON_DEPTH)) {
+    if values.into_iter().any(|value| deeper_than(value, JSON_DEPTH - above)) {
         return Err(Error::invalid(field.to_string(), Violation::TooDeep { limit: JSON_DEPTH }));
     }
     Ok(())
@@ -104,7 +107,8 @@ mod tests {
     #[test]
     fn depth_counts_levels() {
         let nest = |levels: usize| (1..levels).fold(Value::Null, |v, _| Value::Array(vec![v]));
-        assert!(depth(format_args!("x"), [&nest(JSON_DEPTH)]).is_ok());
-        assert!(depth(format_args!("x"), [&nest(JSON_DEPTH + 1)]).is_err());
+        assert!(depth(format_args!("x"), 0, [&nest(JSON_DEPTH)]).is_ok());
+        assert!(depth(format_args!("x"), 0, [&nest(JSON_DEPTH + 1)]).is_err());
+        assert!(depth(format_args!("x"), 1, [&nest(JSON_DEPTH)]).is_err());
     }
 }

@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::json::{self, Object};
-use crate::limits::{self, ID, PRIVATE_ENDPOINTS, TEXT};
+use crate::limits::{self, ID, ORGANIZATION_BYTES, PRIVATE_ENDPOINTS, TEXT};
 use crate::{
     Action, Actor, Change, ChangeSetId, Error, Message, NewEvent, OrganizationId, Request, Result,
     Timestamp, Violation,
 };
 
-/// A tenant: it owns one log, and its own changes are events of that log.
+/// A tenant: it owns one log, and its own changes are events of that log. At most
+/// [`ORGANIZATION_BYTES`] as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organization {
@@ -26,7 +27,7 @@ pub struct Organization {
     #[serde(default)]
     pub private_endpoints: Vec<PrivateEndpoint>,
     /// Settings that the service keeps with the organization. At most
-    /// [`JSON_DEPTH`](limits::JSON_DEPTH) levels and [`TEXT`] bytes as JSON.
+    /// [`JSON_DEPTH`](limits::JSON_DEPTH) − 1 levels and [`TEXT`] bytes as JSON.
     #[serde(default, deserialize_with = "json::object")]
     pub settings: Object,
     /// The e-mail address of the creator. At most [`ID`] bytes.
@@ -376,12 +377,76 @@ impl Organization {
                 limits::optional(path, value.as_deref(), limit)?;
             }
         }
-        limits::depth(format_args!("settings"), self.settings.values())?;
+        // In an event the settings stand within the facts.
+        limits::depth(format_args!("settings"), 2, self.settings.values())?;
         let settings = Value::Object(self.settings.clone()).to_string().len();
         if settings > TEXT {
             let violation = Violation::TooLong { limit: TEXT, actual: settings };
             return Err(Error::invalid("settings", violation));
         }
+        // Each field is within its own bound; only many endpoints together can be too large.
+        let facts = self.facts().to_string().len();
+        if facts > ORGANIZATION_BYTES {
+            let violation = Violation::TooLong { limit: ORGANIZATION_BYTES, actual: facts };
+            return Err(Error::invalid("privateEndpoints", violation));
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(number: usize, description: usize) -> PrivateEndpoint {
+        PrivateEndpoint {
+            id: format!("vpce-{number}"),
+            description: Some("x".repeat(description)),
+            cloud_provider: None,
+            region: None,
+        }
+    }
+
+    fn by() -> Attribution {
+        Attribution::new(Actor::user("u"))
+    }
+
+    #[test]
+    fn what_can_be_made_can_be_changed_and_deleted() {
+        let nested = (3..limits::JSON_DEPTH).fold(Value::Null, |v, _| json!([v]));
+        let mut new = NewOrganization::new("n".repeat(ID));
+        new.settings.insert("deep".into(), nested.clone());
+        new.settings.insert("long".into(), "s".repeat(TEXT - 1_000).into());
+        let mut organization = Organization::create(new, by()).unwrap().0;
+        // As many endpoints as fit, then all of them replaced.
+        let mut number = 0;
+        while let Ok(Some((next, _))) = organization
+            .update(OrganizationUpdate::default().add_endpoint(endpoint(number, 2_000)), by())
+        {
+            (organization, number) = (next, number + 1);
+        }
+        let replace = (0..number).map(|number| endpoint(number, 1_999)).collect();
+        let update = OrganizationUpdate { add_endpoints: replace, ..Default::default() };
+        let (organization, event) = organization.update(update, by()).unwrap().unwrap();
+        assert!(crate::PreparedEvent::new(event).is_ok());
+        assert!(crate::PreparedEvent::new(organization.delete(by()).unwrap()).is_ok());
+
+        let settings = Object::from_iter([("x".to_owned(), json!([nested]))]);
+        let deeper = OrganizationUpdate::default().settings(settings);
+        let error = organization.update(deeper, by()).unwrap_err();
+        assert_eq!(error.field(), Some("settings"));
+    }
+
+    #[test]
+    fn one_endpoint_removed_is_one_line_of_the_diff() {
+        let new = NewOrganization::new("Acme")
+            .private_endpoint(endpoint(1, 3))
+            .private_endpoint(endpoint(2, 3));
+        let organization = Organization::create(new, by()).unwrap().0;
+        let update = OrganizationUpdate::default().remove_endpoint("vpce-1");
+        let (organization, event) = organization.update(update, by()).unwrap().unwrap();
+        let fields: Vec<_> = event.change.diff.iter().map(|change| &*change.field).collect();
+        assert_eq!(fields, ["privateEndpoints/vpce-1"]);
+        assert_eq!(organization.private_endpoints.len(), 1);
     }
 }

@@ -43,6 +43,11 @@
 //!         }))
 //!     }
 //!
+//!     fn organization(&self, id: OrganizationId) -> Result<Organization> {
+//!         let organization = self.organizations.get(&id).cloned().flatten();
+//!         organization.ok_or_else(|| Error::not_found("organization"))
+//!     }
+//!
 //!     fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
 //!         let log = batch.log();
 //!         let events = self.events(log)?;
@@ -128,8 +133,7 @@
 //!     }
 //!
 //!     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-//!         let organization = self.state().organizations.get(&id).cloned().flatten();
-//!         organization.ok_or_else(|| Error::not_found("organization"))
+//!         self.state().organization(id)
 //!     }
 //!
 //!     async fn organizations(
@@ -149,17 +153,17 @@
 //!         update: OrganizationUpdate,
 //!         by: Attribution,
 //!     ) -> Result<Organization> {
-//!         let before = self.organization(id).await?;
+//!         let mut state = self.state(); // held to the end, so that no update is lost
+//!         let before = state.organization(id)?;
 //!         let Some((after, event)) = before.update(update, by)? else { return Ok(before) };
-//!         let mut state = self.state();
 //!         state.append(Batch::new(id.into(), vec![event])?)?;
 //!         state.organizations.insert(id, Some(after.clone()));
 //!         Ok(after)
 //!     }
 //!
 //!     async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
-//!         let event = self.organization(id).await?.delete(by)?;
 //!         let mut state = self.state();
+//!         let event = state.organization(id)?.delete(by)?;
 //!         state.append(Batch::new(id.into(), vec![event])?)?;
 //!         state.organizations.insert(id, None); // the id is not given again
 //!         Ok(())

@@ -22,8 +22,11 @@ use crate::schema;
 /// its beginning.
 ///
 /// # Errors
-/// As [`AuditStore::append`](audit_core::AuditStore::append); nothing is written then, and the
-/// transaction goes on as if it had not been called. [`Incompatible`](ErrorKind::Incompatible)
+/// As [`AuditStore::append`](audit_core::AuditStore::append). Nothing is written then, and the
+/// transaction goes on as if it had not been called; but after a fault of the medium, such as
+/// [`StorageFull`](ErrorKind::StorageFull), SQLite undoes the whole transaction itself, which
+/// [`is_autocommit`](Connection::is_autocommit) and the error's text tell. So give up the
+/// transaction on every error that is not of the events. [`Incompatible`](ErrorKind::Incompatible)
 /// also if the connection's `synchronous` is below `FULL`, with which a commit can be lost, or the
 /// file has no audit tables of this version.
 ///
@@ -69,13 +72,23 @@ pub fn append_in(
     let mut terms = TermIds::default();
     let mut write = WriteTransaction::new(transaction, &mut terms);
     let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
-    let end = match receipts {
-        Ok(_) => "RELEASE audit_append",
-        Err(_) => "ROLLBACK TO audit_append; RELEASE audit_append",
-    };
-    transaction.execute_batch(end).map_err(sqlite(CONTEXT))?;
-    receipts
+    match receipts {
+        Ok(receipts) => {
+            transaction.execute_batch("RELEASE audit_append").map_err(sqlite(CONTEXT))?;
+            Ok(receipts)
+        }
+        Err(error) if transaction.is_autocommit() => Err(error.with_context(UNDONE)),
+        Err(error) => {
+            let undo = "ROLLBACK TO audit_append; RELEASE audit_append";
+            transaction.execute_batch(undo).map_err(sqlite(CONTEXT))?;
+            Err(error)
+        }
+    }
 }
+
+/// After some faults SQLite has ended the whole transaction, and what the caller wrote next would
+/// be a transaction of its own.
+const UNDONE: &str = "SQLite has undone the whole transaction; begin it again";
 
 /// The statement that writes the end of a log.
 pub(crate) const END_LOG: &str = "UPDATE audit_log SET size = ?2, recorded_at = ?3 WHERE id = ?1";
@@ -89,8 +102,10 @@ pub(crate) struct WriteTransaction<'c> {
     postings: Postings,
     /// Set by every write: a job that fails before its first can fail alone.
     pub(crate) dirty: bool,
-    /// How many events have been written.
+    /// How many events have been looked at, written or not.
     pub(crate) events: usize,
+    /// How many bytes they have.
+    pub(crate) bytes: usize,
 }
 
 struct LogEnd {
@@ -107,12 +122,15 @@ impl<'c> WriteTransaction<'c> {
             postings: Postings::default(),
             dirty: false,
             events: 0,
+            bytes: 0,
         }
     }
 
     /// Writes the events of a batch. All checks come before the first write.
     pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
         let log = batch.log();
+        self.events += batch.len();
+        self.bytes += batch.size();
         let (id, head) = match self.logs.get(&log) {
             Some(end) => (Some(end.id), end.head),
             None => match head_row(self.connection, log)? {
@@ -133,7 +151,6 @@ impl<'c> WriteTransaction<'c> {
             Some(id) => id,
             None => self.insert_log(log)?,
         };
-        self.events += placement.new.len();
         for event in placement.new {
             self.insert(id, event)?;
         }

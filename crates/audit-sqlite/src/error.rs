@@ -15,6 +15,8 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ErrorKind::ReadOnly,
         // None is a row of another shape than the schema's.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => ErrorKind::Corrupt,
+        // Of fixed statements it says that a table is not there.
+        Some(ErrorCode::Unknown) => ErrorKind::Incompatible,
         Some(_) => ErrorKind::Unavailable,
     }
 }
@@ -22,6 +24,16 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
 /// The store has been closed, or its thread is gone.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed)
+}
+
+/// The path is none.
+pub(crate) fn path(source: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable).with_context("finding the file").with_source(source)
+}
+
+/// What a row holds is not what any version wrote.
+pub(crate) fn damaged(source: Error) -> Error {
+    Error::new(ErrorKind::Corrupt).with_context("reading a row").with_source(source)
 }
 
 /// A thread could not be started.

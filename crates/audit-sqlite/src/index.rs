@@ -17,10 +17,12 @@ use crate::error::sqlite;
 #[derive(Debug, Default)]
 pub(crate) struct TermIds {
     known: HashMap<(i64, Term), i64>,
+    bytes: usize,
 }
 
-/// Some 30 MB at most, of short terms.
-const KNOWN_TERMS: usize = 200_000;
+/// What the numbers known may take, reckoned at the length of each term and this much more.
+const KNOWN_BYTES: usize = 16 << 20;
+const ENTRY_BYTES: usize = 96;
 
 /// The statement that finds the number of a term.
 pub(crate) const FIND_TERM: &str =
@@ -42,16 +44,17 @@ impl TermIds {
             Some(id) => id,
             None => insert_term(connection, log, &key.1)?,
         };
-        if self.known.len() >= KNOWN_TERMS {
-            self.known.clear();
+        if self.bytes >= KNOWN_BYTES {
+            self.clear();
         }
+        self.bytes += ENTRY_BYTES + key.1.value().len();
         self.known.insert(key, id);
         Ok(id)
     }
 
     /// Forgets every number: a transaction that gave some was undone, or another process wrote.
     pub(crate) fn clear(&mut self) {
-        self.known.clear();
+        *self = Self::default();
     }
 }
 
@@ -197,7 +200,7 @@ const LAST_BLOCK: usize = 1_024;
 
 impl Cursor for PostingCursor<'_> {
     fn seek(&mut self, from: Position) -> Result<Option<Position>> {
-        let unread = &self.read[self.at..];
+        let unread = self.read.get(self.at..).unwrap_or_default();
         self.at += unread.partition_point(|p| self.order.compare(p, &from).is_lt());
         if self.at == self.read.len() {
             self.read_block(from)?;

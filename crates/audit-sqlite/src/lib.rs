@@ -3,7 +3,8 @@
 //! An append returns when its transaction is on the disk (`journal_mode=WAL`,
 //! `synchronous=FULL`). Appends that wait at the same time share one commit. Several processes may
 //! use one file. The futures need no particular runtime: the work is done on the store's own
-//! threads.
+//! threads. (An executor whose wakers run the task at once, on the thread that wakes it, is the
+//! exception: a task that waits in `wait_beyond` would be run under a lock.)
 //!
 //! ```
 //! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, Query};
@@ -47,7 +48,7 @@ mod schema;
 mod watch;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,9 +76,10 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Shared {
     keys: TokenKeys,
-    writer: Writer,
-    readers: Readers,
+    // In the order in which they close: the writer last, so that it leaves one whole file.
     watch: Watch,
+    readers: Readers,
+    writer: Writer,
 }
 
 /// How a [`SqliteStore`] is opened.
@@ -104,16 +106,16 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// How long an append waits for writers of other processes before it fails with
+    /// How long a call waits for other connections to the file before it fails with
     /// [`Busy`](audit_core::ErrorKind::Busy).
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many threads read; at least one.
+    /// How many threads read: 1 to 64; a number outside is taken for the nearest.
     pub fn with_readers(mut self, readers: usize) -> Self {
-        self.readers = readers.max(1);
+        self.readers = readers.clamp(1, 64);
         self
     }
 
@@ -141,16 +143,18 @@ impl SqliteStore {
 
     /// Opens the store at `path` with these options. Fails as [`SqliteStore::open`] does.
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
-        let path: PathBuf = path.as_ref().into();
+        // Threads open it later, when the working directory may be another.
+        let path = std::path::absolute(path).map_err(error::path)?;
         let connection = schema::open(&path, options.busy_timeout)?;
         let keys = match options.token_keys {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
         };
+        let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
-        let writer = Writer::start(connection, options.busy_timeout, watch.appended())?;
-        let readers = Readers::start(&path, options.readers)?;
-        Ok(Self { shared: Arc::new(Shared { keys, writer, readers, watch }) })
+        let writer = Writer::start(connection, &path, timeout, watch.appended())?;
+        let readers = Readers::start(&path, options.readers, timeout)?;
+        Ok(Self { shared: Arc::new(Shared { keys, watch, readers, writer }) })
     }
 }
 
@@ -177,7 +181,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn scan(&self, scan: Scan) -> Result<Slice> {
-        self.shared.readers.read(move |snapshot| snapshot.slice(&scan)).await
+        self.shared.readers.read(move |snapshot| snapshot.slice(&scan)).await?.open()
     }
 
     async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::path::Path;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use audit_core::index::select;
+use audit_core::index::{Selection, select};
 use audit_core::{
     AuditEvent, Error, EventId, Head, Log, PersonalPart, Result, Scan, Sequence, Slice,
     StoredEvent, Timestamp, Total,
@@ -13,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_channel::oneshot;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::error::{closed, sqlite, thread as thread_error};
+use crate::error::{closed, damaged, sqlite, thread as thread_error};
 use crate::index::LogIndex;
 use crate::schema;
 
@@ -32,7 +33,7 @@ impl fmt::Debug for Readers {
 }
 
 impl Readers {
-    pub(crate) fn start(path: &Path, count: usize) -> Result<Self> {
+    pub(crate) fn start(path: &Path, count: usize, busy_timeout: Duration) -> Result<Self> {
         let (jobs, queue) = unbounded::<Job>();
         let mut threads = Vec::with_capacity(count);
         for _ in 0..count {
@@ -42,7 +43,9 @@ impl Readers {
                 for job in queue {
                     // Opened when first needed, and again if that failed.
                     let usable = connection.take().filter(Result::is_ok);
-                    job(connection.insert(usable.unwrap_or_else(|| schema::open_reader(&path))));
+                    job(connection.insert(
+                        usable.unwrap_or_else(|| schema::open_reader(&path, busy_timeout)),
+                    ));
                 }
             };
             let thread = thread::Builder::new().name("audit-read".into()).spawn(run);
@@ -58,6 +61,9 @@ impl Readers {
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job = move |connection: &Result<Connection>| {
+            if reply.is_canceled() {
+                return; // nobody waits any more
+            }
             let result = match connection {
                 Ok(connection) => Snapshot::take(connection).and_then(|snapshot| read(&snapshot)),
                 Err(error) => Err(Error::new(error.kind()).with_context("opening the file")),
@@ -106,18 +112,34 @@ impl<'c> Snapshot<'c> {
         found.ok_or_else(|| Error::not_found("event"))
     }
 
-    pub(crate) fn slice(&self, scan: &Scan) -> Result<Slice> {
+    pub(crate) fn slice(&self, scan: &Scan) -> Result<StoredSlice> {
         let Some((log, head)) = head_row(&self.connection, scan.log)? else {
             let bound = scan.bound_within(Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
-            return Ok(Slice { events: Vec::new(), more: false, total, bound });
+            return Ok(StoredSlice { events: Vec::new(), more: false, total, bound });
         };
         let bound = scan.bound_within(head)?;
         let index = LogIndex { connection: &self.connection, log };
-        let selection = select(&index, scan, bound)?;
+        let Selection { sequences, more, total } = select(&index, scan, bound)?;
         let event = |sequence| event_at(&self.connection, log, sequence);
-        let events = selection.sequences.into_iter().map(event).collect::<Result<_>>()?;
-        Ok(Slice { events, more: selection.more, total: selection.total, bound })
+        let events = sequences.into_iter().map(event).collect::<Result<_>>()?;
+        Ok(StoredSlice { events, more, total, bound })
+    }
+}
+
+/// A slice as stored: it is decoded by the caller, when the snapshot is gone and the thread free.
+pub(crate) struct StoredSlice {
+    events: Vec<StoredEvent>,
+    more: bool,
+    total: Option<u64>,
+    bound: Sequence,
+}
+
+impl StoredSlice {
+    pub(crate) fn open(self) -> Result<Slice> {
+        let Self { events, more, total, bound } = self;
+        let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
+        Ok(Slice { events, more, total, bound })
     }
 }
 
@@ -141,8 +163,8 @@ pub(crate) fn head_row(connection: &Connection, log: Log) -> Result<Option<(i64,
     let row: Option<(i64, i64, i64)> = query().map_err(sqlite("reading the end of a log"))?;
     row.map(|(id, size, recorded_at)| {
         let head = Head {
-            size: Sequence::try_from(size)?,
-            recorded_at: Timestamp::from_micros(recorded_at)?,
+            size: Sequence::try_from(size).map_err(damaged)?,
+            recorded_at: Timestamp::from_micros(recorded_at).map_err(damaged)?,
         };
         Ok((id, head))
     })
@@ -162,12 +184,14 @@ pub(crate) fn event_by_id(
             .optional()
     };
     let sequence = query().map_err(sqlite("finding an event"))?;
-    sequence.map(|sequence| event_at(connection, log, sequence.try_into()?)).transpose()
+    let event =
+        |sequence: i64| event_at(connection, log, sequence.try_into().map_err(damaged)?)?.open();
+    sequence.map(event).transpose()
 }
 
 /// The event of that sequence, which the log must hold.
-fn event_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<AuditEvent> {
-    let place = schema::place(log, sequence)?;
+fn event_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<StoredEvent> {
+    let place = schema::place(log, sequence).map_err(damaged)?;
     let query = || {
         connection.prepare_cached(READ_EVENT)?.query_row([place], |row| {
             let personal = match (row.get(1)?, row.get(2)?) {
@@ -177,5 +201,5 @@ fn event_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<Aud
             Ok(StoredEvent { record: row.get(0)?, personal })
         })
     };
-    query().map_err(sqlite("reading an event"))?.open()
+    query().map_err(sqlite("reading an event"))
 }

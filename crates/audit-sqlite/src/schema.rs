@@ -14,7 +14,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, TransactionBehavior, params};
+use rusqlite::{
+    Connection, MAIN_DB, OpenFlags, OptionalExtension as _, TransactionBehavior, params,
+};
 
 use crate::error::sqlite;
 
@@ -85,39 +87,46 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         let error = Error::new(ErrorKind::Incompatible);
         return Err(error.with_context("the linked SQLite is older than 3.51.3"));
     }
-    make_private(path)?;
+    let is_new = !path.exists();
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
-    retry_busy(busy_timeout, || set_pragmas(&connection))?;
-    retry_busy(busy_timeout, || migrate(&mut connection))?;
+    if is_new {
+        make_private(path)?;
+    }
+    if connection.is_readonly(MAIN_DB).map_err(sqlite("opening the file"))? {
+        return Err(Error::new(ErrorKind::ReadOnly).with_context("opening the file"));
+    }
+    let deadline = deadline(busy_timeout);
+    retry_busy(deadline, || set_pragmas(&connection))?;
+    retry_busy(deadline, || migrate(&mut connection))?;
     Ok(connection)
 }
 
-/// Makes the file, if there is none, readable by its owner alone: it holds what people did, and the
-/// secret of the tokens. What SQLite puts beside it has the same rights.
+/// Makes a new file readable by its owner alone: it holds what people did, and the secret of the
+/// tokens. What SQLite will put beside it gets the same rights.
+#[cfg(unix)]
 fn make_private(path: &Path) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(Error::new(ErrorKind::Unavailable)
-                .with_context("making the file")
-                .with_source(error))
-        }
-        _ => Ok(()),
-    }
+    use std::os::unix::fs::PermissionsExt as _;
+
+    // By its path: to open and close it here would drop the locks that SQLite has on it.
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|error| {
+        Error::new(ErrorKind::Unavailable).with_context("making the file").with_source(error)
+    })
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &Path) -> Result<()> {
+    Ok(())
 }
 
 /// Opens the file, whose tables are there, for reading.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
+pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI - OpenFlags::SQLITE_OPEN_CREATE;
     let connection =
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
     let prepare = || {
-        connection.busy_timeout(Duration::from_secs(30))?;
+        connection.busy_timeout(busy_timeout.min(LONGEST_TIMEOUT))?;
         connection.set_prepared_statement_cache_capacity(64);
         connection.pragma_update(None, "query_only", true)
     };
@@ -125,12 +134,19 @@ pub(crate) fn open_reader(path: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Repeats `attempt` while another connection is in the way, until the time-out.
+/// A day: what is longer might overflow a clock.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
+
+/// When a wait that begins now ends.
+pub(crate) fn deadline(timeout: Duration) -> Instant {
+    Instant::now() + timeout.min(LONGEST_TIMEOUT)
+}
+
+/// Repeats `attempt` while another connection is in the way, until the deadline.
 pub(crate) fn retry_busy<T>(
-    timeout: Duration,
+    deadline: Instant,
     mut attempt: impl FnMut() -> Result<T>,
 ) -> Result<T> {
-    let deadline = Instant::now() + timeout;
     let mut pause = Duration::from_micros(200);
     loop {
         match attempt() {

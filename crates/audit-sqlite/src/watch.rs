@@ -105,7 +105,7 @@ fn look(path: &std::path::Path, shared: &Shared) {
         }
         drop(state);
         if connection.is_none() {
-            connection = schema::open_reader(path).ok();
+            connection = schema::open_reader(path, LOOK_EVERY).ok();
         }
         // SQLite changes this number with every commit of another connection. Where it cannot be
         // read, everybody looks for himself.

@@ -2,9 +2,10 @@
 //! then answers: many callers share the cost of one commit.
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_core::{Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -15,29 +16,40 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::append::WriteTransaction;
 use crate::error::{closed, sqlite, thread as thread_error};
 use crate::index::TermIds;
-use crate::schema::retry_busy;
+use crate::schema::{deadline, retry_busy};
 
 /// The handle of the writing thread, which ends, with all that waits done, when it is dropped.
 pub(crate) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    busy_timeout: Duration,
 }
 
-/// Work for one transaction, or the reason why there is none. It returns how to answer its caller
-/// once the fate of the transaction is known.
-type Job = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Done + Send>;
-
-enum Done {
-    /// The caller waits for the commit.
-    Well(Answer),
-    /// The caller has been told of the failure.
-    Failed(ErrorKind),
+/// Work for one transaction.
+struct Job {
+    /// Until when it may wait for its transaction to begin.
+    deadline: Instant,
+    work: Work,
 }
 
-type Answer = Box<dyn FnOnce(Result<()>) + Send>;
+/// Runs in a transaction, or is told why there is none. Returns how to answer the caller, who
+/// waits until the fate of the transaction is known; `None` if he has gone away.
+type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Option<Done> + Send>;
 
-/// When a transaction has so many events, it takes in no more.
+struct Done {
+    /// The kind of its failure, if it failed.
+    failure: Option<ErrorKind>,
+    answer: Box<dyn FnOnce(Result<()>) + Send>,
+}
+
+/// When a transaction has looked at so many events, or bytes, it takes in no more.
 const GROUP_EVENTS: usize = 10_000;
+const GROUP_BYTES: usize = 64 << 20;
+
+/// When the WAL has grown by so much, it is written back to the file and begun again.
+const WAL_BYTES: u64 = 16 << 20;
+/// How long the writer waits for readers of the WAL to finish then.
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,12 +61,21 @@ impl fmt::Debug for Writer {
 impl Writer {
     pub(crate) fn start(
         connection: Connection,
+        path: &Path,
         busy_timeout: Duration,
         appended: Arc<Event>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
-        let mut state =
-            State { connection, busy_timeout, terms: TermIds::default(), version: 0, appended };
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        let mut state = State {
+            connection,
+            terms: TermIds::default(),
+            version: 0,
+            wal: wal.into(),
+            checkpoint_at: WAL_BYTES,
+            appended,
+        };
         let run = move || {
             while let Ok(first) = queue.recv() {
                 state.group(first, &queue);
@@ -62,29 +83,31 @@ impl Writer {
         };
         let thread =
             thread::Builder::new().name("audit-write".into()).spawn(run).map_err(thread_error)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread) })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout })
     }
 
-    /// Runs `work` in a transaction and returns when that is durable. Once taken in, the work is
-    /// done even if the caller goes away.
+    /// Runs `work` in a transaction and returns when that is durable. If the caller goes away
+    /// before it has begun, it is not done; once begun, it is.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (reply, outcome) = oneshot::channel();
-        let job: Job = Box::new(move |transaction| match transaction.and_then(work) {
-            Ok(value) => Done::Well(Box::new(move |committed| {
-                // The caller may have gone away.
-                let _ = reply.send(committed.map(|()| value));
-            })),
-            Err(error) => {
-                let kind = error.kind();
-                let _ = reply.send(Err(error));
-                Done::Failed(kind)
+        let (reply, outcome) = oneshot::channel::<Result<T>>();
+        let work: Work = Box::new(move |transaction| {
+            if reply.is_canceled() {
+                return None;
             }
+            let result = transaction.and_then(work);
+            let failure = result.as_ref().err().map(Error::kind);
+            let answer = Box::new(move |fate: Result<()>| {
+                // The caller may have gone away by now.
+                let _ = reply.send(fate.and(result));
+            });
+            Some(Done { failure, answer })
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
-        jobs.send(job).map_err(|_| closed())?;
+        let deadline = deadline(self.busy_timeout);
+        jobs.send(Job { deadline, work }).map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
 }
@@ -102,44 +125,46 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
-    busy_timeout: Duration,
     terms: TermIds,
     /// SQLite's count of what other connections have committed.
     version: i64,
+    wal: PathBuf,
+    /// The size of the WAL at which it is next written back.
+    checkpoint_at: u64,
     appended: Arc<Event>,
 }
 
 impl State {
     /// Does `first`, and whatever waits behind it, in one transaction.
     fn group(&mut self, first: Job, queue: &Receiver<Job>) {
-        let mut waiting = Vec::new();
-        let outcome = self.transact(first, queue, &mut waiting);
+        let mut done = Vec::new();
+        let outcome = self.transact(first, queue, &mut done);
         if outcome.is_err() {
             self.terms.clear();
         }
         let kind = outcome.as_ref().err().map(Error::kind);
-        let mut outcome = Some(outcome);
-        for answer in waiting {
-            // The first gets the cause itself, the others its kind.
-            answer(outcome.take().unwrap_or_else(|| kind.map_or(Ok(()), |kind| Err(shared(kind)))));
+        let mut cause = outcome.err();
+        for Done { failure, answer } in done {
+            answer(match (kind, failure) {
+                (None, _) => Ok(()),
+                // A failure of its own tells more than that the others were undone.
+                (Some(kind), Some(own)) if kind == own => Ok(()),
+                (Some(kind), _) => Err(cause.take().unwrap_or_else(|| undone(kind))),
+            });
         }
         self.appended.notify(usize::MAX);
+        self.checkpoint();
     }
 
-    fn transact(
-        &mut self,
-        first: Job,
-        queue: &Receiver<Job>,
-        waiting: &mut Vec<Answer>,
-    ) -> Result<()> {
+    fn transact(&mut self, first: Job, queue: &Receiver<Job>, done: &mut Vec<Done>) -> Result<()> {
         let begin = || {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(sqlite("beginning to write"))
         };
-        let transaction = match retry_busy(self.busy_timeout, begin) {
+        let transaction = match retry_busy(first.deadline, begin) {
             Ok(transaction) => transaction,
             Err(error) => {
-                first(Err(error));
+                done.extend((first.work)(Err(error)));
                 return Ok(());
             }
         };
@@ -158,20 +183,41 @@ impl State {
         let mut next = Some(first);
         while let Some(job) = next {
             write.dirty = false;
-            match job(Ok(&mut write)) {
-                Done::Well(answer) => waiting.push(answer),
+            if let Some(job) = (job.work)(Ok(&mut write)) {
+                let failure = job.failure.filter(|_| write.dirty);
+                done.push(job);
                 // It wrote before it failed, so that all of the transaction must go.
-                Done::Failed(kind) if write.dirty => return Err(shared(kind)),
-                Done::Failed(_) => {}
+                if let Some(kind) = failure {
+                    return Err(undone(kind));
+                }
             }
-            next = if write.events < GROUP_EVENTS { queue.try_recv().ok() } else { None };
+            let has_room = write.events < GROUP_EVENTS && write.bytes < GROUP_BYTES;
+            next = if has_room { queue.try_recv().ok() } else { None };
         }
         write.finish()?;
         transaction.commit().map_err(sqlite("committing"))
     }
+
+    /// Keeps the WAL short. SQLite begins it again by itself only when no reader is in it, which
+    /// under load is never; so now and then new readers are kept out until the old are gone.
+    fn checkpoint(&mut self) {
+        let size = self.wal.metadata().map_or(0, |wal| wal.len());
+        if size < self.checkpoint_at {
+            return;
+        }
+        let truncate = || {
+            self.connection.busy_timeout(CHECKPOINT_PATIENCE)?;
+            self.connection
+                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
+        };
+        // What fails here is tried again later; nothing that was committed depends on it.
+        let is_short = truncate().is_ok_and(|busy| busy == 0);
+        let _ = self.connection.busy_timeout(Duration::ZERO);
+        self.checkpoint_at = if is_short { WAL_BYTES } else { size + WAL_BYTES };
+    }
 }
 
 /// For those who shared a transaction that another's failure undid.
-fn shared(kind: ErrorKind) -> Error {
+fn undone(kind: ErrorKind) -> Error {
     Error::new(kind).with_context("the shared transaction failed")
 }

@@ -1,11 +1,13 @@
 //! What a store makes of the file it is given.
 
+// What a test cannot set up, it fails for.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
-use std::path::Path;
 
 use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, Log, NewEvent, Query};
-use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
+use audit_sqlite::{SqliteOptions, SqliteStore};
 use futures_executor::block_on;
 
 fn login() -> NewEvent {
@@ -22,7 +24,7 @@ fn a_file_that_is_no_database_is_corrupt() {
 
 #[test]
 fn a_directory_that_is_not_there_is_unavailable() {
-    let error = SqliteStore::open(Path::new("/nowhere/at/all/audit.db")).unwrap_err();
+    let error = SqliteStore::open("/nowhere/at/all/audit.db").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
 
@@ -79,4 +81,113 @@ fn the_file_keeps_no_other_tables_from_the_service() {
     let sql = "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '%audit\\_%' ESCAPE '\\'";
     let foreign: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     assert_eq!(foreign, 0);
+}
+
+#[test]
+fn damaged_rows_are_corrupt_and_end_no_read_late() {
+    for sql in [
+        "UPDATE audit_log SET size = -1",
+        "UPDATE audit_log SET recorded_at = 9223372036854775807",
+        "UPDATE audit_event_id SET sequence = 9223372036854775807",
+        "UPDATE audit_posting SET sequence = 0 WHERE sequence = 1",
+        "DELETE FROM audit_event",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let first = login();
+        block_on(store.append(Log::Platform, vec![first.clone(), login()])).unwrap();
+        Connection::open(&path).unwrap().execute(sql, []).unwrap();
+        // None of these may hang, panic, or blame the caller; some cannot notice.
+        let query = Query::new(Log::Platform);
+        let errors = [
+            block_on(store.get(Log::Platform, first.id)).err(),
+            block_on(store.page(&query)).err(),
+            block_on(store.count(&query)).err(),
+            block_on(store.page(&query.clone().offset(i64::MAX as u64))).err(),
+            block_on(store.record(Log::Platform, first)).err(),
+        ];
+        let noticed: Vec<_> = errors.iter().flatten().map(audit_core::Error::kind).collect();
+        assert!(!noticed.is_empty(), "{sql}");
+        assert!(noticed.iter().all(|kind| *kind == ErrorKind::Corrupt), "{sql}: {noticed:?}");
+    }
+}
+
+#[test]
+fn a_table_that_is_gone_is_incompatible() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let store = SqliteStore::open(&path).unwrap();
+    Connection::open(&path).unwrap().execute("DROP TABLE audit_event", []).unwrap();
+    let error = block_on(store.record(Log::Platform, login())).unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Incompatible, false));
+}
+
+#[test]
+fn odd_options_are_taken_for_the_nearest() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = SqliteOptions::default()
+        .with_busy_timeout(std::time::Duration::MAX)
+        .with_readers(usize::MAX);
+    let store = SqliteStore::open_with(directory.path().join("audit.db"), options).unwrap();
+    block_on(store.record(Log::Platform, login())).unwrap();
+    assert_eq!(block_on(store.count(&Query::new(Log::Platform))).unwrap(), 1);
+}
+
+#[test]
+fn a_name_is_only_a_name() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in [":memory:", "file:audit.db?mode=memory", "a b%20c.db"] {
+        let path = directory.path().join(name);
+        block_on(SqliteStore::open(&path).unwrap().record(Log::Platform, login())).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(block_on(store.count(&Query::new(Log::Platform))).unwrap(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_closed_store_is_one_whole_file() {
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.db");
+        let store = SqliteStore::open(&path).unwrap();
+        block_on(store.record(Log::Platform, login())).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| block_on(store.count(&Query::new(Log::Platform))).unwrap());
+            }
+        });
+        drop(store);
+        let files: Vec<_> = fs::read_dir(&directory).unwrap().map(|f| f.unwrap().path()).collect();
+        assert_eq!(files, [path]);
+    }
+}
+
+#[test]
+fn the_wal_stays_short_while_others_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let longest = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let query = Query::new(Log::Platform).limit(1_000);
+                    block_on(store.page(&query)).unwrap();
+                }
+            });
+        }
+        let mut longest = 0;
+        for _ in 0..80 {
+            let batch = (0..100).map(|_| login().message("x".repeat(10_000))).collect();
+            block_on(store.append(Log::Platform, batch)).unwrap();
+            let wal = fs::metadata(directory.path().join("audit.db-wal")).unwrap();
+            longest = longest.max(wal.len());
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        longest
+    });
+    // 80 MB were written through it.
+    assert!(longest < 60 << 20, "{longest}");
 }

@@ -1,5 +1,10 @@
 //! Recording in the caller's own transaction: both commit or neither does.
 
+// What a test cannot set up, it fails for.
+#![allow(clippy::unwrap_used)]
+
+use std::future::Future as _;
+
 use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, Log, NewEvent, Query, Sequence};
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
 use audit_sqlite::{SqliteStore, append_in};
@@ -116,4 +121,61 @@ fn a_caller_who_holds_the_lock_too_long_makes_appends_busy() {
     assert!(error.is_retryable());
     transaction.rollback().unwrap();
     assert_eq!(block_on(store.record(Log::Platform, paid())).unwrap().sequence.get(), 1);
+}
+
+#[test]
+fn a_fault_that_ends_the_transaction_is_told() {
+    let mut service = Service::new();
+    service.connection.pragma_update(None, "max_page_count", 60).unwrap();
+    let transaction =
+        service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
+    let batch = (0..1_000).map(|_| paid()).collect();
+    let error = append_in(&transaction, Log::Platform, batch).unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
+    assert!(transaction.is_autocommit(), "SQLite has ended it");
+    assert!(error.to_string().contains("undone the whole transaction"), "{error}");
+    drop(transaction);
+    assert_eq!((service.invoices(), service.events()), (0, 0));
+}
+
+#[test]
+fn callers_who_wait_together_give_up_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("service.db");
+    let options = audit_sqlite::SqliteOptions::default()
+        .with_busy_timeout(std::time::Duration::from_millis(250));
+    let store = SqliteStore::open_with(&path, options).unwrap();
+    let mut connection = Connection::open(&path).unwrap();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let begun = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                let error = block_on(store.record(Log::Platform, paid())).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Busy);
+            });
+        }
+    });
+    // One after the other, each waits for its whole time-out: 16 s at the least.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(16), "{:?}", begun.elapsed());
+    drop(transaction);
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_begun() {
+    let mut service = Service::new();
+    let transaction =
+        service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    for _ in 0..10 {
+        // Polled once, so that it is in the queue, then dropped.
+        let mut append = Box::pin(service.store.record(Log::Platform, paid()));
+        let waker = futures_util::task::noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(append.as_mut().poll(&mut context).is_pending());
+    }
+    transaction.rollback().unwrap();
+    // One at most had been taken up when its caller went away.
+    let receipt = block_on(service.store.record(Log::Platform, paid())).unwrap();
+    assert!(receipt.sequence.get() <= 2, "{receipt:?}");
 }
