@@ -194,9 +194,9 @@ pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selec
     let mut sequences = Vec::new();
     let mut more = false;
     let first = scan.after.map_or(span.first, |after| span.clip(successor(scan.order, after)));
-    let mut walk = Join::open(index, scan, bound, &span)?;
-    let (mut next, mut passed) = (first, 0);
-    while let Some(position) = walk.next(next)? {
+    let mut walk = Join::open(index, scan, bound, &span, first)?;
+    let mut passed = 0;
+    while let Some(position) = walk.next()? {
         if passed < scan.offset {
             passed += 1;
         } else if sequences.len() < scan.limit {
@@ -205,8 +205,6 @@ pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selec
             more = true;
             break;
         }
-        let Some(after) = advance(scan.order, position) else { break };
-        next = after;
     }
     let total = match scan.total {
         Total::Skip => None,
@@ -227,12 +225,10 @@ fn count<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<u64> {
     {
         return index.count(term, span.first.occurred_at, span.last.occurred_at, bound);
     }
-    let mut walk = Join::open(index, &scan, bound, &span)?;
-    let (mut next, mut count) = (span.first, 0);
-    while let Some(position) = walk.next(next)? {
+    let mut walk = Join::open(index, &scan, bound, &span, span.first)?;
+    let mut count = 0;
+    while walk.next()?.is_some() {
         count += 1;
-        let Some(after) = advance(scan.order, position) else { break };
-        next = after;
     }
     Ok(count)
 }
@@ -244,12 +240,6 @@ fn successor(order: Order, position: Position) -> Position {
         Order::OldestFirst | Order::Sequence => position.sequence.next(),
     };
     Position { sequence, ..position }
-}
-
-/// The place right behind `position`; `None` at an end of the numbers, where no event stands, so
-/// that a walk ends even on damaged lists.
-fn advance(order: Order, position: Position) -> Option<Position> {
-    Some(successor(order, position)).filter(|after| *after != position)
 }
 
 /// The first and last place that a scan can reach.
@@ -294,6 +284,8 @@ struct Join<'s, C> {
     groups: Vec<Union<C>>,
     span: &'s Span,
     filter: &'s Filter,
+    /// Where to go on; `None` at the end.
+    from: Option<Position>,
 }
 
 impl<'s, C: Cursor> Join<'s, C> {
@@ -302,6 +294,7 @@ impl<'s, C: Cursor> Join<'s, C> {
         scan: &'s Scan,
         bound: Sequence,
         span: &'s Span,
+        first: Position,
     ) -> Result<Self> {
         let order = scan.order;
         let open = |term: &Term| {
@@ -314,18 +307,21 @@ impl<'s, C: Cursor> Join<'s, C> {
                 Ok(Union { members, order })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { groups, span, filter: &scan.filter })
+        Ok(Self { groups, span, filter: &scan.filter, from: Some(first) })
     }
 
-    fn next(&mut self, mut from: Position) -> Result<Option<Position>> {
-        while let Some(position) = self.meet(from)? {
+    fn next(&mut self) -> Result<Option<Position>> {
+        let order = self.span.order;
+        while let Some(from) = self.from {
+            let Some(position) = self.meet(from)? else { break };
+            // No event stands at an end of the numbers; on damaged lists, the walk ends there.
+            self.from = Some(successor(order, position)).filter(|after| *after != position);
             // In an order by time the span is the range; by sequence, each time is looked at.
-            if self.span.order != Order::Sequence || self.filter.covers(position.occurred_at) {
+            if order != Order::Sequence || self.filter.covers(position.occurred_at) {
                 return Ok(Some(position));
             }
-            let Some(after) = advance(self.span.order, position) else { break };
-            from = after;
         }
+        self.from = None;
         Ok(None)
     }
 
