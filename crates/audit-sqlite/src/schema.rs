@@ -160,6 +160,10 @@ pub(crate) fn retry_busy<T>(
     }
 }
 
+/// What the writer may keep of the file, negative as SQLite counts KiB: an append touches pages all
+/// over the lists, and would read most of them again each time.
+const WRITE_CACHE_KIB: i64 = -64 << 10;
+
 fn set_pragmas(connection: &Connection) -> Result<()> {
     let set = || {
         connection.busy_timeout(Duration::ZERO)?;
@@ -167,6 +171,7 @@ fn set_pragmas(connection: &Connection) -> Result<()> {
         let mode: String =
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "cache_size", WRITE_CACHE_KIB)?;
         Ok(mode)
     };
     match set().map_err(sqlite("opening the file"))?.as_str() {
