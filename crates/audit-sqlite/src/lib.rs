@@ -143,9 +143,10 @@ impl SqliteStore {
 
     /// Opens the store at `path` with these options. Fails as [`SqliteStore::open`] does.
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
-        // Threads open it later, when the working directory may be another.
         let path = std::path::absolute(path).map_err(error::path)?;
         let connection = schema::open(&path, options.busy_timeout)?;
+        // Threads open it later, when the working directory or a link may be another.
+        let path = path.canonicalize().map_err(error::path)?;
         let keys = match options.token_keys {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),

@@ -145,6 +145,21 @@ fn a_name_is_only_a_name() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_that_moves_takes_no_open_store_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    drop(SqliteStore::open(at("other.db")).unwrap());
+    std::os::unix::fs::symlink(at("audit.db"), at("link.db")).unwrap();
+    let store = SqliteStore::open(at("link.db")).unwrap();
+    block_on(store.record(Log::Platform, login())).unwrap();
+    fs::remove_file(at("link.db")).unwrap();
+    std::os::unix::fs::symlink(at("other.db"), at("link.db")).unwrap();
+    // The readers open the file now.
+    assert_eq!(block_on(store.count(&Query::new(Log::Platform))).unwrap(), 1);
+}
+
 #[test]
 fn a_closed_store_is_one_whole_file() {
     for _ in 0..20 {
