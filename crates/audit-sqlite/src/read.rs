@@ -24,7 +24,7 @@ pub(crate) struct Readers {
     threads: Vec<JoinHandle<()>>,
 }
 
-type Job = Box<dyn FnOnce(&Result<Connection>) + Send>;
+type Job = Box<dyn FnOnce(Result<&Connection>) + Send>;
 
 impl fmt::Debug for Readers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,13 +39,17 @@ impl Readers {
         for _ in 0..count {
             let (path, queue): (_, Receiver<Job>) = (path.to_owned(), queue.clone());
             let run = move || {
-                let mut connection: Option<Result<Connection>> = None;
+                let mut opened = None;
                 for job in queue {
-                    // Opened when first needed, and again if that failed.
-                    let usable = connection.take().filter(Result::is_ok);
-                    job(connection.insert(
-                        usable.unwrap_or_else(|| schema::open_reader(&path, busy_timeout)),
-                    ));
+                    // Opened when first needed, and tried again if that failed.
+                    let connection = match opened.take() {
+                        Some(connection) => Ok(connection),
+                        None => schema::open_reader(&path, busy_timeout),
+                    };
+                    match connection {
+                        Ok(connection) => job(Ok(opened.insert(connection))),
+                        Err(error) => job(Err(error)),
+                    }
                 }
             };
             let thread = thread::Builder::new().name("audit-read".into()).spawn(run);
@@ -60,14 +64,12 @@ impl Readers {
         read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
-        let job = move |connection: &Result<Connection>| {
+        let job = move |connection: Result<&Connection>| {
             if reply.is_canceled() {
                 return; // nobody waits any more
             }
-            let result = match connection {
-                Ok(connection) => Snapshot::take(connection).and_then(|snapshot| read(&snapshot)),
-                Err(error) => Err(Error::new(error.kind()).with_context("opening the file")),
-            };
+            // The snapshot ends before the answer goes out.
+            let result = connection.and_then(Snapshot::take).and_then(|snapshot| read(&snapshot));
             // The caller may have gone away.
             let _ = reply.send(result);
         };

@@ -17,6 +17,7 @@ mod lines;
 mod verify;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -126,11 +127,11 @@ fn print_tally(arguments: &Arguments, path: &std::path::Path, tally: &Tally) {
             "file": file.to_string(), "read": read, "recorded": recorded,
             "redelivered": redelivered, "refused": refused,
         });
-        println!("{line}");
+        print_line(&line);
     } else {
-        println!(
+        print_line(&format_args!(
             "{file}: {read} read, {recorded} recorded, {redelivered} redelivered, {refused} refused"
-        );
+        ));
     }
     for refusal in refusals {
         eprintln!("{file}:{}: {}", refusal.line, refusal.error);
@@ -149,11 +150,16 @@ fn print_walk(arguments: &Arguments, walk: &Walk) {
             "missing": missing, "differing": differing, "repeated": repeated,
             "misplaced": misplaced,
         });
-        println!("{line}");
+        print_line(&line);
     } else {
-        println!(
+        print_line(&format_args!(
             "{order:?} by {limit}: {events} events, {of_files} of the files, {missing} missing, \
              {differing} differing, {repeated} repeated, {misplaced} misplaced"
-        );
+        ));
     }
+}
+
+/// Prints a line. Where the reader has gone away, as `head` does, the import goes on.
+fn print_line(line: &dyn std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
