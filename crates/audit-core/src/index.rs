@@ -1,10 +1,10 @@
 //! How a query is answered through an index: the terms of an event, and the walk over the lists
 //! that a store keeps for each term. For those who write a store.
 //!
-//! A store keeps, for each [`Term`], the positions of the events that have it. A filter is then a
-//! conjunction of unions of such lists, and [`select`] walks them side by side, each list leaping
-//! to where the others are. What the lists are made of is the store's own affair: it implements
-//! [`Index`] and [`Cursor`].
+//! A store keeps, for each [`Term`], which events have it. A filter is then a conjunction of unions
+//! of such lists. What they are made of is the store's own affair: it implements [`Index`], and
+//! [`select`] makes pages and totals of what that finds. A store whose lists are sorted positions
+//! implements [`Cursor`] and leaves the walk to [`Join`].
 
 use std::cmp::Ordering;
 
@@ -65,6 +65,11 @@ impl Term {
     /// The term that every event has.
     pub fn every() -> Self {
         Self::new(tag::EVERY, b"")
+    }
+
+    /// Whether this is [`Term::every`].
+    pub fn is_every(&self) -> bool {
+        self.tag == tag::EVERY
     }
 
     fn new(tag: u8, value: &[u8]) -> Self {
@@ -150,28 +155,90 @@ impl Term {
     }
 }
 
-/// The lists of one log, as one reader sees them.
+/// What is looked for in a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// An event is wanted if it has a term of each group.
+    pub groups: Vec<Vec<Term>>,
+    /// In which order.
+    pub order: Order,
+    /// Among the first so many events of the log.
+    pub bound: Sequence,
+    /// The first instant that is wanted.
+    pub earliest: Timestamp,
+    /// The last instant that is wanted.
+    pub latest: Timestamp,
+    /// Only what comes behind this place.
+    pub after: Option<Position>,
+}
+
+impl Lookup {
+    /// What `scan` looks for; `None` where its time range is empty.
+    fn of(scan: &Scan, bound: Sequence) -> Option<Self> {
+        let earliest = scan.filter.first_instant();
+        let latest = match scan.filter.end_instant() {
+            Some(end) if end <= earliest => return None,
+            Some(end) => end.saturating_add_micros(-1),
+            None => Timestamp::MAX,
+        };
+        let groups = Term::groups_of(&scan.filter);
+        Some(Self { groups, order: scan.order, bound, earliest, latest, after: scan.after })
+    }
+
+    /// Whether an event at `position` is within the bound, the times, and behind the beginning.
+    pub fn reaches(&self, position: &Position) -> bool {
+        let behind = |after| self.order.compare(position, &after).is_gt();
+        position.sequence <= self.bound
+            && self.covers(position.occurred_at)
+            && self.after.is_none_or(behind)
+    }
+
+    /// The places by time between which all that is wanted lies, both included. In an order by
+    /// time, what lies between them is behind the beginning.
+    pub fn span(&self) -> (Position, Position) {
+        let mut low = Position { occurred_at: self.earliest, sequence: Sequence::ZERO };
+        let mut high = Position { occurred_at: self.latest, sequence: Sequence::MAX };
+        let by_time = |a: &Position, b: &Position| Order::OldestFirst.compare(a, b);
+        if let Some(after) = self.after {
+            let next = successor(self.order, after);
+            match self.order {
+                Order::NewestFirst if by_time(&next, &high).is_lt() => high = next,
+                Order::OldestFirst if by_time(&next, &low).is_gt() => low = next,
+                _ => {}
+            }
+        }
+        (low, high)
+    }
+
+    fn covers(&self, time: Timestamp) -> bool {
+        self.earliest <= time && time <= self.latest
+    }
+}
+
+/// The place right behind `position`.
+fn successor(order: Order, position: Position) -> Position {
+    let sequence = match order {
+        Order::NewestFirst => position.sequence.previous(),
+        Order::OldestFirst | Order::Sequence => position.sequence.next(),
+    };
+    Position { sequence, ..position }
+}
+
+/// What a store keeps so that events are found by their terms, for one log and one reader.
 pub trait Index {
-    /// A reader of one list.
-    type Cursor<'a>: Cursor
+    /// The events found.
+    type Found<'a>: Iterator<Item = Result<Sequence>>
     where
         Self: 'a;
 
-    /// Opens the list of `term` for a walk in `order` over the events up to `bound`.
-    fn cursor<'a>(&'a self, term: &Term, order: Order, bound: Sequence)
-    -> Result<Self::Cursor<'a>>;
+    /// Looks for events: each one that is wanted, once, in order. An implementation finds them as
+    /// they are asked for, since a page takes the first few of what may be many.
+    fn find(&self, lookup: Lookup) -> Result<Self::Found<'_>>;
 
-    /// How many events of the list occurred from `first` to `last`, both ends included, and have a
-    /// sequence of at most `bound`.
-    fn count(&self, term: &Term, first: Timestamp, last: Timestamp, bound: Sequence)
-    -> Result<u64>;
-}
-
-/// A reader of the list of one term.
-pub trait Cursor {
-    /// The first position at or after `from` in the cursor's order, of sequence at most the
-    /// cursor's bound. Calls come with `from` never going back.
-    fn seek(&mut self, from: Position) -> Result<Option<Position>>;
+    /// How many events are wanted. A store that knows better than to look at each overrides this.
+    fn count(&self, lookup: Lookup) -> Result<u64> {
+        self.find(lookup)?.try_fold(0, |count, found| found.map(|_| count + 1))
+    }
 }
 
 /// What a scan selects.
@@ -185,22 +252,23 @@ pub struct Selection {
     pub total: Option<u64>,
 }
 
-/// Answers `scan` from the lists of `index`, over the first `bound` events of the log.
+/// Answers `scan` from `index`, over the first `bound` events of the log.
 pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selection> {
-    let Some(span) = Span::of(scan) else {
+    let Some(lookup) = Lookup::of(scan, bound) else {
         let total = (scan.total == Total::Exact).then_some(0);
         return Ok(Selection { sequences: Vec::new(), more: false, total });
     };
+    // From the walk's beginning, whichever page this is; the order makes no difference.
+    let whole = || Lookup { after: None, order: Order::OldestFirst, ..lookup.clone() };
     let mut sequences = Vec::new();
     let mut more = false;
-    let first = scan.after.map_or(span.first, |after| span.clip(successor(scan.order, after)));
-    let mut walk = Join::open(index, scan, bound, &span, first)?;
     let mut passed = 0;
-    while let Some(position) = walk.next()? {
+    for found in index.find(lookup.clone())? {
+        let sequence = found?;
         if passed < scan.offset {
             passed += 1;
         } else if sequences.len() < scan.limit {
-            sequences.push(position.sequence);
+            sequences.push(sequence);
         } else {
             more = true;
             break;
@@ -208,159 +276,120 @@ pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selec
     }
     let total = match scan.total {
         Total::Skip => None,
-        // From the walk's beginning, whichever page this is.
-        Total::Exact if scan.after.is_some() || more => Some(count(index, scan, bound)?),
+        Total::Exact if scan.after.is_some() || more => Some(index.count(whole())?),
         Total::Exact => Some(passed + sequences.len() as u64),
     };
     Ok(Selection { sequences, more, total })
 }
 
-/// How many events match the scan's filter.
-fn count<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<u64> {
-    // Which order makes no difference; in one by time the filter's range is one run of a list.
-    let scan = Scan { order: Order::OldestFirst, ..scan.clone() };
-    let Some(span) = Span::of(&scan) else { return Ok(0) };
-    if let [group] = &*Term::groups_of(&scan.filter)
-        && let [term] = &**group
-    {
-        return index.count(term, span.first.occurred_at, span.last.occurred_at, bound);
-    }
-    let mut walk = Join::open(index, &scan, bound, &span, span.first)?;
-    let mut count = 0;
-    while walk.next()?.is_some() {
-        count += 1;
-    }
-    Ok(count)
+/// A reader of the list of one term.
+pub trait Cursor {
+    /// The first position at or after `from` in the cursor's order, of sequence at most the
+    /// cursor's bound. Calls come with `from` never going back.
+    fn seek(&mut self, from: Position) -> Result<Option<Position>>;
 }
 
-/// The place right behind `position`.
-fn successor(order: Order, position: Position) -> Position {
-    let sequence = match order {
-        Order::NewestFirst => position.sequence.previous(),
-        Order::OldestFirst | Order::Sequence => position.sequence.next(),
-    };
-    Position { sequence, ..position }
-}
-
-/// The first and last place that a scan can reach.
-struct Span {
-    order: Order,
-    first: Position,
-    last: Position,
-}
-
-impl Span {
-    /// `None` where the filter's time range is empty.
-    fn of(scan: &Scan) -> Option<Self> {
-        let earliest = scan.filter.first_instant();
-        let latest = match scan.filter.end_instant() {
-            Some(end) if end <= earliest => return None,
-            Some(end) => end.saturating_add_micros(-1),
-            None => Timestamp::MAX,
-        };
-        let low = Position { occurred_at: earliest, sequence: Sequence::ZERO };
-        let high = Position { occurred_at: latest, sequence: Sequence::MAX };
-        let (first, last) = match scan.order {
-            Order::NewestFirst => (high, low),
-            Order::OldestFirst | Order::Sequence => (low, high),
-        };
-        Some(Self { order: scan.order, first, last })
-    }
-
-    fn clip(&self, position: Position) -> Position {
-        match self.order.compare(&position, &self.first) {
-            Ordering::Less => self.first,
-            _ => position,
-        }
-    }
-
-    fn ends_before(&self, position: &Position) -> bool {
-        self.order.compare(position, &self.last) == Ordering::Greater
-    }
-}
-
-/// The events that are in every group's union, in order.
-struct Join<'s, C> {
+/// The walk for a store that keeps, for each term, a sorted list of positions: the lists are read
+/// side by side, each leaping to where the others are.
+#[derive(Debug)]
+pub struct Join<C> {
     groups: Vec<Union<C>>,
-    span: &'s Span,
-    filter: &'s Filter,
+    lookup: Lookup,
+    /// The last place that can be wanted.
+    last: Position,
     /// Where to go on; `None` at the end.
     from: Option<Position>,
 }
 
-impl<'s, C: Cursor> Join<'s, C> {
-    fn open<'i, I: Index<Cursor<'i> = C>>(
-        index: &'i I,
-        scan: &'s Scan,
-        bound: Sequence,
-        span: &'s Span,
-        first: Position,
-    ) -> Result<Self> {
-        let order = scan.order;
-        let open = |term: &Term| {
-            Ok(Member { cursor: index.cursor(term, order, bound)?, head: Head::Unread })
-        };
-        let groups = Term::groups_of(&scan.filter)
+impl<C: Cursor> Join<C> {
+    /// Begins the walk; `open` gives the reader of a term's list, in the order and up to the bound
+    /// of the lookup.
+    pub fn open(lookup: Lookup, mut open: impl FnMut(&Term) -> Result<C>) -> Result<Self> {
+        let order = lookup.order;
+        let mut member = |term: &Term| Ok(Member { cursor: open(term)?, head: Head::Unread });
+        let groups = lookup
+            .groups
             .iter()
             .map(|terms| {
-                let members = terms.iter().map(open).collect::<Result<_>>()?;
+                let members = terms.iter().map(&mut member).collect::<Result<_>>()?;
                 Ok(Union { members, order })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { groups, span, filter: &scan.filter, from: Some(first) })
+        let (low, high) = lookup.span();
+        let (first, last) = match order {
+            Order::NewestFirst => (high, low),
+            Order::OldestFirst => (low, high),
+            Order::Sequence => {
+                let first = lookup.after.map_or(low, |after| successor(order, after));
+                (first, Position { sequence: Sequence::MAX, ..high })
+            }
+        };
+        Ok(Self { groups, lookup, last, from: Some(first) })
     }
 
-    fn next(&mut self) -> Result<Option<Position>> {
-        let order = self.span.order;
+    fn advance(&mut self) -> Result<Option<Sequence>> {
+        let order = self.lookup.order;
         while let Some(from) = self.from {
             let Some(position) = self.meet(from)? else { break };
             // No event stands at an end of the numbers; on damaged lists, the walk ends there.
             self.from = Some(successor(order, position)).filter(|after| *after != position);
             // In an order by time the span is the range; by sequence, each time is looked at.
-            if order != Order::Sequence || self.filter.covers(position.occurred_at) {
-                return Ok(Some(position));
+            if order != Order::Sequence || self.lookup.covers(position.occurred_at) {
+                return Ok(Some(position.sequence));
             }
         }
         self.from = None;
         Ok(None)
     }
 
+    fn ends_before(&self, position: &Position) -> bool {
+        self.lookup.order.compare(position, &self.last) == Ordering::Greater
+    }
+
     /// The first place at or after `from` where all groups meet.
     fn meet(&mut self, from: Position) -> Result<Option<Position>> {
-        let Some((driver, others)) = self.groups.split_first_mut() else { return Ok(None) };
-        let mut candidate = match driver.seek(from)? {
-            Some(position) if !self.span.ends_before(&position) => position,
-            _ => return Ok(None),
-        };
+        let mut candidate = from;
         let mut agreed = 0;
-        while let Some(group) = others.get_mut(agreed) {
+        // Each group in turn says where it could be; all must say the same.
+        while let Some(group) = self.groups.get_mut(agreed) {
             let Some(position) = group.seek(candidate)? else { return Ok(None) };
-            if position.sequence == candidate.sequence {
-                agreed += 1;
-                continue;
+            if self.ends_before(&position) {
+                return Ok(None);
             }
-            candidate = match driver.seek(position)? {
-                Some(position) if !self.span.ends_before(&position) => position,
-                _ => return Ok(None),
-            };
-            agreed = 0;
+            if agreed > 0 && position.sequence != candidate.sequence {
+                // The first group goes on from there.
+                agreed = 0;
+            } else {
+                agreed += 1;
+            }
+            candidate = position;
         }
-        Ok(Some(candidate))
+        Ok((agreed > 0).then_some(candidate))
+    }
+}
+
+impl<C: Cursor> Iterator for Join<C> {
+    type Item = Result<Sequence>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.advance().transpose()
     }
 }
 
 /// The events that are in at least one member's list, in order.
+#[derive(Debug)]
 struct Union<C> {
     members: Vec<Member<C>>,
     order: Order,
 }
 
+#[derive(Debug)]
 struct Member<C> {
     cursor: C,
     head: Head,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Head {
     Unread,
     At(Position),

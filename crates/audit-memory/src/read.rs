@@ -1,6 +1,6 @@
 //! How scans are answered: the walk of [`audit_core::index`] over the lists of one log.
 
-use audit_core::index::{self, Cursor, Index, Term};
+use audit_core::index::{self, Cursor, Index, Join, Lookup};
 use audit_core::{Order, Position, Result, Scan, Sequence, Slice, Timestamp, Total};
 
 use crate::append::{List, LogState};
@@ -23,26 +23,29 @@ impl MemoryStore {
 }
 
 impl Index for LogState {
-    type Cursor<'a> = ListCursor<'a>;
+    type Found<'a> = Join<ListCursor<'a>>;
 
-    fn cursor(&self, term: &Term, order: Order, bound: Sequence) -> Result<ListCursor<'_>> {
-        Ok(ListCursor { list: self.list(term), order, bound })
+    fn find(&self, lookup: Lookup) -> Result<Join<ListCursor<'_>>> {
+        let (order, bound) = (lookup.order, lookup.bound);
+        Join::open(lookup, |term| Ok(ListCursor { list: self.list(term), order, bound }))
     }
 
-    fn count(
-        &self,
-        term: &Term,
-        first: Timestamp,
-        last: Timestamp,
-        bound: Sequence,
-    ) -> Result<u64> {
-        let Some(list) = self.list(term) else { return Ok(0) };
-        let run = list.by_time.range((first, Sequence::ZERO)..=(last, Sequence::MAX));
-        Ok(run.filter(|(_, sequence)| *sequence <= bound).count() as u64)
+    fn count(&self, lookup: Lookup) -> Result<u64> {
+        if let [group] = &*lookup.groups
+            && let [term] = &**group
+            && lookup.after.is_none()
+        {
+            let Some(list) = self.list(term) else { return Ok(0) };
+            let run = (lookup.earliest, Sequence::ZERO)..=(lookup.latest, Sequence::MAX);
+            let within = |(_, sequence): &&(Timestamp, Sequence)| *sequence <= lookup.bound;
+            return Ok(list.by_time.range(run).filter(within).count() as u64);
+        }
+        self.find(lookup)?.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 }
 
 /// A reader of one list; of none where no event has the term.
+#[derive(Debug)]
 pub(crate) struct ListCursor<'a> {
     list: Option<&'a List>,
     order: Order,
