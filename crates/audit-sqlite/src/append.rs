@@ -1,16 +1,18 @@
 //! The write transaction: what an append writes, in the store's own transaction or the caller's.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    Batch, Error, ErrorKind, Head, Log, NewEvent, PlacedEvent, Position, Receipt, Result, Timestamp,
+    Batch, Error, ErrorKind, Log, NewEvent, PlacedEvent, Receipt, Result, Sequence, Timestamp,
 };
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::sqlite;
-use crate::index::{Postings, TermIds};
-use crate::read::{event_by_id, head_row};
+use crate::index::{Growth, Indexing};
+use crate::read::{LogRow, event_by_id, log_row};
 use crate::schema;
+use crate::tail::Entry;
 
 /// Appends events within the caller's own transaction: they are in the log when it commits, and
 /// not if it does not. The file must be one that [`SqliteStore::open`](crate::SqliteStore::open)
@@ -69,8 +71,8 @@ pub fn append_in(
     }
     // A caller may go on after an error, so what was begun is undone here.
     transaction.execute_batch("SAVEPOINT audit_append").map_err(sqlite(CONTEXT))?;
-    let mut terms = TermIds::default();
-    let mut write = WriteTransaction::new(transaction, &mut terms);
+    let indexing = schema::indexing(transaction)?;
+    let mut write = WriteTransaction::new(transaction, &indexing);
     let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
     match receipts {
         Ok(receipts) => {
@@ -91,15 +93,15 @@ pub fn append_in(
 const UNDONE: &str = "SQLite has undone the whole transaction; begin it again";
 
 /// The statement that writes the end of a log.
-pub(crate) const END_LOG: &str = "UPDATE audit_log SET size = ?2, recorded_at = ?3 WHERE id = ?1";
+pub(crate) const END_LOG: &str =
+    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4 WHERE id = ?1";
 
 /// A transaction under way. Events are written as they come; what many of them share (the ends of
-/// the logs, the lists) is written once, by [`WriteTransaction::finish`].
+/// the logs, the index) is written once, by [`WriteTransaction::finish`].
 pub(crate) struct WriteTransaction<'c> {
     pub(crate) connection: &'c Connection,
-    terms: &'c mut TermIds,
+    indexing: &'c Indexing,
     logs: HashMap<Log, LogEnd>,
-    postings: Postings,
     /// Set by every write: a job that fails before its first can fail alone.
     pub(crate) dirty: bool,
     /// How many events have been looked at, written or not.
@@ -108,22 +110,17 @@ pub(crate) struct WriteTransaction<'c> {
     pub(crate) bytes: usize,
 }
 
+/// A log to which this transaction has added events.
 struct LogEnd {
-    id: i64,
-    head: Head,
+    row: LogRow,
+    /// The events added, which are not in the index yet.
+    entries: Vec<Entry>,
 }
 
 impl<'c> WriteTransaction<'c> {
-    pub(crate) fn new(connection: &'c Connection, terms: &'c mut TermIds) -> Self {
-        Self {
-            connection,
-            terms,
-            logs: HashMap::new(),
-            postings: Postings::default(),
-            dirty: false,
-            events: 0,
-            bytes: 0,
-        }
+    pub(crate) fn new(connection: &'c Connection, indexing: &'c Indexing) -> Self {
+        let logs = HashMap::new();
+        Self { connection, indexing, logs, dirty: false, events: 0, bytes: 0 }
     }
 
     /// Writes the events of a batch. All checks come before the first write.
@@ -131,42 +128,57 @@ impl<'c> WriteTransaction<'c> {
         let log = batch.log();
         self.events += batch.len();
         self.bytes += batch.size();
-        let (id, head) = match self.logs.get(&log) {
-            Some(end) => (Some(end.id), end.head),
-            None => match head_row(self.connection, log)? {
-                Some((id, head)) => (Some(id), head),
-                None => (None, Head::default()),
-            },
+        let row = match self.logs.get(&log) {
+            Some(end) => Some(end.row),
+            None => log_row(self.connection, log)?,
         };
-        let placement = batch.place(head, Timestamp::now(), |event| match id {
-            Some(id) => event_by_id(self.connection, id, event),
+        let head = row.map(|row| row.head).unwrap_or_default();
+        let placement = batch.place(head, Timestamp::now(), |event| match row {
+            Some(row) => event_by_id(self.connection, row.id, event),
             None => Ok(None),
         })?;
         if placement.new.is_empty() {
             return Ok(placement.receipts);
         }
+        let id = row.map(|row| row.id);
         schema::place(id.unwrap_or_default(), placement.head.size)?; // the last one fits, so all do
         self.dirty = true;
         let id = match id {
             Some(id) => id,
             None => self.insert_log(log)?,
         };
+        let mut entries = Vec::with_capacity(placement.new.len());
         for event in placement.new {
-            self.insert(id, event)?;
+            entries.push(self.insert(id, event)?);
         }
-        self.logs.insert(log, LogEnd { id, head: placement.head });
+        let indexed = row.map_or(Sequence::ZERO, |row| row.indexed);
+        let row = LogRow { id, head: placement.head, indexed };
+        match self.logs.entry(log) {
+            Occupied(end) => {
+                let end = end.into_mut();
+                end.row = row;
+                end.entries.extend(entries);
+            }
+            Vacant(none) => {
+                none.insert(LogEnd { row, entries });
+            }
+        }
         Ok(placement.receipts)
     }
 
     /// Writes what the appends share. To be called last.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        std::mem::take(&mut self.postings).write(self.connection)?;
-        for LogEnd { id, head } in std::mem::take(&mut self.logs).into_values() {
+        for LogEnd { row, entries } in std::mem::take(&mut self.logs).into_values() {
+            let LogRow { id, head, indexed } = row;
+            let first = Sequence::new(head.size.get() - entries.len() as u64 + 1)?;
+            let growth = Growth { log: id, indexed, first, entries };
+            let indexed = growth.write(self.connection, self.indexing)?;
             let update = || {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,
                     head.size.as_i64(),
-                    head.recorded_at.as_micros()
+                    head.recorded_at.as_micros(),
+                    indexed.as_i64()
                 ])
             };
             update().map_err(sqlite("writing the end of a log"))?;
@@ -178,14 +190,16 @@ impl<'c> WriteTransaction<'c> {
         let insert = || {
             self.connection
                 .prepare_cached(
-                    "INSERT INTO audit_log (name, size, recorded_at) VALUES (?1, 0, 0)",
+                    "INSERT INTO audit_log (name, size, recorded_at, indexed)
+                     VALUES (?1, 0, 0, 0)",
                 )?
                 .insert([log.as_bytes()])
         };
         insert().map_err(sqlite("beginning a log"))
     }
 
-    fn insert(&mut self, log: i64, event: PlacedEvent) -> Result<()> {
+    /// Writes an event, and returns what the index is to have of it.
+    fn insert(&mut self, log: i64, event: PlacedEvent) -> Result<Entry> {
         let PlacedEvent { id, sequence, occurred_at, stored, terms } = event;
         let place = schema::place(log, sequence)?;
         let insert = || {
@@ -201,15 +215,11 @@ impl<'c> WriteTransaction<'c> {
                 .execute(params![place, stored.record, salt, bytes])?;
             self.connection
                 .prepare_cached(
-                    "INSERT INTO audit_event_id (log, id, sequence) VALUES (?1, ?2, ?3)",
+                    "INSERT INTO audit_event_id (id, log, sequence) VALUES (?1, ?2, ?3)",
                 )?
-                .execute(params![log, id.as_bytes(), sequence.as_i64()])
+                .execute(params![id.as_bytes(), log, sequence.as_i64()])
         };
         insert().map_err(sqlite("writing an event"))?;
-        for term in terms {
-            let term = self.terms.id_or_new(self.connection, log, term)?;
-            self.postings.add(term, Position { occurred_at, sequence });
-        }
-        Ok(())
+        Ok(Entry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
     }
 }

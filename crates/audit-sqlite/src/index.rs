@@ -1,251 +1,318 @@
-//! The lists through which events are found: for each term, the events that have it, by time and
-//! by sequence.
+//! The index of a log: how events are found by their terms.
 //!
-//! All that the rest of the store knows of them is here: terms get their numbers, postings are
-//! written, and a [`Cursor`] reads them. Another form of index changes this file and the tables
-//! `audit_term` and `audit_posting`, nothing else.
+//! The newest events are in the [tail](crate::tail), which is looked through. When that has grown,
+//! it becomes a [segment](crate::segment); and when there are many small segments, they become a
+//! larger one. So each event is written into the index a few times in its life, each time together
+//! with thousands of others, and a page reads a few rows of each segment that it comes to.
+//!
+//! All of it is done in the transaction of the append, and nothing is kept in memory between two.
 
-use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
-use audit_core::index::{Cursor, Index, Term};
+use audit_core::index::{Index, Lookup};
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
-use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
+use rusqlite::Connection;
 
-use crate::error::sqlite;
+use crate::segment::{self, Parts, Segment};
+use crate::tail::{self, Entry};
+use crate::terms::{TermHasher, TermKey};
 
-/// The numbers of the terms met lately, so that most need no look-up.
-#[derive(Debug, Default)]
-pub(crate) struct TermIds {
-    known: HashMap<(i64, Term), i64>,
-    bytes: usize,
+/// How events are indexed.
+#[derive(Clone, Debug)]
+pub(crate) struct Indexing {
+    pub(crate) hasher: TermHasher,
+    /// So many events make a segment.
+    pub(crate) segment: u64,
 }
 
-/// What the numbers known may take, reckoned at the length of each term and this much more.
-const KNOWN_BYTES: usize = 16 << 20;
-const ENTRY_BYTES: usize = 96;
+/// So many events of a log are looked through at most.
+pub(crate) const SEGMENT: u64 = 512;
+/// Segments are merged when together they have so many times the events of one.
+const FAN_OUT: u64 = 8;
+/// So often: then a segment stays.
+const MERGES: u32 = 3;
 
-/// The statement that finds the number of a term.
-pub(crate) const FIND_TERM: &str =
-    "SELECT id FROM audit_term WHERE log = ?1 AND tag = ?2 AND value = ?3";
+/// What the index has of a log, and what it is to have.
+pub(crate) struct Growth {
+    pub(crate) log: i64,
+    /// So many events are in segments.
+    pub(crate) indexed: Sequence,
+    /// The number of the first new event.
+    pub(crate) first: Sequence,
+    /// The new events.
+    pub(crate) entries: Vec<Entry>,
+}
 
-impl TermIds {
-    /// The number of a term of one log, which it is given now if it has none.
-    pub(crate) fn id_or_new(
-        &mut self,
-        connection: &Connection,
-        log: i64,
-        term: Term,
-    ) -> Result<i64> {
-        let key = (log, term);
-        if let Some(id) = self.known.get(&key) {
-            return Ok(*id);
+impl Growth {
+    /// Writes the new events into the index, and returns how many are in segments then.
+    pub(crate) fn write(self, connection: &Connection, indexing: &Indexing) -> Result<Sequence> {
+        let Self { log, indexed, first, entries } = self;
+        let old = first.previous();
+        let unindexed = old.get() - indexed.get() + entries.len() as u64;
+        if unindexed < indexing.segment {
+            tail::extend(connection, log, indexed, first, &entries)?;
+            return Ok(indexed);
         }
-        let id = match find_term(connection, log, &key.1)? {
-            Some(id) => id,
-            None => insert_term(connection, log, &key.1)?,
-        };
-        if self.bytes >= KNOWN_BYTES {
-            self.clear();
+        let mut all = tail::read(connection, log, indexed, old)?;
+        tail::clear(connection, log, indexed, old)?;
+        all.extend(entries);
+        segment::write(connection, log, indexed.next(), &all)?;
+        let segments = segment::directory(connection, log)?;
+        let mut run = to_merge(&segments, indexing.segment).to_vec();
+        if !run.is_empty() {
+            run.reverse();
+            segment::merge(connection, log, &run)?;
         }
-        self.bytes += ENTRY_BYTES + key.1.value().len();
-        self.known.insert(key, id);
-        Ok(id)
-    }
-
-    /// Forgets every number: a transaction that gave some was undone, or another process wrote.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        Sequence::new(indexed.get() + all.len() as u64)
     }
 }
 
-fn find_term(connection: &Connection, log: i64, term: &Term) -> Result<Option<i64>> {
-    let find = || {
-        connection
-            .prepare_cached(FIND_TERM)?
-            .query_row(params![log, term.tag(), term.value()], |row| row.get(0))
-            .optional()
-    };
-    find().map_err(sqlite("finding a term"))
-}
-
-fn insert_term(connection: &Connection, log: i64, term: &Term) -> Result<i64> {
-    let insert = || {
-        connection
-            .prepare_cached("INSERT INTO audit_term (log, tag, value) VALUES (?1, ?2, ?3)")?
-            .insert(params![log, term.tag(), term.value()])
-    };
-    insert().map_err(sqlite("writing a term"))
-}
-
-/// The postings of a transaction, written in one go.
-#[derive(Default)]
-pub(crate) struct Postings {
-    entries: Vec<(i64, Timestamp, Sequence)>,
-}
-
-impl Postings {
-    /// Adds the event at `position` to the list of `term`.
-    pub(crate) fn add(&mut self, term: i64, position: Position) {
-        self.entries.push((term, position.occurred_at, position.sequence));
+/// The segments, of those given the last first, that are to become one: the longest run of small
+/// ones that together make a larger.
+fn to_merge(segments: &[Segment], least: u64) -> &[Segment] {
+    let mut run = &segments[..0];
+    let mut size = least;
+    for _ in 0..MERGES {
+        size *= FAN_OUT;
+        let small = segments.iter().take_while(|s| u64::from(s.len()) < size);
+        let (count, events) = small.fold((0, 0), |(n, sum), s| (n + 1, sum + u64::from(s.len())));
+        if events >= size {
+            run = &segments[..count];
+        }
     }
-
-    /// Writes them in the order of their key, so that neighbours go to one page.
-    pub(crate) fn write(mut self, connection: &Connection) -> Result<()> {
-        self.entries.sort_unstable();
-        let write = || {
-            let mut insert = connection.prepare_cached(
-                "INSERT INTO audit_posting (term, occurred_at, sequence) VALUES (?1, ?2, ?3)",
-            )?;
-            for (term, occurred_at, sequence) in &self.entries {
-                insert.execute(params![*term, occurred_at.as_micros(), sequence.as_i64()])?;
-            }
-            Ok(())
-        };
-        write().map_err(sqlite("writing the index"))
-    }
+    run
 }
 
-/// The lists of one log, as one connection sees them.
+/// The index of one log, as one snapshot of the file has it.
 pub(crate) struct LogIndex<'c> {
     pub(crate) connection: &'c Connection,
+    pub(crate) indexing: &'c Indexing,
     pub(crate) log: i64,
+    /// So many events the log has.
+    pub(crate) size: Sequence,
+    /// So many of them are in segments.
+    pub(crate) indexed: Sequence,
+}
+
+impl<'c> LogIndex<'c> {
+    fn in_tail(&self, groups: &[Vec<TermKey>], lookup: &Lookup) -> Result<Vec<Position>> {
+        if lookup.bound <= self.indexed {
+            return Ok(Vec::new());
+        }
+        tail::find(self.connection, self.log, (self.indexed, self.size), groups, lookup)
+    }
+
+    /// The segments that can hold what is wanted, the last first.
+    fn segments(&self, lookup: &Lookup) -> Result<Vec<Segment>> {
+        let mut segments = segment::directory(self.connection, self.log)?;
+        segments.retain(|segment| segment.is_within(lookup));
+        Ok(segments)
+    }
 }
 
 impl<'c> Index for LogIndex<'c> {
-    type Cursor<'a>
-        = PostingCursor<'c>
+    type Found<'a>
+        = Found<'c>
     where
         Self: 'a;
 
-    fn cursor(&self, term: &Term, order: Order, bound: Sequence) -> Result<PostingCursor<'c>> {
-        let open = |term| {
-            let statement = self
-                .connection
-                .prepare_cached(seek_sql(order))
-                .map_err(sqlite("opening a list"))?;
-            Ok(List { statement, term })
-        };
-        let list = find_term(self.connection, self.log, term)?.map(open).transpose()?;
-        let (read, at, taken) = (Vec::new(), 0, 0);
-        Ok(PostingCursor { list, order, bound, read, at, taken, block: FIRST_BLOCK })
-    }
-
-    fn count(
-        &self,
-        term: &Term,
-        first: Timestamp,
-        last: Timestamp,
-        bound: Sequence,
-    ) -> Result<u64> {
-        let Some(term) = find_term(self.connection, self.log, term)? else { return Ok(0) };
-        let count = || {
-            self.connection.prepare_cached(COUNT)?.query_row(
-                params![term, first.as_micros(), last.as_micros(), bound.as_i64()],
-                |row| row.get(0),
-            )
-        };
-        let count: i64 = count().map_err(sqlite("counting a list"))?;
-        Ok(count.unsigned_abs()) // never negative
-    }
-}
-
-/// The statement that counts a run of a list.
-pub(crate) const COUNT: &str = "SELECT count(*) FROM audit_posting
-     WHERE term = ?1 AND occurred_at BETWEEN ?2 AND ?3 AND sequence <= ?4";
-
-/// The statement that reads a block of a list in `order`, from a position on.
-pub(crate) fn seek_sql(order: Order) -> &'static str {
-    match order {
-        Order::NewestFirst => {
-            "SELECT occurred_at, sequence FROM audit_posting
-             WHERE term = ?1 AND (occurred_at, sequence) <= (?2, ?3) AND sequence <= ?4
-             ORDER BY occurred_at DESC, sequence DESC LIMIT ?5"
-        }
-        Order::OldestFirst => {
-            "SELECT occurred_at, sequence FROM audit_posting
-             WHERE term = ?1 AND (occurred_at, sequence) >= (?2, ?3) AND sequence <= ?4
-             ORDER BY occurred_at, sequence LIMIT ?5"
-        }
-        // The time is given too, so that all three take the same parameters.
-        Order::Sequence => {
-            "SELECT occurred_at, sequence FROM audit_posting INDEXED BY audit_posting_by_sequence
-             WHERE term = ?1 AND ?2 IS NOT NULL AND sequence >= ?3 AND sequence <= ?4
-             ORDER BY sequence LIMIT ?5"
-        }
-    }
-}
-
-/// A reader of one list. It reads in blocks, which grow while most of each is taken, and shrink
-/// while most is leaped over: a leap costs little, a long run of neighbours few statements.
-pub(crate) struct PostingCursor<'c> {
-    /// `None` where no event has the term.
-    list: Option<List<'c>>,
-    order: Order,
-    bound: Sequence,
-    read: Vec<Position>,
-    at: usize,
-    /// How many positions of the block were returned.
-    taken: usize,
-    block: usize,
-}
-
-struct List<'c> {
-    statement: CachedStatement<'c>,
-    term: i64,
-}
-
-const LEAST_BLOCK: usize = 4;
-const FIRST_BLOCK: usize = 64;
-const LAST_BLOCK: usize = 1_024;
-
-impl Cursor for PostingCursor<'_> {
-    fn seek(&mut self, from: Position) -> Result<Option<Position>> {
-        let unread = self.read.get(self.at..).unwrap_or_default();
-        self.at += unread.partition_point(|p| self.order.compare(p, &from).is_lt());
-        if self.at == self.read.len() {
-            self.read_block(from)?;
-        }
-        self.taken += 1;
-        Ok(self.read.get(self.at).copied())
-    }
-}
-
-impl PostingCursor<'_> {
-    fn read_block(&mut self, from: Position) -> Result<()> {
-        let Some(List { statement, term }) = &mut self.list else { return Ok(()) };
-        if !self.read.is_empty() {
-            self.block = if self.taken * 2 > self.read.len() {
-                (self.block * 2).min(LAST_BLOCK)
-            } else {
-                (self.block / 4).max(LEAST_BLOCK)
-            };
-        }
-        self.read.clear();
-        (self.at, self.taken) = (0, 0);
-        let (occurred_at, sequence) = (from.occurred_at.as_micros(), from.sequence.as_i64());
-        let block = i64::try_from(self.block).unwrap_or(i64::MAX);
-        let mut read = || {
-            let given = params![*term, occurred_at, sequence, self.bound.as_i64(), block];
-            let mut rows = statement.query(given)?;
-            while let Some(row) = rows.next()? {
-                self.read.push(position(row)?);
+    fn find(&self, lookup: Lookup) -> Result<Found<'c>> {
+        let groups = self.indexing.hasher.groups(&lookup.groups);
+        if lookup.order != Order::Sequence {
+            let tail = self.in_tail(&groups, &lookup)?;
+            let mut waiting = self.segments(&lookup)?;
+            let order = lookup.order;
+            waiting.sort_by(|a, b| order.compare(&b.edge(order), &a.edge(order)));
+            let mut open = Vec::new();
+            let mut tail = tail.into_iter();
+            if let Some(head) = tail.next() {
+                open.push(Open { head, rest: Rest::Tail(tail) });
             }
-            Ok(())
-        };
-        read().map_err(sqlite("reading a list"))?;
-        Ok(())
+            let parts = Parts::open(self.connection)?;
+            return Ok(Found::ByTime(ByTime { parts, groups, lookup, waiting, open }));
+        }
+        let after = lookup.after.map_or(0, |after| after.sequence.get());
+        if groups.is_empty() && lookup.earliest == Timestamp::MIN && lookup.latest == Timestamp::MAX
+        {
+            return Ok(Found::All(after + 1..=lookup.bound.get()));
+        }
+        let tail = self.in_tail(&groups, &lookup)?.into_iter();
+        let waiting = self.segments(&lookup)?;
+        let parts = Parts::open(self.connection)?;
+        let walk = BySequence { parts, groups, lookup, waiting, current: Current::None, tail };
+        Ok(Found::BySequence(walk))
+    }
+
+    fn count(&self, lookup: Lookup) -> Result<u64> {
+        let groups = self.indexing.hasher.groups(&lookup.groups);
+        let mut parts = Parts::open(self.connection)?;
+        let mut count = self.in_tail(&groups, &lookup)?.len() as u64;
+        for segment in self.segments(&lookup)? {
+            count += parts.count(&segment, &groups, &lookup)?;
+        }
+        Ok(count)
     }
 }
 
-fn position(row: &Row<'_>) -> rusqlite::Result<Position> {
-    let out_of_range = |column| {
-        move |error| {
-            let kind = rusqlite::types::Type::Integer;
-            rusqlite::Error::FromSqlConversionFailure(column, kind, Box::new(error))
+/// The events found, in the order that was asked for.
+pub(crate) enum Found<'c> {
+    /// Every event, by sequence.
+    All(RangeInclusive<u64>),
+    ByTime(ByTime<'c>),
+    BySequence(BySequence<'c>),
+}
+
+impl Iterator for Found<'_> {
+    type Item = Result<Sequence>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::All(numbers) => numbers.next().map(Sequence::new),
+            Self::ByTime(walk) => walk.advance().transpose(),
+            Self::BySequence(walk) => walk.advance().transpose(),
         }
-    };
-    Ok(Position {
-        occurred_at: Timestamp::from_micros(row.get(0)?).map_err(out_of_range(0))?,
-        sequence: Sequence::try_from(row.get::<_, i64>(1)?).map_err(out_of_range(1))?,
-    })
+    }
+}
+
+/// A walk by time: the tail and the segments side by side, each opened when the walk comes to it.
+pub(crate) struct ByTime<'c> {
+    parts: Parts<'c>,
+    groups: Vec<Vec<TermKey>>,
+    lookup: Lookup,
+    /// The segments not come to yet, the next one last.
+    waiting: Vec<Segment>,
+    open: Vec<Open>,
+}
+
+struct Open {
+    head: Position,
+    rest: Rest,
+}
+
+enum Rest {
+    Tail(std::vec::IntoIter<Position>),
+    Segment(Segment, roaring::bitmap::IntoIter),
+}
+
+impl ByTime<'_> {
+    fn advance(&mut self) -> Result<Option<Sequence>> {
+        let order = self.lookup.order;
+        loop {
+            let heads = self.open.iter().enumerate();
+            let next = heads.min_by(|(_, a), (_, b)| order.compare(&a.head, &b.head));
+            let next = next.map(|(index, open)| (index, open.head));
+            let comes_first = |segment: &mut Segment| {
+                next.is_none_or(|(_, head)| order.compare(&segment.edge(order), &head).is_lt())
+            };
+            if let Some(segment) = self.waiting.pop_if(comes_first) {
+                let ranks = self.parts.find(&segment, &self.groups, &self.lookup)?;
+                let mut rest = Rest::Segment(segment, ranks.into_iter());
+                if let Some(head) = rest.advance(&mut self.parts, &self.lookup)? {
+                    self.open.push(Open { head, rest });
+                }
+                continue;
+            }
+            let Some((index, head)) = next else { return Ok(None) };
+            let open = &mut self.open[index];
+            match open.rest.advance(&mut self.parts, &self.lookup)? {
+                Some(head) => open.head = head,
+                None => {
+                    self.open.swap_remove(index);
+                }
+            }
+            return Ok(Some(head.sequence));
+        }
+    }
+}
+
+impl Rest {
+    fn advance(&mut self, parts: &mut Parts<'_>, lookup: &Lookup) -> Result<Option<Position>> {
+        match self {
+            Self::Tail(positions) => Ok(positions.next()),
+            Self::Segment(segment, ranks) => loop {
+                let rank = match lookup.order {
+                    Order::NewestFirst => ranks.next_back(),
+                    _ => ranks.next(),
+                };
+                let Some(rank) = rank else { return Ok(None) };
+                let position = parts.position(segment, rank)?;
+                if position.sequence <= lookup.bound {
+                    return Ok(Some(position));
+                }
+            },
+        }
+    }
+}
+
+/// A walk by sequence: one segment after the other, then the tail.
+pub(crate) struct BySequence<'c> {
+    parts: Parts<'c>,
+    groups: Vec<Vec<TermKey>>,
+    lookup: Lookup,
+    /// The segments not come to yet, the next one last.
+    waiting: Vec<Segment>,
+    current: Current,
+    tail: std::vec::IntoIter<Position>,
+}
+
+/// What is found in the segment come to.
+enum Current {
+    None,
+    /// A few events, by sequence.
+    Few(std::vec::IntoIter<Sequence>),
+    /// So many, by rank, that the next is never far: each event in turn is looked up.
+    Many {
+        segment: Segment,
+        ranks: roaring::RoaringBitmap,
+        next: Sequence,
+    },
+}
+
+/// Up to so many are sorted, rather than each event looked up.
+const FEW: u64 = 256;
+
+impl BySequence<'_> {
+    fn advance(&mut self) -> Result<Option<Sequence>> {
+        loop {
+            match &mut self.current {
+                Current::None => {}
+                Current::Few(few) => {
+                    if let Some(sequence) = few.next() {
+                        return Ok(Some(sequence));
+                    }
+                }
+                Current::Many { segment, ranks, next } => {
+                    while *next <= segment.last.min(self.lookup.bound) {
+                        let sequence = *next;
+                        *next = sequence.next();
+                        if ranks.contains(self.parts.rank(segment, sequence)?) {
+                            return Ok(Some(sequence));
+                        }
+                    }
+                }
+            }
+            let Some(segment) = self.waiting.pop() else {
+                return Ok(self.tail.next().map(|position| position.sequence));
+            };
+            self.current = self.enter(segment)?;
+        }
+    }
+
+    fn enter(&mut self, segment: Segment) -> Result<Current> {
+        let ranks = self.parts.find(&segment, &self.groups, &self.lookup)?;
+        if ranks.len() > FEW {
+            let after = self.lookup.after.map_or(Sequence::ZERO, |after| after.sequence);
+            let next = after.next().max(segment.first);
+            return Ok(Current::Many { segment, ranks, next });
+        }
+        let mut few = Vec::new();
+        for rank in ranks {
+            let position = self.parts.position(&segment, rank)?;
+            if self.lookup.reaches(&position) {
+                few.push(position.sequence);
+            }
+        }
+        few.sort_unstable();
+        Ok(Current::Few(few.into_iter()))
+    }
 }

@@ -32,7 +32,11 @@
 //! | `append.rs` | the write transaction: what an append writes |
 //! | `writer.rs` | the one thread that writes, and commits for many at once |
 //! | `read.rs` | how scans are answered, and the threads that do it |
-//! | `index.rs` | the lists through which events are found |
+//! | `index.rs` | how events are found by their terms |
+//! | `tail.rs` | the newest events, looked through |
+//! | `segment.rs` | the others: a run of events, indexed once and for all |
+//! | `list.rs` | the events of a segment that have one term |
+//! | `terms.rs` | terms as keys of a fixed length |
 //! | `organizations.rs` | the tenants |
 //! | `watch.rs` | how a waiting feed learns of what other processes append |
 //! | `error.rs` | SQLite's errors in the terms of the library |
@@ -40,11 +44,17 @@
 mod append;
 mod error;
 mod index;
+mod list;
 mod organizations;
 #[cfg(test)]
 mod plans;
 mod read;
 mod schema;
+mod segment;
+#[cfg(test)]
+mod small_segments;
+mod tail;
+mod terms;
 mod watch;
 mod writer;
 
@@ -60,6 +70,7 @@ use audit_core::{
 };
 
 pub use crate::append::append_in;
+use crate::index::Indexing;
 use crate::read::Readers;
 use crate::watch::Watch;
 use crate::writer::Writer;
@@ -76,6 +87,7 @@ pub struct SqliteStore {
 #[derive(Debug)]
 struct Shared {
     keys: TokenKeys,
+    indexing: Indexing,
     // In the order in which they close: the writer last, so that it leaves one whole file.
     watch: Watch,
     readers: Readers,
@@ -96,12 +108,19 @@ pub struct SqliteOptions {
     busy_timeout: Duration,
     readers: usize,
     token_keys: Option<TokenKeys>,
+    /// See [`Indexing::segment`].
+    segment: u64,
 }
 
 impl Default for SqliteOptions {
     /// A time-out of 30 seconds, four readers, and the key that the file holds.
     fn default() -> Self {
-        Self { busy_timeout: Duration::from_secs(30), readers: 4, token_keys: None }
+        Self {
+            busy_timeout: Duration::from_secs(30),
+            readers: 4,
+            token_keys: None,
+            segment: index::SEGMENT,
+        }
     }
 }
 
@@ -151,11 +170,12 @@ impl SqliteStore {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
         };
+        let indexing = Indexing { segment: options.segment, ..schema::indexing(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
-        let writer = Writer::start(connection, &path, timeout, watch.appended())?;
+        let writer = Writer::start(connection, &path, timeout, indexing.clone(), watch.appended())?;
         let readers = Readers::start(&path, options.readers, timeout)?;
-        Ok(Self { shared: Arc::new(Shared { keys, watch, readers, writer }) })
+        Ok(Self { shared: Arc::new(Shared { keys, indexing, watch, readers, writer }) })
     }
 }
 
@@ -182,7 +202,8 @@ impl AuditStore for SqliteStore {
     }
 
     async fn scan(&self, scan: Scan) -> Result<Slice> {
-        self.shared.readers.read(move |snapshot| snapshot.slice(&scan)).await?.open()
+        let indexing = self.shared.indexing.clone();
+        self.shared.readers.read(move |snapshot| snapshot.slice(&indexing, &scan)).await?.open()
     }
 
     async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {

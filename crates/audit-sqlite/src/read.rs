@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use audit_core::index::{Selection, select};
 use audit_core::{
-    AuditEvent, Error, EventId, Head, Log, PersonalPart, Result, Scan, Sequence, Slice,
+    AuditEvent, Error, ErrorKind, EventId, Head, Log, PersonalPart, Result, Scan, Sequence, Slice,
     StoredEvent, Timestamp, Total,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
@@ -15,7 +15,7 @@ use futures_channel::oneshot;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
-use crate::index::LogIndex;
+use crate::index::{Indexing, LogIndex};
 use crate::schema;
 
 /// The threads that read, each on its own connection. They end when this is dropped.
@@ -103,27 +103,29 @@ impl<'c> Snapshot<'c> {
     }
 
     pub(crate) fn head(&self, log: Log) -> Result<Head> {
-        Ok(head_row(&self.connection, log)?.map(|(_, head)| head).unwrap_or_default())
+        Ok(log_row(&self.connection, log)?.map(|row| row.head).unwrap_or_default())
     }
 
     pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        let found = match head_row(&self.connection, log)? {
-            Some((log, _)) => event_by_id(&self.connection, log, id)?,
+        let found = match log_row(&self.connection, log)? {
+            Some(row) => event_by_id(&self.connection, row.id, id)?,
             None => None,
         };
         found.ok_or_else(|| Error::not_found("event"))
     }
 
-    pub(crate) fn slice(&self, scan: &Scan) -> Result<StoredSlice> {
-        let Some((log, head)) = head_row(&self.connection, scan.log)? else {
+    pub(crate) fn slice(&self, indexing: &Indexing, scan: &Scan) -> Result<StoredSlice> {
+        let Some(row) = log_row(&self.connection, scan.log)? else {
             let bound = scan.bound_within(Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
             return Ok(StoredSlice { events: Vec::new(), more: false, total, bound });
         };
+        let LogRow { id: log, head, indexed } = row;
         let bound = scan.bound_within(head)?;
-        let index = LogIndex { connection: &self.connection, log };
+        let connection = &self.connection;
+        let index = LogIndex { connection, indexing, log, size: head.size, indexed };
         let Selection { sequences, more, total } = select(&index, scan, bound)?;
-        let event = |sequence| event_at(&self.connection, log, sequence);
+        let event = |sequence| event_at(connection, log, sequence);
         let events = sequences.into_iter().map(event).collect::<Result<_>>()?;
         Ok(StoredSlice { events, more, total, bound })
     }
@@ -145,8 +147,9 @@ impl StoredSlice {
     }
 }
 
-/// The statement that reads the end of a log.
-pub(crate) const HEAD: &str = "SELECT id, size, recorded_at FROM audit_log WHERE name = ?1";
+/// The statement that reads what is kept of a log.
+pub(crate) const READ_LOG: &str =
+    "SELECT id, size, recorded_at, indexed FROM audit_log WHERE name = ?1";
 /// The statement that finds an event by its id.
 pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
@@ -154,21 +157,37 @@ pub(crate) const FIND_EVENT: &str =
 pub(crate) const READ_EVENT: &str =
     "SELECT record, salt, personal FROM audit_event WHERE place = ?1";
 
-/// The number and the end of `log`; `None` while it has no events.
-pub(crate) fn head_row(connection: &Connection, log: Log) -> Result<Option<(i64, Head)>> {
+/// What is kept of a log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogRow {
+    /// The log's number.
+    pub(crate) id: i64,
+    pub(crate) head: Head,
+    /// So many of its events are in segments of the index.
+    pub(crate) indexed: Sequence,
+}
+
+/// The row of `log`; `None` while it has no events.
+pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow>> {
     let query = || {
         connection
-            .prepare_cached(HEAD)?
-            .query_row([log.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .prepare_cached(READ_LOG)?
+            .query_row([log.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
             .optional()
     };
-    let row: Option<(i64, i64, i64)> = query().map_err(sqlite("reading the end of a log"))?;
-    row.map(|(id, size, recorded_at)| {
+    let row: Option<(i64, i64, i64, i64)> = query().map_err(sqlite("reading the end of a log"))?;
+    row.map(|(id, size, recorded_at, indexed)| {
         let head = Head {
             size: Sequence::try_from(size).map_err(damaged)?,
             recorded_at: Timestamp::from_micros(recorded_at).map_err(damaged)?,
         };
-        Ok((id, head))
+        let indexed = Sequence::try_from(indexed).map_err(damaged)?;
+        if indexed > head.size {
+            return Err(damaged(Error::new(ErrorKind::Corrupt)));
+        }
+        Ok(LogRow { id, head, indexed })
     })
     .transpose()
 }
@@ -192,7 +211,11 @@ pub(crate) fn event_by_id(
 }
 
 /// The event of that sequence, which the log must hold.
-fn event_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<StoredEvent> {
+pub(crate) fn event_at(
+    connection: &Connection,
+    log: i64,
+    sequence: Sequence,
+) -> Result<StoredEvent> {
     let place = schema::place(log, sequence).map_err(damaged)?;
     let query = || {
         connection.prepare_cached(READ_EVENT)?.query_row([place], |row| {

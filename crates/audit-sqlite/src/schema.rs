@@ -5,29 +5,37 @@
 //! | `audit_store` | a fact about the store: its version, the secret of its tokens | `name` |
 //! | `audit_log` | a log, with its end | `id`, a small number |
 //! | `audit_event` | an event in its stored form | `place`: the log and the sequence in one number |
-//! | `audit_event_id` | an event id | log, id |
-//! | `audit_term` | a term of the index, for example one actor of one log | `id`, a small number |
-//! | `audit_posting` | an event that has a term | term, then by time, and term, then by sequence |
+//! | `audit_event_id` | an event id | id, log |
+//! | `audit_tail` | some of the newest events, with their terms | `place` of the first |
+//! | `audit_segment` | a segment of the index | `id`; log and first sequence |
+//! | `audit_part` | a part of a segment | the segment and the part in one number |
 //! | `audit_organization` | a tenant; without a body once deleted | `id` |
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use audit_core::index::Term;
 use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
 use rusqlite::{
     Connection, MAIN_DB, OpenFlags, OptionalExtension as _, TransactionBehavior, params,
 };
 
-use crate::error::sqlite;
+use crate::error::{damaged, sqlite};
+use crate::index::{Growth, Indexing, SEGMENT};
+use crate::read::event_at;
+use crate::tail::Entry;
+use crate::terms::TermHasher;
 
 /// The version of the tables that this library writes: the number of [`MIGRATIONS`].
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Older versions of SQLite can lose what they committed when a WAL is reset.
 const LEAST_SQLITE: i32 = 3_051_003;
 
 /// The steps from one version to the next: the first makes the tables in an empty file.
-const MIGRATIONS: &[&str] = &["CREATE TABLE audit_store (
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+
+const VERSION_1: &str = "CREATE TABLE audit_store (
          name TEXT PRIMARY KEY,
          value ANY NOT NULL
      ) STRICT, WITHOUT ROWID;
@@ -66,7 +74,40 @@ const MIGRATIONS: &[&str] = &["CREATE TABLE audit_store (
      CREATE TABLE audit_organization (
          id BLOB PRIMARY KEY,
          body BLOB
-     ) STRICT, WITHOUT ROWID;"];
+     ) STRICT, WITHOUT ROWID;";
+
+/// Another index; and event ids first by id, so that new ones, which rise with time, lie side by
+/// side whatever their logs.
+const VERSION_2: &str = "DROP TABLE audit_term;
+     DROP TABLE audit_posting;
+     ALTER TABLE audit_log ADD COLUMN indexed INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE audit_event_id RENAME TO audit_event_id_1;
+     CREATE TABLE audit_event_id (
+         id BLOB NOT NULL,
+         log INTEGER NOT NULL,
+         sequence INTEGER NOT NULL,
+         PRIMARY KEY (id, log)
+     ) STRICT, WITHOUT ROWID;
+     INSERT INTO audit_event_id SELECT id, log, sequence FROM audit_event_id_1 ORDER BY id, log;
+     DROP TABLE audit_event_id_1;
+     CREATE TABLE audit_tail (
+         place INTEGER PRIMARY KEY,
+         data BLOB NOT NULL
+     ) STRICT;
+     CREATE TABLE audit_segment (
+         id INTEGER PRIMARY KEY,
+         log INTEGER NOT NULL,
+         first INTEGER NOT NULL,
+         last INTEGER NOT NULL,
+         earliest INTEGER NOT NULL,
+         latest INTEGER NOT NULL,
+         bucket_bits INTEGER NOT NULL,
+         UNIQUE (log, first)
+     ) STRICT;
+     CREATE TABLE audit_part (
+         id INTEGER PRIMARY KEY,
+         data BLOB NOT NULL
+     ) STRICT;";
 
 /// The bits of a place that hold the sequence: 2^40 events a log, 2^23 logs a file.
 const SEQUENCE_BITS: u32 = 40;
@@ -79,6 +120,11 @@ pub(crate) fn place(log: i64, sequence: Sequence) -> Result<i64> {
         return Err(error.with_context("a file holds 2^23 logs of 2^40 events"));
     }
     Ok(log << SEQUENCE_BITS | sequence.as_i64())
+}
+
+/// The sequence of an event that stands at `place`.
+pub(crate) fn sequence_of(place: i64) -> Result<Sequence> {
+    Sequence::try_from(place & ((1 << SEQUENCE_BITS) - 1)).map_err(damaged)
 }
 
 /// Opens the file for writing, and makes or migrates the tables.
@@ -201,12 +247,53 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     if done == 0 {
         put(&transaction, TOKEN_SECRET, &TokenKeys::generate_secret()?)?;
     }
+    if done < 2 {
+        put(&transaction, INDEX_SECRET, &TermHasher::generate_secret()?)?;
+        index_events(&transaction)?;
+    }
     put(&transaction, SCHEMA_VERSION, &VERSION)?;
     transaction.commit().map_err(sqlite(context))
 }
 
+/// Indexes the events of a file that has no index.
+fn index_events(connection: &Connection) -> Result<()> {
+    let indexing = indexing(connection)?;
+    let logs = || {
+        let mut statement = connection.prepare("SELECT id, size FROM audit_log")?;
+        let logs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        logs.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
+    };
+    for (log, size) in logs().map_err(sqlite("reading the logs"))? {
+        index_log(connection, log, Sequence::try_from(size).map_err(damaged)?, &indexing)?;
+    }
+    Ok(())
+}
+
+fn index_log(connection: &Connection, log: i64, size: Sequence, indexing: &Indexing) -> Result<()> {
+    /// Events at a time.
+    const SLICE: u64 = 8_192;
+    let mut indexed = Sequence::ZERO;
+    let mut first = Sequence::ZERO.next();
+    while first <= size {
+        let last = size.get().min(first.get() + SLICE - 1);
+        let mut entries = Vec::new();
+        for sequence in first.get()..=last {
+            let event = event_at(connection, log, Sequence::new(sequence)?)?.open()?;
+            let keys = indexing.hasher.keys(&Term::of_stored(&event));
+            entries.push(Entry { occurred_at: event.occurred_at, keys });
+        }
+        indexed = Growth { log, indexed, first, entries }.write(connection, indexing)?;
+        first = Sequence::new(last + 1)?;
+    }
+    connection
+        .execute("UPDATE audit_log SET indexed = ?2 WHERE id = ?1", [log, indexed.as_i64()])
+        .map_err(sqlite("writing the end of a log"))?;
+    Ok(())
+}
+
 const SCHEMA_VERSION: &str = "schema_version";
 const TOKEN_SECRET: &str = "token_secret";
+const INDEX_SECRET: &str = "index_secret";
 
 /// The version of the tables in the file; `None` if it has none.
 fn version(connection: &Connection) -> Result<Option<i64>> {
@@ -232,6 +319,14 @@ pub(crate) fn require_current(connection: &Connection) -> Result<()> {
 pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
     fact(connection, TOKEN_SECRET)?
         .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the token secret is missing"))
+}
+
+/// How events are indexed, with the secret made with the tables.
+pub(crate) fn indexing(connection: &Connection) -> Result<Indexing> {
+    let secret: Option<[u8; 16]> = fact(connection, INDEX_SECRET)?;
+    let missing = || Error::new(ErrorKind::Corrupt).with_context("the index secret is missing");
+    let hasher = TermHasher::new(&secret.ok_or_else(missing)?);
+    Ok(Indexing { hasher, segment: SEGMENT })
 }
 
 fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {

@@ -15,7 +15,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::WriteTransaction;
 use crate::error::{closed, sqlite, thread as thread_error};
-use crate::index::TermIds;
+use crate::index::Indexing;
 use crate::schema::{deadline, retry_busy};
 
 /// The handle of the writing thread, which ends, with all that waits done, when it is dropped.
@@ -63,19 +63,14 @@ impl Writer {
         connection: Connection,
         path: &Path,
         busy_timeout: Duration,
+        indexing: Indexing,
         appended: Arc<Event>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
-        let mut state = State {
-            connection,
-            terms: TermIds::default(),
-            version: 0,
-            wal: wal.into(),
-            checkpoint_at: WAL_BYTES,
-            appended,
-        };
+        let mut state =
+            State { connection, indexing, wal: wal.into(), checkpoint_at: WAL_BYTES, appended };
         let run = move || {
             while let Ok(first) = queue.recv() {
                 state.group(first, &queue);
@@ -125,9 +120,7 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
-    terms: TermIds,
-    /// SQLite's count of what other connections have committed.
-    version: i64,
+    indexing: Indexing,
     wal: PathBuf,
     /// The size of the WAL at which it is next written back.
     checkpoint_at: u64,
@@ -139,9 +132,6 @@ impl State {
     fn group(&mut self, first: Job, queue: &Receiver<Job>) {
         let mut done = Vec::new();
         let outcome = self.transact(first, queue, &mut done);
-        if outcome.is_err() {
-            self.terms.clear();
-        }
         let kind = outcome.as_ref().err().map(Error::kind);
         let mut cause = outcome.err();
         for Done { failure, answer } in done {
@@ -168,18 +158,7 @@ impl State {
                 return Ok(());
             }
         };
-        let version = transaction
-            .pragma_query_value(None, "data_version", |row| row.get(0))
-            .map_err(sqlite("beginning to write"));
-        match version {
-            Ok(version) if version == self.version => {}
-            // Another process may have changed what the numbers mean.
-            version => {
-                self.terms.clear();
-                self.version = version.unwrap_or_default();
-            }
-        }
-        let mut write = WriteTransaction::new(&transaction, &mut self.terms);
+        let mut write = WriteTransaction::new(&transaction, &self.indexing);
         let mut next = Some(first);
         while let Some(job) = next {
             write.dirty = false;

@@ -1,0 +1,35 @@
+//! The promises of every store, on an index whose segments are so small that the few events of a
+//! test fill many, and merge them.
+
+use std::sync::Arc;
+
+use audit_conformance::Harness;
+use audit_core::AuditStore;
+use tempfile::TempDir;
+
+use crate::{SqliteOptions, SqliteStore};
+
+struct File<const SEGMENT: u64>(TempDir);
+
+impl<const SEGMENT: u64> File<SEGMENT> {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl<const SEGMENT: u64> Harness for File<SEGMENT> {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        let options = SqliteOptions { segment: SEGMENT, ..SqliteOptions::default() };
+        Arc::new(SqliteStore::open_with(self.0.path().join("audit.db"), options).unwrap())
+    }
+}
+
+/// Hardly a tail, and all sizes of segments up to the last, within 512 events.
+mod of_one {
+    audit_conformance::suite!(super::File::<1>::new);
+}
+
+/// Tails that are full and empty by turns.
+mod of_three {
+    audit_conformance::suite!(super::File::<3>::new);
+}
