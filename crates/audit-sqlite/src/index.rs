@@ -74,9 +74,9 @@ fn to_merge(segments: &[Segment], least: u64) -> &[Segment] {
     let mut size = least;
     for _ in 0..MERGES {
         size *= FAN_OUT;
-        let small = segments.iter().take_while(|s| u64::from(s.len()) < size);
-        let (count, events) = small.fold((0, 0), |(n, sum), s| (n + 1, sum + u64::from(s.len())));
-        if events >= size {
+        let small = segments.iter().map(Segment::weight).take_while(|weight| *weight < size);
+        let (count, sum) = small.fold((0, 0), |(count, sum), weight| (count + 1, sum + weight));
+        if sum >= size {
             run = &segments[..count];
         }
     }

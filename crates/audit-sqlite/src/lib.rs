@@ -173,7 +173,7 @@ impl SqliteStore {
         let indexing = Indexing { segment: options.segment, ..schema::indexing(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
-        let writer = Writer::start(connection, &path, timeout, indexing.clone(), watch.appended())?;
+        let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
         let readers = Readers::start(&path, options.readers, timeout)?;
         Ok(Self { shared: Arc::new(Shared { keys, indexing, watch, readers, writer }) })
     }

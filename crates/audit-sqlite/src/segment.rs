@@ -91,6 +91,14 @@ impl Segment {
         (self.last.get() - self.first.get() + 1) as u32
     }
 
+    /// How large it is, in events of the usual size: what counts when segments are merged, so that
+    /// a merge is bounded in bytes, too.
+    pub(crate) fn weight(&self) -> u64 {
+        const USUAL_BYTES: u64 = 128;
+        let bytes = (BUCKET_BYTES as u64) << self.bucket_bits;
+        u64::from(self.len()).max(bytes / USUAL_BYTES)
+    }
+
     /// Where a walk by time in `order` first meets it, at the earliest.
     pub(crate) fn edge(&self, order: Order) -> Position {
         match order {
@@ -437,6 +445,9 @@ impl Draft {
 
     /// Adds the next list.
     fn push(&mut self, key: TermKey, ranks: &mut [u32]) -> Result<()> {
+        if self.lists.last().is_some_and(|(last, ..)| *last >= key) {
+            return Err(damaged());
+        }
         if !ranks.is_sorted() {
             ranks.sort_unstable();
         }

@@ -2,8 +2,8 @@
 //! then answers: many callers share the cost of one commit.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use audit_core::{Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use event_listener::Event;
 use futures_channel::oneshot;
+use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::WriteTransaction;
@@ -46,9 +47,12 @@ struct Done {
 const GROUP_EVENTS: usize = 10_000;
 const GROUP_BYTES: usize = 64 << 20;
 
-/// When the WAL has grown by so much, it is written back to the file and begun again.
-const WAL_BYTES: u64 = 16 << 20;
-/// How long the writer waits for readers of the WAL to finish then.
+/// When the WAL has grown by so many pages, it is written back to the file.
+const WRITE_BACK_PAGES: i32 = 4_000;
+/// When it is so long nevertheless, because readers keep it from being begun again, new readers
+/// wait until the old are gone.
+const LONGEST_PAGES: i32 = 8_000;
+/// How long the writer waits for readers then.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for Writer {
@@ -60,17 +64,28 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) fn start(
-        connection: Connection,
-        path: &Path,
+        mut connection: Connection,
         busy_timeout: Duration,
         indexing: Indexing,
         appended: Arc<Event>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
-        let mut state =
-            State { connection, indexing, wal: wal.into(), checkpoint_at: WAL_BYTES, appended };
+        let wal_pages = Arc::new(AtomicI32::new(0));
+        let told = Arc::clone(&wal_pages);
+        let hook = move |_: &mut Wal, pages| {
+            told.store(pages, Ordering::Relaxed);
+            Ok(())
+        };
+        // In the place of SQLite's own, which would write back before the commit is acknowledged.
+        connection.wal_hook(Some(hook)).map_err(sqlite("opening the file"))?;
+        let mut state = State {
+            connection,
+            indexing,
+            wal_pages,
+            written_back: 0,
+            patient_at: LONGEST_PAGES,
+            appended,
+        };
         let run = move || {
             while let Ok(first) = queue.recv() {
                 state.group(first, &queue);
@@ -121,9 +136,12 @@ impl Drop for Writer {
 struct State {
     connection: Connection,
     indexing: Indexing,
-    wal: PathBuf,
-    /// The size of the WAL at which it is next written back.
-    checkpoint_at: u64,
+    /// The pages of the WAL, as of the last commit.
+    wal_pages: Arc<AtomicI32>,
+    /// How many of them had been written back when that was last done.
+    written_back: i32,
+    /// At how many readers are next made to wait.
+    patient_at: i32,
     appended: Arc<Event>,
 }
 
@@ -177,22 +195,30 @@ impl State {
         transaction.commit().map_err(sqlite("committing"))
     }
 
-    /// Keeps the WAL short. SQLite begins it again by itself only when no reader is in it, which
-    /// under load is never; so now and then new readers are kept out until the old are gone.
+    /// Keeps the WAL short. What fails here is tried again later; nothing that was committed
+    /// depends on it.
     fn checkpoint(&mut self) {
-        let size = self.wal.metadata().map_or(0, |wal| wal.len());
-        if size < self.checkpoint_at {
-            return;
+        let pages = self.wal_pages.load(Ordering::Relaxed);
+        if pages < self.written_back {
+            self.written_back = 0; // it was begun again
         }
-        let truncate = || {
-            self.connection.busy_timeout(CHECKPOINT_PATIENCE)?;
-            self.connection
-                .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
-        };
-        // What fails here is tried again later; nothing that was committed depends on it.
-        let is_short = truncate().is_ok_and(|busy| busy == 0);
-        let _ = self.connection.busy_timeout(Duration::ZERO);
-        self.checkpoint_at = if is_short { WAL_BYTES } else { size + WAL_BYTES };
+        if pages >= self.patient_at {
+            // SQLite begins the WAL again by itself only when no reader is in it, which under load
+            // is never.
+            let _ = self.connection.busy_timeout(CHECKPOINT_PATIENCE);
+            let is_short = self.write_back("PRAGMA wal_checkpoint(TRUNCATE)").is_ok_and(|b| b == 0);
+            let _ = self.connection.busy_timeout(Duration::ZERO);
+            self.written_back = if is_short { 0 } else { pages };
+            self.patient_at = if is_short { LONGEST_PAGES } else { pages + LONGEST_PAGES };
+        } else if pages >= self.written_back + WRITE_BACK_PAGES {
+            let _ = self.write_back("PRAGMA wal_checkpoint(PASSIVE)");
+            self.written_back = pages;
+        }
+    }
+
+    /// Returns whether somebody was in the way, as 0 or 1.
+    fn write_back(&self, pragma: &str) -> rusqlite::Result<i64> {
+        self.connection.query_row(pragma, [], |row| row.get(0))
     }
 }
 
