@@ -31,6 +31,19 @@ pub(crate) fn path(source: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_context("finding the file").with_source(source)
 }
 
+/// The library's error for one of the file system's, which it keeps as the source.
+pub(crate) fn io(context: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    use std::io::ErrorKind as Io;
+    move |source| {
+        let kind = match source.kind() {
+            Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => ErrorKind::StorageFull,
+            Io::ReadOnlyFilesystem | Io::PermissionDenied => ErrorKind::ReadOnly,
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind).with_context(context).with_source(source)
+    }
+}
+
 /// What a row holds is not what any version wrote.
 pub(crate) fn damaged(source: Error) -> Error {
     Error::new(ErrorKind::Corrupt).with_context("reading a row").with_source(source)

@@ -38,10 +38,12 @@
 //! | `list.rs` | the events of a segment that have one term |
 //! | `terms.rs` | terms as keys of a fixed length |
 //! | `organizations.rs` | the tenants |
+//! | `backup.rs` | a copy of the file, taken while others write |
 //! | `watch.rs` | how a waiting feed learns of what other processes append |
 //! | `error.rs` | SQLite's errors in the terms of the library |
 
 mod append;
+mod backup;
 mod error;
 mod index;
 mod list;
@@ -176,6 +178,41 @@ impl SqliteStore {
         let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
         let readers = Readers::start(&path, options.readers, timeout)?;
         Ok(Self { shared: Arc::new(Shared { keys, indexing, watch, readers, writer }) })
+    }
+
+    /// Copies the store to a new file at `to`, through SQLite's own backup, while others go on
+    /// reading and writing. The copy holds every append that was acknowledged before the call, and
+    /// is on the disk when this returns; until then nothing is at `to`. It is as private as a new
+    /// store, and holds the secret of the tokens too.
+    ///
+    /// A copy is a store: to restore it, open it. A token whose walk began when the store was
+    /// longer than the copy is then answered with [`Behind`](audit_core::ErrorKind::Behind).
+    ///
+    /// # Errors
+    /// [`Conflict`](audit_core::ErrorKind::Conflict), with the field `to`, if there is a file.
+    /// [`StorageFull`](audit_core::ErrorKind::StorageFull),
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) or
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if the copy cannot be written.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent, Query};
+    /// # use audit_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let at = |name: &str| directory.path().join(name);
+    /// # futures_executor::block_on(async {
+    /// let store = SqliteStore::open(at("audit.db"))?;
+    /// store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+    /// store.backup(at("monday.db")).await?;
+    ///
+    /// let restored = SqliteStore::open(at("monday.db"))?;
+    /// assert_eq!(restored.count(&Query::new(Log::Platform)).await?, 1);
+    /// # Ok::<(), audit_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
+        let to = std::path::absolute(to).map_err(error::path)?;
+        self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
     }
 }
 

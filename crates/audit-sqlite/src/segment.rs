@@ -37,6 +37,9 @@ const TABLE_ENTRY: usize = 16;
 const BUCKET_BYTES: usize = 2_500;
 /// A longer list gets a row of its own.
 const INLINE_BYTES: usize = 1_024;
+/// No segment has more events, or buckets: what tells otherwise is damaged.
+const MOST_EVENTS: u64 = 1 << 22;
+const MOST_BUCKET_BITS: u32 = 20;
 /// The bits of a part's number that tell its place in its segment.
 const PART_BITS: u32 = 24;
 
@@ -76,9 +79,8 @@ impl Segment {
             latest: time(4)?,
             bucket_bits: u32::try_from(get(5)?).map_err(|_| damaged())?,
         };
-        let span = segment.last.get().checked_sub(segment.first.get());
-        match span {
-            Some(span) if span < u64::from(u32::MAX) && segment.bucket_bits < PART_BITS => {
+        match segment.last.get().checked_sub(segment.first.get()) {
+            Some(span) if span < MOST_EVENTS && segment.bucket_bits <= MOST_BUCKET_BITS => {
                 Ok(segment)
             }
             _ => Err(damaged()),
@@ -87,7 +89,7 @@ impl Segment {
 
     /// How many events it has.
     pub(crate) fn len(&self) -> u32 {
-        // A row that tells otherwise is not read.
+        // Within MOST_EVENTS.
         (self.last.get() - self.first.get() + 1) as u32
     }
 
@@ -460,7 +462,7 @@ impl Draft {
     /// Writes it as a segment of `log` that begins with `first`.
     fn write(self, connection: &Connection, log: i64, first: Sequence) -> Result<()> {
         let bytes = self.bytes.len() + self.lists.len() * size_of::<TermKey>();
-        let bucket_bits = (bytes / BUCKET_BYTES).next_power_of_two().ilog2();
+        let bucket_bits = (bytes / BUCKET_BYTES).next_power_of_two().ilog2().min(MOST_BUCKET_BITS);
         let time = |rank: Option<&u32>| rank.map_or(0, |offset| self.times[*offset as usize]);
         let (earliest, latest) = (time(self.order.first()), time(self.order.last()));
         let last = first.as_i64() + self.times.len().cast_signed() as i64 - 1;

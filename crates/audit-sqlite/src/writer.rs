@@ -53,7 +53,7 @@ const WRITE_BACK_PAGES: i32 = 4_000;
 /// wait until the old are gone.
 const LONGEST_PAGES: i32 = 8_000;
 /// How long the writer waits for readers then.
-const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(100);
+const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -209,7 +209,7 @@ impl State {
             let is_short = self.write_back("PRAGMA wal_checkpoint(TRUNCATE)").is_ok_and(|b| b == 0);
             let _ = self.connection.busy_timeout(Duration::ZERO);
             self.written_back = if is_short { 0 } else { pages };
-            self.patient_at = if is_short { LONGEST_PAGES } else { pages + LONGEST_PAGES };
+            self.patient_at = if is_short { LONGEST_PAGES } else { pages + WRITE_BACK_PAGES };
         } else if pages >= self.written_back + WRITE_BACK_PAGES {
             let _ = self.write_back("PRAGMA wal_checkpoint(PASSIVE)");
             self.written_back = pages;

@@ -89,7 +89,8 @@ fn damaged_rows_are_corrupt_and_end_no_read_late() {
         "UPDATE audit_log SET size = -1",
         "UPDATE audit_log SET recorded_at = 9223372036854775807",
         "UPDATE audit_event_id SET sequence = 9223372036854775807",
-        "UPDATE audit_posting SET sequence = 0 WHERE sequence = 1",
+        "UPDATE audit_log SET indexed = 9",
+        "UPDATE audit_tail SET data = x'00'",
         "DELETE FROM audit_event",
     ] {
         let directory = tempfile::tempdir().unwrap();
@@ -205,4 +206,18 @@ fn the_wal_stays_short_while_others_read() {
     });
     // 80 MB were written through it.
     assert!(longest < 60 << 20, "{longest}");
+}
+
+#[test]
+fn a_file_of_a_later_version_is_refused_and_not_touched() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    drop(SqliteStore::open(&path).unwrap());
+    let sql = "UPDATE audit_store SET value = value + 1 WHERE name = 'schema_version'";
+    Connection::open(&path).unwrap().execute(sql, []).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Incompatible, false));
+    assert!(error.to_string().contains("later version"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
 }

@@ -1,134 +1,162 @@
 //! Several processes on one file: they lose nothing, whether they live or are killed.
 //!
-//! This program runs itself as the writers.
+//! This program runs itself as the writers. The long runs, each with a figure at its end:
+//!
+//! ```text
+//! AUDIT_SQLITE_KILLS=200 cargo test --release -p audit-sqlite --test processes killed -- --nocapture
+//! AUDIT_SQLITE_APPENDS=100000 cargo test --release -p audit-sqlite --test processes several -- --nocapture
+//! ```
 
 // What a test cannot set up, it fails for.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-use std::{env, thread};
+mod common;
 
-use audit_core::{Actor, AuditStoreExt, Log, NewEvent, Order, Query};
-use audit_sqlite::SqliteStore;
+use std::collections::BTreeSet;
+use std::env;
+use std::thread;
+use std::time::Duration;
+
+use audit_core::{Actor, AuditStoreExt, Log, NewEvent, Query};
+use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
+use audit_sqlite::{SqliteStore, append_in};
+use common::{assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told};
 use futures_executor::block_on;
-use futures_util::TryStreamExt;
 
 const PROCESSES: usize = 4;
-const TASKS: usize = 8;
-const EVENTS: usize = 25;
+const TASKS: usize = 64;
 
+/// How many appends all of them make, unless the environment variable says otherwise.
+const APPENDS: usize = 2_048;
+const APPENDS_VARIABLE: &str = "AUDIT_SQLITE_APPENDS";
 /// How often a writer is killed, unless the environment variable says otherwise.
 const KILLS: usize = 10;
 const KILLS_VARIABLE: &str = "AUDIT_SQLITE_KILLS";
 
-/// Where a writer writes and how many events each of its tasks records.
-const PATH_VARIABLE: &str = "AUDIT_SQLITE_WRITER_PATH";
+/// How many events each task of a writer records.
 const EVENTS_VARIABLE: &str = "AUDIT_SQLITE_WRITER_EVENTS";
 
 #[test]
 fn several_processes_write_one_log() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
-    let writers: Vec<_> = (0..PROCESSES).map(|_| start(&path, EVENTS)).collect();
+    let events = times(APPENDS_VARIABLE, APPENDS).div_ceil(PROCESSES * TASKS);
+    let start = |_| {
+        let mut command = this_program("writer", &path);
+        command.env(EVENTS_VARIABLE, events.to_string()).spawn().unwrap()
+    };
+    let writers: Vec<_> = (0..PROCESSES).map(start).collect();
     let mut given = BTreeSet::new();
     for mut writer in writers {
-        given.extend(receive(&mut writer));
+        let numbers = told(writer.stdout.take().unwrap());
+        given.extend(numbers.iter().map(|number| number.parse::<u64>().unwrap()));
         assert!(writer.wait().unwrap().success(), "a writer failed");
     }
-    let all = (PROCESSES * TASKS * EVENTS) as u64;
-    assert_eq!(given, (1..=all).collect(), "sequences of the receipts");
-    assert_eq!(recorded(&path), (1..=all).collect::<Vec<_>>(), "sequences in the log");
+    let all = (PROCESSES * TASKS * events) as u64;
+    assert!(given.into_iter().eq(1..=all), "sequences of the receipts");
+    let recorded = recorded(&SqliteStore::open(&path).unwrap(), Log::Platform);
+    assert!(recorded.into_iter().eq(1..=all), "sequences in the log");
+    println!("{PROCESSES} processes of {TASKS} tasks: {all} appends, 0 errors");
 }
 
 #[test]
 fn killed_writers_lose_nothing_acknowledged() {
-    let kills = env::var(KILLS_VARIABLE).map_or(KILLS, |text| text.parse().unwrap());
+    let kills = times(KILLS_VARIABLE, KILLS);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let mut given = BTreeSet::new();
     for kill in 0..kills {
-        let mut writer = start(&path, usize::MAX);
-        let output = writer.stdout.take().unwrap();
-        let reader = thread::spawn(move || acknowledged(output));
-        thread::sleep(Duration::from_millis(30 + 7 * (kill as u64 % 10)));
-        writer.kill().unwrap();
-        writer.wait().unwrap();
-        for sequence in reader.join().unwrap() {
-            assert!(given.insert(sequence), "{sequence} was given twice");
+        let mut command = this_program("writer", &path);
+        command.env(EVENTS_VARIABLE, usize::MAX.to_string());
+        for number in kill_after(command, Duration::from_millis(30 + 7 * (kill as u64 % 10))) {
+            assert!(given.insert(number.parse::<u64>().unwrap()), "{number} was given twice");
         }
     }
-    let recorded = recorded(&path);
-    assert_eq!(recorded, (1..=recorded.len() as u64).collect::<Vec<_>>(), "dense");
+    let store = SqliteStore::open(&path).unwrap();
+    let recorded = recorded(&store, Log::Platform);
+    assert_dense(&recorded);
     let lost: Vec<_> = given.iter().filter(|n| **n > recorded.len() as u64).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     assert!(!given.is_empty(), "no writer lived long enough");
+    // The index has them all, too.
+    let query = Query::new(Log::Platform);
+    let by_index = (0..TASKS).map(|task| {
+        let filter = audit_core::Filter::new().actor_id(format!("task_{task}"));
+        block_on(store.count(&query.clone().filter(filter))).unwrap()
+    });
+    assert_eq!(by_index.sum::<u64>(), recorded.len() as u64);
+    assert_intact(&path);
     let (count, all) = (given.len(), recorded.len());
-    println!("{kills} kills, {count} acknowledged of {all} recorded");
+    println!("{kills} kills, {count} acknowledged of {all} recorded, 0 lost, 0 twice");
 }
 
-/// The numbers of the log's events as a walk returns them.
-fn recorded(path: &Path) -> Vec<u64> {
-    let store = SqliteStore::open(path).unwrap();
-    let query = Query::new(Log::Platform).order(Order::Sequence).limit(1_000);
-    let events: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
-    events.iter().map(|event| event.sequence.get()).collect()
-}
-
-/// Starts this program again, to do no more than [`writer`].
-fn start(path: &Path, events: usize) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", "writer", "--ignored", "--nocapture"])
-        .env(PATH_VARIABLE, path)
-        .env(EVENTS_VARIABLE, events.to_string())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-fn receive(writer: &mut Child) -> Vec<u64> {
-    acknowledged(writer.stdout.take().unwrap())
-}
-
-/// The numbers in whole lines; the last may have been cut by the kill.
-fn acknowledged(output: impl std::io::Read) -> Vec<u64> {
-    let mut reader = BufReader::new(output);
-    let mut numbers = Vec::new();
-    let mut line = String::new();
-    while reader.read_line(&mut line).unwrap() > 0 {
-        let number = line.strip_prefix(ACKNOWLEDGED).and_then(|rest| rest.strip_suffix('\n'));
-        numbers.extend(number.map(|number| number.parse::<u64>().unwrap()));
-        line.clear();
-    }
-    numbers
-}
-
-/// How a line begins that tells of an acknowledged event; others are the test runner's.
-const ACKNOWLEDGED: &str = "acknowledged ";
-
-/// The other process: tasks that record one event at a time and print each number they are given.
+/// The other process: tasks that record one event at a time and tell each number they are given.
 #[test]
 #[ignore = "the others run it, as a process of its own"]
 fn writer() {
-    let path = env::var_os(PATH_VARIABLE).unwrap();
     let events: usize = env::var(EVENTS_VARIABLE).unwrap().parse().unwrap();
-    let store = SqliteStore::open(path).unwrap();
-    println!(); // ends the line that the test runner has begun
+    let store = SqliteStore::open(path()).unwrap();
+    begin();
     thread::scope(|scope| {
         for task in 0..TASKS {
             let store = &store;
             scope.spawn(move || {
                 for _ in 0..events {
                     let event = NewEvent::new("task.step", Actor::user(format!("task_{task}")));
-                    let receipt = block_on(store.record(Log::Platform, event)).unwrap();
-                    // One write for one line, so that a kill cuts at most the last.
-                    let line = format!("{ACKNOWLEDGED}{}\n", receipt.sequence);
-                    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+                    tell(block_on(store.record(Log::Platform, event)).unwrap().sequence);
                 }
             });
         }
     });
+}
+
+#[test]
+fn a_killed_service_has_both_or_neither() {
+    let kills = times(KILLS_VARIABLE, KILLS);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("service.db");
+    drop(SqliteStore::open(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("CREATE TABLE invoice (id TEXT PRIMARY KEY)", []).unwrap();
+    let mut acknowledged = 0;
+    for kill in 0..kills {
+        let delay = Duration::from_millis(20 + 3 * (kill as u64 % 20));
+        acknowledged += kill_after(this_program("service", &path), delay).len();
+        let sql = "SELECT count(*) FROM invoice";
+        let invoices: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
+        let recorded = recorded(&store, Log::Platform);
+        assert_dense(&recorded);
+        assert_eq!(recorded.len() as i64, invoices, "after {kill} kills");
+        assert!(recorded.len() >= acknowledged, "after {kill} kills");
+    }
+    assert!(acknowledged > 0, "no service lived long enough");
+    assert_intact(&path);
+    println!("{kills} kills of a service, {acknowledged} acknowledged, both or neither each time");
+}
+
+/// The other process: invoices, each with its event, in one transaction.
+#[test]
+#[ignore = "the others run it, as a process of its own"]
+fn service() {
+    let mut connection = Connection::open(path()).unwrap();
+    connection.busy_timeout(Duration::from_secs(30)).unwrap();
+    begin();
+    loop {
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        let event = NewEvent::new("invoice.paid", Actor::user("u_7"));
+        let id = event.id.to_string();
+        transaction.execute("INSERT INTO invoice VALUES (?1)", [&id]).unwrap();
+        append_in(&transaction, Log::Platform, vec![event]).unwrap();
+        transaction.commit().unwrap();
+        tell(id);
+    }
+}
+
+fn assert_intact(path: &std::path::Path) {
+    let connection = Connection::open(path).unwrap();
+    let check: String =
+        connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
 }
