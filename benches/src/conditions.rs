@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 
 use crate::Result;
 use crate::events::{event, time_of};
-use crate::sql::{Ask, SqlLog, facet};
+use crate::sql::{Ask, facet};
 
 /// The same question to both sides.
 #[derive(Clone, Debug)]
@@ -44,16 +44,21 @@ pub(crate) fn name(kind: Kind) -> String {
     kind.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// Some conditions of one kind that at least `least` events meet, if there are any among those
-/// that the first `events` events suggest.
-pub(crate) fn choose(kind: Kind, events: u64, sql: &SqlLog, least: u64) -> Result<Vec<Condition>> {
+/// Some conditions of one kind that at least `least` events meet, as `count` tells, if there are
+/// any among those that the first `events` events suggest.
+pub(crate) fn choose(
+    kind: Kind,
+    events: u64,
+    least: u64,
+    count: impl Fn(&Condition) -> Result<u64>,
+) -> Result<Vec<Condition>> {
     const ENOUGH: usize = 10;
     const TRIES: u64 = 400;
     let mut chosen = Vec::new();
     let mut seen = HashSet::new();
     for number in (0..events).step_by(usize::try_from(events / TRIES)?.max(1)) {
         let Some(condition) = suggest(kind, number, events) else { continue };
-        if seen.insert(condition.filter.clone()) && sql.count(&condition.sql)? >= least {
+        if seen.insert(condition.filter.clone()) && count(&condition)? >= least {
             chosen.push(condition);
         }
         if chosen.len() == ENOUGH {
@@ -90,7 +95,7 @@ fn suggest(kind: Kind, number: u64, events: u64) -> Option<Condition> {
 mod tests {
     use super::*;
     use crate::events::log;
-    use crate::sql::Indexes;
+    use crate::sql::{Indexes, SqlLog};
 
     #[test]
     fn every_page_of_the_limit_is_read_in_order_from_an_index() {
@@ -101,7 +106,7 @@ mod tests {
         let rows = rows.collect::<Result<Vec<_>>>().unwrap();
         sql.write(&rows).unwrap();
         for kind in SINGLE.into_iter().chain([THREE]) {
-            let conditions = choose(kind, 500, &sql, 1).unwrap();
+            let conditions = choose(kind, 500, 1, |c| sql.count(&c.sql)).unwrap();
             assert_eq!(conditions.len(), 10, "{}", name(kind));
             for condition in conditions {
                 let plan = sql.plan(&condition.sql).unwrap();

@@ -2,6 +2,7 @@
 //! two taking turns so that the disk's drift hits both.
 //!
 //! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--events N] [--json]`
+//! `cargo run --release -p audit-benches -- growth [--events N] [--json] [--plot FILE.svg]`
 //!
 //! | file | noun |
 //! |---|---|
@@ -12,6 +13,8 @@
 //! | `stores.rs` | our stores, and the sides of a comparison |
 //! | `writes.rs` | what is measured of appending |
 //! | `reads.rs` | what is measured of reading |
+//! | `growth.rs` | how our figures change with the size of a log |
+//! | `plot.rs` | a chart of them |
 //!
 //! # What is timed
 //! Appends: from the events as the service has them to the commit, so that both sides check and
@@ -26,6 +29,8 @@
 
 mod conditions;
 mod events;
+mod growth;
+mod plot;
 mod reads;
 mod rows;
 mod sql;
@@ -57,6 +62,9 @@ struct Arguments {
     /// Where the files go; beside this program unless given.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Where the chart of a growth goes.
+    #[arg(long)]
+    plot: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -64,6 +72,8 @@ enum Which {
     Sqlite,
     Memory,
     All,
+    /// How the SQLite store's figures change with its size.
+    Growth,
 }
 
 impl Which {
@@ -73,6 +83,7 @@ impl Which {
             Self::All => &[Backend::Sqlite, Backend::Memory],
             Self::Sqlite => &[Backend::Sqlite],
             Self::Memory => &[Backend::Memory],
+            Self::Growth => &[],
         }
     }
 }
@@ -83,6 +94,14 @@ fn main() -> Result<()> {
         Some(directory) => directory,
         None => std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default(),
     };
+    if let Which::Growth = arguments.which {
+        return growth::run(
+            &directory,
+            arguments.events,
+            arguments.json,
+            arguments.plot.as_deref(),
+        );
+    }
     let mut rows = Vec::new();
     for backend in arguments.which.backends() {
         let of_backend = measure(*backend, arguments.events, &directory)?;
@@ -109,8 +128,10 @@ fn measure(backend: Backend, events: u64, directory: &Path) -> Result<Vec<Row>> 
     let mut many = Sides::create(backend, directory.path(), 100)?;
     rows.extend(writes::append(&mut many, events)?);
     rows.extend(writes::disk(&many)?);
-    rows.extend(writes::callers(&mut many, 64)?);
-    rows.extend(writes::callers(&mut many, 1)?);
+    rows.extend(writes::callers(&mut many, 64, 64)?);
+    rows.extend(writes::callers(&mut many, 64, 1)?);
+    rows.extend(writes::callers(&mut many, 1, 1)?);
+    rows.extend(writes::spread(&mut many, (events / 10).next_multiple_of(1_000))?);
     drop(many);
 
     let mut one = Sides::create(backend, directory.path(), 1)?;

@@ -88,7 +88,7 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    fn create(backend: Backend, path: PathBuf) -> Result<Self> {
+    pub(crate) fn create(backend: Backend, path: PathBuf) -> Result<Self> {
         Ok(match backend {
             Backend::Sqlite => {
                 Self { store: Arc::new(SqliteStore::open(&path)?), file: Some(path) }

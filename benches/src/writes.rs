@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use audit_core::Log;
+use futures_executor::block_on;
+use futures_util::future::try_join_all;
 
 use crate::Result;
 use crate::events::events;
@@ -69,10 +71,59 @@ pub(crate) fn append(sides: &mut Sides, count: u64) -> Result<Vec<Row>> {
     ])
 }
 
-/// So many callers, each in a log of its own with one event at a time.
-pub(crate) fn callers(sides: &mut Sides, callers: u64) -> Result<Vec<Row>> {
+/// The same amount of work with the events of each transaction spread over all logs: ours as so
+/// many appends at once, SQL's as one.
+pub(crate) fn spread(sides: &mut Sides, count: u64) -> Result<Vec<Row>> {
     let [ours, plain, indexed] = sides.lens()?;
-    let logs = sides.logs[..usize::try_from(callers)?].to_vec();
+    let numbers = sides.take(count);
+    let logs = sides.logs.clone();
+    let mut rates = Rates::default();
+    let firsts: Vec<_> = numbers.step_by(BATCH.try_into()?).collect();
+    for firsts in firsts.chunks(firsts.len().div_ceil(ROUNDS.try_into()?)) {
+        let size = firsts.len() as u64 * BATCH;
+        let mut time = Duration::ZERO;
+        for first in firsts {
+            let mut of_log = vec![Vec::new(); logs.len()];
+            for (at, event) in events(*first..first + BATCH).into_iter().enumerate() {
+                of_log[at % logs.len()].push(event);
+            }
+            let start = Instant::now();
+            let appends = logs.iter().zip(of_log).map(|(log, e)| sides.ours.store.append(*log, e));
+            block_on(try_join_all(appends))?;
+            time += start.elapsed();
+        }
+        rates.add(0, size, time);
+        for (side, sql) in [(1, &mut sides.plain), (2, &mut sides.indexed)] {
+            let mut time = Duration::ZERO;
+            for first in firsts {
+                let (encoding, writing) = commit(sql, &logs, *first..first + BATCH)?;
+                time += encoding + writing;
+            }
+            rates.add(side, size, time);
+        }
+    }
+    check(sides, [ours + count, plain + count, indexed + count])?;
+    let [ours, plain, indexed, ..] = rates.medians();
+    let logs = logs.len();
+    let row = |beside: &str, limit| {
+        let work = format!("append, 1,000 events over {logs} logs at once, beside {beside}");
+        sides.row(&work, "events/s", ours).limit(limit)
+    };
+    Ok(vec![
+        row("SQL, no filter indexed", plain).bar(sides.bar(Bar::AtLeast(0.5))),
+        row("SQL, each filter indexed", indexed).bar(sides.bar(Bar::AtLeast(4.0))),
+    ])
+}
+
+/// So many callers with one event at a time: each in a log of its own, or all in one.
+pub(crate) fn callers(sides: &mut Sides, callers: u64, logs: u64) -> Result<Vec<Row>> {
+    let [ours, plain, indexed] = sides.lens()?;
+    let of_logs = usize::try_from(logs)?;
+    let logs = sides.logs.iter().copied().cycle();
+    let logs: Vec<_> = match of_logs {
+        1 => vec![sides.logs[0]; callers.try_into()?],
+        _ => logs.take(callers.try_into()?).collect(),
+    };
     let count = (callers * EACH).max(ALONE);
     let mut rates = Rates::default();
     for _ in 0..ROUNDS {
@@ -89,7 +140,8 @@ pub(crate) fn callers(sides: &mut Sides, callers: u64) -> Result<Vec<Row>> {
 
     let [ours, shared, indexed, plain, disk] = rates.medians();
     let row = |beside: &str, limit| {
-        let work = format!("an event at a time, callers: {callers}, beside {beside}");
+        let work =
+            format!("an event at a time, callers: {callers}, logs: {of_logs}, beside {beside}");
         sides.row(&work, "events/s", ours).limit(limit)
     };
     let bar = if callers == 1 { 0.9 } else { 8.0 };
@@ -123,15 +175,20 @@ pub(crate) fn disk(sides: &Sides) -> Result<Vec<Row>> {
 
 /// What this process holds, the limits' caches included; nothing where the system does not tell.
 pub(crate) fn memory(sides: &Sides) -> Option<Row> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kilobytes: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    let row = sides.row("memory of the process after the load", "MB", kilobytes * 1_024.0 / 1e6);
+    let row = sides.row("memory of the process after the load", "MB", megabytes_resident()?);
     Some(row.bar(sides.bar(Bar::AtMost(200.0))))
 }
 
+/// What this process holds now; `None` where the system does not tell.
+pub(crate) fn megabytes_resident() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kilobytes: f64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1_024.0 / 1e6)
+}
+
 /// Has a caller for each log append its share of the events, one after the other.
-fn call(ours: &Ours, logs: &[Log], numbers: Range<u64>) -> Result<Duration> {
+pub(crate) fn call(ours: &Ours, logs: &[Log], numbers: Range<u64>) -> Result<Duration> {
     let share = (numbers.end - numbers.start) / logs.len() as u64;
     let shares = numbers.step_by(share.try_into()?).map(|first| events(first..first + share));
     let callers: Vec<_> = logs.iter().zip(shares).collect();

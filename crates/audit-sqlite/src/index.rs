@@ -94,7 +94,7 @@ pub(crate) struct LogIndex<'c> {
     pub(crate) indexed: Sequence,
 }
 
-impl<'c> LogIndex<'c> {
+impl LogIndex<'_> {
     fn in_tail(&self, groups: &[Vec<TermKey>], lookup: &Lookup) -> Result<Vec<Position>> {
         if lookup.bound <= self.indexed {
             return Ok(Vec::new());

@@ -77,11 +77,14 @@ fn step(last: u32, list: &mut &[u8]) -> Result<u32> {
 
 /// Appends `value` in seven bits a byte, the lowest first.
 pub(crate) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
+    loop {
+        let [low, ..] = value.to_le_bytes();
         value >>= 7;
+        if value == 0 {
+            return out.push(low);
+        }
+        out.push(low | 0x80);
     }
-    out.push(value as u8);
 }
 
 /// Takes a varint from the front of `bytes`.

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use audit_core::index::Term;
 use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
+use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, MAIN_DB, OpenFlags, OptionalExtension as _, TransactionBehavior, params,
 };
@@ -166,6 +167,13 @@ fn make_private(_: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Has every statement keep the plan that it was first given, whatever is bound to it: otherwise
+/// some are planned again each time.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
+}
+
 /// Opens the file, whose tables are there, for reading.
 pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI - OpenFlags::SQLITE_OPEN_CREATE;
@@ -173,7 +181,8 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
     let prepare = || {
         connection.busy_timeout(busy_timeout.min(LONGEST_TIMEOUT))?;
-        connection.set_prepared_statement_cache_capacity(64);
+        keep_plans(&connection)?;
+        connection.pragma_update(None, "cache_size", READ_CACHE_KIB)?;
         connection.pragma_update(None, "query_only", true)
     };
     prepare().map_err(sqlite("opening the file"))?;
@@ -206,14 +215,16 @@ pub(crate) fn retry_busy<T>(
     }
 }
 
-/// What the writer may keep of the file, negative as SQLite counts KiB: an append touches pages all
-/// over the lists, and would read most of them again each time.
-const WRITE_CACHE_KIB: i64 = -64 << 10;
+/// What the writer may keep of the file, negative as SQLite counts KiB: the ends of the logs, and
+/// the pages where ids go that do not rise with time.
+const WRITE_CACHE_KIB: i64 = -32 << 10;
+/// What each reader may keep: a page of three filters reads some hundred pages all over the file.
+const READ_CACHE_KIB: i64 = -8 << 10;
 
 fn set_pragmas(connection: &Connection) -> Result<()> {
     let set = || {
         connection.busy_timeout(Duration::ZERO)?;
-        connection.set_prepared_statement_cache_capacity(64);
+        keep_plans(connection)?;
         let mode: String =
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         connection.pragma_update(None, "synchronous", "full")?;

@@ -89,8 +89,8 @@ impl Segment {
 
     /// How many events it has.
     pub(crate) fn len(&self) -> u32 {
-        // Within MOST_EVENTS.
-        (self.last.get() - self.first.get() + 1) as u32
+        // Within MOST_EVENTS, so that it fits.
+        u32::try_from(self.last.get() - self.first.get() + 1).unwrap_or(u32::MAX)
     }
 
     /// How large it is, in events of the usual size: what counts when segments are merged, so that
@@ -246,17 +246,25 @@ impl<'c> Parts<'c> {
         groups: &[Vec<TermKey>],
         lookup: &Lookup,
     ) -> Result<RoaringBitmap> {
-        let mut found: Option<RoaringBitmap> = None;
+        // The shortest first: most often one that is short leaves nothing to do for the others.
+        let mut unions = Vec::with_capacity(groups.len());
         for group in groups {
-            let mut union: Option<RoaringBitmap> = None;
+            let mut lists = Vec::with_capacity(group.len());
             for key in group {
-                let Some(list) = self.list(segment, key, list::decode)? else { continue };
-                union = Some(match union {
-                    Some(union) => union | list,
-                    None => list,
-                });
+                lists.extend(self.list(segment, key)?);
             }
-            let Some(union) = union else { return Ok(RoaringBitmap::new()) };
+            if lists.is_empty() {
+                return Ok(RoaringBitmap::new());
+            }
+            unions.push((lists.iter().map(|list| list.len).sum::<u64>(), lists));
+        }
+        unions.sort_by_key(|(len, _)| *len);
+        let mut found: Option<RoaringBitmap> = None;
+        for (_, lists) in unions {
+            let mut union = RoaringBitmap::new();
+            for list in lists {
+                union |= self.decode(segment, &list)?;
+            }
             let both = match found {
                 Some(found) => found & union,
                 None => union,
@@ -289,7 +297,7 @@ impl<'c> Parts<'c> {
             return match groups {
                 [] if is_whole => Ok(u64::from(segment.len())),
                 [group] if is_whole && let [key] = &**group => {
-                    Ok(self.list_len(segment, key)?.unwrap_or(0))
+                    Ok(self.list(segment, key)?.map_or(0, |list| list.len))
                 }
                 _ => Ok(self.find(segment, groups, lookup)?.len()),
             };
@@ -311,40 +319,37 @@ impl<'c> Parts<'c> {
         Ok(count)
     }
 
-    fn list<T>(
-        &mut self,
-        segment: &Segment,
-        key: &TermKey,
-        read: impl FnOnce(&[u8]) -> Result<T>,
-    ) -> Result<Option<T>> {
-        let mut read = Some(read);
-        let found = self.read(segment.part(segment.bucket_of(key)), |bucket| {
-            let found = Bucket(bucket).find(key)?;
-            Ok(match found {
-                Some(Kept::Here(list)) => match read.take() {
-                    Some(read) => Some(Ok(read(list)?)),
-                    None => None,
-                },
-                Some(Kept::Apart { part, .. }) => Some(Err(part)),
+    /// The list of a term, as its bucket has it.
+    fn list(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<List>> {
+        self.read(segment.part(segment.bucket_of(key)), |bucket| {
+            Ok(match Bucket(bucket).find(key)? {
+                Some(Kept::Here(list)) => {
+                    Some(List { len: list::len(list)?, place: Place::Here(list.to_vec()) })
+                }
+                Some(Kept::Apart { part, len }) => Some(List { len, place: Place::Apart(part) }),
                 None => None,
             })
-        })?;
-        match (found, read) {
-            (Some(Ok(list)), _) => Ok(Some(list)),
-            (Some(Err(part)), Some(read)) => self.read(segment.part(part), read).map(Some),
-            _ => Ok(None),
-        }
-    }
-
-    fn list_len(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<u64>> {
-        self.read(segment.part(segment.bucket_of(key)), |bucket| {
-            match Bucket(bucket).find(key)? {
-                Some(Kept::Here(list)) => list::len(list).map(Some),
-                Some(Kept::Apart { len, .. }) => Ok(Some(len)),
-                None => Ok(None),
-            }
         })
     }
+
+    fn decode(&mut self, segment: &Segment, list: &List) -> Result<RoaringBitmap> {
+        match &list.place {
+            Place::Here(list) => list::decode(list),
+            Place::Apart(part) => self.read(segment.part(*part), list::decode),
+        }
+    }
+}
+
+/// The list of a term in one segment.
+struct List {
+    len: u64,
+    place: Place,
+}
+
+enum Place {
+    Here(Vec<u8>),
+    /// In the part of that number.
+    Apart(u32),
 }
 
 fn sequence_at(segment: &Segment, offset: u32) -> Result<Sequence> {
@@ -427,6 +432,7 @@ struct Draft {
     order: Vec<u32>,
     /// The rank of each offset.
     rank_of: Vec<u32>,
+    table_rows: u32,
     /// The lists, by key: where each one's bytes are, and how many ranks it has.
     lists: Vec<(TermKey, std::ops::Range<usize>, u64)>,
     bytes: Vec<u8>,
@@ -442,7 +448,8 @@ impl Draft {
         for (rank, offset) in (0..).zip(&order) {
             rank_of[*offset as usize] = rank;
         }
-        Ok(Self { times, order, rank_of, lists: Vec::new(), bytes: Vec::new() })
+        let table_rows = len.div_ceil(TABLE_ROW);
+        Ok(Self { times, order, rank_of, table_rows, lists: Vec::new(), bytes: Vec::new() })
     }
 
     /// Adds the next list.
@@ -519,8 +526,7 @@ impl Draft {
         bucket_bits: u32,
         insert: &mut impl FnMut(&[u8]) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
-        let table_rows = self.times.len().div_ceil(TABLE_ROW as usize) as u32;
-        let mut part = table_rows + (1 << bucket_bits);
+        let mut part = self.table_rows + (1 << bucket_bits);
         let mut apart = Vec::new();
         let mut lists = self.lists.iter().peekable();
         let mut row = Vec::with_capacity(BUCKET_BYTES * 2);

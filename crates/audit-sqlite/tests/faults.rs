@@ -27,13 +27,13 @@ fn batch() -> Vec<NewEvent> {
 /// Appends until it fails; returns how many events were acknowledged, and how it failed.
 fn fill(store: &SqliteStore) -> (usize, audit_core::Error) {
     let mut acknowledged = 0;
-    for _ in 0..10_000 {
+    loop {
         match block_on(store.append(Log::Platform, batch())) {
             Ok(receipts) => acknowledged += receipts.len(),
             Err(error) => return (acknowledged, error),
         }
+        assert!(acknowledged < 1_000_000, "it never filled");
     }
-    panic!("it never filled");
 }
 
 #[cfg(target_os = "linux")]
@@ -132,8 +132,8 @@ fn a_limit_on_the_size_of_files_is_told() {
     let mut child = this_program_under(shell, "limited", &path).spawn().unwrap();
     let told = told(child.stdout.take().unwrap());
     assert!(child.wait().unwrap().success());
-    let [acknowledged, while_full, kind] = &*told else { panic!("{told:?}") };
-    assert!(["StorageFull", "Unavailable"].contains(&&**kind), "{kind}");
+    let [acknowledged, while_full, kind]: [String; 3] = told.try_into().unwrap();
+    assert!(["StorageFull", "Unavailable"].contains(&&*kind), "{kind}");
     assert_eq!(acknowledged, while_full);
     let acknowledged: usize = acknowledged.parse().unwrap();
     assert!(acknowledged > 0);
@@ -177,7 +177,7 @@ fn damage_anywhere_is_an_error_or_goes_unnoticed() {
         for _ in 0..=round % 40 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let at = (random >> 16) as usize % bytes.len();
-            bytes[at] ^= (random >> 8) as u8 | 1;
+            bytes[at] ^= random.to_le_bytes()[1] | 1;
         }
         let path = at("damaged.db");
         std::fs::write(&path, bytes).unwrap();

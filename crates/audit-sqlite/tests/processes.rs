@@ -124,10 +124,11 @@ fn a_killed_service_has_both_or_neither() {
         acknowledged += kill_after(this_program("service", &path), delay).len();
         let sql = "SELECT count(*) FROM invoice";
         let invoices: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+        let invoices = invoices.unsigned_abs();
         let store = SqliteStore::open(&path).unwrap();
         let recorded = recorded(&store, Log::Platform);
         assert_dense(&recorded);
-        assert_eq!(recorded.len() as i64, invoices, "after {kill} kills");
+        assert_eq!(recorded.len() as u64, invoices, "after {kill} kills");
         assert!(recorded.len() >= acknowledged, "after {kill} kills");
     }
     assert!(acknowledged > 0, "no service lived long enough");

@@ -10,7 +10,7 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::process::{Command, Stdio};
 
 use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
@@ -86,7 +86,7 @@ fn acknowledged_before_the_sync(test: &str) -> Option<usize> {
 fn early(trace: &str) -> usize {
     let (mut early, mut acknowledged) = (0, 0);
     let mut is_dirty = false;
-    let mut begun = HashMap::new();
+    let mut begun = HashSet::new();
     for line in trace.lines() {
         let (process, call) = line.split_once(' ').unwrap();
         let call = call.trim_start();
@@ -95,9 +95,9 @@ fn early(trace: &str) -> usize {
         if call.starts_with("pwrite64(") && of_wal {
             is_dirty = true;
         } else if is_sync && of_wal && call.ends_with("<unfinished ...>") {
-            begun.insert(process, ());
+            begun.insert(process);
         } else if is_sync && of_wal && call.ends_with("= 0")
-            || call.contains("sync resumed>") && begun.remove(process).is_some()
+            || call.contains("sync resumed>") && begun.remove(process)
         {
             is_dirty = false;
         } else if call.starts_with("write(1<") && call.contains("\"acknowledged ") {
