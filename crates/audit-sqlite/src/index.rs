@@ -13,6 +13,7 @@ use audit_core::index::{Index, Lookup};
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
 use rusqlite::Connection;
 
+use crate::list::damaged;
 use crate::segment::{self, Parts, Segment};
 use crate::tail::{self, Entry};
 use crate::terms::{TermHasher, TermKey};
@@ -56,6 +57,9 @@ impl Growth {
         let mut all = tail::read(connection, log, indexed, old)?;
         tail::clear(connection, log, indexed, old)?;
         all.extend(entries);
+        if all.len() as u64 != unindexed {
+            return Err(damaged());
+        }
         segment::write(connection, log, indexed.next(), &all)?;
         let segments = segment::directory(connection, log)?;
         let mut run = to_merge(&segments, indexing.segment).to_vec();
@@ -144,11 +148,11 @@ impl<'c> Index for LogIndex<'c> {
     }
 
     fn count(&self, lookup: Lookup) -> Result<u64> {
-        let groups = self.indexing.hasher.groups(&lookup.groups);
+        let mut groups = self.indexing.hasher.groups(&lookup.groups);
         let mut parts = Parts::open(self.connection)?;
         let mut count = self.in_tail(&groups, &lookup)?.len() as u64;
         for segment in self.segments(&lookup)? {
-            count += parts.count(&segment, &groups, &lookup)?;
+            count += parts.count(&segment, &mut groups, &lookup)?;
         }
         Ok(count)
     }
@@ -205,7 +209,7 @@ impl ByTime<'_> {
                 next.is_none_or(|(_, head)| order.compare(&segment.edge(order), &head).is_lt())
             };
             if let Some(segment) = self.waiting.pop_if(comes_first) {
-                let ranks = self.parts.find(&segment, &self.groups, &self.lookup)?;
+                let ranks = self.parts.find(&segment, &mut self.groups, &self.lookup)?;
                 let mut rest = Rest::Segment(segment, ranks.into_iter());
                 if let Some(head) = rest.advance(&mut self.parts, &self.lookup)? {
                     self.open.push(Open { head, rest });
@@ -299,7 +303,7 @@ impl BySequence<'_> {
     }
 
     fn enter(&mut self, segment: Segment) -> Result<Current> {
-        let ranks = self.parts.find(&segment, &self.groups, &self.lookup)?;
+        let ranks = self.parts.find(&segment, &mut self.groups, &self.lookup)?;
         if ranks.len() > FEW {
             let after = self.lookup.after.map_or(Sequence::ZERO, |after| after.sequence);
             let next = after.next().max(segment.first);

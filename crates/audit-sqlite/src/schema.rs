@@ -219,7 +219,7 @@ pub(crate) fn retry_busy<T>(
 /// the pages where ids go that do not rise with time.
 const WRITE_CACHE_KIB: i64 = -32 << 10;
 /// What each reader may keep: a page of three filters reads some hundred pages all over the file.
-const READ_CACHE_KIB: i64 = -8 << 10;
+const READ_CACHE_KIB: i64 = -16 << 10;
 
 fn set_pragmas(connection: &Connection) -> Result<()> {
     let set = || {

@@ -11,7 +11,7 @@
 use audit_core::index::Lookup;
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
 use roaring::RoaringBitmap;
-use rusqlite::{CachedStatement, Connection, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{damaged as damaged_row, sqlite};
 use crate::list::{self, damaged, read_varint, take, take_array, write_varint};
@@ -240,20 +240,22 @@ impl<'c> Parts<'c> {
     }
 
     /// The ranks of the events that have a term of each group and are within the span of `lookup`.
+    /// Puts the group first of which this segment has nothing: the next may have nothing, either.
     pub(crate) fn find(
         &mut self,
         segment: &Segment,
-        groups: &[Vec<TermKey>],
+        groups: &mut [Vec<TermKey>],
         lookup: &Lookup,
     ) -> Result<RoaringBitmap> {
         // The shortest first: most often one that is short leaves nothing to do for the others.
         let mut unions = Vec::with_capacity(groups.len());
-        for group in groups {
-            let mut lists = Vec::with_capacity(group.len());
-            for key in group {
+        for at in 0..groups.len() {
+            let mut lists = Vec::with_capacity(groups[at].len());
+            for key in &groups[at] {
                 lists.extend(self.list(segment, key)?);
             }
             if lists.is_empty() {
+                groups.swap(0, at);
                 return Ok(RoaringBitmap::new());
             }
             unions.push((lists.iter().map(|list| list.len).sum::<u64>(), lists));
@@ -289,7 +291,7 @@ impl<'c> Parts<'c> {
     pub(crate) fn count(
         &mut self,
         segment: &Segment,
-        groups: &[Vec<TermKey>],
+        groups: &mut [Vec<TermKey>],
         lookup: &Lookup,
     ) -> Result<u64> {
         let is_whole = self.ranks_within(segment, lookup)? == (0..segment.len());
@@ -321,7 +323,7 @@ impl<'c> Parts<'c> {
 
     /// The list of a term, as its bucket has it.
     fn list(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<List>> {
-        self.read(segment.part(segment.bucket_of(key)), |bucket| {
+        let list = self.read(segment.part(segment.bucket_of(key)), |bucket| {
             Ok(match Bucket(bucket).find(key)? {
                 Some(Kept::Here(list)) => {
                     Some(List { len: list::len(list)?, place: Place::Here(list.to_vec()) })
@@ -329,7 +331,11 @@ impl<'c> Parts<'c> {
                 Some(Kept::Apart { part, len }) => Some(List { len, place: Place::Apart(part) }),
                 None => None,
             })
-        })
+        })?;
+        match list {
+            Some(list) if list.len > u64::from(segment.len()) => Err(damaged()),
+            list => Ok(list),
+        }
     }
 
     fn decode(&mut self, segment: &Segment, list: &List) -> Result<RoaringBitmap> {
@@ -473,16 +479,14 @@ impl Draft {
         let time = |rank: Option<&u32>| rank.map_or(0, |offset| self.times[*offset as usize]);
         let (earliest, latest) = (time(self.order.first()), time(self.order.last()));
         let last = first.as_i64() + self.times.len().cast_signed() as i64 - 1;
+        let last_id =
+            || connection.prepare_cached(LAST_ID)?.query_row([], |row| row.get(0)).optional();
+        let last_id: Option<i64> = last_id().map_err(sqlite("reading the index"))?;
+        let id = last_id.unwrap_or(0).saturating_add(1);
+        if id > i64::MAX >> PART_BITS {
+            return Err(damaged());
+        }
         let insert = || {
-            let id: Option<i64> = connection
-                .prepare_cached(LAST_ID)?
-                .query_row([], |row| row.get(0))
-                .map(Some)
-                .or_else(|error| match error {
-                    rusqlite::Error::QueryReturnedNoRows => Ok(None),
-                    error => Err(error),
-                })?;
-            let id = id.unwrap_or(0) + 1;
             connection
                 .prepare_cached(
                     "INSERT INTO audit_segment (id, log, first, last, earliest, latest, bucket_bits)
