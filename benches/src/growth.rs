@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use audit_core::{AuditStoreExt as _, Filter, Order, Query};
 use futures_executor::block_on;
 use futures_util::TryStreamExt as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::Result;
 use crate::conditions::{Condition, SINGLE, THREE, choose};
@@ -35,8 +35,10 @@ pub(crate) fn run(directory: &Path, most: u64, json: bool, plot: Option<&Path>) 
         loaded = size;
         figures.extend(measure(&ours, size)?);
         if json {
-            let figure = |(work, unit, ours): &(&str, &str, f64)| json!({"events": size, "work": work, "unit": unit, "ours": ours});
-            figures.iter().map(figure).for_each(|row: Value| println!("{row}"));
+            for (work, unit, ours) in &figures {
+                let row = json!({"events": size, "work": work, "unit": unit, "ours": ours});
+                println!("{row}");
+            }
         } else {
             println!("{size} events");
             for (work, unit, figure) in &figures {
