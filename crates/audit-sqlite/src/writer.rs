@@ -208,8 +208,12 @@ impl State {
             let _ = self.connection.busy_timeout(CHECKPOINT_PATIENCE);
             let is_short = self.write_back("PRAGMA wal_checkpoint(TRUNCATE)").is_ok_and(|b| b == 0);
             let _ = self.connection.busy_timeout(Duration::ZERO);
-            self.written_back = if is_short { 0 } else { pages };
-            self.patient_at = if is_short { LONGEST_PAGES } else { pages + WRITE_BACK_PAGES };
+            if is_short {
+                self.wal_pages.store(0, Ordering::Relaxed);
+                (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
+            } else {
+                (self.written_back, self.patient_at) = (pages, pages + WRITE_BACK_PAGES);
+            }
         } else if pages >= self.written_back + WRITE_BACK_PAGES {
             let _ = self.write_back("PRAGMA wal_checkpoint(PASSIVE)");
             self.written_back = pages;
