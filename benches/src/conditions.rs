@@ -1,12 +1,14 @@
 //! What is asked of events, in both languages: a filter for the store, and SQL for the limit.
 
 use std::collections::HashSet;
+use std::fmt::Write as _;
+use std::ops::Range;
 
-use audit_core::{Facet, Filter};
+use audit_core::{Facet, Filter, Timestamp};
 use rusqlite::types::Value;
 
 use crate::Result;
-use crate::events::{event, time_of};
+use crate::events::{event, rare_product, time_of};
 use crate::sql::{Ask, facet};
 
 /// The same question to both sides.
@@ -29,15 +31,22 @@ const PREFIX: Part = ("prefix", Some(Facet::Action), "action_family");
 const TARGET: Part = ("target", Some(Facet::TargetId), "target_id");
 const EMAIL: Part = ("e-mail", Some(Facet::ActorEmail), "actor_email");
 const ENVIRONMENT: Part = ("environment", Some(Facet::Environment), "environment");
+const PRODUCT: Part = ("rare product", Some(Facet::Product), "product");
 /// A tenth of the log.
 const TIME: Part = ("time range", None, "time");
 
 /// The kinds of which single-filter pages are measured.
-pub(crate) const SINGLE: [Kind; 6] = [&[ACTOR], &[ACTION], &[PREFIX], &[TARGET], &[EMAIL], &[TIME]];
-/// The kinds of which totals are.
-pub(crate) const TOTALS: [Kind; 2] = [&[ACTION], &[PREFIX]];
+pub(crate) const SINGLE: [Kind; 6] = [BY_ACTOR, BY_ACTION, BY_PREFIX, &[TARGET], &[EMAIL], IN_TIME];
+pub(crate) const BY_ACTOR: Kind = &[ACTOR];
+pub(crate) const BY_ACTION: Kind = &[ACTION];
+pub(crate) const BY_PREFIX: Kind = &[PREFIX];
+pub(crate) const IN_TIME: Kind = &[TIME];
+/// A page of these begins anywhere in the log.
+pub(crate) const ACTION_IN_TIME: Kind = &[ACTION, TIME];
 /// Who, what and where: no two of them go together in the events.
 pub(crate) const THREE: Kind = &[ACTOR, PREFIX, ENVIRONMENT];
+/// See [`rare`].
+pub(crate) const RARE: Kind = &[PRODUCT];
 
 /// The kind in words.
 pub(crate) fn name(kind: Kind) -> String {
@@ -68,27 +77,60 @@ pub(crate) fn choose(
     Ok(chosen)
 }
 
+/// The condition that some 20 of so many events meet.
+pub(crate) fn rare(events: u64) -> Condition {
+    let mut condition = Condition::new(RARE);
+    condition.require(PRODUCT, &rare_product(events));
+    condition
+}
+
 /// The condition that the event of that number meets, or, of a time, one that begins with it.
 fn suggest(kind: Kind, number: u64, events: u64) -> Option<Condition> {
     let event = event(number);
-    let mut filter = Filter::new();
-    let mut sql = Ask { index: kind.first()?.2, clause: String::new(), values: Vec::new() };
-    for (_, of, column) in kind {
-        let Some(of) = *of else {
-            let (since, until) = (time_of(number), time_of(number + events / 10));
-            filter = filter.since(since).until(until);
-            sql.clause += " AND occurred_at >= ?2 AND occurred_at < ?3";
-            sql.values.extend([since, until].map(|time| Value::from(time.as_micros())));
-            continue;
-        };
-        let value = facet(column, &event)?;
-        let pattern = if *column == PREFIX.2 { format!("{value}.*") } else { value.to_owned() };
-        filter = filter.with(of, pattern);
-        sql.values.push(value.to_owned().into());
-        // The first parameter is the log.
-        sql.clause += &[" AND ", column, " = ?", &(sql.values.len() + 1).to_string()].concat();
+    let mut condition = Condition::new(kind);
+    for part in kind {
+        if *part == TIME {
+            condition.require_time(time_of(number)..time_of(number + events / 10));
+        } else {
+            condition.require(*part, facet(part.2, &event)?);
+        }
     }
-    Some(Condition { filter, sql })
+    Some(condition)
+}
+
+impl Condition {
+    /// What every event meets.
+    pub(crate) fn every() -> Self {
+        Self::new(IN_TIME)
+    }
+
+    /// No condition yet, by the index of the first part.
+    fn new(kind: Kind) -> Self {
+        let index = kind.first().map_or(TIME.2, |part| part.2);
+        let sql = Ask { index, clause: String::new(), values: Vec::new() };
+        Self { filter: Filter::new(), sql }
+    }
+
+    fn require(&mut self, part: Part, value: &str) {
+        let (_, Some(facet), column) = part else { return };
+        let pattern = if part == PREFIX { format!("{value}.*") } else { value.to_owned() };
+        self.filter = std::mem::take(&mut self.filter).with(facet, pattern);
+        self.require_sql(column, "=", value.to_owned());
+    }
+
+    fn require_time(&mut self, Range { start, end }: Range<Timestamp>) {
+        self.filter = std::mem::take(&mut self.filter).during(start..end);
+        self.require_sql("occurred_at", ">=", start.as_micros());
+        self.require_sql("occurred_at", "<", end.as_micros());
+    }
+
+    fn require_sql(&mut self, column: &str, operator: &str, value: impl Into<Value>) {
+        self.sql.values.push(value.into());
+        // The first parameter is the log.
+        let parameter = self.sql.values.len() + 1;
+        // Writing to a string does not fail.
+        let _ = write!(self.sql.clause, " AND {column} {operator} ?{parameter}");
+    }
 }
 
 #[cfg(test)]
@@ -105,13 +147,16 @@ mod tests {
         let rows = (0..500).map(|number| sql.encode(log(0), event(number)));
         let rows = rows.collect::<Result<Vec<_>>>().unwrap();
         sql.write(&rows).unwrap();
-        for kind in SINGLE.into_iter().chain([THREE]) {
+        let mut all = vec![Condition::every(), rare(500)];
+        for kind in SINGLE.into_iter().chain([THREE, ACTION_IN_TIME]) {
             let conditions = choose(kind, 500, 1, |c| sql.count(&c.sql)).unwrap();
             assert_eq!(conditions.len(), 10, "{}", name(kind));
-            for condition in conditions {
-                let plan = sql.plan(&condition.sql).unwrap();
-                assert!(plan.contains("INDEX by_") && !plan.contains("TEMP"), "{plan}");
-            }
+            all.extend(conditions);
+        }
+        for condition in all {
+            let plan = sql.plan(&condition.sql).unwrap();
+            assert!(plan.contains("INDEX by_") && !plan.contains("TEMP"), "{plan}");
+            assert!(sql.count(&condition.sql).unwrap() > 0, "{condition:?}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The events: the same in every run and on every side.
 
+use std::fmt;
 use std::ops::Range;
 
 use audit_core::{
@@ -40,6 +41,70 @@ pub(crate) fn events(numbers: Range<u64>) -> Vec<NewEvent> {
     numbers.map(event).collect()
 }
 
+/// One event in sixteen has a product: half as many have each as have the one before.
+const COMMONEST: u32 = 4;
+
+/// The product that some 20 of so many events have, wherever among them.
+pub(crate) fn rare_product(events: u64) -> String {
+    let rarity = (COMMONEST..63).min_by_key(|rarity| (events >> rarity).abs_diff(20));
+    product(rarity.unwrap_or(COMMONEST))
+}
+
+fn product(rarity: u32) -> String {
+    format!("product_{rarity}")
+}
+
+/// In which order the events of a load come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// As they occur, but for the few that are late.
+    InTime,
+    /// The latest first.
+    Backwards,
+    /// In no order.
+    Shuffled,
+}
+
+impl Arrival {
+    /// The number of the event that comes as the one of that index among so many.
+    pub(crate) fn number(self, index: u64, count: u64) -> u64 {
+        match self {
+            Self::InTime => index,
+            Self::Backwards => count - 1 - index,
+            Self::Shuffled => shuffled(index, count),
+        }
+    }
+}
+
+/// What there is to say of it at the end of a phrase.
+impl fmt::Display for Arrival {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InTime => "",
+            Self::Backwards => ", the latest event first",
+            Self::Shuffled => ", events in no order",
+        })
+    }
+}
+
+/// A permutation of the numbers below `count` that no table is kept for: one of the numbers of so
+/// many bits, repeated until it leads back below `count`.
+fn shuffled(index: u64, count: u64) -> u64 {
+    let bits = count.next_power_of_two().ilog2().max(1);
+    let mask = (1 << bits) - 1;
+    let mut number = index;
+    loop {
+        // Each step can be undone: an odd factor, and upper bits put upon lower ones.
+        for factor in [0x9e37_79b9_7f4a_7c15_u64, 0xbf58_476d_1ce4_e5b9] {
+            number = number.wrapping_add(1).wrapping_mul(factor) & mask;
+            number ^= number >> bits.div_ceil(2);
+        }
+        if number < count {
+            return number;
+        }
+    }
+}
+
 /// The event of that number. Times rise with the numbers, but for one event in fifty, which comes
 /// up to an hour late.
 pub(crate) fn event(number: u64) -> NewEvent {
@@ -54,7 +119,7 @@ pub(crate) fn event(number: u64) -> NewEvent {
     let target = random.skewed_below(TARGETS);
     let id = format!("{family}_{target:05}");
     let status = random.skewed(&["paid", "closed"]);
-    let event = NewEvent::new(format!("{family}.{verb}"), actor(random))
+    let mut event = NewEvent::new(format!("{family}.{verb}"), actor(random))
         .id(event_id(random, time))
         .occurred_at(time)
         .request("POST", format!("/v1/{id}"))
@@ -67,10 +132,14 @@ pub(crate) fn event(number: u64) -> NewEvent {
         )
         .change(Change::default().field("status", Some(json!("open")), Some(json!(status))))
         .metadata("region", random.skewed(&["eu-1", "us-2", "ap-1"]));
-    match random.below(20) {
-        0 => event.change_set_id(Uuid::from_u128(u128::from(number / 100))),
-        _ => event,
+    if random.below(20) == 0 {
+        event = event.change_set_id(Uuid::from_u128(u128::from(number / 100)));
     }
+    let rarity = random.next().trailing_zeros() + 1;
+    if rarity >= COMMONEST {
+        event.scope = event.scope.product(product(rarity));
+    }
+    event
 }
 
 fn actor(random: &mut Random) -> Actor {
@@ -145,5 +214,27 @@ mod tests {
         let actions: HashSet<_> = first.iter().map(|event| &event.action).collect();
         assert_eq!((ids.len(), actions.len()), (2_000, 50));
         assert!(first.windows(2).any(|two| two[1].occurred_at < two[0].occurred_at));
+    }
+
+    #[test]
+    fn a_rare_product_is_rare_at_each_size() {
+        for count in [2_000, 20_000, 50_000] {
+            let rare = Some(rare_product(count));
+            let found = events(0..count).iter().filter(|event| event.scope.product == rare).count();
+            assert!((8..40).contains(&found), "{found} of {count}");
+        }
+    }
+
+    #[test]
+    fn each_arrival_brings_every_event_once() {
+        for arrival in [Arrival::InTime, Arrival::Backwards, Arrival::Shuffled] {
+            for count in [1, 2, 7, 1_000, 1_024] {
+                let mut numbers: Vec<_> = (0..count).map(|i| arrival.number(i, count)).collect();
+                let rising = (0..count).zip(&numbers).filter(|(i, number)| i == *number).count();
+                numbers.sort_unstable();
+                assert_eq!(numbers, (0..count).collect::<Vec<_>>(), "{arrival:?}");
+                assert!(arrival == Arrival::InTime || count < 1_000 || rising < 100);
+            }
+        }
     }
 }

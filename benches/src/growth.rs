@@ -1,159 +1,135 @@
-//! How our figures change with the size of a log, in a process that holds nothing else.
+//! How the figures change with size, on each side in a process of its own, which take turns.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use audit_core::{AuditStoreExt as _, Filter, Order, Query};
-use futures_executor::block_on;
-use futures_util::TryStreamExt as _;
+use clap::ValueEnum as _;
 use serde_json::json;
 
 use crate::Result;
-use crate::conditions::{Condition, SINGLE, THREE, choose};
-use crate::events::{events, log};
-use crate::plot::{self, Chart};
-use crate::rows::{median, micros, rate};
-use crate::sql::bytes_on_disk;
-use crate::stores::{Backend, Ours};
-use crate::writes::{call, megabytes_resident};
+use crate::grower::{FIGURES, Point, Side};
+use crate::plot::{self, Chart, Style};
 
-const BATCH: u64 = 1_000;
-const PAGE: usize = 50;
-const TIMES: usize = 20;
+/// So many logs a store has: all events in one, or in many.
+const LOGS: [u64; 2] = [1, 100];
+/// SQL grows to here; further, it takes long and much disk.
+const MOST_OF_SQL: u64 = 1_000_000;
+const SIDES: [Side; 3] = [Side::Ours, Side::Indexed, Side::Plain];
 
-/// What is measured at one size: a name, a unit, a figure.
-type Figures = Vec<(&'static str, &'static str, f64)>;
-
-/// Loads one log with up to `most` events and measures at each half of a power of ten.
+/// Loads stores with up to `most` events and measures at each half of a power of ten.
 pub(crate) fn run(directory: &Path, most: u64, json: bool, plot: Option<&Path>) -> Result<()> {
-    let directory = tempfile::tempdir_in(directory)?;
-    let ours = Ours::create(Backend::Sqlite, directory.path().join("growth.db"))?;
-    let mut loaded = 0;
-    let mut sizes: Vec<(u64, Figures)> = Vec::new();
-    for size in steps(most) {
-        let mut figures = load(&ours, loaded..size)?;
-        loaded = size;
-        figures.extend(measure(&ours, size)?);
-        if json {
-            for (work, unit, ours) in &figures {
-                let row = json!({"events": size, "work": work, "unit": unit, "ours": ours});
-                println!("{row}");
+    let mut charts = FIGURES.map(|(work, unit)| Chart::new(format!("{work}, {unit}")));
+    for logs in LOGS {
+        let directory = tempfile::tempdir_in(directory)?;
+        let start = |side| Growing::start(side, logs, directory.path());
+        let mut sides = SIDES.into_iter().map(start).collect::<Result<Vec<_>>>()?;
+        for size in sizes(most) {
+            if size > MOST_OF_SQL {
+                sides.truncate(1); // ours
             }
-        } else {
-            println!("{size} events");
-            for (work, unit, figure) in &figures {
-                println!("  {work:40} {figure:>12.1} {unit}");
+            let points = sides.iter_mut().map(|side| side.to(size)).collect::<Result<Vec<_>>>()?;
+            points.iter().try_for_each(|point| points[0].agree(point))?;
+            show(logs, size, &points, json);
+            for ((name, _), chart) in FIGURES.iter().zip(&mut charts) {
+                for (side, point) in SIDES.into_iter().zip(&points) {
+                    if let Some(figure) = point.figure(name) {
+                        chart.add(&style(side, logs), (size as f64, figure));
+                    }
+                }
+            }
+            if let Some(path) = plot {
+                std::fs::write(path, plot::svg(&charts))?;
             }
         }
-        // What the callers added.
-        loaded += CALLED;
-        sizes.push((size, figures));
-    }
-    if let Some(path) = plot {
-        std::fs::write(path, plot::svg(&charts(&sizes)))?;
     }
     Ok(())
 }
 
 /// 10,000, 30,000, 100,000 and so on up to `most`.
-fn steps(most: u64) -> impl Iterator<Item = u64> {
-    let of_power = |power| [10_u64.pow(power), 3 * 10_u64.pow(power)];
-    (4..=18).flat_map(of_power).take_while(move |size| *size <= most)
+fn sizes(most: u64) -> impl Iterator<Item = u64> {
+    let halves = (4..=18).flat_map(|power| [10_u64.pow(power), 3 * 10_u64.pow(power)]);
+    halves.take_while(move |size| *size < most).chain([most])
 }
 
-fn load(ours: &Ours, numbers: std::ops::Range<u64>) -> Result<Figures> {
-    let mut times = Vec::new();
-    for first in numbers.clone().step_by(BATCH.try_into()?) {
-        let batch = events(first..numbers.end.min(first + BATCH));
-        let start = Instant::now();
-        ours.append(log(0), batch)?;
-        times.push(start.elapsed());
-    }
-    let sum: Duration = times.iter().sum();
-    times.sort_unstable();
-    let at = |share: usize| times.get((times.len() - 1) * share / 100).copied().unwrap_or_default();
-    Ok(vec![
-        ("append, batches of 1,000", "events/s", rate(numbers.end - numbers.start, sum)),
-        ("a batch, median", "ms", micros(at(50)) / 1e3),
-        ("a batch, 99 of 100", "ms", micros(at(99)) / 1e3),
-        ("a batch, the slowest", "ms", micros(at(100)) / 1e3),
-    ])
-}
-
-/// How many events the callers add.
-const CALLED: u64 = 64 * 32 + 256;
-
-fn measure(ours: &Ours, size: u64) -> Result<Figures> {
-    let first_log = log(0);
-    let query = |filter: &Filter| Query::new(first_log).filter(filter.clone()).limit(PAGE);
-    let count = |condition: &Condition| Ok(block_on(ours.store.count(&query(&condition.filter)))?);
-    let page = |condition: &Condition| -> Result<()> {
-        let page = block_on(ours.store.page(&query(&condition.filter)))?;
-        if page.events.len() == PAGE { Ok(()) } else { Err("a page is not full".into()) }
+/// How the line of a side is named and drawn.
+fn style(side: Side, logs: u64) -> Style {
+    let (class, side) = match side {
+        Side::Ours => ("ours", "audit-sqlite"),
+        Side::Indexed => ("indexed", "SQL, each filter indexed"),
+        Side::Plain => ("plain", "SQL, no filter indexed"),
     };
-    let single = choose(SINGLE[0], size, PAGE as u64, count)?;
-    let three = choose(THREE, size, PAGE as u64, count)?;
-    let prefix = choose(SINGLE[2], size, 1, count)?;
-    let every = Query::new(first_log).limit(PAGE);
-    let mut token = block_on(ours.store.page(&every))?.next.ok_or("one page only")?;
-    let deep = (size / PAGE as u64).min(10_000);
-    for _ in 2..deep {
-        let page = block_on(ours.store.next_page(&every, &token))?;
-        token = page.next.ok_or("the walk ended early")?;
-    }
-    let next = |(): &()| {
-        block_on(ours.store.next_page(&every, &token))?;
-        Ok(())
-    };
-    let mut figures = vec![
-        ("page of 50 by actor", "µs", timed(&single, page)?),
-        ("page of 50 by actor, prefix, environment", "µs", timed(&three, page)?),
-        ("page 10,000 of a walk, or the last", "µs", timed(&[(); 10], next)?),
-        ("exact total by prefix", "µs", timed(&prefix, |c| count(c).map(drop))?),
-    ];
-    // A small log has no page of three.
-    figures.retain(|(_, _, figure)| !figure.is_nan());
-    let start = Instant::now();
-    let walk = ours.store.walk(Query::new(first_log).order(Order::Sequence).limit(1_000));
-    let all = block_on(walk.try_fold(0_u64, |n, _| std::future::ready(Ok(n + 1))))?;
-    if all < size {
-        return Err(format!("{all} events of {size}").into());
-    }
-    figures.push(("export in order", "events/s", rate(all, start.elapsed())));
-    if let Some(file) = &ours.file {
-        figures.push(("on disk", "bytes/event", bytes_on_disk(file)? as f64 / all as f64));
-    }
-    figures.extend(megabytes_resident().map(|mb| ("memory of the process", "MB", mb)));
-    let time = call(ours, &vec![first_log; 64], size..size + 64 * 32)?;
-    figures.push(("64 callers, one event each", "events/s", rate(64 * 32, time)));
-    let time = call(ours, &[first_log], size + 64 * 32..size + CALLED)?;
-    figures.push(("1 caller, an event at a time", "events/s", rate(256, time)));
-    Ok(figures)
+    let (dash, logs) = if logs == 1 { ("", "one log") } else { ("dashed", "100 logs") };
+    Style { name: format!("{side}, {logs}"), class: format!("{class} {dash}") }
 }
 
-/// The median time of a question.
-fn timed<Q>(questions: &[Q], ask: impl Fn(&Q) -> Result<()>) -> Result<f64> {
-    let mut times = Vec::new();
-    for question in questions.iter().flat_map(|question| std::iter::repeat_n(question, TIMES)) {
-        let start = Instant::now();
-        ask(question)?;
-        times.push(micros(start.elapsed()));
+/// The figures of one size, a column for each side.
+fn show(logs: u64, size: u64, points: &[Point], json: bool) {
+    let figures = |name| points.iter().map(|point| point.figure(name)).collect::<Vec<_>>();
+    if !json {
+        println!(
+            "{:46}{:>13}{:>13}{:>13}",
+            format!("{size} events, logs: {logs}"),
+            "ours",
+            "indexed",
+            "plain"
+        );
     }
-    Ok(median(times))
-}
-
-/// A chart for each figure.
-fn charts(sizes: &[(u64, Figures)]) -> Vec<Chart> {
-    let mut charts: Vec<Chart> = Vec::new();
-    for (size, figures) in sizes {
-        for (work, unit, figure) in figures {
-            let title = format!("{work}, {unit}");
-            let point = (*size as f64, *figure);
-            match charts.iter_mut().find(|chart| chart.title == title) {
-                Some(chart) => chart.points.push(point),
-                None => charts.push(Chart { title, points: vec![point] }),
+    for (name, unit) in FIGURES {
+        let figures = figures(name);
+        if json {
+            let side = |at: usize| figures.get(at).copied().flatten();
+            let row = json!({
+                "logs": logs, "events": size, "work": name, "unit": unit,
+                "ours": side(0), "indexed": side(1), "plain": side(2),
+            });
+            println!("{row}");
+        } else if figures.iter().any(Option::is_some) {
+            print!("  {name:44}");
+            for figure in figures {
+                print!("{:>13}", figure.map_or("-".to_owned(), |figure| format!("{figure:.1}")));
             }
+            println!("  {unit}");
         }
     }
-    charts
+}
+
+/// A side that grows in a process of its own, which ends with this.
+pub(crate) struct Growing {
+    process: Child,
+    sizes: ChildStdin,
+    points: BufReader<ChildStdout>,
+}
+
+impl Growing {
+    pub(crate) fn start(side: Side, logs: u64, directory: &Path) -> Result<Self> {
+        let side = side.to_possible_value().ok_or("a side without a name")?;
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["grow", "--side", side.get_name(), "--logs", &logs.to_string(), "--directory"])
+            .arg(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (sizes, points) = (process.stdin.take(), process.stdout.take());
+        let points = BufReader::new(points.ok_or("no pipe")?);
+        Ok(Self { process, sizes: sizes.ok_or("no pipe")?, points })
+    }
+
+    /// Has it grow to `size` events, and returns what was measured there.
+    pub(crate) fn to(&mut self, size: u64) -> Result<Point> {
+        writeln!(self.sizes, "{size}")?;
+        let mut line = String::new();
+        if self.points.read_line(&mut line)? == 0 {
+            return Err("a side ended early".into());
+        }
+        Point::from_line(&line)
+    }
+}
+
+impl Drop for Growing {
+    fn drop(&mut self) {
+        // Its files are removed next, so that it need not close them well.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }

@@ -2,37 +2,38 @@
 
 use std::time::{Duration, Instant};
 
-use audit_core::{AuditEvent, AuditStoreExt as _, EventId, Order, Query};
+use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, EventId, Log, Order, Query, Token};
 use futures_executor::block_on;
 use futures_util::TryStreamExt as _;
 
 use crate::Result;
-use crate::conditions::{Condition, SINGLE, THREE, TOTALS, choose, name};
+use crate::conditions::{
+    ACTION_IN_TIME, BY_ACTION, BY_PREFIX, Condition, IN_TIME, Kind, SINGLE, THREE, choose, name,
+    rare,
+};
+use crate::events::Arrival;
 use crate::rows::{Bar, Row, median, micros, rate};
-use crate::stores::Sides;
+use crate::stores::{Ours, Sides};
 
-const PAGE: usize = 50;
+pub(crate) const PAGE: usize = 50;
 /// The page that counts as deep, or the last full one of a shorter log.
-const DEEP: u64 = 10_000;
+pub(crate) const DEEP: u64 = 10_000;
 /// How often a page is asked for, and a total.
-const TIMES: usize = 20;
+pub(crate) const TIMES: usize = 20;
 /// How often the log is exported.
 const EXPORTS: usize = 3;
 
 /// All of it, on sides that hold so many events in one log.
 pub(crate) fn all(sides: &Sides, events: u64) -> Result<Vec<Row>> {
-    let counted = |condition: &Condition| sides.indexed.count(&condition.sql);
     let mut rows = Vec::new();
     let mut best = f64::INFINITY;
     for kind in SINGLE {
-        let conditions = choose(kind, events, PAGE as u64, counted)?;
-        let Some((ours, sql)) = pages(sides, &conditions)? else { continue };
-        best = best.min(ours);
-        let work = format!("page of {PAGE} by {}, beside SQL by its B-tree", name(kind));
-        rows.push(sides.row(&work, "µs", ours).limit(sql).bar(sides.bar(Bar::AtMost(3.0))));
+        let conditions = chosen(sides, kind, events, PAGE as u64)?;
+        let Some(row) = page(sides, &name(kind), &conditions)? else { continue };
+        best = best.min(row.ours());
+        rows.push(row.bar(sides.bar(Bar::AtMost(3.0))));
     }
-    let conditions = choose(THREE, events, PAGE as u64, counted)?;
-    if let Some((ours, sql)) = pages(sides, &conditions)? {
+    if let Some((ours, sql)) = pages(sides, &chosen(sides, THREE, events, PAGE as u64)?)? {
         let row = |beside: &str, limit| {
             let work = format!("page of {PAGE} by {}, beside {beside}", name(THREE));
             sides.row(&work, "µs", ours).limit(limit)
@@ -41,15 +42,50 @@ pub(crate) fn all(sides: &Sides, events: u64) -> Result<Vec<Row>> {
         rows.push(row("SQL by its best B-tree", sql));
     }
     rows.push(deep(sides, events)?);
-    for kind in TOTALS {
-        let Some((ours, sql)) = totals(sides, &choose(kind, events, 1, counted)?)? else {
-            continue;
-        };
-        let work = format!("exact total by {}, beside count(*) over its B-tree", name(kind));
-        rows.push(sides.row(&work, "µs", ours).limit(sql).bar(sides.bar(Bar::AtMost(2.0))));
+    for kind in [BY_ACTION, BY_PREFIX] {
+        let row = total(sides, &name(kind), &chosen(sides, kind, events, 1)?)?;
+        rows.extend(row.map(|row| row.bar(sides.bar(Bar::AtMost(2.0)))));
     }
     rows.push(export(sides, events)?);
+
+    // What no bar is set for.
+    let in_time = chosen(sides, IN_TIME, events, 1)?;
+    rows.extend(total(sides, &name(IN_TIME), &in_time)?);
+    let action_in_time = chosen(sides, ACTION_IN_TIME, events, 1)?;
+    let some_20 = "a product that some 20 events have".to_owned();
+    for (name, conditions) in
+        [(name(ACTION_IN_TIME), action_in_time), (some_20, vec![rare(events)])]
+    {
+        rows.extend(page(sides, &name, &conditions)?);
+        rows.extend(total(sides, &name, &conditions)?);
+    }
     Ok(rows)
+}
+
+/// The newest page of events that came in another order than they occurred in.
+pub(crate) fn newest(sides: &Sides, events: u64, arrival: Arrival) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    let by_action = chosen(sides, BY_ACTION, events, PAGE as u64)?;
+    for (name, conditions) in [("no filter", vec![Condition::every()]), ("action", by_action)] {
+        rows.extend(page(sides, &format!("{name}{arrival}"), &conditions)?);
+    }
+    Ok(rows)
+}
+
+fn chosen(sides: &Sides, kind: Kind, events: u64, least: u64) -> Result<Vec<Condition>> {
+    choose(kind, events, least, |condition| sides.indexed.count(&condition.sql))
+}
+
+fn page(sides: &Sides, by: &str, conditions: &[Condition]) -> Result<Option<Row>> {
+    let work = format!("page of {PAGE} by {by}, beside SQL by its B-tree");
+    let row = |(ours, sql)| sides.row(&work, "µs", ours).limit(sql);
+    Ok(pages(sides, conditions)?.map(row))
+}
+
+fn total(sides: &Sides, by: &str, conditions: &[Condition]) -> Result<Option<Row>> {
+    let work = format!("exact total by {by}, beside count(*) over its B-tree");
+    let row = |(ours, sql)| sides.row(&work, "µs", ours).limit(sql);
+    Ok(totals(sides, conditions)?.map(row))
 }
 
 /// The median times of the newest page of each condition, ours and SQL's. Both sides must give the
@@ -62,7 +98,8 @@ fn pages(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> 
     let by_sql = |condition: &Condition| sides.indexed.page(&condition.sql, PAGE);
     for condition in conditions {
         let (ours, sql) = (ids(&by_ours(condition)?), ids(&by_sql(condition)?));
-        if ours != sql || ours.len() != PAGE {
+        let expected = sides.indexed.count(&condition.sql)?.min(PAGE as u64);
+        if ours != sql || ours.len() as u64 != expected {
             return Err(format!("the pages differ: {:?}", condition.filter).into());
         }
     }
@@ -105,7 +142,7 @@ fn in_turn<Q, A>(
     Ok((!questions.is_empty()).then(|| (median(of_ours), median(of_limit))))
 }
 
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
+pub(crate) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
     let start = Instant::now();
     work()?;
     Ok(start.elapsed())
@@ -116,12 +153,7 @@ fn deep(sides: &Sides, events: u64) -> Result<Row> {
     let store = &sides.ours.store;
     let query = Query::new(sides.logs[0]).limit(PAGE);
     let number = DEEP.min(events / PAGE as u64);
-    let mut token = block_on(store.page(&query))?.next;
-    for _ in 2..number {
-        let Some(reached) = token else { break };
-        token = block_on(store.next_page(&query, &reached))?.next;
-    }
-    let token = token.ok_or("the walk ended early")?;
+    let token = token_of(&**store, &query, number)?;
     let last = |(): &()| Ok(block_on(store.next_page(&query, &token))?.events.len());
     let first = |(): &()| Ok(block_on(store.page(&query))?.events.len());
     if (first(&())?, last(&())?) != (PAGE, PAGE) {
@@ -133,23 +165,24 @@ fn deep(sides: &Sides, events: u64) -> Result<Row> {
     Ok(sides.row(&work, "µs", last).limit(first).bar(sides.bar(Bar::AtMost(1.2))))
 }
 
+/// The token of the page of that number, from 2 on, reached by a walk.
+pub(crate) fn token_of(store: &dyn AuditStore, query: &Query, number: u64) -> Result<Token> {
+    let mut token = block_on(store.page(query))?.next;
+    for _ in 2..number {
+        let Some(reached) = token else { break };
+        token = block_on(store.next_page(query, &reached))?.next;
+    }
+    Ok(token.ok_or("the walk ended early")?)
+}
+
 /// A whole log by sequence, beside the rows of the table without filter indexes.
 fn export(sides: &Sides, events: u64) -> Result<Row> {
     let (mut of_ours, mut of_sql) = (Vec::new(), Vec::new());
     for _ in 0..EXPORTS {
-        let query = Query::new(sides.logs[0]).order(Order::Sequence).limit(1_000);
-        let mut by_ours = Export::default();
-        let time = timed(|| {
-            let add = |event: AuditEvent| {
-                std::future::ready({
-                    by_ours.add(&event);
-                    Ok(())
-                })
-            };
-            Ok(block_on(sides.ours.store.walk(query).try_for_each(add))?)
-        })?;
+        let mut by_ours = Digest::default();
+        let time = timed(|| export_ours(&sides.ours, sides.logs[0], |e| by_ours.add(e)))?;
         of_ours.push(rate(events, time));
-        let mut by_sql = Export::default();
+        let mut by_sql = Digest::default();
         let time = timed(|| sides.plain.export(|event| by_sql.add(&event)))?;
         of_sql.push(rate(events, time));
         if by_ours != by_sql || by_ours.events != events {
@@ -160,16 +193,27 @@ fn export(sides: &Sides, events: u64) -> Result<Row> {
     Ok(row.limit(median(of_sql)).bar(sides.bar(Bar::AtLeast(0.5))))
 }
 
-/// What an export gave: how many events, and a sum in which their ids and order show.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Export {
-    events: u64,
-    sum: u128,
+/// Every event of a log of ours, by sequence.
+pub(crate) fn export_ours(ours: &Ours, log: Log, mut each: impl FnMut(&AuditEvent)) -> Result<()> {
+    let query = Query::new(log).order(Order::Sequence).limit(1_000);
+    let add = |event| {
+        each(&event);
+        std::future::ready(Ok(()))
+    };
+    Ok(block_on(ours.store.walk(query).try_for_each(add))?)
 }
 
-impl Export {
-    fn add(&mut self, event: &AuditEvent) {
+/// Which events an answer gave: how many, and a sum in which their ids and order show.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digest {
+    pub(crate) events: u64,
+    pub(crate) sum: u64,
+}
+
+impl Digest {
+    pub(crate) fn add(&mut self, event: &AuditEvent) {
+        let (high, low) = event.id.as_uuid().as_u64_pair();
         self.events += 1;
-        self.sum = self.sum.rotate_left(1) ^ event.id.as_uuid().as_u128();
+        self.sum = self.sum.rotate_left(1) ^ high ^ low;
     }
 }

@@ -28,6 +28,10 @@ impl Row {
         Self { work: work.into(), ours, limit: None, unit, bar: None }
     }
 
+    pub(crate) fn ours(&self) -> f64 {
+        self.ours
+    }
+
     pub(crate) fn limit(mut self, limit: f64) -> Self {
         self.limit = Some(limit);
         self
@@ -109,6 +113,31 @@ pub(crate) fn median(mut values: Vec<f64>) -> f64 {
 /// So many a second.
 pub(crate) fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
+}
+
+/// How many a second were done, all told: what is done at times only, such as the merging of
+/// segments, counts with the rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pace {
+    count: u64,
+    time: Duration,
+}
+
+impl std::ops::AddAssign for Pace {
+    fn add_assign(&mut self, other: Self) {
+        self.add(other.count, other.time);
+    }
+}
+
+impl Pace {
+    pub(crate) fn add(&mut self, count: u64, time: Duration) {
+        self.count += count;
+        self.time += time;
+    }
+
+    pub(crate) fn rate(self) -> f64 {
+        rate(self.count, self.time)
+    }
 }
 
 pub(crate) fn micros(time: Duration) -> f64 {

@@ -8,6 +8,7 @@ use audit_core::{AuditStore, AuditStoreExt as _, Log, NewEvent, Query};
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
+use tempfile::TempDir;
 
 use crate::Result;
 use crate::events;
@@ -33,12 +34,15 @@ pub(crate) struct Sides {
     pub(crate) indexed: SqlLog,
     /// The number of the first event that no side has.
     next: u64,
+    /// Removed, with all its files, when the sides are closed.
+    _directory: TempDir,
 }
 
 impl Sides {
-    /// Empty sides, in files named for the number of logs.
+    /// Empty sides, in files somewhere below `directory`.
     pub(crate) fn create(backend: Backend, directory: &Path, logs: u64) -> Result<Self> {
-        let path = |side: &str| directory.join(format!("{side}-{logs}.db"));
+        let directory = tempfile::tempdir_in(directory)?;
+        let path = |side: &str| directory.path().join(format!("{side}.db"));
         Ok(Self {
             backend,
             logs: (0..logs).map(events::log).collect(),
@@ -46,6 +50,7 @@ impl Sides {
             plain: SqlLog::create(path("plain"), Indexes::None)?,
             indexed: SqlLog::create(path("indexed"), Indexes::PerFilter)?,
             next: 0,
+            _directory: directory,
         })
     }
 
@@ -58,11 +63,16 @@ impl Sides {
 
     /// How many events our store, the plain and the indexed table hold.
     pub(crate) fn lens(&self) -> Result<[u64; 3]> {
-        let mut ours = 0;
-        for log in &self.logs {
-            ours += block_on(self.ours.store.count(&Query::new(*log)))?;
+        Ok([self.ours.len(&self.logs)?, self.plain.len()?, self.indexed.len()?])
+    }
+
+    /// Fails unless each holds so many events.
+    pub(crate) fn check(&self, expected: [u64; 3]) -> Result<()> {
+        let found = self.lens()?;
+        if found == expected {
+            return Ok(());
         }
-        Ok([ours, self.plain.len()?, self.indexed.len()?])
+        Err(format!("the sides hold {found:?} events, not {expected:?}").into())
     }
 
     pub(crate) fn row(&self, work: &str, unit: &'static str, ours: f64) -> Row {
@@ -101,5 +111,11 @@ impl Ours {
     pub(crate) fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<()> {
         block_on(self.store.append(log, events))?;
         Ok(())
+    }
+
+    /// How many events it holds in these logs.
+    pub(crate) fn len(&self, logs: &[Log]) -> Result<u64> {
+        let count = |log: &Log| block_on(self.store.count(&Query::new(*log)));
+        Ok(logs.iter().map(count).sum::<audit_core::Result<u64>>()?)
     }
 }
