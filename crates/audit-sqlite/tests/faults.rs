@@ -39,18 +39,19 @@ fn fill(store: &SqliteStore) -> (usize, audit_core::Error) {
 #[cfg(target_os = "linux")]
 mod tmpfs {
     use super::*;
+    use crate::common::unchecked;
 
     /// A file system in memory; gone when this is dropped.
     pub(super) struct Tmpfs(tempfile::TempDir);
 
     impl Tmpfs {
-        /// `None`, with a line that says so, where this process may not mount.
-        pub(super) fn mount(options: &str) -> Option<Self> {
+        /// `None`, with a line that names what is left out, where this process may not mount.
+        pub(super) fn mount(options: &str, for_what: &str) -> Option<Self> {
             let directory = tempfile::tempdir().unwrap();
             if mount(&["-t", "tmpfs", "-o", options, "tmpfs"], directory.path()) {
                 return Some(Self(directory));
             }
-            println!("a tmpfs cannot be mounted here: NOT checked");
+            unchecked(for_what, "a tmpfs cannot be mounted here");
             None
         }
 
@@ -76,7 +77,7 @@ mod tmpfs {
 
     #[test]
     fn a_full_disk_is_told_and_can_be_enlarged() {
-        let Some(disk) = Tmpfs::mount("size=3m") else { return };
+        let Some(disk) = Tmpfs::mount("size=3m", "a full disk") else { return };
         let store = SqliteStore::open(disk.path().join("audit.db")).unwrap();
         let (acknowledged, error) = fill(&store);
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
@@ -93,7 +94,7 @@ mod tmpfs {
 
     #[test]
     fn a_read_only_disk_is_told() {
-        let Some(disk) = Tmpfs::mount("size=30m") else { return };
+        let Some(disk) = Tmpfs::mount("size=30m", "a read-only disk") else { return };
         let path = disk.path().join("audit.db");
         let store = SqliteStore::open(&path).unwrap();
         block_on(store.append(Log::Platform, batch())).unwrap();
@@ -108,7 +109,7 @@ mod tmpfs {
 
     #[test]
     fn a_backup_that_does_not_fit_leaves_nothing() {
-        let Some(disk) = Tmpfs::mount("size=1m") else { return };
+        let Some(disk) = Tmpfs::mount("size=1m", "a backup to a full disk") else { return };
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("audit.db")).unwrap();
         for _ in 0..20 {

@@ -10,10 +10,10 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::Path;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use audit_core::{
@@ -42,38 +42,51 @@ impl Random {
 
 #[test]
 fn cancelled_appends_are_whole_or_not_there() {
+    const BATCH: usize = 3;
     let cancels = times("AUDIT_SQLITE_CANCELS", 1_000);
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("audit.db")).unwrap();
     let random = &mut Random(1);
-    let mut finished = 0;
-    for number in 0..cancels {
-        let batch = (0..3).map(|_| login().target("batch", number.to_string())).collect();
-        let mut append = Box::pin(store.append(Log::Platform, batch));
+    let event = |batch: usize, place: usize| {
+        login().target("batch", batch.to_string()).message(format!("{place} of {batch}"))
+    };
+    let sent: Vec<Vec<NewEvent>> =
+        (0..cancels).map(|batch| (0..BATCH).map(|place| event(batch, place)).collect()).collect();
+    let mut finished = BTreeSet::new();
+    for (number, batch) in sent.iter().enumerate() {
+        let mut append = Box::pin(store.append(Log::Platform, batch.clone()));
         let mut context = Context::from_waker(Waker::noop());
         for _ in 0..random.below(4) {
-            if append.as_mut().poll(&mut context).is_ready() {
-                finished += 1;
+            if let Poll::Ready(receipts) = append.as_mut().poll(&mut context) {
+                assert_eq!(receipts.unwrap().len(), BATCH);
+                finished.insert(number);
                 break;
             }
             thread::sleep(std::time::Duration::from_micros(random.below(400)));
         }
         drop(append);
     }
-    block_on(store.record(Log::Platform, login())).unwrap();
+    let last = login();
+    block_on(store.record(Log::Platform, last.clone())).unwrap();
     let query = Query::new(Log::Platform).order(Order::Sequence).limit(1_000);
-    let events: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
+    let mut events: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
     let numbers: Vec<_> = events.iter().map(|event| event.sequence.get()).collect();
     assert_dense(&numbers);
-    let mut batches = BTreeMap::new();
-    for event in events.iter().filter(|event| !event.targets.is_empty()) {
-        *batches.entry(event.targets[0].id.clone()).or_insert(0) += 1;
+    assert!(events.pop().unwrap().has_content(&last));
+    // What is left is some of the batches, one after the other, each as it was sent.
+    let mut done = BTreeSet::new();
+    for recorded in events.chunks(BATCH) {
+        let number = recorded[0].targets[0].id.as_ref().unwrap().parse().unwrap();
+        let is_whole = recorded.len() == BATCH
+            && recorded.iter().zip(&sent[number]).all(|(event, sent)| event.has_content(sent));
+        assert!(is_whole, "batch {number} is not as it was sent: {recorded:?}");
+        assert!(done.last().is_none_or(|before| *before < number), "batch {number} came late");
+        done.insert(number);
     }
-    assert!(batches.values().all(|events| *events == 3), "a batch is in pieces");
-    assert!(batches.len() >= finished);
-    let done = batches.len();
-    assert!(done > 0 && done < cancels, "{done} of {cancels}: nothing was cancelled in time");
-    println!("{cancels} cancelled: {done} were done whole, none in part");
+    assert!(done.is_superset(&finished), "acknowledged and lost: {:?}", &finished - &done);
+    let (all, done) = (sent.len(), done.len());
+    assert!(done > 0 && done < all, "{done} of {all}: nothing was cancelled in time");
+    println!("{all} cancelled: {done} were done whole, none in part");
 }
 
 #[test]
