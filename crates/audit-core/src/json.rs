@@ -11,6 +11,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
 use crate::{Error, Result, Violation};
+use strict::Strict;
+
+mod strict;
 
 /// A JSON object.
 pub type Object = Map<String, Value>;
@@ -34,12 +37,13 @@ pub fn parse(text: &[u8]) -> Result<Value> {
     from_slice::<Exact>(text).map(|Exact(value)| value)
 }
 
-/// Reads a JSON text as a `T`, under the same rules as [`parse`].
+/// Reads a JSON text as a `T`, under the same rules as [`parse`]. Where `T` has named fields, the
+/// text must be an object: an array of their values, which serde would take as well, is refused.
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(text)
         .map_err(|source| Error::malformed("", "UTF-8").with_source(source))?;
     let mut reader = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(fault)?;
+    let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(fault)?;
     reader.end().map_err(|source| Error::malformed("", "one JSON value").with_source(source))?;
     // Only of a well-formed text is every digit outside a string a part of a number.
     if let Some(number) = numbers(text).find(|number| !is_exact(number)) {
