@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use audit_core::{AuditStore, AuditStoreExt as _, FeedPage, FeedStart, Page, Query, Result, Token};
+use audit_core::{
+    ApiKeyStore, AuditStore, AuditStoreExt as _, FeedPage, FeedStart, Page, Query, Result, Token,
+};
 use futures_executor::block_on;
 
 /// Makes a harness, and with it a new and empty store.
@@ -25,6 +27,13 @@ pub trait Harness: Send + Sync {
     /// # Panics
     /// If the store cannot be opened.
     fn open(&self) -> Arc<dyn AuditStore>;
+
+    /// Opens the same store as [`Harness::open`] does, in the same way, to keep API keys in it. Is
+    /// also called while handles that `open` gave are in use, and the other way round.
+    ///
+    /// # Panics
+    /// If the store cannot be opened.
+    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore>;
 
     /// The first page of a walk.
     fn page(&self, store: &dyn AuditStore, query: &Query) -> Result<Page> {

@@ -125,6 +125,7 @@ macro_rules! for_each_case {
                 record_their_creation,
                 record_each_update,
                 record_their_deletion,
+                are_told_to_the_platform,
                 keep_an_id_for_ever,
                 unknown_or_deleted_are_not_found,
                 change_only_as_asked,
@@ -137,6 +138,21 @@ macro_rules! for_each_case {
                 keep_their_log_when_deleted,
                 survive_a_reopen,
             }
+            api_keys {
+                come_back_as_created,
+                record_their_creation,
+                record_their_revocation,
+                revoked_twice_leave_one_event,
+                are_good_until_revoked,
+                need_an_organization,
+                unknown_are_not_found,
+                outlive_their_organization,
+                beyond_a_limit_are_refused_by_field,
+                do_not_change_when_the_event_is_refused,
+                are_listed_by_ascending_id,
+                check_the_limit_of_a_listing,
+                survive_a_reopen,
+            }
             concurrency {
                 writers_to_several_logs_lose_nothing,
                 readers_always_see_a_dense_prefix,
@@ -145,6 +161,8 @@ macro_rules! for_each_case {
                 cancelled_appends_leave_whole_batches,
                 updates_of_an_organization_lose_nothing,
                 creations_of_one_organization_have_one_winner,
+                revocations_of_one_key_leave_one_event,
+                deletions_of_an_organization_end_the_creation_of_keys,
             }
             state_machine {
                 agrees_with_the_model,

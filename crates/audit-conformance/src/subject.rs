@@ -9,8 +9,8 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    AuditEvent, AuditStore, Error, ErrorKind, EventId, FeedPage, FeedStart, Head, Log, NewEvent,
-    Order, Page, Query, Receipt, Result, Scan, Slice, Token, Total,
+    ApiKeyStore, AuditEvent, AuditStore, Error, ErrorKind, EventId, FeedPage, FeedStart, Head, Log,
+    NewEvent, Order, Page, Query, Receipt, Result, Scan, Slice, Token, Total,
 };
 use futures_executor::block_on;
 
@@ -47,6 +47,11 @@ impl Subject {
     /// The same store through a second handle.
     pub(crate) fn with_other_handle(&self) -> Self {
         Self { store: self.other_handle(), harness: Arc::clone(&self.harness) }
+    }
+
+    /// A handle of the same store that keeps API keys.
+    pub(crate) fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+        self.harness.open_api_keys()
     }
 
     pub(crate) fn store(&self) -> &dyn AuditStore {

@@ -43,6 +43,8 @@ const NAMESPACE: Uuid = uuid!("21ab32e3-81dd-4f61-b771-85ce5404fac3");
 
 /// One item of an organization's audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = b::AuditLogItem))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditLogItem {
     /// The item's number.

@@ -163,3 +163,25 @@ types! {
     USER_FULL_NAME_CHANGED = "userFullNameChanged",
     USER_DISABLED = "userDisabled",
 }
+
+#[cfg(feature = "openapi")]
+mod openapi {
+    use utoipa::openapi::extensions::Extensions;
+    use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+    use utoipa::{PartialSchema, ToSchema, openapi::RefOr};
+
+    use super::AuditLogType;
+
+    impl PartialSchema for AuditLogType {
+        fn schema() -> RefOr<Schema> {
+            let known: Vec<_> = Self::KNOWN.iter().map(Self::as_str).collect();
+            let schema = ObjectBuilder::new()
+                .schema_type(Type::String)
+                .description(Some("The type of an item. More may be added."))
+                .extensions(Some(Extensions::builder().add("x-known-values", known).build()));
+            RefOr::T(Schema::from(schema))
+        }
+    }
+
+    impl ToSchema for AuditLogType {}
+}

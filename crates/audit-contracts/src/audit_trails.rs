@@ -59,6 +59,8 @@ const TRAIL_ID: IdForm =
 
 /// One batch of the feed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = c::AuditTrails))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditTrails {
     /// The token with which to ask for what follows.
@@ -69,6 +71,8 @@ pub struct AuditTrails {
 
 /// One record of the feed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = c::AuditTrail))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditTrail {
     /// The record's id.
@@ -108,6 +112,8 @@ pub struct AuditTrail {
 
 /// One field that differs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = c::Difference))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Difference {
     /// The field's name.
@@ -122,6 +128,8 @@ pub struct Difference {
 
 /// Who did it, perhaps from another organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = c::Author))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Author {
     /// The author's id.
@@ -138,6 +146,8 @@ pub struct Author {
 
 /// What a record says to a reader.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = c::LogMessage))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogMessage {
     /// The message.
@@ -151,6 +161,8 @@ pub struct LogMessage {
 /// The body of an error, `application/problem+json` (RFC 9457). Members that it does not know are
 /// passed over, as the RFC bids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = c::Problem))]
 pub struct Problem {
     /// A URI that names the kind of problem.
     pub r#type: Option<String>,

@@ -58,6 +58,8 @@ const ORGANIZATION_ID: IdForm = IdForm {
 
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::AuditLog))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditLog {
     /// The entry's id.
@@ -122,6 +124,8 @@ impl From<&AuditEvent> for AuditLog {
 
 /// An organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::Organization))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organization {
     /// The organization's id.
@@ -178,6 +182,8 @@ impl From<audit_core::Organization> for Organization {
 
 /// The body of `POST /organisations`. A null is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::CreateOrganization))]
 #[serde(deny_unknown_fields)]
 pub struct CreateOrganization {
     /// The name.
@@ -200,6 +206,8 @@ impl From<CreateOrganization> for NewOrganization {
 
 /// The body of `PUT /organisation`: what is left out stays, and a null is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::UpdateOrganization))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateOrganization {
     /// The new name.
@@ -222,6 +230,8 @@ impl From<UpdateOrganization> for OrganizationUpdate {
 
 /// The body of an answer about organizations. Lists are a [`Vec`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::Data))]
 #[serde(deny_unknown_fields)]
 pub struct Data<T> {
     /// What was asked for.
@@ -230,6 +240,8 @@ pub struct Data<T> {
 
 /// One page of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::AuditLogs))]
 #[serde(deny_unknown_fields)]
 pub struct AuditLogs {
     /// The entries, the latest first.
@@ -240,6 +252,8 @@ pub struct AuditLogs {
 
 /// Which page of how many entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::Pagination))]
 #[serde(deny_unknown_fields)]
 pub struct Pagination {
     /// The page's number, from 1.
@@ -248,4 +262,24 @@ pub struct Pagination {
     pub limit: u64,
     /// How many entries match the filter.
     pub total: u64,
+}
+
+/// The body of an answer that fails. The source shows none; this form is ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::Failed))]
+#[serde(deny_unknown_fields)]
+pub struct Failed {
+    /// What went wrong.
+    pub error: Failure,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = d::Failure))]
+#[serde(deny_unknown_fields)]
+pub struct Failure {
+    /// What went wrong, in words.
+    pub message: String,
 }

@@ -50,6 +50,8 @@ const ACTIVITY_ID: IdForm =
 
 /// What was done in an organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::Activity))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Activity {
     /// The activity's id.
@@ -147,6 +149,8 @@ impl From<&AuditEvent> for Activity {
 
 /// An organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::Organization))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organization {
     /// The organization's id.
@@ -162,6 +166,8 @@ pub struct Organization {
 
 /// A private connection from a customer's cloud network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::PrivateEndpoint))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud.
@@ -179,6 +185,8 @@ pub struct PrivateEndpoint {
 
 /// The body of `PATCH`: what is left out stays, and a null is refused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::UpdateOrganization))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct UpdateOrganization {
     /// The new name.
@@ -191,6 +199,8 @@ pub struct UpdateOrganization {
 
 /// Changes to the private endpoints. Those to remove go first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::PrivateEndpointChanges))]
 #[serde(deny_unknown_fields)]
 pub struct PrivateEndpointChanges {
     /// The endpoints to remove, of which only the `id` counts.
@@ -256,6 +266,8 @@ impl From<UpdateOrganization> for OrganizationUpdate {
 
 /// The body of every answer that succeeds. Lists are a [`Vec`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::Success))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Success<T> {
     /// The HTTP status.
@@ -271,6 +283,8 @@ pub struct Success<T> {
 
 /// The body of every answer that fails.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = a::Failure))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Failure {
     /// The HTTP status.

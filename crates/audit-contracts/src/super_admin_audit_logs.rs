@@ -39,6 +39,8 @@ pub const ACTION: &str = "super_admin.request";
 
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = e::AuditLog))]
 #[serde(deny_unknown_fields)]
 pub struct AuditLog {
     /// The entry's id.
@@ -62,6 +64,8 @@ pub struct AuditLog {
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = e::SuperAdmin))]
 #[serde(deny_unknown_fields)]
 pub struct SuperAdmin {
     /// The class of the entity that the super-admin is.
@@ -138,6 +142,8 @@ impl SuperAdmin {
 
 /// The body of every answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = e::AuditLogs))]
 #[serde(deny_unknown_fields)]
 pub struct AuditLogs {
     /// Which part of the log this is.
@@ -151,6 +157,8 @@ pub struct AuditLogs {
 
 /// What is to be said of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = e::Meta))]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
     /// Which part of the log this is.
@@ -159,6 +167,8 @@ pub struct Meta {
 
 /// Which part of how many entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = e::Pagination))]
 #[serde(deny_unknown_fields)]
 pub struct Pagination {
     /// How many entries the answer holds at most.
@@ -171,6 +181,8 @@ pub struct Pagination {
 
 /// One thing that went wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = e::Failure))]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
     /// The HTTP status.

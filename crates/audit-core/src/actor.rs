@@ -18,6 +18,7 @@ use crate::{ActorKind, EntityClass, OrganizationRef, Result};
 /// assert_eq!(actor.id.as_deref(), Some("u_42"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Actor {
     /// What kind of party acted. 1 to [`NAME`] bytes.

@@ -9,6 +9,7 @@ use crate::{Result, json};
 /// What changed. Every part is optional, so that a source with one side only loses nothing, and
 /// personal, because values may name people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
     /// The whole value before. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
@@ -28,6 +29,7 @@ pub struct Change {
 /// One field that differs. A side is `None` where the field was absent, which is not the same as
 /// a null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldChange {
     /// The field's name; of a nested field the names on the way to it, joined as in a JSON

@@ -28,6 +28,7 @@ macro_rules! events {
         /// # Ok::<(), audit_core::Error>(())
         /// ```
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct NewEvent {
             $($(#[$meta])* pub $field: $type,)*
@@ -36,6 +37,7 @@ macro_rules! events {
         /// An event in its log, as a store returns it. It never changes, but its personal part may
         /// be erased.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         #[non_exhaustive]
         pub struct AuditEvent {

@@ -1,4 +1,4 @@
-//! Identifiers: of events, organizations and change sets, and the number of an event in its log.
+//! Identifiers: of events, organizations, change sets and keys, and the number of an event in its log.
 
 use std::fmt;
 use std::str::FromStr;
@@ -103,6 +103,11 @@ uuid_id! {
 uuid_id! {
     /// The id that joins the events of one change made in several places.
     ChangeSetId, "changeSetId"
+}
+
+uuid_id! {
+    /// The id of an [`ApiKey`](crate::ApiKey).
+    ApiKeyId, "keyId"
 }
 
 /// The number of an event in its log: 1, 2, 3 … in the order in which events become visible.

@@ -13,6 +13,7 @@
 //! | what is asked | [`Query`], [`Filter`], [`Order`] |
 //! | what is answered | [`Page`], [`FeedPage`], [`Token`] |
 //! | the store | [`AuditStore`], [`AuditStoreExt`] |
+//! | the credentials | [`ApiKey`], [`Role`], [`ApiKeyStore`] |
 //! | for those who write a store | [`Batch`], [`StoredEvent`], [`index`] |
 //!
 //! ```no_run
@@ -35,6 +36,7 @@
 
 mod activity;
 mod actor;
+mod api_key;
 mod append;
 mod change;
 mod error;
@@ -46,6 +48,8 @@ pub mod json;
 pub mod limits;
 mod log;
 mod message;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod organization;
 mod query;
 mod request;
@@ -60,12 +64,13 @@ mod vocabulary;
 
 pub use activity::Activity;
 pub use actor::Actor;
+pub use api_key::{ApiKey, ApiKeySecret, ApiKeyStore, NewApiKey, Role};
 pub use append::{Batch, Head, PlacedEvent, Placement, Receipt};
 pub use change::{Change, FieldChange};
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use event::{AuditEvent, NewEvent};
 pub use filter::{Facet, Filter};
-pub use id::{ChangeSetId, EventId, OrganizationId, Sequence};
+pub use id::{ApiKeyId, ChangeSetId, EventId, OrganizationId, Sequence};
 pub use log::Log;
 pub use message::Message;
 pub use organization::{

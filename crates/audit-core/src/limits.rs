@@ -39,6 +39,8 @@ pub const ORGANIZATION_BYTES: usize = 256 << 10;
 pub const PRIVATE_ENDPOINTS: usize = 1_000;
 /// Organizations of one listing.
 pub const ORGANIZATIONS_PAGE: usize = 1_000;
+/// API keys of one listing.
+pub const API_KEYS_PAGE: usize = 1_000;
 
 /// Checks that `text` has at most `limit` bytes.
 pub(crate) fn text(field: Arguments<'_>, text: &str, limit: usize) -> Result<()> {
@@ -76,6 +78,15 @@ pub fn organizations_page(limit: usize) -> Result<()> {
         return Ok(());
     }
     let violation = Violation::OutOfRange { min: 1, max: ORGANIZATIONS_PAGE.cast_signed() as i64 };
+    Err(Error::invalid("limit", violation))
+}
+
+/// Checks the limit of a listing of API keys: 1 to [`API_KEYS_PAGE`].
+pub fn api_keys_page(limit: usize) -> Result<()> {
+    if (1..=API_KEYS_PAGE).contains(&limit) {
+        return Ok(());
+    }
+    let violation = Violation::OutOfRange { min: 1, max: API_KEYS_PAGE.cast_signed() as i64 };
     Err(Error::invalid("limit", violation))
 }
 

@@ -9,6 +9,7 @@ use crate::limits::{self, TEXT};
 ///
 /// Each text has at most [`TEXT`] bytes. All are personal: they may name people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
     /// The action in words, without particulars: "Product created".

@@ -3,16 +3,18 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::api_key::change_batches;
 use crate::json::{self, Object};
 use crate::limits::{self, ID, ORGANIZATION_BYTES, PRIVATE_ENDPOINTS, TEXT};
 use crate::{
-    Action, Actor, Change, ChangeSetId, Error, Message, NewEvent, OrganizationId, Request, Result,
-    Timestamp, Violation,
+    Action, Actor, Batch, Change, ChangeSetId, Error, Message, NewEvent, OrganizationId, Request,
+    Result, Timestamp, Violation,
 };
 
 /// A tenant: it owns one log, and its own changes are events of that log. At most
 /// [`ORGANIZATION_BYTES`] as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organization {
     /// The organization's id.
@@ -41,6 +43,7 @@ pub struct Organization {
 
 /// A private connection from a customer's cloud network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud, unique within the organization. 1 to [`ID`] bytes.
@@ -58,6 +61,7 @@ pub struct PrivateEndpoint {
 
 /// An organization as an event names it: by its id in the source's own form, and its name then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrganizationRef {
     /// The id, in the form that the source gives it. At most [`ID`] bytes.
@@ -317,6 +321,12 @@ impl Organization {
     pub fn delete(&self, by: Attribution) -> Result<NewEvent> {
         let change = Change::default().with_old(self.facts());
         self.event(DELETED, change, by)
+    }
+
+    /// The batches in which a store appends the event of a change: to the organization's own log,
+    /// and to the platform's, so that those who run it see what becomes of its tenants.
+    pub fn batches(id: OrganizationId, event: NewEvent) -> Result<[Batch; 2]> {
+        change_batches(id, event)
     }
 
     fn add_endpoints(&mut self, endpoints: Vec<PrivateEndpoint>) {

@@ -7,6 +7,7 @@ use crate::limits::{self, ID, NAME, TEXT};
 
 /// The HTTP request that an event came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Request {
     /// The method. At most [`NAME`] bytes.
@@ -36,6 +37,7 @@ impl Request {
 
 /// The foreign system that recorded an event first, and the event's own id there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
     /// The system's name: `cloudtrail`. At most [`NAME`] bytes.

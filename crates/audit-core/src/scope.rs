@@ -14,6 +14,7 @@ use crate::{Result, Surface};
 /// assert!(scope.product.is_none());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
     /// The id of the service. At most [`ID`] bytes.

@@ -56,6 +56,13 @@
 //!         self.logs.entry(log).or_default().extend(placement.new.into_iter().map(|e| e.stored));
 //!         Ok(placement.receipts)
 //!     }
+//!
+//!     fn tell(&mut self, id: OrganizationId, event: NewEvent) -> Result<()> {
+//!         for batch in Organization::batches(id, event)? {
+//!             self.append(batch)?;
+//!         }
+//!         Ok(())
+//!     }
 //! }
 //!
 //! impl ListStore {
@@ -127,7 +134,7 @@
 //!         if state.organizations.contains_key(&organization.id) {
 //!             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
 //!         }
-//!         state.append(Batch::new(organization.id.into(), vec![event])?)?;
+//!         state.tell(organization.id, event)?;
 //!         state.organizations.insert(organization.id, Some(organization.clone()));
 //!         Ok(organization)
 //!     }
@@ -156,7 +163,7 @@
 //!         let mut state = self.state(); // held to the end, so that no update is lost
 //!         let before = state.organization(id)?;
 //!         let Some((after, event)) = before.update(update, by)? else { return Ok(before) };
-//!         state.append(Batch::new(id.into(), vec![event])?)?;
+//!         state.tell(id, event)?;
 //!         state.organizations.insert(id, Some(after.clone()));
 //!         Ok(after)
 //!     }
@@ -164,7 +171,7 @@
 //!     async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
 //!         let mut state = self.state();
 //!         let event = state.organization(id)?.delete(by)?;
-//!         state.append(Batch::new(id.into(), vec![event])?)?;
+//!         state.tell(id, event)?;
 //!         state.organizations.insert(id, None); // the id is not given again
 //!         Ok(())
 //!     }
@@ -287,7 +294,8 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// Creates an organization.
     ///
     /// # Behavior
-    /// - MUST create it, and append the event of its creation to its log, both or neither.
+    /// - MUST create it, and append the event of its creation to its log and to the platform's, all
+    ///   or nothing.
     /// - MUST fail with [`Conflict`](ErrorKind::Conflict) if the id has been given, even to an
     ///   organization that was deleted.
     /// - MUST fail with [`Invalid`](ErrorKind::Invalid) if a field breaks a limit.
@@ -319,8 +327,8 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     ///
     /// # Behavior
     /// - MUST apply the update to the organization as it is, remove endpoints before it adds any,
-    ///   and append the event of the change, both or neither; of two updates at once, neither is
-    ///   lost.
+    ///   and append the event of the change to its log and to the platform's, all or nothing; of
+    ///   two updates at once, neither is lost.
     /// - MUST append no event, and leave `updated_at`, if nothing changes.
     /// - MUST fail with [`NotFound`](ErrorKind::NotFound) if it does not exist or was deleted, and
     ///   with [`Invalid`](ErrorKind::Invalid) if a field breaks a limit.
@@ -334,7 +342,8 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// Deletes an organization. Its events stay.
     ///
     /// # Behavior
-    /// - MUST delete it and append the event of its deletion, both or neither.
+    /// - MUST delete it, and append the event of its deletion to its log and to the platform's, all
+    ///   or nothing.
     /// - MUST fail with [`NotFound`](ErrorKind::NotFound) if it does not exist or was deleted.
     async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()>;
 }

@@ -74,6 +74,10 @@ vocabulary! {
         ORGANIZATION_UPDATED = "organization.updated",
         /// An organization was deleted.
         ORGANIZATION_DELETED = "organization.deleted",
+        /// An API key was created.
+        API_KEY_CREATED = "api_key.created",
+        /// An API key was revoked.
+        API_KEY_REVOKED = "api_key.revoked",
     }
 }
 

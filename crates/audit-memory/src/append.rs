@@ -73,6 +73,11 @@ impl MemoryStore {
         Ok(placement.receipts)
     }
 
+    /// Appends batches of which none can be refused.
+    pub(crate) fn append_all(&self, batches: [Batch; 2]) -> Result<()> {
+        batches.into_iter().try_for_each(|batch| self.append_batch(batch).map(drop))
+    }
+
     pub(crate) fn find(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let found = self.log(log).map(|state| read(&state).find(id)).transpose()?.flatten();
         found.ok_or_else(|| Error::not_found("event"))

@@ -24,7 +24,9 @@
 //! | `append.rs` | one log, and how events enter it |
 //! | `read.rs` | how scans are answered |
 //! | `organizations.rs` | the tenants |
+//! | `api_keys.rs` | their credentials |
 
+mod api_keys;
 mod append;
 mod organizations;
 mod read;
@@ -34,9 +36,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use audit_core::{
-    Attribution, AuditEvent, AuditStore, Batch, EventId, Head, Log, NewEvent, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Receipt, Result, Scan, Sequence, Slice,
-    TokenKeys,
+    ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Batch, EventId, Head, Log, NewEvent,
+    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result, Scan,
+    Sequence, Slice, TokenKeys,
 };
 use event_listener::Event;
 
@@ -56,6 +58,7 @@ struct Shared {
     logs: RwLock<HashMap<Log, Arc<RwLock<LogState>>>>,
     /// `None` marks an organization that was deleted: its id is not given again.
     organizations: RwLock<BTreeMap<OrganizationId, Option<Organization>>>,
+    api_keys: RwLock<BTreeMap<ApiKeyId, ApiKey>>,
     /// Told of every append, to any log.
     appended: Event,
 }
@@ -95,6 +98,7 @@ impl MemoryStore {
             keys,
             logs: RwLock::default(),
             organizations: RwLock::default(),
+            api_keys: RwLock::default(),
             appended: Event::new(),
         };
         Ok(Self { shared: Arc::new(shared) })

@@ -4,23 +4,23 @@ use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use audit_core::{
-    Attribution, Batch, Error, ErrorKind, NewOrganization, Organization, OrganizationId,
+    Attribution, Error, ErrorKind, NewOrganization, Organization, OrganizationId,
     OrganizationUpdate, Result, limits,
 };
 
 use crate::{MemoryStore, read, write};
 
-// Each change holds the lock from the look to the write; the event goes in first, because it can
-// be refused and the rest cannot.
+// Each change holds the lock from the look to the write; the event goes in first. It has a new id
+// and has been checked, so no log refuses it.
 impl MemoryStore {
     pub(crate) fn create(&self, new: NewOrganization, by: Attribution) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
-        let batch = Batch::new(organization.id.into(), vec![event])?;
+        let batches = Organization::batches(organization.id, event)?;
         let mut organizations = write(&self.shared.organizations);
         let Entry::Vacant(place) = organizations.entry(organization.id) else {
             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
         };
-        self.append_batch(batch)?;
+        self.append_all(batches)?;
         place.insert(Some(organization.clone()));
         Ok(organization)
     }
@@ -54,7 +54,7 @@ impl MemoryStore {
             return Err(Error::not_found("organization"));
         };
         if let Some((updated, event)) = organization.update(update, by)? {
-            self.append_batch(Batch::new(id.into(), vec![event])?)?;
+            self.append_all(Organization::batches(id, event)?)?;
             *organization = updated;
         }
         Ok(organization.clone())
@@ -67,7 +67,7 @@ impl MemoryStore {
             return Err(Error::not_found("organization"));
         };
         let event = organization.delete(by)?;
-        self.append_batch(Batch::new(id.into(), vec![event])?)?;
+        self.append_all(Organization::batches(id, event)?)?;
         if let Some(place) = place {
             *place = None;
         }

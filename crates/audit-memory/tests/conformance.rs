@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
-use audit_core::AuditStore;
+use audit_core::{ApiKeyStore, AuditStore};
 use audit_memory::MemoryStore;
 
 struct Memory(MemoryStore);
@@ -20,6 +20,10 @@ impl Memory {
 impl Harness for Memory {
     /// Another handle of the same state: there is nothing else to open again.
     fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(self.0.clone())
+    }
+
+    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
         Arc::new(self.0.clone())
     }
 }

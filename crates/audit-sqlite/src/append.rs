@@ -168,6 +168,11 @@ impl<'c> WriteTransaction<'c> {
         Ok(placement.receipts)
     }
 
+    /// Writes the batches of one change.
+    pub(crate) fn append_all(&mut self, batches: [Batch; 2]) -> Result<()> {
+        batches.into_iter().try_for_each(|batch| self.append(batch).map(drop))
+    }
+
     /// Writes what the appends share. To be called last.
     pub(crate) fn finish(&mut self) -> Result<()> {
         for LogEnd { row, entries } in std::mem::take(&mut self.logs).into_values() {

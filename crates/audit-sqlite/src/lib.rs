@@ -37,11 +37,13 @@
 //! | `segment.rs` | the others: a run of events, indexed once and for all |
 //! | `list.rs` | the events of a segment that have one term |
 //! | `terms.rs` | terms as keys of a fixed length |
+//! | `api_keys.rs` | the credentials of the tenants |
 //! | `organizations.rs` | the tenants |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `watch.rs` | how a waiting feed learns of what other processes append |
 //! | `error.rs` | SQLite's errors in the terms of the library |
 
+mod api_keys;
 mod append;
 mod backup;
 mod error;
@@ -262,8 +264,8 @@ impl AuditStore for SqliteStore {
         by: Attribution,
     ) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
-        let batch = Batch::new(organization.id.into(), vec![event])?;
-        self.shared.writer.write(move |t| t.create_organization(organization, batch)).await
+        let batches = Organization::batches(organization.id, event)?;
+        self.shared.writer.write(move |t| t.create_organization(organization, batches)).await
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {

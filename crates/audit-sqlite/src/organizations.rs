@@ -16,12 +16,12 @@ impl WriteTransaction<'_> {
     pub(crate) fn create_organization(
         &mut self,
         organization: Organization,
-        batch: Batch,
+        batches: [Batch; 2],
     ) -> Result<Organization> {
         if row(self.connection, organization.id)?.is_some() {
             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
         }
-        self.append(batch)?;
+        self.append_all(batches)?;
         self.put_organization(organization.id, Some(&organization))?;
         Ok(organization)
     }
@@ -36,7 +36,7 @@ impl WriteTransaction<'_> {
         let Some((updated, event)) = organization.update(update, by)? else {
             return Ok(organization);
         };
-        self.append(Batch::new(id.into(), vec![event])?)?;
+        self.append_all(Organization::batches(id, event)?)?;
         self.put_organization(id, Some(&updated))?;
         Ok(updated)
     }
@@ -47,7 +47,7 @@ impl WriteTransaction<'_> {
         by: Attribution,
     ) -> Result<()> {
         let event = present(self.connection, id)?.delete(by)?;
-        self.append(Batch::new(id.into(), vec![event])?)?;
+        self.append_all(Organization::batches(id, event)?)?;
         self.put_organization(id, None)
     }
 
@@ -94,7 +94,7 @@ impl Snapshot<'_> {
 pub(crate) const LIST: &str = "SELECT body FROM audit_organization
      WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
 
-fn present(connection: &Connection, id: OrganizationId) -> Result<Organization> {
+pub(crate) fn present(connection: &Connection, id: OrganizationId) -> Result<Organization> {
     match row(connection, id)? {
         Some(Row { body: Some(body) }) => decode(&body),
         _ => Err(Error::not_found("organization")),

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::{append, organizations, read, schema, segment, tail};
+use crate::{api_keys, append, organizations, read, schema, segment, tail};
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 14] = [
+const PLANS: [(&str, &str); 16] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     (read::FIND_EVENT, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
@@ -25,6 +25,11 @@ const PLANS: [(&str, &str); 14] = [
     (segment::READ_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
     (segment::DELETE_SEGMENT, "SEARCH audit_segment USING INTEGER PRIMARY KEY (rowid=?)"),
     (segment::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (api_keys::READ, "SEARCH audit_api_key USING PRIMARY KEY (id=?)"),
+    (
+        api_keys::LIST,
+        "SEARCH audit_api_key USING INDEX audit_api_key_of_organization (organization=? AND id>?)",
+    ),
     (organizations::READ, "SEARCH audit_organization USING PRIMARY KEY (id=?)"),
     (organizations::LIST, "SEARCH audit_organization USING PRIMARY KEY (id>?)"),
 ];
@@ -55,6 +60,7 @@ fn every_statement_searches_an_index() {
 #[test]
 fn every_look_up_is_among_them() {
     let sources = [
+        include_str!("api_keys.rs"),
         include_str!("append.rs"),
         include_str!("backup.rs"),
         include_str!("index.rs"),

@@ -10,6 +10,7 @@
 //! | `audit_segment` | a segment of the index | `id`; log and first sequence |
 //! | `audit_part` | a part of a segment | the segment and the part in one number |
 //! | `audit_organization` | a tenant; without a body once deleted | `id` |
+//! | `audit_api_key` | a credential, without its secret | `id`; organization and id |
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -28,13 +29,13 @@ use crate::tail::Entry;
 use crate::terms::TermHasher;
 
 /// The version of the tables that this library writes: the number of [`MIGRATIONS`].
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Older versions of SQLite can lose what they committed when a WAL is reset.
 const LEAST_SQLITE: i32 = 3_051_003;
 
 /// The steps from one version to the next: the first makes the tables in an empty file.
-const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 const VERSION_1: &str = "CREATE TABLE audit_store (
          name TEXT PRIMARY KEY,
@@ -109,6 +110,14 @@ const VERSION_2: &str = "DROP TABLE audit_term;
          id INTEGER PRIMARY KEY,
          data BLOB NOT NULL
      ) STRICT;";
+
+/// API keys.
+const VERSION_3: &str = "CREATE TABLE audit_api_key (
+         id BLOB PRIMARY KEY,
+         organization BLOB NOT NULL,
+         body BLOB NOT NULL
+     ) STRICT, WITHOUT ROWID;
+     CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);";
 
 /// The bits of a place that hold the sequence: 2^40 events a log, 2^23 logs a file.
 const SEQUENCE_BITS: u32 = 40;

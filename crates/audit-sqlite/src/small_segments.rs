@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
-use audit_core::AuditStore;
+use audit_core::{ApiKeyStore, AuditStore};
 use tempfile::TempDir;
 
 use crate::{SqliteOptions, SqliteStore};
@@ -15,12 +15,20 @@ impl<const SEGMENT: u64> File<SEGMENT> {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
+
+    fn store(&self) -> Arc<SqliteStore> {
+        let options = SqliteOptions { segment: SEGMENT, ..SqliteOptions::default() };
+        Arc::new(SqliteStore::open_with(self.0.path().join("audit.db"), options).unwrap())
+    }
 }
 
 impl<const SEGMENT: u64> Harness for File<SEGMENT> {
     fn open(&self) -> Arc<dyn AuditStore> {
-        let options = SqliteOptions { segment: SEGMENT, ..SqliteOptions::default() };
-        Arc::new(SqliteStore::open_with(self.0.path().join("audit.db"), options).unwrap())
+        self.store()
+    }
+
+    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+        self.store()
     }
 }
 

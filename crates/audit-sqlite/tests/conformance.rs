@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
-use audit_core::AuditStore;
+use audit_core::{ApiKeyStore, AuditStore};
 use audit_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -16,11 +16,19 @@ impl File {
     fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
+
+    fn store(&self) -> Arc<SqliteStore> {
+        Arc::new(SqliteStore::open(self.0.path().join("audit.db")).expect("the store opens"))
+    }
 }
 
 impl Harness for File {
     fn open(&self) -> Arc<dyn AuditStore> {
-        Arc::new(SqliteStore::open(self.0.path().join("audit.db")).expect("the store opens"))
+        self.store()
+    }
+
+    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+        self.store()
     }
 }
 

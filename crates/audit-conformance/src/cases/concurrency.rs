@@ -7,10 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    ErrorKind, EventId, Log, NewOrganization, Order, OrganizationUpdate, Query, Receipt, Scan,
+    Action, ErrorKind, EventId, Log, NewOrganization, Order, OrganizationUpdate, Query, Receipt,
+    Scan,
 };
 use futures_executor::block_on;
 
+use super::api_keys::{Keys, admin};
 use super::organizations::endpoint;
 use crate::NewHarness;
 use crate::samples::{At as _, event, events, mixed, new_log, redelivered};
@@ -227,5 +229,48 @@ pub(crate) fn creations_of_one_organization_have_one_winner(new: NewHarness<'_>)
         let found = subject.organization(id).expect("the winner's organization is there");
         assert_eq!(found, *won[0], "the winner's organization is kept");
         assert_eq!(subject.head(id.into()).size.get(), 1, "only the winner leaves an event");
+    }
+}
+
+pub(crate) fn revocations_of_one_key_leave_one_event(new: NewHarness<'_>) {
+    let keys = Keys::new(new);
+    let other = keys.with_other_handle();
+    let id = keys.organization();
+    for round in 1..=5 {
+        let (key, _) = keys.created(id);
+        let results = at_once(|caller| {
+            let keys = if caller % 2 == 0 { &keys } else { &other };
+            keys.revoked(key.id)
+        });
+        let found = keys.get(key.id).expect("a key is readable");
+        assert!(found.revoked_at.is_some(), "the key is revoked");
+        assert!(results.iter().all(|key| *key == found), "a key is revoked once");
+        let events = 1 + round * 2;
+        assert_eq!(keys.subject.sizes(id), [events; 2], "of many revocations one leaves an event");
+    }
+}
+
+pub(crate) fn deletions_of_an_organization_end_the_creation_of_keys(new: NewHarness<'_>) {
+    let keys = Keys::new(new);
+    let other = keys.with_other_handle();
+    for _ in 0..5 {
+        let id = keys.organization();
+        let results = at_once(|caller| {
+            let keys = if caller % 2 == 0 { &keys } else { &other };
+            if caller == 0 {
+                keys.subject.delete(id).expect("an organization can be deleted");
+                return None;
+            }
+            Some(keys.create(admin(id)))
+        });
+        let created = results.iter().flatten().filter(|result| result.is_ok()).count();
+        let errors = results.iter().flatten().filter_map(|result| result.as_ref().err());
+        let not_found = errors.map(audit_core::Error::kind).all(|kind| kind == ErrorKind::NotFound);
+        assert!(not_found, "a key that comes too late has no organization");
+        assert_eq!(keys.all(id).len(), created, "each key is kept or refused");
+        let mut events = keys.subject.events(id.into());
+        let last = events.pop().expect("the deletion leaves an event");
+        assert_eq!(last.action, Action::ORGANIZATION_DELETED, "no key is created after it");
+        assert_eq!(events.len(), 1 + created, "each key that is kept leaves an event");
     }
 }

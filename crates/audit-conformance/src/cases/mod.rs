@@ -1,6 +1,8 @@
 //! The cases, a file for each noun.
 
+pub(crate) mod api_keys;
 pub(crate) mod appends;
+mod changes;
 pub(crate) mod concurrency;
 pub(crate) mod contents;
 pub(crate) mod feeds;

@@ -2,14 +2,15 @@
 
 use audit_core::limits::{ID, ORGANIZATIONS_PAGE, PRIVATE_ENDPOINTS, TEXT};
 use audit_core::{
-    Action, Actor, Attribution, AuditEvent, ChangeSetId, ErrorKind, Head, Log, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, PrivateEndpoint, Query, Result, Target,
-    Timestamp, json::Object,
+    Action, Attribution, AuditEvent, ErrorKind, Head, Log, NewOrganization, Organization,
+    OrganizationId, OrganizationUpdate, PrivateEndpoint, Query, Result, Target, Timestamp,
+    json::Object,
 };
 use futures_executor::block_on;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::changes::{assert_attributed, attributed, by};
 use crate::NewHarness;
 use crate::samples::{mixed, new_log};
 use crate::subject::{Subject, refused};
@@ -43,18 +44,6 @@ impl Subject {
     pub(super) fn created(&self, new: NewOrganization) -> Organization {
         self.create(new, by()).expect("an organization can be created")
     }
-
-    /// The last event of an organization's log, which must be the `number`th.
-    fn last_event(&self, id: OrganizationId, number: u64) -> AuditEvent {
-        let page = self.page(&Query::new(id).limit(1).order(audit_core::Order::NewestFirst));
-        let event = page.events.into_iter().next().expect("a change leaves an event");
-        assert_eq!(event.sequence.get(), number, "each change leaves one event");
-        event
-    }
-}
-
-fn by() -> Attribution {
-    Attribution::new(Actor::user("u_1").email("ana@example.org"))
 }
 
 pub(super) fn endpoint(id: &str) -> PrivateEndpoint {
@@ -115,21 +104,6 @@ fn assert_event(event: &AuditEvent, action: &Action, organization: &Organization
     assert!(event.message.title.is_some(), "the event's message has a title");
 }
 
-fn attributed() -> Attribution {
-    Attribution::new(Actor::api("key_1").name("Deploy key").ip("10.0.0.7"))
-        .reason("asked for in ticket 7")
-        .request("POST", "/organizations")
-        .change_set_id(ChangeSetId::derived(Uuid::nil(), b"set"))
-}
-
-fn assert_attributed(event: &AuditEvent) {
-    let Attribution { actor, reason, request, change_set_id, .. } = attributed();
-    assert_eq!(event.actor, actor, "the event says who did it");
-    assert_eq!(event.reason, reason, "the event says why");
-    assert_eq!(event.request, request, "the event says in which request");
-    assert_eq!(event.change_set_id, change_set_id, "the event names the change set");
-}
-
 pub(crate) fn record_their_creation(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.create(acme(), attributed()).expect("an organization can be created");
@@ -174,6 +148,30 @@ pub(crate) fn record_their_deletion(new: NewHarness<'_>) {
     assert_eq!(facts["name"], json!(created.name));
 }
 
+pub(crate) fn are_told_to_the_platform(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let placed = subject.put(Log::Platform, &mixed(2));
+    let ids = [acme(), NewOrganization::new("B")].map(|new| {
+        let id = subject.create(new, attributed()).expect("an organization can be created").id;
+        subject.assert_told(&subject.last_event(id, 1));
+        id
+    });
+    for id in ids {
+        let update = OrganizationUpdate::default().name("New").add_endpoint(endpoint("e"));
+        subject.update(id, update).expect("an organization can be updated");
+        subject.assert_told(&subject.last_event(id, 2));
+    }
+    for id in ids {
+        subject.delete(id).expect("an organization can be deleted");
+        subject.assert_told(&subject.last_event(id, 3));
+    }
+    let events = subject.events(Log::Platform);
+    assert_eq!(events[..2], placed, "the platform's own events stay");
+    assert_eq!(events.len(), 2 + 6, "each change is told to the platform once");
+    subject.put(ids[0].into(), &mixed(3));
+    assert_eq!(subject.sizes(ids[0]), [6, 8], "the platform is told of nothing else");
+}
+
 pub(crate) fn keep_an_id_for_ever(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let [kept, deleted] = [(); 2].map(|()| subject.created(acme()));
@@ -183,8 +181,8 @@ pub(crate) fn keep_an_id_for_ever(new: NewHarness<'_>) {
             let again = subject.create(NewOrganization::new("Other").id(id), by());
             let error = refused(again, ErrorKind::Conflict, "an id that has been given");
             assert_eq!(error.field(), Some("id"), "an error names the field at fault");
-            let size = subject.head(id.into()).size.get();
-            assert_eq!(size, events, "a refused creation leaves no event");
+            let sizes = subject.sizes(id);
+            assert_eq!(sizes, [events, 3], "a refused creation leaves no event");
         }
         let found = subject.organization(kept.id).expect("an organization is readable");
         assert_eq!(found, kept, "a refused creation changes nothing");
@@ -207,7 +205,7 @@ pub(crate) fn unknown_or_deleted_are_not_found(new: NewHarness<'_>) {
         ] {
             refused(error, ErrorKind::NotFound, "an organization that is not there");
         }
-        assert_eq!(subject.head(id.into()).size.get(), events, "what is not found has no event");
+        assert_eq!(subject.sizes(id), [events, 2], "what is not found has no event");
     }
 }
 
@@ -274,7 +272,7 @@ pub(crate) fn that_do_not_change_leave_no_trace(new: NewHarness<'_>) {
         assert_eq!(same, created, "an update that changes nothing leaves `updated_at`");
         let found = subject.organization(created.id).expect("an organization is readable");
         assert_eq!(found, created, "an update that changes nothing is not kept");
-        assert_eq!(subject.head(created.id.into()).size.get(), 1, "and leaves no event");
+        assert_eq!(subject.sizes(created.id), [1, 1], "and leaves no event");
     }
 }
 
@@ -314,7 +312,7 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     }
     let found = subject.organization(created.id).expect("an organization is readable");
     assert_eq!(found, created, "a refused update changes nothing");
-    assert_eq!(subject.head(created.id.into()).size.get(), 1, "a refused update has no event");
+    assert_eq!(subject.sizes(created.id), [1, 1], "a refused change has no event");
 }
 
 pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
@@ -337,7 +335,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
     let found = subject.organization(id).expect("it was not deleted");
     assert_eq!(found, created, "a change and its event happen both or neither");
     assert_eq!(subject.head(new_id.into()), Head::default(), "nothing was recorded");
-    assert_eq!(subject.head(id.into()).size.get(), 1, "nothing more was recorded");
+    assert_eq!(subject.sizes(id), [1, 1], "nothing more was recorded");
 }
 
 pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {

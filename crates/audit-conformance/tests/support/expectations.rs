@@ -1,6 +1,9 @@
 //! Faults, and the cases that must notice them.
 
-use audit_core::{AuditEvent, EventId, Facet, Log, OrganizationId, Timestamp};
+mod api_keys;
+mod fields;
+
+use audit_core::{Change, EventId, Facet, Timestamp};
 
 use super::faulty::Fault;
 
@@ -8,10 +11,14 @@ use super::faulty::Fault;
 pub(crate) fn expectations() -> Vec<(Fault, &'static [&'static str])> {
     let each_facet =
         Facet::ALL.map(|facet| (Fault::IgnoresFacet(facet), &["filters::by_each_facet"][..]));
-    let each_field = FIELDS
+    let each_field = fields::OF_EVENTS
         .iter()
         .map(|alter| (Fault::Alters(*alter), &["contents::come_back_equal_in_every_field"][..]));
-    FAULTS.iter().copied().chain(each_facet).chain(each_field).collect()
+    let each_key_field = fields::OF_KEYS
+        .iter()
+        .map(|alter| (Fault::AltersKeys(*alter), &["api_keys::come_back_as_created"][..]));
+    let faults = FAULTS.iter().chain(api_keys::FAULTS).copied();
+    faults.chain(each_facet).chain(each_field).chain(each_key_field).collect()
 }
 
 const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
@@ -22,6 +29,22 @@ const FAULTS: &[(Fault, &[&str])] = &[
     (
         Fault::AlwaysMore,
         &["walks::end_without_a_token", "feeds::tell_when_they_are_caught_up", STATE_MACHINE],
+    ),
+    (
+        Fault::AltersPlatformEvents(|e| e.id = EventId::new()),
+        &[
+            "organizations::are_told_to_the_platform",
+            "api_keys::record_their_creation",
+            "api_keys::record_their_revocation",
+        ],
+    ),
+    (
+        Fault::AltersPlatformEvents(|e| e.change = Change::default()),
+        &[
+            "organizations::are_told_to_the_platform",
+            "api_keys::record_their_creation",
+            "api_keys::record_their_revocation",
+        ],
     ),
     (Fault::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
     (Fault::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
@@ -61,6 +84,24 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
+        Fault::HidesKeyEvents,
+        &[
+            "api_keys::record_their_creation",
+            "api_keys::record_their_revocation",
+            "api_keys::outlive_their_organization",
+        ],
+    ),
+    (
+        Fault::HidesPlatformEvents,
+        &[
+            "organizations::are_told_to_the_platform",
+            "api_keys::record_their_creation",
+            "api_keys::record_their_revocation",
+            "api_keys::outlive_their_organization",
+            "tenants::never_see_each_others_events",
+        ],
+    ),
+    (
         Fault::HidesOrganizationEvents,
         &[
             "organizations::record_their_creation",
@@ -70,7 +111,12 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (
         Fault::IgnoresAfter,
-        &["feeds::begin_where_they_are_told", "scans::obey_every_argument", STATE_MACHINE],
+        &[
+            "feeds::begin_where_they_are_told",
+            "scans::obey_every_argument",
+            "api_keys::are_listed_by_ascending_id",
+            STATE_MACHINE,
+        ],
     ),
     (
         Fault::IgnoresBound,
@@ -107,6 +153,8 @@ const FAULTS: &[(Fault, &[&str])] = &[
         &[
             "lookups::of_an_unknown_id_are_not_found",
             "tenants::cannot_look_up_each_others_ids",
+            "api_keys::unknown_are_not_found",
+            "api_keys::need_an_organization",
             STATE_MACHINE,
         ],
     ),
@@ -154,6 +202,9 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "organizations::beyond_a_limit_are_refused_by_field",
             "organizations::do_not_change_when_the_event_is_refused",
             "organizations::keep_an_id_for_ever",
+            "api_keys::beyond_a_limit_are_refused_by_field",
+            "api_keys::check_the_limit_of_a_listing",
+            "api_keys::do_not_change_when_the_event_is_refused",
         ],
     ),
     (Fault::FirstReceiptOnly, &["appends::return_one_receipt_for_each_event"]),
@@ -227,6 +278,8 @@ const FAULTS: &[(Fault, &[&str])] = &[
         &[
             "organizations::do_not_change_when_the_event_is_refused",
             "organizations::beyond_a_limit_are_refused_by_field",
+            "api_keys::do_not_change_when_the_event_is_refused",
+            "api_keys::beyond_a_limit_are_refused_by_field",
         ],
     ),
     (
@@ -242,14 +295,35 @@ const FAULTS: &[(Fault, &[&str])] = &[
         &[
             "organizations::check_the_limit_of_a_listing",
             "organizations::are_listed_by_ascending_id",
+            "api_keys::check_the_limit_of_a_listing",
+            "api_keys::are_listed_by_ascending_id",
         ],
     ),
-    (Fault::ListsInReverse, &["organizations::are_listed_by_ascending_id"]),
+    (
+        Fault::ListsInReverse,
+        &["organizations::are_listed_by_ascending_id", "api_keys::are_listed_by_ascending_id"],
+    ),
     (
         Fault::LosesUpdates,
         &[
             "concurrency::updates_of_an_organization_lose_nothing",
             "organizations::change_only_as_asked",
+        ],
+    ),
+    (
+        Fault::TellsThePlatformMore,
+        &[
+            "organizations::keep_an_id_for_ever",
+            "organizations::unknown_or_deleted_are_not_found",
+            "organizations::that_do_not_change_leave_no_trace",
+            "organizations::beyond_a_limit_are_refused_by_field",
+            "organizations::do_not_change_when_the_event_is_refused",
+            "api_keys::revoked_twice_leave_one_event",
+            "api_keys::need_an_organization",
+            "api_keys::unknown_are_not_found",
+            "api_keys::beyond_a_limit_are_refused_by_field",
+            "api_keys::do_not_change_when_the_event_is_refused",
+            "concurrency::revocations_of_one_key_leave_one_event",
         ],
     ),
     (Fault::TouchesWithoutChange, &["organizations::that_do_not_change_leave_no_trace"]),
@@ -318,55 +392,4 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (Fault::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
     (Fault::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),
-];
-
-/// One alteration for each field of an event.
-const FIELDS: &[fn(&mut AuditEvent)] = &[
-    |e| e.log = Log::Organization(OrganizationId::new()),
-    |e| e.sequence = e.sequence.next(),
-    |e| e.recorded_at = e.recorded_at.saturating_add_micros(1),
-    |e| e.erased = true,
-    |e| e.id = EventId::new(),
-    |e| e.occurred_at = e.occurred_at.saturating_add_micros(1),
-    |e| e.action = "other".into(),
-    |e| e.category = None,
-    |e| e.actor.kind = "other".into(),
-    |e| e.actor.id = None,
-    |e| e.actor.name = None,
-    |e| e.actor.email = None,
-    |e| e.actor.ip = None,
-    |e| e.actor.user_agent = None,
-    |e| e.actor.details = None,
-    |e| e.actor.organization = None,
-    |e| e.actor.organization.iter_mut().for_each(|o| o.name = None),
-    |e| e.actor.entity_class = None,
-    |e| drop(e.targets.pop()),
-    |e| e.targets.reverse(),
-    |e| e.targets.iter_mut().for_each(|target| target.kind = None),
-    |e| e.targets.iter_mut().for_each(|target| target.id = None),
-    |e| e.targets.iter_mut().for_each(|target| target.name = None),
-    |e| e.organization = None,
-    |e| e.organization.iter_mut().for_each(|o| o.name = None),
-    |e| e.scope.service = None,
-    |e| e.scope.product = None,
-    |e| e.scope.config = None,
-    |e| e.scope.environment = None,
-    |e| e.scope.surface = None,
-    |e| e.change.old = None,
-    |e| e.change.new = None,
-    |e| drop(e.change.diff.pop()),
-    |e| e.change.diff.iter_mut().for_each(|change| change.old = None),
-    |e| e.change.diff.iter_mut().for_each(|change| change.new = None),
-    |e| e.change.truncated = false,
-    |e| e.change_set_id = None,
-    |e| e.message.title = None,
-    |e| e.message.text = None,
-    |e| e.message.key = None,
-    |e| e.message.params = None,
-    |e| e.place = None,
-    |e| e.reason = None,
-    |e| e.request.method = None,
-    |e| e.request.path = None,
-    |e| e.source = None,
-    |e| drop(e.metadata.remove("attempt")),
 ];

@@ -1,5 +1,6 @@
 //! A good store, broken in one way.
 
+mod api_keys;
 mod client;
 mod reads;
 mod writes;
@@ -10,10 +11,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use audit_core::{
-    Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Head, Log, NewEvent,
-    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Query, Receipt, Result,
-    Scan, Sequence, Slice, Token, TokenKeys,
+    Actor, ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Head, Log,
+    NewEvent, NewOrganization, Organization, OrganizationId, OrganizationUpdate, Query, Receipt,
+    Result, Scan, Sequence, Slice, Token, TokenKeys,
 };
+
+use serde_json::Value;
 
 use super::list_store::ListStore;
 
@@ -25,6 +28,7 @@ pub(crate) enum Fault {
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
+    AltersPlatformEvents(fn(&mut AuditEvent)),
     BoundOffByOne,
     ClampsTheBound,
     DeletionClearsTheLog,
@@ -35,7 +39,9 @@ pub(crate) enum Fault {
     GetsAcrossLogs,
     GetsTheFirst,
     HeadOffByOne,
+    HidesKeyEvents,
     HidesOrganizationEvents,
+    HidesPlatformEvents,
     IgnoresAfter,
     IgnoresBound,
     IgnoresFacet(Facet),
@@ -78,7 +84,26 @@ pub(crate) enum Fault {
     IgnoresTheListLimit,
     ListsInReverse,
     LosesUpdates,
+    TellsThePlatformMore,
     TouchesWithoutChange,
+    // What is done to keys.
+    AltersKeys(fn(&mut ApiKey)),
+    CachesKeys,
+    CreatesKeysByAnOldLook,
+    ForgetsKeys,
+    HidesRevokedKeys,
+    KeysEndWithTheirOrganization,
+    KeysOfAllOrganizations,
+    KeysStayGood,
+    KeyWithoutOrganization,
+    MovesRevocations,
+    RecordsEachRevocation,
+    RevocationNeedsAnOrganization,
+    RevokesAllKeys,
+    RevokesByAnOldLook,
+    RevokesNothing,
+    TellsTheDigest,
+    TellsTheSecret,
     // What becomes of handles and tokens.
     AcceptsAnyToken,
     ForgetsOnReopen,
@@ -99,6 +124,11 @@ pub(crate) struct FaultyHarness {
 struct Notes {
     opened: AtomicUsize,
     updates: AtomicUsize,
+    deletions: AtomicUsize,
+    /// How often something was looked at that was to be changed then.
+    looks: AtomicUsize,
+    /// What should stand in no event.
+    credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,
     tokens: Mutex<HashMap<Token, Query>>,
@@ -110,6 +140,8 @@ struct Faulty {
     fault: Fault,
     keys: TokenKeys,
     notes: Arc<Notes>,
+    /// The API keys that this handle has read.
+    seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
 }
 
 impl FaultyHarness {
@@ -119,6 +151,10 @@ impl FaultyHarness {
 
     fn open_faulty(&self) -> Faulty {
         let is_first = self.notes.opened.fetch_add(1, Ordering::Relaxed) == 0;
+        // The harness's notes are nobody else's when no handle is open.
+        if matches!(self.fault, Fault::ForgetsKeys) && Arc::strong_count(&self.notes) == 1 {
+            self.store.state().api_keys.clear();
+        }
         let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
         match self.fault {
             Fault::ForgetsOnReopen if !is_first => inner = ListStore::new(),
@@ -127,7 +163,8 @@ impl FaultyHarness {
             }
             _ => {}
         }
-        Faulty { inner, fault: self.fault, keys, notes: Arc::clone(&self.notes) }
+        let notes = Arc::clone(&self.notes);
+        Faulty { inner, fault: self.fault, keys, notes, seen: Mutex::default() }
     }
 }
 
@@ -135,6 +172,17 @@ impl Faulty {
     /// Another log that holds something.
     fn other_log(&self, log: Log) -> Option<Log> {
         self.notes.logs.lock().unwrap().iter().copied().find(|other| *other != log)
+    }
+
+    /// Tells the platform of a change that did not happen.
+    async fn tell_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
+        if matches!(self.fault, Fault::TellsThePlatformMore)
+            && !changed.as_ref().is_ok_and(happened)
+        {
+            let event = NewEvent::new("organization.updated", Actor::system());
+            self.inner.append(Log::Platform, vec![event]).await?;
+        }
+        changed
     }
 
     fn forget_field<T>(&self, result: Result<T>) -> Result<T> {
@@ -184,7 +232,8 @@ impl AuditStore for Faulty {
         new: NewOrganization,
         by: Attribution,
     ) -> Result<Organization> {
-        self.forget_field(self.faulty_create(new, by).await)
+        let created = self.tell_more(self.faulty_create(new, by).await, |_| true).await;
+        self.forget_field(created)
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
@@ -209,10 +258,14 @@ impl AuditStore for Faulty {
         update: OrganizationUpdate,
         by: Attribution,
     ) -> Result<Organization> {
-        self.forget_field(self.faulty_update(id, update, by).await)
+        let before = self.inner.organization(id).await;
+        let updated = self.faulty_update(id, update, by).await;
+        let changed = |after: &Organization| before.as_ref().is_ok_and(|before| before != after);
+        self.forget_field(self.tell_more(updated, changed).await)
     }
 
     async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
-        self.forget_field(self.faulty_delete(id, by).await)
+        let deleted = self.tell_more(self.faulty_delete(id, by).await, |()| true).await;
+        self.forget_field(deleted)
     }
 }

@@ -8,9 +8,10 @@ use std::task::{Poll, Waker};
 use async_trait::async_trait;
 use audit_conformance::Harness;
 use audit_core::{
-    Attribution, AuditEvent, AuditStore, Batch, Error, ErrorKind, EventId, Head, Log, NewEvent,
-    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Position, Receipt, Result,
-    Scan, Sequence, Slice, Timestamp, TokenKeys, Total, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditEvent, AuditStore, Batch, Error,
+    ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
+    OrganizationId, OrganizationUpdate, Position, Receipt, Result, Scan, Sequence, Slice,
+    Timestamp, TokenKeys, Total, limits,
 };
 
 /// Holds every promise but speed and durability. Clones are handles of the same state.
@@ -21,9 +22,10 @@ pub(crate) struct ListStore {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     logs: BTreeMap<Log, Vec<AuditEvent>>,
     organizations: BTreeMap<OrganizationId, Option<Organization>>,
+    pub(crate) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     waiting: Vec<Waker>,
 }
 
@@ -33,13 +35,17 @@ impl ListStore {
         Self { keys: TokenKeys::from_secret(secret), state: Arc::default() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no call panics")
     }
 }
 
 impl Harness for ListStore {
     fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(self.clone())
+    }
+
+    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
         Arc::new(self.clone())
     }
 }
@@ -64,6 +70,21 @@ impl State {
         self.logs.entry(log).or_default().extend(new);
         self.waiting.drain(..).for_each(Waker::wake);
         Ok(placement.receipts)
+    }
+
+    fn tell(&mut self, batches: [Batch; 2]) -> Result<()> {
+        batches.into_iter().try_for_each(|batch| self.append(batch).map(drop))
+    }
+
+    /// Keeps a key as it is after a change, and tells of the change.
+    pub(crate) fn keep_api_key(&mut self, key: &ApiKey, event: NewEvent) -> Result<()> {
+        self.tell(key.batches(event)?)?;
+        self.api_keys.insert(key.id, key.clone());
+        Ok(())
+    }
+
+    fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.api_keys.get(&id).cloned().ok_or_else(|| Error::not_found("apiKey"))
     }
 
     fn organization(&self, id: OrganizationId) -> Result<Organization> {
@@ -132,7 +153,7 @@ impl AuditStore for ListStore {
         if state.organizations.contains_key(&organization.id) {
             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
         }
-        state.append(Batch::new(organization.id.into(), vec![event])?)?;
+        state.tell(Organization::batches(organization.id, event)?)?;
         state.organizations.insert(organization.id, Some(organization.clone()));
         Ok(organization)
     }
@@ -165,7 +186,7 @@ impl AuditStore for ListStore {
         let mut state = self.state();
         let before = state.organization(id)?;
         let Some((after, event)) = before.update(update, by)? else { return Ok(before) };
-        state.append(Batch::new(id.into(), vec![event])?)?;
+        state.tell(Organization::batches(id, event)?)?;
         state.organizations.insert(id, Some(after.clone()));
         Ok(after)
     }
@@ -173,8 +194,48 @@ impl AuditStore for ListStore {
     async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
         let mut state = self.state();
         let event = state.organization(id)?.delete(by)?;
-        state.append(Batch::new(id.into(), vec![event])?)?;
+        state.tell(Organization::batches(id, event)?)?;
         state.organizations.insert(id, None); // the id is not given again
         Ok(())
+    }
+}
+
+#[async_trait]
+impl ApiKeyStore for ListStore {
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: Attribution,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let (key, secret, event) = ApiKey::create(new, by)?;
+        let mut state = self.state();
+        state.organization(key.organization_id)?;
+        state.keep_api_key(&key, event)?;
+        Ok((key, secret))
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.state().api_key(id)
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        limits::api_keys_page(limit)?;
+        let state = self.state();
+        let own = state.api_keys.values().filter(|key| key.organization_id == organization);
+        let behind = own.filter(|key| after.is_none_or(|after| key.id > after));
+        Ok(behind.take(limit).cloned().collect())
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+        let mut state = self.state();
+        let before = state.api_key(id)?;
+        let Some((after, event)) = before.revoke(by)? else { return Ok(before) };
+        state.keep_api_key(&after, event)?;
+        Ok(after)
     }
 }

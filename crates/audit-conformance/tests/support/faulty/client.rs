@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use audit_conformance::Harness;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, ErrorKind, FeedPage, FeedStart, Page, Query, Result, Token,
-    limits::PAGE,
+    ApiKeyStore, AuditStore, AuditStoreExt as _, ErrorKind, FeedPage, FeedStart, Page, Query,
+    Result, Token, limits::PAGE,
 };
 use futures_executor::block_on;
 
@@ -13,6 +13,10 @@ use super::{Fault, FaultyHarness};
 
 impl Harness for FaultyHarness {
     fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(self.open_faulty())
+    }
+
+    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
         Arc::new(self.open_faulty())
     }
 

@@ -90,8 +90,21 @@ impl Faulty {
             }
             Fault::DropsFirst => drop(events.drain(..events.len().min(1))),
             Fault::DropsLast => drop(events.pop()),
+            Fault::AltersPlatformEvents(alter) if asked.log == Log::Platform => {
+                events.iter_mut().filter(|event| is_change(event)).for_each(alter);
+            }
+            Fault::HidesKeyEvents => events.retain(|event| !tells_of(event, "api_key.")),
+            Fault::HidesPlatformEvents if asked.log == Log::Platform => {
+                events.retain(|event| !is_change(event));
+            }
+            Fault::TellsTheDigest | Fault::TellsTheSecret => {
+                let credential = self.notes.credential.lock().unwrap().clone();
+                for event in events.iter_mut().filter(|event| tells_of(event, "api_key.")) {
+                    event.metadata.insert("credential".into(), credential.clone());
+                }
+            }
             Fault::HidesOrganizationEvents => {
-                events.retain(|event| !event.action.as_str().starts_with("organization."));
+                events.retain(|event| !tells_of(event, "organization."));
             }
             Fault::LeaksAnotherLog => {
                 if let Some(other) = self.other_log(asked.log) {
@@ -152,6 +165,15 @@ impl Faulty {
         events.truncate(asked.limit);
         Ok(Slice { events, more, total: None, bound })
     }
+}
+
+fn tells_of(event: &AuditEvent, prefix: &str) -> bool {
+    event.action.as_str().starts_with(prefix)
+}
+
+/// Whether the event is one that the store itself appended.
+fn is_change(event: &AuditEvent) -> bool {
+    tells_of(event, "organization.") || tells_of(event, "api_key.")
 }
 
 /// The filter with the conditions that `keep` wants, by facet, place and value.

@@ -3,6 +3,8 @@
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::thread;
+use std::time::Duration;
 
 use audit_core::{
     Actor, Attribution, AuditStore, Error, ErrorKind, EventId, Log, NewEvent, NewOrganization,
@@ -157,7 +159,22 @@ impl Faulty {
         if let Fault::IgnoresDeletion = self.fault {
             return self.inner.organization(id).await.map(drop);
         }
-        self.inner.delete_organization(id, by).await
+        if let Fault::CreatesKeysByAnOldLook = self.fault {
+            wait_until(|| self.notes.looks.load(Ordering::SeqCst) > 0);
+        }
+        self.inner.delete_organization(id, by).await?;
+        self.notes.deletions.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Waits for another thread, but not for ever: there may be none.
+pub(super) fn wait_until(is_done: impl Fn() -> bool) {
+    for _ in 0..1_000 {
+        if is_done() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
     }
 }
 

@@ -1,0 +1,51 @@
+//! Changes of organizations and keys: on whose behalf, and in which logs they are told.
+
+use audit_core::{Actor, Attribution, AuditEvent, ChangeSetId, Log, Order, OrganizationId, Query};
+use uuid::Uuid;
+
+use crate::subject::Subject;
+
+pub(super) fn by() -> Attribution {
+    Attribution::new(Actor::user("u_1").email("ana@example.org"))
+}
+
+/// An attribution with every field set.
+pub(super) fn attributed() -> Attribution {
+    Attribution::new(Actor::api("key_1").name("Deploy key").ip("10.0.0.7"))
+        .reason("asked for in ticket 7")
+        .request("POST", "/organizations")
+        .change_set_id(ChangeSetId::derived(Uuid::nil(), b"set"))
+}
+
+pub(super) fn assert_attributed(event: &AuditEvent) {
+    let Attribution { actor, reason, request, change_set_id, .. } = attributed();
+    assert_eq!(event.actor, actor, "the event says who did it");
+    assert_eq!(event.reason, reason, "the event says why");
+    assert_eq!(event.request, request, "the event says in which request");
+    assert_eq!(event.change_set_id, change_set_id, "the event names the change set");
+}
+
+impl Subject {
+    /// How many events there are in the logs in which a change is told: the organization's own, and
+    /// the platform's.
+    pub(super) fn sizes(&self, id: OrganizationId) -> [u64; 2] {
+        [id.into(), Log::Platform].map(|log| self.head(log).size.get())
+    }
+
+    /// The last event of an organization's log, which must be the `number`th.
+    pub(super) fn last_event(&self, id: OrganizationId, number: u64) -> AuditEvent {
+        let page = self.page(&Query::new(id).limit(1).order(Order::NewestFirst));
+        let event = page.events.into_iter().next().expect("a change leaves an event");
+        assert_eq!(event.sequence.get(), number, "each change leaves one event");
+        event
+    }
+
+    /// Checks that the event of an organization's log is also the platform's last.
+    pub(super) fn assert_told(&self, event: &AuditEvent) {
+        let told = self.events(Log::Platform).pop().expect("a change is told to the platform");
+        assert_eq!(told.log, Log::Platform, "the platform's log holds events of its own");
+        assert_eq!(told.id, event.id, "the platform is told of the change under the same id");
+        let (told, event) = (told.into_content(), event.clone().into_content());
+        assert_eq!(told, event, "the platform is told what the organization is told");
+    }
+}

@@ -1,0 +1,69 @@
+//! One alteration for each field of what a store keeps.
+
+use audit_core::{ApiKey, ApiKeyId, AuditEvent, EventId, Log, OrganizationId, Role};
+
+/// One for each field of an event.
+pub(super) const OF_EVENTS: &[fn(&mut AuditEvent)] = &[
+    |e| e.log = Log::Organization(OrganizationId::new()),
+    |e| e.sequence = e.sequence.next(),
+    |e| e.recorded_at = e.recorded_at.saturating_add_micros(1),
+    |e| e.erased = true,
+    |e| e.id = EventId::new(),
+    |e| e.occurred_at = e.occurred_at.saturating_add_micros(1),
+    |e| e.action = "other".into(),
+    |e| e.category = None,
+    |e| e.actor.kind = "other".into(),
+    |e| e.actor.id = None,
+    |e| e.actor.name = None,
+    |e| e.actor.email = None,
+    |e| e.actor.ip = None,
+    |e| e.actor.user_agent = None,
+    |e| e.actor.details = None,
+    |e| e.actor.organization = None,
+    |e| e.actor.organization.iter_mut().for_each(|o| o.name = None),
+    |e| e.actor.entity_class = None,
+    |e| drop(e.targets.pop()),
+    |e| e.targets.reverse(),
+    |e| e.targets.iter_mut().for_each(|target| target.kind = None),
+    |e| e.targets.iter_mut().for_each(|target| target.id = None),
+    |e| e.targets.iter_mut().for_each(|target| target.name = None),
+    |e| e.organization = None,
+    |e| e.organization.iter_mut().for_each(|o| o.name = None),
+    |e| e.scope.service = None,
+    |e| e.scope.product = None,
+    |e| e.scope.config = None,
+    |e| e.scope.environment = None,
+    |e| e.scope.surface = None,
+    |e| e.change.old = None,
+    |e| e.change.new = None,
+    |e| drop(e.change.diff.pop()),
+    |e| e.change.diff.iter_mut().for_each(|change| change.old = None),
+    |e| e.change.diff.iter_mut().for_each(|change| change.new = None),
+    |e| e.change.truncated = false,
+    |e| e.change_set_id = None,
+    |e| e.message.title = None,
+    |e| e.message.text = None,
+    |e| e.message.key = None,
+    |e| e.message.params = None,
+    |e| e.place = None,
+    |e| e.reason = None,
+    |e| e.request.method = None,
+    |e| e.request.path = None,
+    |e| e.source = None,
+    |e| drop(e.metadata.remove("attempt")),
+];
+
+/// One for each field of an API key.
+pub(super) const OF_KEYS: &[fn(&mut ApiKey)] = &[
+    |key| key.id = ApiKeyId::new(),
+    |key| key.organization_id = OrganizationId::new(),
+    |key| key.role = if key.role == Role::Admin { Role::Member } else { Role::Admin },
+    |key| key.email.truncate(1),
+    |key| key.created_at = key.created_at.saturating_add_micros(1),
+    |key| key.revoked_at = Some(key.created_at),
+    |key| {
+        let mut json = serde_json::to_value(&*key).unwrap();
+        json["digest"] = vec![7_u8; 32].into();
+        *key = serde_json::from_value(json).unwrap();
+    },
+];

@@ -1,0 +1,60 @@
+//! The API keys. What a change decides is worked out by [`ApiKey`]; here it is kept.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use audit_core::{
+    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, Error, NewApiKey, OrganizationId,
+    Result, limits,
+};
+
+use crate::{MemoryStore, read, write};
+
+#[async_trait]
+impl ApiKeyStore for MemoryStore {
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: Attribution,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let (key, secret, event) = ApiKey::create(new, by)?;
+        let batches = key.batches(event)?;
+        // Held to the end, so that the organization is not deleted meanwhile.
+        let organizations = read(&self.shared.organizations);
+        if !matches!(organizations.get(&key.organization_id), Some(Some(_))) {
+            return Err(Error::not_found("organization"));
+        }
+        let mut keys = write(&self.shared.api_keys);
+        self.append_all(batches)?;
+        keys.insert(key.id, key.clone());
+        Ok((key, secret))
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        let found = read(&self.shared.api_keys).get(&id).cloned();
+        found.ok_or_else(|| Error::not_found("apiKey"))
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        limits::api_keys_page(limit)?;
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let keys = read(&self.shared.api_keys);
+        let own = keys.range((start, Bound::Unbounded)).map(|(_, key)| key);
+        Ok(own.filter(|key| key.organization_id == organization).take(limit).cloned().collect())
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+        let mut keys = write(&self.shared.api_keys);
+        let key = keys.get_mut(&id).ok_or_else(|| Error::not_found("apiKey"))?;
+        if let Some((revoked, event)) = key.revoke(by)? {
+            self.append_all(revoked.batches(event)?)?;
+            *key = revoked;
+        }
+        Ok(key.clone())
+    }
+}

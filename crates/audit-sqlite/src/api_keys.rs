@@ -1,0 +1,129 @@
+//! The API keys. What a change decides is worked out by [`ApiKey`]; here it is kept, in one
+//! transaction with its event.
+
+use async_trait::async_trait;
+use audit_core::{
+    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, Batch, Error, ErrorKind, NewApiKey,
+    OrganizationId, Result, limits,
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::SqliteStore;
+use crate::append::WriteTransaction;
+use crate::error::sqlite;
+use crate::organizations::present;
+use crate::read::Snapshot;
+
+#[async_trait]
+impl ApiKeyStore for SqliteStore {
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: Attribution,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let (key, secret, event) = ApiKey::create(new, by)?;
+        let batches = key.batches(event)?;
+        let key = self.shared.writer.write(move |t| t.create_api_key(key, batches)).await?;
+        Ok((key, secret))
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.shared.readers.read(move |snapshot| find(&snapshot.connection, id)).await
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.shared
+            .readers
+            .read(move |snapshot| snapshot.api_keys(organization, after, limit))
+            .await
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+        self.shared.writer.write(move |t| t.revoke_api_key(id, by)).await
+    }
+}
+
+impl WriteTransaction<'_> {
+    fn create_api_key(&mut self, key: ApiKey, batches: [Batch; 2]) -> Result<ApiKey> {
+        present(self.connection, key.organization_id)?;
+        self.append_all(batches)?;
+        self.put_api_key(&key)?;
+        Ok(key)
+    }
+
+    fn revoke_api_key(&mut self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+        let key = find(self.connection, id)?;
+        let Some((revoked, event)) = key.revoke(by)? else { return Ok(key) };
+        self.append_all(revoked.batches(event)?)?;
+        self.put_api_key(&revoked)?;
+        Ok(revoked)
+    }
+
+    fn put_api_key(&self, key: &ApiKey) -> Result<()> {
+        let body = serde_json::to_vec(key)
+            .map_err(|source| Error::new(ErrorKind::Invalid).with_source(source))?;
+        let put = || {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO audit_api_key (id, organization, body) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                )?
+                .execute(params![key.id.as_bytes(), key.organization_id.as_bytes(), body])
+        };
+        put().map_err(sqlite("writing an API key"))?;
+        Ok(())
+    }
+}
+
+impl Snapshot<'_> {
+    fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        limits::api_keys_page(limit)?;
+        let query = || {
+            let mut statement = self.connection.prepare_cached(LIST)?;
+            // An empty key comes before every id.
+            let after = after.as_ref().map_or(&[][..], |after| after.as_bytes());
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = statement
+                .query_map(params![organization.as_bytes(), after, limit], |row| row.get(0))?;
+            rows.collect::<rusqlite::Result<Vec<Vec<u8>>>>()
+        };
+        let bodies = query().map_err(sqlite("listing API keys"))?;
+        bodies.iter().map(|body| decode(body)).collect()
+    }
+}
+
+/// The statement that lists the API keys of an organization from behind an id.
+pub(crate) const LIST: &str = "SELECT body FROM audit_api_key
+     WHERE organization = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
+
+/// The statement that reads an API key.
+pub(crate) const READ: &str = "SELECT body FROM audit_api_key WHERE id = ?1";
+
+fn find(connection: &Connection, id: ApiKeyId) -> Result<ApiKey> {
+    let query = || {
+        connection
+            .prepare_cached(READ)?
+            .query_row([id.as_bytes()], |row| row.get::<_, Vec<u8>>(0))
+            .optional()
+    };
+    match query().map_err(sqlite("reading an API key"))? {
+        Some(body) => decode(&body),
+        None => Err(Error::not_found("apiKey")),
+    }
+}
+
+fn decode(body: &[u8]) -> Result<ApiKey> {
+    serde_json::from_slice(body).map_err(|source| {
+        Error::new(ErrorKind::Corrupt).with_context("reading an API key").with_source(source)
+    })
+}
