@@ -1,0 +1,58 @@
+//! What an operator sees of a request: its id, a span, and the metrics.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Extensions, HeaderName, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use tracing::Instrument as _;
+use uuid::Uuid;
+
+/// The id of a request: the client's, if it sends a UUID, else a new one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestId(Uuid);
+
+/// Where a request's id is read and told.
+const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+impl RequestId {
+    pub(crate) fn of(extensions: &Extensions) -> Uuid {
+        extensions.get().map_or(Uuid::nil(), |Self(id)| *id)
+    }
+}
+
+/// Gives every request of `router` its id and its span, and counts it.
+pub(crate) fn layer<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+    router.layer(middleware::from_fn(observe))
+}
+
+async fn observe(mut request: Request, next: Next) -> Response {
+    let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
+    let id = given.and_then(|text| Uuid::try_parse(text).ok()).unwrap_or_else(Uuid::now_v7);
+    request.extensions_mut().insert(RequestId(id));
+    // The pattern of the path, not the path: it names nobody, and there are few of them.
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = route.unwrap_or("none").to_owned();
+    let method = request.method().to_string();
+    let span = tracing::info_span!(
+        "request",
+        %id, method, route,
+        organization = tracing::field::Empty,
+        caller = tracing::field::Empty,
+    );
+    let begun = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    let (status, elapsed) = (response.status().as_u16(), begun.elapsed());
+    span.in_scope(|| {
+        tracing::info!(status, elapsed_us = u64::try_from(elapsed.as_micros()).ok(), "answered");
+    });
+    let labels = [("method", method), ("route", route), ("status", status.to_string())];
+    metrics::counter!("audit_http_requests_total", &labels).increment(1);
+    metrics::histogram!("audit_http_request_seconds", &labels[..2]).record(elapsed);
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert(HEADER, id);
+    }
+    response
+}

@@ -1,0 +1,110 @@
+//! The description of all routes, OpenAPI 3.1, made from the handlers, and its page.
+
+use axum::routing::get;
+use axum::{Json, Router};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, openapi};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{App, routes};
+
+/// What the description says of the whole.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Audit",
+        description = "An audit log: five source contracts at their own paths, and a native API.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    security(("basic" = []), ("bearer" = [])),
+    // Answers that all routes of a contract have, which the routes name but do not bring.
+    components(schemas(
+        crate::fault::Problem,
+        audit_contracts::organizations_and_activities::Failure,
+        audit_contracts::audit_trails::Problem,
+        audit_contracts::organisation_audit_logs::Failed,
+        audit_contracts::super_admin_audit_logs::AuditLogs,
+    )),
+    modifiers(&Schemes),
+)]
+pub(crate) struct Description;
+
+struct Schemes;
+
+impl Modify for Schemes {
+    fn modify(&self, api: &mut openapi::OpenApi) {
+        let scheme = |scheme, description: &str| {
+            let http = HttpBuilder::new().scheme(scheme).description(Some(description));
+            SecurityScheme::Http(http.build())
+        };
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme(
+            "basic",
+            scheme(HttpAuthScheme::Basic, "The key's id as user, its secret as password"),
+        );
+        components
+            .add_security_scheme("bearer", scheme(HttpAuthScheme::Bearer, "The key's secret"));
+    }
+}
+
+/// The OpenAPI 3.1 description of every route of [`router`](crate::router).
+pub fn openapi() -> openapi::OpenApi {
+    routes::description()
+}
+
+/// The description, and a page for people.
+pub(crate) fn page() -> Router<App> {
+    let api = openapi();
+    let page = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
+    Router::from(page).route("/openapi.json", get(move || std::future::ready(Json(api.clone()))))
+}
+
+/// What each contract answers where it cannot answer.
+pub(crate) mod responses {
+    use std::collections::BTreeMap;
+
+    use axum::http::StatusCode;
+    use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+    use utoipa::{IntoResponses, ToSchema};
+
+    const STATUSES: [u16; 13] = [400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503, 507];
+
+    macro_rules! styles {
+        ($($(#[$doc:meta])* $name:ident: $body:ty, $media:literal;)*) => {$(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    faults(&<$body>::name(), $media)
+                }
+            }
+        )*};
+    }
+
+    styles! {
+        /// Of the native API and contract B.
+        Native: crate::fault::Problem, "application/problem+json";
+        /// Of contract A.
+        A: audit_contracts::organizations_and_activities::Failure, "application/json";
+        /// Of contract C.
+        C: audit_contracts::audit_trails::Problem, "application/problem+json";
+        /// Of contract D.
+        D: audit_contracts::organisation_audit_logs::Failed, "application/json";
+        /// Of contract E.
+        E: audit_contracts::super_admin_audit_logs::AuditLogs, "application/json";
+    }
+
+    fn faults(body: &str, media: &str) -> BTreeMap<String, RefOr<Response>> {
+        let fault = |code: u16| {
+            let status = StatusCode::from_u16(code).unwrap_or_default();
+            let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body))).build();
+            let response = ResponseBuilder::new()
+                .description(status.canonical_reason().unwrap_or("Error"))
+                .content(media, content)
+                .build();
+            (code.to_string(), RefOr::T(response))
+        };
+        STATUSES.into_iter().map(fault).collect()
+    }
+}

@@ -1,0 +1,224 @@
+//! The parameters of a request, read strictly: what is malformed, given twice or, on the native
+//! API, not known is an error that names the parameter.
+
+use audit_core::{Error, EventId, OrganizationId, Timestamp};
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use percent_encoding::percent_decode_str;
+
+use crate::fault::Fault;
+
+/// The query of a request. Each parameter is taken out once.
+#[derive(Debug)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl Params {
+    fn parse(query: &str) -> Result<Self, Fault> {
+        let pairs = query.split('&').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(name).ok_or_else(|| not_utf8("query"))?;
+            let value = decode(value).ok_or_else(|| not_utf8(&name))?;
+            Ok((name, value))
+        });
+        pairs.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// All values of `name`.
+    pub(crate) fn all(&mut self, name: &str) -> Vec<String> {
+        let mut values = Vec::new();
+        self.0.retain_mut(|(found, value)| {
+            let is_other = found != name;
+            if !is_other {
+                values.push(std::mem::take(value));
+            }
+            is_other
+        });
+        values
+    }
+
+    /// The one value of `name`.
+    pub(crate) fn one(&mut self, name: &str) -> Result<Option<String>, Fault> {
+        let mut values = self.all(name);
+        if values.len() > 1 {
+            let detail = format!("`{name}` is given {} times, and may be given once", values.len());
+            return Err(Fault::bad_request(name, detail));
+        }
+        Ok(values.pop())
+    }
+
+    /// The one value of `name`, a whole number from `min` to `max`.
+    pub(crate) fn number(
+        &mut self,
+        name: &str,
+        min: u64,
+        max: u64,
+        default: u64,
+    ) -> Result<u64, Fault> {
+        let Some(text) = self.one(name)? else { return Ok(default) };
+        // Digits alone: the parser would also take a sign.
+        let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok());
+        match number.flatten() {
+            Some(number) if (min..=max).contains(&number) => Ok(number),
+            _ => {
+                let detail = format!("`{name}` must be a whole number from {min} to {max}");
+                Err(Fault::bad_request(name, detail))
+            }
+        }
+    }
+
+    /// How many items an answer may hold: 1 to `max`.
+    pub(crate) fn limit(&mut self, max: u64, default: u64) -> Result<usize, Fault> {
+        let limit = self.number("limit", 1, max, default)?;
+        Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
+    /// The one value of `name`, `true` or `false`.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+        match self.one(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(malformed(name, "true or false")),
+        }
+    }
+
+    /// The one value of `name`, a text of 1 to `max` bytes.
+    pub(crate) fn filled(&mut self, name: &str, max: usize) -> Result<Option<String>, Fault> {
+        match self.one(name)? {
+            Some(text) if text.is_empty() || text.len() > max => {
+                Err(malformed(name, &format!("a text of 1 to {max} bytes")))
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// The one value of `name`, a time.
+    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+        let Some(mut text) = self.one(name)? else { return Ok(None) };
+        // A `+` that was not escaped has become a space; where an offset begins, it was a `+`.
+        if let Some(sign) = text.len().checked_sub("+00:00".len())
+            && text.as_bytes()[sign] == b' '
+        {
+            text.replace_range(sign..=sign, "+");
+        }
+        let time =
+            text.parse().map_err(|error: Error| Fault::bad_request(name, renamed(&error, name)))?;
+        Ok(Some(time))
+    }
+
+    /// The one value of `name`, a UUID.
+    pub(crate) fn uuid(&mut self, name: &str) -> Result<Option<uuid::Uuid>, Fault> {
+        self.one(name)?.map(|text| parse_uuid(name, &text)).transpose()
+    }
+
+    /// Refuses whatever was not taken out.
+    pub(crate) fn finish(self) -> Result<(), Fault> {
+        match self.0.first() {
+            None => Ok(()),
+            Some((name, _)) => {
+                let shown: String = name.chars().take(64).collect();
+                let detail = format!("`{shown}` is not a parameter of this path");
+                Err(Fault::bad_request(&shown, detail))
+            }
+        }
+    }
+}
+
+fn renamed(error: &Error, name: &str) -> String {
+    match error.violation() {
+        Some(violation) => format!("`{name}` {violation}"),
+        None => format!("`{name}`: {error}"),
+    }
+}
+
+/// An id in its usual form, with hyphens.
+fn parse_uuid(name: &str, text: &str) -> Result<uuid::Uuid, Fault> {
+    (text.len() == 36)
+        .then(|| uuid::Uuid::try_parse(text).ok())
+        .flatten()
+        .ok_or_else(|| malformed(name, "a UUID"))
+}
+
+pub(crate) fn malformed(name: &str, expected: &str) -> Fault {
+    Fault::bad_request(name, format!("`{name}` must be {expected}"))
+}
+
+fn not_utf8(name: &str) -> Fault {
+    malformed(name, "UTF-8")
+}
+
+fn decode(text: &str) -> Option<String> {
+    let text = text.replace('+', " ");
+    percent_decode_str(&text).decode_utf8().ok().map(Into::into)
+}
+
+impl<S: Sync> FromRequestParts<S> for Params {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        Self::parse(parts.uri.query().unwrap_or_default())
+    }
+}
+
+/// The parameters in the path of a request.
+#[derive(Debug)]
+pub(crate) struct PathParams(RawPathParams);
+
+impl PathParams {
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(found, _)| *found == name).map_or("", |(_, value)| value)
+    }
+
+    pub(crate) fn organization(&self, name: &str) -> Result<OrganizationId, Fault> {
+        parse_uuid(name, self.text(name)).map(Into::into)
+    }
+
+    pub(crate) fn event(&self) -> Result<EventId, Fault> {
+        parse_uuid("eventId", self.text("eventId")).map(Into::into)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathParams {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let params = RawPathParams::from_request_parts(parts, state).await;
+        params.map(Self).map_err(|_| not_utf8("path"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_utf8_is_refused_by_name() {
+        for query in ["a=%ff", "%ff=a", "a=%C3%28"] {
+            assert!(Params::parse(query).is_err(), "{query}");
+        }
+        let mut params = Params::parse("a=%C3%A4+b&&c").unwrap();
+        assert_eq!(params.one("a").unwrap().as_deref(), Some("ä b"));
+        assert_eq!(params.one("c").unwrap().as_deref(), Some(""));
+        params.finish().unwrap();
+    }
+
+    #[test]
+    fn numbers_are_digits_within_bounds() {
+        for text in ["0", "201", "-1", "+1", "1.0", "1e1", "", "9223372036854775808", "١"] {
+            let mut params = Params::parse(&format!("limit={text}")).unwrap();
+            assert!(params.number("limit", 1, 200, 50).is_err(), "{text}");
+        }
+        let mut params = Params::parse("limit=200").unwrap();
+        assert_eq!(params.number("limit", 1, 200, 50).unwrap(), 200);
+        assert_eq!(params.number("limit", 1, 200, 50).unwrap(), 50);
+    }
+
+    #[test]
+    fn an_unescaped_offset_is_understood() {
+        let mut params = Params::parse("t=2024-03-15T14:48:51+02:00").unwrap();
+        assert_eq!(params.time("t").unwrap().unwrap().to_string(), "2024-03-15T12:48:51.000000Z");
+        for text in ["", "a", "é:00:00", "2024-03-15"] {
+            assert!(Params::parse(&format!("t={text}")).unwrap().time("t").is_err(), "{text}");
+        }
+    }
+}

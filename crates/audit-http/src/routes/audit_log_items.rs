@@ -1,0 +1,131 @@
+//! Contract B: audit log items, a bare array.
+
+use audit_contracts::audit_log_items::AuditLogItem;
+use audit_core::{AuditStoreExt as _, Facet, Filter, Query, Timestamp, Token};
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::Native;
+use crate::params::{Params, PathParams};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_audit_log_items))
+}
+
+const DAY: i64 = 86_400_000_000;
+/// How far back is looked where neither date is given.
+const DEFAULT_SPAN: i64 = 7 * DAY;
+/// The longest span between the dates.
+const LONGEST_SPAN: i64 = 30 * DAY;
+/// Items of one answer.
+const LIMIT: usize = 1_000;
+
+const FROM: &str = "fromUtcDateTime";
+const TO: &str = "toUtcDateTime";
+
+/// The audit log items of an organization, the latest first, at most 1,000 an answer; the header
+/// `Link` with `rel="next"` leads to those that follow.
+///
+/// Without dates, those of the last 7 days; the dates may be 30 days apart.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organizationId}/auditlogs", tag = "B · audit log items",
+    params(
+        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
+        ("productId" = Option<uuid::Uuid>, Query, description = "The product"),
+        ("configId" = Option<uuid::Uuid>, Query, description = "The config"),
+        ("environmentId" = Option<uuid::Uuid>, Query, description = "The environment"),
+        ("auditLogType" = Option<String>, Query, min_length = 1, max_length = 256, description = "The type of the items"),
+        ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The first instant"),
+        ("toUtcDateTime" = Option<Timestamp>, Query, description = "The first instant that is no longer wanted, at most 30 days after the first"),
+        ("token" = Option<String>, Query, max_length = 200, description = "As `Link` gives it"),
+    ),
+    responses((status = 200, body = Vec<AuditLogItem>, description = "The items"), Native),
+)]
+async fn list_audit_log_items(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    mut params: Params,
+) -> Result<(HeaderMap, Json<Vec<AuditLogItem>>), Fault> {
+    let organization = caller.own(&*app.store, path.organization("organizationId")?).await?;
+    let mut wanted: Vec<(&str, String)> = Vec::new();
+    let mut filter = Filter::new();
+    for (name, facet) in [
+        ("productId", Facet::Product),
+        ("configId", Facet::Config),
+        ("environmentId", Facet::Environment),
+    ] {
+        if let Some(id) = params.uuid(name)? {
+            let id = id.hyphenated().to_string();
+            filter = filter.with(facet, id.clone());
+            wanted.push((name, id));
+        }
+    }
+    if let Some(kind) = params.filled("auditLogType", 256)? {
+        filter = filter.action(kind.clone());
+        wanted.push(("auditLogType", kind));
+    }
+    let (from, to) = span(params.time(FROM)?, params.time(TO)?)?;
+    filter = filter.since(from);
+    wanted.push((FROM, from.to_string()));
+    if let Some(to) = to {
+        filter = filter.until(to);
+        wanted.push((TO, to.to_string()));
+    }
+    let query = Query::new(organization.id).filter(filter).limit(LIMIT).endpoint("b.auditlogs");
+    let page = match params.one("token")? {
+        Some(token) => app.store.next_page(&query, &Token::new(token)).await,
+        None => app.store.page(&query).await,
+    };
+    let page = page.map_err(|error| Fault::renamed(error, &[("until", TO)], "token"))?;
+    let mut headers = HeaderMap::new();
+    if let Some(token) = page.next {
+        wanted.push(("token", token.as_str().to_owned()));
+        let value = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        let query: Vec<_> = wanted.iter().map(|(n, v)| format!("{n}={}", value(v))).collect();
+        let link = format!("<{}?{}>; rel=\"next\"", caller.path(), query.join("&"));
+        if let Ok(link) = HeaderValue::from_str(&link) {
+            headers.insert(header::LINK, link);
+        }
+    }
+    Ok((headers, Json(page.events.iter().map(AuditLogItem::from).collect())))
+}
+
+/// The dates between which to look, the second open where only now would end it.
+fn span(
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+) -> Result<(Timestamp, Option<Timestamp>), Fault> {
+    let end = to.unwrap_or_else(Timestamp::now);
+    let from = from.unwrap_or_else(|| end.saturating_add_micros(-DEFAULT_SPAN));
+    if end.as_micros() - from.as_micros() > LONGEST_SPAN {
+        let detail = format!("`{FROM}` and `{TO}`, or now, must be at most 30 days apart");
+        return Err(Fault::bad_request(FROM, detail));
+    }
+    Ok((from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_span_is_a_week_unless_given_and_a_month_at_most() {
+        let at = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let to = at("2024-03-31T00:00:00Z");
+        assert_eq!(span(None, to).unwrap().0, at("2024-03-24T00:00:00Z").unwrap());
+        assert!(span(at("2024-03-01T00:00:00Z"), to).is_ok());
+        assert!(span(at("2024-02-29T23:59:59.999999Z"), to).is_err());
+        assert!(span(at("2024-03-01T00:00:00Z"), None).is_err());
+        assert!(span(None, None).unwrap().1.is_none());
+        assert!(span(Some(Timestamp::MIN), Some(Timestamp::MAX)).is_err());
+        assert!(span(None, Some(Timestamp::MIN)).is_ok());
+    }
+}

@@ -1,0 +1,48 @@
+//! Contract C: audit trails, a feed with a continuation token.
+
+use audit_contracts::audit_trails::{AuditTrail, AuditTrails};
+use audit_core::{AuditStoreExt as _, FeedStart, Query, Token};
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::C;
+use crate::params::{Params, PathParams};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_audit_trails))
+}
+
+/// The audit trails of an organization in the order in which they were recorded, fewer than 100 a
+/// batch. The feed has no end: an empty batch has a token too, to ask again later.
+#[utoipa::path(
+    get, path = "/api/v1.0/organizations/{organizationGuid}/audit-trails", tag = "C · audit trails",
+    params(
+        ("organizationGuid" = audit_core::OrganizationId, Path, description = "The organization"),
+        ("continuationToken" = Option<String>, Query, max_length = 200, description = "The token of the batch before; without it, the feed begins with the first record"),
+    ),
+    responses((status = 200, body = AuditTrails, description = "The next batch"), C),
+)]
+async fn list_audit_trails(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    mut params: Params,
+) -> Result<Json<AuditTrails>, Fault> {
+    const TOKEN: &str = "continuationToken";
+    let organization = caller.own(&*app.store, path.organization("organizationGuid")?).await?;
+    let query = Query::new(organization.id).limit(AuditTrail::BATCH).endpoint("c.audit-trails");
+    let page = match params.one(TOKEN)? {
+        Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
+        None => app.store.feed(&query, FeedStart::Beginning).await,
+    };
+    let page = page.map_err(|error| Fault::renamed(error, &[], TOKEN))?;
+    Ok(Json(AuditTrails {
+        continuation_token: Some(page.token.as_str().to_owned()),
+        response_data: Some(page.events.iter().map(AuditTrail::from).collect()),
+    }))
+}

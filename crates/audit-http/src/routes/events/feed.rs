@@ -1,0 +1,276 @@
+//! The events of one log as they come: asked for again and again, or streamed.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use audit_core::{
+    AuditEvent, AuditStore, AuditStoreExt as _, FeedPage, FeedStart, Log, Query, Sequence, Token,
+};
+use axum::Json;
+use axum::extract::{Extension, State};
+use axum::http::HeaderMap;
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use serde::Serialize;
+use tokio::time::{Instant, timeout_at};
+use utoipa::{IntoParams, ToSchema};
+
+use super::ORGANIZATION;
+use super::query::{FilterParams, filter};
+use crate::App;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::Native;
+use crate::params::{Params, PathParams, malformed};
+use crate::serve::Stopping;
+
+/// The longest that a feed can be made to wait, in seconds.
+const LONGEST_WAIT: u64 = 20;
+
+/// Where a feed begins, and how long it waits. Read by [`feed`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // describes, and is never made
+pub(super) struct FeedParams {
+    /// Where to begin without a token: `beginning`, unless given; `now`; or a sequence, after which
+    /// to begin.
+    #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
+    start: Option<String>,
+    /// The `token` of the page before. Conditions must be the same; the limit may differ.
+    #[param(max_length = 200)]
+    token: Option<String>,
+    /// The events of a page; 100 unless given.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u64>,
+    /// How many seconds to wait for an event where there is none; 0 unless given.
+    #[param(minimum = 0, maximum = 20)]
+    wait: Option<u64>,
+}
+
+/// Where a stream begins. Read by [`stream`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code)] // describes, and is never made
+pub(super) struct StreamParams {
+    /// Where to begin without `Last-Event-ID`: `now`, unless given; `beginning`; or a sequence,
+    /// after which to begin.
+    #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
+    start: Option<String>,
+}
+
+/// One page of a feed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventFeed {
+    /// The events, by sequence; empty when nothing new has come.
+    events: Vec<AuditEvent>,
+    /// The token with which to ask for what follows; a feed has no end.
+    token: String,
+    /// Whether the log held nothing more when this was read.
+    caught_up: bool,
+}
+
+fn start(text: Option<&str>, default: FeedStart) -> Result<FeedStart, Fault> {
+    match text {
+        None => Ok(default),
+        Some("beginning") => Ok(FeedStart::Beginning),
+        Some("now") => Ok(FeedStart::Now),
+        Some(text) => after("start", text),
+    }
+}
+
+fn after(name: &str, text: &str) -> Result<FeedStart, Fault> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let sequence = text.parse().ok().filter(|_| digits).and_then(|n| Sequence::new(n).ok());
+    let expected = "beginning, now, or a sequence from 0 to 9223372036854775807";
+    sequence.map(FeedStart::After).ok_or_else(|| malformed(name, expected))
+}
+
+/// Another server would give no such sign.
+async fn stopped(stopping: Option<Stopping>) {
+    match stopping {
+        Some(stopping) => stopping.wait().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn feed(
+    app: &App,
+    log: Log,
+    mut params: Params,
+    stopping: Option<Stopping>,
+) -> Result<Json<EventFeed>, Fault> {
+    let filter = filter(&mut params)?;
+    let query =
+        Query::new(log).filter(filter).limit(params.limit(1_000, 100)?).endpoint("events.feed");
+    let begin = start(params.one("start")?.as_deref(), FeedStart::Beginning)?;
+    let token = params.one("token")?;
+    let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
+    params.finish()?;
+    let until = Instant::now() + wait.min(app.options.request_timeout);
+    let page = match token {
+        Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
+        None => app.store.feed(&query, begin).await,
+    };
+    let mut page = page.map_err(|error| Fault::renamed(error, &[], "token"))?;
+    let mut stopped = std::pin::pin!(stopped(stopping));
+    while page.events.is_empty() {
+        let token = page.token.clone();
+        let next = timeout_at(until, app.store.wait_feed(&query, &token));
+        tokio::select! {
+            next = next => match next {
+                Ok(next) => page = next?,
+                Err(_) => break,
+            },
+            () = &mut stopped => break,
+        }
+    }
+    let FeedPage { events, token, caught_up, .. } = page;
+    Ok(Json(EventFeed { events, token: token.as_str().to_owned(), caught_up }))
+}
+
+type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
+
+async fn stream(
+    app: &App,
+    log: Log,
+    mut params: Params,
+    headers: &HeaderMap,
+    stopping: Option<Stopping>,
+) -> Result<EventStream, Fault> {
+    let filter = filter(&mut params)?;
+    let given = start(params.one("start")?.as_deref(), FeedStart::Now)?;
+    params.finish()?;
+    let start = match headers.get("last-event-id") {
+        None => given,
+        Some(id) => after("Last-Event-ID", id.to_str().unwrap_or_default())?,
+    };
+    let query = Query::new(log).filter(filter).endpoint("events.stream");
+    // What is wrong with the request is said before the stream begins.
+    let first = app.store.feed(&query, start).await?;
+    let pages = pages(Arc::clone(&app.store), query, first);
+    let duration = app.options.stream_duration;
+    let end = async move {
+        tokio::select! {
+            () = stopped(stopping) => {},
+            () = tokio::time::sleep(duration) => {},
+        }
+    };
+    let events = pages.flat_map(|page| stream::iter(page).map(|event| Ok(sent(&event))));
+    let events = events.take_until(Box::pin(end)).boxed();
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// The pages of a feed, from the first on. It ends when the store fails: the client connects
+/// again, and is told why.
+fn pages(
+    store: Arc<dyn AuditStore>,
+    query: Query,
+    first: FeedPage,
+) -> impl Stream<Item = Vec<AuditEvent>> {
+    stream::unfold((store, query, Some(first), None), |(store, query, first, at)| async move {
+        let page = match (first, at) {
+            (Some(first), _) => first,
+            (None, Some((token, true))) => failed(store.wait_feed(&query, &token).await)?,
+            (None, Some((token, false))) => failed(store.next_feed(&query, &token).await)?,
+            (None, None) => return None,
+        };
+        let at = Some((page.token, page.caught_up));
+        Some((page.events, (store, query, None, at)))
+    })
+}
+
+fn failed(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
+    page.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
+}
+
+/// An event as a stream sends it. Its id is the sequence, with which the stream can be resumed.
+fn sent(event: &AuditEvent) -> Event {
+    let id = event.sequence.to_string();
+    let data = serde_json::to_string(event).unwrap_or_default();
+    Event::default().event("audit-event").id(id).data(data)
+}
+
+/// The events that match, by sequence, from a place on; with `wait`, those that come meanwhile.
+/// Each page has a token with which to ask for what follows.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organizationId}/events/feed", tag = "events",
+    params(
+        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
+        FilterParams, FeedParams,
+    ),
+    responses((status = 200, body = EventFeed, description = "The next events"), Native),
+)]
+pub(super) async fn feed_events(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    stopping: Option<Extension<Stopping>>,
+    params: Params,
+) -> Result<Json<EventFeed>, Fault> {
+    let log = caller.log(&*app.store, path.organization(ORGANIZATION)?).await?;
+    feed(&app, log, params, stopping.map(|Extension(stopping)| stopping)).await
+}
+
+/// The platform's events that match, by sequence, from a place on. Requires the role
+/// `super-admin`.
+#[utoipa::path(
+    get, path = "/v1/platform/events/feed", tag = "platform",
+    params(FilterParams, FeedParams),
+    responses((status = 200, body = EventFeed, description = "The next events"), Native),
+)]
+pub(super) async fn feed_platform_events(
+    State(app): State<App>,
+    caller: Caller,
+    stopping: Option<Extension<Stopping>>,
+    params: Params,
+) -> Result<Json<EventFeed>, Fault> {
+    let log = caller.platform()?;
+    feed(&app, log, params, stopping.map(|Extension(stopping)| stopping)).await
+}
+
+/// The events that match, as they come: server-sent events of the type `audit-event`, whose data is
+/// the event and whose id is its sequence. A client that connects again with `Last-Event-ID` misses
+/// none. The stream ends after a while, by default ten minutes.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organizationId}/events/stream", tag = "events",
+    params(
+        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on"),
+        FilterParams, StreamParams,
+    ),
+    responses((status = 200, body = String, content_type = "text/event-stream", description = "The events"), Native),
+)]
+pub(super) async fn stream_events(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    headers: HeaderMap,
+    stopping: Option<Extension<Stopping>>,
+    params: Params,
+) -> Result<EventStream, Fault> {
+    let log = caller.log(&*app.store, path.organization(ORGANIZATION)?).await?;
+    stream(&app, log, params, &headers, stopping.map(|Extension(stopping)| stopping)).await
+}
+
+/// The platform's events that match, as they come. Requires the role `super-admin`.
+#[utoipa::path(
+    get, path = "/v1/platform/events/stream", tag = "platform",
+    params(
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on"),
+        FilterParams, StreamParams,
+    ),
+    responses((status = 200, body = String, content_type = "text/event-stream", description = "The events"), Native),
+)]
+pub(super) async fn stream_platform_events(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    stopping: Option<Extension<Stopping>>,
+    params: Params,
+) -> Result<EventStream, Fault> {
+    let log = caller.platform()?;
+    stream(&app, log, params, &headers, stopping.map(|Extension(stopping)| stopping)).await
+}

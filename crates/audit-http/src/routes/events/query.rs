@@ -1,0 +1,156 @@
+//! The conditions under which events are listed and followed, as parameters.
+#![allow(dead_code)] // the structures describe parameters and are never made
+
+use audit_core::{Facet, Filter, Log, Order, Query, Timestamp};
+use utoipa::IntoParams;
+
+use crate::fault::Fault;
+use crate::params::{Params, malformed};
+
+/// The conditions, each of which may be repeated. Read by [`filter`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(non_snake_case)]
+pub(super) struct FilterParams {
+    /// The action, exact, or `prefix.*` for every action below a prefix.
+    action: Option<Vec<String>>,
+    /// The category.
+    category: Option<Vec<String>>,
+    /// The actor's kind.
+    actorKind: Option<Vec<String>>,
+    /// The actor's id.
+    actorId: Option<Vec<String>>,
+    /// The actor's e-mail address.
+    actorEmail: Option<Vec<String>>,
+    /// The type of a target. With `targetId`, of one and the same target.
+    targetType: Option<Vec<String>>,
+    /// The id of a target.
+    targetId: Option<Vec<String>>,
+    /// The organization that the event names, where that is not the log's own.
+    namedOrganizationId: Option<Vec<String>>,
+    /// The service.
+    service: Option<Vec<String>>,
+    /// The product.
+    product: Option<Vec<String>>,
+    /// The config.
+    config: Option<Vec<String>>,
+    /// The environment.
+    environment: Option<Vec<String>>,
+    /// The product surface.
+    surface: Option<Vec<String>>,
+    /// The change set.
+    changeSetId: Option<Vec<uuid::Uuid>>,
+    /// The first instant at which events occurred.
+    since: Option<Timestamp>,
+    /// The first instant that is no longer wanted, not before `since`.
+    until: Option<Timestamp>,
+}
+
+/// How a page is cut. Read by [`list_query`].
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListParams {
+    /// By the time at which events occurred, or as the log took them in.
+    #[param(inline)]
+    order: Option<OrderParam>,
+    /// The events of a page; 100 unless given.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<u64>,
+    /// How many events to leave out of the first page. A page by token takes none.
+    #[param(minimum = 0)]
+    offset: Option<u64>,
+    /// Whether to count the events that match.
+    total: Option<bool>,
+    /// The `next` of the page before. Conditions and order must be the same; the limit may differ.
+    #[param(max_length = 200)]
+    token: Option<String>,
+}
+
+/// The order of a page.
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum OrderParam {
+    /// The latest first; unless given.
+    Newest,
+    /// The earliest first.
+    Oldest,
+    /// As the log took them in.
+    Sequence,
+}
+
+/// The name of the parameter for a facet. In the path stands another `organizationId`.
+fn parameter(facet: Facet) -> &'static str {
+    match facet {
+        Facet::Organization => "namedOrganizationId",
+        other => other.name(),
+    }
+}
+
+/// Takes the conditions out of the parameters.
+pub(super) fn filter(params: &mut Params) -> Result<Filter, Fault> {
+    let mut filter = Filter::new();
+    for facet in Facet::ALL {
+        for value in params.all(parameter(facet)) {
+            let value = match facet {
+                // Written in any case, but looked up in one.
+                Facet::ChangeSet => match uuid::Uuid::try_parse(&value) {
+                    Ok(id) if value.len() == 36 => id.hyphenated().to_string(),
+                    _ => return Err(malformed(facet.name(), "a UUID")),
+                },
+                _ => value,
+            };
+            filter = filter.with(facet, value);
+        }
+    }
+    if let Some(since) = params.time("since")? {
+        filter = filter.since(since);
+    }
+    if let Some(until) = params.time("until")? {
+        filter = filter.until(until);
+    }
+    Ok(filter)
+}
+
+/// The query of a page, and the token with which it goes on.
+pub(super) fn list_query(log: Log, mut params: Params) -> Result<(Query, Option<String>), Fault> {
+    let order = match params.one("order")?.as_deref() {
+        None | Some("newest") => Order::NewestFirst,
+        Some("oldest") => Order::OldestFirst,
+        Some("sequence") => Order::Sequence,
+        Some(_) => return Err(malformed("order", "newest, oldest or sequence")),
+    };
+    let mut query = Query::new(log)
+        .filter(filter(&mut params)?)
+        .order(order)
+        .limit(params.limit(1_000, 100)?)
+        .endpoint("events");
+    if params.flag("total")? {
+        query = query.with_total();
+    }
+    let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;
+    let token = params.one("token")?;
+    if token.is_some() && offset > 0 {
+        let detail = "`offset` counts from the first page, and has no place beside a `token`";
+        return Err(Fault::bad_request("offset", detail));
+    }
+    params.finish()?;
+    Ok((query.offset(offset), token))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use utoipa::openapi::path::ParameterIn;
+
+    #[test]
+    fn every_facet_is_a_parameter() {
+        let described: Vec<_> = FilterParams::into_params(|| Some(ParameterIn::Query))
+            .into_iter()
+            .map(|p| p.name)
+            .collect();
+        for facet in Facet::ALL {
+            assert!(described.iter().any(|name| name == parameter(facet)), "{facet:?}");
+        }
+        assert_eq!(described.len(), Facet::ALL.len() + 2, "the facets, since and until");
+    }
+}

@@ -1,0 +1,148 @@
+//! Contract D: the life of an organization, and its audit log by page.
+
+use audit_contracts::organisation_audit_logs::{
+    AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
+};
+use audit_core::{AuditStoreExt as _, ErrorKind, Filter, NewOrganization, Query, Role, limits};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::D;
+use crate::params::{Params, malformed};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_organisations, create_organisation))
+        .routes(routes!(get_organisation, update_organisation, delete_organisation))
+        .routes(routes!(list_audit_logs))
+}
+
+type Answer<T> = Result<Json<Data<T>>, Fault>;
+
+/// The organizations to which the caller belongs. A key belongs to one.
+#[utoipa::path(
+    get, path = "/api/organisations", tag = "D · organization lifecycle",
+    responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
+)]
+async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
+    let found = match app.store.organization(caller.organization_id()).await {
+        Ok(organization) => vec![organization.into()],
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Json(Data { data: found }))
+}
+
+/// Creates an organization, on behalf of the caller. Requires the role `admin`.
+#[utoipa::path(
+    post, path = "/api/organisations", tag = "D · organization lifecycle",
+    request_body = CreateOrganization,
+    responses((status = 201, body = Data<Organization>, description = "The organization"), D),
+)]
+async fn create_organisation(
+    State(app): State<App>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<Data<Organization>>), Fault> {
+    caller.require(Role::Admin)?;
+    let new = NewOrganization::from(body.read::<CreateOrganization>()?);
+    let new = NewOrganization { created_by: caller.email().map(str::to_owned), ..new };
+    let created = app.store.create_organization(new, caller.attribution()).await?;
+    Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
+}
+
+/// The current organization: the one to which the key belongs.
+#[utoipa::path(
+    get, path = "/api/organisation", tag = "D · organization lifecycle",
+    responses((status = 200, body = Data<Organization>, description = "The organization"), D),
+)]
+async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer<Organization> {
+    let organization = caller.current(&*app.store).await?;
+    Ok(Json(Data { data: organization.into() }))
+}
+
+/// Changes the current organization's name or settings. Requires the role `admin`.
+#[utoipa::path(
+    put, path = "/api/organisation", tag = "D · organization lifecycle",
+    request_body = UpdateOrganization,
+    responses((status = 200, body = Data<Organization>, description = "The organization as it is then"), D),
+)]
+async fn update_organisation(
+    State(app): State<App>,
+    caller: Caller,
+    body: JsonBody,
+) -> Answer<Organization> {
+    let organization = caller.current(&*app.store).await?;
+    caller.require(Role::Admin)?;
+    let update = body.read::<UpdateOrganization>()?;
+    let updated =
+        app.store.update_organization(organization.id, update.into(), caller.attribution()).await?;
+    Ok(Json(Data { data: updated.into() }))
+}
+
+/// Deletes the current organization. Its audit log stays. Requires the role `admin`.
+#[utoipa::path(
+    delete, path = "/api/organisation", tag = "D · organization lifecycle",
+    responses((status = 204, description = "It is deleted"), D),
+)]
+async fn delete_organisation(State(app): State<App>, caller: Caller) -> Result<StatusCode, Fault> {
+    let organization = caller.current(&*app.store).await?;
+    caller.require(Role::Admin)?;
+    app.store.delete_organization(organization.id, caller.attribution()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The audit log of the current organization, the latest first, by page.
+#[utoipa::path(
+    get, path = "/api/audit-logs", tag = "D · organization lifecycle",
+    params(
+        ("action" = Option<String>, Query, min_length = 1, max_length = 256, description = "The action"),
+        ("email" = Option<String>, Query, min_length = 1, max_length = 1024, description = "The e-mail address of the user"),
+        ("include" = Option<Vec<String>>, Query, description = "The product scopes, of which an entry has one: comma-separated, or repeated"),
+        ("page" = Option<u64>, Query, minimum = 1, description = "The page; 1 unless given"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 200, description = "The entries of a page; 50 unless given"),
+    ),
+    responses((status = 200, body = AuditLogs, description = "The page, and how many entries there are in all"), D),
+)]
+async fn list_audit_logs(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<AuditLogs>, Fault> {
+    let organization = caller.current(&*app.store).await?;
+    let mut filter = Filter::new();
+    if let Some(action) = params.filled("action", limits::NAME)? {
+        filter = filter.action(action);
+    }
+    if let Some(email) = params.filled("email", limits::ID)? {
+        filter = filter.actor_email(email);
+    }
+    for scope in params.all("include").iter().flat_map(|scopes| scopes.split(',')) {
+        let scope = scope.trim();
+        if scope.is_empty() || scope.len() > limits::NAME {
+            return Err(malformed("include", "product scopes, each of 1 to 256 bytes"));
+        }
+        filter = filter.surface(scope);
+    }
+    let limit = params.limit(200, 50)?;
+    // As far as the entries of a log can be numbered.
+    let last_page = i64::MAX.unsigned_abs() / limit as u64;
+    let number = params.number("page", 1, last_page, 1)?;
+    let query = Query::new(organization.id)
+        .filter(filter)
+        .limit(limit)
+        .offset((number - 1) * limit as u64)
+        .with_total();
+    let page = app.store.page(&query).await;
+    let page = page.map_err(|error| Fault::renamed(error, &[("surface", "include")], ""))?;
+    let pagination =
+        Pagination { page: number, limit: limit as u64, total: page.total.unwrap_or_default() };
+    Ok(Json(AuditLogs { data: page.events.iter().map(AuditLog::from).collect(), pagination }))
+}

@@ -1,0 +1,144 @@
+//! Contract A: the caller's organization, and the activities in it.
+
+use audit_contracts::organizations_and_activities::{
+    Activity, Organization, Success, UpdateOrganization,
+};
+use audit_core::{AuditStoreExt as _, ErrorKind, Filter, Log, Query, Role, Token};
+use axum::Json;
+use axum::extract::State;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::A;
+use crate::params::{Params, PathParams};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_organizations))
+        .routes(routes!(get_organization, update_organization))
+        .routes(routes!(list_activities))
+        .routes(routes!(get_activity))
+}
+
+type Answer<T> = Result<Json<Success<T>>, Fault>;
+
+const ORGANIZATION: &str = "organizationId";
+
+/// The organization to which the key belongs, as a list of one.
+#[utoipa::path(
+    get, path = "/v1/organizations", tag = "A · organizations and activities",
+    responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
+)]
+async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
+    let found = match app.store.organization(caller.organization_id()).await {
+        Ok(organization) => vec![organization.into()],
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(success(&caller, found, None))
+}
+
+/// An organization. The key must belong to it.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
+    params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
+    responses((status = 200, body = Success<Organization>, description = "The organization"), A),
+)]
+async fn get_organization(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+) -> Answer<Organization> {
+    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    Ok(success(&caller, organization.into(), None))
+}
+
+/// Changes an organization's name and private endpoints. Requires the role `admin`. Endpoints are
+/// removed before others are added.
+#[utoipa::path(
+    patch, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
+    params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
+    request_body = UpdateOrganization,
+    responses((status = 200, body = Success<Organization>, description = "The organization as it is then"), A),
+)]
+async fn update_organization(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    body: JsonBody,
+) -> Answer<Organization> {
+    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    caller.require(Role::Admin)?;
+    let update = body.read::<UpdateOrganization>()?;
+    let updated =
+        app.store.update_organization(organization.id, update.into(), caller.attribution()).await?;
+    Ok(success(&caller, updated.into(), None))
+}
+
+/// The activities of an organization, the latest first.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organizationId}/activities",
+    tag = "A · organizations and activities",
+    params(
+        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
+        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The first instant"),
+        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The first instant that is no longer wanted, not before `from_date`"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
+        ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the page before"),
+    ),
+    responses((status = 200, body = Success<Vec<Activity>>, description = "A page of activities, and the cursor of the next where more follow"), A),
+)]
+async fn list_activities(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    mut params: Params,
+) -> Answer<Vec<Activity>> {
+    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    let mut filter = Filter::new();
+    if let Some(from) = params.time("from_date")? {
+        filter = filter.since(from);
+    }
+    if let Some(to) = params.time("to_date")? {
+        filter = filter.until(to);
+    }
+    let limit = params.limit(1_000, 100)?;
+    let query = Query::new(organization.id).filter(filter).limit(limit).endpoint("a.activities");
+    let page = match params.one("cursor")? {
+        Some(cursor) => app.store.next_page(&query, &Token::new(cursor)).await,
+        None => app.store.page(&query).await,
+    };
+    let page = page.map_err(|error| Fault::renamed(error, &[("until", "to_date")], "cursor"))?;
+    let activities = page.events.iter().map(Activity::from).collect();
+    Ok(success(&caller, activities, page.next))
+}
+
+/// One activity of an organization.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organizationId}/activities/{activityId}",
+    tag = "A · organizations and activities",
+    params(
+        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
+        ("activityId" = String, Path, description = "The activity"),
+    ),
+    responses((status = 200, body = Success<Activity>, description = "The activity"), A),
+)]
+async fn get_activity(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+) -> Answer<Activity> {
+    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    let id = Activity::event_id(path.text("activityId"));
+    let event = app.store.get(Log::from(organization.id), id).await?;
+    Ok(success(&caller, Activity::from(&event), None))
+}
+
+fn success<T>(caller: &Caller, result: T, next: Option<Token>) -> Json<Success<T>> {
+    let next_cursor = next.map(|token| token.as_str().to_owned());
+    Json(Success { status: 200, request_id: caller.request_id(), result, next_cursor })
+}

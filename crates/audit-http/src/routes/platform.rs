@@ -1,0 +1,185 @@
+//! The native API: the organizations of the platform, for super-admins.
+
+use audit_core::json::{self, Object};
+use audit_core::{
+    NewOrganization, Organization, OrganizationId, OrganizationUpdate, PrivateEndpoint, Role,
+};
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::Native;
+use crate::params::{Params, PathParams};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_organizations, create_organization)).routes(routes!(
+        get_organization,
+        update_organization,
+        delete_organization
+    ))
+}
+
+/// An organization to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CreateOrganization {
+    /// The id; a new one unless given.
+    #[serde(default = "OrganizationId::new")]
+    id: OrganizationId,
+    /// The id by which another system knows it.
+    external_id: Option<String>,
+    /// The name.
+    #[schema(min_length = 1, max_length = 1024)]
+    name: String,
+    /// The private endpoints.
+    #[serde(default)]
+    private_endpoints: Vec<PrivateEndpoint>,
+    /// Settings to keep with it.
+    #[serde(default, deserialize_with = "json::object")]
+    settings: Object,
+    /// The e-mail address of the creator; the caller's unless given.
+    created_by: Option<String>,
+}
+
+/// Changes to an organization: what is left out stays.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+struct UpdateOrganization {
+    /// The new name.
+    #[schema(min_length = 1, max_length = 1024)]
+    name: Option<String>,
+    /// The ids of the private endpoints to remove, before others are added.
+    remove_endpoints: Vec<String>,
+    /// The private endpoints to add, or to put in the place of those of their ids.
+    add_endpoints: Vec<PrivateEndpoint>,
+    /// The new settings, as a whole.
+    #[serde(deserialize_with = "given_object")]
+    settings: Option<Object>,
+}
+
+fn given_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, D::Error> {
+    json::object(deserializer).map(Some)
+}
+
+/// One page of organizations.
+#[derive(Debug, Serialize, ToSchema)]
+struct Organizations {
+    /// The organizations, by ascending id.
+    organizations: Vec<Organization>,
+    /// The id after which to go on; null at the end.
+    next: Option<OrganizationId>,
+}
+
+const ORGANIZATION: &str = "organizationId";
+
+/// Every organization, by id. Requires the role `super-admin`.
+#[utoipa::path(
+    get, path = "/v1/platform/organizations", tag = "platform",
+    params(
+        ("after" = Option<OrganizationId>, Query, description = "The `next` of the page before"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
+    ),
+    responses((status = 200, body = Organizations, description = "A page of organizations"), Native),
+)]
+async fn list_organizations(
+    State(app): State<App>,
+    caller: Caller,
+    mut params: Params,
+) -> Result<Json<Organizations>, Fault> {
+    caller.require(Role::SuperAdmin)?;
+    let after = params.uuid("after")?.map(OrganizationId::from);
+    let limit = params.limit(1_000, 100)?;
+    params.finish()?;
+    let organizations = app.store.organizations(after, limit).await?;
+    let next = organizations.last().filter(|_| organizations.len() == limit).map(|last| last.id);
+    Ok(Json(Organizations { organizations, next }))
+}
+
+/// Creates an organization. Requires the role `super-admin`.
+#[utoipa::path(
+    post, path = "/v1/platform/organizations", tag = "platform",
+    request_body = CreateOrganization,
+    responses((status = 201, body = Organization, description = "The organization"), Native),
+)]
+async fn create_organization(
+    State(app): State<App>,
+    caller: Caller,
+    body: JsonBody,
+) -> Result<(StatusCode, Json<Organization>), Fault> {
+    caller.require(Role::SuperAdmin)?;
+    let body = body.read::<CreateOrganization>()?;
+    let new = NewOrganization {
+        id: body.id,
+        external_id: body.external_id,
+        name: body.name,
+        private_endpoints: body.private_endpoints,
+        settings: body.settings,
+        created_by: body.created_by.or_else(|| caller.email().map(str::to_owned)),
+    };
+    let created = app.store.create_organization(new, caller.attribution()).await?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// An organization. Requires the role `super-admin`.
+#[utoipa::path(
+    get, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
+    params(("organizationId" = OrganizationId, Path, description = "The organization")),
+    responses((status = 200, body = Organization, description = "The organization"), Native),
+)]
+async fn get_organization(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+) -> Result<Json<Organization>, Fault> {
+    caller.require(Role::SuperAdmin)?;
+    Ok(Json(app.store.organization(path.organization(ORGANIZATION)?).await?))
+}
+
+/// Changes an organization. Requires the role `super-admin`.
+#[utoipa::path(
+    patch, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
+    params(("organizationId" = OrganizationId, Path, description = "The organization")),
+    request_body = UpdateOrganization,
+    responses((status = 200, body = Organization, description = "The organization as it is then"), Native),
+)]
+async fn update_organization(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+    body: JsonBody,
+) -> Result<Json<Organization>, Fault> {
+    caller.require(Role::SuperAdmin)?;
+    let id = path.organization(ORGANIZATION)?;
+    let body = body.read::<UpdateOrganization>()?;
+    let update = OrganizationUpdate {
+        name: body.name,
+        remove_endpoints: body.remove_endpoints,
+        add_endpoints: body.add_endpoints,
+        settings: body.settings,
+    };
+    Ok(Json(app.store.update_organization(id, update, caller.attribution()).await?))
+}
+
+/// Deletes an organization. Its audit log stays. Requires the role `super-admin`.
+#[utoipa::path(
+    delete, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
+    params(("organizationId" = OrganizationId, Path, description = "The organization")),
+    responses((status = 204, description = "It is deleted"), Native),
+)]
+async fn delete_organization(
+    State(app): State<App>,
+    caller: Caller,
+    path: PathParams,
+) -> Result<StatusCode, Fault> {
+    caller.require(Role::SuperAdmin)?;
+    app.store.delete_organization(path.organization(ORGANIZATION)?, caller.attribution()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

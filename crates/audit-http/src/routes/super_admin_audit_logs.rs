@@ -1,0 +1,71 @@
+//! Contract E: what super-admins did, from the platform's log.
+
+use audit_contracts::super_admin_audit_logs::{AuditLog, AuditLogs, Meta, Pagination};
+use audit_core::{AuditStoreExt as _, Filter, Query, limits};
+use axum::Json;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::App;
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::openapi::responses::E;
+use crate::params::{Params, malformed};
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_super_admin_audit_logs))
+}
+
+/// The caller's context. The source requires it, and lets it select nothing.
+const CONTEXT: &str = "SlashID-OrgID";
+
+/// The platform's audit log, the latest first, by offset. Requires the role `super-admin`.
+#[utoipa::path(
+    get, path = "/super-admins/audit-logs", tag = "E · super-admin audit logs",
+    params(
+        ("SlashID-OrgID" = uuid::Uuid, Header, description = "The organization in whose context the caller acts"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many entries at most; 100 unless given"),
+        ("offset" = Option<u64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "How many entries to pass over; 0 unless given"),
+        ("super_admin_email" = Option<String>, Query, format = "email", max_length = 1024, description = "The e-mail address of the super-admin"),
+        ("organization_id" = Option<uuid::Uuid>, Query, description = "The organization where it was done"),
+    ),
+    responses((status = 200, body = AuditLogs, description = "The entries, and how many there are in all"), E),
+)]
+async fn list_super_admin_audit_logs(
+    State(app): State<App>,
+    caller: Caller,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Json<AuditLogs>, Fault> {
+    let log = caller.platform()?;
+    let context = headers.get(CONTEXT).and_then(|value| value.to_str().ok());
+    if !context.is_some_and(|text| text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()) {
+        let detail = format!("the header `{CONTEXT}` is required, and must be a UUID");
+        return Err(Fault::bad_request(CONTEXT, detail));
+    }
+    let limit = params.limit(1_000, 100)?;
+    let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;
+    let mut filter = Filter::new();
+    if let Some(email) = params.filled("super_admin_email", limits::ID)? {
+        let is_address =
+            email.rsplit_once('@').is_some_and(|(l, d)| !l.is_empty() && !d.is_empty());
+        if !is_address {
+            return Err(malformed("super_admin_email", "an e-mail address"));
+        }
+        filter = filter.actor_email(email);
+    }
+    if let Some(id) = params.uuid("organization_id")? {
+        filter = filter.organization_id(id.hyphenated().to_string());
+    }
+    let query = Query::new(log).filter(filter).limit(limit).offset(offset).with_total();
+    let page = app.store.page(&query).await?;
+    let pagination =
+        Pagination { limit: limit as u64, offset, total_count: page.total.unwrap_or_default() };
+    Ok(Json(AuditLogs {
+        meta: Meta { pagination },
+        errors: Vec::new(),
+        result: Some(page.events.iter().map(AuditLog::from).collect()),
+    }))
+}

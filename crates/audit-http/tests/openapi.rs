@@ -1,0 +1,49 @@
+//! The description of the routes is whole, and served.
+
+// What a test cannot set up, it fails for.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod common;
+
+use axum::http::Method;
+use common::{Service, request};
+use serde_json::Value;
+
+#[tokio::test]
+async fn the_description_is_served_and_every_reference_in_it_resolves() {
+    let service = Service::new();
+    let answer = service.send(request(Method::GET, "/openapi.json", None, None)).await;
+    let api = answer.expect(200);
+    assert_eq!(api["openapi"], "3.1.0");
+    assert_eq!(api, serde_json::to_value(audit_http::openapi()).unwrap());
+    let mut references = Vec::new();
+    collect(&api, &mut references);
+    assert!(references.len() > 50);
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap();
+        assert!(api.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+fn collect(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Object(object) => {
+            if let Some(Value::String(reference)) = object.get("$ref") {
+                references.push(reference.clone());
+            }
+            object.values().for_each(|value| collect(value, references));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect(value, references)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn the_page_for_people_is_served_whole() {
+    let service = Service::new();
+    let page = service.send(request(Method::GET, "/docs/", None, None)).await;
+    assert_eq!(page.status, 200);
+    let text = String::from_utf8(page.body).unwrap();
+    assert!(text.contains("swagger-ui"));
+    assert!(!text.contains("https://"), "the page needs nothing from elsewhere");
+}
