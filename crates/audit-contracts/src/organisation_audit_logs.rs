@@ -187,6 +187,7 @@ impl From<audit_core::Organization> for Organization {
 #[serde(deny_unknown_fields)]
 pub struct CreateOrganization {
     /// The name.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub name: String,
     /// Settings to keep with the organization.
     #[serde(
@@ -194,6 +195,7 @@ pub struct CreateOrganization {
         deserialize_with = "wire::given_object",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, value_type = audit_core::openapi::JsonObject))]
     pub settings: Option<Object>,
 }
 
@@ -212,6 +214,7 @@ impl From<CreateOrganization> for NewOrganization {
 pub struct UpdateOrganization {
     /// The new name.
     #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1))]
     pub name: Option<String>,
     /// The new settings, as a whole.
     #[serde(
@@ -219,6 +222,7 @@ pub struct UpdateOrganization {
         deserialize_with = "wire::given_object",
         skip_serializing_if = "Option::is_none"
     )]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, value_type = audit_core::openapi::JsonObject))]
     pub settings: Option<Object>,
 }
 

@@ -171,6 +171,7 @@ pub struct Organization {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub id: String,
     /// What it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -191,9 +192,11 @@ pub struct PrivateEndpoint {
 pub struct UpdateOrganization {
     /// The new name.
     #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1))]
     pub name: Option<String>,
     /// The private endpoints that go and come.
     #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub private_endpoints: Option<PrivateEndpointChanges>,
 }
 

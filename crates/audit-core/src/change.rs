@@ -14,9 +14,11 @@ use crate::{Result, json};
 pub struct Change {
     /// The whole value before. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub old: Option<Value>,
     /// The whole value after. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
     /// The fields that differ. At most [`FIELD_CHANGES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -37,9 +39,11 @@ pub struct FieldChange {
     pub field: String,
     /// The value before. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub old: Option<Value>,
     /// The value after. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
 }
 

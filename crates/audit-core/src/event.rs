@@ -151,6 +151,7 @@ events! {
         skip_serializing_if = "Object::is_empty",
         deserialize_with = "json::object"
     )]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonObject))]
     metadata: Object,
 }
 

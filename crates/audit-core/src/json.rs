@@ -77,8 +77,15 @@ fn fault(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     Error::invalid(field, violation).with_source(source)
 }
 
-/// The number tokens of a well-formed JSON text.
-fn numbers(text: &str) -> impl Iterator<Item = &str> {
+/// The number tokens of a well-formed JSON text, as they are written.
+///
+/// ```
+/// use audit_core::json;
+///
+/// let numbers: Vec<_> = json::numbers(r#"{"a": [1, -2.50e3], "b 7": "8"}"#).collect();
+/// assert_eq!(numbers, ["1", "-2.50e3"]);
+/// ```
+pub fn numbers(text: &str) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
     let mut at = 0;
     std::iter::from_fn(move || {

@@ -49,7 +49,7 @@ pub mod limits;
 mod log;
 mod message;
 #[cfg(feature = "openapi")]
-mod openapi;
+pub mod openapi;
 mod organization;
 mod query;
 mod request;

@@ -1,16 +1,26 @@
-//! The schemas of the types that are one JSON text or number, for OpenAPI documents.
+//! Schemas for OpenAPI documents, of the types whose schema cannot be derived.
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
-use utoipa::openapi::{RefOr, extensions::Extensions};
+use utoipa::openapi::schema::{
+    AllOfBuilder, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat,
+    SchemaType, Type,
+};
+use utoipa::openapi::{Ref, RefOr, extensions::Extensions};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::limits::NAME;
 use crate::{
     Action, ActorKind, ApiKeyId, ChangeSetId, EntityClass, EventId, Log, OrganizationId, Sequence,
-    Surface, Timestamp,
+    Surface, Target, Timestamp,
 };
+
+/// The schema of any JSON value that is kept exactly; see [`json`](crate::json).
+#[derive(Debug)]
+pub struct JsonValue;
+
+/// The schema of any JSON object that is kept exactly; see [`json`](crate::json).
+#[derive(Debug)]
+pub struct JsonObject;
 
 macro_rules! schemas {
     ($($name:ident: $schema:expr;)*) => {$(
@@ -42,10 +52,42 @@ schemas! {
         .description(Some("The number of an event in its log, from 1; zero before the first."));
     Log: text("The log: the id of an organization, or `platform`.")
         .pattern(Some("^(platform|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"));
-    Action: term("What was done, dotted from the general to the special.", Action::KNOWN);
-    ActorKind: term("What kind of party acted.", ActorKind::KNOWN);
-    EntityClass: term("The class of the entity that an actor is.", EntityClass::KNOWN);
-    Surface: term("The product surface that an event belongs to.", Surface::KNOWN);
+    Action: term("What was done, dotted from the general to the special: at most 256 bytes, and 16 \
+        segments, the last of which is not `*`.", Action::KNOWN)
+        .min_length(Some(1));
+    ActorKind: term("What kind of party acted. At most 256 bytes.", ActorKind::KNOWN)
+        .min_length(Some(1));
+    EntityClass: term("The class of the entity that an actor is. At most 256 bytes.", EntityClass::KNOWN);
+    Target: target();
+    JsonValue: json_value();
+    JsonObject: ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(JsonValue::reference()))
+        .description(Some("Any JSON object, its numbers as those of any JSON value."));
+    Surface: term("The product surface that an event belongs to. At most 256 bytes.", Surface::KNOWN);
+}
+
+impl JsonValue {
+    fn reference() -> Ref {
+        Ref::from_schema_name(Self::name())
+    }
+}
+
+/// Any JSON, but no integer that would have to be rounded. A schema cannot tell those from other
+/// numbers, so that it names the bounds of integers for all.
+fn json_value() -> AnyOfBuilder {
+    let simple = SchemaType::from_iter([Type::Null, Type::Boolean, Type::String]);
+    let number = ObjectBuilder::new().schema_type(Type::Number);
+    AnyOfBuilder::new()
+        .description(Some("Any JSON value. An integer is from -2^63 to 2^64 - 1."))
+        .item(ObjectBuilder::new().schema_type(simple))
+        .item(number.minimum(Some(isize::MIN)).maximum(Some(usize::MAX)))
+        .item(ArrayBuilder::new().items(JsonValue::reference()))
+        .item(
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .additional_properties(Some(JsonValue::reference())),
+        )
 }
 
 fn text(description: &str) -> ObjectBuilder {
@@ -60,5 +102,32 @@ fn uuid(description: &str) -> ObjectBuilder {
 fn term<T: AsRef<str>>(description: &str, known: &[T]) -> ObjectBuilder {
     let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
     let extensions = Extensions::builder().add("x-known-values", known).build();
-    text(description).max_length(Some(NAME)).extensions(Some(extensions))
+    text(description).extensions(Some(extensions))
+}
+
+/// Any of type, id and name, but not none of them.
+fn target() -> AllOfBuilder {
+    const FIELDS: [(&str, &str); 3] = [
+        ("type", "The type. At most 256 bytes."),
+        ("id", "The id. At most 1,024 bytes."),
+        ("name", "The name. At most 65,536 bytes. Personal."),
+    ];
+    let nullable = SchemaType::from_iter([Type::String, Type::Null]);
+    let described = FIELDS.iter().fold(
+        ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("What was done to: any of type, id and name, but not none."))
+            .additional_properties(Some(utoipa::openapi::schema::AdditionalProperties::FreeForm(
+                false,
+            ))),
+        |object, (name, words)| {
+            let field =
+                ObjectBuilder::new().schema_type(nullable.clone()).description(Some(*words));
+            object.property(*name, field)
+        },
+    );
+    let given = FIELDS.iter().fold(AnyOfBuilder::new(), |any, (name, _)| {
+        any.item(ObjectBuilder::new().property(*name, text("Given.")).required(*name))
+    });
+    AllOfBuilder::new().item(described).item(given)
 }

@@ -31,6 +31,7 @@ pub struct Organization {
     /// Settings that the service keeps with the organization. At most
     /// [`JSON_DEPTH`](limits::JSON_DEPTH) − 1 levels and [`TEXT`] bytes as JSON.
     #[serde(default, deserialize_with = "json::object")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonObject))]
     pub settings: Object,
     /// The e-mail address of the creator. At most [`ID`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +48,7 @@ pub struct Organization {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud, unique within the organization. 1 to [`ID`] bytes.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub id: String,
     /// What it is for. At most [`TEXT`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

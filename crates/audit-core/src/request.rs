@@ -41,6 +41,7 @@ impl Request {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
     /// The system's name: `cloudtrail`. At most [`NAME`] bytes.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub system: String,
     /// The event's id in that system. At most [`ID`] bytes.
     pub id: String,

@@ -16,7 +16,6 @@ use crate::{Error, Result, Violation};
 /// assert_eq!(target.kind.as_deref(), Some("invoice"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
     /// The type of the thing, `type` in JSON. At most [`NAME`] bytes.

@@ -44,14 +44,18 @@ pub(crate) struct JsonBody {
 }
 
 impl JsonBody {
-    /// The bytes as they came.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     /// The body as a `T`, without loss; see [`json::from_slice`].
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        Ok(json::from_slice(&self.bytes)?)
+        let value = json::from_slice(&self.bytes)?;
+        let mut numbers = json::numbers(std::str::from_utf8(&self.bytes).unwrap_or_default());
+        match numbers.find(|number| !is_in_range(number)) {
+            None => Ok(value),
+            Some(number) => {
+                let shown: String = number.chars().take(40).collect();
+                let detail = format!("the number {shown} is not from -2^63 to 2^64 - 1");
+                Err(Fault::bad_request("", detail))
+            }
+        }
     }
 }
 
@@ -74,6 +78,14 @@ impl FromRequest<App> for JsonBody {
             )),
         }
     }
+}
+
+/// A description can bound numbers, but not tell integers from others as they are written. So the
+/// bounds of integers hold for all.
+fn is_in_range(number: &str) -> bool {
+    const END: f64 = 18_446_744_073_709_551_616.0;
+    number.parse::<f64>().is_ok_and(|number| (-END / 2.0..END).contains(&number))
+        || number.parse::<u64>().is_ok()
 }
 
 async fn read(request: Request, limit: usize, budget: &Budget) -> Result<JsonBody, Fault> {

@@ -95,15 +95,16 @@ impl Fault {
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let status = match error.kind() {
-            ErrorKind::Invalid | ErrorKind::InvalidToken => StatusCode::BAD_REQUEST,
+            ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
-            ErrorKind::Conflict => StatusCode::CONFLICT,
+            // A token that is not of this question, or of more than this copy holds.
+            ErrorKind::Conflict | ErrorKind::InvalidToken | ErrorKind::Behind => {
+                StatusCode::CONFLICT
+            }
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-            ErrorKind::Behind
-            | ErrorKind::Busy
-            | ErrorKind::ReadOnly
-            | ErrorKind::Closed
-            | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Busy | ErrorKind::ReadOnly | ErrorKind::Closed | ErrorKind::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if !status.is_server_error() {

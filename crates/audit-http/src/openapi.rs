@@ -2,6 +2,9 @@
 
 use axum::routing::get;
 use axum::{Json, Router};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::path::Parameter;
+use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, openapi};
 use utoipa_swagger_ui::SwaggerUi;
@@ -17,13 +20,15 @@ use crate::{App, routes};
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     security(("basic" = []), ("bearer" = [])),
-    // Answers that all routes of a contract have, which the routes name but do not bring.
+    // What the routes name but do not bring.
     components(schemas(
         crate::fault::Problem,
         audit_contracts::organizations_and_activities::Failure,
         audit_contracts::audit_trails::Problem,
         audit_contracts::organisation_audit_logs::Failed,
         audit_contracts::super_admin_audit_logs::AuditLogs,
+        crate::routes::organisation_audit_logs::Scopes,
+        audit_core::openapi::JsonValue,
     )),
     modifiers(&Schemes),
 )]
@@ -49,7 +54,39 @@ impl Modify for Schemes {
 
 /// The OpenAPI 3.1 description of every route of [`router`](crate::router).
 pub fn openapi() -> openapi::OpenApi {
-    routes::description()
+    let mut api = routes::description();
+    for item in api.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch];
+        let operations = operations.into_iter().chain([&mut item.delete]).flatten();
+        let parameters = operations.filter_map(|operation| operation.parameters.as_mut());
+        for parameter in parameters.flatten() {
+            if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter {
+                without_null(schema);
+            }
+        }
+    }
+    api
+}
+
+/// A parameter that is not given is absent, never null.
+fn without_null(schema: &mut RefOr<Schema>) {
+    let kind = match schema {
+        RefOr::T(Schema::Object(object)) => &mut object.schema_type,
+        RefOr::T(Schema::Array(array)) => &mut array.schema_type,
+        RefOr::T(Schema::OneOf(one)) => {
+            if let Some(reference) = one.items.iter().find(|item| matches!(item, RefOr::Ref(_))) {
+                *schema = reference.clone();
+            }
+            return;
+        }
+        _ => return,
+    };
+    if let SchemaType::Array(kinds) = kind {
+        kinds.retain(|kind| *kind != Type::Null);
+        if let [only] = kinds.as_slice() {
+            *kind = SchemaType::Type(only.clone());
+        }
+    }
 }
 
 /// The description, and a page for people.

@@ -111,6 +111,17 @@ impl Params {
         self.one(name)?.map(|text| parse_uuid(name, &text)).transpose()
     }
 
+    /// The one value of `name`, an organization's id, also as contract D writes it.
+    pub(crate) fn organization(&mut self, name: &str) -> Result<Option<OrganizationId>, Fault> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
+        let plain = text.strip_prefix("org_").filter(|digits| digits.len() == 32);
+        let id = match plain.and_then(|digits| uuid::Uuid::try_parse(digits).ok()) {
+            Some(id) => id,
+            None => parse_uuid(name, &text)?,
+        };
+        Ok(Some(id.into()))
+    }
+
     /// Refuses whatever was not taken out.
     pub(crate) fn finish(self) -> Result<(), Fault> {
         match self.0.first() {
@@ -169,12 +180,15 @@ impl PathParams {
         self.0.iter().find(|(found, _)| *found == name).map_or("", |(_, value)| value)
     }
 
+    /// What is no id is that of no organization.
     pub(crate) fn organization(&self, name: &str) -> Result<OrganizationId, Fault> {
-        parse_uuid(name, self.text(name)).map(Into::into)
+        let id = parse_uuid(name, self.text(name)).map_err(|_| Fault::no_organization())?;
+        Ok(id.into())
     }
 
     pub(crate) fn event(&self) -> Result<EventId, Fault> {
-        parse_uuid("eventId", self.text("eventId")).map(Into::into)
+        let id = parse_uuid("eventId", self.text("eventId"));
+        Ok(id.map_err(|_| Error::not_found("event"))?.into())
     }
 }
 

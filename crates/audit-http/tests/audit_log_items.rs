@@ -175,5 +175,5 @@ async fn a_foreign_organization_is_not_found() {
     let (other, _) = service.tenant("Other").await;
     let answer = service.get(&member, &format!("/v1/organizations/{}/auditlogs", other.id)).await;
     assert_eq!(answer.expect(404)["status"], 404);
-    service.get(&member, "/v1/organizations/acme/auditlogs").await.expect(400);
+    service.get(&member, "/v1/organizations/acme/auditlogs").await.expect(404);
 }

@@ -80,7 +80,7 @@ async fn a_foreign_an_altered_and_a_malformed_token_are_one_problem() {
     let own = own["continuationToken"].as_str().unwrap().to_owned();
     let altered = format!("{}{}", if own.starts_with('A') { "B" } else { "A" }, &own[1..]);
     // A token of another endpoint of the same log.
-    let feed = format!("/v1/organizations/{}/events/feed", member.key.organization_id);
+    let feed = format!("/v1/organizations/{}/events/follow", member.key.organization_id);
     let feed = service.get(&member, &feed).await.expect(200);
     let feed = feed["token"].as_str().unwrap().to_owned();
     let mut details = Vec::new();
@@ -100,7 +100,7 @@ async fn problems_are_those_of_the_source() {
     assert_problem(&service.send(request(Method::GET, &own, None, None)).await, 401);
     let foreign = format!("/api/v1.0/organizations/{}/audit-trails", other.id);
     assert_problem(&service.get(&member, &foreign).await, 404);
-    assert_problem(&service.get(&member, "/api/v1.0/organizations/x/audit-trails").await, 400);
+    assert_problem(&service.get(&member, "/api/v1.0/organizations/x/audit-trails").await, 404);
     let answer = service.put(Method::DELETE, &member, &own, &json!({})).await;
     assert_problem(&answer, 405);
     assert_eq!(answer.header("allow"), "GET,HEAD");

@@ -25,6 +25,23 @@ async fn the_description_is_served_and_every_reference_in_it_resolves() {
     }
 }
 
+#[test]
+fn no_parameter_is_null() {
+    let api = serde_json::to_value(audit_http::openapi()).unwrap();
+    let operations = api["paths"].as_object().unwrap().values().flat_map(|item| {
+        item.as_object()
+            .unwrap()
+            .values()
+            .filter_map(|operation| operation["parameters"].as_array())
+    });
+    let mut count = 0;
+    for parameter in operations.flatten() {
+        assert!(!parameter["schema"].to_string().contains("null"), "{parameter}");
+        count += 1;
+    }
+    assert!(count > 100);
+}
+
 fn collect(value: &Value, references: &mut Vec<String>) {
     match value {
         Value::Object(object) => {

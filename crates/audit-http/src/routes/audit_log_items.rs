@@ -41,7 +41,7 @@ const TO: &str = "toUtcDateTime";
         ("productId" = Option<uuid::Uuid>, Query, description = "The product"),
         ("configId" = Option<uuid::Uuid>, Query, description = "The config"),
         ("environmentId" = Option<uuid::Uuid>, Query, description = "The environment"),
-        ("auditLogType" = Option<String>, Query, min_length = 1, max_length = 256, description = "The type of the items"),
+        ("auditLogType" = Option<String>, Query, min_length = 1, description = "The type of the items"),
         ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The first instant"),
         ("toUtcDateTime" = Option<Timestamp>, Query, description = "The first instant that is no longer wanted, at most 30 days after the first"),
         ("token" = Option<String>, Query, max_length = 200, description = "As `Link` gives it"),

@@ -3,7 +3,7 @@
 mod feed;
 mod query;
 
-use audit_core::{AuditEvent, AuditStoreExt as _, Log, NewEvent, Receipt, Role, Token};
+use audit_core::{AuditEvent, AuditStoreExt as _, ErrorKind, Log, NewEvent, Receipt, Role, Token};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -24,13 +24,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_events, append_event))
         .routes(routes!(append_batch))
-        .routes(routes!(feed::feed_events))
-        .routes(routes!(feed::stream_events))
+        .routes(routes!(feed::follow_events))
         .routes(routes!(get_event))
         .routes(routes!(list_platform_events, append_platform_event))
         .routes(routes!(append_platform_batch))
-        .routes(routes!(feed::feed_platform_events))
-        .routes(routes!(feed::stream_platform_events))
+        .routes(routes!(feed::follow_platform_events))
         .routes(routes!(get_platform_event))
 }
 
@@ -73,7 +71,7 @@ async fn append(
     log: Log,
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Fault> {
-    let event = NewEvent::from_json(body.bytes())?;
+    let event = body.read::<NewEvent>()?;
     let receipt = app.store.record(log, event).await.map_err(of_one)?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", caller.path(), receipt.id)) {
@@ -109,13 +107,21 @@ async fn list(app: &App, log: Log, params: Params) -> Result<Json<EventPage>, Fa
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
-    let page = page.map_err(|error| Fault::renamed(error, &[], "token"))?;
+    let page = page.map_err(of_token)?;
     Ok(Json(EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),
         total: page.total,
         size: page.bound.get(),
     }))
+}
+
+/// A token that is not of this question conflicts with it; nothing tells why.
+fn of_token(error: audit_core::Error) -> Fault {
+    match error.kind() {
+        ErrorKind::InvalidToken | ErrorKind::Behind => error.with_field("token").into(),
+        _ => error.into(),
+    }
 }
 
 /// The log that a request appends to: an admin's own.

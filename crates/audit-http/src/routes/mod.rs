@@ -5,7 +5,7 @@ mod audit_log_items;
 mod audit_trails;
 mod events;
 mod health;
-mod organisation_audit_logs;
+pub(crate) mod organisation_audit_logs;
 mod organizations_and_activities;
 mod platform;
 mod super_admin_audit_logs;

@@ -1,6 +1,7 @@
 //! The native API: the organizations of the platform, for super-admins.
 
 use audit_core::json::{self, Object};
+use audit_core::openapi::JsonObject;
 use audit_core::{
     NewOrganization, Organization, OrganizationId, OrganizationUpdate, PrivateEndpoint, Role,
 };
@@ -37,13 +38,14 @@ struct CreateOrganization {
     /// The id by which another system knows it.
     external_id: Option<String>,
     /// The name.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(min_length = 1)]
     name: String,
     /// The private endpoints.
     #[serde(default)]
     private_endpoints: Vec<PrivateEndpoint>,
     /// Settings to keep with it.
     #[serde(default, deserialize_with = "json::object")]
+    #[schema(value_type = JsonObject)]
     settings: Object,
     /// The e-mail address of the creator; the caller's unless given.
     created_by: Option<String>,
@@ -54,7 +56,7 @@ struct CreateOrganization {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct UpdateOrganization {
     /// The new name.
-    #[schema(min_length = 1, max_length = 1024)]
+    #[schema(min_length = 1)]
     name: Option<String>,
     /// The ids of the private endpoints to remove, before others are added.
     remove_endpoints: Vec<String>,
@@ -62,6 +64,7 @@ struct UpdateOrganization {
     add_endpoints: Vec<PrivateEndpoint>,
     /// The new settings, as a whole.
     #[serde(deserialize_with = "given_object")]
+    #[schema(nullable = false, value_type = JsonObject)]
     settings: Option<Object>,
 }
 

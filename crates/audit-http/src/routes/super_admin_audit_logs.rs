@@ -28,7 +28,7 @@ const CONTEXT: &str = "SlashID-OrgID";
         ("SlashID-OrgID" = uuid::Uuid, Header, description = "The organization in whose context the caller acts"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many entries at most; 100 unless given"),
         ("offset" = Option<u64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "How many entries to pass over; 0 unless given"),
-        ("super_admin_email" = Option<String>, Query, format = "email", max_length = 1024, description = "The e-mail address of the super-admin"),
+        ("super_admin_email" = Option<String>, Query, format = "email", description = "The e-mail address of the super-admin"),
         ("organization_id" = Option<uuid::Uuid>, Query, description = "The organization where it was done"),
     ),
     responses((status = 200, body = AuditLogs, description = "The entries, and how many there are in all"), E),
@@ -56,8 +56,8 @@ async fn list_super_admin_audit_logs(
         }
         filter = filter.actor_email(email);
     }
-    if let Some(id) = params.uuid("organization_id")? {
-        filter = filter.organization_id(id.hyphenated().to_string());
+    if let Some(id) = params.organization("organization_id")? {
+        filter = filter.organization_id(id.to_string());
     }
     let query = Query::new(log).filter(filter).limit(limit).offset(offset).with_total();
     let page = app.store.page(&query).await?;

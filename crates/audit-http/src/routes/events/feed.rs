@@ -9,16 +9,16 @@ use audit_core::{
 };
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::HeaderMap;
-use axum::response::Sse;
+use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
+use axum::response::{IntoResponse as _, Response, Sse};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
-use super::ORGANIZATION;
 use super::query::{FilterParams, filter};
+use super::{ORGANIZATION, of_token};
 use crate::App;
 use crate::caller::Caller;
 use crate::fault::Fault;
@@ -27,37 +27,27 @@ use crate::params::{Params, PathParams, malformed};
 use crate::serve::Stopping;
 
 /// The longest that a feed can be made to wait, in seconds.
-const LONGEST_WAIT: u64 = 20;
+const LONGEST_WAIT: u64 = 8;
 
-/// Where a feed begins, and how long it waits. Read by [`feed`].
+/// Where to begin, and how long to wait. Read by [`feed`] and [`stream`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // describes, and is never made
-pub(super) struct FeedParams {
+pub(super) struct FollowParams {
     /// Where to begin without a token: `beginning`, unless given; `now`; or a sequence, after which
     /// to begin.
     #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
     start: Option<String>,
-    /// The `token` of the page before. Conditions must be the same; the limit may differ.
+    /// The `token` of the page before. Conditions must be the same; the limit may differ. Not for a
+    /// stream.
     #[param(max_length = 200)]
     token: Option<String>,
-    /// The events of a page; 100 unless given.
+    /// The events of a page; 100 unless given. Not for a stream.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
-    /// How many seconds to wait for an event where there is none; 0 unless given.
-    #[param(minimum = 0, maximum = 20)]
+    /// How many seconds to wait for an event where there is none; 0 unless given. Not for a stream.
+    #[param(minimum = 0, maximum = 8)]
     wait: Option<u64>,
-}
-
-/// Where a stream begins. Read by [`stream`].
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(dead_code)] // describes, and is never made
-pub(super) struct StreamParams {
-    /// Where to begin without `Last-Event-ID`: `now`, unless given; `beginning`; or a sequence,
-    /// after which to begin.
-    #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
-    start: Option<String>,
 }
 
 /// One page of a feed.
@@ -72,13 +62,15 @@ pub(super) struct EventFeed {
     caught_up: bool,
 }
 
-fn start(text: Option<&str>, default: FeedStart) -> Result<FeedStart, Fault> {
-    match text {
-        None => Ok(default),
-        Some("beginning") => Ok(FeedStart::Beginning),
-        Some("now") => Ok(FeedStart::Now),
-        Some(text) => after("start", text),
-    }
+/// Where to begin: where the client says that it was, else where it asks to.
+fn begin(params: &mut Params, headers: &HeaderMap) -> Result<FeedStart, Fault> {
+    const SEEN: &str = "Last-Event-ID";
+    let asked = match params.one("start")?.as_deref() {
+        None | Some("beginning") => FeedStart::Beginning,
+        Some("now") => FeedStart::Now,
+        Some(text) => after("start", text)?,
+    };
+    headers.get(SEEN).map_or(Ok(asked), |id| after(SEEN, id.to_str().unwrap_or_default()))
 }
 
 fn after(name: &str, text: &str) -> Result<FeedStart, Fault> {
@@ -100,12 +92,13 @@ async fn feed(
     app: &App,
     log: Log,
     mut params: Params,
+    headers: &HeaderMap,
     stopping: Option<Stopping>,
 ) -> Result<Json<EventFeed>, Fault> {
     let filter = filter(&mut params)?;
     let query =
-        Query::new(log).filter(filter).limit(params.limit(1_000, 100)?).endpoint("events.feed");
-    let begin = start(params.one("start")?.as_deref(), FeedStart::Beginning)?;
+        Query::new(log).filter(filter).limit(params.limit(1_000, 100)?).endpoint("events.follow");
+    let begin = begin(&mut params, headers)?;
     let token = params.one("token")?;
     let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
     params.finish()?;
@@ -114,7 +107,7 @@ async fn feed(
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
         None => app.store.feed(&query, begin).await,
     };
-    let mut page = page.map_err(|error| Fault::renamed(error, &[], "token"))?;
+    let mut page = page.map_err(of_token)?;
     let mut stopped = std::pin::pin!(stopped(stopping));
     while page.events.is_empty() {
         let token = page.token.clone();
@@ -141,13 +134,9 @@ async fn stream(
     stopping: Option<Stopping>,
 ) -> Result<EventStream, Fault> {
     let filter = filter(&mut params)?;
-    let given = start(params.one("start")?.as_deref(), FeedStart::Now)?;
+    let start = begin(&mut params, headers)?;
     params.finish()?;
-    let start = match headers.get("last-event-id") {
-        None => given,
-        Some(id) => after("Last-Event-ID", id.to_str().unwrap_or_default())?,
-    };
-    let query = Query::new(log).filter(filter).endpoint("events.stream");
+    let query = Query::new(log).filter(filter).endpoint("events.follow");
     // What is wrong with the request is said before the stream begins.
     let first = app.store.feed(&query, start).await?;
     let pages = pages(Arc::clone(&app.store), query, first);
@@ -193,84 +182,86 @@ fn sent(event: &AuditEvent) -> Event {
     Event::default().event("audit-event").id(id).data(data)
 }
 
-/// The events that match, by sequence, from a place on; with `wait`, those that come meanwhile.
-/// Each page has a token with which to ask for what follows.
-#[utoipa::path(
-    get, path = "/v1/organizations/{organizationId}/events/feed", tag = "events",
-    params(
-        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        FilterParams, FeedParams,
-    ),
-    responses((status = 200, body = EventFeed, description = "The next events"), Native),
-)]
-pub(super) async fn feed_events(
-    State(app): State<App>,
-    caller: Caller,
-    path: PathParams,
-    stopping: Option<Extension<Stopping>>,
-    params: Params,
-) -> Result<Json<EventFeed>, Fault> {
-    let log = caller.log(&*app.store, path.organization(ORGANIZATION)?).await?;
-    feed(&app, log, params, stopping.map(|Extension(stopping)| stopping)).await
+/// Whether the client asks for server-sent events.
+fn wants_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|media| media.split(';').next().is_some_and(|m| m.trim() == "text/event-stream"))
 }
 
-/// The platform's events that match, by sequence, from a place on. Requires the role
-/// `super-admin`.
-#[utoipa::path(
-    get, path = "/v1/platform/events/feed", tag = "platform",
-    params(FilterParams, FeedParams),
-    responses((status = 200, body = EventFeed, description = "The next events"), Native),
-)]
-pub(super) async fn feed_platform_events(
-    State(app): State<App>,
-    caller: Caller,
-    stopping: Option<Extension<Stopping>>,
+async fn follow(
+    app: &App,
+    log: Log,
     params: Params,
-) -> Result<Json<EventFeed>, Fault> {
-    let log = caller.platform()?;
-    feed(&app, log, params, stopping.map(|Extension(stopping)| stopping)).await
+    headers: &HeaderMap,
+    stopping: Option<Extension<Stopping>>,
+) -> Result<Response, Fault> {
+    let stopping = stopping.map(|Extension(stopping)| stopping);
+    if wants_stream(headers) {
+        return Ok(stream(app, log, params, headers, stopping).await?.into_response());
+    }
+    Ok(feed(app, log, params, headers, stopping).await?.into_response())
 }
 
-/// The events that match, as they come: server-sent events of the type `audit-event`, whose data is
-/// the event and whose id is its sequence. A client that connects again with `Last-Event-ID` misses
-/// none. The stream ends after a while, by default ten minutes.
+/// The events that match, by sequence, from a place on.
+///
+/// As JSON, a page; with `wait`, of the events that come meanwhile. Its token asks for what follows;
+/// an empty page has one, too.
+///
+/// With `Accept: text/event-stream`, as they come: server-sent events of the type `audit-event`,
+/// whose data is the event and whose id is its sequence. A client that connects again with
+/// `Last-Event-ID` misses none. The stream ends after a while, by default ten minutes.
 #[utoipa::path(
-    get, path = "/v1/organizations/{organizationId}/events/stream", tag = "events",
+    get, path = "/v1/organizations/{organizationId}/events/follow", tag = "events",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on"),
-        FilterParams, StreamParams,
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on, rather than `start`"),
+        FilterParams, FollowParams,
     ),
-    responses((status = 200, body = String, content_type = "text/event-stream", description = "The events"), Native),
+    responses(
+        (status = 200, description = "The events", content(
+            (EventFeed = "application/json"), (String = "text/event-stream"),
+        )),
+        Native,
+    ),
 )]
-pub(super) async fn stream_events(
+pub(super) async fn follow_events(
     State(app): State<App>,
     caller: Caller,
     path: PathParams,
     headers: HeaderMap,
     stopping: Option<Extension<Stopping>>,
     params: Params,
-) -> Result<EventStream, Fault> {
+) -> Result<Response, Fault> {
     let log = caller.log(&*app.store, path.organization(ORGANIZATION)?).await?;
-    stream(&app, log, params, &headers, stopping.map(|Extension(stopping)| stopping)).await
+    follow(&app, log, params, &headers, stopping).await
 }
 
-/// The platform's events that match, as they come. Requires the role `super-admin`.
+/// The platform's events that match, by sequence, from a place on; as those of an organization.
+/// Requires the role `super-admin`.
 #[utoipa::path(
-    get, path = "/v1/platform/events/stream", tag = "platform",
+    get, path = "/v1/platform/events/follow", tag = "platform",
     params(
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on"),
-        FilterParams, StreamParams,
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on, rather than `start`"),
+        FilterParams, FollowParams,
     ),
-    responses((status = 200, body = String, content_type = "text/event-stream", description = "The events"), Native),
+    responses(
+        (status = 200, description = "The events", content(
+            (EventFeed = "application/json"), (String = "text/event-stream"),
+        )),
+        Native,
+    ),
 )]
-pub(super) async fn stream_platform_events(
+pub(super) async fn follow_platform_events(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
     stopping: Option<Extension<Stopping>>,
     params: Params,
-) -> Result<EventStream, Fault> {
+) -> Result<Response, Fault> {
     let log = caller.platform()?;
-    stream(&app, log, params, &headers, stopping.map(|Extension(stopping)| stopping)).await
+    follow(&app, log, params, &headers, stopping).await
 }

@@ -42,7 +42,7 @@ pub(super) struct FilterParams {
     changeSetId: Option<Vec<uuid::Uuid>>,
     /// The first instant at which events occurred.
     since: Option<Timestamp>,
-    /// The first instant that is no longer wanted, not before `since`.
+    /// The first instant that is no longer wanted.
     until: Option<Timestamp>,
 }
 
@@ -56,7 +56,7 @@ pub(super) struct ListParams {
     /// The events of a page; 100 unless given.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
-    /// How many events to leave out of the first page. A page by token takes none.
+    /// How many events to leave out of the first page. On a page by token it plays no part.
     #[param(minimum = 0)]
     offset: Option<u64>,
     /// Whether to count the events that match.
@@ -105,8 +105,9 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Fault> {
     if let Some(since) = params.time("since")? {
         filter = filter.since(since);
     }
+    // A range that ends before it begins holds nothing.
     if let Some(until) = params.time("until")? {
-        filter = filter.until(until);
+        filter = filter.clone().until(until.max(filter.first_instant()));
     }
     Ok(filter)
 }
@@ -129,10 +130,6 @@ pub(super) fn list_query(log: Log, mut params: Params) -> Result<(Query, Option<
     }
     let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;
     let token = params.one("token")?;
-    if token.is_some() && offset > 0 {
-        let detail = "`offset` counts from the first page, and has no place beside a `token`";
-        return Err(Fault::bad_request("offset", detail));
-    }
     params.finish()?;
     Ok((query.offset(offset), token))
 }
