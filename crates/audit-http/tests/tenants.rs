@@ -99,6 +99,9 @@ async fn no_route_shows_another_tenants_rows() {
     let unknown = OrganizationId::new();
     let mut tried = 0;
     for (method, path, operation) in routes() {
+        if method == Method::DELETE && path == "/api/organisation" {
+            continue; // the caller's own, whatever is asked; without it, all would be 404
+        }
         for key in &keys[..2] {
             let foreign =
                 try_route(&service, key, &method, &fill(&path, other.id, &other.event)).await;
@@ -131,6 +134,7 @@ async fn no_route_shows_another_tenants_rows() {
         }
     }
     assert!(tried > 150, "{tried}");
+    assert!(service.store.organization(own.id).await.is_ok(), "the caller's own is there");
     let kept = service.store.organization(other.id).await.unwrap();
     assert_eq!(kept.name, MARK, "nothing of the other was changed");
     let size = service.store.head(other.id.into()).await.unwrap().size.get();
