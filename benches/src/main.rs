@@ -2,6 +2,7 @@
 //! two taking turns so that the disk's drift hits both.
 //!
 //! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--events N] [--json]`
+//! `cargo run --release -p audit-benches -- http [--events N]`
 //! `cargo run --release -p audit-benches -- growth [--events N] [--json] [--plot FILE.svg]`
 //!
 //! | file | noun |
@@ -18,6 +19,7 @@
 //! | `growth.rs` | how the figures change with size |
 //! | `grower.rs` | one side that grows, in a process of its own |
 //! | `plot.rs` | a picture of that |
+//! | `http.rs` | what the HTTP layer costs |
 //!
 //! # What is timed
 //! Appends: from the events as the service has them to the commit, so that both sides check and
@@ -36,6 +38,7 @@ mod conditions;
 mod events;
 mod grower;
 mod growth;
+mod http;
 mod loads;
 mod plot;
 mod reads;
@@ -55,7 +58,8 @@ use crate::grower::Side;
 use crate::rows::Row;
 use crate::stores::{Backend, Sides};
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+type Failure = Box<dyn Error + Send + Sync>;
+type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// Measures the stores beside hand-written SQL that does the same durable work.
 #[derive(Debug, Parser)]
@@ -88,6 +92,8 @@ enum What {
     All,
     /// How the SQLite store's figures change with its size.
     Growth,
+    /// What the HTTP layer costs.
+    Http,
     /// One side of a growth, by sizes from the standard input.
     #[value(hide = true)]
     Grow,
@@ -105,6 +111,7 @@ fn main() -> Result<()> {
             let most = events.unwrap_or(10_000_000);
             return growth::run(&directory, most, json, plot.as_deref());
         }
+        What::Http => return http::run(&directory, events.unwrap_or(100_000)),
         What::All => &[Backend::Sqlite, Backend::Memory],
         What::Sqlite => &[Backend::Sqlite],
         What::Memory => &[Backend::Memory],
