@@ -7,7 +7,7 @@ use audit_core::{
     Actor, Attribution, AuditStore, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
     OrganizationId, OrganizationRef, Request as AuditRequest, Role,
 };
-use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -44,7 +44,7 @@ pub(crate) async fn authenticate(
         principal,
         request_id: RequestId::of(request.extensions()),
         method: request.method().to_string(),
-        path: request.uri().path().to_owned(),
+        path: path(&request).to_owned(),
     }));
     tracing::Span::current()
         .record("organization", tracing::field::display(caller.organization_id()))
@@ -53,6 +53,12 @@ pub(crate) async fn authenticate(
     let mut response = next.run(request).await;
     allowance.tell(response.headers_mut());
     Ok(response)
+}
+
+/// The path as the client asked for it, also where the router is nested below another.
+fn path(request: &Request) -> &str {
+    let original = request.extensions().get::<OriginalUri>();
+    original.map_or_else(|| request.uri(), |OriginalUri(uri)| uri).path()
 }
 
 /// Adds where the request came from, where the authenticator did not say.

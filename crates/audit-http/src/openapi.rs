@@ -1,13 +1,15 @@
 //! The description of all routes, OpenAPI 3.1, made from the handlers, and its page.
 
+use axum::extract::OriginalUri;
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::Server;
 use utoipa::{Modify, OpenApi, openapi};
-use utoipa_swagger_ui::SwaggerUi;
+use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::{App, routes};
 
@@ -89,11 +91,20 @@ fn without_null(schema: &mut RefOr<Schema>) {
     }
 }
 
+const PATH: &str = "/openapi.json";
+
 /// The description, and a page for people.
 pub(crate) fn page() -> Router<App> {
     let api = openapi();
-    let page = SwaggerUi::new("/docs").config(utoipa_swagger_ui::Config::from("/openapi.json"));
-    Router::from(page).route("/openapi.json", get(move || std::future::ready(Json(api.clone()))))
+    let page = SwaggerUi::new("/docs").config(Config::from("../openapi.json"));
+    let described = move |OriginalUri(uri): OriginalUri| {
+        let mut api = api.clone();
+        // Below which path the router is nested.
+        let base = uri.path().strip_suffix(PATH).filter(|base| !base.is_empty());
+        api.servers = base.map(|base| vec![Server::new(base)]);
+        std::future::ready(Json(api))
+    };
+    Router::from(page).route(PATH, get(described))
 }
 
 /// What each contract answers where it cannot answer.

@@ -25,6 +25,21 @@ async fn the_description_is_served_and_every_reference_in_it_resolves() {
     }
 }
 
+#[tokio::test]
+async fn below_another_path_everything_knows_where_it_is() {
+    let mut service = Service::new();
+    let (acme, [_, admin, _]) = service.tenant("Acme").await;
+    service.router = axum::Router::new().nest("/audit", service.router);
+    let answer = service.send(request(Method::GET, "/audit/openapi.json", None, None)).await;
+    assert_eq!(answer.expect(200)["servers"][0]["url"], "/audit");
+    let path = format!("/audit/v1/organizations/{}/events", acme.id);
+    let event = serde_json::json!({"action": "a", "actor": {"kind": "user"}});
+    let location = service.post(&admin, &path, &event).await.header("location").to_owned();
+    assert!(location.starts_with(&path), "{location}");
+    service.get(&admin, &location).await.expect(200);
+    service.get(&admin, "/audit/none").await.expect(404);
+}
+
 #[test]
 fn no_parameter_is_null() {
     let api = serde_json::to_value(audit_http::openapi()).unwrap();

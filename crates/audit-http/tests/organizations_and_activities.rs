@@ -92,6 +92,7 @@ async fn an_admin_patches_the_name_and_the_endpoints_removals_first() {
         (json!({"name": "x".repeat(1_025)}), "name"),
         (json!({"owner": "x"}), "owner"),
         (json!({"privateEndpoints": []}), "privateEndpoints"),
+        (json!({"privateEndpoints": {"remove": [{"id": ""}]}}), "privateEndpoints.remove"),
         (json!([]), "invalid type"),
         (json!({"privateEndpoints": {"add": [{"id": ""}]}}), "privateEndpoints"),
     ] {

@@ -14,7 +14,7 @@ use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::A;
-use crate::params::{Params, PathParams};
+use crate::params::{Params, PathParams, malformed};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -74,6 +74,10 @@ async fn update_organization(
     let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
     caller.require(Role::Admin)?;
     let update = body.read::<UpdateOrganization>()?;
+    let mut removed = update.private_endpoints.iter().flat_map(|changes| &changes.remove);
+    if removed.any(|endpoint| endpoint.id.is_empty()) {
+        return Err(malformed("privateEndpoints.remove.id", "the id of an endpoint"));
+    }
     let updated =
         app.store.update_organization(organization.id, update.into(), caller.attribution()).await?;
     Ok(success(&caller, updated.into(), None))
