@@ -1,0 +1,130 @@
+//! Where the store is.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use audit_core::ApiKeyStore;
+use audit_memory::MemoryStore;
+use audit_sqlite::SqliteStore;
+
+use crate::failure::{Failure, Result};
+
+/// Where the store is: `sqlite:PATH` or `memory:`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreAddress {
+    Sqlite(PathBuf),
+    Memory,
+}
+
+/// A text that is no address.
+#[derive(Debug)]
+pub(crate) struct NoAddress(String);
+
+impl std::error::Error for NoAddress {}
+
+impl fmt::Display for NoAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_str() {
+            "" | "sqlite" | "sqlite:" => f.write_str("write sqlite:PATH, or memory:"),
+            "memory" => f.write_str("write memory:"),
+            text if text.starts_with("memory:") => f.write_str("write memory: alone"),
+            path => write!(f, "for the file {path} write sqlite:{path}"),
+        }
+    }
+}
+
+impl FromStr for StoreAddress {
+    type Err = NoAddress;
+
+    fn from_str(text: &str) -> Result<Self, NoAddress> {
+        match text.split_once(':') {
+            Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
+            Some(("memory", "")) => Ok(Self::Memory),
+            _ => Err(NoAddress(text.to_owned())),
+        }
+    }
+}
+
+impl fmt::Display for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Memory => f.write_str("memory:"),
+        }
+    }
+}
+
+impl StoreAddress {
+    /// Opens the store, and makes it if there is none.
+    pub(crate) fn open(&self) -> Result<Arc<dyn ApiKeyStore>> {
+        match self {
+            Self::Sqlite(path) => match SqliteStore::open(path) {
+                Ok(store) => Ok(Arc::new(store)),
+                Err(error) => Err(Failure::about(format!("cannot open {self}"), error)),
+            },
+            Self::Memory => Ok(Arc::new(MemoryStore::new()?)),
+        }
+    }
+
+    /// Opens a store that is there. A command that only reads makes none: a mistyped path is not
+    /// a log without events.
+    pub(crate) fn open_existing(&self) -> Result<Arc<dyn ApiKeyStore>> {
+        if let Self::Sqlite(path) = self {
+            let found = path.try_exists();
+            let found = found.map_err(|error| Failure::about(format!("cannot open {self}"), error));
+            if !found? {
+                let hint = format!(
+                    "name another with --store, or make it: {} organizations create --name NAME",
+                    self.command()
+                );
+                return Err(Failure::new(format!("there is no store at {self}")).hint(hint));
+            }
+        }
+        self.open()
+    }
+
+    /// How a shell would run this program on this store, without a command.
+    pub(crate) fn command(&self) -> String {
+        let program = std::env::args_os().next().unwrap_or_else(|| "audit".into());
+        let program = program.to_string_lossy();
+        format!("{} --store {}", shell_word(&program), shell_word(&self.to_string()))
+    }
+}
+
+/// `text` as one word of a POSIX shell.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_its_kind() {
+        assert_eq!("sqlite:a:b.db".parse::<StoreAddress>().unwrap().to_string(), "sqlite:a:b.db");
+        assert_eq!("memory:".parse::<StoreAddress>().unwrap(), StoreAddress::Memory);
+        for (text, advice) in [
+            ("audit.db", "for the file audit.db write sqlite:audit.db"),
+            ("", "write sqlite:PATH, or memory:"),
+            ("sqlite:", "write sqlite:PATH, or memory:"),
+            ("memory", "write memory:"),
+            ("memory:x", "write memory: alone"),
+        ] {
+            assert_eq!(text.parse::<StoreAddress>().unwrap_err().to_string(), advice);
+        }
+    }
+
+    #[test]
+    fn a_word_of_a_shell_is_one_word() {
+        assert_eq!(shell_word("sqlite:/a/b.db"), "sqlite:/a/b.db");
+        assert_eq!(shell_word("a b'c$"), r"'a b'\''c$'");
+        assert_eq!(shell_word(""), "''");
+    }
+}

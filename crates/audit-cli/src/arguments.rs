@@ -1,0 +1,100 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::iter;
+
+use clap::{Parser, Subcommand};
+
+use crate::address::StoreAddress;
+use crate::failure::{Failure, Outcome, Result};
+use crate::{completions, export, import, keys, list, organizations, serve, tail};
+
+/// Serves, imports, lists, follows and exports audit logs.
+///
+/// Without a command it serves.
+#[derive(Debug, Parser)]
+#[command(name = "audit", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The store: `sqlite:PATH`, one file, or `memory:`, which is gone when the program ends.
+    #[arg(
+        long,
+        global = true,
+        env = "AUDIT_STORE",
+        value_name = "STORE",
+        default_value = "sqlite:audit.db",
+        hide_env_values = true
+    )]
+    store: StoreAddress,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit organizations create --name \"Acme Corp\"
+  audit keys create --organization ID --role admin --email ana@acme.example
+  audit serve --listen 127.0.0.1:8080
+  audit import --organization ID --from okta okta.jsonl
+  audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
+
+Exit codes: 0 success; 1 import refused a record, or found a difference; 2 failure.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    #[command(subcommand)]
+    Organizations(organizations::Command),
+    #[command(subcommand)]
+    Keys(keys::Command),
+    Import(import::Arguments),
+    List(list::Arguments),
+    Tail(tail::Arguments),
+    Export(export::Arguments),
+    Completions(completions::Arguments),
+}
+
+impl Arguments {
+    /// The arguments of this process. Ends it if they are wrong, or ask for help.
+    pub(crate) fn read() -> Self {
+        let arguments = Self::parse();
+        if arguments.command.is_some() {
+            return arguments;
+        }
+        // Read again, so that what `serve` takes from the environment counts here, too.
+        Self::parse_from(std::env::args_os().chain(iter::once(OsString::from("serve"))))
+    }
+
+    pub(crate) async fn run(self) -> Result<Outcome> {
+        let store = &self.store;
+        // `read` sees to it that there is one.
+        let Some(command) = self.command else { return Err(Failure::new("no command is given")) };
+        let done = match command {
+            Command::Import(arguments) => return arguments.run(store).await,
+            Command::Serve(arguments) => arguments.run(store).await,
+            Command::Organizations(command) => command.run(store).await,
+            Command::Keys(command) => command.run(store).await,
+            Command::List(arguments) => arguments.run(store).await,
+            Command::Tail(arguments) => arguments.run(store).await,
+            Command::Export(arguments) => arguments.run(store).await,
+            Command::Completions(arguments) => arguments.run(),
+        };
+        done.map(|()| Outcome::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_has_examples() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Examples:\n  audit "), "{}", command.get_name());
+            command.get_subcommands().filter(|c| c.get_name() != "help").for_each(check);
+        }
+        Arguments::command().debug_assert();
+        check(&Arguments::command());
+    }
+}

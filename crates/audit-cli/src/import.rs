@@ -1,0 +1,126 @@
+//! `audit import`: records of other systems, or of this one, into a log.
+
+use std::path::PathBuf;
+
+use audit_core::{Log, Timestamp};
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::address::StoreAddress;
+use crate::failure::{Outcome, Result, chain};
+use crate::output::{note, tell};
+use crate::tenant;
+use crate::text::line;
+use importer::{Importer, Refusal, Tally};
+use input::Input;
+use source::Source;
+use verify::Expected;
+
+mod importer;
+mod input;
+mod lines;
+mod source;
+mod verify;
+
+/// Imports audit records into a log, a JSON object a line.
+///
+/// A record that the log holds is redelivered: it is counted, and nothing is changed, so that an
+/// import can be repeated. A record that cannot be kept exactly is refused, and told on the
+/// standard error as `FILE:LINE: REASON`.
+///
+/// `native` is the event's own JSON, as `export --format jsonl` writes it; what a log adds (log,
+/// sequence, recordedAt, erased) is dropped. A line without an id gets one that is derived from the
+/// line. The other formats are those of the systems that they name.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    /// The log: the id of an organization that exists, or `platform`.
+    #[arg(long, value_name = "ID|platform")]
+    organization: Log,
+    /// The format of the records.
+    #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Source::names())
+        .try_map(|name| name.parse::<Source>()))]
+    from: Source,
+    /// The time (RFC 3339) of records that state none; unless set, when their file was last
+    /// written. Their metadata says so.
+    #[arg(long, value_name = "TIME")]
+    received: Option<Timestamp>,
+    /// Reads every event of the files back, page by page, in several ways, and compares it with
+    /// its record.
+    #[arg(long)]
+    verify: bool,
+    /// Prints one JSON object for all files: read, recorded, redelivered, refused.
+    #[arg(long)]
+    json: bool,
+    /// The files; `-` is the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit import --organization ID --from cloudtrail cloudtrail.jsonl
+  audit import --organization ID --from okta --verify --json monday.jsonl tuesday.jsonl
+  jq -c '.Records[]' trail.json | audit import --organization ID --from cloudtrail -
+  audit --store memory: import --organization platform --from slack try.jsonl
+
+Exit codes: 0 all is in the log; 1 a record was refused, or --verify found a difference; 2 failure.";
+
+impl Arguments {
+    pub(crate) async fn run(self, address: &StoreAddress) -> Result<Outcome> {
+        // A file that is not there is told before any is imported.
+        self.files.iter().try_for_each(|path| input::find(path))?;
+        let store = match self.organization {
+            Log::Platform => address.open()?,
+            Log::Organization(id) => {
+                let store = address.open_existing()?;
+                tenant::existing(&*store, address, id).await?;
+                store
+            }
+        };
+        let mut importer = Importer::new(&*store, self.organization, self.from);
+        importer.received = self.received;
+        importer.expected = self.verify.then(Expected::default);
+        let mut all = Tally::default();
+        for path in &self.files {
+            let input = Input::open(path)?;
+            let (name, bar) = (line(&input.name), progress(&input));
+            let refused = |Refusal { number, error }: Refusal| {
+                let reason = line(&chain(&error));
+                bar.suspend(|| note(format_args!("{name}:{number}: {reason}")));
+            };
+            let tally = importer.file(input, &bar, &refused).await;
+            bar.finish_and_clear();
+            let tally = tally?;
+            all += tally;
+            if !self.json {
+                tell(|output| output.line(format_args!("{name}: {tally}")))?;
+            }
+        }
+        if self.json {
+            tell(|output| output.json(&all))?;
+        } else if self.files.len() > 1 {
+            tell(|output| output.line(format_args!("all: {all}")))?;
+        }
+        let mut holds = true;
+        for walk in verify::walks() {
+            let Some(expected) = &importer.expected else { break };
+            let walk = walk.run(&*store, self.organization, expected).await?;
+            note(format_args!("{walk}"));
+            holds &= walk.holds();
+        }
+        Ok(if all.refused == 0 && holds { Outcome::Done } else { Outcome::Refused })
+    }
+}
+
+/// A bar on the terminal's standard error, and none elsewhere.
+fn progress(input: &Input) -> ProgressBar {
+    let (bar, style) = match input.bytes {
+        Some(bytes) => (ProgressBar::new(bytes), "{msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
+        None => (ProgressBar::no_length(), "{msg} {bytes} {elapsed}"),
+    };
+    if let Ok(style) = ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar.with_message(line(&input.name))
+}

@@ -1,0 +1,342 @@
+//! The import of a file: reads, maps, and records in batches.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::BufReader;
+use std::ops::AddAssign;
+
+use audit_core::{
+    AuditStore, Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp, Violation, limits,
+};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::input::{Input, unreadable};
+use super::lines::{Line, Lines};
+use super::source::{Record, Source};
+use super::verify::Expected;
+use crate::failure;
+
+/// Events of one append.
+const BATCH: usize = 500;
+/// Bytes of lines of one append, so that a batch of large records stays small.
+const BATCH_BYTES: usize = 8 << 20;
+/// Bytes of one line. An event has at most [`limits::EVENT_BYTES`], but its JSON can be longer by
+/// the escapes of its texts, which are six bytes for one.
+const LINE_BYTES: usize = 8 * limits::EVENT_BYTES;
+
+/// Imports files into one log.
+pub(crate) struct Importer<'a> {
+    store: &'a dyn AuditStore,
+    log: Log,
+    source: Source,
+    /// The time of records that state none; unless set, when their file was last written.
+    pub(crate) received: Option<Timestamp>,
+    /// What the log must hold of the files.
+    pub(crate) expected: Option<Expected>,
+}
+
+/// What became of the records of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Tally {
+    pub(crate) read: u64,
+    pub(crate) recorded: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) refused: u64,
+}
+
+/// A record that was refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// The number of its line.
+    pub(crate) number: u64,
+    pub(crate) error: Error,
+}
+
+/// What is done with the records that are refused.
+pub(crate) type Refuse<'a> = &'a dyn Fn(Refusal);
+
+/// What has been mapped and not yet recorded.
+#[derive(Default)]
+struct Pending {
+    waiting: Vec<Waiting>,
+    places: HashMap<EventId, usize>,
+    bytes: usize,
+}
+
+struct Waiting {
+    number: u64,
+    record: Record,
+    /// The lines of further deliveries of it.
+    repeats: Vec<u64>,
+}
+
+/// What becomes of one record.
+enum Fate {
+    Recorded,
+    Redelivered,
+    Refused(Error),
+}
+
+impl<'a> Importer<'a> {
+    pub(crate) fn new(store: &'a dyn AuditStore, log: Log, source: Source) -> Self {
+        Self { store, log, source, received: None, expected: None }
+    }
+
+    /// Imports a file. A failure is one of the file or of the store: what was recorded before it
+    /// stays, and a second run adds the rest.
+    pub(crate) async fn file(
+        &mut self,
+        input: Input,
+        bar: &ProgressBar,
+        refuse: Refuse<'_>,
+    ) -> failure::Result<Tally> {
+        let received = self.received.or(input.written_at).unwrap_or_else(Timestamp::now);
+        let reader = BufReader::with_capacity(1 << 16, input.reader);
+        let mut lines = Lines::new(reader, LINE_BYTES);
+        let (mut tally, mut pending) = (Tally::default(), Pending::default());
+        while let Some(line) = lines.next().map_err(|error| unreadable(&input.name, error))? {
+            bar.inc(line.length as u64 + 1);
+            if line.text.is_some_and(|text| text.iter().all(u8::is_ascii_whitespace)) {
+                continue;
+            }
+            tally.read += 1;
+            let fate = match self.map(&line, received) {
+                Ok(record) => self.take(&line, record, &mut pending).await?,
+                Err(error) => Some(Fate::Refused(error)),
+            };
+            if let Some(fate) = fate {
+                tally.count(line.number, fate, refuse);
+            }
+            if pending.waiting.len() >= BATCH || pending.bytes >= BATCH_BYTES {
+                self.flush(std::mem::take(&mut pending), &mut tally, refuse).await?;
+            }
+        }
+        self.flush(pending, &mut tally, refuse).await?;
+        Ok(tally)
+    }
+
+    fn map(&self, line: &Line<'_>, received: Timestamp) -> Result<Record> {
+        let Some(text) = line.text else {
+            let violation = Violation::TooLong { limit: LINE_BYTES, actual: line.length };
+            return Err(Error::invalid("line", violation));
+        };
+        self.source.read(text, received)
+    }
+
+    /// What becomes of a record, where it is known before it is appended.
+    async fn take(
+        &mut self,
+        line: &Line<'_>,
+        record: Record,
+        pending: &mut Pending,
+    ) -> Result<Option<Fate>> {
+        let id = record.event.id;
+        if let Some(place) = pending.places.get(&id) {
+            let first = &mut pending.waiting[*place];
+            if record.is_held(&first.record.event) {
+                first.repeats.push(line.number);
+                return Ok(None);
+            }
+            return Ok(Some(Fate::Refused(conflict())));
+        }
+        if let Some(held) = self.held(id).await? {
+            return Ok(Some(self.compare(&record, &held)));
+        }
+        pending.places.insert(id, pending.waiting.len());
+        pending.bytes += line.length;
+        pending.waiting.push(Waiting { number: line.number, record, repeats: Vec::new() });
+        Ok(None)
+    }
+
+    async fn held(&self, id: EventId) -> Result<Option<NewEvent>> {
+        match self.store.get(self.log, id).await {
+            Ok(event) => Ok(Some(event.into_content())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What becomes of a record under whose id the log holds `held`.
+    fn compare(&mut self, record: &Record, held: &NewEvent) -> Fate {
+        if !record.is_held(held) {
+            return Fate::Refused(conflict());
+        }
+        self.expect(held);
+        Fate::Redelivered
+    }
+
+    fn expect(&mut self, event: &NewEvent) {
+        if let Some(expected) = &mut self.expected {
+            expected.insert(event);
+        }
+    }
+
+    async fn flush(
+        &mut self,
+        pending: Pending,
+        tally: &mut Tally,
+        refuse: Refuse<'_>,
+    ) -> Result<()> {
+        let events = pending.waiting.iter().map(|waiting| waiting.record.event.clone()).collect();
+        match self.store.append(self.log, events).await {
+            Ok(receipts) => {
+                for (Waiting { number, record, repeats }, receipt) in
+                    pending.waiting.into_iter().zip(receipts)
+                {
+                    self.expect(&record.event);
+                    let fate = if receipt.redelivered { Fate::Redelivered } else { Fate::Recorded };
+                    tally.count(number, fate, refuse);
+                    tally.redelivered += repeats.len() as u64;
+                }
+                Ok(())
+            }
+            // One of them is too large, or another import was faster: nothing was changed.
+            Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict) => {
+                for Waiting { number, record, repeats } in pending.waiting {
+                    for number in std::iter::once(number).chain(repeats) {
+                        tally.count(number, self.append_one(&record).await?, refuse);
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn append_one(&mut self, record: &Record) -> Result<Fate> {
+        match self.store.append(self.log, vec![record.event.clone()]).await {
+            Ok(receipts) => {
+                self.expect(&record.event);
+                let redelivered = receipts.iter().any(|receipt| receipt.redelivered);
+                Ok(if redelivered { Fate::Redelivered } else { Fate::Recorded })
+            }
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(Fate::Refused(error)),
+            Err(error) if error.kind() == ErrorKind::Conflict => {
+                let Some(held) = self.held(record.event.id).await? else { return Err(error) };
+                Ok(self.compare(record, &held))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Other content stands under the record's id.
+fn conflict() -> Error {
+    Error::new(ErrorKind::Conflict).with_field("id")
+}
+
+impl Tally {
+    fn count(&mut self, number: u64, fate: Fate, refuse: Refuse<'_>) {
+        match fate {
+            Fate::Recorded => self.recorded += 1,
+            Fate::Redelivered => self.redelivered += 1,
+            Fate::Refused(error) => {
+                self.refused += 1;
+                refuse(Refusal { number, error });
+            }
+        }
+    }
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.read += other.read;
+        self.recorded += other.recorded;
+        self.redelivered += other.redelivered;
+        self.refused += other.refused;
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { read, recorded, redelivered, refused } = self;
+        write!(f, "{read} read, {recorded} recorded, {redelivered} redelivered, {refused} refused")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io::Cursor;
+
+    use super::*;
+    use audit_core::{Actor, OrganizationId};
+    use audit_import::Format;
+    use audit_memory::MemoryStore;
+
+    async fn import(importer: &mut Importer<'_>, lines: &[String]) -> (Tally, Vec<Refusal>) {
+        let reader = Box::new(Cursor::new(lines.join("\r\n").into_bytes()));
+        let input = Input { name: String::new(), reader, bytes: None, written_at: None };
+        let refusals = RefCell::new(Vec::new());
+        let refuse = |refusal| RefCell::borrow_mut(&refusals).push(refusal);
+        let tally = importer.file(input, &ProgressBar::hidden(), &refuse).await.unwrap();
+        (tally, refusals.into_inner())
+    }
+
+    fn tally(read: u64, recorded: u64, redelivered: u64, refused: u64) -> Tally {
+        Tally { read, recorded, redelivered, refused }
+    }
+
+    fn record(id: &str, time: &str, delivered: u32) -> String {
+        format!(
+            r#"{{"uuid_g":"{id}","published_t":"{time}","eventType_s":"e","TimeGenerated":{delivered}}}"#
+        )
+    }
+
+    #[tokio::test]
+    async fn each_record_is_recorded_redelivered_or_refused() {
+        let time = "2024-01-01T00:00:00Z";
+        let large =
+            record("3", time, 5).replace('}', &format!(r#","x":"{}"}}"#, "y".repeat(2 << 20)));
+        let lines = [
+            record("1", time, 1),
+            String::new(),
+            record("1", time, 2),
+            record("2", "soon", 3),
+            " \t".to_owned(),
+            format!(r#"{{"x":"{}"}}"#, "y".repeat(LINE_BYTES)),
+            record("1", "2024-01-01T00:00:01Z", 4),
+            large.clone(),
+            large,
+        ];
+        let store = MemoryStore::new().unwrap();
+        let log = Log::organization(OrganizationId::new());
+        let mut importer = Importer::new(&store, log, Source::Foreign(Format::Okta));
+        importer.expected = Some(Expected::default());
+
+        let (counts, refusals) = import(&mut importer, &lines).await;
+        assert_eq!(counts, tally(7, 2, 1, 4));
+        let numbers: Vec<_> = refusals.iter().map(|refusal| refusal.number).collect();
+        assert_eq!(numbers, [4, 6, 8, 9]);
+        assert_eq!(refusals[0].error.field(), Some("published_t"));
+        for refusal in &refusals[1..] {
+            let violation = refusal.error.violation();
+            assert!(matches!(violation, Some(Violation::TooLong { .. })), "{violation:?}");
+        }
+
+        let (counts, _) = import(&mut importer, &lines).await;
+        assert_eq!(counts, tally(7, 0, 3, 4));
+        let expected = importer.expected.unwrap();
+        for walk in crate::import::verify::walks() {
+            let walk = walk.run(&store, log, &expected).await.unwrap();
+            assert!(walk.holds() && walk.of_files == 2, "{walk:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn other_content_under_an_id_is_refused() {
+        let event = NewEvent::new("a", Actor::system());
+        let line = |event: &NewEvent| serde_json::to_string(event).unwrap();
+        let (first, other) = (line(&event), line(&event.clone().reason("another")));
+        let store = MemoryStore::new().unwrap();
+        let mut importer = Importer::new(&store, Log::Platform, Source::Native);
+        let lines = [first.clone(), other.clone(), first.clone()];
+        let (counts, refusals) = import(&mut importer, &lines).await;
+        assert_eq!(counts, tally(3, 1, 1, 1));
+        assert_eq!((refusals[0].number, refusals[0].error.kind()), (2, ErrorKind::Conflict));
+        let (counts, refusals) = import(&mut importer, &[other, first]).await;
+        assert_eq!(counts, tally(2, 0, 1, 1));
+        assert_eq!(refusals[0].number, 1);
+    }
+}

@@ -1,0 +1,60 @@
+//! A file of records, or the standard input.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use audit_core::Timestamp;
+
+use crate::failure::{Failure, Result};
+
+/// A file of records, or the standard input.
+pub(crate) struct Input {
+    /// Its name for people.
+    pub(crate) name: String,
+    pub(crate) reader: Box<dyn Read>,
+    /// How long it is, if it is known.
+    pub(crate) bytes: Option<u64>,
+    /// When it was last written: what it says happened, as far as anyone knows, before.
+    pub(crate) written_at: Option<Timestamp>,
+}
+
+/// Checks that there is something at `path`, without reading it.
+pub(crate) fn find(path: &Path) -> Result<()> {
+    if !is_stdin(path) {
+        path.metadata().map_err(|error| unreadable(&path.display().to_string(), error))?;
+    }
+    Ok(())
+}
+
+impl Input {
+    /// Opens the file at `path`; `-` is the standard input.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        if is_stdin(path) {
+            let reader = Box::new(io::stdin().lock());
+            return Ok(Self { name: "-".to_owned(), reader, bytes: None, written_at: None });
+        }
+        let name = path.display().to_string();
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+        let (metadata, file) = opened.map_err(|error| unreadable(&name, error))?;
+        let (mut bytes, mut written_at) = (None, None);
+        if metadata.is_file() {
+            bytes = Some(metadata.len());
+            let modified = metadata.modified().ok();
+            let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+            let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
+            written_at = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+        }
+        Ok(Self { name, reader: Box::new(file), bytes, written_at })
+    }
+}
+
+fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The failure to read the input of that name.
+pub(crate) fn unreadable(name: &str, error: io::Error) -> Failure {
+    Failure::about(format!("cannot read {name}"), error)
+}

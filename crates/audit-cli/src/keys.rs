@@ -1,0 +1,185 @@
+//! `audit keys`: the credentials of the tenants.
+
+use audit_core::{ApiKey, ApiKeyId, NewApiKey, OrganizationId, Role, Timestamp, limits};
+use clap::Subcommand;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use serde::Serialize;
+
+use crate::address::StoreAddress;
+use crate::failure::Result;
+use crate::output::{Output, note};
+use crate::text::cell;
+use crate::{caller, tenant, view};
+
+/// Creates, lists and revokes API keys.
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Creates a key, with an event in its organization's log and in the platform's.
+    ///
+    /// Its secret is shown once, and kept nowhere.
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create {
+        /// The organization to which the key belongs.
+        #[arg(long, value_name = "ID")]
+        organization: OrganizationId,
+        /// What its holder may do: member reads the organization's log; admin also changes the
+        /// organization and appends; super-admin also reads every log.
+        #[arg(long, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::name))
+            .try_map(|name| name.parse::<Role>()))]
+        role: Role,
+        /// The e-mail address of its holder.
+        #[arg(long)]
+        email: String,
+        /// Prints JSON on one line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the keys of an organization, revoked ones too.
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        /// The organization.
+        #[arg(long, value_name = "ID")]
+        organization: OrganizationId,
+        /// Prints JSON Lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Revokes a key: it is refused from then on, for ever.
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke {
+        /// The key's id.
+        #[arg(value_name = "KEYID")]
+        id: ApiKeyId,
+        /// Prints it as JSON on one line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit keys create --organization ID --role admin --email ana@acme.example
+  audit keys list --organization ID";
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  audit keys create --organization ID --role member --email ana@acme.example
+  audit keys create --organization ID --role admin --email ci@acme.example --json | jq -r .secret";
+const LIST_EXAMPLES: &str = "\
+Examples:
+  audit keys list --organization ID --json | jq -r 'select(.revokedAt == null).keyId'";
+const REVOKE_EXAMPLES: &str = "\
+Examples:
+  audit keys revoke 3fa85f64-5717-4562-b3fc-2c963f66afa6";
+
+/// A new key, as JSON shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created<'a> {
+    key_id: ApiKeyId,
+    secret: &'a str,
+    organization_id: OrganizationId,
+    role: Role,
+}
+
+/// A key that is there, as JSON shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    key_id: ApiKeyId,
+    organization_id: OrganizationId,
+    role: Role,
+    email: &'a str,
+    created_at: Timestamp,
+    revoked_at: Option<Timestamp>,
+}
+
+impl<'a> From<&'a ApiKey> for Shown<'a> {
+    fn from(key: &'a ApiKey) -> Self {
+        Self {
+            key_id: key.id,
+            organization_id: key.organization_id,
+            role: key.role,
+            email: &key.email,
+            created_at: key.created_at,
+            revoked_at: key.revoked_at,
+        }
+    }
+}
+
+impl Command {
+    pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
+        match self {
+            Self::Create { organization, role, email, json } => {
+                create(address, NewApiKey::new(organization, role, email), json).await
+            }
+            Self::List { organization, json } => list(address, organization, json).await,
+            Self::Revoke { id, json } => revoke(address, id, json).await,
+        }
+    }
+}
+
+async fn create(address: &StoreAddress, new: NewApiKey, json: bool) -> Result<()> {
+    let store = address.open_existing()?;
+    tenant::existing(&*store, address, new.organization_id).await?;
+    let (key, secret) = store.create_api_key(new, caller::attribution()).await?;
+    let ApiKey { id, organization_id, role, .. } = key;
+    let secret = secret.expose();
+    let mut output = Output::stdout();
+    if json {
+        output.json(&Created { key_id: id, secret, organization_id, role })?;
+    } else {
+        output.line(format_args!("key id:       {id}"))?;
+        output.line(format_args!("secret:       {secret}"))?;
+        output.line(format_args!("organization: {organization_id}"))?;
+        output.line(format_args!("role:         {role}"))?;
+        output.line("")?;
+        output.line("The secret is shown once: keep it now, it cannot be shown again.")?;
+    }
+    output.hand_on()
+}
+
+async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) -> Result<()> {
+    let store = address.open_existing()?;
+    let mut output = Output::stdout();
+    let mut after = None;
+    loop {
+        let page = store.api_keys(organization, after, limits::API_KEYS_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        if json {
+            page.iter().try_for_each(|key| output.json(&Shown::from(key)))?;
+        } else {
+            let header = ["KEY ID", "ROLE", "E-MAIL", "CREATED AT", "REVOKED AT"];
+            let rows = page.iter().map(|key| {
+                let revoked_at = key.revoked_at.map(view::time).unwrap_or_default();
+                let created_at = view::time(key.created_at);
+                [key.id.to_string(), key.role.to_string(), cell(&key.email), created_at, revoked_at]
+            });
+            for line in view::table(&header, rows).lines() {
+                output.line(line.trim_end())?;
+            }
+        }
+        after = Some(last.id);
+    }
+    if after.is_none() {
+        // Of one that was deleted the keys are still listed.
+        tenant::existing(&*store, address, organization).await?;
+        if !json {
+            note(format_args!("the organization has no key yet"));
+        }
+    }
+    output.hand_on()
+}
+
+async fn revoke(address: &StoreAddress, id: ApiKeyId, json: bool) -> Result<()> {
+    let store = address.open_existing()?;
+    let key = store.revoke_api_key(id, caller::attribution()).await?;
+    let mut output = Output::stdout();
+    if json {
+        output.json(&Shown::from(&key))?;
+    } else {
+        let when = key.revoked_at.map(view::time).unwrap_or_default();
+        output.line(format_args!("key {id} is revoked since {when}"))?;
+    }
+    output.hand_on()
+}

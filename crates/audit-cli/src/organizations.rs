@@ -1,0 +1,139 @@
+//! `audit organizations`: the tenants.
+
+use audit_core::{NewOrganization, Organization, OrganizationId, limits};
+use clap::Subcommand;
+use serde_json::Value;
+
+use crate::address::StoreAddress;
+use crate::caller;
+use crate::failure::Result;
+use crate::output::{Output, note};
+use crate::text::cell;
+use crate::{tenant, view};
+
+/// Creates, lists and shows organizations.
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Creates an organization, with an event in its log and in the platform's.
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create {
+        /// The name for people.
+        #[arg(long)]
+        name: String,
+        /// The id, a UUID that was never given; a new one unless set.
+        #[arg(long, value_name = "UUID")]
+        id: Option<OrganizationId>,
+        /// The e-mail address of the creator.
+        #[arg(long, value_name = "EMAIL")]
+        created_by: Option<String>,
+        /// Prints it as JSON on one line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Lists the organizations by their ids.
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        /// Prints JSON Lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Shows an organization.
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show {
+        /// The id.
+        id: OrganizationId,
+        /// Prints it as JSON on one line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit organizations create --name \"Acme Corp\"
+  audit organizations list";
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  audit organizations create --name \"Acme Corp\" --created-by founder@acme.example
+  audit organizations create --name Acme --id 3fa85f64-5717-4562-b3fc-2c963f66afa6 --json";
+const LIST_EXAMPLES: &str = "\
+Examples:
+  audit organizations list
+  audit organizations list --json | jq -r .id";
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  audit organizations show 3fa85f64-5717-4562-b3fc-2c963f66afa6 --json";
+
+impl Command {
+    pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
+        match self {
+            Self::Create { name, id, created_by, json } => {
+                let mut new = NewOrganization::new(name);
+                new.id = id.unwrap_or(new.id);
+                new.created_by = created_by;
+                let store = address.open()?;
+                let made = store.create_organization(new, caller::attribution()).await?;
+                show(&made, json)
+            }
+            Self::List { json } => list(address, json).await,
+            Self::Show { id, json } => {
+                let store = address.open_existing()?;
+                show(&tenant::existing(&*store, address, id).await?, json)
+            }
+        }
+    }
+}
+
+fn show(organization: &Organization, json: bool) -> Result<()> {
+    let mut output = Output::stdout();
+    if json {
+        output.json(organization)?;
+        return output.hand_on();
+    }
+    let Organization { id, external_id, name, private_endpoints, settings, created_by, .. } =
+        organization;
+    output.line(format_args!("id:           {id}"))?;
+    output.line(format_args!("name:         {}", cell(name)))?;
+    for (label, value) in [("external id:  ", external_id), ("created by:   ", created_by)] {
+        if let Some(value) = value {
+            output.line(format_args!("{label}{}", cell(value)))?;
+        }
+    }
+    output.line(format_args!("created at:   {}", view::time(organization.created_at)))?;
+    output.line(format_args!("updated at:   {}", view::time(organization.updated_at)))?;
+    if !settings.is_empty() {
+        let settings = Value::Object(settings.clone()).to_string();
+        output.line(format_args!("settings:     {}", cell(&settings)))?;
+    }
+    for endpoint in private_endpoints {
+        output.line(format_args!("endpoint:     {}", cell(&endpoint.id)))?;
+    }
+    output.hand_on()
+}
+
+async fn list(address: &StoreAddress, json: bool) -> Result<()> {
+    let store = address.open_existing()?;
+    let mut output = Output::stdout();
+    let mut after = None;
+    loop {
+        let page = store.organizations(after, limits::ORGANIZATIONS_PAGE).await?;
+        let Some(last) = page.last() else { break };
+        if json {
+            page.iter().try_for_each(|organization| output.json(organization))?;
+        } else {
+            let rows = page.iter().map(|organization| {
+                let created_at = view::time(organization.created_at);
+                [organization.id.to_string(), created_at, cell(&organization.name)]
+            });
+            for line in view::table(&["ID", "CREATED AT", "NAME"], rows).lines() {
+                output.line(line.trim_end())?;
+            }
+        }
+        after = Some(last.id);
+    }
+    if after.is_none() && !json {
+        note(format_args!("there is no organization yet"));
+    }
+    output.hand_on()
+}

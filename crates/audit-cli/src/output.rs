@@ -1,0 +1,118 @@
+//! The standard output and error.
+
+use std::fmt::{Arguments, Display};
+use std::io::{self, BufWriter, Write};
+
+use serde::Serialize;
+use serde_json::ser::Formatter;
+
+use crate::failure::{Failure, Result};
+use crate::text::is_hidden;
+
+/// Writes a line to the standard error. That nobody reads it is no failure.
+pub(crate) fn note(line: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Writes a result that is told beside what is done. That nobody reads it is no failure.
+pub(crate) fn tell(write: impl FnOnce(&mut Output<'_>) -> Result<()>) -> Result<()> {
+    let mut output = Output::stdout();
+    match write(&mut output).and_then(|()| output.hand_on()) {
+        Err(Failure::OutputClosed) => Ok(()),
+        told => told,
+    }
+}
+
+/// Where a command's results go, buffered.
+pub(crate) struct Output<'a>(BufWriter<Box<dyn Write + 'a>>);
+
+impl Output<'static> {
+    /// The standard output.
+    pub(crate) fn stdout() -> Self {
+        Self::to(io::stdout().lock())
+    }
+}
+
+impl<'a> Output<'a> {
+    pub(crate) fn to(writer: impl Write + 'a) -> Self {
+        Self(BufWriter::new(Box::new(writer)))
+    }
+
+    /// Writes a line.
+    pub(crate) fn line(&mut self, line: impl Display) -> Result<()> {
+        writeln!(self.0, "{line}").map_err(unwritable)
+    }
+
+    /// Writes a value as JSON on one line.
+    pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
+        let json = json(value)?;
+        self.0.write_all(&json).and_then(|()| self.0.write_all(b"\n")).map_err(unwritable)
+    }
+
+    /// Hands on what is buffered.
+    pub(crate) fn hand_on(&mut self) -> Result<()> {
+        self.0.flush().map_err(unwritable)
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// The failure to write an output.
+pub(crate) fn unwritable(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => Failure::about("cannot write the output", error),
+    }
+}
+
+/// A value as JSON on one line, hidden characters as `\u….`: the same value, but it cannot drive a
+/// terminal.
+pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>> {
+    let mut json = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut json, Visible);
+    match value.serialize(&mut serializer) {
+        Ok(()) => Ok(json),
+        Err(error) => Err(Failure::about("cannot write JSON", error)),
+    }
+}
+
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, hidden)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + hidden.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_hides_nothing_and_says_the_same() {
+        let text = "é\u{1b}[0m\u{9b}\u{202e}\u{e0041}\u{7f}\"\\\n한";
+        let json = String::from_utf8(json(&text).unwrap()).unwrap();
+        assert_eq!(json, "\"é\\u001b[0m\\u009b\\u202e\\udb40\\udc41\\u007f\\\"\\\\\\n한\"");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
+    }
+}

@@ -1,0 +1,177 @@
+//! `audit tail`: the end of a log, and what comes.
+
+use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, FeedStart, Query, Sequence, limits};
+use futures_util::TryStreamExt as _;
+use futures_util::stream::BoxStream;
+
+use crate::address::StoreAddress;
+use crate::failure::Result;
+use crate::output::Output;
+use crate::selection::Selection;
+use crate::signals::Signals;
+use crate::{tenant, view};
+
+/// Prints the last events of a log, the oldest of them first, and with -f those that come.
+///
+/// The last are those that occurred last. New ones are printed as the log takes them in, each
+/// once, by whichever process they come, until the program is interrupted or nobody reads its
+/// output.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    selection: Selection,
+    /// How many of the events that are there.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    lines: usize,
+    /// Goes on with the events that come.
+    #[arg(short, long)]
+    follow: bool,
+    /// Prints JSON Lines.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit tail --organization platform
+  audit tail -f --organization ID --action 'user.login.*'
+  audit tail -f -n 0 --organization ID --json | jq .action";
+
+impl Arguments {
+    pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
+        let query = self.selection.query();
+        query.validate()?;
+        let store = address.open_existing()?;
+        tenant::readable(&*store, address, self.selection.log()).await?;
+        let mut signals = Signals::listen()?;
+        let mut output = Output::stdout();
+        tokio::select! {
+            ended = self.print(&*store, query, &mut output) => ended,
+            () = signals.recv() => Ok(()),
+            () = reader_gone() => Ok(()),
+        }
+    }
+
+    async fn print(
+        &self,
+        store: &dyn AuditStore,
+        query: Query,
+        output: &mut Output<'_>,
+    ) -> Result<()> {
+        let (events, seen) = last(store, &query, self.lines).await?;
+        for event in events.iter().rev() {
+            self.print_one(output, event)?;
+        }
+        output.hand_on()?;
+        if self.follow {
+            let mut events = coming(store, query, seen);
+            while let Some(event) = events.try_next().await? {
+                self.print_one(output, &event)?;
+                output.hand_on()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn print_one(&self, output: &mut Output<'_>, event: &AuditEvent) -> Result<()> {
+        if self.json { output.json(event) } else { output.line(view::line(event)) }
+    }
+}
+
+/// The events that come behind those seen, whether since then or from now on.
+fn coming(
+    store: &dyn AuditStore,
+    query: Query,
+    seen: Sequence,
+) -> BoxStream<'_, audit_core::Result<AuditEvent>> {
+    store.follow(query, FeedStart::After(seen))
+}
+
+/// The last `count` events, the latest first, and the size of the log in which they are the last.
+async fn last(
+    store: &dyn AuditStore,
+    query: &Query,
+    count: usize,
+) -> Result<(Vec<AuditEvent>, Sequence)> {
+    // Also for none a page is read, which tells the size of the log.
+    let query = query.clone().limit(count.clamp(1, limits::PAGE));
+    let mut page = store.page(&query).await?;
+    let (mut events, bound) = (page.events, page.bound);
+    while events.len() < count
+        && let Some(token) = page.next
+    {
+        page = store.next_page(&query, &token).await?;
+        events.append(&mut page.events);
+    }
+    events.truncate(count);
+    Ok((events, bound))
+}
+
+/// Waits until nobody can read the standard output any more, though nothing is written to it.
+#[cfg(unix)]
+async fn reader_gone() {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let (gone, waiting) = tokio::sync::oneshot::channel();
+    // The call blocks for as long as the program runs, so no thread is lent from elsewhere.
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        loop {
+            // That it is gone is told without being asked for.
+            match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
+                Ok(_) => break gone.send(()),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => break Ok(()),
+            }
+        }
+    });
+    if waiting.await.is_err() {
+        // It cannot be told; the next write will.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits for ever: the next write tells.
+#[cfg(not(unix))]
+async fn reader_gone() {
+    std::future::pending::<()>().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use audit_core::{Actor, Log, NewEvent, Timestamp};
+    use audit_memory::MemoryStore;
+
+    #[tokio::test]
+    async fn the_last_are_more_than_a_page() {
+        let store = MemoryStore::new().unwrap();
+        let event = |micros| {
+            let time = Timestamp::from_micros(micros).unwrap();
+            NewEvent::new("a", Actor::system()).occurred_at(time)
+        };
+        store.append(Log::Platform, (0..2_500).map(event).collect()).await.unwrap();
+        let query = Query::new(Log::Platform);
+        for (count, found) in [(0, 0), (1, 1), (1_000, 1_000), (2_400, 2_400), (9_999, 2_500)] {
+            let (events, seen) = last(&store, &query, count).await.unwrap();
+            assert_eq!((events.len(), seen.get()), (found, 2_500));
+            let newest = events.iter().map(|event| event.sequence.get());
+            assert!(newest.eq((1..=2_500).rev().take(found)));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_between_the_last_and_the_new_is_not_missed() {
+        let store = MemoryStore::new().unwrap();
+        let query = Query::new(Log::Platform);
+        let event = || NewEvent::new("a", Actor::system());
+        store.record(Log::Platform, event()).await.unwrap();
+        let (_, seen) = last(&store, &query, 1).await.unwrap();
+        store.append(Log::Platform, vec![event(), event()]).await.unwrap();
+        let mut events = coming(&store, query, seen);
+        for number in [2, 3] {
+            assert_eq!(events.try_next().await.unwrap().unwrap().sequence.get(), number);
+        }
+    }
+}

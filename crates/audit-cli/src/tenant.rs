@@ -1,0 +1,42 @@
+//! The organization that a command names.
+
+use audit_core::{AuditStore, ErrorKind, Log, Organization, OrganizationId, Sequence};
+
+use crate::address::StoreAddress;
+use crate::failure::{Failure, Result};
+
+/// The organization `id`.
+pub(crate) async fn existing(
+    store: &dyn AuditStore,
+    address: &StoreAddress,
+    id: OrganizationId,
+) -> Result<Organization> {
+    store.organization(id).await.map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let command = address.command();
+            let hint = match address {
+                StoreAddress::Memory => "to try a file, use --organization platform".to_owned(),
+                StoreAddress::Sqlite(_) => format!(
+                    "create it with: {command} organizations create --name NAME --id {id}\n      \
+                     or find another with: {command} organizations list"
+                ),
+            };
+            Failure::new(format!("there is no organization {id} in {address}")).hint(hint)
+        }
+        _ => error.into(),
+    })
+}
+
+/// Whether `log` can be read: of an organization that is there, or was before it was deleted.
+pub(crate) async fn readable(
+    store: &dyn AuditStore,
+    address: &StoreAddress,
+    log: Log,
+) -> Result<()> {
+    match log {
+        Log::Organization(id) if store.head(log).await?.size == Sequence::ZERO => {
+            existing(store, address, id).await.map(drop)
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,175 @@
+//! Exports: whole files, exact lines, rows that no spreadsheet calculates.
+
+use std::collections::BTreeMap;
+
+use crate::place::{Place, lines};
+use serde_json::{Value, json as value};
+
+const EXPORT: [&str; 4] = ["export", "--organization", "platform", "--format"];
+
+fn full() -> Value {
+    value!({
+        "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "occurredAt": "2024-03-15T14:48:51.123456Z",
+        "action": "user.update",
+        "actor": {"kind": "user", "id": "", "name": "Ана 한국어 👩‍👧", "organization": {"id": "o"}},
+        "targets": [{"type": "user", "id": "1"}, {"name": "x"}],
+        "change": {"old": null, "diff": [{"field": "n", "old": 9_007_199_254_740_993_i64}]},
+        "message": {"text": "\u{1b}[0m \u{feff}\u{0}\r\n,\"", "params": ""},
+        "metadata": {"a.b $": [1.5, null, {"k": 18_446_744_073_709_551_615_u64}]},
+    })
+}
+
+#[test]
+fn an_export_is_imported_as_it_was() {
+    let (place, other) = (Place::new(), Place::new());
+    let plain = |n| value!({"action": "a", "actor": {"kind": "user"}, "reason": format!("{n}")});
+    let mut events: Vec<_> = (0..250).map(plain).collect();
+    events.push(full());
+    place.record("platform", &events);
+    let exported = place.ok(&[&EXPORT[..], &["jsonl"]].concat());
+    assert_eq!(exported.lines().count(), 251);
+
+    let file = other.file("export.jsonl", &exported.lines().collect::<Vec<_>>());
+    let import = ["import", "--organization", "platform", "--from", "native", "--verify", &file];
+    assert!(other.ok(&import).ends_with("251 read, 251 recorded, 0 redelivered, 0 refused\n"));
+    assert!(other.ok(&import).ends_with("251 read, 0 recorded, 251 redelivered, 0 refused\n"));
+
+    let again = other.ok(&[&EXPORT[..], &["jsonl"]].concat());
+    let content = |text: &str| {
+        let mut events = lines(text);
+        for event in &mut events {
+            event.as_object_mut().unwrap().remove("recordedAt").unwrap();
+        }
+        events
+    };
+    assert_eq!(content(&exported), content(&again));
+    let mut last = lines(&again).pop().unwrap();
+    for key in ["log", "sequence", "recordedAt"] {
+        last.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    assert_eq!(last, full());
+}
+
+fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
+    csv::Reader::from_reader(text.as_bytes()).deserialize().map(Result::unwrap).collect()
+}
+
+#[test]
+fn a_row_holds_every_field() {
+    let place = Place::new();
+    place.record("platform", &[full()]);
+    let text = place.ok(&[&EXPORT[..], &["csv"]].concat());
+    assert!(text.starts_with("log,sequence,recordedAt,erased,id,occurredAt,action,category,"));
+    assert!(text.ends_with("\r\n"));
+    let row = &rows(&text)[0];
+    let full = full();
+    for (column, cell) in [
+        ("log", "platform"),
+        ("sequence", "1"),
+        ("erased", "false"),
+        ("id", "3fa85f64-5717-4562-b3fc-2c963f66afa6"),
+        ("actor.name", "Ана 한국어 👩‍👧"),
+        ("actor.organization.id", "o"),
+        ("category", ""),
+        ("message.text", "\u{1b}[0m \u{feff}\u{0}\r\n,\""),
+    ] {
+        assert_eq!(row[column], cell, "{column}");
+    }
+    for column in ["targets", "change", "metadata"] {
+        assert_eq!(serde_json::from_str::<Value>(&row[column]).unwrap(), full[column]);
+    }
+}
+
+#[test]
+fn no_cell_is_a_formula() {
+    let place = Place::new();
+    let hostile = [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "  =cmd|' /C calc'!A0",
+        "＝1",
+        "＠x",
+        "=\"\",\n=2",
+    ];
+    let harmless = ["1+1", "a=b", "ana@acme.example", "'=1", "{\"=\":1}"];
+    let event = |text: &&str| {
+        value!({
+            "action": text, "actor": {"kind": text, "id": text, "email": text},
+            "targets": [{"id": text}], "reason": text, "metadata": {*text: text},
+        })
+    };
+    place.record("platform", &hostile.iter().chain(&harmless).map(event).collect::<Vec<_>>());
+    let rows = rows(&place.ok(&[&EXPORT[..], &["csv"]].concat()));
+    assert_eq!(rows.len(), hostile.len() + harmless.len());
+    for (n, row) in rows.iter().enumerate() {
+        for column in ["action", "actor.kind", "actor.id", "actor.email", "reason"] {
+            let cell = match hostile.get(n) {
+                Some(text) => format!("'{text}"),
+                None => harmless[n - hostile.len()].to_owned(),
+            };
+            assert_eq!(row[column], cell);
+        }
+        for cell in row.values() {
+            assert!(!cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＠']), "{cell}");
+        }
+    }
+}
+
+#[test]
+fn filters_select_what_is_exported() {
+    let place = Place::new();
+    let event = |action| value!({"action": action, "actor": {"kind": "user"}});
+    place.record("platform", &[event("a.b"), event("b.c")]);
+    let select = |format| place.ok(&[&EXPORT[..], &[format, "--action", "a.*"]].concat());
+    assert_eq!(lines(&select("jsonl")).len(), 1);
+    assert_eq!(rows(&select("csv")).len(), 1);
+}
+
+#[test]
+fn a_file_is_there_whole_or_not_at_all() {
+    let place = Place::new();
+    place.record("platform", &[full()]);
+    let export = |path: &str| {
+        [&EXPORT[..], &["jsonl", "--output", path]]
+            .concat()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let run = |path: &str| place.run(&export(path).iter().map(String::as_str).collect::<Vec<_>>());
+    let names = || {
+        let entries = std::fs::read_dir(place.path("")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort_unstable();
+        names
+    };
+    let before = names();
+
+    let ran = run("out.jsonl");
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", ""));
+    let written = std::fs::read_to_string(place.path("out.jsonl")).unwrap();
+    assert_eq!(written, place.ok(&[&EXPORT[..], &["jsonl"]].concat()));
+
+    let mut after = before.clone();
+    after.push("out.jsonl".to_owned());
+    after.sort_unstable();
+    assert_eq!(names(), after, "nothing else");
+
+    place.record("platform", &[value!({"action": "a", "actor": {"kind": "user"}})]);
+    let ran = run("out.jsonl");
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.starts_with("error: out.jsonl is there already"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(place.path("out.jsonl")).unwrap(), written);
+
+    assert_eq!(run("no-such-directory/out.jsonl").code, Some(2));
+    let nobody = ["export", "--organization", "3fa85f64-5717-4562-b3fc-2c963f66afa6"];
+    place.fails(2, &[&nobody[..], &["--format", "csv", "--output", "none.csv"]].concat());
+    assert_eq!(names(), after, "a failure leaves nothing");
+}

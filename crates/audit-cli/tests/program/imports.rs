@@ -1,0 +1,181 @@
+//! Imports: what is recorded, redelivered, refused.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use crate::place::{Place, Ran, json, keys, lines};
+use serde_json::{Value, json as value};
+
+/// A record of each format.
+fn records() -> [(&'static str, Value); 7] {
+    [
+        (
+            "cloudtrail",
+            value!({
+                "eventID": "1", "eventTime": "2024-03-15T14:48:51Z", "eventName": "GetObject",
+                "eventSource": "s3.amazonaws.com", "userIdentity": {"type": "Root"},
+            }),
+        ),
+        (
+            "github-events",
+            value!({
+                "id": "1", "type": "PushEvent", "created_at": "2024-03-15T14:48:51Z",
+                "actor": {"id": 1, "login": "ana"},
+            }),
+        ),
+        (
+            "okta",
+            value!({
+                "uuid": "1", "published": "2024-03-15T14:48:51Z", "eventType": "user.session.start",
+                "actor": {"id": "00u1", "type": "User"},
+            }),
+        ),
+        (
+            "jira",
+            value!({"id": 1, "created": "2024-03-15T14:48:51.000+0000", "summary": "User added"}),
+        ),
+        (
+            "slack",
+            value!({
+                "id": "1", "date_create": 1_710_514_131, "action": "user_login",
+                "actor": {"type": "user", "user": {"id": "W1"}},
+            }),
+        ),
+        (
+            "github-audit",
+            value!({"@timestamp": 1_710_514_131_000_i64, "action": "repo.create", "actor": "ana"}),
+        ),
+        ("native", value!({"action": "user.login", "actor": {"kind": "user", "id": "u_1"}})),
+    ]
+}
+
+#[test]
+fn each_format_is_recorded_once() {
+    let place = Place::new();
+    let id = place.organization();
+    for (format, record) in records() {
+        let file = place.file(&format!("{format}.jsonl"), &[record]);
+        let import = ["import", "--organization", &id, "--from", format, "--json", &file];
+        for (recorded, redelivered) in [(1, 0), (0, 1)] {
+            let tally = json(&place.ok(&import));
+            assert_eq!(keys(&tally), ["read", "recorded", "redelivered", "refused"]);
+            assert_eq!(
+                tally,
+                value!({"read": 1, "recorded": recorded, "redelivered": redelivered, "refused": 0}),
+                "{format}"
+            );
+        }
+    }
+    let events = lines(&place.ok(&["list", "--organization", &id, "--json"]));
+    assert_eq!(events.len(), records().len() + 1);
+}
+
+#[test]
+fn what_is_refused_is_told_by_its_line() {
+    let place = Place::new();
+    let good = r#"{"action":"a","actor":{"kind":"user"}}"#;
+    let bad = r#"{"action":"a","actor":{"kind":"user","a\u001b\ngep":7}}"#;
+    let first = place.file("first.jsonl", &[good, "", bad, "{"]);
+    let second = place.file("second.jsonl", &[r#"{"action":"b","actor":{"kind":"user"}}"#, good]);
+    let import = ["import", "--organization", "platform", "--from", "native", &first, &second];
+
+    let ran = place.run(&[&import[..], &["--json"]].concat());
+    assert_eq!(ran.code, Some(1));
+    assert_eq!(
+        json(&ran.out),
+        value!({"read": 5, "recorded": 2, "redelivered": 1, "refused": 2}),
+        "one object for both files"
+    );
+    let refusals: Vec<_> = ran.err.lines().collect();
+    assert_eq!(refusals.len(), 2, "{}", ran.err);
+    assert!(refusals[0].starts_with(r"first.jsonl:3: invalid input: `actor.a\u{1b}\ngep`"));
+    assert!(refusals[1].starts_with("first.jsonl:4: invalid input: "));
+
+    let ran = place.run(&import);
+    assert_eq!(
+        ran.out,
+        "first.jsonl: 3 read, 0 recorded, 1 redelivered, 2 refused\n\
+         second.jsonl: 2 read, 0 recorded, 2 redelivered, 0 refused\n\
+         all: 5 read, 0 recorded, 3 redelivered, 2 refused\n"
+    );
+}
+
+#[test]
+fn what_is_in_the_log_is_verified() {
+    let place = Place::new();
+    let file = place.file("events.jsonl", &[records()[6].1.clone()]);
+    let import = ["import", "--organization", "platform", "--from", "native", "--verify", &file];
+    let ran = place.run(&import);
+    assert_eq!((ran.code, ran.err.lines().count()), (Some(0), 6), "{ran:?}");
+    for line in ran.err.lines() {
+        let found = "1 events, 1 of the files, 0 missing, 0 differing, 0 repeated, 0 misplaced";
+        assert!(line.starts_with("verified ") && line.ends_with(found), "{line}");
+    }
+}
+
+#[test]
+fn the_time_of_receipt_can_be_given() {
+    let place = Place::new();
+    let file = place.file("audit.jsonl", &[value!({"action": "repo.create", "actor": "ana"})]);
+    let at = "2020-01-02T03:04:05.000000Z";
+    let import = ["import", "--organization", "platform", "--from", "github-audit"];
+    place.ok(&[&import[..], &["--received", at, &file]].concat());
+    let event = json(&place.ok(&["list", "--organization", "platform", "--json"]));
+    assert_eq!(
+        (&event["occurredAt"], &event["metadata"]["occurredAtSource"]),
+        (&value!(at), &value!("received"))
+    );
+}
+
+#[test]
+fn the_standard_input_is_a_file() {
+    let place = Place::new();
+    let file = place.file("events.jsonl", &[records()[6].1.clone()]);
+    let mut command =
+        place.command(&["import", "--organization", "platform", "--from", "native", "-"]);
+    command.stdin(Stdio::from(File::open(place.path(&file)).unwrap()));
+    let ran = Ran::from(command.output().unwrap());
+    assert_eq!(ran.out, "-: 1 read, 1 recorded, 0 redelivered, 0 refused\n", "{ran:?}");
+}
+
+#[test]
+fn a_log_or_file_that_is_not_there_is_an_error() {
+    let place = Place::new();
+    place.organization();
+    let file = place.file("events.jsonl", &[records()[6].1.clone()]);
+    let nobody = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+    let from = ["--from", "native", &file];
+    let error = place.fails(2, &[&["import", "--organization", nobody], &from[..]].concat());
+    assert!(error.contains(&format!("organizations create --name NAME --id {nobody}")), "{error}");
+    // None is imported if one of them is not there.
+    let platform = ["import", "--organization", "platform"];
+    let error = place.fails(2, &[&platform[..], &from[..], &["no-such.jsonl"]].concat());
+    assert!(error.starts_with("error: cannot read no-such.jsonl: "), "{error}");
+    let error = place.fails(2, &[&platform[..], &["--from", "syslog", &file]].concat());
+    assert!(error.contains("[possible values: cloudtrail, "), "{error}");
+    let events = lines(&place.ok(&["list", "--organization", "platform", "--json"]));
+    assert_eq!(events.len(), 1, "the organization's creation");
+}
+
+#[test]
+fn two_processes_share_a_store() {
+    const EVENTS: usize = 3_000;
+    let place = Place::new();
+    let id = place.organization();
+    let event = |n| value!({"action": "a", "actor": {"kind": "user"}, "metadata": {"n": n}});
+    let file = place.file("many.jsonl", &(0..EVENTS).map(event).collect::<Vec<_>>());
+    let mut command = place.command(&["import", "--organization", &id, "--from", "native", &file]);
+    let mut import = command.stdout(Stdio::null()).spawn().unwrap();
+    let list = ["list", "--organization", &id, "--order", "sequence", "--all", "--json"];
+    loop {
+        let done = import.try_wait().unwrap();
+        let events = lines(&place.ok(&list));
+        let numbers = events.iter().map(|event| event["sequence"].as_u64().unwrap());
+        assert!(numbers.eq(1..=events.len() as u64), "each number once, in order");
+        if let Some(status) = done {
+            assert!(status.success());
+            assert_eq!(events.len(), EVENTS + 1);
+            return;
+        }
+    }
+}

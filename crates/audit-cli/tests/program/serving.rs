@@ -1,0 +1,157 @@
+//! The service as a process.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use crate::place::{Place, json, signal};
+use serde_json::Value;
+
+/// A service that runs, and where. It is killed if a test fails.
+struct Service {
+    child: Child,
+    address: String,
+    place: Place,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Service {
+    fn start(place: Place, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = place.command(arguments);
+        command.envs(variables.iter().copied());
+        command.stderr(File::create(place.path("log")).unwrap());
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("listening on http://").unwrap().trim_end().to_owned();
+        Self { child, address, place }
+    }
+
+    /// What it wrote to its standard error.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.place.path("log")).unwrap()
+    }
+
+    /// The status and the body of the answer to a request with a key.
+    fn request(&self, head: &str, secret: &str, body: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        let length = body.len();
+        let request = format!(
+            "{head} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer {secret}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    fn get(&self, path: &str, secret: &str) -> u16 {
+        self.request(&format!("GET {path}"), secret, "").0
+    }
+
+    /// Ends it; its exit code.
+    fn end(mut self, name: &str) -> Option<i32> {
+        signal(&self.child, name);
+        self.child.wait().unwrap().code()
+    }
+}
+
+const LISTEN: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
+
+#[test]
+fn the_advice_can_be_pasted() {
+    let service = Service::start(Place::new(), &LISTEN, &[]);
+    let log = service.log();
+    let commands: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("  ")).collect();
+    assert_eq!(commands.len(), 2, "{log}");
+    let paste = |command: &str| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(service.place.path(""));
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{command}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    paste(commands[0]);
+    let key = json(&paste(&format!("{} --json", commands[1])));
+    let text = |name: &str| key[name].as_str().unwrap().to_owned();
+    // Without a restart.
+    let path = format!("/v1/organizations/{}/events", text("organizationId"));
+    assert_eq!(service.get(&path, &text("secret")), 200);
+    assert_eq!(service.get(&path, "audit_wrong"), 401);
+    assert_eq!(service.get("/metrics", ""), 404, "unless asked for");
+    service.place.ok(&["keys", "revoke", &text("keyId")]);
+    assert_eq!(service.get(&path, &text("secret")), 401);
+    assert_eq!(service.end("TERM"), Some(0));
+}
+
+#[test]
+fn without_a_command_it_serves_and_a_store_in_memory_can_be_used() {
+    let variables = [("AUDIT_LISTEN", "127.0.0.1:0"), ("AUDIT_STORE", "memory:")];
+    let service = Service::start(Place::new(), &[], &variables);
+    let log = service.log();
+    let told = |label: &str| {
+        log.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
+    };
+    let path = format!("/v1/organizations/{}/events", told("organization:"));
+    let event = r#"{"action":"user.login","actor":{"kind":"user"}}"#;
+    let secret = told("secret:");
+    assert_eq!(service.request(&format!("POST {path}"), &secret, event).0, 201);
+    let (status, body) = service.request(&format!("GET {path}?action=user.login"), &secret, "");
+    assert_eq!(status, 200);
+    let page: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(page["events"].as_array().unwrap().len(), 1);
+    assert_eq!(service.get("/v1/platform/events", &secret), 200, "a super-admin's key");
+    assert_eq!(service.end("INT"), Some(0));
+}
+
+#[test]
+fn limits_and_the_form_of_the_log_can_be_chosen() {
+    let place = Place::new();
+    let id = place.organization();
+    let key = ["keys", "create", "--organization", &id, "--role", "admin", "--email", "a@b.c"];
+    let key = json(&place.ok(&[&key[..], &["--json"]].concat()));
+    let secret = key["secret"].as_str().unwrap();
+    let options = ["--max-body", "10", "--rate-limit", "3", "--request-timeout", "5", "--metrics"];
+    let service =
+        Service::start(place, &[&LISTEN[..], &options, &["--log-format", "json"]].concat(), &[]);
+    let path = format!("/v1/organizations/{id}/events");
+    assert_eq!(service.request(&format!("POST {path}"), secret, &" ".repeat(11)).0, 413);
+    assert_eq!(service.get("/metrics", ""), 200);
+    // As many as can be made in a second, and far more than are allowed.
+    assert!((0..100).any(|_| service.get(&path, secret) == 429));
+    let log = service.log();
+    assert!(log.lines().count() > 3, "{log}");
+    for line in log.lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert!(line["level"].is_string(), "{line}");
+    }
+    assert_eq!(service.end("TERM"), Some(0));
+}
+
+#[test]
+fn what_is_open_to_a_network_is_warned_of() {
+    let service =
+        Service::start(Place::new(), &["serve", "--listen", "0.0.0.0:0"], &[("RUST_LOG", "warn")]);
+    assert!(service.log().contains("without TLS"), "{}", service.log());
+    let service = Service::start(Place::new(), &LISTEN, &[]);
+    assert!(!service.log().contains("without TLS"), "{}", service.log());
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_an_error() {
+    let service = Service::start(Place::new(), &LISTEN, &[]);
+    let error = service.place.fails(2, &["serve", "--listen", &service.address]);
+    assert!(error.contains(&format!("error: cannot listen on {}", service.address)), "{error}");
+    for arguments in [&["--listen", "nowhere"][..], &["--rate-limit", "0"], &["--max-body", "x"]] {
+        service.place.fails(2, &[&["serve"], arguments].concat());
+    }
+}
