@@ -31,9 +31,8 @@ pub(crate) enum Command {
         /// The e-mail address of its holder.
         #[arg(long)]
         email: String,
-        /// Prints JSON on one line.
-        #[arg(long)]
-        json: bool,
+        #[command(flatten)]
+        form: CreatedForm,
     },
     /// Lists the keys of an organization, revoked ones too.
     #[command(after_help = LIST_EXAMPLES)]
@@ -57,6 +56,18 @@ pub(crate) enum Command {
     },
 }
 
+/// How a new key is printed; for people, unless given.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(multiple = false)]
+pub(crate) struct CreatedForm {
+    /// Prints JSON on one line.
+    #[arg(long)]
+    json: bool,
+    /// Prints the secret alone, which is a whole Bearer token.
+    #[arg(long)]
+    secret_only: bool,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   audit keys create --organization ID --role admin --email ana@acme.example
@@ -64,7 +75,8 @@ Examples:
 const CREATE_EXAMPLES: &str = "\
 Examples:
   audit keys create --organization ID --role member --email ana@acme.example
-  audit keys create --organization ID --role admin --email ci@acme.example --json | jq -r .secret";
+  KEY=$(audit keys create --organization ID --role admin --email ci@acme.example --secret-only)
+  curl -H \"Authorization: Bearer $KEY\" http://127.0.0.1:8080/v1/organizations";
 const LIST_EXAMPLES: &str = "\
 Examples:
   audit keys list --organization ID --json | jq -r 'select(.revokedAt == null).keyId'";
@@ -110,8 +122,8 @@ impl<'a> From<&'a ApiKey> for Shown<'a> {
 impl Command {
     pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
         match self {
-            Self::Create { organization, role, email, json } => {
-                create(address, NewApiKey::new(organization, role, email), json).await
+            Self::Create { organization, role, email, form } => {
+                create(address, NewApiKey::new(organization, role, email), form).await
             }
             Self::List { organization, json } => list(address, organization, json).await,
             Self::Revoke { id, json } => revoke(address, id, json).await,
@@ -119,15 +131,17 @@ impl Command {
     }
 }
 
-async fn create(address: &StoreAddress, new: NewApiKey, json: bool) -> Result<()> {
+async fn create(address: &StoreAddress, new: NewApiKey, form: CreatedForm) -> Result<()> {
     let store = address.open_existing()?;
     tenant::existing(&*store, address, new.organization_id).await?;
     let (key, secret) = store.create_api_key(new, caller::attribution()).await?;
     let ApiKey { id, organization_id, role, .. } = key;
     let secret = secret.expose();
     let mut output = Output::stdout();
-    if json {
+    if form.json {
         output.json(&Created { key_id: id, secret, organization_id, role })?;
+    } else if form.secret_only {
+        output.line(secret)?;
     } else {
         output.line(format_args!("key id:       {id}"))?;
         output.line(format_args!("secret:       {secret}"))?;

@@ -43,9 +43,9 @@ pub(crate) struct Arguments {
     /// Seconds that a request may take [default: 30].
     #[arg(long, value_name = "SECONDS")]
     request_timeout: Option<NonZeroU64>,
-    /// Serves figures for Prometheus at /metrics, to anybody.
+    /// Serves no figures for Prometheus at /metrics, which asks for no key.
     #[arg(long)]
-    metrics: bool,
+    no_metrics: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -53,6 +53,9 @@ Examples:
   audit serve
   audit --store sqlite:/var/lib/audit/audit.db serve --listen 127.0.0.1:9000 --log-format json
   audit --store memory: serve --listen 127.0.0.1:0";
+
+/// The bounds by which the times of requests are counted.
+const SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -109,9 +112,10 @@ impl Arguments {
         if let Some(seconds) = self.request_timeout {
             options = options.with_request_timeout(Duration::from_secs(seconds.get()));
         }
-        if self.metrics {
+        if !self.no_metrics {
             let recorder = PrometheusBuilder::new()
-                .install_recorder()
+                .set_buckets(&SECONDS)
+                .and_then(PrometheusBuilder::install_recorder)
                 .map_err(|error| Failure::about("cannot keep metrics", error))?;
             let upkeep = recorder.clone();
             tokio::spawn(async move {

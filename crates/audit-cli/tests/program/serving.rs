@@ -87,7 +87,7 @@ fn the_advice_can_be_pasted() {
     let path = format!("/v1/organizations/{}/events", text("organizationId"));
     assert_eq!(service.get(&path, &text("secret")), 200);
     assert_eq!(service.get(&path, "audit_wrong"), 401);
-    assert_eq!(service.get("/metrics", ""), 404, "unless asked for");
+    assert_eq!(service.get("/metrics", ""), 200);
     service.place.ok(&["keys", "revoke", &text("keyId")]);
     assert_eq!(service.get(&path, &text("secret")), 401);
     assert_eq!(service.end("TERM"), Some(0));
@@ -120,12 +120,13 @@ fn limits_and_the_form_of_the_log_can_be_chosen() {
     let key = ["keys", "create", "--organization", &id, "--role", "admin", "--email", "a@b.c"];
     let key = json(&place.ok(&[&key[..], &["--json"]].concat()));
     let secret = key["secret"].as_str().unwrap();
-    let options = ["--max-body", "10", "--rate-limit", "3", "--request-timeout", "5", "--metrics"];
+    let options =
+        ["--max-body", "10", "--rate-limit", "3", "--request-timeout", "5", "--no-metrics"];
     let service =
         Service::start(place, &[&LISTEN[..], &options, &["--log-format", "json"]].concat(), &[]);
     let path = format!("/v1/organizations/{id}/events");
     assert_eq!(service.request(&format!("POST {path}"), secret, &" ".repeat(11)).0, 413);
-    assert_eq!(service.get("/metrics", ""), 200);
+    assert_eq!(service.get("/metrics", ""), 404);
     // As many as can be made in a second, and far more than are allowed.
     assert!((0..100).any(|_| service.get(&path, secret) == 429));
     let log = service.log();

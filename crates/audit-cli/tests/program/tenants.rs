@@ -54,11 +54,14 @@ fn keys_are_created_listed_and_revoked() {
     assert!(shown.contains("key id: ") && shown.contains("secret:       audit_"), "{shown}");
     assert!(shown.contains("shown once"), "{shown}");
 
+    let secret = place.ok(&[&create[..], &["member", "--secret-only"]].concat());
+    assert!(secret.starts_with("audit_") && secret.trim_end().len() == 70, "{secret}");
+
     let list = ["keys", "list", "--organization", &id];
     let text = place.ok(&[&list[..], &["--json"]].concat());
     assert!(!text.contains(made[0]["secret"].as_str().unwrap()));
     let listed = lines(&text);
-    assert_eq!(listed.len(), 4);
+    assert_eq!(listed.len(), 5);
     for (key, made) in listed.iter().zip(&made) {
         assert_eq!(
             keys(key),
@@ -76,7 +79,7 @@ fn keys_are_created_listed_and_revoked() {
     assert_eq!(lines(&place.ok(&[&list[..], &["--json"]].concat()))[0], json(&revoked));
     assert!(place.ok(&list).starts_with("KEY ID"));
     let told = place.ok(&["list", "--organization", &id, "--action", "api_key.*", "--json"]);
-    assert_eq!(lines(&told).len(), 5);
+    assert_eq!(lines(&told).len(), 6);
 }
 
 #[test]
