@@ -131,6 +131,18 @@ impl Caller {
         })
     }
 
+    /// The organizations that the caller belongs to: one, unless it was deleted.
+    pub(crate) async fn organizations(
+        &self,
+        store: &dyn AuditStore,
+    ) -> Result<Vec<Organization>, Fault> {
+        match store.organization(self.organization_id()).await {
+            Ok(organization) => Ok(vec![organization]),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The log of the organization `id`: the caller's own, or, for a super-admin, any, also of one
     /// that was deleted. That a super-admin looks into the log of another is itself an event.
     pub(crate) async fn log(

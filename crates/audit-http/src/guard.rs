@@ -31,7 +31,7 @@ impl Guard {
             .layer(HandleErrorLayer::new(refuse))
             .load_shed()
             .layer(self.concurrency.clone())
-            // Longer than what reading a body may take, whose answer tells more.
+            // Reading the body, whose own answer tells more, and what follows.
             .timeout(self.app.options.request_timeout * 2)
             .layer(CatchPanicLayer::custom(panicked));
         style.layer(router.layer(authenticate).layer(limits))

@@ -28,7 +28,7 @@ pub struct HttpOptions {
 }
 
 impl Default for HttpOptions {
-    /// Bodies of 4 MiB and 32 MiB of them at a time, 30 seconds a request, 256 requests at a time,
+    /// Bodies of 4 MiB and 32 MiB of them at a time, 30 seconds for each, 256 requests at a time,
     /// 1,000 requests a second and key, streams of 10 minutes, no metrics.
     fn default() -> Self {
         Self {
@@ -57,8 +57,8 @@ impl HttpOptions {
         self
     }
 
-    /// How long a request may take, its body included. A body that takes longer is answered 408,
-    /// a handler 503. Streams are not bound by it.
+    /// How long the body of a request may take, and how long what follows. The one is answered
+    /// 408, the other 503. Streams are not bound by it.
     pub fn with_request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self

@@ -3,7 +3,7 @@
 use audit_contracts::organisation_audit_logs::{
     AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
 };
-use audit_core::{AuditStoreExt as _, ErrorKind, Filter, NewOrganization, Query, Role, limits};
+use audit_core::{AuditStoreExt as _, Filter, NewOrganization, Query, Role, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -33,12 +33,8 @@ type Answer<T> = Result<Json<Data<T>>, Fault>;
     responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
 )]
 async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
-    let found = match app.store.organization(caller.organization_id()).await {
-        Ok(organization) => vec![organization.into()],
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
-    Ok(Json(Data { data: found }))
+    let found = caller.organizations(&*app.store).await?;
+    Ok(Json(Data { data: found.into_iter().map(Into::into).collect() }))
 }
 
 /// Creates an organization, on behalf of the caller. Requires the role `admin`.

@@ -3,7 +3,7 @@
 use audit_contracts::organizations_and_activities::{
     Activity, Organization, Success, UpdateOrganization,
 };
-use audit_core::{AuditStoreExt as _, ErrorKind, Filter, Log, Query, Role, Token};
+use audit_core::{AuditStoreExt as _, Filter, Log, Query, Role, Token};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -34,11 +34,7 @@ const ORGANIZATION: &str = "organizationId";
     responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
 )]
 async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
-    let found = match app.store.organization(caller.organization_id()).await {
-        Ok(organization) => vec![organization.into()],
-        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error.into()),
-    };
+    let found = caller.organizations(&*app.store).await?.into_iter().map(Into::into).collect();
     Ok(success(&caller, found, None))
 }
 
