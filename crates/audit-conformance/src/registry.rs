@@ -55,6 +55,7 @@ macro_rules! for_each_case {
             }
             scans {
                 obey_every_argument,
+                stop_when_they_have_the_bytes,
                 beyond_the_end_are_behind,
                 with_a_bound_never_change,
             }

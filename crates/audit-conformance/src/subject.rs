@@ -165,6 +165,7 @@ pub(crate) fn everything(log: Log) -> Scan {
         bound: None,
         offset: 0,
         limit: 1_000_000,
+        bytes: usize::MAX,
         total: Total::Skip,
     }
 }

@@ -10,7 +10,8 @@ use std::cmp::Ordering;
 
 use crate::filter::FacetSource;
 use crate::{
-    AuditEvent, Facet, Filter, NewEvent, Order, Position, Result, Scan, Sequence, Timestamp, Total,
+    AuditEvent, Facet, Filter, NewEvent, Order, Position, Result, Scan, Sequence, StoredEvent,
+    Timestamp, Total,
 };
 
 /// A property that an event has or has not, in the form in which stores index it: what kind of
@@ -250,6 +251,28 @@ pub struct Selection {
     pub more: bool,
     /// How many match in all, where the scan asks for it.
     pub total: Option<u64>,
+}
+
+impl Selection {
+    /// Reads the events selected, as many as have the bytes that `scan` asks for, by `read`; and
+    /// says whether a further one matches after them.
+    pub fn read(
+        &self,
+        scan: &Scan,
+        mut read: impl FnMut(Sequence) -> Result<StoredEvent>,
+    ) -> Result<(Vec<StoredEvent>, bool)> {
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        for sequence in &self.sequences {
+            if bytes > 0 && bytes >= scan.bytes {
+                return Ok((events, true));
+            }
+            let event = read(*sequence)?;
+            bytes += event.size();
+            events.push(event);
+        }
+        Ok((events, self.more))
+    }
 }
 
 /// Answers `scan` from `index`, over the first `bound` events of the log.

@@ -62,6 +62,7 @@ pub struct Query {
     pub(crate) filter: Filter,
     pub(crate) order: Order,
     pub(crate) limit: usize,
+    pub(crate) bytes: usize,
     pub(crate) offset: u64,
     pub(crate) total: Total,
     pub(crate) endpoint: Cow<'static, str>,
@@ -88,6 +89,7 @@ impl Query {
             filter: Filter::new(),
             order: Order::default(),
             limit: Self::DEFAULT_LIMIT,
+            bytes: usize::MAX,
             offset: 0,
             total: Total::Skip,
             endpoint: Cow::Borrowed(""),
@@ -112,6 +114,15 @@ impl Query {
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
+        self
+    }
+
+    /// Ends a page once its events have about so many bytes, so that it takes a bounded memory; but
+    /// not before its first event. The walk goes on with its token as ever. Not bounded unless
+    /// set.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
         self
     }
 

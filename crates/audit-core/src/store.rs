@@ -109,8 +109,9 @@
 //!             })
 //!         });
 //!         let mut events = events.split_off(events.len().min(scan.offset as usize));
-//!         let more = events.len() > scan.limit;
-//!         events.truncate(scan.limit);
+//!         let fitting = scan.fitting(&events);
+//!         let more = events.len() > fitting;
+//!         events.truncate(fitting);
 //!         Ok(Slice { events, more, total, bound })
 //!     }
 //!
@@ -278,6 +279,8 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// - MUST fail with [`Behind`](ErrorKind::Behind) if the log is shorter than `bound`.
     /// - MUST return the events that [match](Filter::matches), in strict `order`, from behind
     ///   `after`, leaving out the first `offset` of them, at most `limit`.
+    /// - MUST return no more once those returned have about `bytes` bytes or more, as stored or as
+    ///   JSON; so the first is returned however large it is.
     /// - MUST say whether more match behind the last one returned.
     /// - MUST count, if asked, every event up to the bound that matches, whatever `after`, `offset`
     ///   and `limit` are.
@@ -365,11 +368,46 @@ pub struct Scan {
     pub offset: u64,
     /// Return at most so many.
     pub limit: usize,
+    /// Return no more once those returned have so many bytes, as JSON.
+    pub bytes: usize,
     /// Whether to count those that match.
     pub total: Total,
 }
 
+/// How many bytes `event` has as JSON.
+fn bytes_of(event: &AuditEvent) -> usize {
+    /// Counts what is written.
+    struct Count(usize);
+
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // Neither the count nor an event can fail.
+    let _ = serde_json::to_writer(&mut count, event);
+    count.0
+}
+
 impl Scan {
+    /// How many of `events`, which match behind the offset, in order, fit a slice.
+    pub fn fitting(&self, events: &[AuditEvent]) -> usize {
+        let mut bytes = 0;
+        let fit = events.iter().take(self.limit).take_while(|event| {
+            let fits = bytes == 0 || bytes < self.bytes;
+            bytes += bytes_of(event);
+            fits
+        });
+        fit.count()
+    }
+
     /// The bound to scan to in a log that ends at `head`.
     ///
     /// # Errors

@@ -149,6 +149,7 @@ fn scan(query: &Query, place: Option<Place>, offset: u64) -> Scan {
         bound: place.map(|place| place.bound),
         offset,
         limit: query.limit,
+        bytes: query.bytes,
         total: query.total,
     }
 }

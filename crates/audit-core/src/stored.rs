@@ -268,6 +268,11 @@ impl PersonalPart {
 }
 
 impl StoredEvent {
+    /// The bytes of both parts.
+    pub fn size(&self) -> usize {
+        self.record.len() + self.personal.as_ref().map_or(0, |part| part.bytes.len())
+    }
+
     /// Reads the event back.
     ///
     /// # Errors

@@ -39,6 +39,7 @@ pub(crate) async fn authenticate(
         return Err(Fault::unauthorized());
     };
     let allowance = app.rates.take(&principal.id)?;
+    let under_way = app.rates.begin(&principal.id)?;
     complete(&mut principal.actor, &request);
     let caller = Caller(Arc::new(Inner {
         principal,
@@ -52,7 +53,8 @@ pub(crate) async fn authenticate(
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     allowance.tell(response.headers_mut());
-    Ok(response)
+    // It is under way until its answer is sent.
+    Ok(response.map(|body| under_way.with(body)))
 }
 
 /// The path as the client asked for it, also where the router is nested below another.
@@ -166,6 +168,21 @@ impl Caller {
             self.tell_platform(store, OrganizationRef { name, ..id.into() }).await?;
         }
         Ok(id.into())
+    }
+
+    /// Whether the caller's credential still gives what it gave, and the log is still open to it.
+    pub(crate) async fn may_still_read(&self, app: &App, headers: &HeaderMap, log: Log) -> bool {
+        let principal = &self.0.principal;
+        let Ok(Some(now)) = app.authenticator.authenticate(headers).await else { return false };
+        let is_same = now.role == principal.role
+            && now.organization_id == principal.organization_id
+            && now.id == principal.id;
+        is_same
+            && match log {
+                Log::Platform => true,
+                _ if now.role == Role::SuperAdmin => true,
+                Log::Organization(id) => self.own(&*app.store, id).await.is_ok(),
+            }
     }
 
     async fn tell_platform(

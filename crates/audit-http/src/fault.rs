@@ -34,13 +34,13 @@ struct Inner {
 
 impl Fault {
     pub(crate) fn new(status: StatusCode, detail: impl Into<String>) -> Self {
-        let (detail, headers) = (detail.into(), HeaderMap::new());
+        let (detail, headers) = (shortened(detail.into()), HeaderMap::new());
         Self(Box::new(Inner { status, detail, field: None, headers }))
     }
 
     pub(crate) fn bad_request(field: &str, detail: impl Into<String>) -> Self {
         let mut fault = Self::new(StatusCode::BAD_REQUEST, detail);
-        fault.0.field = Some(field.to_owned());
+        fault.0.field = Some(shortened(field.to_owned()));
         fault
     }
 
@@ -66,6 +66,11 @@ impl Fault {
         fault.retry_after(seconds)
     }
 
+    pub(crate) fn too_many_at_a_time(limit: usize) -> Self {
+        let detail = format!("more than {limit} requests of this key are under way");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1)
+    }
+
     pub(crate) fn overloaded(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail).retry_after(1)
     }
@@ -86,6 +91,9 @@ impl Fault {
         }
         let name = names.iter().find(|(model, _)| error.field() == Some(model));
         match name {
+            Some(("until", name)) => {
+                Self::bad_request(name, format!("`{name}` must not be before the first instant"))
+            }
             Some((_, name)) => error.with_field(*name).into(),
             None => error.into(),
         }
@@ -109,7 +117,7 @@ impl From<Error> for Fault {
         };
         if !status.is_server_error() {
             let mut fault = Self::new(status, error.to_string());
-            fault.0.field = error.field().map(str::to_owned);
+            fault.0.field = error.field().map(str::to_owned).map(shortened);
             return fault;
         }
         // What failed inside is for the operator, not for the caller.
@@ -127,6 +135,16 @@ impl IntoResponse for Fault {
         response.extensions_mut().insert(self);
         response
     }
+}
+
+/// What a client sent is not sent back at length.
+fn shortened(mut text: String) -> String {
+    const LONGEST: usize = 512;
+    if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// For a path that is none.
@@ -217,10 +235,17 @@ impl Style {
 async fn write_fault(style: Style, request: Request, next: Next) -> Response {
     let id = RequestId::of(request.extensions());
     let mut response = next.run(request).await;
-    if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        // The router's own answer, whose header says which methods are allowed.
-        let fault = Fault::new(StatusCode::METHOD_NOT_ALLOWED, "the method is not allowed here");
-        response.extensions_mut().insert(fault);
+    if !response.headers().contains_key(header::CONTENT_TYPE) {
+        // The router's own answers.
+        let detail = match response.status() {
+            StatusCode::METHOD_NOT_ALLOWED => Some("the method is not allowed here"),
+            StatusCode::NOT_FOUND => Some("no such path"),
+            _ => None,
+        };
+        if let Some(detail) = detail.filter(|_| response.extensions().get::<Fault>().is_none()) {
+            let fault = Fault::new(response.status(), detail);
+            response.extensions_mut().insert(fault);
+        }
     }
     let Some(Fault(fault)) = response.extensions_mut().remove::<Fault>() else { return response };
     let written = style.body(*fault, id);

@@ -1,8 +1,12 @@
 //! The description of all routes, OpenAPI 3.1, made from the handlers, and its page.
 
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::OriginalUri;
+use axum::http::header;
 use axum::routing::get;
-use axum::{Json, Router};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
@@ -97,12 +101,18 @@ const PATH: &str = "/openapi.json";
 pub(crate) fn page() -> Router<App> {
     let api = openapi();
     let page = SwaggerUi::new("/docs").config(Config::from("../openapi.json"));
+    // Written once, when it is known below which path the router is nested.
+    let written: Arc<OnceLock<(String, Bytes)>> = Arc::default();
     let described = move |OriginalUri(uri): OriginalUri| {
-        let mut api = api.clone();
-        // Below which path the router is nested.
-        let base = uri.path().strip_suffix(PATH).filter(|base| !base.is_empty());
-        api.servers = base.map(|base| vec![Server::new(base)]);
-        std::future::ready(Json(api))
+        let base = uri.path().strip_suffix(PATH).unwrap_or_default();
+        let write = || {
+            let mut api = api.clone();
+            api.servers = (!base.is_empty()).then(|| vec![Server::new(base)]);
+            (base.to_owned(), serde_json::to_vec(&api).unwrap_or_default().into())
+        };
+        let (of, text) = written.get_or_init(write);
+        let text = if of == base { text.clone() } else { write().1 };
+        std::future::ready(([(header::CONTENT_TYPE, "application/json")], text))
     };
     Router::from(page).route(PATH, get(described))
 }

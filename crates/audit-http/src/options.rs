@@ -23,20 +23,22 @@ pub struct HttpOptions {
     pub(crate) request_timeout: Duration,
     pub(crate) concurrency: usize,
     pub(crate) rate: NonZeroU32,
+    pub(crate) per_caller: usize,
     pub(crate) stream_duration: Duration,
     pub(crate) metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
 
 impl Default for HttpOptions {
-    /// Bodies of 4 MiB and 32 MiB of them at a time, 30 seconds for each, 256 requests at a time,
-    /// 1,000 requests a second and key, streams of 10 minutes, no metrics.
+    /// Bodies of 4 MiB and 16 MiB of them at a time, 30 seconds for each, 256 requests at a time,
+    /// 1,000 requests a second and 128 at a time of each caller, streams of 10 minutes, no metrics.
     fn default() -> Self {
         Self {
             max_body: 4 << 20,
-            body_memory: 32 << 20,
+            body_memory: 16 << 20,
             request_timeout: Duration::from_secs(30),
             concurrency: 256,
             rate: NonZeroU32::MIN.saturating_add(999),
+            per_caller: 128,
             stream_duration: Duration::from_secs(600),
             metrics: None,
         }
@@ -50,8 +52,9 @@ impl HttpOptions {
         self
     }
 
-    /// The most bytes of all bodies that are being read, at least those of one. A request beyond
-    /// waits until others are done.
+    /// The most bytes of all bodies that are being read, at least those of one; what they become
+    /// may take twice as many. A request beyond waits until others are done. One whose JSON would
+    /// become too large by itself is answered 413.
     pub fn with_body_memory(mut self, bytes: usize) -> Self {
         self.body_memory = bytes;
         self
@@ -74,6 +77,13 @@ impl HttpOptions {
     /// are answered 429.
     pub fn with_rate_limit(mut self, per_second: u32) -> Self {
         self.rate = NonZeroU32::new(per_second).unwrap_or(NonZeroU32::MIN);
+        self
+    }
+
+    /// How many requests and streams of one caller may be under way, their answers included, at
+    /// least 1. More are answered 429.
+    pub fn with_concurrency_per_caller(mut self, requests: usize) -> Self {
+        self.per_caller = requests.max(1);
         self
     }
 
@@ -100,6 +110,7 @@ impl fmt::Debug for HttpOptions {
             .field("request_timeout", &self.request_timeout)
             .field("concurrency", &self.concurrency)
             .field("rate", &self.rate)
+            .field("per_caller", &self.per_caller)
             .field("stream_duration", &self.stream_duration)
             .finish_non_exhaustive()
     }

@@ -1,15 +1,22 @@
-//! The rate limit: so many requests a second for each caller.
+//! What each caller may ask for: so many requests a second, and so many at a time.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::num::NonZeroU32;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
+use hyper::body::{Frame, SizeHint};
 
 use crate::HttpOptions;
 use crate::fault::Fault;
@@ -26,6 +33,59 @@ pub(crate) struct Rates {
     limiter: Limiter,
     rate: NonZeroU32,
     taken: AtomicU32,
+    at_a_time: usize,
+    under_way: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+/// A request that counts as under way until this is dropped, with its answer.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    caller: String,
+    counts: Arc<Mutex<HashMap<String, usize>>>,
+}
+
+impl UnderWay {
+    /// A body that counts as long as it is not sent.
+    pub(crate) fn with(self, body: Body) -> Body {
+        Body::new(Counted { body, _under_way: self })
+    }
+}
+
+struct Counted {
+    body: Body,
+    _under_way: UnderWay,
+}
+
+impl HttpBody for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut count) = counts.entry(std::mem::take(&mut self.caller)) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
 }
 
 /// What is left to a caller.
@@ -45,7 +105,19 @@ impl Rates {
     pub(crate) fn new(options: &HttpOptions) -> Self {
         let limiter = RateLimiter::keyed(Quota::per_second(options.rate))
             .with_middleware::<StateInformationMiddleware>();
-        Self { limiter, rate: options.rate, taken: AtomicU32::new(0) }
+        let (taken, under_way) = (AtomicU32::new(0), Arc::default());
+        Self { limiter, rate: options.rate, taken, at_a_time: options.per_caller, under_way }
+    }
+
+    /// Counts a request of `caller` among those under way.
+    pub(crate) fn begin(&self, caller: &str) -> Result<UnderWay, Fault> {
+        let mut counts = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(caller.to_owned()).or_default();
+        if *count >= self.at_a_time {
+            return Err(Fault::too_many_at_a_time(self.at_a_time));
+        }
+        *count += 1;
+        Ok(UnderWay { caller: caller.to_owned(), counts: Arc::clone(&self.under_way) })
     }
 
     /// Counts a request of `caller`.

@@ -23,11 +23,11 @@ use tower::ServiceExt as _;
 /// The most connections at a time; others wait to be accepted.
 const CONNECTIONS: usize = 1_024;
 /// How long a client may take to send the head of a request, or stay between two.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a client may take nothing of its answer.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long a client may take too little of its answer for more of it to be sent.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The memory for the head of a request.
-const HEAD_BYTES: usize = 64 << 10;
+const HEAD_BYTES: usize = 32 << 10;
 /// How long requests under way have when the service ends.
 const GRACE: Duration = Duration::from_secs(30);
 
@@ -45,9 +45,10 @@ impl Stopping {
 /// Serves `router` over HTTP/1.1 until `shutdown` is ready: then no connection is accepted, streams
 /// end, and requests under way are answered, for 30 seconds at most.
 ///
-/// At most 1,024 connections are open at a time; a client that takes 30 seconds to send the head
-/// of a request, or takes nothing of an answer for as long, is disconnected. TLS is left to what
-/// stands before.
+/// At most 1,024 connections are open at a time. A client that takes 15 seconds to send the head of
+/// a request, or to begin the next, is disconnected, and so is one that takes too little of an
+/// answer, of which the system holds some megabytes for it, for more to be sent in 30 seconds. TLS
+/// is left to what stands before.
 ///
 /// # Errors
 /// None at present: a connection that fails ends alone, and what keeps new ones from being
@@ -61,7 +62,10 @@ pub async fn serve(
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .half_close(true);
     let mut shutdown = pin!(shutdown);
     loop {
         let accept = async {

@@ -61,6 +61,7 @@ async fn answer(stream: &mut TcpStream) -> (u16, Value) {
     let _ = stream.read_to_end(&mut text).await;
     let text = String::from_utf8(text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     (status, serde_json::from_str(body).unwrap_or_default())
 }
@@ -205,4 +206,32 @@ async fn the_end_answers_what_is_under_way_and_ends_streams() {
     drop(idle);
     assert!(TcpStream::connect(address).await.is_err(), "nobody is let in any more");
     assert_eq!(store.head(log).await.unwrap().size.get(), before + 1);
+}
+
+#[tokio::test]
+async fn bodies_that_come_at_once_do_not_wait_for_each_other_for_ever() {
+    let options = HttpOptions::default()
+        .with_max_body(200_000)
+        .with_body_memory(400_000)
+        .with_request_timeout(Duration::from_secs(20));
+    let server = Server::start(options).await;
+    let event = r#"{"action": "a", "actor": {"kind": "user"}}"#;
+    let body = format!("{{\"events\": [{}]{}}}", event, " ".repeat(190_000));
+    let head = POST.replace("EVENTS", "EVENTS/batch");
+    let mut clients = Vec::new();
+    for _ in 0..16 {
+        let length = body.len();
+        clients.push(server.connect(&format!("{head}\r\nContent-Length: {length}")).await);
+    }
+    // Each sends a half, and only then any of them the rest.
+    let (first, rest) = body.split_at(body.len() / 2);
+    for part in [first, rest] {
+        for client in &mut clients {
+            client.write_all(part.as_bytes()).await.unwrap();
+        }
+    }
+    for mut client in clients {
+        assert_eq!(answer(&mut client).await.0, 201);
+    }
+    server.stop().await;
 }

@@ -324,3 +324,106 @@ async fn super_admins_keep_the_organizations() {
     let log = format!("/v1/organizations/{}/events?total=true", created["id"].as_str().unwrap());
     assert_eq!(service.get(&root, &log).await.expect(200)["total"], 3);
 }
+
+#[tokio::test]
+async fn an_event_without_a_time_is_the_same_when_it_comes_again() {
+    let service = Service::new();
+    let (_, [_, admin, _]) = service.tenant("Acme").await;
+    let event = |action: &str| {
+        let id = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+        json!({"id": id, "action": action, "actor": {"kind": "user"}})
+    };
+    let first = service.post(&admin, &events(&admin), &event("a")).await.expect(201);
+    let again = service.post(&admin, &events(&admin), &event("a")).await.expect(200);
+    assert_eq!(again["sequence"], first["sequence"]);
+    service.post(&admin, &events(&admin), &event("b")).await.expect(409);
+    let mut timed = event("a");
+    timed["occurredAt"] = json!("2024-03-15T14:48:51Z");
+    service.post(&admin, &events(&admin), &timed).await.expect(409);
+
+    let batch = format!("{}/batch", events(&admin));
+    let other = json!({"id": uuid::Uuid::now_v7(), "action": "c", "actor": {"kind": "user"}});
+    let body = json!({"events": [other, event("a"), other]});
+    let receipts = service.post(&admin, &batch, &body).await.expect(201);
+    let redelivered: Vec<_> =
+        receipts["receipts"].as_array().unwrap().iter().map(|r| r["redelivered"].clone()).collect();
+    assert_eq!(redelivered, [json!(false), json!(true), json!(true)]);
+    service.post(&admin, &batch, &body).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_would_become_large_in_memory_is_refused_and_pages_end_before_it() {
+    let service = Service::new();
+    let (acme, [member, admin, _]) = service.tenant("Acme").await;
+    let bomb = vec![json!({"": 0}); 100_000];
+    let event = json!({"action": "a", "actor": {"kind": "user"}, "metadata": {"x": bomb}});
+    service.post(&admin, &events(&admin), &event).await.expect(413);
+    let key = "k".repeat(1_000_000);
+    let refused = service.post(&admin, &events(&admin), &json!({key: 1})).await;
+    refused.expect(400);
+    assert!(refused.body.len() < 5_000, "what was sent is not sent back at length");
+
+    let large = (0..10).map(|n| {
+        NewEvent::new("large", Actor::user(n.to_string()))
+            .metadata("x", "x".repeat(600_000))
+            .scope(Scope::default().surface("cost"))
+    });
+    service.store.append(acme.id.into(), large.collect()).await.unwrap();
+    let mut path = format!("{}?action=large&total=true", events(&member));
+    let mut sizes = Vec::new();
+    loop {
+        let page = service.get(&member, &path).await.expect(200);
+        assert_eq!(page["total"], 10);
+        sizes.push(page["events"].as_array().unwrap().len());
+        let Some(token) = page["next"].as_str() else { break };
+        path = format!("{}?action=large&total=true&token={token}", events(&member));
+    }
+    assert_eq!(sizes, [2; 5], "each page ends once it has a megabyte");
+    // Where offsets count, a page is whole.
+    let page =
+        service.get(&member, "/api/audit-logs?include=cost&limit=7&page=2").await.expect(200);
+    assert_eq!(
+        (page["data"].as_array().unwrap().len(), &page["pagination"]["total"]),
+        (3, &json!(10))
+    );
+    let page = service.get(&member, "/api/audit-logs?include=cost&limit=7").await.expect(200);
+    assert_eq!(page["data"].as_array().unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_key_is_revoked_or_its_organization_deleted() {
+    let service = Service::new();
+    for revoke in [true, false] {
+        let (acme, [member, ..]) = service.tenant("Acme").await;
+        let path = format!("{}/follow?start=now", events(&member));
+        let mut request = request(Method::GET, &path, Some(&member), None);
+        request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+        let stream = service.router.clone().oneshot(request).await.unwrap();
+        if revoke {
+            service.store_revoke(&member).await;
+        } else {
+            service.store.delete_organization(acme.id, common::by()).await.unwrap();
+        }
+        service.store.record(acme.id, NewEvent::new("secret", Actor::user("u"))).await.unwrap();
+        let body = stream.into_body().collect().await.unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&body).contains("secret"), "nothing comes after it");
+    }
+}
+
+#[tokio::test]
+async fn one_caller_cannot_have_everything_under_way() {
+    let service = Service::with_options(HttpOptions::default().with_concurrency_per_caller(1));
+    let (_, [member, admin, _]) = service.tenant("Acme").await;
+    let path = format!("{}/follow?start=now", events(&member));
+    let mut stream = request(Method::GET, &path, Some(&member), None);
+    stream.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+    let stream = service.router.clone().oneshot(stream).await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let refused = service.get(&member, &events(&member)).await;
+    refused.expect(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    service.get(&admin, &events(&admin)).await.expect(200);
+    drop(stream);
+    service.get(&member, &events(&member)).await.expect(200);
+    service.get(&member, &events(&member)).await.expect(200);
+}

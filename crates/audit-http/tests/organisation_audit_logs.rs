@@ -166,3 +166,13 @@ async fn what_is_out_of_range_is_400_in_one_form() {
         assert_eq!(keys(&answer), ["error"]);
     }
 }
+
+#[tokio::test]
+async fn an_unknown_method_is_refused_in_the_same_form() {
+    let service = Service::new();
+    let (_, [member, ..]) = service.tenant("Acme").await;
+    let answer = service.put(Method::PATCH, &member, "/api/organisation", &json!({})).await;
+    assert_eq!(keys(&answer.expect(405)), ["error"]);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert!(answer.header("allow").contains("DELETE"));
+}

@@ -175,6 +175,7 @@ async fn an_activity_of_another_organization_is_not_found() {
         bound: None,
         offset: 0,
         limit: 1,
+        bytes: usize::MAX,
         total: audit_core::Total::Skip,
     });
     let foreign = foreign.await.unwrap().events.remove(0).id;

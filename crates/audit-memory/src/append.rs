@@ -28,12 +28,16 @@ pub(crate) struct List {
 
 impl LogState {
     /// The event of that number, which the log must hold.
-    pub(crate) fn event(&self, sequence: Sequence) -> Result<AuditEvent> {
+    fn event(&self, sequence: Sequence) -> Result<AuditEvent> {
+        self.stored(sequence)?.open()
+    }
+
+    /// The same as it is kept.
+    pub(crate) fn stored(&self, sequence: Sequence) -> Result<&StoredEvent> {
         usize::try_from(sequence.previous().get())
             .ok()
             .and_then(|index| self.events.get(index))
-            .ok_or_else(|| Error::not_found("event"))?
-            .open()
+            .ok_or_else(|| Error::not_found("event"))
     }
 
     pub(crate) fn list(&self, term: &Term) -> Option<&List> {

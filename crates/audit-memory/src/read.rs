@@ -1,7 +1,7 @@
 //! How scans are answered: the walk of [`audit_core::index`] over the lists of one log.
 
 use audit_core::index::{self, Cursor, Index, Join, Lookup};
-use audit_core::{Order, Position, Result, Scan, Sequence, Slice, Timestamp, Total};
+use audit_core::{Order, Position, Result, Scan, Sequence, Slice, StoredEvent, Timestamp, Total};
 
 use crate::append::{List, LogState};
 use crate::{MemoryStore, read};
@@ -16,9 +16,9 @@ impl MemoryStore {
         let state = read(&log);
         let bound = scan.bound_within(state.head)?;
         let selection = index::select(&*state, scan, bound)?;
-        let events =
-            selection.sequences.into_iter().map(|s| state.event(s)).collect::<Result<_>>()?;
-        Ok(Slice { events, more: selection.more, total: selection.total, bound })
+        let (events, more) = selection.read(scan, |sequence| state.stored(sequence).cloned())?;
+        let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
+        Ok(Slice { events, more, total: selection.total, bound })
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use audit_core::index::{Selection, select};
+use audit_core::index::select;
 use audit_core::{
     AuditEvent, Error, ErrorKind, EventId, Head, Log, PersonalPart, Result, Scan, Sequence, Slice,
     StoredEvent, Timestamp, Total,
@@ -124,10 +124,10 @@ impl<'c> Snapshot<'c> {
         let bound = scan.bound_within(head)?;
         let connection = &self.connection;
         let index = LogIndex { connection, indexing, log, size: head.size, indexed };
-        let Selection { sequences, more, total } = select(&index, scan, bound)?;
-        let event = |sequence| event_at(connection, log, sequence);
-        let events = sequences.into_iter().map(event).collect::<Result<_>>()?;
-        Ok(StoredSlice { events, more, total, bound })
+        let selection = select(&index, scan, bound)?;
+        let (events, more) =
+            selection.read(scan, |sequence| event_at(connection, log, sequence))?;
+        Ok(StoredSlice { events, more, total: selection.total, bound })
     }
 }
 

@@ -1,6 +1,8 @@
 //! The scan, argument by argument.
 
-use audit_core::{ErrorKind, Filter, Order, Position, Scan, Sequence, Timestamp, Total};
+use audit_core::{
+    ErrorKind, FeedStart, Filter, Order, Position, Query, Scan, Sequence, Timestamp, Total,
+};
 
 use crate::NewHarness;
 use crate::model::Model;
@@ -34,7 +36,9 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
                         (Sequence::MAX.get(), 1_000, Total::Skip),
                     ] {
                         let filter = filter.clone();
-                        let scan = Scan { log, filter, order, after, bound, offset, limit, total };
+                        let bytes = usize::MAX;
+                        let scan =
+                            Scan { log, filter, order, after, bound, offset, limit, bytes, total };
                         let slice = subject.scan(scan.clone()).expect("a scan succeeds");
                         assert_eq!(slice, model.answer(&scan), "the answer to {scan:?}");
                     }
@@ -42,6 +46,38 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
             }
         }
     }
+}
+
+pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    // 20 events, of which every other is large.
+    let large = |n| event(n).message("x".repeat(20_000));
+    let placed: Vec<_> = (0..20).map(|n| if n % 2 == 0 { large(n) } else { event(n) }).collect();
+    let placed = subject.put(log, &placed);
+    let read = |bytes, limit| {
+        let total = Total::Exact;
+        let scan = Scan { bytes, limit, total, order: Order::Sequence, ..everything(log) };
+        let slice = subject.scan(scan).expect("a scan succeeds");
+        assert_eq!(slice.total, Some(20), "what matches is counted, whatever is returned");
+        assert_eq!(slice.events, placed[..slice.events.len()], "the first events are returned");
+        assert_eq!(slice.more, slice.events.len() < 20, "more match behind the last returned");
+        slice.events.len()
+    };
+    assert_eq!(read(0, 20), 1, "the first is returned however large it is");
+    assert_eq!(read(1, 20), 1, "no other is returned once there are so many bytes");
+    assert_eq!(read(22_000, 20), 3, "the one that reaches the bytes is the last");
+    assert_eq!(read(45_000, 20), 5, "the one that reaches the bytes is the last");
+    assert_eq!(read(45_000, 2), 2, "the limit holds, too");
+    assert_eq!(read(usize::MAX, 20), 20, "without such a bound, all are returned");
+
+    let query = Query::new(log).max_bytes(30_000).order(Order::OldestFirst);
+    let mut seen = subject.walk(&query, 20);
+    seen.sort_by_key(|event| event.sequence);
+    assert_eq!(seen, placed, "a walk of short pages returns every event once");
+    let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
+    assert!(!feed.caught_up, "a page that was cut short is not all there is");
+    assert_eq!(subject.drain(&query, feed).0, placed, "a feed of short pages misses none");
 }
 
 pub(crate) fn beyond_the_end_are_behind(new: NewHarness<'_>) {

@@ -147,7 +147,14 @@ const FAULTS: &[(Fault, &[&str])] = &[
     ),
     (Fault::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
     (Fault::LeaksAnotherLog, &["tenants::never_see_each_others_events", STATE_MACHINE]),
-    (Fault::NeverMore, &["walks::return_every_event_once_in_order", "walks::end_without_a_token"]),
+    (
+        Fault::NeverMore,
+        &[
+            "scans::stop_when_they_have_the_bytes",
+            "walks::return_every_event_once_in_order",
+            "walks::end_without_a_token",
+        ],
+    ),
     (
         Fault::NotFoundIsUnavailable,
         &[

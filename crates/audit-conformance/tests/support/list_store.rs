@@ -126,8 +126,10 @@ impl AuditStore for ListStore {
         });
         let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
         let rest = &events[offset.min(events.len())..];
-        let events = rest.iter().take(scan.limit).copied().cloned().collect();
-        Ok(Slice { events, more: rest.len() > scan.limit, total, bound })
+        let rest: Vec<_> = rest.iter().copied().cloned().collect();
+        let fitting = scan.fitting(&rest);
+        let more = rest.len() > fitting;
+        Ok(Slice { events: rest.into_iter().take(fitting).collect(), more, total, bound })
     }
 
     async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {

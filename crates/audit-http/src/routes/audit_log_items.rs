@@ -14,6 +14,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::Native;
 use crate::params::{Params, PathParams};
+use crate::routes::PAGE_BYTES;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_audit_log_items))
@@ -79,7 +80,11 @@ async fn list_audit_log_items(
         filter = filter.until(to);
         wanted.push((TO, to.to_string()));
     }
-    let query = Query::new(organization.id).filter(filter).limit(LIMIT).endpoint("b.auditlogs");
+    let query = Query::new(organization.id)
+        .filter(filter)
+        .limit(LIMIT)
+        .endpoint("b.auditlogs")
+        .max_bytes(PAGE_BYTES);
     let page = match params.one("token")? {
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,

@@ -12,6 +12,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::C;
 use crate::params::{Params, PathParams};
+use crate::routes::PAGE_BYTES;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_audit_trails))
@@ -35,7 +36,10 @@ async fn list_audit_trails(
 ) -> Result<Json<AuditTrails>, Fault> {
     const TOKEN: &str = "continuationToken";
     let organization = caller.own(&*app.store, path.organization("organizationGuid")?).await?;
-    let query = Query::new(organization.id).limit(AuditTrail::BATCH).endpoint("c.audit-trails");
+    let query = Query::new(organization.id)
+        .limit(AuditTrail::BATCH)
+        .endpoint("c.audit-trails")
+        .max_bytes(PAGE_BYTES);
     let page = match params.one(TOKEN)? {
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
         None => app.store.feed(&query, FeedStart::Beginning).await,

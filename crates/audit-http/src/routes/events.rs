@@ -2,7 +2,9 @@
 
 mod feed;
 mod query;
+mod retry;
 
+use audit_core::json;
 use audit_core::{AuditEvent, AuditStoreExt as _, ErrorKind, Log, NewEvent, Receipt, Role, Token};
 use axum::Json;
 use axum::extract::State;
@@ -71,14 +73,20 @@ async fn append(
     log: Log,
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Fault> {
-    let event = body.read::<NewEvent>()?;
-    let receipt = app.store.record(log, event).await.map_err(of_one)?;
+    let held = body.read::<NewEvent>(app).await?;
+    let stated = [json::from_slice(&held.text)?];
+    let receipts = retry::append(&*app.store, log, vec![held.value], &stated).await;
+    let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", caller.path(), receipt.id)) {
         headers.insert(header::LOCATION, location);
     }
     let status = if receipt.redelivered { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, headers, Json(receipt)))
+}
+
+fn no_receipt() -> Fault {
+    Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "the store returned no receipt")
 }
 
 /// An event that was given alone is not the first of a list.
@@ -94,8 +102,9 @@ async fn append_all(
     log: Log,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Receipts>), Fault> {
-    let events = body.read::<EventBatch>()?.events;
-    let receipts = app.store.append(log, events).await?;
+    let held = body.read::<EventBatch>(app).await?;
+    let stated: retry::StatedBatch = json::from_slice(&held.text)?;
+    let receipts = retry::append(&*app.store, log, held.value.events, &stated.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Receipts { receipts })))

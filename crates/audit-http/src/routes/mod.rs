@@ -10,6 +10,7 @@ mod organizations_and_activities;
 mod platform;
 mod super_admin_audit_logs;
 
+use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, Query};
 use axum::Router;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -19,6 +20,30 @@ use crate::App;
 use crate::fault::Style;
 use crate::guard::Guard;
 use crate::openapi::Description;
+
+/// About how many bytes the events of a page have as stored: a page that has as many ends, and its
+/// token leads on.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// A page that ends at its limit and nowhere else, as contracts with offsets have it: the records
+/// that `record` makes of its events, and how many match in all. The events themselves are held a
+/// few at a time.
+async fn whole_page<T>(
+    store: &dyn AuditStore,
+    query: Query,
+    limit: usize,
+    record: impl Fn(&AuditEvent) -> T,
+) -> audit_core::Result<(Vec<T>, u64)> {
+    let query = query.max_bytes(PAGE_BYTES).limit(limit);
+    let mut page = store.page(&query.clone().with_total()).await?;
+    let total = page.total.unwrap_or_default();
+    let mut records: Vec<T> = page.events.iter().map(&record).collect();
+    while let Some(token) = page.next.filter(|_| records.len() < limit) {
+        page = store.next_page(&query.clone().limit(limit - records.len()), &token).await?;
+        records.extend(page.events.iter().map(&record));
+    }
+    Ok((records, total))
+}
 
 /// The routes that ask for a credential, each group with the style of its contract.
 fn guarded() -> [(Style, OpenApiRouter<App>); 7] {

@@ -3,7 +3,7 @@
 use audit_contracts::organisation_audit_logs::{
     AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
 };
-use audit_core::{AuditStoreExt as _, Filter, NewOrganization, Query, Role, limits};
+use audit_core::{Filter, NewOrganization, Query, Role, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,6 +17,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::D;
 use crate::params::{Params, malformed};
+use crate::routes::whole_page;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -49,7 +50,7 @@ async fn create_organisation(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Data<Organization>>), Fault> {
     caller.require(Role::Admin)?;
-    let new = NewOrganization::from(body.read::<CreateOrganization>()?);
+    let new = NewOrganization::from(body.read::<CreateOrganization>(&app).await?.value);
     let new = NewOrganization { created_by: caller.email().map(str::to_owned), ..new };
     let created = app.store.create_organization(new, caller.attribution()).await?;
     Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
@@ -78,7 +79,7 @@ async fn update_organisation(
 ) -> Answer<Organization> {
     let organization = caller.current(&*app.store).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>()?;
+    let update = body.read::<UpdateOrganization>(&app).await?.value;
     let updated =
         app.store.update_organization(organization.id, update.into(), caller.attribution()).await?;
     Ok(Json(Data { data: updated.into() }))
@@ -150,14 +151,9 @@ async fn list_audit_logs(
     // As far as the entries of a log can be numbered.
     let last_page = i64::MAX.unsigned_abs() / limit as u64;
     let number = params.number("page", 1, last_page, 1)?;
-    let query = Query::new(organization.id)
-        .filter(filter)
-        .limit(limit)
-        .offset((number - 1) * limit as u64)
-        .with_total();
-    let page = app.store.page(&query).await;
-    let page = page.map_err(|error| Fault::renamed(error, &[("surface", "include")], ""))?;
-    let pagination =
-        Pagination { page: number, limit: limit as u64, total: page.total.unwrap_or_default() };
-    Ok(Json(AuditLogs { data: page.events.iter().map(AuditLog::from).collect(), pagination }))
+    let query = Query::new(organization.id).filter(filter).offset((number - 1) * limit as u64);
+    let (data, total) =
+        whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
+    let pagination = Pagination { page: number, limit: limit as u64, total };
+    Ok(Json(AuditLogs { data, pagination }))
 }

@@ -15,6 +15,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::A;
 use crate::params::{Params, PathParams, malformed};
+use crate::routes::PAGE_BYTES;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -69,7 +70,7 @@ async fn update_organization(
 ) -> Answer<Organization> {
     let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>()?;
+    let update = body.read::<UpdateOrganization>(&app).await?.value;
     let mut removed = update.private_endpoints.iter().flat_map(|changes| &changes.remove);
     if removed.any(|endpoint| endpoint.id.is_empty()) {
         return Err(malformed("privateEndpoints.remove.id", "the id of an endpoint"));
@@ -107,7 +108,11 @@ async fn list_activities(
         filter = filter.until(to);
     }
     let limit = params.limit(1_000, 100)?;
-    let query = Query::new(organization.id).filter(filter).limit(limit).endpoint("a.activities");
+    let query = Query::new(organization.id)
+        .filter(filter)
+        .limit(limit)
+        .endpoint("a.activities")
+        .max_bytes(PAGE_BYTES);
     let page = match params.one("cursor")? {
         Some(cursor) => app.store.next_page(&query, &Token::new(cursor)).await,
         None => app.store.page(&query).await,

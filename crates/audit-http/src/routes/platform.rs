@@ -118,7 +118,7 @@ async fn create_organization(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Organization>), Fault> {
     caller.require(Role::SuperAdmin)?;
-    let body = body.read::<CreateOrganization>()?;
+    let body = body.read::<CreateOrganization>(&app).await?.value;
     let new = NewOrganization {
         id: body.id,
         external_id: body.external_id,
@@ -161,7 +161,7 @@ async fn update_organization(
 ) -> Result<Json<Organization>, Fault> {
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
-    let body = body.read::<UpdateOrganization>()?;
+    let body = body.read::<UpdateOrganization>(&app).await?.value;
     let update = OrganizationUpdate {
         name: body.name,
         remove_endpoints: body.remove_endpoints,

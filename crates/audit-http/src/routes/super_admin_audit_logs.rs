@@ -1,7 +1,7 @@
 //! Contract E: what super-admins did, from the platform's log.
 
 use audit_contracts::super_admin_audit_logs::{AuditLog, AuditLogs, Meta, Pagination};
-use audit_core::{AuditStoreExt as _, Filter, Query, limits};
+use audit_core::{Filter, Query, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,6 +13,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::E;
 use crate::params::{Params, malformed};
+use crate::routes::whole_page;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_super_admin_audit_logs))
@@ -59,13 +60,9 @@ async fn list_super_admin_audit_logs(
     if let Some(id) = params.organization("organization_id")? {
         filter = filter.organization_id(id.to_string());
     }
-    let query = Query::new(log).filter(filter).limit(limit).offset(offset).with_total();
-    let page = app.store.page(&query).await?;
-    let pagination =
-        Pagination { limit: limit as u64, offset, total_count: page.total.unwrap_or_default() };
-    Ok(Json(AuditLogs {
-        meta: Meta { pagination },
-        errors: Vec::new(),
-        result: Some(page.events.iter().map(AuditLog::from).collect()),
-    }))
+    let query = Query::new(log).filter(filter).offset(offset);
+    let (result, total_count) =
+        whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
+    let pagination = Pagination { limit: limit as u64, offset, total_count };
+    Ok(Json(AuditLogs { meta: Meta { pagination }, errors: Vec::new(), result: Some(result) }))
 }

@@ -144,6 +144,7 @@ impl Faulty {
             bound: None,
             offset: 0,
             limit: 1_000_000,
+            bytes: usize::MAX,
             total: Total::Skip,
         };
         Ok(self.inner.scan(scan).await?.events)

@@ -1,15 +1,14 @@
 //! The events of one log as they come: asked for again and again, or streamed.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{
-    AuditEvent, AuditStore, AuditStoreExt as _, FeedPage, FeedStart, Log, Query, Sequence, Token,
+    AuditEvent, AuditStoreExt as _, ErrorKind, FeedPage, FeedStart, Log, Query, Sequence, Token,
 };
 use axum::Json;
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
 use axum::response::{IntoResponse as _, Response, Sse};
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
@@ -24,6 +23,7 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::Native;
 use crate::params::{Params, PathParams, malformed};
+use crate::routes::PAGE_BYTES;
 use crate::serve::Stopping;
 
 /// The longest that a feed can be made to wait, in seconds.
@@ -96,18 +96,20 @@ async fn feed(
     stopping: Option<Stopping>,
 ) -> Result<Json<EventFeed>, Fault> {
     let filter = filter(&mut params)?;
-    let query =
-        Query::new(log).filter(filter).limit(params.limit(1_000, 100)?).endpoint("events.follow");
+    let query = Query::new(log)
+        .filter(filter)
+        .limit(params.limit(1_000, 100)?)
+        .endpoint("events.follow")
+        .max_bytes(PAGE_BYTES);
     let begin = begin(&mut params, headers)?;
     let token = params.one("token")?;
     let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
     params.finish()?;
     let until = Instant::now() + wait.min(app.options.request_timeout);
-    let page = match token {
-        Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
-        None => app.store.feed(&query, begin).await,
+    let mut page = match token {
+        Some(token) => app.store.next_feed(&query, &Token::new(token)).await.map_err(of_token)?,
+        None => app.store.feed(&query, begin).await.map_err(of_start)?,
     };
-    let mut page = page.map_err(of_token)?;
     let mut stopped = std::pin::pin!(stopped(stopping));
     while page.events.is_empty() {
         let token = page.token.clone();
@@ -128,6 +130,7 @@ type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallib
 
 async fn stream(
     app: &App,
+    caller: Caller,
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
@@ -136,10 +139,11 @@ async fn stream(
     let filter = filter(&mut params)?;
     let start = begin(&mut params, headers)?;
     params.finish()?;
-    let query = Query::new(log).filter(filter).endpoint("events.follow");
+    let query = Query::new(log).filter(filter).endpoint("events.follow").max_bytes(PAGE_BYTES);
     // What is wrong with the request is said before the stream begins.
-    let first = app.store.feed(&query, start).await?;
-    let pages = pages(Arc::clone(&app.store), query, first);
+    let first = app.store.feed(&query, start).await.map_err(of_start)?;
+    let still = Still { app: app.clone(), caller, headers: headers.clone() };
+    let pages = pages(still, query, first);
     let duration = app.options.stream_duration;
     let end = async move {
         tokio::select! {
@@ -152,23 +156,40 @@ async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// The pages of a feed, from the first on. It ends when the store fails: the client connects
-/// again, and is told why.
-fn pages(
-    store: Arc<dyn AuditStore>,
-    query: Query,
-    first: FeedPage,
-) -> impl Stream<Item = Vec<AuditEvent>> {
-    stream::unfold((store, query, Some(first), None), |(store, query, first, at)| async move {
+/// The caller of a stream, who may have lost the right to it meanwhile.
+struct Still {
+    app: App,
+    caller: Caller,
+    headers: HeaderMap,
+}
+
+/// The pages of a feed, from the first on. It ends when the store fails, or when the caller may no
+/// longer read the log: the client connects again, and is told why.
+fn pages(still: Still, query: Query, first: FeedPage) -> impl Stream<Item = Vec<AuditEvent>> {
+    stream::unfold((still, query, Some(first), None), |(still, query, first, at)| async move {
+        let store = &still.app.store;
         let page = match (first, at) {
             (Some(first), _) => first,
             (None, Some((token, true))) => failed(store.wait_feed(&query, &token).await)?,
             (None, Some((token, false))) => failed(store.next_feed(&query, &token).await)?,
             (None, None) => return None,
         };
+        if !still.caller.may_still_read(&still.app, &still.headers, query.log()).await {
+            return None;
+        }
         let at = Some((page.token, page.caught_up));
-        Some((page.events, (store, query, None, at)))
+        Some((page.events, (still, query, None, at)))
     })
+}
+
+/// A place beyond the log, where no token is at fault.
+fn of_start(error: audit_core::Error) -> Fault {
+    match error.kind() {
+        ErrorKind::Behind => {
+            Fault::new(StatusCode::CONFLICT, "the log has fewer events than the place to begin at")
+        }
+        _ => error.into(),
+    }
 }
 
 fn failed(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
@@ -189,11 +210,15 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|media| media.split(';').next().is_some_and(|m| m.trim() == "text/event-stream"))
+        .any(|media| {
+            let media = media.split(';').next().unwrap_or_default().trim();
+            media.eq_ignore_ascii_case("text/event-stream")
+        })
 }
 
 async fn follow(
     app: &App,
+    caller: Caller,
     log: Log,
     params: Params,
     headers: &HeaderMap,
@@ -201,7 +226,7 @@ async fn follow(
 ) -> Result<Response, Fault> {
     let stopping = stopping.map(|Extension(stopping)| stopping);
     if wants_stream(headers) {
-        return Ok(stream(app, log, params, headers, stopping).await?.into_response());
+        return Ok(stream(app, caller, log, params, headers, stopping).await?.into_response());
     }
     Ok(feed(app, log, params, headers, stopping).await?.into_response())
 }
@@ -237,7 +262,7 @@ pub(super) async fn follow_events(
     params: Params,
 ) -> Result<Response, Fault> {
     let log = caller.log(&*app.store, path.organization(ORGANIZATION)?).await?;
-    follow(&app, log, params, &headers, stopping).await
+    follow(&app, caller, log, params, &headers, stopping).await
 }
 
 /// The platform's events that match, by sequence, from a place on; as those of an organization.
@@ -263,5 +288,5 @@ pub(super) async fn follow_platform_events(
     params: Params,
 ) -> Result<Response, Fault> {
     let log = caller.platform()?;
-    follow(&app, log, params, &headers, stopping).await
+    follow(&app, caller, log, params, &headers, stopping).await
 }

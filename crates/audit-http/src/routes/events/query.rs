@@ -6,6 +6,7 @@ use utoipa::IntoParams;
 
 use crate::fault::Fault;
 use crate::params::{Params, malformed};
+use crate::routes::PAGE_BYTES;
 
 /// The conditions, each of which may be repeated. Read by [`filter`].
 #[derive(IntoParams)]
@@ -124,7 +125,8 @@ pub(super) fn list_query(log: Log, mut params: Params) -> Result<(Query, Option<
         .filter(filter(&mut params)?)
         .order(order)
         .limit(params.limit(1_000, 100)?)
-        .endpoint("events");
+        .endpoint("events")
+        .max_bytes(PAGE_BYTES);
     if params.flag("total")? {
         query = query.with_total();
     }
