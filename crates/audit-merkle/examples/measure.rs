@@ -1,0 +1,195 @@
+//! What hashing, auditing and proving cost: `cargo run --release -p audit-merkle --example measure`.
+//!
+//! Events of 700 bytes; each figure beside plain SHA-256 of the same bytes in the same run.
+
+use std::collections::HashMap;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use audit_core::{Actor, Log, NewEvent, PreparedEvent, Result, Sequence, StoredEvent, Timestamp};
+use audit_merkle::{
+    Audit, Frontier, LeafHash, NodeHash, TreeSize, consistency_proof, inclusion_proof,
+};
+use sha2::{Digest, Sha256};
+
+const EVENTS: u64 = 1_000_000;
+const PROOFS: u64 = 20_000;
+
+fn main() -> Result<()> {
+    hashing()?;
+    events()?;
+    proving()
+}
+
+fn sequence(number: u64) -> Result<Sequence> {
+    Sequence::new(number)
+}
+
+/// A record of 700 bytes.
+fn record(index: u64) -> Vec<u8> {
+    let mut record = vec![b'r'; 700];
+    record[..8].copy_from_slice(&index.to_be_bytes());
+    record
+}
+
+type Map = HashMap<(u8, u64), NodeHash>;
+
+/// All nodes of a log, and its edge.
+fn tree(records: &[Vec<u8>]) -> Result<(Frontier, Map)> {
+    let mut frontier = Frontier::new();
+    let mut nodes = HashMap::new();
+    for (index, record) in (0..).zip(records) {
+        let leaf = LeafHash::of(record);
+        nodes.insert((0, index), leaf.into());
+        for node in frontier.append(leaf)? {
+            nodes.insert((node.level, node.index), node.hash);
+        }
+    }
+    Ok((frontier, nodes))
+}
+
+fn hashing() -> Result<()> {
+    let records: Vec<_> = (0..EVENTS).map(record).collect();
+    let plain = best(|| {
+        for record in &records {
+            black_box(Sha256::digest(record));
+        }
+        Ok(())
+    })?;
+    report("plain SHA-256 of the records", plain, plain);
+
+    let append = best(|| {
+        let mut frontier = Frontier::new();
+        for record in &records {
+            black_box(frontier.append(LeafHash::of(record))?);
+        }
+        Ok(())
+    })?;
+    report("append to the edge, nodes and all", append, plain);
+
+    let (frontier, nodes) = tree(&records)?;
+    let head = frontier.head();
+    let audit = best(|| {
+        let mut audit = Audit::new([head])?;
+        for (number, record) in (1..).zip(&records) {
+            audit.record(sequence(number)?, record)?;
+        }
+        assert!(audit.finish().is_intact());
+        Ok(())
+    })?;
+    report("audit of the records", audit, plain);
+    let audit = best(|| {
+        let mut audit = Audit::new([head])?.with_nodes(&nodes);
+        for (number, record) in (1..).zip(&records) {
+            audit.record(sequence(number)?, record)?;
+        }
+        assert!(audit.finish().is_intact());
+        Ok(())
+    })?;
+    report("audit of the records and all nodes in a map", audit, plain);
+    Ok(())
+}
+
+/// Events of 700 bytes in both parts together.
+fn events() -> Result<()> {
+    let content = || {
+        NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
+            .target("invoice", "inv_9")
+            .category("x".repeat(200))
+            .message("y".repeat(90))
+    };
+    let event = |number: u64| -> Result<StoredEvent> {
+        let event = PreparedEvent::new(content())?;
+        Ok(event.seal(Log::Platform, sequence(number)?, Timestamp::now()))
+    };
+    let events: Vec<_> = (1..=EVENTS / 4).map(event).collect::<Result<_>>()?;
+    let size = |event: &StoredEvent| {
+        let personal = event.personal.as_ref().map_or(0, |part| part.salt.len() + part.bytes.len());
+        event.record.len() + personal
+    };
+    println!("\nevents of {} bytes, both parts", size(&events[0]));
+    let plain = 4 * best(|| {
+        for event in &events {
+            black_box(Sha256::digest(&event.record));
+            let part = event.personal.as_ref();
+            black_box(part.map(|part| Sha256::new().chain_update(&part.bytes).finalize()));
+        }
+        Ok(())
+    })?;
+    report("plain SHA-256 of both parts", plain, plain);
+    let audit = 4 * best(|| {
+        let mut audit = Audit::new([])?;
+        for (number, event) in (1..).zip(&events) {
+            audit.event(sequence(number)?, event)?;
+        }
+        assert!(audit.finish().is_intact());
+        Ok(())
+    })?;
+    report("audit of both parts", audit, plain);
+    Ok(())
+}
+
+fn proving() -> Result<()> {
+    let records: Vec<_> = (0..EVENTS).map(record).collect();
+    let (frontier, nodes) = tree(&records)?;
+    let head = frontier.head();
+    println!("\nproofs of a log of {EVENTS} events, its nodes in a map");
+    let size = TreeSize::new(EVENTS)?;
+    let numbers = || (0..PROOFS).map(|n| n * 48_271 % EVENTS + 1);
+    let mut proofs = Vec::new();
+    let make = best(|| {
+        proofs.clear();
+        for number in numbers() {
+            proofs.push(inclusion_proof(&nodes, sequence(number)?, size)?);
+        }
+        Ok(())
+    })?;
+    each("make a proof of inclusion", make);
+    let leaves: Vec<_> =
+        proofs.iter().map(|proof| LeafHash::of(&record(proof.sequence().get() - 1))).collect();
+    let verify = best(|| {
+        proofs.iter().zip(&leaves).try_for_each(|(proof, leaf)| proof.verify(*leaf, &head))
+    })?;
+    each("verify it", verify);
+    let mut proofs = Vec::new();
+    let make = best(|| {
+        proofs.clear();
+        for number in numbers() {
+            proofs.push(consistency_proof(&nodes, TreeSize::new(number)?, size)?);
+        }
+        Ok(())
+    })?;
+    each("make a proof of consistency", make);
+    let heads = proofs
+        .iter()
+        .map(|proof| Ok(Frontier::of(&nodes, proof.from())?.head()))
+        .collect::<Result<Vec<_>>>()?;
+    let verify =
+        best(|| proofs.iter().zip(&heads).try_for_each(|(proof, old)| proof.verify(old, &head)))?;
+    each("verify it", verify);
+    Ok(())
+}
+
+/// The shortest of some runs.
+fn best(mut run: impl FnMut() -> Result<()>) -> Result<Duration> {
+    let mut shortest = Duration::MAX;
+    for _ in 0..5 {
+        let start = Instant::now();
+        run()?;
+        shortest = shortest.min(start.elapsed());
+    }
+    Ok(shortest)
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn report(what: &str, time: Duration, plain: Duration) {
+    let rate = EVENTS as f64 / time.as_secs_f64();
+    let ratio = time.as_secs_f64() / plain.as_secs_f64();
+    println!("{what:<48} {rate:>12.0} a second  {ratio:.2} times as long");
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn each(what: &str, time: Duration) {
+    let micros = time.as_secs_f64() * 1e6 / PROOFS as f64;
+    println!("{what:<48} {micros:>12.2} µs");
+}

@@ -1,0 +1,180 @@
+//! The checkpoint: what a log states about itself. C2SP tlog-checkpoint.
+
+use std::fmt;
+use std::str::FromStr;
+
+use audit_core::limits::ID;
+use audit_core::{Error, Result, Violation};
+use signed_note::{Note, Signature};
+
+use crate::{TreeHead, TreeSize};
+
+/// The state of a log as its owner states it: which log, how many events, which root.
+///
+/// ```text
+/// audit.example.com/7eb6c145-b6d2-4d67-8e20-6f87ca942b7f
+/// 20852163
+/// CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+/// ```
+///
+/// The origin names the log for ever: no two logs may have the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    origin: String,
+    head: TreeHead,
+    /// Lines that the format allows and this crate does not write, each with its end.
+    extension: String,
+}
+
+/// A checkpoint with signatures: of the log, and of witnesses. C2SP signed-note.
+///
+/// As read it is worth nothing: a [`CheckpointVerifier`](crate::CheckpointVerifier) gives the
+/// checkpoint. Lines by unknown keys stay where they are, so that it is printed as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedCheckpoint {
+    checkpoint: Checkpoint,
+    signatures: Vec<Signature>,
+}
+
+/// The most bytes of a signed checkpoint.
+pub(crate) const CHECKPOINT_BYTES: usize = 1_000_000;
+/// The most signatures of a checkpoint.
+const SIGNATURES: usize = 100;
+
+impl Checkpoint {
+    /// The checkpoint of the log that `origin` names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if `origin` is empty, longer than
+    /// [`ID`], or has control characters.
+    pub fn new(origin: impl Into<String>, head: TreeHead) -> Result<Self> {
+        let origin = origin.into();
+        if origin.is_empty() {
+            return Err(Error::invalid("origin", Violation::Empty));
+        }
+        if origin.len() > ID {
+            let violation = Violation::TooLong { limit: ID, actual: origin.len() };
+            return Err(Error::invalid("origin", violation));
+        }
+        if origin.chars().any(char::is_control) {
+            return Err(Error::malformed("origin", "a text without control characters"));
+        }
+        Ok(Self { origin, head, extension: String::new() })
+    }
+
+    /// The name of the log.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The size and the root.
+    pub fn head(&self) -> &TreeHead {
+        &self.head
+    }
+
+    /// The number of events.
+    pub fn size(&self) -> TreeSize {
+        self.head.size
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, head: TreeHead { size, root }, extension } = self;
+        write!(f, "{origin}\n{size}\n{root}\n{extension}")
+    }
+}
+
+impl FromStr for Checkpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let malformed = || Error::malformed("checkpoint", "of the form of C2SP tlog-checkpoint");
+        if text.len() > CHECKPOINT_BYTES {
+            return Err(malformed()); // the rest would not be read
+        }
+        let parsed =
+            tlog_tiles::Checkpoint::from_bytes(text.as_bytes()).map_err(|_| malformed())?;
+        let size = TreeSize::new(parsed.size())?;
+        let head = TreeHead { size, root: (*parsed.hash()).into() };
+        let extension = parsed.extension().to_owned();
+        Ok(Self { extension, ..Self::new(parsed.origin(), head)? })
+    }
+}
+
+impl SignedCheckpoint {
+    pub(crate) fn new(checkpoint: Checkpoint, signatures: Vec<Signature>) -> Self {
+        Self { checkpoint, signatures }
+    }
+
+    /// The checkpoint, whoever may have written it: to find what to verify it with.
+    pub fn unverified(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// Puts signature lines behind those that are there, such as a [`Witness`](crate::Witness)
+    /// returns. A line that is there already is not put twice.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) for what is no signature line, and for
+    /// more than 100. Nothing is put then.
+    pub fn add_signatures(&mut self, lines: &str) -> Result<()> {
+        let mut signatures = self.signatures.clone();
+        for line in lines.lines() {
+            let signature = Signature::from_bytes(line.as_bytes()).map_err(|source| {
+                Error::malformed("signatures", "signature lines of C2SP signed-note")
+                    .with_source(source)
+            })?;
+            if !signatures.contains(&signature) {
+                signatures.push(signature);
+            }
+        }
+        if signatures.len() > SIGNATURES {
+            let violation = Violation::TooMany { limit: SIGNATURES, actual: signatures.len() };
+            return Err(Error::invalid("signatures", violation));
+        }
+        // Read again, so that what is printed can be read.
+        *self = Self::new(self.checkpoint.clone(), signatures).to_string().parse()?;
+        Ok(())
+    }
+
+    /// The first signature by the key of this name and id.
+    pub(crate) fn signature(&self, name: &str, id: u32) -> Option<&[u8]> {
+        let mut signatures = self.signatures.iter();
+        signatures.find(|s| (s.name(), s.id()) == (name, id)).map(Signature::signature)
+    }
+
+    /// As `signed_note` sees it.
+    pub(crate) fn note(&self) -> Result<Note> {
+        Note::new(self.checkpoint.to_string().as_bytes(), &self.signatures).map_err(malformed_note)
+    }
+}
+
+fn malformed_note(source: signed_note::NoteError) -> Error {
+    Error::malformed("checkpoint", "of the form of C2SP signed-note").with_source(source)
+}
+
+impl fmt::Display for SignedCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.checkpoint)?;
+        let mut lines = self.signatures.iter().map(Signature::to_bytes);
+        lines.try_for_each(|line| f.write_str(&String::from_utf8_lossy(&line)))
+    }
+}
+
+impl FromStr for SignedCheckpoint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let note = Note::from_bytes(text.as_bytes()).map_err(malformed_note)?;
+        let checkpoint = String::from_utf8_lossy(note.text()).parse()?;
+        // `signed_note` parses the signatures, and does not give them.
+        let mut signed = Self::new(checkpoint, Vec::new());
+        let lines = text.rsplit_once("\n\n").map_or("", |(_, lines)| lines);
+        for line in lines.lines() {
+            let signature = Signature::from_bytes(line.as_bytes()).map_err(malformed_note)?;
+            signed.signatures.push(signature);
+        }
+        Ok(signed)
+    }
+}

@@ -1,0 +1,148 @@
+//! Hashes: of a record, of two nodes, of a whole log. RFC 6962, section 2.1.
+
+use std::fmt;
+use std::str::FromStr;
+
+use audit_core::{Error, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+macro_rules! hash {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        ///
+        /// As text it is base64 with padding, as in C2SP.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(into = "String", try_from = "String")]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// The hash of these bytes.
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&STANDARD.encode(self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+
+            fn from_str(text: &str) -> Result<Self> {
+                let mut bytes = [0; 32];
+                match STANDARD.decode_slice(text, &mut bytes) {
+                    Ok(32) => Ok(Self(bytes)),
+                    _ => Err(Error::malformed("hash", "base64 of 32 bytes")),
+                }
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(hash: $name) -> Self {
+                hash.to_string()
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+
+            fn try_from(text: String) -> Result<Self> {
+                text.parse()
+            }
+        }
+
+        impl From<tlog_tiles::Hash> for $name {
+            fn from(hash: tlog_tiles::Hash) -> Self {
+                Self(hash.0)
+            }
+        }
+
+        impl From<$name> for tlog_tiles::Hash {
+            fn from(hash: $name) -> Self {
+                Self(hash.0)
+            }
+        }
+    };
+}
+
+hash! {
+    /// The hash of one record: `SHA-256(0x00 ‖ record)`.
+    LeafHash
+}
+
+hash! {
+    /// The hash of a complete subtree: a leaf's, or `SHA-256(0x01 ‖ left ‖ right)`.
+    NodeHash
+}
+
+hash! {
+    /// The hash of a whole log of some size.
+    RootHash
+}
+
+impl LeafHash {
+    /// The hash of a record, of the exact bytes that are stored
+    /// ([`StoredEvent::record`](audit_core::StoredEvent::record)).
+    pub fn of(record: &[u8]) -> Self {
+        tlog_tiles::record_hash(record).into()
+    }
+}
+
+impl NodeHash {
+    /// The hash of the node above `left` and `right`.
+    pub fn of(left: Self, right: Self) -> Self {
+        tlog_tiles::node_hash(left.into(), right.into()).into()
+    }
+}
+
+impl RootHash {
+    /// The root of an empty log: SHA-256 of nothing.
+    pub const EMPTY: Self = Self(tlog_tiles::EMPTY_HASH.0);
+}
+
+impl From<LeafHash> for NodeHash {
+    fn from(leaf: LeafHash) -> Self {
+        Self(leaf.0)
+    }
+}
+
+impl From<NodeHash> for RootHash {
+    fn from(node: NodeHash) -> Self {
+        Self(node.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_canonical_base64() {
+        let hash = LeafHash::of(b"record");
+        let text = hash.to_string();
+        assert_eq!(text.parse::<LeafHash>().unwrap(), hash);
+        assert_eq!(serde_json::to_string(&hash).unwrap(), format!("\"{text}\""));
+        // Without padding, with bits that say nothing, too long, too short.
+        let last = text.len() - 2;
+        let same_bytes = format!("{}{}=", &text[..last], char::from(text.as_bytes()[last] + 1));
+        for bad in [text.trim_end_matches('='), &same_bytes, &text.repeat(2), "", "AAAA"] {
+            assert!(bad.parse::<LeafHash>().is_err(), "{bad}");
+        }
+    }
+}

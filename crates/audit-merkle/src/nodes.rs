@@ -1,0 +1,292 @@
+//! The nodes of a tree, and the proofs that are made of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use audit_core::{Error, ErrorKind, Result, Sequence, Violation};
+use tlog_tiles::HashReader;
+
+use crate::{
+    ConsistencyProof, Frontier, InclusionProof, LeafHash, Node, NodeHash, RootHash, TreeHead,
+    TreeSize,
+};
+
+/// The complete subtrees of a log, as a store keeps them.
+///
+/// A node is named by its level above the leaves and by its number within the level, from zero:
+/// node `(level, index)` holds the events `index × 2^level + 1` to `(index + 1) × 2^level`. Level 0
+/// is the leaf hashes, which a store that keeps the records need not keep, too.
+///
+/// A map of nodes is one, so that a store that is not at hand can read what [`inclusion_nodes`],
+/// [`consistency_nodes`] or [`root_nodes`] name in one query. A list of leaf hashes is one, too,
+/// that knows level 0 alone.
+pub trait Nodes {
+    /// The hash of a node.
+    ///
+    /// # Behavior
+    /// - MUST return the hash that [`Frontier::append`] gave for the node, for level 0 the
+    ///   [`LeafHash`] of the record.
+    /// - MUST return `None` for a node that is not kept, or not any more.
+    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>>;
+}
+
+impl<S: BuildHasher> Nodes for HashMap<(u8, u64), NodeHash, S> {
+    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
+        Ok(self.get(&(level, index)).copied())
+    }
+}
+
+impl Nodes for Vec<LeafHash> {
+    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
+        let index = usize::try_from(index).ok().filter(|_| level == 0);
+        Ok(index.and_then(|index| self.get(index)).map(|leaf| (*leaf).into()))
+    }
+}
+
+/// Makes the proof that event `sequence` is in the tree of the first `size` events.
+///
+/// Reads the sibling of each node on the way up, and instead of a sibling that is not complete the
+/// nodes of the right edge below it: at most `2 × log2(size)` reads, none twice.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] if `sequence` is zero or greater than `size`, [`ErrorKind::NotFound`] for
+/// a node that is not kept, and those of `nodes`.
+pub fn inclusion_proof(
+    nodes: &(impl Nodes + ?Sized),
+    sequence: Sequence,
+    size: TreeSize,
+) -> Result<InclusionProof> {
+    let index = leaf_index(sequence, size)?;
+    let path = prove(nodes, |reader| tlog_tiles::prove_record(size.get(), index, reader))?;
+    Ok(InclusionProof::new(sequence, size, path.into_iter().map(NodeHash::from).collect()))
+}
+
+/// Makes the proof that the tree of the first `from` events is the beginning of that of the first
+/// `to`.
+///
+/// Reads the nodes of the right edges of both trees, and the siblings between them: at most
+/// `2 × log2(to) + 1` reads, none twice; none at all if `from` is zero or `to`.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] if `from` is greater than `to`, [`ErrorKind::NotFound`] for a node that is
+/// not kept, and those of `nodes`.
+pub fn consistency_proof(
+    nodes: &(impl Nodes + ?Sized),
+    from: TreeSize,
+    to: TreeSize,
+) -> Result<ConsistencyProof> {
+    if from > to {
+        return Err(out_of_range("from", 0, to));
+    }
+    if from == TreeSize::ZERO {
+        return Ok(ConsistencyProof::new(from, to, Vec::new()));
+    }
+    let path = prove(nodes, |reader| tlog_tiles::prove_tree(to.get(), from.get(), reader))?;
+    Ok(ConsistencyProof::new(from, to, path.into_iter().map(NodeHash::from).collect()))
+}
+
+/// The root of the tree of the first `size` events.
+///
+/// Reads the nodes of its right edge, one for each bit of `size` that is one.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] for a node that is not kept, and those of `nodes`.
+pub fn root(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<RootHash> {
+    Ok(Frontier::of(nodes, size)?.root())
+}
+
+/// The nodes, by level and index, that [`inclusion_proof`] reads, in its order.
+pub fn inclusion_nodes(sequence: Sequence, size: TreeSize) -> Result<Vec<(u8, u64)>> {
+    named(|nodes| inclusion_proof(nodes, sequence, size).map(drop))
+}
+
+/// The nodes, by level and index, that [`consistency_proof`] reads, in its order.
+pub fn consistency_nodes(from: TreeSize, to: TreeSize) -> Result<Vec<(u8, u64)>> {
+    named(|nodes| consistency_proof(nodes, from, to).map(drop))
+}
+
+/// The nodes, by level and index, that [`root`] and [`Frontier::of`] read, in their order.
+pub fn root_nodes(size: TreeSize) -> Vec<(u8, u64)> {
+    edge(size.get()).collect()
+}
+
+/// Whether a node is still needed when retention has removed the first `pruned` events.
+///
+/// A store that drops all other nodes can go on proving that each event that is left is in each
+/// tree that holds it, and that any two trees of at least `pruned` events are consistent.
+pub fn is_needed(level: u8, index: u64, pruned: TreeSize) -> bool {
+    if level > 62 {
+        return false; // no tree has such a node
+    }
+    let reaches_further = (u128::from(index) + 1) << level > u128::from(pruned.get());
+    let above = pruned.get() >> level;
+    reaches_further || (above & 1 == 1 && index == above - 1)
+}
+
+/// The largest complete subtrees of a tree of `size` events, from the left.
+pub(crate) fn edge(size: u64) -> impl DoubleEndedIterator<Item = (u8, u64)> {
+    (0..64_u8)
+        .rev()
+        .filter(move |level| size >> level & 1 == 1)
+        .map(move |level| (level, (size >> level) - 1))
+}
+
+/// A node that has to be there.
+pub(crate) fn read(nodes: &(impl Nodes + ?Sized), level: u8, index: u64) -> Result<NodeHash> {
+    nodes.node(level, index)?.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound)
+            .with_context("proving")
+            .with_field(format!("nodes[{level}][{index}]"))
+    })
+}
+
+/// The index of the leaf of event `sequence` in the tree of the first `size` events.
+pub(crate) fn leaf_index(sequence: Sequence, size: TreeSize) -> Result<u64> {
+    match sequence.get().checked_sub(1) {
+        Some(index) if index < size.get() => Ok(index),
+        _ => Err(out_of_range("sequence", 1, size)),
+    }
+}
+
+pub(crate) fn out_of_range(field: &'static str, min: i64, max: TreeSize) -> Error {
+    Error::invalid(field, Violation::OutOfRange { min, max: max.get().cast_signed() })
+}
+
+/// The nodes of a tree as they are kept, and where one is not, as those below it make it: of a list
+/// of leaf hashes, all. What is missing still is taken from `computed`, the edge of the tree.
+pub(crate) struct Whole<'a> {
+    kept: &'a dyn Nodes,
+    computed: &'a Frontier,
+    /// Every 2^10 leaves are not read again.
+    made: RefCell<HashMap<(u8, u64), Option<NodeHash>>>,
+}
+
+impl<'a> Whole<'a> {
+    pub(crate) fn new(kept: &'a dyn Nodes, computed: &'a Frontier) -> Self {
+        Self { kept, computed, made: RefCell::default() }
+    }
+
+    fn kept_or_made(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
+        let place = (level, index);
+        if let Some(made) = self.made.borrow().get(&place) {
+            return Ok(*made);
+        }
+        let mut hash = self.kept.node(level, index)?;
+        if let (None, Some(below)) = (hash, level.checked_sub(1)) {
+            hash = match self.kept_or_made(below, index << 1)? {
+                Some(left) => {
+                    self.kept_or_made(below, index << 1 | 1)?.map(|right| NodeHash::of(left, right))
+                }
+                None => None,
+            };
+            if level >= 10 {
+                self.made.borrow_mut().insert(place, hash);
+            }
+        }
+        Ok(hash)
+    }
+
+    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
+        let computed = || self.computed.nodes().find(|n| (n.level, n.index) == (level, index));
+        let hash = self.kept_or_made(level, index)?;
+        Ok(hash.or_else(|| computed().map(|node| node.hash)))
+    }
+
+    /// Whether `node` is in the tree of `head`, as far as the others show.
+    pub(crate) fn holds(&self, node: Node, head: &TreeHead) -> Result<bool> {
+        let Node { mut level, mut index, mut hash } = node;
+        let size = head.size.get();
+        // Up, as long as the sibling is complete, too: then it is on the edge.
+        while size >> level > index | 1 {
+            let Some(sibling) = self.node(level, index ^ 1)? else { return Ok(false) };
+            let (left, right) = if index & 1 == 0 { (hash, sibling) } else { (sibling, hash) };
+            (level, index, hash) = (level + 1, index >> 1, NodeHash::of(left, right));
+        }
+        let mut hashes = Vec::new();
+        for (at, number) in edge(size) {
+            let is_it = (at, number) == (level, index);
+            let tree = if is_it { Some(hash) } else { self.node(at, number)? };
+            let Some(tree) = tree else { return Ok(false) };
+            hashes.push(tree);
+        }
+        let on_edge = edge(size).any(|place| place == (level, index));
+        Ok(on_edge && Frontier::from_parts(head.size, hashes).root() == head.root)
+    }
+}
+
+/// Asks `nodes` in the way of `tlog_tiles`, and keeps what went wrong.
+struct Reader<'a, N: ?Sized> {
+    nodes: &'a N,
+    failure: RefCell<Option<Error>>,
+}
+
+impl<N: Nodes + ?Sized> HashReader for Reader<'_, N> {
+    fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
+        let hash = |position: &u64| {
+            let (level, index) = tlog_tiles::split_stored_hash_index(*position);
+            read(self.nodes, level, index).map(tlog_tiles::Hash::from)
+        };
+        indexes.iter().map(hash).collect::<Result<_>>().map_err(|error| {
+            self.failure.replace(Some(error));
+            tlog_tiles::Error::IndexesNotInTree
+        })
+    }
+}
+
+/// Runs `prove` on `nodes`. Its sizes are checked before: `tlog_tiles` panics on what no tree has.
+fn prove<N: Nodes + ?Sized, T>(
+    nodes: &N,
+    prove: impl FnOnce(&Reader<'_, N>) -> Result<T, tlog_tiles::Error>,
+) -> Result<T> {
+    let reader = Reader { nodes, failure: RefCell::new(None) };
+    prove(&reader).map_err(|source| {
+        let kept = reader.failure.take();
+        kept.unwrap_or_else(|| Error::malformed("size", "that of a tree").with_source(source))
+    })
+}
+
+/// Notes which nodes are asked for.
+#[derive(Default)]
+struct Names(RefCell<Vec<(u8, u64)>>);
+
+impl Nodes for Names {
+    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
+        self.0.borrow_mut().push((level, index));
+        Ok(Some(NodeHash::from_bytes([0; 32])))
+    }
+}
+
+fn named(ask: impl FnOnce(&Names) -> Result<()>) -> Result<Vec<(u8, u64)>> {
+    let names = Names::default();
+    ask(&names)?;
+    Ok(names.0.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_in_its_own_tree_alone() {
+        let leaf = |number: u8| LeafHash::of(&[number]);
+        let (mut frontier, mut nodes, mut all) = (Frontier::new(), HashMap::new(), Vec::new());
+        for number in 0..21 {
+            let first = Node { level: 0, index: number.into(), hash: leaf(number).into() };
+            let completed = frontier.append(leaf(number)).unwrap();
+            all.extend([first].into_iter().chain(completed));
+        }
+        nodes.extend(all.iter().map(|node| ((node.level, node.index), node.hash)));
+        let head = frontier.head();
+        let leaves: Vec<_> = (0..21).map(leaf).collect();
+        for kept in [&nodes as &dyn Nodes, &leaves] {
+            let whole = Whole::new(kept, &frontier);
+            for node in &all {
+                let holds = |node| whole.holds(node, &head).unwrap();
+                assert!(holds(*node));
+                assert!(!holds(Node { hash: leaf(99).into(), ..*node }));
+                assert!(!holds(Node { index: node.index + 21, ..*node }));
+            }
+        }
+    }
+}
