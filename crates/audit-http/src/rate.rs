@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -136,9 +135,8 @@ impl Rates {
             }
             Err(refusal) => {
                 let wait = refusal.wait_time_from(DefaultClock::default().now());
-                let wait = wait.max(Duration::from_millis(1)).as_secs_f64().ceil();
-                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // below a day
-                let seconds = wait as u64;
+                // Rounded up, so that the next request is not too early again.
+                let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
                 Err(Fault::too_many(Allowance { remaining: 0, reset: seconds }, seconds))
             }
         }

@@ -10,25 +10,24 @@ use crate::routes::PAGE_BYTES;
 
 /// The conditions, each of which may be repeated. Read by [`filter`].
 #[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-#[allow(non_snake_case)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(super) struct FilterParams {
     /// The action, exact, or `prefix.*` for every action below a prefix.
     action: Option<Vec<String>>,
     /// The category.
     category: Option<Vec<String>>,
     /// The actor's kind.
-    actorKind: Option<Vec<String>>,
+    actor_kind: Option<Vec<String>>,
     /// The actor's id.
-    actorId: Option<Vec<String>>,
+    actor_id: Option<Vec<String>>,
     /// The actor's e-mail address.
-    actorEmail: Option<Vec<String>>,
+    actor_email: Option<Vec<String>>,
     /// The type of a target. With `targetId`, of one and the same target.
-    targetType: Option<Vec<String>>,
+    target_type: Option<Vec<String>>,
     /// The id of a target.
-    targetId: Option<Vec<String>>,
+    target_id: Option<Vec<String>>,
     /// The organization that the event names, where that is not the log's own.
-    namedOrganizationId: Option<Vec<String>>,
+    named_organization_id: Option<Vec<String>>,
     /// The service.
     service: Option<Vec<String>>,
     /// The product.
@@ -40,7 +39,7 @@ pub(super) struct FilterParams {
     /// The product surface.
     surface: Option<Vec<String>>,
     /// The change set.
-    changeSetId: Option<Vec<uuid::Uuid>>,
+    change_set_id: Option<Vec<uuid::Uuid>>,
     /// The first instant at which events occurred.
     since: Option<Timestamp>,
     /// The first instant that is no longer wanted.
