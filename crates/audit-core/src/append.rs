@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{self, BATCH_BYTES, BATCH_EVENTS};
 use crate::{
-    AuditEvent, Error, ErrorKind, EventId, Log, NewEvent, PreparedEvent, Result, Sequence,
-    StoredEvent, Timestamp, Violation, index::Term,
+    AuditEvent, Error, ErrorKind, EventId, Frontier, LeafHash, Log, NewEvent, Node, PreparedEvent,
+    Result, Sequence, StoredEvent, Timestamp, Violation, index::Term,
 };
 
 /// Where an appended event stands in its log.
@@ -22,6 +22,9 @@ pub struct Receipt {
     pub sequence: Sequence,
     /// When the store took it in.
     pub recorded_at: Timestamp,
+    /// The hash of its record, a leaf of the log's tree: kept elsewhere, it proves later that this
+    /// very record was in the log.
+    pub leaf: LeafHash,
     /// Whether the log held the event already: the other fields are then those of the first time.
     pub redelivered: bool,
 }
@@ -33,12 +36,14 @@ pub struct Head {
     pub size: Sequence,
     /// When the last event was taken in.
     pub recorded_at: Timestamp,
+    /// The number of the last event that retention has removed; zero if it has removed none.
+    pub pruned: Sequence,
 }
 
 impl Default for Head {
     /// The head of an empty log.
     fn default() -> Self {
-        Self { size: Sequence::ZERO, recorded_at: Timestamp::MIN }
+        Self { size: Sequence::ZERO, recorded_at: Timestamp::MIN, pruned: Sequence::ZERO }
     }
 }
 
@@ -59,17 +64,23 @@ enum Entry {
 
 /// A batch whose every event has its place.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Placement {
     /// One receipt for each event of the batch, in its order.
     pub receipts: Vec<Receipt>,
     /// The events to write, by sequence.
     pub new: Vec<PlacedEvent>,
+    /// The nodes of the log's tree above the leaves that they complete, in the order of the events.
+    pub nodes: Vec<Node>,
     /// The head of the log when they are written.
     pub head: Head,
+    /// The edge of the log's tree then.
+    pub frontier: Frontier,
 }
 
 /// An event to write.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PlacedEvent {
     /// The event's id.
     pub id: EventId,
@@ -77,6 +88,8 @@ pub struct PlacedEvent {
     pub sequence: Sequence,
     /// When the event occurred.
     pub occurred_at: Timestamp,
+    /// The hash of the record, to be kept with it.
+    pub leaf: LeafHash,
     /// What to store.
     pub stored: StoredEvent,
     /// The terms to index it under.
@@ -140,21 +153,27 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// Gives each event its place behind `head`, at the store's time `now`. `find` looks an event
-    /// up in the log by its id.
+    /// Gives each event its place behind `head`, at the store's time `now`, and grows the log's
+    /// tree from `frontier`, its edge at `head`. `find` looks an event up in the log by its id.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`], with the field as `events[3].id`, if an id is taken by different
-    /// content. Whatever `find` returns.
+    /// content. [`ErrorKind::Corrupt`] if `frontier` is not of the size of `head`. Whatever `find`
+    /// returns.
     pub fn place(
         self,
         head: Head,
+        mut frontier: Frontier,
         now: Timestamp,
-        mut find: impl FnMut(EventId) -> Result<Option<AuditEvent>>,
+        mut find: impl FnMut(EventId) -> Result<Option<StoredEvent>>,
     ) -> Result<Placement> {
+        if frontier.size() != head.size.into() {
+            return Err(Error::new(ErrorKind::Corrupt).with_context("reading the edge of a log"));
+        }
         let recorded_at = now.max(head.recorded_at);
         let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
         let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
+        let mut nodes = Vec::with_capacity(self.len());
         for (index, entry) in self.entries.into_iter().enumerate() {
             let (event, terms) = match entry {
                 Entry::Event(event, terms) => (event, terms),
@@ -164,21 +183,25 @@ impl Batch {
                 }
             };
             let id = event.content().id;
-            if let Some(first) = find(id)? {
+            if let Some(stored) = find(id)? {
+                let first = stored.open()?;
                 if !is_redelivery(&first, event.content()) {
                     return Err(conflict(index));
                 }
                 let AuditEvent { sequence, recorded_at, .. } = first;
-                receipts.push(Receipt { id, sequence, recorded_at, redelivered: true });
+                let leaf = LeafHash::of(&stored.record);
+                receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: true });
                 continue;
             }
             let (sequence, occurred_at) = (head.size.next(), event.content().occurred_at);
             let stored = event.seal(self.log, sequence, recorded_at);
-            head = Head { size: sequence, recorded_at };
-            receipts.push(Receipt { id, sequence, recorded_at, redelivered: false });
-            new.push(PlacedEvent { id, sequence, occurred_at, stored, terms });
+            let leaf = LeafHash::of(&stored.record);
+            frontier.push(leaf, |node| nodes.push(node))?;
+            head = Head { size: sequence, recorded_at, ..head };
+            receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: false });
+            new.push(PlacedEvent { id, sequence, occurred_at, leaf, stored, terms });
         }
-        Ok(Placement { receipts, new, head })
+        Ok(Placement { receipts, new, nodes, head, frontier })
     }
 }
 
@@ -230,9 +253,13 @@ mod tests {
         NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
     }
 
-    fn place(events: Vec<NewEvent>, found: Option<&AuditEvent>) -> Result<Placement> {
-        let head = Head { size: Sequence::new(4)?, recorded_at: Timestamp::MAX };
-        Batch::new(Log::Platform, events)?.place(head, Timestamp::now(), |_| Ok(found.cloned()))
+    fn place(events: Vec<NewEvent>, found: Option<&StoredEvent>) -> Result<Placement> {
+        let size = Sequence::new(4)?;
+        let head = Head { size, recorded_at: Timestamp::MAX, pruned: Sequence::ZERO };
+        let mut frontier = Frontier::new();
+        (0..4).try_for_each(|n| frontier.push(LeafHash::of(&[n]), |_| {}))?;
+        let batch = Batch::new(Log::Platform, events)?;
+        batch.place(head, frontier, Timestamp::now(), |_| Ok(found.cloned()))
     }
 
     #[test]
@@ -241,6 +268,11 @@ mod tests {
         let numbers: Vec<_> = placement.receipts.iter().map(|r| r.sequence.get()).collect();
         assert_eq!(numbers, [5, 6]);
         assert_eq!(placement.head.size.get(), 6);
+        assert_eq!(placement.frontier.size().get(), 6);
+        let nodes: Vec<_> = placement.nodes.iter().map(|n| (n.level, n.index)).collect();
+        assert_eq!(nodes, [(1, 2)]);
+        let leaves: Vec<_> = placement.new.iter().map(|e| LeafHash::of(&e.stored.record)).collect();
+        assert!(placement.receipts.iter().map(|r| r.leaf).eq(leaves));
         assert!(placement.receipts.iter().all(|r| r.recorded_at == Timestamp::MAX));
     }
 
@@ -263,10 +295,10 @@ mod tests {
         let sequence = Sequence::new(2).unwrap();
         let mut stored = prepared.seal(Log::Platform, sequence, Timestamp::now());
         stored.personal = None;
-        let erased = stored.open().unwrap();
-        let placement = place(vec![content.clone()], Some(&erased)).unwrap();
+        let placement = place(vec![content.clone()], Some(&stored)).unwrap();
         assert_eq!(placement.receipts[0].sequence, sequence);
-        assert!(place(vec![content.category("x")], Some(&erased)).is_err());
+        assert_eq!(placement.receipts[0].leaf, LeafHash::of(&stored.record));
+        assert!(place(vec![content.category("x")], Some(&stored)).is_err());
     }
 
     #[test]

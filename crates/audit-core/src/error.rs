@@ -48,6 +48,11 @@ pub enum ErrorKind {
     /// This copy of the log is shorter than the snapshot that the token names: a replica that
     /// lags, or a restored backup.
     Behind,
+    /// Retention has removed what the token, or the number, points to: to go on would be to skip
+    /// events silently.
+    Gone,
+    /// A legal hold forbids to remove anything from the log.
+    Held,
     /// Another writer held the store for longer than the configured time-out.
     Busy,
     /// The medium is full. Nothing was written; the store works again when space is freed.
@@ -201,6 +206,8 @@ impl fmt::Display for ErrorKind {
             Self::NotFound => "not found",
             Self::InvalidToken => "the token is not valid here",
             Self::Behind => "the log is shorter than the snapshot of the token",
+            Self::Gone => "retention has removed what this points to",
+            Self::Held => "a legal hold forbids it",
             Self::Busy => "another writer held the store for too long",
             Self::StorageFull => "the storage is full",
             Self::ReadOnly => "the store is read-only",

@@ -165,6 +165,8 @@ pub struct Lookup {
     pub order: Order,
     /// Among the first so many events of the log.
     pub bound: Sequence,
+    /// But not these first ones, which retention has removed.
+    pub floor: Sequence,
     /// The first instant that is wanted.
     pub earliest: Timestamp,
     /// The last instant that is wanted.
@@ -175,7 +177,7 @@ pub struct Lookup {
 
 impl Lookup {
     /// What `scan` looks for; `None` where its time range is empty.
-    fn of(scan: &Scan, bound: Sequence) -> Option<Self> {
+    fn of(scan: &Scan, bound: Sequence, floor: Sequence) -> Option<Self> {
         let earliest = scan.filter.first_instant();
         let latest = match scan.filter.end_instant() {
             Some(end) if end <= earliest => return None,
@@ -183,15 +185,28 @@ impl Lookup {
             None => Timestamp::MAX,
         };
         let groups = Term::groups_of(&scan.filter);
-        Some(Self { groups, order: scan.order, bound, earliest, latest, after: scan.after })
+        let (order, after) = (scan.order, scan.after);
+        Some(Self { groups, order, bound, floor, earliest, latest, after })
     }
 
     /// Whether an event at `position` is within the bound, the times, and behind the beginning.
     pub fn reaches(&self, position: &Position) -> bool {
         let behind = |after| self.order.compare(position, &after).is_gt();
-        position.sequence <= self.bound
+        self.holds(position.sequence)
             && self.covers(position.occurred_at)
             && self.after.is_none_or(behind)
+    }
+
+    /// Whether the event of that number is wanted, as far as its number tells.
+    pub fn holds(&self, sequence: Sequence) -> bool {
+        self.floor < sequence && sequence <= self.bound
+    }
+
+    /// The number after which the events that are wanted come: the floor, or in the order of
+    /// sequence the beginning if that is later.
+    pub fn first_after(&self) -> Sequence {
+        let after = self.after.filter(|_| self.order == Order::Sequence);
+        after.map_or(self.floor, |after| after.sequence.max(self.floor))
     }
 
     /// The places by time between which all that is wanted lies, both included. In an order by
@@ -275,9 +290,15 @@ impl Selection {
     }
 }
 
-/// Answers `scan` from `index`, over the first `bound` events of the log.
-pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selection> {
-    let Some(lookup) = Lookup::of(scan, bound) else {
+/// Answers `scan` from `index`, over the first `bound` events of the log, of which those up to
+/// `floor` are [gone](crate::Head::pruned).
+pub fn select<I: Index>(
+    index: &I,
+    scan: &Scan,
+    bound: Sequence,
+    floor: Sequence,
+) -> Result<Selection> {
+    let Some(lookup) = Lookup::of(scan, bound, floor) else {
         let total = (scan.total == Total::Exact).then_some(0);
         return Ok(Selection { sequences: Vec::new(), more: false, total });
     };
@@ -307,8 +328,8 @@ pub fn select<I: Index>(index: &I, scan: &Scan, bound: Sequence) -> Result<Selec
 
 /// A reader of the list of one term.
 pub trait Cursor {
-    /// The first position at or after `from` in the cursor's order, of sequence at most the
-    /// cursor's bound. Calls come with `from` never going back.
+    /// The first position at or after `from` in the cursor's order, of a sequence that the lookup
+    /// [holds](Lookup::holds). Calls come with `from` never going back.
     fn seek(&mut self, from: Position) -> Result<Option<Position>>;
 }
 
@@ -325,8 +346,8 @@ pub struct Join<C> {
 }
 
 impl<C: Cursor> Join<C> {
-    /// Begins the walk; `open` gives the reader of a term's list, in the order and up to the bound
-    /// of the lookup.
+    /// Begins the walk; `open` gives the reader of a term's list, in the order and within the
+    /// bounds of the lookup.
     pub fn open(lookup: Lookup, mut open: impl FnMut(&Term) -> Result<C>) -> Result<Self> {
         let order = lookup.order;
         let mut member = |term: &Term| Ok(Member { cursor: open(term)?, head: Head::Unread });

@@ -13,6 +13,8 @@
 //! | what is asked | [`Query`], [`Filter`], [`Order`] |
 //! | what is answered | [`Page`], [`FeedPage`], [`Token`] |
 //! | the store | [`AuditStore`], [`AuditStoreExt`] |
+//! | what a log may forget | [`Erasure`], [`Retention`] |
+//! | what proves it | [`tree`], [`LeafHash`], [`Frontier`] |
 //! | the credentials | [`ApiKey`], [`Role`], [`ApiKeyStore`] |
 //! | for those who write a store | [`Batch`], [`StoredEvent`], [`index`] |
 //!
@@ -39,6 +41,7 @@ mod actor;
 mod api_key;
 mod append;
 mod change;
+mod erasure;
 mod error;
 mod event;
 mod filter;
@@ -53,6 +56,7 @@ pub mod openapi;
 mod organization;
 mod query;
 mod request;
+mod retention;
 mod scope;
 pub mod store;
 mod store_ext;
@@ -60,6 +64,7 @@ mod stored;
 mod target;
 mod timestamp;
 mod token;
+pub mod tree;
 mod vocabulary;
 
 pub use activity::Activity;
@@ -67,6 +72,7 @@ pub use actor::Actor;
 pub use api_key::{ApiKey, ApiKeySecret, ApiKeyStore, NewApiKey, Role};
 pub use append::{Batch, Head, PlacedEvent, Placement, Receipt};
 pub use change::{Change, FieldChange};
+pub use erasure::{Erased, Erasure};
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use event::{AuditEvent, NewEvent};
 pub use filter::{Facet, Filter};
@@ -79,6 +85,7 @@ pub use organization::{
 };
 pub use query::{FeedPage, FeedStart, Order, Page, Position, Query, Total};
 pub use request::{Request, Source};
+pub use retention::{Pruned, Retention};
 pub use scope::Scope;
 pub use store::{AuditStore, Scan, Slice};
 pub use store_ext::AuditStoreExt;
@@ -86,4 +93,5 @@ pub use stored::{PersonalPart, PreparedEvent, StoredEvent};
 pub use target::Target;
 pub use timestamp::Timestamp;
 pub use token::{Token, TokenKeys};
+pub use tree::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
 pub use vocabulary::{Action, ActorKind, EntityClass, Surface};

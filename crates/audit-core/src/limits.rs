@@ -81,6 +81,12 @@ pub fn organizations_page(limit: usize) -> Result<()> {
     Err(Error::invalid("limit", violation))
 }
 
+/// Checks how many events are erased in one call: at most [`BATCH_EVENTS`]. For those who write a
+/// store.
+pub fn erased_events(count: usize) -> Result<()> {
+    self::count("sequences", count, BATCH_EVENTS)
+}
+
 /// Checks the limit of a listing of API keys: 1 to [`API_KEYS_PAGE`].
 pub fn api_keys_page(limit: usize) -> Result<()> {
     if (1..=API_KEYS_PAGE).contains(&limit) {

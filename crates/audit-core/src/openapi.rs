@@ -10,8 +10,8 @@ use utoipa::openapi::{Ref, RefOr, extensions::Extensions};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::{
-    Action, ActorKind, ApiKeyId, ChangeSetId, EntityClass, EventId, Log, OrganizationId, Sequence,
-    Surface, Target, Timestamp,
+    Action, ActorKind, ApiKeyId, ChangeSetId, EntityClass, EventId, LeafHash, Log, NodeHash,
+    OrganizationId, RootHash, Sequence, Surface, Target, Timestamp, TreeSize,
 };
 
 /// The schema of any JSON value that is kept exactly; see [`json`](crate::json).
@@ -50,6 +50,14 @@ schemas! {
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
         .minimum(Some(0))
         .description(Some("The number of an event in its log, from 1; zero before the first."));
+    LeafHash: hash("The hash of one record: SHA-256 of a zero byte and the record, in base64.");
+    NodeHash: hash("The hash of a complete subtree: SHA-256 of a byte 1, left and right, in base64.");
+    RootHash: hash("The hash of a whole log of some size, in base64.");
+    TreeSize: ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
+        .minimum(Some(0))
+        .description(Some("How many events a log, or the beginning of one, holds."));
     Log: text("The log: the id of an organization, or `platform`.")
         .pattern(Some("^(platform|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"));
     Action: term("What was done, dotted from the general to the special: at most 256 bytes, and 16 \
@@ -96,6 +104,10 @@ fn text(description: &str) -> ObjectBuilder {
 
 fn uuid(description: &str) -> ObjectBuilder {
     text(description).format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)))
+}
+
+fn hash(description: &str) -> ObjectBuilder {
+    text(description).pattern(Some("^[A-Za-z0-9+/]{43}=$"))
 }
 
 /// A term of an open vocabulary: the known ones are told, and no other is refused.

@@ -261,6 +261,18 @@ impl Attribution {
     }
 }
 
+impl Attribution {
+    /// The event that this did `action`, without what the action was done to.
+    pub(crate) fn event(self, action: Action) -> NewEvent {
+        NewEvent {
+            reason: self.reason,
+            request: self.request,
+            change_set_id: self.change_set_id,
+            ..NewEvent::new(action, self.actor)
+        }
+    }
+}
+
 impl From<Actor> for Attribution {
     fn from(actor: Actor) -> Self {
         Self::new(actor)
@@ -363,10 +375,7 @@ impl Organization {
                 key: Some(key.to_owned()),
                 params: None,
             },
-            reason: by.reason,
-            request: by.request,
-            change_set_id: by.change_set_id,
-            ..NewEvent::new(action, by.actor)
+            ..by.event(action)
         }
         .add_target(crate::Target::new("organization", self.id.to_string()).name(&self.name));
         event.validate()?;

@@ -1,6 +1,7 @@
 //! The trait that every backend implements.
 //!
-//! It is small: an append, a look-up, a scan, a wait, and the organizations. What callers use day
+//! It is small: an append, a look-up, a scan, a wait; the tree that proves it; what may be
+//! forgotten; and the organizations. What callers use day
 //! to day (pages, tokens, feeds, streams) is built on it once, in
 //! [`AuditStoreExt`](crate::AuditStoreExt), and what an append or a change of an organization
 //! decides is worked out once, in [`Batch`](crate::Batch) and [`Organization`]; a backend only
@@ -26,21 +27,33 @@
 //!
 //! #[derive(Debug, Default)]
 //! struct State {
-//!     logs: BTreeMap<Log, Vec<StoredEvent>>,
+//!     logs: BTreeMap<Log, LogState>,
 //!     organizations: BTreeMap<OrganizationId, Option<Organization>>,
 //! }
 //!
-//! impl State {
-//!     fn events(&self, log: Log) -> Result<Vec<AuditEvent>> {
-//!         self.logs.get(&log).into_iter().flatten().map(StoredEvent::open).collect()
+//! #[derive(Clone, Debug, Default)]
+//! struct LogState {
+//!     head: Head,
+//!     events: Vec<StoredEvent>,
+//!     leaves: Vec<NodeHash>, // of every event, those that are pruned too
+//!     frontier: Frontier,
+//!     retention: Retention,
+//! }
+//!
+//! impl LogState {
+//!     fn opened(&self) -> Result<Vec<AuditEvent>> {
+//!         self.events.iter().map(StoredEvent::open).collect()
 //!     }
 //!
-//!     fn head(&self, log: Log) -> Result<Head> {
-//!         let last = self.events(log)?.pop();
-//!         Ok(last.map_or(Head::default(), |last| Head {
-//!             size: last.sequence,
-//!             recorded_at: last.recorded_at,
-//!         }))
+//!     fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
+//!         let first = index.checked_shl(level.into())? as usize;
+//!         tree::subtree(self.leaves.get(first..first + (1 << level))?)
+//!     }
+//! }
+//!
+//! impl State {
+//!     fn log(&self, log: Log) -> LogState {
+//!         self.logs.get(&log).cloned().unwrap_or_default()
 //!     }
 //!
 //!     fn organization(&self, id: OrganizationId) -> Result<Organization> {
@@ -49,12 +62,26 @@
 //!     }
 //!
 //!     fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
-//!         let log = batch.log();
-//!         let events = self.events(log)?;
-//!         let find = |id| Ok(events.iter().find(|event| event.id == id).cloned());
-//!         let placement = batch.place(self.head(log)?, Timestamp::now(), find)?;
-//!         self.logs.entry(log).or_default().extend(placement.new.into_iter().map(|e| e.stored));
+//!         let mut log = self.log(batch.log());
+//!         let opened = log.opened()?;
+//!         let find = |id| {
+//!             let at = opened.iter().position(|event| event.id == id);
+//!             Ok(at.map(|at| log.events[at].clone()))
+//!         };
+//!         let name = batch.log();
+//!         let placement = batch.place(log.head, log.frontier.clone(), Timestamp::now(), find)?;
+//!         (log.head, log.frontier) = (placement.head, placement.frontier);
+//!         for event in placement.new {
+//!             log.leaves.push(event.leaf.into());
+//!             log.events.push(event.stored);
+//!         }
+//!         self.logs.insert(name, log);
 //!         Ok(placement.receipts)
+//!     }
+//!
+//!     /// Appends the event that tells of a change of a log.
+//!     fn append_one(&mut self, log: Log, event: NewEvent) -> Result<()> {
+//!         self.append(Batch::new(log, vec![event])?).map(drop)
 //!     }
 //!
 //!     fn tell(&mut self, id: OrganizationId, event: NewEvent) -> Result<()> {
@@ -88,18 +115,18 @@
 //!     }
 //!
 //!     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-//!         let found = self.state().events(log)?.into_iter().find(|event| event.id == id);
+//!         let found = self.state().log(log).opened()?.into_iter().find(|event| event.id == id);
 //!         found.ok_or_else(|| Error::not_found("event"))
 //!     }
 //!
 //!     async fn head(&self, log: Log) -> Result<Head> {
-//!         self.state().head(log)
+//!         Ok(self.state().log(log).head)
 //!     }
 //!
 //!     async fn scan(&self, scan: Scan) -> Result<Slice> {
-//!         let state = self.state();
-//!         let bound = scan.bound_within(state.head(scan.log)?)?;
-//!         let mut events = state.events(scan.log)?;
+//!         let log = self.state().log(scan.log);
+//!         let bound = scan.bound_within(log.head)?;
+//!         let mut events = log.opened()?;
 //!         events.retain(|event| event.sequence <= bound && scan.filter.matches(event));
 //!         events.sort_by(|a, b| scan.order.compare(&Position::of(a), &Position::of(b)));
 //!         let total = (scan.total == Total::Exact).then_some(events.len() as u64);
@@ -117,12 +144,103 @@
 //!
 //!     async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
 //!         loop {
-//!             let head = self.state().head(log)?;
+//!             let head = self.state().log(log).head;
 //!             if head.size > sequence {
 //!                 return Ok(head);
 //!             }
 //!             yield_now().await; // a real store sleeps until an append wakes it
 //!         }
+//!     }
+//!
+//!     async fn frontier(&self, log: Log) -> Result<Frontier> {
+//!         Ok(self.state().log(log).frontier)
+//!     }
+//!
+//!     async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+//!         let log = self.state().log(log);
+//!         Ok(nodes.into_iter().map(|(level, index)| log.node(level, index)).collect())
+//!     }
+//!
+//!     async fn stored(
+//!         &self,
+//!         log: Log,
+//!         after: Sequence,
+//!         limit: usize,
+//!         bytes: usize,
+//!     ) -> Result<Vec<(Sequence, StoredEvent)>> {
+//!         let log = self.state().log(log);
+//!         let numbers = (log.head.pruned.get() + 1..).map(Sequence::new);
+//!         let (mut read, mut size) = (Vec::new(), 0);
+//!         for (sequence, event) in numbers.zip(log.events) {
+//!             let sequence = sequence?;
+//!             if read.len() == limit || size >= bytes {
+//!                 break;
+//!             }
+//!             if sequence > after {
+//!                 size += event.size();
+//!                 read.push((sequence, event));
+//!             }
+//!         }
+//!         Ok(read)
+//!     }
+//!
+//!     async fn erase_events(
+//!         &self,
+//!         log: Log,
+//!         sequences: Vec<Sequence>,
+//!         by: Attribution,
+//!     ) -> Result<u64> {
+//!         limits::erased_events(sequences.len())?;
+//!         let mut state = self.state();
+//!         let mut after = state.log(log);
+//!         after.retention.permits_removal()?;
+//!         let mut erased = 0;
+//!         for event in &mut after.events {
+//!             if sequences.contains(&event.open()?.sequence) && event.personal.is_some() {
+//!                 event.erase()?; // a store with an index takes the terms that it returns out of it
+//!                 erased += 1;
+//!             }
+//!         }
+//!         if erased > 0 {
+//!             let told = Erasure::event(erased, by)?;
+//!             state.logs.insert(log, after);
+//!             state.append_one(log, told)?;
+//!         }
+//!         Ok(erased)
+//!     }
+//!
+//!     async fn retention(&self, log: Log) -> Result<Retention> {
+//!         Ok(self.state().log(log).retention)
+//!     }
+//!
+//!     async fn set_retention(&self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+//!         to.validate()?;
+//!         let mut state = self.state();
+//!         let before = state.log(log).retention;
+//!         if before != to {
+//!             state.append_one(log, to.event(&before, by)?)?;
+//!             state.logs.entry(log).or_default().retention = to;
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+//!         let mut state = self.state();
+//!         let mut after = state.log(log);
+//!         let (head, events) = (after.head, after.opened()?);
+//!         let recorded_at = |sequence: Sequence| {
+//!             Ok(events[(sequence.get() - head.pruned.get()) as usize - 1].recorded_at)
+//!         };
+//!         let floor = after.retention.floor(head, Timestamp::now(), recorded_at)?;
+//!         let pruned = Pruned::new(head, floor);
+//!         if pruned.events > 0 {
+//!             let told = pruned.event(by)?;
+//!             after.events.drain(..pruned.events as usize);
+//!             after.head.pruned = floor;
+//!             state.logs.insert(log, after);
+//!             state.append_one(log, told)?;
+//!         }
+//!         Ok(pruned)
 //!     }
 //!
 //!     async fn create_organization(
@@ -210,9 +328,9 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
-    Attribution, AuditEvent, Error, ErrorKind, EventId, Filter, Head, Log, NewEvent,
-    NewOrganization, Order, Organization, OrganizationId, OrganizationUpdate, Position, Receipt,
-    Result, Sequence, TokenKeys, Total,
+    Attribution, AuditEvent, Error, ErrorKind, EventId, Filter, Frontier, Head, Log, NewEvent,
+    NewOrganization, NodeHash, Order, Organization, OrganizationId, OrganizationUpdate, Position,
+    Pruned, Receipt, Result, Retention, Sequence, StoredEvent, TokenKeys, Total,
 };
 
 /// A store of audit logs. Callers use it through [`AuditStoreExt`](crate::AuditStoreExt) as well.
@@ -271,12 +389,15 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
 
     /// Reads a part of one log: what every page, total and feed is made of.
     ///
-    /// With a `bound`, the answer depends on the arguments alone, whatever is appended meanwhile.
+    /// With a `bound`, the answer depends on the arguments alone, whatever is appended meanwhile:
+    /// but for what is erased, and pruned.
     ///
     /// # Behavior
     /// - MUST look at the first `bound` events of the log only, or, without a bound, at those that
     ///   the log has when the scan begins; MUST return which.
     /// - MUST fail with [`Behind`](ErrorKind::Behind) if the log is shorter than `bound`.
+    /// - MUST fail with [`Gone`](ErrorKind::Gone) if the sequence of `after` is smaller than
+    ///   [`Head::pruned`].
     /// - MUST return the events that [match](Filter::matches), in strict `order`, from behind
     ///   `after`, leaving out the first `offset` of them, at most `limit`.
     /// - MUST return no more once those returned have about `bytes` bytes or more, as stored or as
@@ -293,6 +414,90 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// - MUST return at once if it does.
     /// - MUST otherwise return soon after such an append, by whichever handle or process.
     async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head>;
+
+    /// The edge of the log's [tree](crate::tree), as of all its events.
+    ///
+    /// # Behavior
+    /// - MUST be that of the records that the log was given, in order, those that retention has
+    ///   removed included.
+    /// - MUST see every append that returned before the call.
+    async fn frontier(&self, log: Log) -> Result<Frontier>;
+
+    /// Nodes of the log's [tree](crate::tree), each named by its level and its index: what proofs
+    /// are made of.
+    ///
+    /// # Behavior
+    /// - MUST return one entry for each node asked for, in that order.
+    /// - MUST return the hash of every node that is complete and [needed](crate::tree::is_needed)
+    ///   after [`Head::pruned`], and `None` for one that is not complete. One that is not needed
+    ///   may be `None`.
+    /// - MUST take a time for each that does not depend on the size of the log.
+    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>>;
+
+    /// Events as they are kept, by sequence, from behind `after`: at most `limit`, and no more once
+    /// those returned have `bytes` bytes, so that the first is returned however large it is.
+    ///
+    /// This is what verification reads. It is given what is there, under the numbers under which
+    /// it is there, right or wrong.
+    ///
+    /// # Behavior
+    /// - MUST return the very bytes that are kept, and MUST NOT refuse those that are no event.
+    /// - MUST leave out what retention has removed, and MUST NOT fail because `after` is below it.
+    /// - MUST return nothing only if there is nothing behind `after`.
+    async fn stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, StoredEvent)>>;
+
+    /// Erases the personal parts of the events of these numbers, at most
+    /// [`BATCH_EVENTS`](crate::limits::BATCH_EVENTS), and returns how many had one. Callers use
+    /// [`AuditStoreExt::erase`](crate::AuditStoreExt::erase).
+    ///
+    /// # Behavior
+    /// - MUST erase the personal part and its salt, and leave the record as it is.
+    /// - MUST append the [event of it](crate::Erasure::event) in the same transaction, if any had
+    ///   one.
+    /// - MUST, when it returns, keep nothing of what was erased, by this call or one before: not in
+    ///   the index, not in a journal, not in pages that are free.
+    /// - MUST pass over numbers that the log does not hold.
+    /// - MUST fail with [`Held`](ErrorKind::Held), changing nothing, under a legal hold.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid) for too many numbers.
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64>;
+
+    /// What the log keeps, and for how long.
+    ///
+    /// # Behavior
+    /// - MUST be the [default](Retention::default), which keeps everything, until it is set.
+    async fn retention(&self, log: Log) -> Result<Retention>;
+
+    /// Sets what the log keeps. Nothing is removed by this call.
+    ///
+    /// # Behavior
+    /// - MUST set it, and append the [event of it](Retention::event) in the same transaction.
+    /// - MUST append no event if nothing changes.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid) if a field breaks a bound.
+    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()>;
+
+    /// Removes the first events of the log, as far as its retention says.
+    ///
+    /// # Behavior
+    /// - MUST remove the events up to [`Retention::floor`], and no other.
+    /// - MUST say so in the [event of it](Pruned::event), appended in the transaction in which the
+    ///   events become invisible: from then on no call finds one, and [`Head::pruned`] tells.
+    /// - MUST append no event if there is nothing to remove.
+    /// - MUST let appends go on meanwhile.
+    /// - MUST finish what an earlier call was kept from.
+    /// - MUST leave the [edge](Self::frontier), and the [nodes](Self::nodes) that are needed.
+    /// - MUST fail with [`Held`](ErrorKind::Held), changing nothing, under a legal hold.
+    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned>;
 
     /// Creates an organization.
     ///
@@ -411,8 +616,12 @@ impl Scan {
     /// The bound to scan to in a log that ends at `head`.
     ///
     /// # Errors
-    /// [`ErrorKind::Behind`] if the scan's bound is beyond it.
+    /// [`ErrorKind::Behind`] if the scan's bound is beyond it, [`ErrorKind::Gone`] if the scan
+    /// goes on from an event that retention has removed together with the next.
     pub fn bound_within(&self, head: Head) -> Result<Sequence> {
+        if self.after.is_some_and(|after| after.sequence < head.pruned) {
+            return Err(Error::new(ErrorKind::Gone));
+        }
         match self.bound {
             Some(bound) if bound > head.size => Err(Error::new(ErrorKind::Behind)),
             Some(bound) => Ok(bound),

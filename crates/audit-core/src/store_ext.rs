@@ -4,10 +4,12 @@ use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
+use crate::limits::PAGE;
 use crate::token::{Kind, Place};
 use crate::{
-    AuditEvent, AuditStore, Error, ErrorKind, FeedPage, FeedStart, Log, NewEvent, Order, Page,
-    Position, Query, Receipt, Result, Scan, Sequence, Slice, Timestamp, Token, Total,
+    Attribution, AuditEvent, AuditStore, ChangeSetId, Erased, Erasure, Error, ErrorKind, FeedPage,
+    FeedStart, Log, NewEvent, Order, Page, Position, Query, Receipt, Result, Scan, Sequence, Slice,
+    Timestamp, Token, Total,
 };
 
 /// What callers use day to day, for every [`AuditStore`], `dyn` ones included.
@@ -34,7 +36,8 @@ pub trait AuditStoreExt: AuditStore {
     /// # Errors
     /// [`InvalidToken`](ErrorKind::InvalidToken) if the token was not issued for this log, filter,
     /// order and endpoint. [`Behind`](ErrorKind::Behind) if this copy of the log is shorter than
-    /// the one that the walk began on. [`Invalid`](ErrorKind::Invalid) if the query breaks a
+    /// the one that the walk began on. [`Gone`](ErrorKind::Gone) if retention has removed the
+    /// events at which the token stands. [`Invalid`](ErrorKind::Invalid) if the query breaks a
     /// bound.
     async fn next_page(&self, query: &Query, token: &Token) -> Result<Page> {
         query.validate()?;
@@ -45,12 +48,16 @@ pub trait AuditStoreExt: AuditStore {
 
     /// The first page of a feed: the events from `start` on that match the query's filter, by
     /// sequence. The query's order and offset play no part.
+    ///
+    /// # Errors
+    /// [`Gone`](ErrorKind::Gone) if it is to start after an event that retention has removed
+    /// together with the next. [`Invalid`](ErrorKind::Invalid) if the query breaks a bound.
     async fn feed(&self, query: &Query, start: FeedStart) -> Result<FeedPage> {
         query.validate()?;
         let after = match start {
-            FeedStart::Beginning => Sequence::ZERO,
-            FeedStart::Now => self.head(query.log).await?.size,
-            FeedStart::After(sequence) => sequence,
+            FeedStart::Beginning => None,
+            FeedStart::Now => Some(self.head(query.log).await?.size),
+            FeedStart::After(sequence) => Some(sequence),
         };
         feed_page(self, query, after).await
     }
@@ -63,7 +70,7 @@ pub trait AuditStoreExt: AuditStore {
     async fn next_feed(&self, query: &Query, token: &Token) -> Result<FeedPage> {
         query.validate()?;
         let place = self.token_keys().verify(Kind::Feed, token, &in_sequence(query))?;
-        feed_page(self, query, place.last.sequence).await
+        feed_page(self, query, Some(place.last.sequence)).await
     }
 
     /// Waits until the feed of `token` may have something new, then returns its next page, which
@@ -76,7 +83,7 @@ pub trait AuditStoreExt: AuditStore {
             return Err(Error::new(ErrorKind::Behind));
         }
         self.wait_beyond(query.log, place.last.sequence).await?;
-        feed_page(self, query, place.last.sequence).await
+        feed_page(self, query, Some(place.last.sequence)).await
     }
 
     /// How many events match the query's filter now.
@@ -84,6 +91,58 @@ pub trait AuditStoreExt: AuditStore {
         query.validate()?;
         let scan = Scan { limit: 0, total: Total::Exact, ..scan(query, None, 0) };
         Ok(self.scan(scan).await?.total.unwrap_or_default())
+    }
+
+    /// Erases the personal parts of the events that `erasure` selects: names, addresses, texts,
+    /// values, metadata. The records stay, and every proof with them; readers see the events
+    /// [marked](AuditEvent::erased).
+    ///
+    /// It is done a thousand events at a time, each time with an event that says how many and why
+    /// ([`Erasure::event`]). What is appended meanwhile is left out. Called again, after a fault for
+    /// instance, it goes on with what is left.
+    ///
+    /// # Errors
+    /// [`Held`](ErrorKind::Held) under a legal hold. [`NotFound`](ErrorKind::NotFound) if it names
+    /// an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter breaks a
+    /// bound, or has no condition.
+    async fn erase(&self, log: Log, erasure: Erasure, by: Attribution) -> Result<Erased> {
+        erasure.validate()?;
+        // One for all the events that tell of it.
+        let by = Attribution { change_set_id: by.change_set_id.or(Some(ChangeSetId::new())), ..by };
+        let mut erased = Erased::default();
+        match erasure {
+            Erasure::Events(ids) => {
+                let mut sequences = Vec::with_capacity(ids.len());
+                for id in ids {
+                    sequences.push(self.get(log, id).await?.sequence);
+                }
+                erased.events = self.erase_events(log, sequences, by).await?;
+            }
+            Erasure::Matching(filter) => {
+                let size = self.head(log).await?.size;
+                let query = Query::new(log).filter(*filter).order(Order::Sequence).limit(PAGE);
+                let mut at = Scan { bound: Some(size), ..scan(&query, None, 0) };
+                loop {
+                    let slice = match self.scan(at.clone()).await {
+                        // Pruned meanwhile: it goes on with what is left.
+                        Err(error) if error.kind() == ErrorKind::Gone => {
+                            at.after = None;
+                            continue;
+                        }
+                        slice => slice?,
+                    };
+                    at.after = slice.events.last().map(Position::of);
+                    let left = slice.events.iter().filter(|event| !event.erased);
+                    let sequences = left.map(|event| event.sequence).collect();
+                    // Without any, too: it clears away what an earlier call was kept from.
+                    erased.events += self.erase_events(log, sequences, by.clone()).await?;
+                    if !slice.more {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(erased)
     }
 
     /// Every event of a walk, page after page. The stream ends when the walk does.
@@ -169,7 +228,7 @@ fn in_sequence(query: &Query) -> Query {
 async fn feed_page<S: AuditStore + ?Sized>(
     store: &S,
     query: &Query,
-    after: Sequence,
+    after: Option<Sequence>,
 ) -> Result<FeedPage> {
     let query = in_sequence(query);
     // The time plays no part in the order, so that a place in a feed is its sequence.
@@ -177,8 +236,8 @@ async fn feed_page<S: AuditStore + ?Sized>(
         last: Position { occurred_at: Timestamp::MIN, sequence },
         bound: sequence,
     };
-    let slice = store.scan(Scan { bound: None, ..scan(&query, Some(place(after)), 0) }).await?;
-    if slice.bound < after {
+    let slice = store.scan(Scan { bound: None, ..scan(&query, after.map(place), 0) }).await?;
+    if after.is_some_and(|after| slice.bound < after) {
         return Err(Error::new(ErrorKind::Behind));
     }
     let last = match slice.events.last() {

@@ -11,6 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::index::Term;
 use crate::json::Object;
 use crate::limits::EVENT_BYTES;
 use crate::{
@@ -334,6 +335,23 @@ impl StoredEvent {
         Ok(AuditEvent { erased, ..event })
     }
 
+    /// Erases the personal part, and returns the terms under which the event is found no longer.
+    /// Those are to be taken out of the index.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); nothing is erased then.
+    pub fn erase(&mut self) -> Result<Vec<Term>> {
+        if self.personal.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut gone = Term::of_stored(&self.open()?);
+        let left = Self { record: self.record.clone(), personal: None };
+        let kept = Term::of_stored(&left.open()?);
+        gone.retain(|term| !kept.contains(term));
+        self.personal = None;
+        Ok(gone)
+    }
+
     /// Whether the record's digest is that of the personal part; `None` once that is erased.
     pub fn personal_is_intact(&self) -> Result<Option<bool>> {
         let record: Record<'_> = decode(&self.record)?;
@@ -405,7 +423,9 @@ mod tests {
     fn erased_the_record_stays_and_nothing_personal_does() {
         let mut stored = stored(full());
         assert_eq!(stored.personal_is_intact().unwrap(), Some(true));
-        stored.personal = None;
+        let gone = stored.erase().unwrap();
+        assert_eq!(gone.iter().map(Term::value).collect::<Vec<_>>(), [b"ana@example.org"]);
+        assert!(stored.erase().unwrap().is_empty());
         let event = stored.open().unwrap();
         assert!(event.erased);
         assert_eq!(event.actor.id.as_deref(), Some("u_1"));

@@ -78,6 +78,12 @@ vocabulary! {
         API_KEY_CREATED = "api_key.created",
         /// An API key was revoked.
         API_KEY_REVOKED = "api_key.revoked",
+        /// Personal parts of events of the log were erased.
+        LOG_ERASED = "log.erased",
+        /// The first events of the log were removed.
+        LOG_PRUNED = "log.pruned",
+        /// What the log keeps, and for how long, was changed.
+        LOG_RETENTION_CHANGED = "log.retention_changed",
     }
 }
 

@@ -1,11 +1,11 @@
 //! One log, and how events enter it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use audit_core::index::Term;
 use audit_core::{
-    AuditEvent, Batch, Error, EventId, Head, Log, PlacedEvent, Position, Receipt, Result, Sequence,
-    StoredEvent, Timestamp,
+    AuditEvent, Batch, Error, EventId, Frontier, Head, Log, Node, NodeHash, PlacedEvent, Position,
+    Receipt, Result, Retention, Sequence, StoredEvent, Timestamp,
 };
 
 use crate::{MemoryStore, read, write};
@@ -14,9 +14,14 @@ use crate::{MemoryStore, read, write};
 #[derive(Debug, Default)]
 pub(crate) struct LogState {
     pub(crate) head: Head,
-    events: Vec<StoredEvent>,
-    ids: HashMap<EventId, Sequence>,
-    lists: HashMap<Term, List>,
+    /// Those that are not pruned.
+    pub(crate) events: VecDeque<StoredEvent>,
+    pub(crate) ids: HashMap<EventId, Sequence>,
+    pub(crate) lists: HashMap<Term, List>,
+    pub(crate) frontier: Frontier,
+    /// The nodes of the tree, by level and index.
+    pub(crate) nodes: HashMap<(u8, u64), NodeHash>,
+    pub(crate) retention: Retention,
 }
 
 /// The events that have one term, in both orders.
@@ -27,36 +32,50 @@ pub(crate) struct List {
 }
 
 impl LogState {
-    /// The event of that number, which the log must hold.
-    fn event(&self, sequence: Sequence) -> Result<AuditEvent> {
-        self.stored(sequence)?.open()
+    /// Where among the events that of this number stands, or would stand.
+    pub(crate) fn index_of(&self, sequence: Sequence) -> Option<usize> {
+        let behind = sequence.get().checked_sub(self.head.pruned.get())?;
+        usize::try_from(behind.checked_sub(1)?).ok()
     }
 
-    /// The same as it is kept.
+    /// The event of that number, which the log must hold.
     pub(crate) fn stored(&self, sequence: Sequence) -> Result<&StoredEvent> {
-        usize::try_from(sequence.previous().get())
-            .ok()
-            .and_then(|index| self.events.get(index))
-            .ok_or_else(|| Error::not_found("event"))
+        let index = self.index_of(sequence);
+        index.and_then(|index| self.events.get(index)).ok_or_else(|| Error::not_found("event"))
     }
 
     pub(crate) fn list(&self, term: &Term) -> Option<&List> {
         self.lists.get(term)
     }
 
-    fn find(&self, id: EventId) -> Result<Option<AuditEvent>> {
-        self.ids.get(&id).map(|sequence| self.event(*sequence)).transpose()
+    fn find(&self, id: EventId) -> Result<Option<&StoredEvent>> {
+        self.ids.get(&id).map(|sequence| self.stored(*sequence)).transpose()
+    }
+
+    /// Appends the events of a batch.
+    pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+        let frontier = self.frontier.clone();
+        let find = |id| Ok(self.find(id)?.cloned());
+        let placement = batch.place(self.head, frontier, Timestamp::now(), find)?;
+        for event in placement.new {
+            self.insert(event);
+        }
+        let above = placement.nodes.into_iter();
+        self.nodes.extend(above.map(|Node { level, index, hash }| ((level, index), hash)));
+        (self.head, self.frontier) = (placement.head, placement.frontier);
+        Ok(placement.receipts)
     }
 
     fn insert(&mut self, event: PlacedEvent) {
-        let PlacedEvent { id, sequence, occurred_at, stored, terms } = event;
+        let PlacedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
         self.ids.insert(id, sequence);
+        self.nodes.insert((0, sequence.previous().get()), leaf.into());
         for term in terms {
             let list = self.lists.entry(term).or_default();
             list.by_time.insert((occurred_at, sequence));
             list.by_sequence.push(Position { occurred_at, sequence });
         }
-        self.events.push(stored);
+        self.events.push_back(stored);
     }
 }
 
@@ -66,15 +85,9 @@ impl MemoryStore {
             return Ok(Vec::new());
         }
         let log = self.log_or_new(batch.log());
-        let mut state = write(&log);
-        let placement = batch.place(state.head, Timestamp::now(), |id| state.find(id))?;
-        for event in placement.new {
-            state.insert(event);
-        }
-        state.head = placement.head;
-        drop(state);
+        let receipts = write(&log).append(batch)?;
         self.shared.appended.notify(usize::MAX);
-        Ok(placement.receipts)
+        Ok(receipts)
     }
 
     /// Appends batches of which none can be refused.
@@ -83,8 +96,9 @@ impl MemoryStore {
     }
 
     pub(crate) fn find(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        let found = self.log(log).map(|state| read(&state).find(id)).transpose()?.flatten();
-        found.ok_or_else(|| Error::not_found("event"))
+        let state = self.log(log).ok_or_else(|| Error::not_found("event"))?;
+        let state = read(&state);
+        state.find(id)?.ok_or_else(|| Error::not_found("event"))?.open()
     }
 
     pub(crate) fn head_of(&self, log: Log) -> Head {

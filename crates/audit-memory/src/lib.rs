@@ -23,22 +23,28 @@
 //! |---|---|
 //! | `append.rs` | one log, and how events enter it |
 //! | `read.rs` | how scans are answered |
+//! | `tree.rs` | what proves a log |
+//! | `erasure.rs` | what a person may ask to be forgotten |
+//! | `retention.rs` | what a log keeps, and for how long |
 //! | `organizations.rs` | the tenants |
 //! | `api_keys.rs` | their credentials |
 
 mod api_keys;
 mod append;
+mod erasure;
 mod organizations;
 mod read;
+mod retention;
+mod tree;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
 use audit_core::{
-    ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Batch, EventId, Head, Log, NewEvent,
-    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result, Scan,
-    Sequence, Slice, TokenKeys,
+    ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Batch, EventId, Frontier, Head, Log,
+    NewEvent, NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned,
+    Receipt, Result, Retention, Scan, Sequence, Slice, StoredEvent, TokenKeys,
 };
 use event_listener::Event;
 
@@ -147,6 +153,45 @@ impl AuditStore for MemoryStore {
             }
             appended.await;
         }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        Ok(self.frontier_of(log))
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+        Ok(self.read_nodes(log, &nodes))
+    }
+
+    async fn stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+        self.read_stored(log, after, limit, bytes)
+    }
+
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64> {
+        self.erase_all(log, &sequences, by)
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        Ok(self.retention_of(log))
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()> {
+        self.change_retention(log, retention, by)
+    }
+
+    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+        self.prune_log(log, by)
     }
 
     async fn create_organization(

@@ -15,7 +15,7 @@ impl MemoryStore {
         };
         let state = read(&log);
         let bound = scan.bound_within(state.head)?;
-        let selection = index::select(&*state, scan, bound)?;
+        let selection = index::select(&*state, scan, bound, state.head.pruned)?;
         let (events, more) = selection.read(scan, |sequence| state.stored(sequence).cloned())?;
         let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
         Ok(Slice { events, more, total: selection.total, bound })
@@ -26,8 +26,8 @@ impl Index for LogState {
     type Found<'a> = Join<ListCursor<'a>>;
 
     fn find(&self, lookup: Lookup) -> Result<Join<ListCursor<'_>>> {
-        let (order, bound) = (lookup.order, lookup.bound);
-        Join::open(lookup, |term| Ok(ListCursor { list: self.list(term), order, bound }))
+        let wanted = lookup.clone();
+        Join::open(lookup, |term| Ok(ListCursor { list: self.list(term), lookup: wanted.clone() }))
     }
 
     fn count(&self, lookup: Lookup) -> Result<u64> {
@@ -37,7 +37,7 @@ impl Index for LogState {
         {
             let Some(list) = self.list(term) else { return Ok(0) };
             let run = (lookup.earliest, Sequence::ZERO)..=(lookup.latest, Sequence::MAX);
-            let within = |(_, sequence): &&(Timestamp, Sequence)| *sequence <= lookup.bound;
+            let within = |(_, sequence): &&(Timestamp, Sequence)| lookup.holds(*sequence);
             return Ok(list.by_time.range(run).filter(within).count() as u64);
         }
         self.find(lookup)?.try_fold(0, |count, found| found.map(|_| count + 1))
@@ -48,22 +48,22 @@ impl Index for LogState {
 #[derive(Debug)]
 pub(crate) struct ListCursor<'a> {
     list: Option<&'a List>,
-    order: Order,
-    bound: Sequence,
+    lookup: Lookup,
 }
 
 impl Cursor for ListCursor<'_> {
     fn seek(&mut self, from: Position) -> Result<Option<Position>> {
         let Some(list) = self.list else { return Ok(None) };
         let key = (from.occurred_at, from.sequence);
-        let within = |(_, sequence): &&(_, Sequence)| *sequence <= self.bound;
+        let within = |(_, sequence): &&(_, Sequence)| self.lookup.holds(*sequence);
         let position = |&(occurred_at, sequence)| Position { occurred_at, sequence };
-        Ok(match self.order {
+        Ok(match self.lookup.order {
             Order::NewestFirst => list.by_time.range(..=key).rev().find(within).map(position),
             Order::OldestFirst => list.by_time.range(key..).find(within).map(position),
             Order::Sequence => {
-                let at = list.by_sequence.partition_point(|p| p.sequence < from.sequence);
-                list.by_sequence.get(at).copied().filter(|p| p.sequence <= self.bound)
+                let from = from.sequence.max(self.lookup.floor.next());
+                let at = list.by_sequence.partition_point(|p| p.sequence < from);
+                list.by_sequence.get(at).copied().filter(|p| self.lookup.holds(p.sequence))
             }
         })
     }

@@ -7,7 +7,7 @@ use audit_core::limits::ID;
 use audit_core::{Error, Result, Violation};
 use signed_note::{Note, Signature};
 
-use crate::{TreeHead, TreeSize};
+use crate::{RootHash, TreeHead, TreeSize};
 
 /// The state of a log as its owner states it: which log, how many events, which root.
 ///
@@ -96,7 +96,7 @@ impl FromStr for Checkpoint {
         let parsed =
             tlog_tiles::Checkpoint::from_bytes(text.as_bytes()).map_err(|_| malformed())?;
         let size = TreeSize::new(parsed.size())?;
-        let head = TreeHead { size, root: (*parsed.hash()).into() };
+        let head = TreeHead { size, root: RootHash::from_bytes(parsed.hash().0) };
         let extension = parsed.extension().to_owned();
         Ok(Self { extension, ..Self::new(parsed.origin(), head)? })
     }

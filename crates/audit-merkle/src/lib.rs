@@ -82,24 +82,20 @@
 mod audit;
 mod checkpoint;
 mod evidence;
-mod frontier;
-mod hash;
-mod head;
 mod key;
 mod nodes;
 mod proof;
 mod witness;
 
 pub use audit::{Audit, Fault, Report};
+pub use audit_core::tree::is_needed;
+pub use audit_core::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use evidence::{Evidence, PersonalProof, Proved};
-pub use frontier::{Frontier, Node};
-pub use hash::{LeafHash, NodeHash, RootHash};
-pub use head::{TreeHead, TreeSize};
 pub use key::{CheckpointSigner, CheckpointVerifier};
 pub use nodes::{
-    Nodes, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, is_needed, root,
-    root_nodes,
+    Nodes, consistency_nodes, consistency_proof, frontier_at, inclusion_nodes, inclusion_proof,
+    root, root_nodes,
 };
 pub use proof::{ConsistencyProof, InclusionProof};
 pub use witness::{Cosignature, Witness, WitnessRequest, WitnessVerifier};

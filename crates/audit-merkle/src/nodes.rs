@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
+use audit_core::tree::edge;
 use audit_core::{Error, ErrorKind, Result, Sequence, Violation};
 use tlog_tiles::HashReader;
 
@@ -59,7 +60,11 @@ pub fn inclusion_proof(
 ) -> Result<InclusionProof> {
     let index = leaf_index(sequence, size)?;
     let path = prove(nodes, |reader| tlog_tiles::prove_record(size.get(), index, reader))?;
-    Ok(InclusionProof::new(sequence, size, path.into_iter().map(NodeHash::from).collect()))
+    Ok(InclusionProof::new(
+        sequence,
+        size,
+        path.into_iter().map(|hash| NodeHash::from_bytes(hash.0)).collect(),
+    ))
 }
 
 /// Makes the proof that the tree of the first `from` events is the beginning of that of the first
@@ -83,7 +88,11 @@ pub fn consistency_proof(
         return Ok(ConsistencyProof::new(from, to, Vec::new()));
     }
     let path = prove(nodes, |reader| tlog_tiles::prove_tree(to.get(), from.get(), reader))?;
-    Ok(ConsistencyProof::new(from, to, path.into_iter().map(NodeHash::from).collect()))
+    Ok(ConsistencyProof::new(
+        from,
+        to,
+        path.into_iter().map(|hash| NodeHash::from_bytes(hash.0)).collect(),
+    ))
 }
 
 /// The root of the tree of the first `size` events.
@@ -93,7 +102,16 @@ pub fn consistency_proof(
 /// # Errors
 /// [`ErrorKind::NotFound`] for a node that is not kept, and those of `nodes`.
 pub fn root(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<RootHash> {
-    Ok(Frontier::of(nodes, size)?.root())
+    Ok(frontier_at(nodes, size)?.root())
+}
+
+/// The edge of the tree of the first `size` events: one read for each bit of `size` that is one.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`] for a node that is not kept, and those of `nodes`.
+pub fn frontier_at(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<Frontier> {
+    let complete = |(level, index)| read(nodes, level, index);
+    Frontier::from_parts(size, edge(size).map(complete).collect::<Result<_>>()?)
 }
 
 /// The nodes, by level and index, that [`inclusion_proof`] reads, in its order.
@@ -106,30 +124,9 @@ pub fn consistency_nodes(from: TreeSize, to: TreeSize) -> Result<Vec<(u8, u64)>>
     named(|nodes| consistency_proof(nodes, from, to).map(drop))
 }
 
-/// The nodes, by level and index, that [`root`] and [`Frontier::of`] read, in their order.
+/// The nodes, by level and index, that [`root`] and [`frontier_at`] read, in their order.
 pub fn root_nodes(size: TreeSize) -> Vec<(u8, u64)> {
-    edge(size.get()).collect()
-}
-
-/// Whether a node is still needed when retention has removed the first `pruned` events.
-///
-/// A store that drops all other nodes can go on proving that each event that is left is in each
-/// tree that holds it, and that any two trees of at least `pruned` events are consistent.
-pub fn is_needed(level: u8, index: u64, pruned: TreeSize) -> bool {
-    if level > 62 {
-        return false; // no tree has such a node
-    }
-    let reaches_further = (u128::from(index) + 1) << level > u128::from(pruned.get());
-    let above = pruned.get() >> level;
-    reaches_further || (above & 1 == 1 && index == above - 1)
-}
-
-/// The largest complete subtrees of a tree of `size` events, from the left.
-pub(crate) fn edge(size: u64) -> impl DoubleEndedIterator<Item = (u8, u64)> {
-    (0..64_u8)
-        .rev()
-        .filter(move |level| size >> level & 1 == 1)
-        .map(move |level| (level, (size >> level) - 1))
+    edge(size).collect()
 }
 
 /// A node that has to be there.
@@ -204,14 +201,14 @@ impl<'a> Whole<'a> {
             (level, index, hash) = (level + 1, index >> 1, NodeHash::of(left, right));
         }
         let mut hashes = Vec::new();
-        for (at, number) in edge(size) {
+        for (at, number) in edge(head.size) {
             let is_it = (at, number) == (level, index);
             let tree = if is_it { Some(hash) } else { self.node(at, number)? };
             let Some(tree) = tree else { return Ok(false) };
             hashes.push(tree);
         }
-        let on_edge = edge(size).any(|place| place == (level, index));
-        Ok(on_edge && Frontier::from_parts(head.size, hashes).root() == head.root)
+        let on_edge = edge(head.size).any(|place| place == (level, index));
+        Ok(on_edge && Frontier::from_parts(head.size, hashes)?.root() == head.root)
     }
 }
 
@@ -225,7 +222,7 @@ impl<N: Nodes + ?Sized> HashReader for Reader<'_, N> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
         let hash = |position: &u64| {
             let (level, index) = tlog_tiles::split_stored_hash_index(*position);
-            read(self.nodes, level, index).map(tlog_tiles::Hash::from)
+            read(self.nodes, level, index).map(|hash| tlog_tiles::Hash(*hash.as_bytes()))
         };
         indexes.iter().map(hash).collect::<Result<_>>().map_err(|error| {
             self.failure.replace(Some(error));

@@ -68,8 +68,9 @@ impl InclusionProof {
         }
         let index = nodes::leaf_index(self.sequence, self.size)?;
         let path = hashes(&self.path, INCLUSION_HASHES)?;
-        let root = head.root.into();
-        tlog_tiles::check_record(&path, self.size.get(), root, index, leaf.into())
+        let root = tlog_tiles::Hash(*head.root.as_bytes());
+        let leaf = tlog_tiles::Hash(*leaf.as_bytes());
+        tlog_tiles::check_record(&path, self.size.get(), root, index, leaf)
             .map_err(|_| failed("path", "the path from the record to the root"))
     }
 }
@@ -117,8 +118,9 @@ impl ConsistencyProof {
                 |head: &TreeHead| head.size != TreeSize::ZERO || head.root == RootHash::EMPTY;
             path.is_empty() && has_root(old) && has_root(new)
         } else {
+            let root = |head: &TreeHead| tlog_tiles::Hash(*head.root.as_bytes());
             let (to, from) = (self.to.get(), self.from.get());
-            tlog_tiles::check_tree(&path, to, new.root.into(), from, old.root.into()).is_ok()
+            tlog_tiles::check_tree(&path, to, root(new), from, root(old)).is_ok()
         };
         if proves { Ok(()) } else { Err(failed("path", "a path that joins both roots")) }
     }
@@ -129,7 +131,7 @@ fn hashes(path: &[NodeHash], limit: usize) -> Result<Vec<tlog_tiles::Hash>> {
     if path.len() > limit {
         return Err(Error::invalid("path", Violation::TooMany { limit, actual: path.len() }));
     }
-    Ok(path.iter().map(|hash| (*hash).into()).collect())
+    Ok(path.iter().map(|hash| tlog_tiles::Hash(*hash.as_bytes())).collect())
 }
 
 fn failed(field: &'static str, expected: &'static str) -> Error {

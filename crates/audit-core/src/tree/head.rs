@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use audit_core::{Error, Result, Sequence, Violation};
 use serde::{Deserialize, Serialize};
 
-use crate::RootHash;
+use super::RootHash;
+use crate::{Error, Result, Sequence, Violation};
 
 /// How many events a log, or the beginning of one, holds: the number of its last event.
 #[derive(
@@ -68,8 +68,7 @@ impl fmt::Display for TreeSize {
 /// The size of a log and its root at that size: all that a proof is checked against.
 ///
 /// It is worth as much as the place that it comes from. Whoever wants to trust it takes it from a
-/// [`Checkpoint`](crate::Checkpoint) that a [`CheckpointVerifier`](crate::CheckpointVerifier) has
-/// returned.
+/// checkpoint whose signature was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TreeHead {

@@ -1,8 +1,7 @@
 //! The right edge of a tree: what an append needs of all that came before.
 
-use audit_core::{Error, ErrorKind, Result, Sequence};
-
-use crate::{LeafHash, NodeHash, Nodes, RootHash, TreeHead, TreeSize, nodes};
+use super::{LeafHash, NodeHash, RootHash, TreeHead, TreeSize};
+use crate::{Error, ErrorKind, Result, Sequence};
 
 /// The right edge of a tree: the roots of its largest complete subtrees, one for each bit of its
 /// size, at most 63.
@@ -11,7 +10,7 @@ use crate::{LeafHash, NodeHash, Nodes, RootHash, TreeHead, TreeSize, nodes};
 /// events. An append makes one node for each event on average, whatever the size.
 ///
 /// ```
-/// use audit_merkle::{Frontier, LeafHash};
+/// use audit_core::{Frontier, LeafHash};
 ///
 /// let mut frontier = Frontier::new();
 /// assert!(frontier.append(LeafHash::of(b"one"))?.is_empty());
@@ -57,19 +56,16 @@ impl Frontier {
         Self::default()
     }
 
-    /// The edge at `size`, from the nodes that a store has: one read for each bit of `size`.
+    /// The edge of these parts: the size, and a hash for each of its bits that is one, from the
+    /// largest subtree to the smallest.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a node that is not kept, and those of `nodes`.
-    pub fn of(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<Self> {
-        let complete = |(level, index)| nodes::read(nodes, level, index);
-        let hashes = nodes::edge(size.get()).map(complete).collect::<Result<_>>()?;
-        Ok(Self::from_parts(size, hashes))
-    }
-
-    /// The edge of these parts: a hash for each bit of `size`.
-    pub(crate) fn from_parts(size: TreeSize, hashes: Vec<NodeHash>) -> Self {
-        Self { size, hashes }
+    /// [`ErrorKind::Corrupt`] if there are more or fewer.
+    pub fn from_parts(size: TreeSize, hashes: Vec<NodeHash>) -> Result<Self> {
+        if u32::try_from(hashes.len()) != Ok(size.get().count_ones()) {
+            return Err(Error::new(ErrorKind::Corrupt).with_context("reading the edge of a log"));
+        }
+        Ok(Self { size, hashes })
     }
 
     /// The number of events.
@@ -91,7 +87,7 @@ impl Frontier {
 
     /// The nodes of the edge, from the largest to the smallest.
     pub fn nodes(&self) -> impl Iterator<Item = Node> {
-        nodes::edge(self.size.get()).zip(&self.hashes).map(|((level, index), hash)| Node {
+        edge(self.size).zip(&self.hashes).map(|((level, index), hash)| Node {
             level,
             index,
             hash: *hash,
@@ -100,7 +96,7 @@ impl Frontier {
 
     /// Appends an event, and returns the nodes above the leaves that are complete now, from the
     /// lowest. None of them changes again: a store that writes each of them once, when it is
-    /// returned, can prove everything with `O(log n)` reads ([`Nodes`]).
+    /// returned, can prove everything with `O(log n)` reads.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] when the tree holds [`TreeSize::MAX`] events.
@@ -111,7 +107,10 @@ impl Frontier {
     }
 
     /// As [`append`](Self::append), and gives each node to `completed`.
-    pub(crate) fn push(&mut self, leaf: LeafHash, mut completed: impl FnMut(Node)) -> Result<()> {
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn push(&mut self, leaf: LeafHash, mut completed: impl FnMut(Node)) -> Result<()> {
         let before = self.size.get();
         self.size = self.size.next()?;
         let mut hash = NodeHash::from(leaf);
@@ -142,13 +141,21 @@ impl Frontier {
             let (size, hashes) = bytes.split_first_chunk()?;
             let size = TreeSize::new(u64::from_be_bytes(*size)).ok()?;
             let (hashes, []) = hashes.as_chunks() else { return None };
-            let bits = size.get().count_ones();
-            let hashes: Vec<_> = hashes.iter().copied().map(NodeHash::from_bytes).collect();
-            (u32::try_from(hashes.len()) == Ok(bits)).then(|| Self::from_parts(size, hashes))
+            let hashes = hashes.iter().copied().map(NodeHash::from_bytes).collect();
+            Self::from_parts(size, hashes).ok()
         };
         parse()
             .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("reading the edge of a log"))
     }
+}
+
+/// The largest complete subtrees of a tree of `size` events, by level and index, from the left.
+pub fn edge(size: TreeSize) -> impl DoubleEndedIterator<Item = (u8, u64)> {
+    let size = size.get();
+    (0..64_u8)
+        .rev()
+        .filter(move |level| size >> level & 1 == 1)
+        .map(move |level| (level, (size >> level) - 1))
 }
 
 #[cfg(test)]

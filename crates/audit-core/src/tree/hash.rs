@@ -3,10 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use audit_core::{Error, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::{Error, Result};
 
 macro_rules! hash {
     ($(#[$doc:meta])* $name:ident) => {
@@ -66,18 +68,6 @@ macro_rules! hash {
                 text.parse()
             }
         }
-
-        impl From<tlog_tiles::Hash> for $name {
-            fn from(hash: tlog_tiles::Hash) -> Self {
-                Self(hash.0)
-            }
-        }
-
-        impl From<$name> for tlog_tiles::Hash {
-            fn from(hash: $name) -> Self {
-                Self(hash.0)
-            }
-        }
     };
 }
 
@@ -98,22 +88,27 @@ hash! {
 
 impl LeafHash {
     /// The hash of a record, of the exact bytes that are stored
-    /// ([`StoredEvent::record`](audit_core::StoredEvent::record)).
+    /// ([`StoredEvent::record`](crate::StoredEvent::record)).
     pub fn of(record: &[u8]) -> Self {
-        tlog_tiles::record_hash(record).into()
+        Self(Sha256::new().chain_update([0]).chain_update(record).finalize().into())
     }
 }
 
 impl NodeHash {
     /// The hash of the node above `left` and `right`.
     pub fn of(left: Self, right: Self) -> Self {
-        tlog_tiles::node_hash(left.into(), right.into()).into()
+        let hash = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
+        Self(hash.finalize().into())
     }
 }
 
 impl RootHash {
     /// The root of an empty log: SHA-256 of nothing.
-    pub const EMPTY: Self = Self(tlog_tiles::EMPTY_HASH.0);
+    pub const EMPTY: Self = Self([
+        0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9,
+        0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52,
+        0xb8, 0x55,
+    ]);
 }
 
 impl From<LeafHash> for NodeHash {
@@ -131,6 +126,11 @@ impl From<NodeHash> for RootHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_empty_root_is_the_hash_of_nothing() {
+        assert_eq!(RootHash::EMPTY.as_bytes()[..], Sha256::digest(b"")[..]);
+    }
 
     #[test]
     fn text_is_canonical_base64() {

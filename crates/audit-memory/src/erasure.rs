@@ -1,0 +1,65 @@
+//! What a person may ask to be forgotten.
+
+use audit_core::index::Term;
+use audit_core::{Attribution, Batch, Erasure, Log, Position, Result, Sequence, limits};
+
+use crate::append::LogState;
+use crate::{MemoryStore, write};
+
+impl MemoryStore {
+    pub(crate) fn erase_all(
+        &self,
+        log: Log,
+        sequences: &[Sequence],
+        by: Attribution,
+    ) -> Result<u64> {
+        limits::erased_events(sequences.len())?;
+        let Some(shared) = self.log(log) else { return Ok(0) };
+        let mut state = write(&shared);
+        state.retention.permits_removal()?;
+        let mut sequences: Vec<_> = sequences
+            .iter()
+            .copied()
+            .filter(|sequence| state.stored(*sequence).is_ok_and(|e| e.personal.is_some()))
+            .collect();
+        sequences.sort_unstable();
+        sequences.dedup();
+        let erased = sequences.len() as u64;
+        if erased == 0 {
+            return Ok(0);
+        }
+        // It can be refused, and goes first.
+        state.append(Batch::new(log, vec![Erasure::event(erased, by)?])?)?;
+        for sequence in sequences {
+            state.erase(sequence)?;
+        }
+        drop(state);
+        self.shared.appended.notify(usize::MAX);
+        Ok(erased)
+    }
+}
+
+impl LogState {
+    fn erase(&mut self, sequence: Sequence) -> Result<()> {
+        let Some(event) = self.index_of(sequence).and_then(|at| self.events.get_mut(at)) else {
+            return Ok(());
+        };
+        let occurred_at = event.open()?.occurred_at;
+        for term in event.erase()? {
+            self.take_out(&term, Position { occurred_at, sequence });
+        }
+        Ok(())
+    }
+
+    /// Takes an event out of the list of a term.
+    fn take_out(&mut self, term: &Term, position: Position) {
+        let Some(list) = self.lists.get_mut(term) else { return };
+        list.by_time.remove(&(position.occurred_at, position.sequence));
+        if let Ok(at) = list.by_sequence.binary_search_by_key(&position.sequence, |p| p.sequence) {
+            list.by_sequence.remove(at);
+        }
+        if list.by_sequence.is_empty() {
+            self.lists.remove(term);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What a log keeps, and for how long.
+
+use audit_core::tree::is_needed;
+use audit_core::{
+    Attribution, Batch, Log, Position, Pruned, Result, Retention, Sequence, Timestamp,
+};
+
+use crate::append::LogState;
+use crate::{MemoryStore, read, write};
+
+impl MemoryStore {
+    pub(crate) fn retention_of(&self, log: Log) -> Retention {
+        self.log(log).map(|state| read(&state).retention).unwrap_or_default()
+    }
+
+    pub(crate) fn change_retention(
+        &self,
+        log: Log,
+        retention: Retention,
+        by: Attribution,
+    ) -> Result<()> {
+        retention.validate()?;
+        let shared = self.log_or_new(log);
+        let mut state = write(&shared);
+        if state.retention == retention {
+            return Ok(());
+        }
+        let told = retention.event(&state.retention, by)?;
+        state.append(Batch::new(log, vec![told])?)?;
+        state.retention = retention;
+        drop(state);
+        self.shared.appended.notify(usize::MAX);
+        Ok(())
+    }
+
+    pub(crate) fn prune_log(&self, log: Log, by: Attribution) -> Result<Pruned> {
+        let shared = self.log_or_new(log);
+        let mut state = write(&shared);
+        let recorded_at = |sequence| Ok(state.stored(sequence)?.open()?.recorded_at);
+        let floor = state.retention.floor(state.head, Timestamp::now(), recorded_at)?;
+        let pruned = Pruned::new(state.head, floor);
+        if pruned.events == 0 {
+            return Ok(pruned);
+        }
+        state.append(Batch::new(log, vec![pruned.event(by)?])?)?;
+        state.remove_up_to(floor)?;
+        drop(state);
+        self.shared.appended.notify(usize::MAX);
+        Ok(pruned)
+    }
+}
+
+impl LogState {
+    fn remove_up_to(&mut self, floor: Sequence) -> Result<()> {
+        while self.head.pruned < floor {
+            let Some(event) = self.events.pop_front() else { break };
+            self.head.pruned = self.head.pruned.next();
+            self.ids.remove(&event.open()?.id);
+        }
+        self.lists.retain(|_, list| {
+            let gone = list.by_sequence.partition_point(|p| p.sequence <= floor);
+            for Position { occurred_at, sequence } in list.by_sequence.drain(..gone) {
+                list.by_time.remove(&(occurred_at, sequence));
+            }
+            !list.by_sequence.is_empty()
+        });
+        let size = floor.into();
+        self.nodes.retain(|(level, index), _| is_needed(*level, *index, size));
+        Ok(())
+    }
+}
