@@ -2,14 +2,12 @@
 
 use std::collections::HashMap;
 
-use audit_core::{
-    Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, StoredEvent, limits,
-};
+use audit_core::{Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
 use rusqlite::{Connection, params};
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
-use crate::personal::{destroy, unseal};
+use crate::personal::{SealedEvent, destroy};
 use crate::read::READ_EVENT;
 use crate::terms::TermKey;
 use crate::{schema, segment, tail};
@@ -77,9 +75,9 @@ impl WriteTransaction<'_> {
                 .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         };
         let kept: (Vec<u8>, Option<i64>, Option<Vec<u8>>) = query().map_err(sqlite(CONTEXT))?;
-        let (record, Some(salt), Some(bytes)) = kept else { return Ok(None) };
-        let personal = unseal(self.connection, salt, bytes)?;
-        let mut event = StoredEvent { record, personal };
+        let (record, Some(salt), personal) = kept else { return Ok(None) };
+        let event = SealedEvent::read(self.connection, record, Some(salt), personal)?;
+        let mut event = event.unseal();
         let terms = event.erase()?;
         Ok(Some(Found { sequence, salt, keys: self.indexing.hasher.keys(&terms) }))
     }

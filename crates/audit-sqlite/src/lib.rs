@@ -83,7 +83,7 @@ use audit_core::{
 
 pub use crate::append::append_in;
 use crate::index::Indexing;
-use crate::read::Readers;
+use crate::read::{Readers, Snapshot};
 use crate::watch::Watch;
 use crate::writer::Writer;
 /// The SQLite binding in whose transactions [`append_in`] records.
@@ -281,7 +281,9 @@ impl AuditStore for SqliteStore {
         limit: usize,
         bytes: usize,
     ) -> Result<Vec<(Sequence, StoredEvent)>> {
-        self.shared.readers.read(move |snapshot| snapshot.stored(log, after, limit, bytes)).await
+        let read = move |snapshot: &Snapshot<'_>| snapshot.stored(log, after, limit, bytes);
+        let sealed = self.shared.readers.read(read).await?;
+        Ok(sealed.into_iter().map(|(sequence, event)| (sequence, event.unseal())).collect())
     }
 
     async fn erase_events(

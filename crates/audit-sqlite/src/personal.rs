@@ -8,7 +8,7 @@
 //!
 //! Against somebody who has the file the encryption is no protection before: the salts are in it.
 
-use audit_core::{Error, ErrorKind, PersonalPart, Result};
+use audit_core::{Error, ErrorKind, PersonalPart, Result, StoredEvent};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -90,12 +90,50 @@ fn last_row(connection: &Connection) -> Result<Option<i64>> {
     query().map_err(sqlite("reading salts"))
 }
 
-/// The personal part of these bytes and the salt of that number; `None` if there is no such salt.
-pub(crate) fn unseal(
-    connection: &Connection,
-    number: i64,
-    mut bytes: Vec<u8>,
-) -> Result<Option<PersonalPart>> {
+/// An event as it is read from the file: its personal part is sealed still, so that it can be opened
+/// when the snapshot is gone and the thread free.
+#[derive(Debug)]
+pub(crate) struct SealedEvent(StoredEvent);
+
+impl SealedEvent {
+    /// The event of these columns. A salt that is not there counts as destroyed.
+    pub(crate) fn read(
+        connection: &Connection,
+        record: Vec<u8>,
+        salt: Option<i64>,
+        personal: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        let personal = match (salt, personal) {
+            (Some(number), Some(bytes)) => {
+                salt_of(connection, number)?.map(|salt| PersonalPart { salt, bytes })
+            }
+            _ => None,
+        };
+        Ok(Self(StoredEvent { record, personal }))
+    }
+
+    /// Whether there is a personal part, and its salt.
+    pub(crate) fn has_personal(&self) -> bool {
+        self.0.personal.is_some()
+    }
+
+    /// The bytes of both parts.
+    pub(crate) fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// Opens the personal part.
+    pub(crate) fn unseal(self) -> StoredEvent {
+        let Self(mut event) = self;
+        if let Some(part) = &mut event.personal {
+            apply(&part.salt, &mut part.bytes);
+        }
+        event
+    }
+}
+
+/// The salt of that number; `None` if there is no such salt.
+fn salt_of(connection: &Connection, number: i64) -> Result<Option<Salt>> {
     let (row, slot) = address(number);
     let query = || {
         let mut statement = connection.prepare_cached(READ_ROW)?;
@@ -104,11 +142,7 @@ pub(crate) fn unseal(
         let salts = row.get_ref(0)?.as_blob()?;
         Ok(salts.get(slot..).and_then(|salts| salts.first_chunk::<16>()).copied())
     };
-    let salt = query().map_err(sqlite("reading salts"))?;
-    Ok(salt.map(|salt| {
-        apply(&salt, &mut bytes);
-        PersonalPart { salt, bytes }
-    }))
+    query().map_err(sqlite("reading salts"))
 }
 
 /// The row of a salt, and where in it the salt begins.

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
 use crate::index::{Indexing, LogIndex};
-use crate::personal::unseal;
+use crate::personal::SealedEvent;
 use crate::schema;
 
 /// The threads that read, each on its own connection. They end when this is dropped.
@@ -125,15 +125,15 @@ impl<'c> Snapshot<'c> {
         let connection = &self.connection;
         let index = LogIndex { connection, indexing, log, size: head.size, indexed };
         let selection = select(&index, scan, bound, head.pruned)?;
-        let (events, more) =
-            selection.read(scan, |sequence| event_at(connection, log, sequence))?;
+        let read = |sequence| sealed_at(connection, log, sequence);
+        let (events, more) = selection.read(scan, read, SealedEvent::size)?;
         Ok(StoredSlice { events, more, total: selection.total, bound })
     }
 }
 
 /// A slice as stored: it is decoded by the caller, when the snapshot is gone and the thread free.
 pub(crate) struct StoredSlice {
-    events: Vec<StoredEvent>,
+    events: Vec<SealedEvent>,
     more: bool,
     total: Option<u64>,
     bound: Sequence,
@@ -142,7 +142,8 @@ pub(crate) struct StoredSlice {
 impl StoredSlice {
     pub(crate) fn open(self) -> Result<Slice> {
         let Self { events, more, total, bound } = self;
-        let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
+        let opened = events.into_iter().map(|event| event.unseal().open());
+        let events = opened.collect::<Result<_>>()?;
         Ok(Slice { events, more, total, bound })
     }
 }
@@ -217,20 +218,22 @@ pub(crate) fn event_at(
     log: i64,
     sequence: Sequence,
 ) -> Result<StoredEvent> {
+    Ok(sealed_at(connection, log, sequence)?.unseal())
+}
+
+fn sealed_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<SealedEvent> {
     let place = schema::place(log, sequence).map_err(damaged)?;
     let query = || {
         connection
             .prepare_cached(READ_EVENT)?
             .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
-    let kept: (_, Option<i64>, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
+    let kept: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
     let (record, salt, personal) = kept;
-    let personal = match (salt, personal) {
-        (Some(salt), Some(bytes)) => {
-            let part = unseal(connection, salt, bytes)?;
-            Some(part.ok_or_else(|| damaged(Error::new(ErrorKind::Corrupt)))?)
-        }
-        _ => None,
-    };
-    Ok(StoredEvent { record, personal })
+    let has_personal = personal.is_some();
+    let event = SealedEvent::read(connection, record, salt, personal)?;
+    if has_personal != event.has_personal() {
+        return Err(damaged(Error::new(ErrorKind::Corrupt))); // its salt is gone, and it is not erased
+    }
+    Ok(event)
 }

@@ -8,11 +8,11 @@
 use std::collections::HashMap;
 
 use audit_core::tree::{Tile, TilePlace};
-use audit_core::{Error, ErrorKind, Frontier, Log, Node, NodeHash, Result, Sequence, StoredEvent};
+use audit_core::{Error, ErrorKind, Frontier, Log, Node, NodeHash, Result, Sequence};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{damaged, sqlite};
-use crate::personal::unseal;
+use crate::personal::SealedEvent;
 use crate::read::{Snapshot, log_row};
 use crate::schema;
 
@@ -154,7 +154,7 @@ impl Snapshot<'_> {
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+    ) -> Result<Vec<(Sequence, SealedEvent)>> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
         let Ok(first) = schema::place(row.id, after.max(row.head.pruned).next()) else {
             return Ok(Vec::new()); // behind all that there can be
@@ -169,11 +169,7 @@ impl Snapshot<'_> {
             let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
             let (place, record, salt, personal): (i64, Vec<u8>, Option<i64>, Option<Vec<u8>>) =
                 kept().map_err(context())?;
-            let personal = match (salt, personal) {
-                (Some(salt), Some(bytes)) => unseal(&self.connection, salt, bytes)?,
-                _ => None,
-            };
-            let event = StoredEvent { record, personal };
+            let event = SealedEvent::read(&self.connection, record, salt, personal)?;
             size += event.size();
             events.push((schema::sequence_of(place).map_err(damaged)?, event));
         }
