@@ -60,6 +60,7 @@ mod registry;
 mod samples;
 mod state_machine;
 mod subject;
+mod tree;
 
 pub use harness::{Harness, NewHarness};
 use registry::case_list;

@@ -1,16 +1,20 @@
 //! The model: what a store must answer, worked out from a plain list.
 
-use audit_core::{AuditEvent, Filter, Order, Position, Scan, Sequence, Slice, Total};
+use audit_core::{
+    AuditEvent, Change, Filter, Message, NewEvent, Order, Position, Scan, Sequence, Slice, Total,
+};
 
-/// The events of one log, by sequence.
+/// The events of one log, by sequence, but for those that are pruned.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Model {
     pub(crate) events: Vec<AuditEvent>,
+    /// The last that is pruned.
+    pub(crate) floor: Sequence,
 }
 
 impl Model {
     pub(crate) fn new(events: Vec<AuditEvent>) -> Self {
-        Self { events }
+        Self { events, floor: Sequence::ZERO }
     }
 
     pub(crate) fn size(&self) -> Sequence {
@@ -44,4 +48,45 @@ impl Model {
         let more = rest.len() > scan.limit;
         Slice { events: rest.into_iter().take(scan.limit).collect(), more, total, bound }
     }
+
+    /// Erases what `wanted` selects, and tells of how many events.
+    pub(crate) fn erase(&mut self, wanted: impl Fn(&AuditEvent) -> bool) -> u64 {
+        let mut erased = 0;
+        for event in self.events.iter_mut().filter(|event| !event.erased && wanted(event)) {
+            *event = without_personal(event);
+            erased += 1;
+        }
+        erased
+    }
+
+    /// Removes the events up to `floor`.
+    pub(crate) fn prune(&mut self, floor: Sequence) {
+        self.events.retain(|event| event.sequence > floor);
+        self.floor = floor;
+    }
+}
+
+/// The event as it must be read once its personal part is erased.
+pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
+    let AuditEvent { log, sequence, recorded_at, .. } = *event;
+    let mut content = NewEvent {
+        change: Change::default(),
+        message: Message::default(),
+        place: None,
+        reason: None,
+        metadata: serde_json::Map::new(),
+        ..event.clone().into_content()
+    };
+    let actor = &mut content.actor;
+    (actor.name, actor.email, actor.ip) = (None, None, None);
+    (actor.user_agent, actor.details) = (None, None);
+    for named in [&mut content.organization, &mut actor.organization].into_iter().flatten() {
+        named.name = None;
+    }
+    for target in &mut content.targets {
+        target.name = None;
+    }
+    let mut event = AuditEvent::new(log, sequence, recorded_at, content);
+    event.erased = true;
+    event
 }

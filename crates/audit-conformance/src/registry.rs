@@ -105,6 +105,64 @@ macro_rules! for_each_case {
                 sleep_while_other_logs_grow,
                 return_what_came_to_a_feed,
             }
+            trees {
+                give_each_record_its_leaf,
+                grow_with_each_append,
+                are_the_same_whatever_the_batches,
+                have_the_nodes_that_are_complete,
+                prove_every_event_and_every_growth,
+                of_two_logs_are_apart,
+                survive_a_reopen,
+            }
+            records {
+                are_the_very_bytes_that_are_proved,
+                obey_every_argument,
+            }
+            erasures {
+                take_what_is_personal_from_every_reading,
+                leave_the_records_and_what_proves_them,
+                select_by_each_condition,
+                leave_nothing_to_be_found_by,
+                leave_every_total_exact,
+                tell_how_many_and_not_whose,
+                of_nothing_leave_no_event,
+                of_many_events_reach_all,
+                pass_over_unknown_numbers,
+                of_unknown_ids_are_not_found,
+                beyond_a_limit_are_refused_by_field,
+                are_forbidden_under_a_legal_hold,
+                leave_redeliveries_recognised,
+                leave_other_logs_alone,
+                survive_a_reopen,
+                miss_nothing_while_others_append,
+            }
+            retentions {
+                keep_everything_until_told,
+                come_back_as_set,
+                record_each_change,
+                that_do_not_change_leave_no_event,
+                beyond_a_bound_are_refused_by_field,
+                of_two_logs_are_apart,
+                survive_a_reopen,
+            }
+            prunings {
+                remove_what_is_too_many,
+                remove_what_is_too_old,
+                leave_nothing_of_what_is_gone,
+                record_what_they_removed,
+                of_nothing_leave_no_event,
+                end_the_tokens_below_the_floor,
+                leave_the_walks_above_the_floor,
+                leave_the_feeds_above_the_floor,
+                leave_every_total_exact,
+                leave_every_proof_valid,
+                leave_the_numbers_going_on,
+                go_further_each_time,
+                are_forbidden_under_a_legal_hold,
+                leave_other_logs_alone,
+                survive_a_reopen,
+                lose_nothing_beside_writers_and_followers,
+            }
             tokens {
                 altered_are_refused,
                 that_are_no_tokens_are_refused,

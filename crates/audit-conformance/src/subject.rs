@@ -9,8 +9,10 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    ApiKeyStore, AuditEvent, AuditStore, Error, ErrorKind, EventId, FeedPage, FeedStart, Head, Log,
-    NewEvent, Order, Page, Query, Receipt, Result, Scan, Slice, Token, Total,
+    Actor, ApiKeyStore, Attribution, AuditEvent, AuditStore, AuditStoreExt as _, Erasure, Error,
+    ErrorKind, EventId, FeedPage, FeedStart, Filter, Frontier, Head, Log, NewEvent, NodeHash,
+    Order, Page, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice, StoredEvent,
+    Token, Total,
 };
 use futures_executor::block_on;
 
@@ -84,6 +86,60 @@ impl Subject {
         block_on(self.store.scan(scan))
     }
 
+    pub(crate) fn frontier(&self, log: Log) -> Frontier {
+        block_on(self.store.frontier(log)).expect("the edge of any log must be readable")
+    }
+
+    pub(crate) fn nodes(&self, log: Log, nodes: &[(u8, u64)]) -> Vec<Option<NodeHash>> {
+        block_on(self.store.nodes(log, nodes.to_vec())).expect("nodes must be readable")
+    }
+
+    pub(crate) fn try_stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+        block_on(self.store.stored(log, after, limit, bytes))
+    }
+
+    /// Every event of `log` as it is kept, by sequence.
+    pub(crate) fn stored(&self, log: Log) -> Vec<(Sequence, StoredEvent)> {
+        let stored = self.try_stored(log, Sequence::ZERO, 1_000_000, usize::MAX);
+        stored.expect("what is kept must be readable")
+    }
+
+    /// Erases the events that match, and returns how many that were.
+    pub(crate) fn erase(&self, log: Log, filter: Filter) -> Result<u64> {
+        let erased = block_on(self.store.erase(log, Erasure::matching(filter), officer()));
+        erased.map(|erased| erased.events)
+    }
+
+    pub(crate) fn erase_events(&self, log: Log, sequences: Vec<Sequence>) -> Result<u64> {
+        block_on(self.store.erase_events(log, sequences, officer()))
+    }
+
+    pub(crate) fn retention(&self, log: Log) -> Retention {
+        block_on(self.store.retention(log)).expect("the retention of any log must be readable")
+    }
+
+    pub(crate) fn set_retention(&self, log: Log, retention: Retention) -> Result<()> {
+        block_on(self.store.set_retention(log, retention, officer()))
+    }
+
+    pub(crate) fn prune(&self, log: Log) -> Result<Pruned> {
+        block_on(self.store.prune(log, officer()))
+    }
+
+    /// Makes the log keep its newest `count` events, as far as whole tiles go, and returns the
+    /// number of the last that is gone.
+    pub(crate) fn keep_newest(&self, log: Log, count: u64) -> Sequence {
+        let retention = Retention::default().max_events(count);
+        self.set_retention(log, retention).expect("retention can be set");
+        self.prune(log).expect("a log can be pruned").floor
+    }
+
     /// Every event of `log`, by sequence.
     pub(crate) fn events(&self, log: Log) -> Vec<AuditEvent> {
         events_of(self.store(), log)
@@ -145,6 +201,11 @@ impl Subject {
         }
         (events, token)
     }
+}
+
+/// On whose behalf cases erase and prune; no sample event is theirs.
+pub(crate) fn officer() -> Attribution {
+    Attribution::new(Actor::user("officer").name("Otto")).reason("as the law asks")
 }
 
 /// Every event of `log`, by sequence.

@@ -46,8 +46,9 @@
 //!     }
 //!
 //!     fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
-//!         let first = index.checked_shl(level.into())? as usize;
-//!         tree::subtree(self.leaves.get(first..first + (1 << level))?)
+//!         let width = 1_usize.checked_shl(level.into())?;
+//!         let first = width.checked_mul(index as usize)?;
+//!         tree::subtree(self.leaves.get(first..first.checked_add(width)?)?)
 //!     }
 //! }
 //!
@@ -173,7 +174,7 @@
 //!         let (mut read, mut size) = (Vec::new(), 0);
 //!         for (sequence, event) in numbers.zip(log.events) {
 //!             let sequence = sequence?;
-//!             if read.len() == limit || size >= bytes {
+//!             if read.len() == limit || (size > 0 && size >= bytes) {
 //!                 break;
 //!             }
 //!             if sequence > after {

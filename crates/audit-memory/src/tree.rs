@@ -28,7 +28,7 @@ impl MemoryStore {
         let Some(skipped) = state.index_of(first) else { return Ok(Vec::new()) };
         let (mut events, mut size) = (Vec::new(), 0);
         for (sequence, event) in (first.get()..).zip(state.events.iter().skip(skipped)) {
-            if events.len() == limit || size >= bytes {
+            if events.len() == limit || (size > 0 && size >= bytes) {
                 break;
             }
             size += event.size();

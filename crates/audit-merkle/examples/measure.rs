@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use audit_core::{Actor, Log, NewEvent, PreparedEvent, Result, Sequence, StoredEvent, Timestamp};
 use audit_merkle::{
-    Audit, Frontier, LeafHash, NodeHash, TreeSize, consistency_proof, inclusion_proof,
+    Audit, Frontier, LeafHash, NodeHash, TreeSize, consistency_proof, frontier_at, inclusion_proof,
 };
 use sha2::{Digest, Sha256};
 
@@ -162,7 +162,7 @@ fn proving() -> Result<()> {
     each("make a proof of consistency", make);
     let heads = proofs
         .iter()
-        .map(|proof| Ok(Frontier::of(&nodes, proof.from())?.head()))
+        .map(|proof| Ok(frontier_at(&nodes, proof.from())?.head()))
         .collect::<Result<Vec<_>>>()?;
     let verify =
         best(|| proofs.iter().zip(&heads).try_for_each(|(proof, old)| proof.verify(old, &head)))?;

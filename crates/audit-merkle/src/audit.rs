@@ -156,7 +156,7 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// Those of the kept nodes.
     pub fn record(&mut self, sequence: Sequence, record: &[u8]) -> Result<()> {
-        let expected = self.frontier.size().next().and_then(|size| Sequence::new(size.get()))?;
+        let expected = Sequence::new(self.frontier.size().get() + 1)?;
         if self.report.fault.is_some() {
             return Ok(());
         }

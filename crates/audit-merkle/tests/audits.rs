@@ -7,7 +7,7 @@ mod common;
 
 use audit_core::{ErrorKind, StoredEvent};
 use audit_merkle::{
-    Audit, Fault, Frontier, LeafHash, NodeHash, Nodes, Report, TreeHead, is_needed,
+    Audit, Fault, LeafHash, NodeHash, Nodes, Report, TreeHead, frontier_at, is_needed,
 };
 use common::{Events, Tree, number, sequence, size};
 
@@ -218,7 +218,7 @@ fn what_retention_leaves_is_audited() {
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
         left.retain(|(level, index), _| is_needed(*level, *index, size(pruned)));
-        let edge = Frontier::of(&left, size(pruned)).unwrap();
+        let edge = frontier_at(&left, size(pruned)).unwrap();
         let rest = || records().split_off(usize::try_from(pruned).unwrap());
         let audit = Audit::resume(edge.clone(), [tree.head()]).unwrap().with_nodes(&left);
         let report = run(audit, rest());

@@ -8,7 +8,7 @@ mod common;
 use audit_core::{PersonalPart, StoredEvent};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, CheckpointVerifier, ConsistencyProof, Evidence, Frontier,
-    InclusionProof, LeafHash, NodeHash, RootHash, SignedCheckpoint, WitnessVerifier,
+    InclusionProof, LeafHash, NodeHash, RootHash, SignedCheckpoint, WitnessVerifier, frontier_at,
     inclusion_proof, root,
 };
 use common::{Events, Tree, sequence, signed, size};
@@ -78,7 +78,7 @@ proptest! {
         prop_assert_eq!(tree.head().root, whole(&tree.leaves));
         let n = size(records.len() as u64);
         prop_assert_eq!(root(&tree.nodes, n).unwrap(), tree.head().root);
-        prop_assert_eq!(&Frontier::of(&tree.nodes, n).unwrap(), &tree.frontier);
+        prop_assert_eq!(&frontier_at(&tree.nodes, n).unwrap(), &tree.frontier);
         prop_assert_eq!(&Frontier::from_bytes(&tree.frontier.to_bytes()).unwrap(), &tree.frontier);
         let edge: Vec<_> = tree.frontier.nodes().collect();
         prop_assert!(edge.iter().all(|node| tree.nodes[&(node.level, node.index)] == node.hash));

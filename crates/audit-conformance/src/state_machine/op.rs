@@ -17,15 +17,60 @@ use crate::samples::at;
 /// One operation. An [`Index`] picks one of what there is then.
 #[derive(Clone, Debug)]
 pub(super) enum Op {
-    Append { log: Which, events: Vec<Draft> },
-    Begin { log: Which, filter: Filter, order: Order, limit: usize, offset: u64, total: Total },
-    Continue { walk: Index, limit: usize, total: Total },
-    Feed { log: Which, filter: Filter, limit: usize, after: Option<Index> },
-    ContinueFeed { feed: Index, limit: usize },
-    Count { log: Which, filter: Filter },
-    Lookup { log: Which, event: Index },
+    Append {
+        log: Which,
+        events: Vec<Draft>,
+    },
+    /// Appends so many events like this one, at some seconds in turn.
+    Fill {
+        log: Which,
+        event: Box<NewEvent>,
+        count: u8,
+    },
+    Begin {
+        log: Which,
+        filter: Filter,
+        order: Order,
+        limit: usize,
+        offset: u64,
+        total: Total,
+    },
+    Continue {
+        walk: Index,
+        limit: usize,
+        total: Total,
+    },
+    Feed {
+        log: Which,
+        filter: Filter,
+        limit: usize,
+        after: Option<Index>,
+    },
+    ContinueFeed {
+        feed: Index,
+        limit: usize,
+    },
+    Count {
+        log: Which,
+        filter: Filter,
+    },
+    Lookup {
+        log: Which,
+        event: Index,
+    },
+    Erase {
+        log: Which,
+        filter: Filter,
+    },
+    Prune {
+        log: Which,
+        keep: u64,
+    },
     Reopen,
-    Misuse { walk: Index, how: Misuse },
+    Misuse {
+        walk: Index,
+        how: Misuse,
+    },
 }
 
 /// One of a player's two logs.
@@ -76,6 +121,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         8 => (log(), vec(draft(), 0..16))
             .prop_map(|(log, events)| Op::Append { log, events }),
+        1 => (log(), event(), 20_u8..60)
+            .prop_map(|(log, event, count)| Op::Fill { log, event: Box::new(event), count }),
         6 => (log(), filter(), order(), page_size(), offset, total()).prop_map(
             |(log, filter, order, limit, offset, total)| {
                 Op::Begin { log, filter, order, limit, offset, total }
@@ -89,6 +136,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(feed, limit)| Op::ContinueFeed { feed, limit }),
         1 => (log(), filter()).prop_map(|(log, filter)| Op::Count { log, filter }),
         1 => (log(), any::<Index>()).prop_map(|(log, event)| Op::Lookup { log, event }),
+        1 => (log(), erased()).prop_map(|(log, filter)| Op::Erase { log, filter }),
+        2 => (log(), 1_u64..100).prop_map(|(log, keep)| Op::Prune { log, keep }),
         1 => Just(Op::Reopen),
         2 => (any::<Index>(), misuse()).prop_map(|(walk, how)| Op::Misuse { walk, how }),
     ]
@@ -154,6 +203,19 @@ fn event() -> impl Strategy<Value = NewEvent> {
             ..NewEvent::new(action, Actor::unknown()).id(id).occurred_at(time)
         },
     )
+}
+
+/// A filter with a condition, so that it may be erased by; not so wide that nothing is left.
+fn erased() -> impl Strategy<Value = Filter> {
+    let of_person = select(vec![Facet::ActorEmail, Facet::ActorId, Facet::TargetId]);
+    let second = option::weighted(0.7, (0_i64..5).prop_map(at));
+    (of_person, word(), second).prop_map(|(facet, value, second)| {
+        let filter = Filter::new().with(facet, value);
+        match second {
+            Some(second) => filter.during(second..second.saturating_add_micros(1)),
+            None => filter,
+        }
+    })
 }
 
 /// A filter whose values events are likely to have.

@@ -1,11 +1,14 @@
 //! Plays operations on a store and on the model side by side.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::AddAssign;
 
+use audit_core::tree::Tile;
 use audit_core::{
-    Actor, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, FeedPage, FeedStart, Filter, Log,
-    NewEvent, Order, Page, Query, Receipt, Result, Sequence, Token, Total,
+    Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, FeedPage,
+    FeedStart, Filter, LeafHash, Log, NewEvent, Order, Page, Position, Query, Receipt, Result,
+    Retention, Scan, Sequence, Timestamp, Token, Total,
 };
 use futures_executor::block_on;
 use proptest::prelude::*;
@@ -15,8 +18,9 @@ use proptest::test_runner::TestCaseError;
 use super::op::{Draft, Misuse, Op, Which};
 use crate::NewHarness;
 use crate::model::Model;
-use crate::samples::new_log;
-use crate::subject::Subject;
+use crate::samples::{At as _, new_log};
+use crate::subject::{Subject, everything};
+use crate::tree::Tree;
 
 type Played = Result<(), TestCaseError>;
 
@@ -47,6 +51,8 @@ impl fmt::Display for Figure {
 pub(super) struct Player {
     subject: Option<Subject>,
     logs: [(Log, Model); 2],
+    trees: [Tree; 2],
+    given: HashMap<(Log, EventId), NewEvent>,
     walks: Vec<Walk>,
     feeds: Vec<Feed>,
     figure: Figure,
@@ -60,6 +66,8 @@ struct Walk {
     rest: Vec<AuditEvent>,
     total: u64,
     bound: Sequence,
+    /// Where it stands.
+    last: Position,
     token: Token,
 }
 
@@ -84,6 +92,8 @@ impl Player {
         Self {
             subject: Some(subject),
             logs: [(); 2].map(|()| (new_log(), Model::default())),
+            trees: Default::default(),
+            given: HashMap::new(),
             walks: Vec::new(),
             feeds: Vec::new(),
             figure: Figure { cases: 1, ..Figure::default() },
@@ -102,7 +112,21 @@ impl Player {
         // Whatever was asked, in the end the logs hold what they must.
         for (log, model) in &self.logs {
             prop_assert_eq!(&self.subject().events(*log), &model.events, "the log in the end");
-            prop_assert_eq!(self.subject().head(*log).size, model.size(), "its size in the end");
+            let head = self.subject().head(*log);
+            prop_assert_eq!(head.size, model.size(), "its size in the end");
+            prop_assert_eq!(head.pruned, model.floor, "what is pruned in the end");
+        }
+        for ((log, model), tree) in self.logs.iter().zip(&self.trees) {
+            let root = tree.head(tree.size());
+            prop_assert_eq!(self.subject().frontier(*log).head(), root, "the tree in the end");
+            let stored = self.subject().stored(*log);
+            prop_assert_eq!(stored.len(), model.events.len(), "what is kept in the end");
+            for ((number, stored), event) in stored.iter().zip(&model.events) {
+                let leaf = LeafHash::of(&stored.record);
+                prop_assert_eq!(leaf, tree.leaf(number.get()), "the records in the end");
+                let erased = (*number, stored.personal.is_none());
+                prop_assert_eq!(erased, (event.sequence, event.erased), "erased in the end");
+            }
         }
         Ok(())
     }
@@ -119,6 +143,15 @@ impl Player {
     fn step(&mut self, op: &Op) -> Played {
         match op {
             Op::Append { log, events } => self.append(*log, events),
+            Op::Fill { log, event, count } => {
+                let alike = |n: u8| {
+                    let id = EventId::derived(*event.id.as_uuid(), &[n]);
+                    event.as_ref().clone().id(id).at((n % 5).into())
+                };
+                let batch: Vec<_> = (0..*count).map(alike).collect();
+                let receipts = self.subject().append(self.log(*log).0, batch.clone());
+                self.record(*log, batch, &receipts.map_err(fail("an append"))?)
+            }
             Op::Begin { log, filter, order, limit, offset, total } => {
                 let (id, model) = self.log(*log);
                 let expected = model.all(filter, *order);
@@ -133,6 +166,7 @@ impl Player {
                     total: expected.len() as u64,
                     rest: expected[skipped..].to_vec(),
                     bound,
+                    last: Position { occurred_at: Timestamp::MIN, sequence: model.floor },
                     token: Token::new(""),
                 };
                 self.turn(walk, page, *limit, *total)
@@ -144,19 +178,28 @@ impl Player {
                 let walk = self.walks.swap_remove(walk.index(self.walks.len()));
                 let query = with(self.query_of(&walk).limit(*limit), *total);
                 let page = self.subject().next_page(&query, &walk.token);
+                if walk.last.sequence < self.log(walk.log).1.floor {
+                    return gone(page);
+                }
                 self.turn(walk, page, *limit, *total)
             }
             Op::Feed { log, filter, limit, after } => {
                 let (id, model) = self.log(*log);
-                let size = model.events.len();
+                let size = usize::try_from(model.size().get()).unwrap();
                 let after = match after {
                     Some(index) => Sequence::new(index.index(size + 1) as u64).unwrap(),
                     None => model.size(),
                 };
-                let start =
-                    if after == model.size() { FeedStart::Now } else { FeedStart::After(after) };
+                let start = match after {
+                    after if after == model.size() => FeedStart::Now,
+                    Sequence::ZERO => FeedStart::Beginning,
+                    after => FeedStart::After(after),
+                };
                 let query = Query::new(id).filter(filter.clone()).limit(*limit);
                 let page = self.subject().feed(&query, start);
+                if matches!(start, FeedStart::After(after) if after < model.floor) {
+                    return gone(page);
+                }
                 let feed = Feed { log: *log, filter: filter.clone(), after, token: Token::new("") };
                 self.deliver(feed, page, *limit)
             }
@@ -167,6 +210,9 @@ impl Player {
                 let feed = self.feeds.swap_remove(feed.index(self.feeds.len()));
                 let query = Query::new(self.log(feed.log).0).filter(feed.filter.clone());
                 let page = self.subject().next_feed(&query.limit(*limit), &feed.token);
+                if feed.after < self.log(feed.log).1.floor {
+                    return gone(page);
+                }
                 self.deliver(feed, page, *limit)
             }
             Op::Count { log, filter } => {
@@ -178,6 +224,8 @@ impl Player {
                 Ok(())
             }
             Op::Lookup { log, event } => self.look_up(*log, *event),
+            Op::Erase { log, filter } => self.erase(*log, filter),
+            Op::Prune { log, keep } => self.prune(*log, *keep),
             Op::Reopen => {
                 self.subject = self.subject.take().map(Subject::reopen);
                 Ok(())
@@ -190,14 +238,18 @@ impl Player {
         let (log, model) = self.log(which);
         let held = |index: &Index| {
             let held = model.events.get(index.index(model.events.len().max(1)));
-            held.cloned().map(AuditEvent::into_content)
+            // As it was given, with what may have been erased since.
+            held.map(|held| match self.given.get(&(log, held.id)) {
+                Some(given) => given.clone(),
+                None => held.clone().into_content(),
+            })
         };
         let (mut batch, mut fault) = (Vec::new(), None);
         for draft in drafts {
             let event = match draft {
                 Draft::New(event) => Some(NewEvent::clone(event)),
                 Draft::Again(index) => held(index),
-                Draft::Clash(index) => held(index).map(|event| event.reason("another")),
+                Draft::Clash(index) => held(index).map(|event| event.category("another")),
                 Draft::Bad => Some(NewEvent::new("", Actor::system())),
             };
             let Some(event) = event else { continue };
@@ -239,10 +291,73 @@ impl Player {
             prop_assert_eq!(receipt.sequence, model.size().next(), "numbers are dense");
             let last = model.events.last().map(|last| last.recorded_at);
             prop_assert!(last <= Some(receipt.recorded_at), "the recorded time goes back");
+            self.given.insert((*log, event.id), event.clone());
             let event = AuditEvent::new(*log, receipt.sequence, receipt.recorded_at, event);
             model.events.push(event);
+            self.trees[which as usize].push_leaf(receipt.leaf);
         }
         Ok(())
+    }
+
+    fn erase(&mut self, which: Which, filter: &Filter) -> Played {
+        let (log, model) = &mut self.logs[which as usize];
+        let expected = model.erase(|event| filter.matches(event));
+        let log = *log;
+        let erased = self.subject().erase(log, filter.clone()).map_err(fail("an erasure"))?;
+        prop_assert_eq!(erased, expected, "how many events are erased");
+        let told = self.told(which)?;
+        let stated: u64 = told.iter().map(Erasure::stated_by).sum();
+        prop_assert_eq!(stated, expected, "how many events it tells of");
+        prop_assert!(told.iter().all(|event| event.action == Action::LOG_ERASED), "what it tells");
+        self.look_again(which);
+        Ok(())
+    }
+
+    fn prune(&mut self, which: Which, keep: u64) -> Played {
+        let log = self.log(which).0;
+        let before = self.subject().retention(log).max_events;
+        let retention = Retention::default().max_events(keep);
+        self.subject().set_retention(log, retention).map_err(fail("a change of retention"))?;
+        let mut expected = vec![Action::LOG_RETENTION_CHANGED; usize::from(before != Some(keep))];
+        let (model, changes) = (self.log(which).1, expected.len() as u64);
+        let removable = (model.size().get() + changes).saturating_sub(keep);
+        let whole = Sequence::new(removable - removable % Tile::WIDTH).unwrap();
+        let floor = whole.max(model.floor);
+        let events = floor.get() - model.floor.get();
+        expected.extend((events > 0).then_some(Action::LOG_PRUNED));
+        let pruned = self.subject().prune(log).map_err(fail("pruning"))?;
+        prop_assert_eq!((pruned.events, pruned.floor), (events, floor), "what is pruned");
+        let told = self.told(which)?.into_iter().map(|event| event.action);
+        prop_assert_eq!(told.collect::<Vec<_>>(), expected, "what pruning tells");
+        self.logs[which as usize].1.prune(floor);
+        self.look_again(which);
+        Ok(())
+    }
+
+    /// Takes the events that the store itself has appended into the model.
+    fn told(&mut self, which: Which) -> Result<Vec<AuditEvent>, TestCaseError> {
+        let (log, model) = self.log(which);
+        let size = model.size();
+        let last = Position { occurred_at: Timestamp::MIN, sequence: size };
+        let scan = Scan { order: Order::Sequence, after: Some(last), ..everything(log) };
+        let told = self.subject().scan(scan).map_err(fail("a scan"))?.events;
+        let kept = self.subject().try_stored(log, size, usize::MAX, usize::MAX);
+        let kept = kept.map_err(fail("what is kept"))?;
+        prop_assert_eq!(kept.len(), told.len(), "what is told is kept");
+        kept.iter().for_each(|(_, stored)| self.trees[which as usize].push(stored));
+        self.logs[which as usize].1.events.extend(told.iter().cloned());
+        Ok(told)
+    }
+
+    /// Works out anew what the walks of a log have still to return.
+    fn look_again(&mut self, which: Which) {
+        let model = &self.logs[which as usize].1;
+        for walk in self.walks.iter_mut().filter(|walk| walk.log as usize == which as usize) {
+            let all = model.select(&walk.filter, walk.order, walk.bound);
+            walk.total = all.len() as u64;
+            let is_left = |e: &AuditEvent| walk.order.compare(&Position::of(e), &walk.last).is_gt();
+            walk.rest = all.into_iter().filter(is_left).collect();
+        }
     }
 
     /// Checks a page of a walk, and keeps the walk if it goes on.
@@ -250,13 +365,13 @@ impl Player {
         self.figure.pages += 1;
         let page = page.map_err(fail("a page"))?;
         let rest = walk.rest.split_off(limit.min(walk.rest.len()));
-        prop_assert_eq!(page.events, walk.rest, "the events of a page");
+        prop_assert_eq!(&page.events, &walk.rest, "the events of a page");
         prop_assert_eq!(page.next.is_some(), !rest.is_empty(), "a token if more events match");
         prop_assert_eq!(page.bound, walk.bound, "the snapshot of a walk");
         let expected = (total == Total::Exact).then_some(walk.total);
         prop_assert_eq!(page.total, expected, "the total of a walk");
-        if let Some(token) = page.next {
-            self.walks.push(Walk { rest, token, ..walk });
+        if let (Some(token), Some(last)) = (page.next, walk.rest.last().map(Position::of)) {
+            self.walks.push(Walk { rest, last, token, ..walk });
         }
         Ok(())
     }
@@ -338,6 +453,13 @@ impl Player {
 
 fn with(query: Query, total: Total) -> Query {
     if total == Total::Exact { query.with_total() } else { query }
+}
+
+/// Requires that what is asked for has been pruned.
+fn gone<T: fmt::Debug>(page: Result<T>) -> Played {
+    let kind = page.map(drop).map_err(|error| error.kind());
+    prop_assert_eq!(kind, Err(ErrorKind::Gone), "what stands below the floor is gone");
+    Ok(())
 }
 
 fn fail(what: &'static str) -> impl Fn(audit_core::Error) -> TestCaseError {

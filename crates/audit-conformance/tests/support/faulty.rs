@@ -3,6 +3,8 @@
 mod api_keys;
 mod client;
 mod reads;
+mod removals;
+mod trees;
 mod writes;
 
 use std::collections::HashMap;
@@ -11,9 +13,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Head, Log,
-    NewEvent, NewOrganization, Organization, OrganizationId, OrganizationUpdate, Query, Receipt,
-    Result, Scan, Sequence, Slice, Token, TokenKeys,
+    Actor, ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Frontier,
+    Head, Log, NewEvent, NewOrganization, NodeHash, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice,
+    StoredEvent, Token, TokenKeys,
 };
 
 use serde_json::Value;
@@ -225,6 +228,45 @@ impl AuditStore for Faulty {
             Fault::WakesAtOnce => self.inner.head(log).await,
             _ => self.inner.wait_beyond(log, sequence).await,
         }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        self.faulty_frontier(log).await
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+        self.faulty_nodes(log, nodes).await
+    }
+
+    async fn stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+        self.faulty_stored(log, after, limit, bytes).await
+    }
+
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64> {
+        self.forget_field(self.faulty_erase(log, sequences, by).await)
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        self.faulty_retention(log).await
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()> {
+        self.forget_field(self.faulty_set_retention(log, retention, by).await)
+    }
+
+    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+        self.faulty_prune(log, by).await
     }
 
     async fn create_organization(

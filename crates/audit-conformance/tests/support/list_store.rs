@@ -8,10 +8,10 @@ use std::task::{Poll, Waker};
 use async_trait::async_trait;
 use audit_conformance::Harness;
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditEvent, AuditStore, Batch, Error,
-    ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, Position, Receipt, Result, Scan, Sequence, Slice,
-    Timestamp, TokenKeys, Total, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditEvent, AuditStore, Batch,
+    Erasure, Error, ErrorKind, EventId, Frontier, Head, Log, NewApiKey, NewEvent, NewOrganization,
+    NodeHash, Organization, OrganizationId, OrganizationUpdate, Position, Pruned, Receipt, Result,
+    Retention, Scan, Sequence, Slice, StoredEvent, Timestamp, TokenKeys, Total, limits, tree,
 };
 
 /// Holds every promise but speed and durability. Clones are handles of the same state.
@@ -23,10 +23,21 @@ pub(crate) struct ListStore {
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    logs: BTreeMap<Log, Vec<AuditEvent>>,
+    pub(crate) logs: BTreeMap<Log, LogState>,
     organizations: BTreeMap<OrganizationId, Option<Organization>>,
     pub(crate) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     waiting: Vec<Waker>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct LogState {
+    pub(crate) head: Head,
+    /// Those that are not pruned, as they are kept and as they are read.
+    pub(crate) events: Vec<(StoredEvent, AuditEvent)>,
+    /// Of every event, those that are pruned too.
+    leaves: Vec<NodeHash>,
+    frontier: Frontier,
+    pub(crate) retention: Retention,
 }
 
 impl ListStore {
@@ -50,26 +61,73 @@ impl Harness for ListStore {
     }
 }
 
-impl State {
-    fn events(&self, log: Log) -> &[AuditEvent] {
-        self.logs.get(&log).map_or(&[], Vec::as_slice)
+impl LogState {
+    fn events(&self) -> impl Iterator<Item = &AuditEvent> {
+        self.events.iter().map(|(_, event)| event)
     }
 
-    fn head(&self, log: Log) -> Head {
-        self.events(log).last().map_or(Head::default(), |last| Head {
-            size: last.sequence,
-            recorded_at: last.recorded_at,
-        })
+    fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
+        let width = 1_usize.checked_shl(level.into())?;
+        let first = width.checked_mul(usize::try_from(index).ok()?)?;
+        tree::subtree(self.leaves.get(first..first.checked_add(width)?)?)
     }
 
     fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
-        let log = batch.log();
-        let find = |id| Ok(self.events(log).iter().find(|event| event.id == id).cloned());
-        let placement = batch.place(self.head(log), Timestamp::now(), find)?;
-        let new: Vec<_> = placement.new.iter().map(|e| e.stored.open()).collect::<Result<_>>()?;
-        self.logs.entry(log).or_default().extend(new);
-        self.waiting.drain(..).for_each(Waker::wake);
+        let find = |id| {
+            let found = self.events.iter().find(|(_, event)| event.id == id);
+            Ok(found.map(|(stored, _)| stored.clone()))
+        };
+        let placement = batch.place(self.head, self.frontier.clone(), Timestamp::now(), find)?;
+        for new in placement.new {
+            self.leaves.push(new.leaf.into());
+            let event = new.stored.open()?;
+            self.events.push((new.stored, event));
+        }
+        (self.head, self.frontier) = (placement.head, placement.frontier);
         Ok(placement.receipts)
+    }
+
+    /// Erases what `wanted` selects, and tells nobody.
+    pub(crate) fn erase(&mut self, wanted: impl Fn(Sequence) -> bool) -> Result<u64> {
+        let mut erased = 0;
+        for (stored, event) in &mut self.events {
+            if wanted(event.sequence) && stored.personal.is_some() {
+                stored.erase()?;
+                *event = stored.open()?;
+                erased += 1;
+            }
+        }
+        Ok(erased)
+    }
+
+    /// Removes the events up to `floor`, and tells nobody.
+    pub(crate) fn remove_up_to(&mut self, floor: Sequence) {
+        self.events.retain(|(_, event)| event.sequence > floor);
+        self.head.pruned = floor;
+    }
+}
+
+impl State {
+    fn log(&self, log: Log) -> Option<&LogState> {
+        self.logs.get(&log)
+    }
+
+    fn head(&self, log: Log) -> Head {
+        self.log(log).map(|log| log.head).unwrap_or_default()
+    }
+
+    pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let receipts = self.logs.entry(batch.log()).or_default().append(batch)?;
+        self.waiting.drain(..).for_each(Waker::wake);
+        Ok(receipts)
+    }
+
+    /// Appends the event that tells of a change of a log.
+    fn append_one(&mut self, log: Log, event: NewEvent) -> Result<()> {
+        self.append(Batch::new(log, vec![event])?).map(drop)
     }
 
     fn tell(&mut self, batches: [Batch; 2]) -> Result<()> {
@@ -106,7 +164,7 @@ impl AuditStore for ListStore {
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let state = self.state();
-        let found = state.events(log).iter().find(|event| event.id == id);
+        let found = state.log(log).and_then(|log| log.events().find(|event| event.id == id));
         found.cloned().ok_or_else(|| Error::not_found("event"))
     }
 
@@ -117,7 +175,8 @@ impl AuditStore for ListStore {
     async fn scan(&self, scan: Scan) -> Result<Slice> {
         let state = self.state();
         let bound = scan.bound_within(state.head(scan.log))?;
-        let mut events: Vec<_> = state.events(scan.log).iter().collect();
+        let mut events: Vec<_> =
+            state.log(scan.log).into_iter().flat_map(LogState::events).collect();
         events.retain(|event| event.sequence <= bound && scan.filter.matches(event));
         events.sort_by(|a, b| scan.order.compare(&Position::of(a), &Position::of(b)));
         let total = (scan.total == Total::Exact).then_some(events.len() as u64);
@@ -143,6 +202,87 @@ impl AuditStore for ListStore {
             Poll::Pending
         })
         .await
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        Ok(self.state().log(log).map(|log| log.frontier.clone()).unwrap_or_default())
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+        let state = self.state();
+        let node = |(level, index)| state.log(log)?.node(level, index);
+        Ok(nodes.into_iter().map(node).collect())
+    }
+
+    async fn stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+        let state = self.state();
+        let events = state.log(log).into_iter().flat_map(|log| &log.events);
+        let mut size = 0;
+        let fitting =
+            events.filter(|(_, event)| event.sequence > after).take_while(|(stored, _)| {
+                let fits = size == 0 || size < bytes;
+                size += stored.size();
+                fits
+            });
+        let numbered = fitting.map(|(stored, event)| (event.sequence, stored.clone()));
+        Ok(numbered.take(limit).collect())
+    }
+
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64> {
+        limits::erased_events(sequences.len())?;
+        let mut state = self.state();
+        let Some(of_log) = state.logs.get_mut(&log) else { return Ok(0) };
+        of_log.retention.permits_removal()?;
+        Erasure::event(1, by.clone())?; // what can be refused is, before anything changes
+        let erased = of_log.erase(|sequence| sequences.contains(&sequence))?;
+        if erased > 0 {
+            state.append_one(log, Erasure::event(erased, by)?)?;
+        }
+        Ok(erased)
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        Ok(self.state().log(log).map(|log| log.retention).unwrap_or_default())
+    }
+
+    async fn set_retention(&self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+        to.validate()?;
+        let mut state = self.state();
+        let before = state.log(log).map(|log| log.retention).unwrap_or_default();
+        if before != to {
+            state.append_one(log, to.event(&before, by)?)?;
+            state.logs.entry(log).or_default().retention = to;
+        }
+        Ok(())
+    }
+
+    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+        let mut state = self.state();
+        let of_log = state.logs.entry(log).or_default();
+        let (head, events) = (of_log.head, &of_log.events);
+        let recorded_at = |sequence: Sequence| {
+            let found = events.iter().find(|(_, event)| event.sequence == sequence);
+            found.map(|(_, event)| event.recorded_at).ok_or_else(|| Error::not_found("event"))
+        };
+        let floor = of_log.retention.floor(head, Timestamp::now(), recorded_at)?;
+        let pruned = Pruned::new(head, floor);
+        if pruned.events > 0 {
+            let told = pruned.event(by)?;
+            of_log.remove_up_to(floor);
+            state.append_one(log, told)?;
+        }
+        Ok(pruned)
     }
 
     async fn create_organization(

@@ -1,0 +1,601 @@
+//! What pruning removes, what it leaves, and what it tells.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use audit_core::tree::{Tile, is_needed};
+use audit_core::{
+    Action, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Head,
+    Log, NewEvent, Order, Position, Query, Retention, Scan, Sequence, Target, Timestamp, Token,
+    Total,
+};
+use futures_executor::block_on;
+
+use super::changes::{assert_attributed, attributed};
+use crate::NewHarness;
+use crate::model::Model;
+use crate::samples::{
+    At as _, at, event, event_with, events, full, mixed, new_log, sequence, values_of,
+};
+use crate::subject::{SOON, SetOnDrop, Subject, events_of, everything, refused, within};
+
+const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+
+/// The last number up to which whole tiles end.
+fn whole_tiles(number: u64) -> u64 {
+    number - number % Tile::WIDTH
+}
+
+impl Subject {
+    /// Makes the log keep its newest `count` events, checks which are gone then, and returns the
+    /// model of what is left.
+    fn pruned(&self, log: Log, count: u64) -> Model {
+        let mut model = Model { events: self.events(log), floor: self.head(log).pruned };
+        let floor = self.keep_newest(log, count);
+        model.prune(floor);
+        let events = self.events(log);
+        let (left, told) = events.split_at(model.events.len());
+        assert!(left == model.events, "pruning removes the first events, and no other");
+        assert!((1..=2).contains(&told.len()), "pruning leaves an event, and so does its rule");
+        assert_eq!(self.head(log).pruned, floor, "the head tells the last that is gone");
+        model.events.extend_from_slice(told);
+        model
+    }
+
+    /// The tokens of a walk in pages of `limit`, each with the place that it stands at.
+    fn places(&self, query: &Query) -> Vec<(Position, Token)> {
+        let mut page = self.page(query);
+        let mut places = Vec::new();
+        while let Some(token) = page.next {
+            places.push((Position::of(page.events.last().expect("it has a next page")), token));
+            let (_, token) = places.last().unwrap();
+            page = self.next_page(query, token).expect("a walk's own token is accepted");
+        }
+        places
+    }
+
+    /// The tokens of a feed in pages of the query's size, each with the number it stands at.
+    fn numbers(&self, query: &Query) -> Vec<(Sequence, Token)> {
+        let mut page = self.feed(query, FeedStart::Beginning).expect("a feed can be begun");
+        let mut numbers = Vec::new();
+        while !page.caught_up {
+            let last = page.events.last().expect("a feed that is not caught up has events");
+            numbers.push((last.sequence, page.token));
+            let (_, token) = numbers.last().unwrap();
+            page = self.next_feed(query, token).expect("a feed's own token is accepted");
+        }
+        numbers.push((self.head(query.log()).size, page.token));
+        numbers
+    }
+}
+
+pub(crate) fn remove_what_is_too_many(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    for (count, kept, floor) in [
+        (31, 1, 0), // with the event of the rule there are 32, of which one stays
+        (32, 1, 32),
+        (100, 1, 96),
+        (100, 69, 32),
+        (100, 70, 0),
+        (100, 101, 0),
+        (1_100, 40, 1_056),
+        (1_100, 2_000, 0),
+    ] {
+        let log = new_log();
+        let placed = subject.put(log, &events(count));
+        let retention = Retention::default().max_events(kept);
+        subject.set_retention(log, retention).expect("retention can be set");
+        let pruned = subject.prune(log).expect("a log can be pruned");
+        let removed = (pruned.events, pruned.floor.get());
+        assert_eq!(removed, (floor, floor), "of {count} events {kept} are kept, by whole tiles");
+        assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
+        let events = subject.events(log);
+        let (left, told) = (&placed[usize::try_from(floor).unwrap()..], usize::from(floor > 0));
+        assert!(events[..left.len()] == *left, "the newest events stay as they are");
+        assert_eq!(events.len(), left.len() + 1 + told, "nothing else is added or removed");
+    }
+}
+
+pub(crate) fn remove_what_is_too_old(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    // It matters when an event was recorded, not when it occurred.
+    let young = events(70).into_iter().map(|event| event.occurred_at(Timestamp::MAX));
+    subject.put(log, &young.collect::<Vec<_>>());
+    let age = Duration::from_secs(1);
+    subject.set_retention(log, Retention::default().max_age(age)).expect("retention can be set");
+    thread::sleep(age + Duration::from_millis(20));
+    let old = events(70).into_iter().map(|event| event.occurred_at(Timestamp::MIN));
+    subject.put(log, &old.collect::<Vec<_>>());
+    let events = subject.events(log);
+    let recorded_before = |time: Timestamp| {
+        let limit = time.saturating_add_micros(-1_000_000);
+        whole_tiles(events.iter().filter(|event| event.recorded_at < limit).count() as u64)
+    };
+    // The store looks at its clock somewhere in between.
+    let before = recorded_before(Timestamp::now());
+    let floor = subject.prune(log).expect("a log can be pruned").floor.get();
+    let after = recorded_before(Timestamp::now());
+    assert_eq!(before, 64, "this case waits for some events to be too old");
+    assert!(
+        (before..=after).contains(&floor),
+        "what was recorded too long ago is removed: {floor}"
+    );
+    let left = &subject.events(log)[..events.len() - usize::try_from(floor).unwrap()];
+    assert!(*left == events[usize::try_from(floor).unwrap()..], "what is younger stays");
+    assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
+}
+
+pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    let batch = [vec![full()], mixed(98), vec![full()]].concat();
+    let placed = subject.put(log, &batch);
+    let model = subject.pruned(log, 30);
+    assert_eq!(model.floor, sequence(64), "this case removes two tiles");
+    for _ in 0..2 {
+        for event in &placed {
+            let found = subject.get(log, event.id);
+            if event.sequence > model.floor {
+                assert_eq!(found.expect("what is left is found"), *event);
+            } else {
+                refused(found, ErrorKind::NotFound, "the id of an event that is gone");
+            }
+        }
+        for order in ORDERS {
+            for filter in [Filter::new(), Filter::new().actor_id("u_7"), Filter::new().until(at(2))]
+            {
+                let query = Query::new(log).order(order).filter(filter.clone());
+                let expected = model.all(&filter, order);
+                assert_eq!(
+                    subject.walk(&query, 7),
+                    expected,
+                    "a walk has what is left: {filter:?}"
+                );
+                let count = block_on(subject.store().count(&query)).expect("it can be counted");
+                assert_eq!(count, expected.len() as u64, "a count counts what is left: {filter:?}");
+            }
+            for bound in [0, 1, 63, 64, 65, 100].map(sequence) {
+                let scan =
+                    Scan { order, bound: Some(bound), total: Total::Exact, ..everything(log) };
+                let slice = subject.scan(scan.clone()).expect("a scan succeeds");
+                assert_eq!(slice, model.answer(&scan), "a scan up to {bound} has what is left");
+            }
+        }
+        let query = Query::new(log);
+        let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
+        assert_eq!(feed.events, model.events, "a feed begins with what is left");
+        for after in [0, 1, 63, 64] {
+            let stored = subject.try_stored(log, sequence(after), 1_000, usize::MAX);
+            let stored = stored.expect("to begin below the floor is no fault");
+            let numbers: Vec<_> = stored.iter().map(|(number, _)| *number).collect();
+            let expected: Vec<_> = model.events.iter().map(|event| event.sequence).collect();
+            assert_eq!(numbers, expected, "what is kept is what is left");
+        }
+        let first = subject.try_stored(log, sequence(3), 1, 1).expect("it is readable");
+        assert_eq!(first[0].0, sequence(65), "the first that is left is read first");
+        subject = subject.reopen();
+    }
+    // Nothing is left to know them by.
+    let receipts = subject.append(log, batch[..2].to_vec()).expect("an append must succeed");
+    let new = receipts.iter().all(|r| !r.redelivered && r.sequence > model.events[37].sequence);
+    assert!(new, "an event whose first is gone is a new one");
+}
+
+pub(crate) fn record_what_they_removed(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    subject.put(log, &[events(100), vec![full()]].concat());
+    let retention = Retention::default().max_events(30);
+    subject.set_retention(log, retention).expect("retention can be set");
+    for (numbers, removed) in [("1-64", 64), ("65-128", 64)] {
+        let pruned = block_on(subject.store().prune(log, attributed()));
+        let pruned = pruned.expect("a log can be pruned");
+        assert_eq!(pruned.events, removed, "pruning says how many events it has removed");
+        let told = subject.events(log).pop().expect("pruning leaves an event");
+        assert_eq!(told.sequence, subject.head(log).size, "it is the last of the log");
+        assert_eq!(told.action, Action::LOG_PRUNED, "the event says what was done");
+        let target = Target::new("events", numbers);
+        assert_eq!(told.targets, [target], "the event says which events are gone");
+        assert_attributed(&told);
+        let again = subject.prune(log).expect("a log can be pruned");
+        assert_eq!((again.events, again.floor), (0, pruned.floor), "nothing is left to remove");
+        subject.put(log, &events(60));
+    }
+}
+
+pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let (empty, log) = (new_log(), new_log());
+    let nothing = |log: Log, what: &str| {
+        let head = subject.head(log);
+        for _ in 0..2 {
+            let pruned = subject.prune(log).expect("a log can be pruned");
+            assert_eq!(
+                (pruned.events, pruned.floor),
+                (0, head.pruned),
+                "{what}: nothing is removed"
+            );
+            assert_eq!(subject.head(log), head, "{what}: that leaves no event");
+        }
+    };
+    nothing(empty, "an empty log");
+    assert_eq!(subject.head(empty), Head::default(), "an empty log stays empty");
+    subject.put(log, &events(62));
+    nothing(log, "a log that keeps everything");
+    for kept in [100, 63, 34] {
+        let retention = Retention::default().max_events(kept);
+        subject.set_retention(log, retention).expect("retention can be set");
+        nothing(log, "less than a tile");
+    }
+    let day = Retention::default().max_age(Duration::from_secs(86_400));
+    subject.set_retention(log, day).expect("retention can be set");
+    nothing(log, "events of today");
+    assert_eq!(subject.keep_newest(log, 1), sequence(64), "this case removes something in the end");
+    nothing(log, "what has been removed");
+}
+
+pub(crate) fn end_the_tokens_below_the_floor(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    let query = Query::new(log).limit(5);
+    subject.put(log, &mixed(90));
+    let walks = ORDERS.map(|order| subject.places(&query.clone().order(order)));
+    let feed = subject.numbers(&query);
+    let floor = subject.pruned(log, 30).floor;
+    assert_eq!(floor, sequence(32), "this case removes a tile");
+    let gone = |what: &str| format!("a {what} below what is kept");
+    for _ in 0..2 {
+        for (order, places) in ORDERS.into_iter().zip(&walks) {
+            let query = query.clone().order(order);
+            let below: Vec<_> = places.iter().filter(|(last, _)| last.sequence < floor).collect();
+            assert!(below.len() > 3, "this case has walks that stand below the floor");
+            for (last, token) in below {
+                let page = subject.next_page(&query.clone().limit(1_000), token);
+                let error = refused(page, ErrorKind::Gone, &gone("walk"));
+                assert!(!error.is_retryable(), "what is gone does not come back");
+                let scan = Scan { order, after: Some(*last), ..everything(log) };
+                refused(subject.scan(scan), ErrorKind::Gone, &gone("place"));
+            }
+        }
+        for (_, token) in feed.iter().filter(|(last, _)| *last < floor) {
+            refused(subject.next_feed(&query, token), ErrorKind::Gone, &gone("feed"));
+            let waited = within(SOON, subject.store().wait_feed(&query, token));
+            refused(waited.expect("there is no wait"), ErrorKind::Gone, &gone("feed that waits"));
+        }
+        for after in [0, 1, 30, 31].map(sequence) {
+            let page = subject.feed(&query, FeedStart::After(after));
+            refused(page, ErrorKind::Gone, &gone("beginning of a feed"));
+        }
+        subject = subject.reopen();
+    }
+}
+
+pub(crate) fn leave_the_walks_above_the_floor(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    for filter in [Filter::new(), Filter::new().actor_id("u_1"), Filter::new().action("user.*")] {
+        for order in ORDERS {
+            let log = new_log();
+            let query = Query::new(log).filter(filter.clone()).order(order).limit(3).with_total();
+            subject.put(log, &mixed(90));
+            let bound = subject.head(log).size;
+            let places = subject.places(&query);
+            let model = subject.pruned(log, 30);
+            // Later events, with times before, among and after those of the walk.
+            subject.put(
+                log,
+                &[-9, 0, 2, 4, 99].map(|second| mixed(1)[0].clone().id(EventId::new()).at(second)),
+            );
+            let above = places.iter().filter(|(last, _)| last.sequence >= model.floor);
+            assert!(above.clone().count() > 3, "this case has walks that stand above the floor");
+            for (last, token) in above {
+                let expected = model.answer(&Scan {
+                    filter: filter.clone(),
+                    order,
+                    after: Some(*last),
+                    bound: Some(bound),
+                    total: Total::Exact,
+                    ..everything(log)
+                });
+                let page = subject.next_page(&query, token);
+                let page = page.expect("a walk above the floor goes on");
+                assert_eq!(page.bound, bound, "a walk stays a snapshot");
+                assert_eq!(page.total, expected.total, "its total counts what is left");
+                // A place that it comes to below the floor ends it, and only that.
+                let (mut found, mut next) = (page.events, page.next);
+                while let Some(token) = next {
+                    let page =
+                        subject.next_page(&query, &token).expect("it stands above the floor");
+                    found.extend(page.events);
+                    next = page.next;
+                }
+                assert_eq!(found, expected.events, "{order:?}: a walk has all that is left");
+            }
+        }
+    }
+}
+
+pub(crate) fn leave_the_feeds_above_the_floor(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    for filter in [Filter::new(), Filter::new().actor_id("u_1")] {
+        let log = new_log();
+        let query = Query::new(log).filter(filter.clone()).limit(4);
+        subject.put(log, &mixed(90));
+        let tokens = subject.numbers(&query);
+        let mut model = subject.pruned(log, 30);
+        model.events.extend(subject.put(log, &mixed(7)));
+        let expected = |after: Sequence| {
+            let mut events = model.all(&filter, Order::Sequence);
+            events.retain(|event| event.sequence > after);
+            events
+        };
+        let starts = [32, 33, 60, 90].map(|after| (FeedStart::After(sequence(after)), after));
+        for (start, after) in starts.into_iter().chain([(FeedStart::Beginning, 32)]) {
+            let page = subject.feed(&query, start).expect("a feed can be begun at the floor");
+            let (found, _) = subject.drain(&query, page);
+            let all = expected(sequence(after));
+            assert_eq!(found, all, "a feed begins where it is told, or at the floor: {start:?}");
+        }
+        let above = tokens.into_iter().filter(|(last, _)| *last >= model.floor);
+        let mut count = 0;
+        for (last, token) in above {
+            let page = subject.next_feed(&query, &token).expect("a feed above the floor goes on");
+            let (found, _) = subject.drain(&query, page);
+            assert_eq!(found, expected(last), "a feed delivers all that came after it");
+            count += 1;
+        }
+        assert!(count > 3, "this case has feeds that stand above the floor");
+    }
+}
+
+pub(crate) fn leave_every_total_exact(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
+    let facets: Vec<_> = Facet::ALL.into_iter().flat_map(with).collect();
+    // Each value on both sides of the floor, and times in no order on either.
+    let batch = [facets.clone(), mixed(60), facets.into_iter().map(fresh).collect(), mixed(12)];
+    subject.put(log, &batch.concat());
+    for kept in [64, 33] {
+        let model = subject.pruned(log, kept);
+        let values = Facet::ALL.into_iter().flat_map(|facet| {
+            values_of(facet).map(|value| Filter::new().with(facet, value)).into_iter()
+        });
+        let pair = Filter::new().target_type("item").target_id("1").during(at(0)..at(3));
+        let more = [Filter::new(), Filter::new().action("user.*"), pair];
+        for filter in values.chain(more) {
+            for order in ORDERS {
+                let expected = model.all(&filter, order);
+                let query = Query::new(log).filter(filter.clone()).order(order).with_total();
+                for offset in [0, 1, expected.len() / 2, expected.len()] {
+                    let page = subject.page(&query.clone().limit(3).offset(offset as u64));
+                    let total = Some(expected.len() as u64);
+                    assert_eq!(page.total, total, "a total counts what is left: {filter:?}");
+                    let part: Vec<_> = expected.iter().skip(offset).take(3).cloned().collect();
+                    assert_eq!(page.events, part, "an offset leaves out what is left: {filter:?}");
+                }
+            }
+        }
+        subject = subject.reopen();
+    }
+}
+
+/// The same content as another event.
+fn fresh(event: NewEvent) -> NewEvent {
+    event.id(EventId::new())
+}
+
+pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    for batch in events(300).chunks(43) {
+        subject.put(log, batch);
+    }
+    let mut tree = subject.tree(log);
+    for kept in [290, 150, 43, 1] {
+        let floor = subject.keep_newest(log, kept);
+        let known = tree.size();
+        let told = subject.stored(log).into_iter().filter(|(number, _)| number.get() > known);
+        told.for_each(|(_, event)| tree.push(&event));
+        let edge = subject.frontier(log);
+        assert_eq!(edge.head(), tree.head(tree.size()), "the edge is that of all that ever was");
+        let names = tree.complete();
+        for ((level, index), hash) in names.iter().zip(subject.nodes(log, &names)) {
+            let needed = hash.is_some() || is_needed(*level, *index, floor.into());
+            let expected = tree.node(*level, *index).filter(|_| needed);
+            assert_eq!(hash, expected, "node {index} of level {level}, pruned up to {floor}");
+        }
+        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size % 9 == 0;
+        let sizes = (floor.get()..=tree.size()).filter(telling).chain([tree.size()]);
+        subject.assert_proves(log, &tree, floor.get(), &sizes.collect::<Vec<_>>());
+        subject = subject.reopen();
+    }
+}
+
+pub(crate) fn leave_the_numbers_going_on(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    subject.put(log, &events(64));
+    let mut model = subject.pruned(log, 1);
+    assert_eq!(model.floor, sequence(64), "this case removes all there was");
+    for count in [1, 5, 40] {
+        let size = model.size();
+        let (placed, again) = (subject.put(log, &mixed(count)), event(7));
+        let numbers = placed.iter().map(|event| event.sequence.get());
+        assert!(numbers.eq(size.get() + 1..=size.get() + placed.len() as u64), "numbers go on");
+        model.events.extend(placed);
+        let first = subject.append(log, vec![again.clone()]).expect("an append must succeed")[0];
+        let second = subject.append(log, vec![again.clone()]).expect("a redelivery succeeds")[0];
+        assert!(second.redelivered && second.leaf == first.leaf, "redeliveries are recognised");
+        model.events.push(AuditEvent::new(log, first.sequence, first.recorded_at, again));
+        assert_eq!(subject.events(log), model.events, "a log goes on after pruning");
+        let times = model.events.is_sorted_by_key(|event| event.recorded_at);
+        assert!(times, "the recorded time does not go back");
+        subject = subject.reopen();
+    }
+}
+
+pub(crate) fn go_further_each_time(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let mut floor = 0;
+    for (count, kept) in [(50, 40), (30, 40), (40, 40), (1, 200), (64, 5), (200, 1), (3, 1)] {
+        subject.put(log, &mixed(count));
+        let before = subject.retention(log);
+        let size = subject.head(log).size.get() + u64::from(before.max_events != Some(kept));
+        let expected = whole_tiles(size.saturating_sub(kept)).max(floor);
+        let mut model = Model { events: subject.events(log), floor: sequence(floor) };
+        let reached = subject.keep_newest(log, kept);
+        assert_eq!(reached.get(), expected, "pruning goes as far as the rule says, never back");
+        model.prune(reached);
+        let events = subject.events(log);
+        assert!(events.starts_with(&model.events), "each time the next events go, and no other");
+        let head = subject.head(log);
+        assert_eq!(head.pruned.get(), expected, "the head tells the last that is gone");
+        let numbers = events.iter().map(|event| event.sequence.get());
+        assert!(numbers.eq(expected + 1..=head.size.get()), "what is left has no gap");
+        floor = expected;
+    }
+}
+
+pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let (log, other) = (new_log(), new_log());
+    subject.put(log, &events(100));
+    subject.put(other, &events(100));
+    let held = Retention::default().max_events(1).with_legal_hold();
+    subject.set_retention(log, held).expect("a log can be held");
+    let before = (subject.stored(log), subject.head(log));
+    for _ in 0..2 {
+        refused(subject.prune(log), ErrorKind::Held, "pruning under a legal hold");
+        assert!(before == (subject.stored(log), subject.head(log)), "nothing changes then");
+        subject = subject.reopen();
+    }
+    assert_eq!(subject.keep_newest(other, 1), sequence(96), "a hold is one log's own");
+    subject.put(log, &events(1));
+    subject.set_retention(log, held.without_legal_hold()).expect("a hold can be lifted");
+    let pruned = subject.prune(log).expect("the hold is lifted");
+    assert_eq!(pruned.floor, sequence(96), "the rule applies again once the hold is lifted");
+}
+
+pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let logs = [new_log(), Log::Platform, new_log(), new_log()];
+    let batch = mixed(70);
+    for log in logs {
+        subject.put(log, &batch);
+    }
+    for (n, log) in logs.into_iter().enumerate().take(3) {
+        let rest = &logs[n + 1..];
+        let state = |log: &Log| (subject.stored(*log), subject.head(*log), subject.events(*log));
+        let before: Vec<_> = rest.iter().map(state).collect();
+        let floor = subject.pruned(log, 6).floor;
+        assert_eq!(floor, sequence(64), "this case removes two tiles");
+        let after: Vec<_> = rest.iter().map(state).collect();
+        assert!(before == after, "other logs keep all of the same events");
+        for log in rest {
+            let found = subject.get(*log, batch[0].id);
+            assert!(found.is_ok(), "another log's event of the same id is found still");
+            let query = Query::new(*log).with_total();
+            assert_eq!(subject.page(&query).total, Some(70), "another log's total is its own");
+        }
+    }
+}
+
+pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    for round in 0..3 {
+        subject.put(log, &mixed(60));
+        let model = subject.pruned(log, 30 - round);
+        let state = |subject: &Subject| {
+            (subject.head(log), subject.frontier(log), subject.stored(log), subject.retention(log))
+        };
+        let before = state(&subject);
+        subject = subject.reopen();
+        assert!(state(&subject) == before, "what is gone stays gone");
+        assert_eq!(subject.events(log), model.events, "what is left stays");
+        assert_eq!(events_of(&*subject.other_handle(), log), model.events, "every handle sees it");
+        let query = Query::new(log).filter(Filter::new().actor_id("u_1"));
+        let count = block_on(subject.store().count(&query)).expect("events can be counted");
+        let expected = model.all(&Filter::new().actor_id("u_1"), Order::Sequence).len() as u64;
+        assert_eq!(count, expected, "what is gone is not counted again");
+    }
+}
+
+pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewHarness<'_>) {
+    const WRITERS: usize = 2;
+    const ROUNDS: usize = 40;
+    let subject = Subject::new(new);
+    let log = new_log();
+    let rule = Retention::default().max_events(50);
+    subject.set_retention(log, rule).expect("retention can be set");
+    let query = Query::new(log).limit(16);
+    let begin = || subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
+    let done = AtomicBool::new(false);
+    let mut placed = BTreeMap::new();
+    let (mut followed, mut heads) = (Vec::<AuditEvent>::new(), Vec::new());
+    thread::scope(|scope| {
+        let finished = SetOnDrop(&done);
+        let write = || {
+            let batches = (0..ROUNDS).map(|_| subject.put(log, &mixed(5)));
+            batches.flatten().collect::<Vec<_>>()
+        };
+        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
+        let pruner = scope.spawn(|| {
+            let mut heads = Vec::new();
+            while !done.load(Ordering::Relaxed) {
+                heads.push(subject.frontier(log).head());
+                subject.prune(log).expect("pruning beside writers succeeds");
+                thread::sleep(Duration::from_millis(1));
+            }
+            heads
+        });
+        let mut page = begin();
+        loop {
+            let last_round = writers.iter().all(thread::ScopedJoinHandle::is_finished);
+            let after = followed.last().map_or(0, |event| event.sequence.get());
+            if let Some(first) = page.events.first().map(|event| event.sequence.get()) {
+                // Only what was pruned before it could be read is left out, and it was told so.
+                let whole = first == after + 1 || (first - 1) % Tile::WIDTH == 0;
+                assert!(first > after && whole, "a follower goes on at {first} after {after}");
+            }
+            let numbers: Vec<_> = page.events.iter().map(|event| event.sequence.get()).collect();
+            let dense = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
+            assert!(dense, "a follower sees no gap within a page: {numbers:?}");
+            followed.append(&mut page.events);
+            if last_round && page.caught_up {
+                break;
+            }
+            page = match subject.next_feed(&query, &page.token) {
+                Err(error) if error.kind() == ErrorKind::Gone => begin(),
+                page => page.expect("a feed's own token is accepted, or what it needs is gone"),
+            };
+        }
+        drop(finished);
+        for writer in writers {
+            let events = writer.join().expect("an append beside pruning succeeds");
+            placed.extend(events.into_iter().map(|event| (event.sequence, event)));
+        }
+        heads = pruner.join().expect("pruning beside writers succeeds");
+    });
+    assert_eq!(placed.len(), WRITERS * ROUNDS * 5, "no number is given twice");
+    let head = subject.head(log);
+    assert!(head.pruned > Sequence::ZERO, "this case removes something");
+    let events = subject.events(log);
+    let numbers = events.iter().map(|event| event.sequence.get());
+    assert!(numbers.eq(head.pruned.get() + 1..=head.size.get()), "what is left has no gap");
+    for event in events.iter().chain(&followed) {
+        if let Some(placed) = placed.get(&event.sequence) {
+            assert_eq!(event, placed, "what is read is what was appended");
+        } else {
+            let told = [Action::LOG_RETENTION_CHANGED, Action::LOG_PRUNED].contains(&event.action);
+            assert!(told, "nothing is in the log that nobody appended");
+        }
+    }
+    assert_eq!(subject.frontier(log).size(), head.size.into(), "the edge is of all events");
+    let old = heads.iter().filter(|old| old.size >= head.pruned.into()).copied();
+    subject.assert_grown(log, &old.collect::<Vec<_>>());
+}

@@ -1,0 +1,228 @@
+//! The tree that proves a log.
+
+use std::collections::{BTreeSet, HashMap};
+
+use audit_core::tree::{Tile, edge};
+use audit_core::{Frontier, LeafHash, Log, NodeHash, Sequence, TreeHead, TreeSize};
+use audit_merkle::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
+
+use crate::NewHarness;
+use crate::samples::{event, events, full, mixed, new_log, redelivered, sequence};
+use crate::subject::{Subject, events_of};
+use crate::tree::Tree;
+
+impl Subject {
+    /// The tree of the records that `log` keeps, which must be all.
+    pub(super) fn tree(&self, log: Log) -> Tree {
+        let stored = self.stored(log);
+        let numbers = stored.iter().map(|(sequence, _)| sequence.get());
+        assert!(numbers.eq(1..=self.head(log).size.get()), "a log keeps every record");
+        Tree::of(stored.iter().map(|(_, event)| event))
+    }
+
+    /// The nodes of these names that are there, by name.
+    fn nodes_by_name(&self, log: Log, names: BTreeSet<(u8, u64)>) -> HashMap<(u8, u64), NodeHash> {
+        let names: Vec<_> = names.into_iter().collect();
+        let hashes = self.nodes(log, &names);
+        assert_eq!(hashes.len(), names.len(), "there is one entry for each node asked for");
+        let named = names.into_iter().zip(hashes);
+        named.filter_map(|(name, hash)| hash.map(|hash| (name, hash))).collect()
+    }
+
+    /// Requires that the nodes prove the events behind `floor` in every tree of these sizes that
+    /// holds them, and that of any two of these trees one is the beginning of the other.
+    pub(super) fn assert_proves(&self, log: Log, tree: &Tree, floor: u64, sizes: &[u64]) {
+        let heads: Vec<_> = sizes.iter().map(|size| tree.head(*size)).collect();
+        for (at, head) in heads.iter().enumerate() {
+            let numbers = || (floor + 1..=head.size.get()).map(sequence);
+            let mut names = BTreeSet::new();
+            for number in numbers() {
+                names.extend(inclusion_nodes(number, head.size).expect("it is in the tree"));
+            }
+            for older in &heads[..at] {
+                names.extend(consistency_nodes(older.size, head.size).expect("it is older"));
+            }
+            let nodes = self.nodes_by_name(log, names);
+            for number in numbers() {
+                let proof = inclusion_proof(&nodes, number, head.size);
+                let proof = proof.expect("the nodes that prove an event are there");
+                let valid = proof.verify(tree.leaf(number.get()), head).is_ok();
+                assert!(valid, "event {number} is proved to be in the tree of {}", head.size);
+            }
+            for older in &heads[..at] {
+                assert_consistent(&nodes, older, head);
+            }
+        }
+    }
+
+    /// Requires that the log as it is now is proved to begin with each of these.
+    pub(super) fn assert_grown(&self, log: Log, heads: &[TreeHead]) {
+        let now = self.frontier(log).head();
+        for older in heads {
+            let names = consistency_nodes(older.size, now.size).expect("it is older");
+            let nodes = self.nodes_by_name(log, names.into_iter().collect());
+            assert_consistent(&nodes, older, &now);
+        }
+    }
+}
+
+fn assert_consistent(nodes: &HashMap<(u8, u64), NodeHash>, older: &TreeHead, newer: &TreeHead) {
+    let proof = consistency_proof(nodes, older.size, newer.size);
+    let proof = proof.expect("the nodes that prove a growth are there");
+    let valid = proof.verify(older, newer).is_ok();
+    assert!(valid, "{} events are proved to begin {}", older.size, newer.size);
+}
+
+/// The edge of the tree of its first `size` events.
+fn edge_of(tree: &Tree, size: u64) -> Frontier {
+    let size = TreeSize::new(size).unwrap();
+    let hashes = edge(size).map(|(level, index)| tree.node(level, index).unwrap()).collect();
+    Frontier::from_parts(size, hashes).unwrap()
+}
+
+pub(crate) fn give_each_record_its_leaf(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let batches = [vec![event(1)], vec![full(), event(2), full()], mixed(5)];
+    let mut receipts = Vec::new();
+    for batch in &batches {
+        receipts.extend(subject.append(log, batch.clone()).expect("an append must succeed"));
+    }
+    let tree = subject.tree(log);
+    for receipt in &receipts {
+        let leaf = tree.leaf(receipt.sequence.get());
+        assert_eq!(receipt.leaf, leaf, "a receipt has the hash of the record as it is kept");
+    }
+    let again = [batches.concat(), vec![batches[0][0].clone(); 2]].concat();
+    let again = subject.append(log, again).expect("a redelivery succeeds");
+    let expected: Vec<_> = receipts.iter().chain([&receipts[0]; 2]).copied().collect();
+    let expected: Vec<_> = expected.into_iter().map(redelivered).collect();
+    assert_eq!(again, expected, "the receipt of a redelivery has the hash of the first record");
+    let leaves: BTreeSet<LeafHash> = receipts.iter().map(|receipt| receipt.leaf).collect();
+    assert_eq!(leaves.len(), receipts.len(), "no two records are the same");
+}
+
+pub(crate) fn grow_with_each_append(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    assert_eq!(subject.frontier(log), Frontier::new(), "an empty log has the edge of no events");
+    let other = subject.other_handle();
+    let mut seen = vec![TreeHead::EMPTY];
+    for count in [1, 1, 2, 0, 3, 25, 32, 1, 40, 64] {
+        let batch = mixed(count);
+        let receipts = subject.append(log, batch.clone()).expect("an append must succeed");
+        let of_other = futures_executor::block_on(other.frontier(log)).expect("it is readable");
+        assert_eq!(of_other, subject.frontier(log), "every handle sees the edge of an append");
+        subject.append(log, batch).expect("a redelivery succeeds");
+        subject.append(new_log(), events(3)).expect("an append must succeed");
+        let edge = subject.frontier(log);
+        assert_eq!(edge, of_other, "what adds no event leaves the edge");
+        let last = receipts.last().map_or(seen.last().unwrap().size, |r| r.sequence.into());
+        assert_eq!(edge.size(), last, "the edge is that of all events");
+        seen.push(edge.head());
+    }
+    let tree = subject.tree(log);
+    for head in seen {
+        let expected = tree.head(head.size.get());
+        assert_eq!(head, expected, "the root is that of the records, after each append");
+    }
+    let all = edge_of(&tree, tree.size());
+    assert_eq!(subject.frontier(log), all, "the edge has the roots of its complete subtrees");
+}
+
+pub(crate) fn are_the_same_whatever_the_batches(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    for size in [1, 2, 7, 31, 32, 33, 100] {
+        let log = new_log();
+        for batch in events(100).chunks(size) {
+            subject.put(log, batch);
+        }
+        let tree = subject.tree(log);
+        let edge = edge_of(&tree, tree.size());
+        assert_eq!(subject.frontier(log), edge, "batches of {size} leave no mark on the edge");
+        let names = tree.complete();
+        let expected: Vec<_> = names.iter().map(|(level, at)| tree.node(*level, *at)).collect();
+        let same = subject.nodes(log, &names) == expected;
+        assert!(same, "batches of {size} leave no mark on the nodes");
+    }
+}
+
+pub(crate) fn have_the_nodes_that_are_complete(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let absurd =
+        [(0, u64::MAX), (1, 1 << 63), (5, 1 << 59), (62, 1), (63, 0), (64, 0), (255, u64::MAX)];
+    let nothing = subject.nodes(log, &absurd);
+    assert_eq!(nothing, [None; 7], "an empty log has no node");
+    assert_eq!(subject.nodes(log, &[]), [], "of no nodes there is no entry");
+    for count in [1, 30, 1, 1, 31, 1, 900, 60] {
+        subject.put(log, &events(count));
+        let tree = subject.tree(log);
+        // In no order, some twice, and next to each complete one those that are not.
+        let mut names = tree.complete();
+        let beyond = (0..64).map(|level| (level, tree.size() >> level));
+        names.extend(beyond.chain(absurd).chain([(0, 0), (0, 0)]));
+        names.sort_unstable_by_key(|(level, index)| (index.wrapping_mul(0x9e37_79b9), *level));
+        let hashes = subject.nodes(log, &names);
+        assert_eq!(hashes.len(), names.len(), "there is one entry for each node asked for");
+        for ((level, index), hash) in names.into_iter().zip(hashes) {
+            let expected = tree.node(level, index);
+            assert_eq!(hash, expected, "node {index} of level {level} of {}", tree.size());
+        }
+    }
+}
+
+pub(crate) fn prove_every_event_and_every_growth(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    for batch in events(300).chunks(41) {
+        subject.put(log, batch);
+    }
+    let tree = subject.tree(log);
+    // All about the first tiles, and on both sides of the edges of tiles.
+    let telling = |size: &u64| *size < 70 || (size + 1) % Tile::WIDTH < 3 || size % 50 == 0;
+    let sizes: Vec<_> = (1..=300).filter(telling).collect();
+    subject.assert_proves(log, &tree, 0, &sizes);
+}
+
+pub(crate) fn of_two_logs_are_apart(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let logs = [new_log(), new_log(), Log::Platform];
+    // The same events, so that only the log tells the records apart.
+    for batch in mixed(70).chunks(20) {
+        for log in logs {
+            subject.put(log, batch);
+        }
+    }
+    let trees = logs.map(|log| subject.tree(log));
+    let heads = logs.map(|log| subject.frontier(log).head());
+    for (n, log) in logs.into_iter().enumerate() {
+        assert_eq!(heads[n], trees[n].head(70), "the edge is that of the log's own records");
+        let names = trees[n].complete();
+        let expected: Vec<_> = names.iter().map(|(level, at)| trees[n].node(*level, *at)).collect();
+        assert!(subject.nodes(log, &names) == expected, "nodes are those of the log's own records");
+        let roots = heads.iter().filter(|head| head.root == heads[n].root);
+        assert_eq!(roots.count(), 1, "the log is part of each record: no two have a root");
+    }
+    let empty = new_log();
+    assert_eq!(subject.frontier(empty), Frontier::new(), "a log without events has no edge");
+    assert_eq!(subject.nodes(empty, &[(0, 0), (5, 0)]), [None; 2], "nor has it nodes");
+    assert_eq!(subject.stored(empty), [], "nor has it records");
+}
+
+pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    for count in [1, 33, 64, 5] {
+        subject.put(log, &mixed(count));
+        let (edge, stored) = (subject.frontier(log), subject.stored(log));
+        subject = subject.reopen();
+        assert_eq!(subject.frontier(log), edge, "the edge survives a reopen");
+        assert_eq!(subject.stored(log), stored, "records survive a reopen to the byte");
+    }
+    let tree = subject.tree(log);
+    assert_eq!(subject.frontier(log), edge_of(&tree, tree.size()), "the edge goes on as it was");
+    subject.assert_proves(log, &tree, 0, &[1, 34, 98, tree.size()]);
+    let last = events_of(subject.store(), log).last().map(|event| event.sequence);
+    assert_eq!(last, Some(Sequence::new(tree.size()).unwrap()), "the tree is that of the log");
+}
