@@ -85,9 +85,13 @@ mod evidence;
 mod key;
 mod nodes;
 mod proof;
+mod provable;
+mod report;
+mod told;
+mod verify;
 mod witness;
 
-pub use audit::{Audit, Fault, Report};
+pub use audit::Audit;
 pub use audit_core::tree::is_needed;
 pub use audit_core::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
@@ -98,4 +102,7 @@ pub use nodes::{
     root, root_nodes,
 };
 pub use proof::{ConsistencyProof, InclusionProof};
+pub use provable::ProvableExt;
+pub use report::{Fault, Report, Stated};
+pub use verify::Progress;
 pub use witness::{Cosignature, Witness, WitnessRequest, WitnessVerifier};
