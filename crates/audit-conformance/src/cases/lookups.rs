@@ -1,6 +1,6 @@
 //! Looking up one event, and the end of a log.
 
-use audit_core::{ErrorKind, EventId, Head, Log, Sequence};
+use audit_core::{ErrorKind, EventId, Head, Log};
 
 use crate::NewHarness;
 use crate::samples::{events, full, mixed, new_log};
