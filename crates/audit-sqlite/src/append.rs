@@ -76,9 +76,11 @@ pub fn append_in(
     }
     // A caller may go on after an error, so what was begun is undone here.
     transaction.execute_batch("SAVEPOINT audit_append").map_err(sqlite(CONTEXT))?;
+    let of_caller = schema::set_secure_delete(transaction, "on")?;
     let indexing = schema::indexing(transaction)?;
     let mut write = WriteTransaction::new(transaction, &indexing);
     let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
+    schema::set_secure_delete(transaction, of_caller)?;
     match receipts {
         Ok(receipts) => {
             transaction.execute_batch("RELEASE audit_append").map_err(sqlite(CONTEXT))?;

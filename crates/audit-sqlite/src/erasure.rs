@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use audit_core::{Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
@@ -104,44 +104,16 @@ impl WriteTransaction<'_> {
 
 const CONTEXT: &str = "erasing";
 
-/// Makes what was erased vanish from what transactions leave behind: from the WAL, which is cut,
-/// and from free pages, which are overwritten.
+/// Makes what was erased vanish from the WAL, which is cut. Of what was deleted, nothing is in free
+/// pages: they are overwritten when they are freed.
 ///
 /// # Errors
 /// [`ErrorKind::Busy`] if a reader holds the WAL.
 pub(crate) fn scrub(connection: &Connection) -> Result<()> {
-    let pragma = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let fill = || {
-        let (free, page) = (pragma("PRAGMA freelist_count")?, pragma("PRAGMA page_size")?);
-        if free > 0 {
-            // It takes the free pages one after the other, and fills them.
-            connection.execute_batch("BEGIN IMMEDIATE")?;
-            let filled = overwrite_free_pages(connection, free, page);
-            connection.execute_batch(if filled.is_ok() { "COMMIT" } else { "ROLLBACK" })?;
-            filled?;
-        }
-        pragma("PRAGMA wal_checkpoint(TRUNCATE)")
-    };
-    match fill().map_err(sqlite(CONTEXT))? {
+    let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    match cut.map_err(sqlite(CONTEXT))? {
         0 => Ok(()),
         _ => Err(Error::new(ErrorKind::Busy)
             .with_context("what was erased is still in the WAL, which a reader holds; call again")),
     }
-}
-
-/// The statement that gives the pages back.
-pub(crate) const EMPTY_FILLING: &str = "DELETE FROM audit_filling WHERE rowid > 0";
-
-/// The most bytes of a blob that is put over free pages.
-const FILLING: i64 = 64 << 20;
-
-fn overwrite_free_pages(connection: &Connection, free: i64, page: i64) -> rusqlite::Result<()> {
-    let mut left = free.saturating_mul(page);
-    let mut insert =
-        connection.prepare_cached("INSERT INTO audit_filling VALUES (zeroblob(?1))")?;
-    while left > 0 {
-        insert.execute(params![left.min(FILLING)])?;
-        left -= FILLING;
-    }
-    connection.prepare_cached(EMPTY_FILLING)?.execute([]).map(drop)
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 34] = [
+const PLANS: [(&str, &str); 33] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     (read::FIND_EVENT, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
@@ -39,7 +39,6 @@ const PLANS: [(&str, &str); 34] = [
     (personal::READ_ROW, "SEARCH audit_salt USING INTEGER PRIMARY KEY (rowid=?)"),
     (personal::OVERWRITE_ROW, "SEARCH audit_salt USING INTEGER PRIMARY KEY (rowid=?)"),
     (erasure::ERASE_EVENT, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
-    (erasure::EMPTY_FILLING, "SEARCH audit_filling USING INTEGER PRIMARY KEY (rowid>?)"),
     (retention::READ_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (retention::SET_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (retention::FIRST_EVENTS, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),

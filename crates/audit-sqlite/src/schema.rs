@@ -13,7 +13,6 @@
 //! | `audit_part` | a part of a segment | the segment and the part in one number |
 //! | `audit_organization` | a tenant; without a body once deleted | `id` |
 //! | `audit_api_key` | a credential, without its secret | `id`; organization and id |
-//! | `audit_filling` | nothing: free pages are overwritten through it | |
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -146,9 +145,6 @@ const VERSION_4: &str = "ALTER TABLE audit_log ADD COLUMN pruned INTEGER NOT NUL
      CREATE TABLE audit_tile (
          place INTEGER PRIMARY KEY,
          leaves BLOB NOT NULL
-     ) STRICT;
-     CREATE TABLE audit_filling (
-         zeros BLOB NOT NULL
      ) STRICT;";
 
 /// The bits of a place that hold the sequence: 2^40 events a log, 2^23 logs a file.
@@ -273,11 +269,11 @@ fn set_pragmas(connection: &Connection) -> Result<()> {
             connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "cache_size", WRITE_CACHE_KIB)?;
-        // Of what is deleted nothing stays in the pages that are written anyway.
-        connection.pragma_update(None, "secure_delete", "fast")?;
         Ok(mode)
     };
-    match set().map_err(sqlite("opening the file"))?.as_str() {
+    let mode = set().map_err(sqlite("opening the file"))?;
+    set_secure_delete(connection, "on")?;
+    match mode.as_str() {
         "wal" => Ok(()),
         _ => Err(Error::new(ErrorKind::Incompatible).with_context("the file cannot use a WAL")),
     }
@@ -305,18 +301,48 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         put(&transaction, TOKEN_SECRET, &TokenKeys::generate_secret()?)?;
     }
     if done < 4 {
-        // The pages of the old table hold what is to be sealed now.
-        transaction.pragma_update(None, "secure_delete", "on").map_err(sqlite(context))?;
         seal_events(&transaction)?;
         transaction.execute("DROP TABLE audit_event_3", []).map_err(sqlite(context))?;
+        overwrite_free_pages(&transaction).map_err(sqlite(context))?;
     }
     if done < 2 {
         put(&transaction, INDEX_SECRET, &TermHasher::generate_secret()?)?;
         index_events(&transaction)?;
     }
     put(&transaction, SCHEMA_VERSION, &VERSION)?;
-    transaction.commit().map_err(sqlite(context))?;
-    connection.pragma_update(None, "secure_delete", "fast").map_err(sqlite(context))
+    transaction.commit().map_err(sqlite(context))
+}
+
+/// Sets whether the connection overwrites what it deletes, pages that become free included. Returns
+/// what was set before. It costs little: most pages that are freed are written again in the same
+/// transaction.
+pub(crate) fn set_secure_delete(connection: &Connection, to: &str) -> Result<&'static str> {
+    let set = || {
+        let before = connection.pragma_query_value(None, "secure_delete", |row| row.get(0))?;
+        connection.pragma_update(None, "secure_delete", to)?;
+        Ok(before)
+    };
+    Ok(match set().map_err(sqlite("overwriting what is deleted"))? {
+        0 => "off",
+        1 => "on",
+        _ => "fast",
+    })
+}
+
+/// Puts zeros over the pages that are free, which earlier versions left as they were.
+fn overwrite_free_pages(connection: &Connection) -> rusqlite::Result<()> {
+    /// The most bytes that are written at a time.
+    const BYTES: i64 = 64 << 20;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let mut left = pragma("freelist_count")?.saturating_mul(pragma("page_size")?);
+    connection.execute_batch("CREATE TABLE audit_filling (zeros BLOB NOT NULL) STRICT")?;
+    while left > 0 {
+        // It takes the free pages one after the other, and fills them.
+        let insert = "INSERT INTO audit_filling VALUES (zeroblob(?1))";
+        connection.execute(insert, [left.min(BYTES)])?;
+        left -= BYTES;
+    }
+    connection.execute_batch("DROP TABLE audit_filling")
 }
 
 /// The logs of the file, by number, with their sizes.

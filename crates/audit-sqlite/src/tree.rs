@@ -164,7 +164,7 @@ impl Snapshot<'_> {
         let context = || sqlite("reading an event");
         let mut statement = self.connection.prepare_cached(READ_STORED).map_err(context())?;
         let mut rows = statement.query([first, last]).map_err(context())?;
-        while events.len() < limit && size < bytes {
+        while events.len() < limit && (events.is_empty() || size < bytes) {
             let Some(row) = rows.next().map_err(context())? else { break };
             let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
             let (place, record, salt, personal): (i64, Vec<u8>, Option<i64>, Option<Vec<u8>>) =
