@@ -107,6 +107,19 @@ impl<'c> Snapshot<'c> {
         Ok(log_row(&self.connection, log)?.map(|row| row.head).unwrap_or_default())
     }
 
+    pub(crate) fn logs(&self) -> Result<Vec<Log>> {
+        let query = || -> rusqlite::Result<Vec<String>> {
+            let mut statement = self.connection.prepare_cached(LIST_LOGS)?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        };
+        let names = query().map_err(sqlite("listing the logs"))?;
+        let log = |name: String| match name.as_str() {
+            "" => Ok(Log::Platform),
+            id => id.parse().map(Log::Organization).map_err(damaged),
+        };
+        names.into_iter().map(log).collect()
+    }
+
     pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let not_found = || Error::not_found("event");
         let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
@@ -151,6 +164,8 @@ impl StoredSlice {
 /// The statement that reads what is kept of a log.
 pub(crate) const READ_LOG: &str =
     "SELECT id, size, recorded_at, indexed, pruned FROM audit_log WHERE name = ?1";
+/// The statement that lists the logs.
+pub(crate) const LIST_LOGS: &str = "SELECT hex(name) FROM audit_log ORDER BY name";
 /// The statement that finds an event by its id.
 pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
