@@ -7,9 +7,12 @@ use clap::{Parser, Subcommand};
 
 use crate::address::StoreAddress;
 use crate::failure::{Failure, Outcome, Result};
-use crate::{completions, export, import, keys, list, organizations, serve, tail};
+use crate::{
+    check, checkpoint, checkpoint_key, completions, erase, export, import, keys, list,
+    organizations, prove, prune, retention, serve, tail, verify,
+};
 
-/// Serves, imports, lists, follows and exports audit logs.
+/// Serves, imports, lists, exports, proves, erases and prunes audit logs.
 ///
 /// Without a command it serves.
 #[derive(Debug, Parser)]
@@ -37,7 +40,8 @@ Examples:
   audit import --organization ID --from okta okta.jsonl
   audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
 
-Exit codes: 0 success; 1 import refused a record, or found a difference; 2 failure.";
+Exit codes: 0 success; 1 a record was refused, a difference found, a log or evidence is not what it
+should be; 2 failure.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -50,6 +54,16 @@ enum Command {
     List(list::Arguments),
     Tail(tail::Arguments),
     Export(export::Arguments),
+    #[command(subcommand)]
+    CheckpointKey(checkpoint_key::Command),
+    Checkpoint(checkpoint::Arguments),
+    Verify(verify::Arguments),
+    Prove(prove::Arguments),
+    Check(check::Arguments),
+    Erase(erase::Arguments),
+    #[command(subcommand)]
+    Retention(retention::Command),
+    Prune(prune::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -70,12 +84,20 @@ impl Arguments {
         let Some(command) = self.command else { return Err(Failure::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,
+            Command::Checkpoint(arguments) => return arguments.run(store).await,
+            Command::Verify(arguments) => return arguments.run(store).await,
+            Command::Check(arguments) => return arguments.run(),
             Command::Serve(arguments) => arguments.run(store).await,
             Command::Organizations(command) => command.run(store).await,
             Command::Keys(command) => command.run(store).await,
             Command::List(arguments) => arguments.run(store).await,
             Command::Tail(arguments) => arguments.run(store).await,
             Command::Export(arguments) => arguments.run(store).await,
+            Command::CheckpointKey(command) => command.run(),
+            Command::Prove(arguments) => arguments.run(store).await,
+            Command::Erase(arguments) => arguments.run(store).await,
+            Command::Retention(command) => command.run(store).await,
+            Command::Prune(arguments) => arguments.run(store).await,
             Command::Completions(arguments) => arguments.run(),
         };
         done.map(|()| Outcome::Done)

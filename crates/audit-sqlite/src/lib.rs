@@ -241,7 +241,7 @@ impl SqliteStore {
     /// # Ok::<(), audit_core::Error>(())
     /// ```
     pub async fn logs(&self) -> Result<Vec<Log>> {
-        self.shared.readers.read(|snapshot| snapshot.logs()).await
+        self.shared.readers.read(|snapshot| read::logs(&snapshot.connection)).await
     }
 }
 

@@ -107,19 +107,6 @@ impl<'c> Snapshot<'c> {
         Ok(log_row(&self.connection, log)?.map(|row| row.head).unwrap_or_default())
     }
 
-    pub(crate) fn logs(&self) -> Result<Vec<Log>> {
-        let query = || -> rusqlite::Result<Vec<String>> {
-            let mut statement = self.connection.prepare_cached(LIST_LOGS)?;
-            statement.query_map([], |row| row.get(0))?.collect()
-        };
-        let names = query().map_err(sqlite("listing the logs"))?;
-        let log = |name: String| match name.as_str() {
-            "" => Ok(Log::Platform),
-            id => id.parse().map(Log::Organization).map_err(damaged),
-        };
-        names.into_iter().map(log).collect()
-    }
-
     pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let not_found = || Error::not_found("event");
         let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
@@ -181,6 +168,18 @@ pub(crate) struct LogRow {
     pub(crate) head: Head,
     /// So many of its events are in segments of the index.
     pub(crate) indexed: Sequence,
+}
+
+/// The logs that have events, in their order.
+pub(crate) fn logs(connection: &Connection) -> Result<Vec<Log>> {
+    let query = || -> rusqlite::Result<Vec<String>> {
+        connection.prepare_cached(LIST_LOGS)?.query_map([], |row| row.get(0))?.collect()
+    };
+    let log = |name: String| match name.as_str() {
+        "" => Ok(Log::Platform),
+        id => id.parse().map(Log::Organization).map_err(damaged),
+    };
+    query().map_err(sqlite("listing the logs"))?.into_iter().map(log).collect()
 }
 
 /// The row of `log`; `None` while it has no events.

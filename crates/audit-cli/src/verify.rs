@@ -1,0 +1,111 @@
+//! `audit verify`: whether a log is still what it was.
+
+use std::path::PathBuf;
+
+use audit_core::{AuditStore, ErrorKind, Log};
+use audit_merkle::{Progress, ProvableExt as _, TreeHead};
+
+use crate::address::StoreAddress;
+use crate::failure::{Failure, Outcome, Result};
+use crate::kept::Kept;
+use crate::logs::Logs;
+use crate::output::{note, tell};
+use crate::progress;
+use verdict::Verdict;
+
+mod verdict;
+
+/// Reads a log and says whether it is what it was: which event was changed, removed, moved or
+/// inserted, and whether the log was cut.
+///
+/// It is compared with checkpoints that were kept apart from the store, with what the store itself
+/// states, and with what the log tells of itself: erasing and pruning are told in the log, and are
+/// no faults. Without a kept checkpoint it cannot be told whether somebody who can write the file
+/// has rewritten it whole.
+///
+/// Others may go on appending; what they append is left to the next time.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    logs: Logs,
+    #[command(flatten)]
+    kept: Kept,
+    /// Reads only what is behind this kept checkpoint, which stands for the events before.
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "all")]
+    since: Option<PathBuf>,
+    /// Prints JSON, one line for each log.
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit verify --organization ID --checkpoint monday.checkpoint --key \"$(cat audit.pub)\"
+  audit verify --organization ID --since monday.checkpoint --key \"$(cat audit.pub)\"
+  audit verify --all --checkpoints /srv/checkpoints --key \"$(cat audit.pub)\"
+  audit verify --all --json | jq 'select(.intact | not)'
+
+Exit codes: 0 intact; 1 something is wrong; 2 failure.";
+
+impl Arguments {
+    pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
+        let mut kept = self.kept.read()?;
+        let mut since = None;
+        if let Some(path) = &self.since {
+            let (log, head) = self.kept.one(path)?;
+            kept.entry(log).or_default().push(head);
+            since = Some((log, head));
+        }
+        let store = address.open_existing()?;
+        let mut outcome = Outcome::Done;
+        for log in self.logs.of(&*store, address, kept.keys().copied()).await? {
+            let heads = kept.get(&log).map(Vec::as_slice).unwrap_or_default();
+            let since = match since {
+                Some((of, _)) if of != log => {
+                    return Err(Failure::new(format!("the checkpoint of --since is of {of}")));
+                }
+                since => since.map(|(_, head)| head),
+            };
+            let verdict = verify(&*store, log, heads, since).await?;
+            tell(|output| if self.json { output.json(&verdict) } else { verdict.print(output) })?;
+            if !verdict.intact {
+                outcome = Outcome::Refused;
+            }
+            if heads.is_empty() {
+                note(format_args!(
+                    "{log}: without a kept checkpoint it is not proved that nobody has rewritten \
+                     the log whole"
+                ));
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+async fn verify(
+    store: &dyn AuditStore,
+    log: Log,
+    heads: &[TreeHead],
+    since: Option<TreeHead>,
+) -> Result<Verdict> {
+    let bar = progress::events(log.to_string());
+    let pruned = store.head(log).await?.pruned.get();
+    let before = since.map_or(pruned, |since| since.size.get());
+    let mut on_progress = |progress: Progress| {
+        bar.set_length(progress.end.get().saturating_sub(before));
+        bar.set_position(progress.read.get().saturating_sub(before));
+    };
+    let verified = store.verify(log, heads, since, &mut on_progress).await;
+    bar.finish_and_clear();
+    match verified {
+        Ok(report) => Ok(Verdict::new(log, heads, &report)),
+        // What cannot even be read is not what it was.
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Verdict::unreadable(log, &error)),
+        Err(error) if error.kind() == ErrorKind::Gone => {
+            Err(Failure::about(format!("cannot verify {log} from --since on"), error)
+                .hint("events behind that checkpoint were pruned: name a later one"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
