@@ -18,7 +18,7 @@ use crate::signing::{Signing, is_refusal, unsigned};
 /// A log that does not continue what was signed before is refused: an old backup was restored, or
 /// the file was altered.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_group("Signing", |group| group.required(true)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     logs: Logs,

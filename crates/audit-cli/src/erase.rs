@@ -1,7 +1,7 @@
 //! `audit erase`: what a person may ask to be forgotten.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Write as _};
 
 use audit_core::{AuditStore, AuditStoreExt as _, Erasure, EventId, Filter, Log, Query};
 use serde::Serialize;
@@ -67,10 +67,10 @@ impl Arguments {
         let matched = matched(&*store, log, &erasure).await?;
         let mut done = Done { matched, erased: 0 };
         if !self.json {
-            note(format_args!("{matched} events of {log} match"));
+            note(format_args!("events of {log} that match: {matched}"));
         }
         if !self.dry_run && matched > 0 {
-            if !self.yes && !confirmed(matched) {
+            if !self.yes && !confirmed() {
                 return Err(Failure::new("not confirmed: nothing was erased")
                     .hint("answer yes, or give --yes"));
             }
@@ -84,7 +84,7 @@ impl Arguments {
         if self.json {
             output.json(&done)?;
         } else if !self.dry_run {
-            output.line(format_args!("erased: {} events", done.erased))?;
+            output.line(format_args!("events erased: {}", done.erased))?;
         }
         output.hand_on()
     }
@@ -127,10 +127,10 @@ async fn matched(store: &dyn AuditStore, log: Log, erasure: &Erasure) -> Result<
 }
 
 /// Asks whoever runs the program. That there is nobody is a no.
-fn confirmed(events: u64) -> bool {
-    eprint!("Erase names, addresses, texts and values of {events} events for ever? [y/N] ");
-    let _ = std::io::stderr().flush();
+fn confirmed() -> bool {
+    let question = "Erase their names, addresses, texts and values for ever? [y/N]";
+    let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
     let mut answer = String::new();
-    let answered = std::io::stdin().lock().read_line(&mut answer);
+    let answered = io::stdin().lock().read_line(&mut answer);
     answered.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

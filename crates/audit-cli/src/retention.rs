@@ -32,12 +32,24 @@ pub(crate) enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "bounds", required = true, multiple = true,
-    args = ["max_age", "max_events", "keep_everything", "legal_hold"])]
 pub(crate) struct Set {
     /// The log: the id of an organization, or `platform`.
     #[arg(long, value_name = "ID|platform")]
     organization: Log,
+    #[command(flatten)]
+    bounds: Bounds,
+    /// Why, as the log will tell.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Prints JSON on one line.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What is set, at least one of them.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Bounds {
     /// Keeps events for so long after they were recorded: 12h, 365d.
     #[arg(long, value_name = "PERIOD")]
     max_age: Option<Period>,
@@ -50,12 +62,6 @@ pub(crate) struct Set {
     /// Forbids to prune and to erase, whatever the bounds say; or permits it again.
     #[arg(long, value_enum)]
     legal_hold: Option<Switch>,
-    /// Why, as the log will tell.
-    #[arg(long)]
-    reason: Option<String>,
-    /// Prints JSON on one line.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -104,13 +110,15 @@ impl Command {
 impl Set {
     async fn run(self, store: &dyn AuditStore) -> Result<()> {
         let log = self.organization;
-        let retention = self.applied(store.retention(log).await?);
+        let retention = self.bounds.applied(store.retention(log).await?);
         let mut by = caller::attribution();
         by.reason = self.reason;
         store.set_retention(log, retention, by).await?;
         show(store, log, self.json).await
     }
+}
 
+impl Bounds {
     fn applied(&self, mut retention: Retention) -> Retention {
         if self.keep_everything {
             (retention.max_age_seconds, retention.max_events) = (None, None);

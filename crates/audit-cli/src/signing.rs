@@ -10,15 +10,27 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Failure, Result};
 
-/// What signs checkpoints.
+/// What signs checkpoints: both options or none. A command that cannot do without says so.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Signing {
     /// The file of the private key, which `audit checkpoint-key create` makes.
-    #[arg(long, value_name = "FILE", requires = "checkpoints", env = "AUDIT_CHECKPOINT_KEY")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AUDIT_CHECKPOINT_KEY",
+        required = false,
+        requires = "checkpoints"
+    )]
     checkpoint_key: PathBuf,
     /// The directory of the last signed checkpoints, `LOG.checkpoint` each. It is what the next are
     /// held against: keep it apart from the store, so that no backup restores both.
-    #[arg(long, value_name = "DIR", requires = "checkpoint_key", env = "AUDIT_CHECKPOINTS")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "AUDIT_CHECKPOINTS",
+        required = false,
+        requires = "checkpoint_key"
+    )]
     checkpoints: PathBuf,
 }
 
@@ -96,7 +108,7 @@ pub(crate) async fn unsigned(
             restored(log, &path),
         ),
     };
-    Failure::about(what, error).hint(hint)
+    Failure::new(what).hint(hint)
 }
 
 fn restored(log: Log, path: &dyn std::fmt::Display) -> String {

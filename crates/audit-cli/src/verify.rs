@@ -9,7 +9,7 @@ use crate::address::StoreAddress;
 use crate::failure::{Failure, Outcome, Result};
 use crate::kept::Kept;
 use crate::logs::Logs;
-use crate::output::{note, tell};
+use crate::output::tell;
 use crate::progress;
 use verdict::Verdict;
 
@@ -72,12 +72,6 @@ impl Arguments {
             if !verdict.intact {
                 outcome = Outcome::Refused;
             }
-            if heads.is_empty() {
-                note(format_args!(
-                    "{log}: without a kept checkpoint it is not proved that nobody has rewritten \
-                     the log whole"
-                ));
-            }
         }
         Ok(outcome)
     }
@@ -99,9 +93,11 @@ async fn verify(
     let verified = store.verify(log, heads, since, &mut on_progress).await;
     bar.finish_and_clear();
     match verified {
-        Ok(report) => Ok(Verdict::new(log, heads, &report)),
+        Ok(report) => Ok(Verdict::new(log, pruned, heads, &report)),
         // What cannot even be read is not what it was.
-        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(Verdict::unreadable(log, &error)),
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Ok(Verdict::unreadable(log, heads, &error))
+        }
         Err(error) if error.kind() == ErrorKind::Gone => {
             Err(Failure::about(format!("cannot verify {log} from --since on"), error)
                 .hint("events behind that checkpoint were pruned: name a later one"))

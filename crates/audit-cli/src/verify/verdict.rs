@@ -20,6 +20,8 @@ pub(crate) struct Verdict {
     to: u64,
     /// The last event that a kept checkpoint proves.
     proved: u64,
+    /// The last event that was pruned.
+    pruned: u64,
     /// The events without a personal part.
     erased: u64,
     /// The events that the log says were erased.
@@ -30,60 +32,68 @@ pub(crate) struct Verdict {
     faults: Vec<String>,
     #[serde(skip)]
     is_kept: bool,
+    #[serde(skip)]
+    is_whole: bool,
 }
 
 /// Of so many personal parts or nodes each is told.
 const TOLD: usize = 5;
 
+/// What is told where nothing was kept.
+const NOTHING_KEPT: &str = "  proved:  nothing; without a kept checkpoint, whoever can write to the \
+                            store can have rewritten it";
+
 impl Verdict {
-    pub(crate) fn new(log: Log, heads: &[TreeHead], report: &Report) -> Self {
+    pub(crate) fn new(log: Log, pruned: u64, heads: &[TreeHead], report: &Report) -> Self {
         let mut faults: Vec<String> = report.fault.iter().map(ToString::to_string).collect();
-        let parts = report.personal.iter();
-        tell_some(
-            &mut faults,
-            parts.map(|event| {
-                format!("the personal part of event {event} is not the one that was recorded")
-            }),
-        );
-        let nodes = report.nodes.iter();
-        tell_some(&mut faults, nodes.map(|(level, index)| {
-            format!(
-                "node {index} of level {level} of the tree is not that of the records, which are \
-                 right; proofs with it will fail"
-            )
+        faults.extend(some(&report.personal, |event| {
+            format!("the personal part of event {event} is not the one that was recorded")
         }));
+        // Where records are wrong, nodes are missing that nobody took away.
+        if report.fault.is_none() {
+            faults.extend(some(&report.nodes, |(level, index)| {
+                format!(
+                    "node {index} of level {level} of the tree is not that of the records, which \
+                     are right; proofs with it will fail"
+                )
+            }));
+        }
         Self {
             log,
             intact: report.is_intact(),
             from: report.from.get(),
             to: report.head.size.get(),
             proved: report.proved.get(),
+            pruned,
             erased: report.erased,
             told_erased: report.stated,
             outdated: report.skipped.iter().map(|head| head.size.get()).collect(),
             faults,
             is_kept: !heads.is_empty(),
+            is_whole: report.fault.is_none(),
         }
     }
 
     /// Of a log that cannot be read.
-    pub(crate) fn unreadable(log: Log, error: &Error) -> Self {
+    pub(crate) fn unreadable(log: Log, heads: &[TreeHead], error: &Error) -> Self {
         let report = Report::default();
-        Self { intact: false, faults: vec![chain(error)], ..Self::new(log, &[], &report) }
+        Self { intact: false, faults: vec![chain(error)], ..Self::new(log, 0, heads, &report) }
     }
 
     /// Says so in words.
     pub(crate) fn print(&self, output: &mut Output<'_>) -> Result<()> {
-        let Self { log, from, to, proved, erased, told_erased, .. } = self;
+        let Self { log, from, to, proved, pruned, erased, told_erased, .. } = self;
         output
             .line(format_args!("{log}: {}", if self.intact { "intact" } else { "NOT INTACT" }))?;
         for fault in &self.faults {
             output.line(format_args!("  wrong:   {fault}"))?;
         }
         output.line(format_args!("  read:    {}", events(*from, *to)))?;
-        if self.is_kept {
-            let by = if *proved > 0 { ", by a kept checkpoint" } else { "" };
-            output.line(format_args!("  proved:  {}{by}", events(0, *proved)))?;
+        match proved {
+            _ if !self.is_kept => output.line(NOTHING_KEPT)?,
+            0 => output.line("  proved:  no events")?,
+            _ => output
+                .line(format_args!("  proved:  up to event {proved}, by a kept checkpoint"))?,
         }
         if self.intact && self.is_kept && to > proved {
             let what = events(*proved.max(from), *to);
@@ -94,7 +104,11 @@ impl Verdict {
                 "           the checkpoint of {size} events is older than what is left"
             ))?;
         }
-        if *erased > 0 {
+        if *pruned > 0 {
+            output.line(format_args!("  pruned:  {}", events(0, *pruned)))?;
+        }
+        // Of a part that was read, the two numbers would say nothing.
+        if *erased > 0 && self.is_whole {
             output
                 .line(format_args!("  erased:  {erased} events; the log tells of {told_erased}"))?;
         }
@@ -111,10 +125,11 @@ fn events(from: u64, to: u64) -> String {
     }
 }
 
-fn tell_some(faults: &mut Vec<String>, all: impl ExactSizeIterator<Item = String>) {
-    let more = all.len().saturating_sub(TOLD);
-    faults.extend(all.take(TOLD));
-    if more > 0 {
-        faults.push(format!("and {more} more of these"));
+/// The first of these in words, and how many more there are.
+fn some<T>(all: &[T], in_words: impl Fn(&T) -> String) -> Vec<String> {
+    let mut told: Vec<_> = all.iter().take(TOLD).map(in_words).collect();
+    if all.len() > TOLD {
+        told.push(format!("and {} more of these", all.len() - TOLD));
     }
+    told
 }
