@@ -228,11 +228,11 @@ impl<'a> Audit<'a> {
         (self.report.erased, self.report.stated) = (self.told.erased, self.told.stated);
         let largest = self.heads.iter().max_by_key(|(head, by)| (head.size, *by));
         self.report.fault = match (self.report.fault.take(), self.misplaced, largest) {
-            // What was put in before a record displaced it.
+            // What was put in before a record displaced it. No later one can be the first.
             (Some(Fault::Changed { first, last }), Some(Fault::Misplaced { at, .. }), _)
                 if first < at =>
             {
-                Some(Fault::Changed { first, last })
+                Some(Fault::Changed { first, last: last.min(at) })
             }
             (_, Some(misplaced), _) => Some(misplaced),
             (None, None, Some((head, by))) => {
