@@ -1,5 +1,6 @@
 //! Erasure: what is asked before, what is left, and that it is no tampering.
 
+use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -53,6 +54,32 @@ fn nothing_is_erased_before_somebody_says_yes() {
 
     let verdict = json(&place.ok(&["verify", "--organization", &log, "--json"]));
     assert_eq!((&verdict["erased"], &verdict["toldErased"]), (&30.into(), &30.into()));
+}
+
+#[test]
+fn what_was_erased_is_no_tampering_and_evidence_of_before_is_good() {
+    let (place, log) = place();
+    let key = place.checkpoint_key();
+    fs::write(place.path("monday"), place.checkpoint(&log)).unwrap();
+    let id = of_one(&place, &log)[0]["id"].as_str().unwrap().to_owned();
+    let prove = ["prove", &id, "--organization", &log, "--checkpoint", "monday", "--output"];
+    place.ok(&[&prove[..], &["before"]].concat());
+    let by = ["--actor-id", "u_1", "--reason", "request 4711", "--yes"];
+    place.ok(&[&["erase", "--organization", &log], &by[..]].concat());
+    place.ok(&[&prove[..], &["after"]].concat());
+    for (file, personal) in [("before", "intact"), ("after", "absent")] {
+        let proved = json(&place.ok(&["check", file, "--key", &key, "--json"]));
+        assert_eq!(proved["personal"], personal);
+    }
+    let verify = ["verify", "--organization", &log, "--checkpoint", "monday", "--key", &key];
+    let shown = place.ok(&verify);
+    assert!(shown.starts_with(&format!("{log}: intact\n")), "{shown}");
+    assert!(shown.contains("proved:  up to event 91, by a kept checkpoint"), "{shown}");
+    assert!(shown.ends_with("erased:  30 events; the log tells of 30\n"), "{shown}");
+    // Who takes one more away is found.
+    let sql = "UPDATE audit_event SET personal = NULL, salt = NULL WHERE place & 0xffffff = 91";
+    assert_eq!(place.sql(sql), 1);
+    assert_eq!(place.run(&verify).code, Some(1));
 }
 
 #[test]
