@@ -39,6 +39,7 @@ Examples:
   audit serve --listen 127.0.0.1:8080
   audit import --organization ID --from okta okta.jsonl
   audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
+  audit verify --all
 
 Exit codes: 0 success; 1 a record was refused, a difference found, a log or evidence is not what it
 should be; 2 failure.";

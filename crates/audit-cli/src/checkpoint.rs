@@ -9,9 +9,9 @@ use crate::logs::Logs;
 use crate::output::{note, tell};
 use crate::signing::{Signing, is_refusal, unsigned};
 
-/// Signs the current state of a log: how many events it has, and the hash of them all.
+/// Signs what a log states about itself.
 ///
-/// The checkpoint is kept in the directory as `LOG.checkpoint`, in the place of the last, and that
+/// That is how many events it has, and the hash of them all. The checkpoint is kept in the directory as `LOG.checkpoint`, in the place of the last, and that
 /// of one log is printed. Whoever keeps a copy where nobody who can write to the store can change it
 /// can tell for ever whether those events are still what they were: `audit verify --checkpoint`.
 ///

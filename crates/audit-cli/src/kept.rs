@@ -25,16 +25,29 @@ pub(crate) struct Kept {
     key: Option<VerifierKey>,
 }
 
+/// What checkpoints state, by log.
+pub(crate) type Heads = BTreeMap<Log, Vec<TreeHead>>;
+
 impl Kept {
-    /// What the checkpoints state, by log.
-    pub(crate) fn read(&self) -> Result<BTreeMap<Log, Vec<TreeHead>>> {
-        let mut heads: BTreeMap<Log, Vec<TreeHead>> = BTreeMap::new();
-        let listed = self.checkpoints.as_deref().map(list).transpose()?.unwrap_or_default();
-        for path in self.files.iter().chain(&listed) {
+    /// What the checkpoints state that are named one by one.
+    pub(crate) fn files(&self) -> Result<Heads> {
+        let mut heads = Heads::new();
+        self.add(&self.files, &mut heads)?;
+        Ok(heads)
+    }
+
+    /// Adds what those of the directory state.
+    pub(crate) fn add_directory(&self, heads: &mut Heads) -> Result<()> {
+        let listed = self.checkpoints.as_deref().map(list).transpose()?;
+        self.add(&listed.unwrap_or_default(), heads)
+    }
+
+    fn add(&self, paths: &[PathBuf], heads: &mut Heads) -> Result<()> {
+        for path in paths {
             let (log, head) = self.one(path)?;
             heads.entry(log).or_default().push(head);
         }
-        Ok(heads)
+        Ok(())
     }
 
     /// What the checkpoint of a file states, and of which log.

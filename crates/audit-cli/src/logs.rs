@@ -22,6 +22,11 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
+    /// Whether `log` is among them.
+    pub(crate) fn has(&self, log: Log) -> bool {
+        self.organization.is_none_or(|one| one == log)
+    }
+
     /// The logs. One that is `known` from elsewhere is looked at even if the store has nothing of
     /// it any more.
     pub(crate) async fn of(

@@ -12,10 +12,9 @@ use crate::output::Output;
 use crate::signing::{Signing, unsigned};
 use crate::{kept, tenant};
 
-/// Writes the evidence that an event is in a log: the event, the proof, and a signed checkpoint, in
-/// one text (C2SP tlog-proof).
+/// Writes the evidence that an event is in a log.
 ///
-/// Whoever has it and the verifier key checks it with `audit check`, without the store and without
+/// It is the event, the proof, and a signed checkpoint in one text (C2SP tlog-proof). Whoever has it and the verifier key checks it with `audit check`, without the store and without
 /// asking anyone. The checkpoint is that of now, signed for it, or one that was kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -15,10 +15,10 @@ use verdict::Verdict;
 
 mod verdict;
 
-/// Reads a log and says whether it is what it was: which event was changed, removed, moved or
-/// inserted, and whether the log was cut.
+/// Verifies that a log is what it was.
 ///
-/// It is compared with checkpoints that were kept apart from the store, with what the store itself
+/// It reads the log and says which event was changed, removed, moved or inserted, and whether the
+/// log was cut. It is compared with checkpoints that were kept apart from the store, with what the store itself
 /// states, and with what the log tells of itself: erasing and pruning are told in the log, and are
 /// no faults. Without a kept checkpoint it cannot be told whether somebody who can write the file
 /// has rewritten it whole.
@@ -50,23 +50,20 @@ Exit codes: 0 intact; 1 something is wrong; 2 failure.";
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
-        let mut kept = self.kept.read()?;
-        let mut since = None;
-        if let Some(path) = &self.since {
-            let (log, head) = self.kept.one(path)?;
+        let mut kept = self.kept.files()?;
+        let since = self.since.as_deref().map(|path| self.kept.one(path)).transpose()?;
+        if let Some((log, head)) = since {
             kept.entry(log).or_default().push(head);
-            since = Some((log, head));
         }
+        if let Some(other) = kept.keys().find(|log| !self.logs.has(**log)) {
+            return Err(Failure::new(format!("a checkpoint is of {other}, which is another log")));
+        }
+        self.kept.add_directory(&mut kept)?;
+        let since = since.map(|(_, head)| head);
         let store = address.open_existing()?;
         let mut outcome = Outcome::Done;
         for log in self.logs.of(&*store, address, kept.keys().copied()).await? {
             let heads = kept.get(&log).map(Vec::as_slice).unwrap_or_default();
-            let since = match since {
-                Some((of, _)) if of != log => {
-                    return Err(Failure::new(format!("the checkpoint of --since is of {of}")));
-                }
-                since => since.map(|(_, head)| head),
-            };
             let verdict = verify(&*store, log, heads, since).await?;
             tell(|output| if self.json { output.json(&verdict) } else { verdict.print(output) })?;
             if !verdict.intact {

@@ -166,7 +166,11 @@ fn only_what_is_behind_a_checkpoint_is_read_and_all_logs_are() {
         (&["--all", "--checkpoint", "monday"][..], "--key"),
         (&["--all", "--checkpoint", "none", "--key", &key], "cannot read none"),
         (&["--all", "--checkpoint", "audit.key", "--key", &key], "audit.key is no checkpoint"),
-        (&["--organization", "platform", "--since", "monday", "--key", &key], "is of "),
+        (&["--organization", "platform", "--since", "monday", "--key", &key], "is another log"),
+        (
+            &["--organization", "platform", "--checkpoint", "monday", "--key", &key],
+            "is another log",
+        ),
         (&["--checkpoint", "monday", "--key", &key], "--organization"),
     ] {
         let error = place.fails(2, &[&["verify"], arguments].concat());
