@@ -143,6 +143,34 @@ fn each_edit_of_the_rows_is_a_fault_at_its_place() {
     }
 }
 
+#[test]
+fn no_later_record_is_suspected_than_one_that_is_misplaced() {
+    let store = store(100);
+    let kept = head(&store);
+    // With their leaves: only a tile tells, which is of 32 records.
+    let mut liar = Liar::edited(&store, |rows| {
+        rows.swap(41, 76);
+        renumber(rows);
+    });
+    for index in [41, 76] {
+        let record = &liar.rows.as_ref().unwrap()[index].1.record;
+        liar.nodes.insert((0, index as u64), Some(LeafHash::of(record).into()));
+    }
+    let changed = Fault::Changed { first: sequence(33), last: sequence(42) };
+    assert_eq!(faults(&liar, kept).0, changed);
+}
+
+#[test]
+fn nodes_that_an_event_took_with_it_are_no_fault_of_their_own() {
+    let store = store(100);
+    let kept = head(&store);
+    let mut liar = Liar::edited(&store, |rows| drop(rows.remove(41)));
+    liar.nodes.insert((0, 41), None);
+    let report = verify(&liar, &[kept]);
+    assert!(matches!(report.fault, Some(Fault::OutOfOrder { .. })), "{report}");
+    assert_eq!(report.nodes, []);
+}
+
 /// An event that the log does not hold, as it would be at `number`.
 fn forged(number: u64) -> StoredEvent {
     audit_core::PreparedEvent::new(paid(number)).unwrap().seal(
