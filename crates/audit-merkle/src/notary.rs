@@ -79,6 +79,21 @@ impl Notary {
         self.directory.join(format!("{log}.checkpoint"))
     }
 
+    /// The logs of which a checkpoint was signed, in their order.
+    ///
+    /// # Errors
+    /// Those of the directory.
+    pub fn logs(&self) -> Result<Vec<Log>> {
+        let mut logs = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let log = name.to_str().and_then(|name| name.strip_suffix(".checkpoint"));
+            logs.extend(log.and_then(|log| log.parse::<Log>().ok()));
+        }
+        logs.sort_unstable();
+        Ok(logs)
+    }
+
     /// The last checkpoint of `log` that was signed, by whichever process.
     ///
     /// # Errors

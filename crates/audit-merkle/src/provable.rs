@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use audit_core::tree::is_needed;
-use audit_core::{AuditStore, Error, ErrorKind, EventId, Log, Result, Sequence};
+use audit_core::{AuditStore, Error, ErrorKind, EventId, Log, Result, Sequence, StoredEvent};
 
 use crate::verify::{Progress, verify};
 use crate::{
@@ -91,8 +91,23 @@ pub trait ProvableExt: AuditStore {
         to: TreeSize,
     ) -> Result<ConsistencyProof> {
         let names = consistency_nodes(from, to)?;
-        holds(self, log, to).await?;
+        holds(self, log, to).await.map_err(|error| error.with_field("to"))?;
         consistency_proof(&kept_nodes(self, log, names).await?, from, to)
+    }
+
+    /// Event `sequence` of `log` as it is kept, which the log must hold.
+    ///
+    /// # Errors
+    /// [`Gone`](ErrorKind::Gone) if retention has removed it, [`Corrupt`](ErrorKind::Corrupt) if it
+    /// is not there for another reason.
+    async fn stored_event(&self, log: Log, sequence: Sequence) -> Result<StoredEvent> {
+        let row = self.stored(log, sequence.previous(), 1, 1).await?.into_iter().next();
+        if let Some((_, event)) = row.filter(|(found, _)| *found == sequence) {
+            return Ok(event);
+        }
+        let is_pruned = self.head(log).await?.pruned >= sequence;
+        let kind = if is_pruned { ErrorKind::Gone } else { ErrorKind::Corrupt };
+        Err(Error::new(kind).with_context("reading an event"))
     }
 
     /// The event `id` of `log`, and all that proves it under a checkpoint of the log. Without its
@@ -118,12 +133,7 @@ pub trait ProvableExt: AuditStore {
             return Err(Error::invalid("checkpoint.size", violation));
         }
         let proof = self.inclusion_proof(log, sequence, head.size).await?;
-        let row = self.stored(log, sequence.previous(), 1, 1).await?.into_iter().next();
-        let Some((_, event)) = row.filter(|(found, _)| *found == sequence) else {
-            let is_pruned = self.head(log).await?.pruned >= sequence;
-            let kind = if is_pruned { ErrorKind::Gone } else { ErrorKind::Corrupt };
-            return Err(Error::new(kind).with_context("reading an event"));
-        };
+        let event = self.stored_event(log, sequence).await?;
         proof.verify(LeafHash::of(&event.record), &head).map_err(|source| {
             let error = Error::new(ErrorKind::Corrupt).with_context("proving an event");
             error.with_source(source)
@@ -143,7 +153,8 @@ pub trait ProvableExt: AuditStore {
     /// Beyond the largest head, the store's own edge states what was there, which who can write to
     /// the store can write as well. Personal parts are compared with their records. One that is
     /// missing is right if the log tells of as many erasures: so one of two may be missing that were
-    /// erased together, in another's stead.
+    /// erased together, in another's stead. What tells is an event like others: whoever may append
+    /// events of these actions may tell.
     ///
     /// Appends, erasures and pruning may go on meanwhile; what is appended is left to the next time.
     /// It reads a thousand events at a time, tells `on_progress`, and gives way to other tasks.

@@ -57,6 +57,7 @@ fn a_log_is_signed_as_it_grows_and_each_checkpoint_follows_the_last() {
     let signed = block_on(notary.checkpoint(&store, acme)).unwrap();
     assert!(notary.verifier(acme).verify(&signed).is_ok());
     assert_eq!(notary.verifier(LOG).verify(&signed).unwrap_err().field(), Some("origin"));
+    assert_eq!(notary.logs().unwrap(), [LOG, acme]);
 }
 
 #[cfg(unix)]

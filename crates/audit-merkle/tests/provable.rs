@@ -68,8 +68,9 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
     assert_eq!(told(consistency(8, 7).unwrap_err()), invalid("from"));
     // All nodes of these are there.
     assert_eq!(told(inclusion(9, 9).unwrap_err()), behind());
-    assert_eq!(told(consistency(9, 9).unwrap_err()), behind());
-    assert_eq!(told(consistency(0, 9).unwrap_err()), behind());
+    let behind_to = || (ErrorKind::Behind, "to".to_owned());
+    assert_eq!(told(consistency(9, 9).unwrap_err()), behind_to());
+    assert_eq!(told(consistency(0, 9).unwrap_err()), behind_to());
     assert_eq!(told(block_on(store.tree_head_at(LOG, size(9))).unwrap_err()), behind());
     let largest = TreeSize::MAX.get();
     assert_eq!(told(inclusion(1, largest).unwrap_err()), behind());
