@@ -201,9 +201,11 @@ impl<'a> Audit<'a> {
     fn misplaced(&self, at: Sequence, record: &[u8]) -> Option<Fault> {
         let (log, begin) = self.log.as_ref()?;
         // Only one that does not begin as it should is read.
-        let rest = record.strip_prefix(begin.as_bytes());
-        let rest = rest.and_then(|rest| rest.strip_prefix(at.to_string().as_bytes()));
-        if rest.is_some_and(|rest| rest.starts_with(b",")) {
+        let number = record.strip_prefix(begin.as_bytes()).and_then(|rest| {
+            let digits = rest.split(|byte| *byte == b',').next()?;
+            std::str::from_utf8(digits).ok()?.parse().ok()
+        });
+        if number == Some(at.get()) {
             return None;
         }
         let says = StoredEvent { record: record.to_vec(), personal: None }.open().ok()?;
@@ -314,8 +316,11 @@ fn sort(heads: &mut [(TreeHead, Stated)]) {
 /// Whether `part` is the personal part of the event.
 fn is_of(part: &PersonalPart, event: &StoredEvent) -> bool {
     // The digest is what the record ends with. Only where it does not is the record read.
-    let end = format!(r#","personal":"{}"}}"#, URL_SAFE_NO_PAD.encode(part.digest()));
-    event.record.ends_with(end.as_bytes()) || matches!(event.personal_is_intact(), Ok(Some(true)))
+    let mut digest = [0; 43];
+    let end = event.record.strip_suffix(br#""}"#).and_then(|rest| rest.split_last_chunk());
+    let is_at_end = URL_SAFE_NO_PAD.encode_slice(part.digest(), &mut digest) == Ok(digest.len())
+        && end.is_some_and(|(rest, found)| *found == digest && rest.ends_with(br#","personal":""#));
+    is_at_end || matches!(event.personal_is_intact(), Ok(Some(true)))
 }
 
 impl fmt::Debug for Audit<'_> {

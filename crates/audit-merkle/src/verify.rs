@@ -7,7 +7,9 @@ use audit_core::{AuditStore, Error, ErrorKind, Head, Log, Result, Sequence};
 
 use crate::nodes::holding_nodes;
 use crate::provable::{ask, kept_nodes};
-use crate::{Audit, Fault, Report, Stated, TreeHead, TreeSize, frontier_at, root_nodes};
+use crate::{
+    Audit, Fault, NodeHash, Nodes, Report, Stated, TreeHead, TreeSize, frontier_at, root_nodes,
+};
 
 /// How far a [verification](crate::ProvableExt::verify) has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +103,7 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
                 return Ok(()); // the audit knows what it expects
             }
             let last = end.get().min(after.get() + slice.len() as u64);
-            let (kept, missing) = ask(self.store, self.log, completed(after.get(), last)).await?;
+            let kept = SliceNodes::read(self.store, self.log, after.get(), last).await?;
             for (sequence, event) in slice {
                 let is_behind = self.audit.size() == end && sequence.get() > end.get();
                 if is_behind || self.audit.fault().is_some() {
@@ -109,7 +111,7 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
                 }
                 self.audit.event_beside(sequence, &event, Some(&kept))?;
             }
-            self.audit.lacks(missing);
+            self.audit.lacks(kept.missing());
             (self.on_progress)(Progress { read: self.audit.size(), end });
             yield_now().await;
         }
@@ -167,11 +169,50 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
     }
 }
 
-/// The nodes that the events behind `after` up to `last` complete, of those that tiles are made of:
-/// the others are made of these.
-fn completed(after: u64, last: u64) -> Vec<(u8, u64)> {
-    let levels = (0..63_u8).step_by(Tile::HEIGHT.into());
-    levels.flat_map(|level| (after >> level..last >> level).map(move |n| (level, n))).collect()
+/// The nodes that the events of a slice complete, of those that tiles are made of: the others are
+/// made of these.
+struct SliceNodes {
+    names: Vec<(u8, u64)>,
+    hashes: Vec<Option<NodeHash>>,
+    /// For each level of tiles the first node, and where it stands.
+    levels: Vec<(u64, usize)>,
+}
+
+impl SliceNodes {
+    /// Reads those that the events behind `after` up to `last` complete.
+    async fn read<S: AuditStore + ?Sized>(
+        store: &S,
+        log: Log,
+        after: u64,
+        last: u64,
+    ) -> Result<Self> {
+        let (mut names, mut levels) = (Vec::new(), Vec::new());
+        for level in (0..63_u8).step_by(Tile::HEIGHT.into()) {
+            levels.push((after >> level, names.len()));
+            names.extend((after >> level..last >> level).map(|index| (level, index)));
+        }
+        let mut hashes = store.nodes(log, names.clone()).await?;
+        hashes.resize(names.len(), None); // what a store leaves out it has not kept
+        Ok(Self { names, hashes, levels })
+    }
+
+    fn missing(&self) -> Vec<(u8, u64)> {
+        let all = self.names.iter().zip(&self.hashes);
+        all.filter(|(_, hash)| hash.is_none()).map(|(name, _)| *name).collect()
+    }
+}
+
+impl Nodes for SliceNodes {
+    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
+        if !level.is_multiple_of(Tile::HEIGHT) {
+            return Ok(None);
+        }
+        let at = self.levels.get(usize::from(level / Tile::HEIGHT)).and_then(|(first, at)| {
+            let behind = usize::try_from(index.checked_sub(*first)?).ok()?;
+            at.checked_add(behind).filter(|at| self.names.get(*at) == Some(&(level, index)))
+        });
+        Ok(at.and_then(|at| self.hashes.get(at).copied().flatten()))
+    }
 }
 
 /// Lets other tasks have their turn, whatever the executor.
