@@ -95,6 +95,8 @@ fn advice(error: &Error) -> Option<&'static str> {
             "a token is good with the --store, --organization, filters and --order it came with"
         }
         ErrorKind::Behind => "the token is of a later state of the store; begin without it",
+        ErrorKind::Gone => "retention has removed it; begin without the token",
+        ErrorKind::Held => "lift it with: audit retention set --legal-hold off",
         ErrorKind::Busy => "another process is writing to the store; try again",
         ErrorKind::StorageFull => "nothing was written; free some space and try again",
         ErrorKind::ReadOnly => "the program must be able to write the file and its directory",

@@ -1,9 +1,11 @@
-//! The `audit` program: serves, imports, lists, follows and exports audit logs.
+//! The `audit` program: serves, imports, lists, follows, exports, proves and prunes audit logs.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `arguments.rs` | the command line |
 //! | `serve.rs`, `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
+//! | `signing_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | those that prove |
+//! | `erase.rs`, `retention.rs` | those that forget |
 //! | `address.rs` | where the store is |
 //! | `selection.rs` | which events of which log |
 //! | `tenant.rs` | the organization that a command names |
@@ -17,7 +19,10 @@
 mod address;
 mod arguments;
 mod caller;
+mod check;
+mod checkpoint;
 mod completions;
+mod erase;
 mod export;
 mod failure;
 mod import;
@@ -25,12 +30,16 @@ mod keys;
 mod list;
 mod organizations;
 mod output;
+mod prove;
+mod retention;
 mod selection;
 mod serve;
 mod signals;
+mod signing_key;
 mod tail;
 mod tenant;
 mod text;
+mod verify;
 mod view;
 
 use std::process::ExitCode;

@@ -77,6 +77,11 @@ impl Selection {
 
     /// The query for these events, newest first.
     pub(crate) fn query(&self) -> Query {
+        Query::new(self.organization).filter(self.filter())
+    }
+
+    /// The conditions.
+    pub(crate) fn filter(&self) -> Filter {
         let mut filter = Filter::new();
         for (facet, values) in self.conditions.all() {
             for value in values {
@@ -89,7 +94,7 @@ impl Selection {
         if let Some(until) = self.until {
             filter = filter.until(until);
         }
-        Query::new(self.organization).filter(filter)
+        filter
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{ApiKeyStore, AuditStore, NewApiKey, NewOrganization, OrganizationId, Role};
-use audit_http::{ApiKeyAuthenticator, HttpOptions};
+use audit_http::{ApiKeyAuthenticator, HttpOptions, publish_checkpoints};
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
@@ -15,6 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::address::StoreAddress;
 use crate::caller;
+use crate::checkpoint::NotaryOptions;
 use crate::failure::{Failure, Result};
 use crate::output::{note, tell};
 use crate::signals::Signals;
@@ -43,6 +44,11 @@ pub(crate) struct Arguments {
     /// Seconds that a request may take [default: 30].
     #[arg(long, value_name = "SECONDS")]
     request_timeout: Option<NonZeroU64>,
+    #[command(flatten)]
+    notary: Option<NotaryOptions>,
+    /// Seconds between two rounds in which the checkpoints of all logs that have grown are signed.
+    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "signing_key")]
+    checkpoint_every: NonZeroU64,
     /// Serves no figures for Prometheus at /metrics, which asks for no key.
     #[arg(long)]
     no_metrics: bool,
@@ -52,7 +58,8 @@ const EXAMPLES: &str = "\
 Examples:
   audit serve
   audit --store sqlite:/var/lib/audit/audit.db serve --listen 127.0.0.1:9000 --log-format json
-  audit --store memory: serve --listen 127.0.0.1:0";
+  audit --store memory: serve --listen 127.0.0.1:0
+  audit serve --signing-key signing.key --checkpoints /srv/checkpoints --checkpoint-every 300";
 
 /// The bounds by which the times of requests are counted.
 const SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
@@ -80,7 +87,13 @@ impl Arguments {
             .local_addr()
             .map_err(|error| Failure::about("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
-        let options = self.options()?;
+        let mut options = self.options()?;
+        if let Some(notary) = &self.notary {
+            let notary = Arc::new(notary.notary()?);
+            let every = Duration::from_secs(self.checkpoint_every.get());
+            tokio::spawn(publish_checkpoints(store.clone(), Arc::clone(&notary), every));
+            options = options.with_notary(notary);
+        }
         if !local.ip().is_loopback() {
             tracing::warn!(%local, "without TLS, keys and events pass readable over the network");
         }

@@ -10,8 +10,7 @@ use std::cmp::Ordering;
 
 use crate::filter::FacetSource;
 use crate::{
-    AuditEvent, Facet, Filter, NewEvent, Order, Position, Result, Scan, Sequence, StoredEvent,
-    Timestamp, Total,
+    AuditEvent, Facet, Filter, NewEvent, Order, Position, Result, Scan, Sequence, Timestamp, Total,
 };
 
 /// A property that an event has or has not, in the form in which stores index it: what kind of
@@ -269,13 +268,14 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Reads the events selected, as many as have the bytes that `scan` asks for, by `read`; and
-    /// says whether a further one matches after them.
-    pub fn read(
+    /// Reads the events selected, as many as have the bytes that `scan` asks for, by `read`, each of
+    /// a [size](StoredEvent::size); and says whether a further one matches after them.
+    pub fn read<E>(
         &self,
         scan: &Scan,
-        mut read: impl FnMut(Sequence) -> Result<StoredEvent>,
-    ) -> Result<(Vec<StoredEvent>, bool)> {
+        mut read: impl FnMut(Sequence) -> Result<E>,
+        size: impl Fn(&E) -> usize,
+    ) -> Result<(Vec<E>, bool)> {
         let mut events = Vec::new();
         let mut bytes = 0;
         for sequence in &self.sequences {
@@ -283,7 +283,7 @@ impl Selection {
                 return Ok((events, true));
             }
             let event = read(*sequence)?;
-            bytes += event.size();
+            bytes += size(&event);
             events.push(event);
         }
         Ok((events, self.more))

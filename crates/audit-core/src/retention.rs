@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::tree::Tile;
 use crate::{
-    Action, Attribution, Change, Error, ErrorKind, Head, Message, NewEvent, Result, Sequence,
-    Target, Timestamp, Violation,
+    Action, Attribution, AuditEvent, Change, Error, ErrorKind, Head, Message, NewEvent, Result,
+    Sequence, Target, Timestamp, Violation,
 };
 
 /// What a log keeps, and for how long: everything for ever, unless told otherwise.
@@ -175,6 +175,15 @@ impl Pruned {
         event.validate()?;
         Ok(event)
     }
+
+    /// The number of the last event that `event` says was removed; `None` if it does not tell of a
+    /// pruning.
+    pub fn stated_by(event: &AuditEvent) -> Option<Sequence> {
+        let of_pruning = |target: &&Target| target.kind.as_deref() == Some(EVENTS);
+        let mut targets = event.targets.iter().filter(|_| event.action == Action::LOG_PRUNED);
+        let (_, last) = targets.find(of_pruning)?.id.as_deref()?.split_once('-')?;
+        last.parse().ok().and_then(|last| Sequence::new(last).ok())
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +230,18 @@ mod tests {
         let error = held.floor(head(1_000, 0), at(9), |_| Ok(at(0))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Held);
         assert!(held.without_legal_hold().permits_removal().is_ok());
+    }
+
+    #[test]
+    fn the_event_of_a_pruning_states_the_floor() {
+        let pruned = Pruned { events: 32, floor: Sequence::new(96).unwrap() };
+        let event = |action: Action| {
+            let told = pruned.event(Attribution::new(crate::Actor::user("u"))).unwrap();
+            let told = NewEvent { action, ..told };
+            AuditEvent::new(crate::Log::Platform, Sequence::MAX, at(0), told)
+        };
+        assert_eq!(Pruned::stated_by(&event(Action::LOG_PRUNED)), Some(pruned.floor));
+        assert_eq!(Pruned::stated_by(&event("other".into())), None);
     }
 
     #[test]

@@ -89,6 +89,9 @@ impl Fault {
         if error.kind() == ErrorKind::InvalidToken {
             return Self::bad_request(token, format!("`{token}`: {error}"));
         }
+        if error.kind() == ErrorKind::Gone {
+            return error.with_field(token.to_owned()).into();
+        }
         let name = names.iter().find(|(model, _)| error.field() == Some(model));
         match name {
             Some(("until", name)) => {
@@ -106,9 +109,11 @@ impl From<Error> for Fault {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             // A token that is not of this question, or of more than this copy holds.
-            ErrorKind::Conflict | ErrorKind::InvalidToken | ErrorKind::Behind => {
+            // Or what the log's state forbids.
+            ErrorKind::Conflict | ErrorKind::InvalidToken | ErrorKind::Behind | ErrorKind::Held => {
                 StatusCode::CONFLICT
             }
+            ErrorKind::Gone => StatusCode::GONE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorKind::Busy | ErrorKind::ReadOnly | ErrorKind::Closed | ErrorKind::Unavailable => {
                 StatusCode::SERVICE_UNAVAILABLE

@@ -24,6 +24,7 @@
 //! | D, organization lifecycle | `/api/organisations`, `/api/organisation`, `/api/audit-logs` |
 //! | E, super-admin audit logs | `/super-admins/audit-logs` |
 //! | native | `/v1/organizations/{organizationId}/events`, `/v1/platform/events`, `/v1/platform/organizations` |
+//! | proofs | `…/checkpoint`, `…/events/{eventId}/evidence`, `…/tree-head`, `…/events/{eventId}/inclusion-proof`, `…/consistency-proof` below `/v1/organizations/{organizationId}` and `/v1/platform` |
 //! | for operators | `/healthz`, `/readyz`, `/openapi.json`, `/docs` |
 //!
 //! Who may do what: a caller is of one organization, as its [`Principal`] says, and of one
@@ -40,6 +41,7 @@
 //! | `fault.rs` | what goes wrong, in the words of each contract |
 //! | `params.rs`, `body.rs` | what a request says, read strictly |
 //! | `guard.rs`, `rate.rs` | the limits |
+//! | `publish.rs` | checkpoints, signed when nobody asks |
 //! | `observe.rs` | request ids, spans, metrics |
 //! | `openapi.rs` | the description of it all |
 //! | `serve.rs` | connections |
@@ -53,6 +55,7 @@ mod observe;
 mod openapi;
 mod options;
 mod params;
+mod publish;
 mod rate;
 mod routes;
 mod serve;
@@ -65,6 +68,7 @@ use axum::Router;
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
 pub use crate::openapi::openapi;
 pub use crate::options::HttpOptions;
+pub use crate::publish::publish_checkpoints;
 pub use crate::serve::serve;
 
 /// What the handlers share.

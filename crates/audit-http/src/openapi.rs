@@ -125,7 +125,8 @@ pub(crate) mod responses {
     use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
     use utoipa::{IntoResponses, ToSchema};
 
-    const STATUSES: [u16; 13] = [400, 401, 403, 404, 405, 408, 409, 413, 415, 429, 500, 503, 507];
+    const STATUSES: [u16; 14] =
+        [400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 429, 500, 503, 507];
 
     macro_rules! styles {
         ($($(#[$doc:meta])* $name:ident: $body:ty, $media:literal;)*) => {$(

@@ -5,6 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use audit_merkle::Notary;
+
 /// Limits, each with a default that suits a service on one machine.
 ///
 /// ```
@@ -25,12 +27,14 @@ pub struct HttpOptions {
     pub(crate) rate: NonZeroU32,
     pub(crate) per_caller: usize,
     pub(crate) stream_duration: Duration,
+    pub(crate) notary: Option<Arc<Notary>>,
     pub(crate) metrics: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
 
 impl Default for HttpOptions {
     /// Bodies of 4 MiB and 16 MiB of them at a time, 30 seconds for each, 256 requests at a time,
-    /// 1,000 requests a second and 128 at a time of each caller, streams of 10 minutes, no metrics.
+    /// 1,000 requests a second and 128 at a time of each caller, streams of 10 minutes, no notary and
+    /// no metrics.
     fn default() -> Self {
         Self {
             max_body: 4 << 20,
@@ -40,6 +44,7 @@ impl Default for HttpOptions {
             rate: NonZeroU32::MIN.saturating_add(999),
             per_caller: 128,
             stream_duration: Duration::from_secs(600),
+            notary: None,
             metrics: None,
         }
     }
@@ -94,6 +99,13 @@ impl HttpOptions {
         self
     }
 
+    /// Signs checkpoints, and evidence, when they are asked for. Without a notary these routes are
+    /// 404. What nobody asks for is signed by [`publish_checkpoints`](crate::publish_checkpoints).
+    pub fn with_notary(mut self, notary: Arc<Notary>) -> Self {
+        self.notary = Some(notary);
+        self
+    }
+
     /// Serves what `render` gives at `/metrics`: the text form of Prometheus, of the recorder that
     /// the service has installed for the `metrics` crate.
     pub fn with_metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
@@ -112,6 +124,7 @@ impl fmt::Debug for HttpOptions {
             .field("rate", &self.rate)
             .field("per_caller", &self.per_caller)
             .field("stream_duration", &self.stream_duration)
+            .field("notary", &self.notary)
             .finish_non_exhaustive()
     }
 }

@@ -47,7 +47,7 @@ impl Params {
         Ok(values.pop())
     }
 
-    /// The one value of `name`, a whole number from `min` to `max`.
+    /// The one value of `name`, a whole number from `min` to `max`; `default` unless given.
     pub(crate) fn number(
         &mut self,
         name: &str,
@@ -55,11 +55,21 @@ impl Params {
         max: u64,
         default: u64,
     ) -> Result<u64, Fault> {
-        let Some(text) = self.one(name)? else { return Ok(default) };
+        Ok(self.given_number(name, min, max)?.unwrap_or(default))
+    }
+
+    /// The one value of `name`, a whole number from `min` to `max`, if it is given.
+    pub(crate) fn given_number(
+        &mut self,
+        name: &str,
+        min: u64,
+        max: u64,
+    ) -> Result<Option<u64>, Fault> {
+        let Some(text) = self.one(name)? else { return Ok(None) };
         // Digits alone: the parser would also take a sign.
         let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok());
         match number.flatten() {
-            Some(number) if (min..=max).contains(&number) => Ok(number),
+            Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
             _ => {
                 let detail = format!("`{name}` must be a whole number from {min} to {max}");
                 Err(Fault::bad_request(name, detail))

@@ -16,7 +16,8 @@ impl MemoryStore {
         let state = read(&log);
         let bound = scan.bound_within(state.head)?;
         let selection = index::select(&*state, scan, bound, state.head.pruned)?;
-        let (events, more) = selection.read(scan, |sequence| state.stored(sequence).cloned())?;
+        let read = |sequence| state.stored(sequence).cloned();
+        let (events, more) = selection.read(scan, read, StoredEvent::size)?;
         let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
         Ok(Slice { events, more, total: selection.total, bound })
     }

@@ -6,10 +6,15 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use audit_core::{Actor, Log, NewEvent, PreparedEvent, Result, Sequence, StoredEvent, Timestamp};
-use audit_merkle::{
-    Audit, Frontier, LeafHash, NodeHash, TreeSize, consistency_proof, frontier_at, inclusion_proof,
+use audit_core::{
+    Actor, AuditStore as _, Log, NewEvent, PreparedEvent, Result, Sequence, StoredEvent, Timestamp,
 };
+use audit_memory::MemoryStore;
+use audit_merkle::{
+    Audit, Frontier, LeafHash, NodeHash, ProvableExt as _, TreeSize, consistency_proof,
+    frontier_at, inclusion_proof,
+};
+use futures_executor::block_on;
 use sha2::{Digest, Sha256};
 
 const EVENTS: u64 = 1_000_000;
@@ -18,6 +23,7 @@ const PROOFS: u64 = 20_000;
 fn main() -> Result<()> {
     hashing()?;
     events()?;
+    store()?;
     proving()
 }
 
@@ -90,14 +96,15 @@ fn hashing() -> Result<()> {
     Ok(())
 }
 
-/// Events of 700 bytes in both parts together.
+/// An event of 700 bytes in both parts together.
+fn content() -> NewEvent {
+    NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
+        .target("invoice", "inv_9")
+        .category("x".repeat(200))
+        .message("y".repeat(90))
+}
+
 fn events() -> Result<()> {
-    let content = || {
-        NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
-            .target("invoice", "inv_9")
-            .category("x".repeat(200))
-            .message("y".repeat(90))
-    };
     let event = |number: u64| -> Result<StoredEvent> {
         let event = PreparedEvent::new(content())?;
         Ok(event.seal(Log::Platform, sequence(number)?, Timestamp::now()))
@@ -126,6 +133,41 @@ fn events() -> Result<()> {
         Ok(())
     })?;
     report("audit of both parts", audit, plain);
+    Ok(())
+}
+
+/// The whole verification of a log in the in-memory store.
+fn store() -> Result<()> {
+    let (store, log) = (MemoryStore::new()?, Log::Platform);
+    for _ in 0..EVENTS / 4 / 1_000 {
+        block_on(store.append(log, (0..1_000).map(|_| content()).collect()))?;
+    }
+    let head = block_on(store.tree_head(log))?;
+    println!("\na log of {} such events in the in-memory store", head.size);
+    let read = || -> Result<Vec<Vec<(Sequence, StoredEvent)>>> {
+        let (mut slices, mut at) = (Vec::new(), Sequence::ZERO);
+        while at.get() < head.size.get() {
+            let slice = block_on(store.stored(log, at, 1_000, 4 << 20))?;
+            at = slice.last().map_or(Sequence::MAX, |(sequence, _)| *sequence);
+            slices.push(slice);
+        }
+        Ok(slices)
+    };
+    let plain = 4 * best(|| {
+        for (_, event) in read()?.iter().flatten() {
+            black_box(Sha256::digest(&event.record));
+            let part = event.personal.as_ref();
+            black_box(part.map(|part| Sha256::new().chain_update(&part.bytes).finalize()));
+        }
+        Ok(())
+    })?;
+    report("reading and plain SHA-256 of both parts", plain, plain);
+    let verify = 4 * best(|| {
+        let report = block_on(store.verify(log, &[head], None, &mut |_| ()))?;
+        assert!(report.is_intact() && report.proved == head.size);
+        Ok(())
+    })?;
+    report("verification", verify, plain);
     Ok(())
 }
 

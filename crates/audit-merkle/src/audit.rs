@@ -1,12 +1,17 @@
 //! The audit: reads a log from its beginning and compares it with what was stated about it.
 
+use std::cmp::Reverse;
 use std::fmt;
 
-use audit_core::{Error, ErrorKind, PersonalPart, Result, Sequence, StoredEvent, Violation};
+use audit_core::{Error, Log, PersonalPart, Result, Sequence, StoredEvent, Violation};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::{Frontier, LeafHash, Node, NodeHash, Nodes, TreeHead, TreeSize, nodes::Whole};
+use crate::told::Told;
+use crate::{
+    Fault, Frontier, LeafHash, Node, NodeHash, Nodes, Report, Stated, TreeHead, TreeSize,
+    nodes::Whole,
+};
 
 /// Takes the events of a log in their order and compares their roots with the heads of kept
 /// checkpoints.
@@ -32,73 +37,23 @@ use crate::{Frontier, LeafHash, Node, NodeHash, Nodes, TreeHead, TreeSize, nodes
 #[derive(Clone)]
 pub struct Audit<'a> {
     frontier: Frontier,
-    /// The largest first.
-    heads: Vec<TreeHead>,
-    nodes: Option<&'a dyn Nodes>,
-    /// What `nodes` say otherwise than the events since the last head that was right.
+    /// The largest first; of one size, the kept ones last.
+    heads: Vec<(TreeHead, Stated)>,
+    nodes: Option<&'a (dyn Nodes + Sync)>,
+    /// What kept nodes say otherwise than the events since the last head that was right.
     suspects: Vec<Node>,
+    /// The head that is not the root of the records.
+    denied: Option<TreeHead>,
+    /// The log, and how its records begin, up to their number.
+    log: Option<(Log, String)>,
+    /// The first record that says that it belongs elsewhere.
+    misplaced: Option<Fault>,
+    told: Told,
     report: Report,
 }
 
-/// What an [`Audit`] has found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Report {
-    /// The size and the root of what was read, up to the first fault.
-    pub head: TreeHead,
-    /// The size of the largest head that is the root of what was read: the records up to it are
-    /// those that were stated.
-    pub proved: TreeSize,
-    /// Events without a personal part. Erasing is allowed, and an event of its own: whether there
-    /// were so many is for the log to tell.
-    pub erased: u64,
-    /// The first thing that is wrong with the records, and with it the audit's verdict on them.
-    pub fault: Option<Fault>,
-    /// Events whose personal part is not that which was recorded; the first 1,000.
-    pub personal: Vec<Sequence>,
-    /// Nodes that are not those of the proved records; the first 1,000. The records are right, and
-    /// proofs made of these nodes will fail.
-    pub nodes: Vec<Node>,
-}
-
-/// What is wrong with the records of a log.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// An event is missing, or comes twice, or at the wrong place.
-    OutOfOrder {
-        /// The number that comes next.
-        expected: Sequence,
-        /// The number that came.
-        found: Sequence,
-    },
-    /// The log ends before the event that a checkpoint states to be its last.
-    Shorter {
-        /// The events that were there.
-        found: TreeSize,
-        /// The events that were stated.
-        expected: TreeSize,
-    },
-    /// One of the records from `first` to `last` was changed: a kept node, which the checkpoint
-    /// proves, is not theirs. There may be others.
-    Changed {
-        /// The first record that can be it.
-        first: Sequence,
-        /// The last.
-        last: Sequence,
-    },
-    /// The first `size` records do not have the root that a checkpoint states; the first `after`
-    /// still had. No kept node tells more.
-    Differs {
-        /// The records that are proved.
-        after: TreeSize,
-        /// The size of the checkpoint.
-        size: TreeSize,
-    },
-}
-
 /// The most entries of a list in a report.
-const LISTED: usize = 1_000;
+pub(crate) const LISTED: usize = 1_000;
 
 impl<'a> Audit<'a> {
     /// An audit of a log from its first event, against `heads` in any order; without any, it
@@ -112,26 +67,55 @@ impl<'a> Audit<'a> {
     /// The edge need not be trusted. If it is not that of the removed events, no head is right.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if a head is smaller than the edge: there is nothing to compare it with.
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if a head is smaller than the edge:
+    /// there is nothing to compare it with.
     pub fn resume(frontier: Frontier, heads: impl IntoIterator<Item = TreeHead>) -> Result<Self> {
-        let mut heads: Vec<_> = heads.into_iter().collect();
-        heads.sort_by_key(|head| std::cmp::Reverse(head.size));
-        if heads.last().is_some_and(|head| head.size < frontier.size()) {
+        let mut heads: Vec<_> = heads.into_iter().map(|head| (head, Stated::Checkpoint)).collect();
+        sort(&mut heads);
+        if heads.last().is_some_and(|(head, _)| head.size < frontier.size()) {
             let min = frontier.size().get().cast_signed();
             return Err(Error::invalid("heads", Violation::OutOfRange { min, max: i64::MAX }));
         }
-        let report = Report::default();
-        let suspects = Vec::new();
-        let mut audit = Self { frontier, heads, nodes: None, suspects, report };
-        audit.compare()?;
+        let report = Report { from: frontier.size(), ..Report::default() };
+        let mut audit = Self {
+            frontier,
+            heads,
+            nodes: None,
+            suspects: Vec::new(),
+            denied: None,
+            log: None,
+            misplaced: None,
+            told: Told::default(),
+            report,
+        };
+        audit.compare();
         Ok(audit)
     }
 
     /// Compares the nodes of the tree with kept ones, too.
     #[must_use]
-    pub fn with_nodes(mut self, nodes: &'a dyn Nodes) -> Self {
+    pub fn with_nodes(mut self, nodes: &'a (dyn Nodes + Sync)) -> Self {
         self.nodes = Some(nodes);
         self
+    }
+
+    /// Asks of each record that it names `log`, and the number at which it stands.
+    #[must_use]
+    pub fn of(mut self, log: Log) -> Self {
+        self.log = Some((log, format!(r#"{{"v":1,"log":"{log}","sequence":"#)));
+        self
+    }
+
+    /// Compares with what the store itself states, too. It must not be smaller than what was read.
+    pub(crate) fn expect(&mut self, own: TreeHead) {
+        self.heads.push((own, Stated::Store));
+        sort(&mut self.heads);
+        self.compare();
+    }
+
+    /// The number of events that are behind.
+    pub(crate) fn size(&self) -> TreeSize {
+        self.frontier.size()
     }
 
     /// Takes the next event, and checks its personal part against the record.
@@ -139,13 +123,23 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// As [`record`](Self::record).
     pub fn event(&mut self, sequence: Sequence, event: &StoredEvent) -> Result<()> {
-        match &event.personal {
-            None => self.report.erased += 1,
-            Some(part) if is_of(part, event) => {}
-            Some(_) if self.report.personal.len() < LISTED => self.report.personal.push(sequence),
-            Some(_) => {}
+        self.event_beside(sequence, event, self.nodes)
+    }
+
+    /// As [`event`](Self::event), compared with these nodes.
+    pub(crate) fn event_beside(
+        &mut self,
+        sequence: Sequence,
+        event: &StoredEvent,
+        kept: Option<&(dyn Nodes + Sync)>,
+    ) -> Result<()> {
+        self.told.event(sequence, event);
+        if event.personal.as_ref().is_some_and(|part| !is_of(part, event))
+            && self.report.personal.len() < LISTED
+        {
+            self.report.personal.push(sequence);
         }
-        self.record(sequence, &event.record)
+        self.take(sequence, &event.record, kept)
     }
 
     /// Takes the record of the next event.
@@ -156,31 +150,68 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// Those of the kept nodes.
     pub fn record(&mut self, sequence: Sequence, record: &[u8]) -> Result<()> {
-        let expected = Sequence::new(self.frontier.size().get() + 1)?;
+        self.take(sequence, record, self.nodes)
+    }
+
+    fn take(
+        &mut self,
+        sequence: Sequence,
+        record: &[u8],
+        kept: Option<&(dyn Nodes + Sync)>,
+    ) -> Result<()> {
         if self.report.fault.is_some() {
             return Ok(());
         }
+        let index = self.frontier.size().get();
+        let expected = Sequence::new(index + 1)?;
         if sequence != expected {
             self.report.fault = Some(Fault::OutOfOrder { expected, found: sequence });
             return Ok(());
         }
+        if self.misplaced.is_none() {
+            self.misplaced = self.misplaced(sequence, record);
+        }
         let leaf = LeafHash::of(record);
-        let Some(kept) = self.nodes else {
-            self.frontier.push(leaf, |_| {})?;
-            return self.compare();
-        };
-        let mut computed =
-            vec![Node { level: 0, index: self.frontier.size().get(), hash: NodeHash::from(leaf) }];
-        computed.extend(self.frontier.append(leaf)?);
-        for Node { level, index, hash } in computed {
-            match kept.node(level, index)? {
-                Some(other) if other != hash && self.suspects.len() < LISTED => {
-                    self.suspects.push(Node { level, index, hash: other });
+        let (suspects, mut read) = (&mut self.suspects, Ok(()));
+        let mut look = |node: Node| {
+            let Some(kept) = kept.filter(|_| read.is_ok()) else { return };
+            match kept.node(node.level, node.index) {
+                Ok(Some(hash)) if hash != node.hash && suspects.len() < LISTED => {
+                    suspects.push(Node { hash, ..node });
                 }
-                _ => {}
+                Ok(_) => {}
+                Err(error) => read = Err(error),
+            }
+        };
+        look(Node { level: 0, index, hash: NodeHash::from(leaf) });
+        self.frontier.push(leaf, look)?;
+        read?;
+        self.compare();
+        if let (Some(head), Some(kept)) = (self.denied, self.nodes) {
+            for suspect in self.suspects.clone() {
+                if self.convict(suspect, &head, kept)? {
+                    break;
+                }
             }
         }
-        self.compare()
+        Ok(())
+    }
+
+    /// A record that says that it belongs elsewhere. One that cannot be read says nothing.
+    fn misplaced(&self, at: Sequence, record: &[u8]) -> Option<Fault> {
+        let (log, begin) = self.log.as_ref()?;
+        // Only one that does not begin as it should is read.
+        let number = record.strip_prefix(begin.as_bytes()).and_then(|rest| {
+            let digits = rest.split(|byte| *byte == b',').next()?;
+            std::str::from_utf8(digits).ok()?.parse().ok()
+        });
+        if number == Some(at.get()) {
+            return None;
+        }
+        let says = StoredEvent { record: record.to_vec(), personal: None }.open().ok()?;
+        let is_right = (says.log, says.sequence) == (*log, at);
+        let fault = Fault::Misplaced { at, log: says.log, sequence: says.sequence };
+        (!is_right).then_some(fault)
     }
 
     /// The first thing that is wrong so far: a reason to stop.
@@ -189,76 +220,107 @@ impl<'a> Audit<'a> {
     }
 
     /// Ends the audit.
+    ///
+    /// Whether the log tells of all [erased](Report::erased) events is not judged: those that tell
+    /// may come behind what was read.
     pub fn finish(mut self) -> Report {
         self.report.head = self.frontier.head();
-        if let (None, Some(largest)) = (&self.report.fault, self.heads.first()) {
-            let found = self.frontier.size();
-            self.report.fault = Some(Fault::Shorter { found, expected: largest.size });
-        }
+        (self.report.erased, self.report.stated) = (self.told.erased, self.told.stated);
+        let largest = self.heads.iter().max_by_key(|(head, by)| (head.size, *by));
+        self.report.fault = match (self.report.fault.take(), self.misplaced, largest) {
+            // What was put in before a record displaced it.
+            (Some(Fault::Changed { first, last }), Some(Fault::Misplaced { at, .. }), _)
+                if first < at =>
+            {
+                Some(Fault::Changed { first, last })
+            }
+            (_, Some(misplaced), _) => Some(misplaced),
+            (None, None, Some((head, by))) => {
+                let (found, expected) = (self.frontier.size(), head.size);
+                Some(Fault::Shorter { found, expected, by: *by })
+            }
+            (fault, ..) => fault,
+        };
         self.report
     }
 
-    /// Compares the root with the heads of the size that is reached.
-    fn compare(&mut self) -> Result<()> {
-        while let Some(head) = self.heads.pop_if(|head| head.size == self.frontier.size()) {
-            if self.frontier.root() != head.root {
-                self.report.fault = Some(self.place(&head)?);
-                return Ok(());
-            }
-            self.report.proved = head.size;
-            let room = LISTED.saturating_sub(self.report.nodes.len());
-            self.report.nodes.extend(self.suspects.drain(..).take(room));
-        }
-        Ok(())
+    /// What the events that were read tell of their log.
+    pub(crate) fn told(&self) -> &Told {
+        &self.told
     }
 
-    /// Where the records are wrong: at the first node that belongs to `head` and is not theirs.
-    fn place(&self, head: &TreeHead) -> Result<Fault> {
-        if let Some(kept) = self.nodes {
-            let whole = Whole::new(kept, &self.frontier);
-            for suspect in &self.suspects {
-                if whole.holds(*suspect, head)? {
-                    let (first, last) = suspect.events();
-                    return Ok(Fault::Changed { first, last });
-                }
-            }
-        }
-        Ok(Fault::Differs { after: self.report.proved, size: head.size })
+    /// Counts no more events without a personal part.
+    pub(crate) fn count_no_more(&mut self) {
+        self.told.close();
     }
+
+    /// Takes `fault`, unless there is one.
+    pub(crate) fn blame(&mut self, fault: Option<Fault>) {
+        self.report.fault = self.report.fault.take().or(fault);
+    }
+
+    /// Notes nodes that are not kept as they should be.
+    pub(crate) fn lacks(&mut self, nodes: Vec<(u8, u64)>) {
+        let room = LISTED.saturating_sub(self.report.nodes.len());
+        self.report.nodes.extend(nodes.into_iter().take(room));
+    }
+
+    /// Compares the root with the heads of the size that is reached, the kept ones first.
+    fn compare(&mut self) {
+        let size = self.frontier.size();
+        while self.report.fault.is_none()
+            && let Some((head, by)) = self.heads.pop_if(|(head, _)| head.size == size)
+        {
+            if self.frontier.root() != head.root {
+                let after = self.report.proved;
+                self.report.fault = Some(Fault::Differs { after, size, by });
+                self.denied = Some(head);
+                return;
+            }
+            if by == Stated::Checkpoint {
+                self.report.proved = size;
+            }
+            let wrong = self.suspects.drain(..).map(|node| (node.level, node.index)).collect();
+            self.lacks(wrong);
+        }
+    }
+
+    /// What may be the first place where the records are wrong, and the head that says that they
+    /// are.
+    pub(crate) fn suspects(&self) -> Option<(TreeHead, Vec<Node>)> {
+        self.denied.map(|head| (head, self.suspects.clone()))
+    }
+
+    /// Tells the place if the kept node `suspect` belongs to `head`: then the records are not those
+    /// that were below it.
+    pub(crate) fn convict(
+        &mut self,
+        suspect: Node,
+        head: &TreeHead,
+        kept: &dyn Nodes,
+    ) -> Result<bool> {
+        let holds = Whole::new(kept, &self.frontier).holds(suspect, head)?;
+        if holds {
+            let (first, last) = suspect.events();
+            self.report.fault = Some(Fault::Changed { first, last });
+        }
+        Ok(holds)
+    }
+}
+
+/// The next to compare comes last.
+fn sort(heads: &mut [(TreeHead, Stated)]) {
+    heads.sort_by_key(|(head, by)| (Reverse(head.size), *by));
 }
 
 /// Whether `part` is the personal part of the event.
 fn is_of(part: &PersonalPart, event: &StoredEvent) -> bool {
     // The digest is what the record ends with. Only where it does not is the record read.
-    let end = format!(r#","personal":"{}"}}"#, URL_SAFE_NO_PAD.encode(part.digest()));
-    event.record.ends_with(end.as_bytes()) || matches!(event.personal_is_intact(), Ok(Some(true)))
-}
-
-impl Report {
-    /// Whether nothing is wrong: not the records, not what there is of personal parts, not the kept
-    /// nodes.
-    pub fn is_intact(&self) -> bool {
-        self.fault.is_none() && self.personal.is_empty() && self.nodes.is_empty()
-    }
-
-    /// The report if [nothing is wrong](Self::is_intact).
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`]: the field is `records`, with the [`Fault`] as its source, `personal`
-    /// or `nodes`.
-    pub fn into_result(self) -> Result<Self> {
-        let corrupt = || Error::new(ErrorKind::Corrupt).with_context("verifying a log");
-        if let Some(fault) = self.fault {
-            return Err(corrupt().with_field("records").with_source(fault));
-        }
-        if let Some(sequence) = self.personal.first() {
-            return Err(corrupt().with_field(format!("personal[{sequence}]")));
-        }
-        if let Some(Node { level, index, .. }) = self.nodes.first() {
-            return Err(corrupt().with_field(format!("nodes[{level}][{index}]")));
-        }
-        Ok(self)
-    }
+    let mut digest = [0; 43];
+    let end = event.record.strip_suffix(br#""}"#).and_then(|rest| rest.split_last_chunk());
+    let is_at_end = URL_SAFE_NO_PAD.encode_slice(part.digest(), &mut digest) == Ok(digest.len())
+        && end.is_some_and(|(rest, found)| *found == digest && rest.ends_with(br#","personal":""#));
+    is_at_end || matches!(event.personal_is_intact(), Ok(Some(true)))
 }
 
 impl fmt::Debug for Audit<'_> {
@@ -270,29 +332,3 @@ impl fmt::Debug for Audit<'_> {
             .finish_non_exhaustive()
     }
 }
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::OutOfOrder { expected, found } => {
-                write!(f, "event {expected} comes next, and event {found} came")
-            }
-            Self::Shorter { found, expected } => {
-                write!(f, "there are {found} events, and a checkpoint states {expected}")
-            }
-            Self::Changed { first, last } if first == last => {
-                write!(f, "the record of event {first} was changed")
-            }
-            Self::Changed { first, last } => {
-                write!(f, "a record of the events {first} to {last} was changed")
-            }
-            Self::Differs { after, size } => write!(
-                f,
-                "the first {size} records do not have the root that their checkpoint states; the \
-                 first {after} had theirs"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Fault {}

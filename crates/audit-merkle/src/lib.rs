@@ -8,60 +8,43 @@
 //!
 //! | who | has | does |
 //! |---|---|---|
-//! | a store | a [`Frontier`] in the row of the log's head, and [`Nodes`] | appends; gives nodes |
-//! | the owner of the log | a [`CheckpointSigner`] and the last [`SignedCheckpoint`] | signs that which follows, and nothing that denies it |
+//! | a service | any store, through [`ProvableExt`] | proves what is in a log; [verifies](ProvableExt::verify) all of it |
+//! | the owner of the logs | a [`Notary`]: a [`CheckpointSigner`] and the last [`SignedCheckpoint`] of each | signs that which follows, and nothing that denies it |
 //! | whoever is given an event | a [`CheckpointVerifier`] | verifies [`Evidence`] without asking anyone |
 //! | an auditor | kept checkpoints, and a [`ConsistencyProof`] from each to the next | reads all of the log in an [`Audit`] |
 //! | a [`Witness`] | the last checkpoint that it has seen | cosigns, so that all see the same log |
 //!
-//! This crate has no runtime and does no I/O; only a new key needs randomness. It never panics,
-//! whatever it is given. What is wrong with an input is [`Invalid`](audit_core::ErrorKind::Invalid)
-//! and names the part; what is wrong with a log is [`Corrupt`](audit_core::ErrorKind::Corrupt).
+//! This crate has no runtime, and does no I/O but that of the [`Notary`], which keeps its files; only
+//! a new key needs randomness. It never panics, whatever it is given. What is wrong with an input is
+//! [`Invalid`](audit_core::ErrorKind::Invalid) and names the part; what is wrong with a log is
+//! [`Corrupt`](audit_core::ErrorKind::Corrupt), or in the [`Report`] of who looks for it.
 //!
 //! # Example
 //!
-//! Append, state, prove, and verify offline:
+//! Append, state, prove, verify offline, and look the whole log over:
 //!
 //! ```
-//! use std::collections::HashMap;
+//! use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
+//! use audit_memory::MemoryStore;
+//! use audit_merkle::{CheckpointSigner, CheckpointVerifier, Evidence, Notary, ProvableExt};
 //!
-//! use audit_core::{Actor, Log, NewEvent, PreparedEvent, Sequence, Timestamp};
-//! use audit_merkle::{
-//!     Checkpoint, CheckpointSigner, CheckpointVerifier, Evidence, Frontier, LeafHash,
-//!     consistency_proof, inclusion_proof,
-//! };
+//! # let directory = tempfile::tempdir()?;
+//! # futures_executor::block_on(async {
+//! let (store, log) = (MemoryStore::new()?, Log::Platform);
+//! let paid = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"));
+//! let receipt = store.record(log, paid).await?;
 //!
-//! // A store appends: it keeps the records, the nodes, and the edge.
-//! let (mut frontier, mut nodes, mut events) = (Frontier::new(), HashMap::new(), Vec::new());
-//! let mut append = |frontier: &mut Frontier, nodes: &mut HashMap<_, _>, number| {
-//!     let event = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"));
-//!     let sequence = Sequence::new(number)?;
-//!     let event = PreparedEvent::new(event)?.seal(Log::Platform, sequence, Timestamp::now());
-//!     let leaf = LeafHash::of(&event.record);
-//!     nodes.insert((0, number - 1), leaf.into());
-//!     for node in frontier.append(leaf)? {
-//!         nodes.insert((node.level, node.index), node.hash);
-//!     }
-//!     events.push(event);
-//!     audit_core::Result::Ok(())
-//! };
-//! (1..=5).try_for_each(|number| append(&mut frontier, &mut nodes, number))?;
+//! // The owner states it. The key's text is kept secret; the directory is kept, and published.
+//! let signer = CheckpointSigner::generate("audit.example.com")?;
+//! let notary = Notary::new(signer, directory.path())?;
+//! let signed = notary.checkpoint(&store, log).await?;
 //!
-//! // The owner states it, and later more of it. The key's text is kept secret.
-//! let signer = CheckpointSigner::generate("audit.example.com/platform")?;
-//! let first = signer.sign_first(&Checkpoint::new("audit.example.com/platform", frontier.head())?)?;
-//! let before = frontier.size();
-//! (6..=9).try_for_each(|number| append(&mut frontier, &mut nodes, number))?;
-//! let next = Checkpoint::new("audit.example.com/platform", frontier.head())?;
-//! let grown = consistency_proof(&nodes, before, frontier.size())?;
-//! let signed = signer.sign_next(&next, &first, &grown)?;
+//! // The event is given away, with all that proves it, in one text.
+//! let text = store.evidence(log, receipt.id, signed.clone()).await?.to_string();
 //!
-//! // Event 3 is given away, with all that proves it, in one text.
-//! let proof = inclusion_proof(&nodes, Sequence::new(3)?, frontier.size())?;
-//! let text = Evidence::new(events[2].clone(), &proof, signed)?.to_string();
-//!
-//! // Whoever has the text and knows the key of the log needs nothing else.
-//! let verifier: CheckpointVerifier = signer.verifier().to_string().parse()?;
+//! // Whoever has the text, and knows the key and the name of the log, needs nothing else.
+//! let key = notary.verifier(log).to_string();
+//! let verifier = key.parse::<CheckpointVerifier>()?.with_origin("audit.example.com/platform");
 //! let proved = text.parse::<Evidence>()?.verify(&verifier)?;
 //! assert_eq!(proved.event.actor.email.as_deref(), Some("ana@acme.example"));
 //! println!("{proved}");
@@ -69,25 +52,37 @@
 //! // Without the personal part it proves the record still.
 //! let redacted = text.parse::<Evidence>()?.without_personal();
 //! assert!(redacted.verify(&verifier)?.event.erased);
+//!
+//! // Whoever has kept the checkpoint finds whatever is done to the log.
+//! let kept = verifier.verify(&signed)?;
+//! let report = store.verify(log, &[*kept.head()], None, &mut |_| ()).await?;
+//! assert!(report.is_intact() && report.proved == kept.size());
+//! println!("{report}");
 //! # Ok::<(), audit_core::Error>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # What a store does
 //!
-//! Under the lock that numbers the events it appends each leaf to the [`Frontier`], writes the nodes
-//! that this completes, and writes the frontier back, in the transaction that writes the events: 32
-//! bytes for each event, beside its record. A proof is then some 20 reads among 10^6 events, 40 among
-//! 10^12. When retention removes events, [`is_needed`] tells which nodes stay.
+//! It keeps [what core grows](audit_core::tree): the [`Frontier`] in the row of the log's head, and
+//! the nodes that each append completes. A proof is then some 20 reads among 10^6 events, 40 among
+//! 10^12, in one question. When retention removes events, [`is_needed`] tells which nodes stay.
 
 mod audit;
 mod checkpoint;
 mod evidence;
 mod key;
 mod nodes;
+mod notary;
 mod proof;
+mod provable;
+mod report;
+mod told;
+mod verify;
 mod witness;
 
-pub use audit::{Audit, Fault, Report};
+pub use audit::Audit;
 pub use audit_core::tree::is_needed;
 pub use audit_core::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
@@ -97,5 +92,9 @@ pub use nodes::{
     Nodes, consistency_nodes, consistency_proof, frontier_at, inclusion_nodes, inclusion_proof,
     root, root_nodes,
 };
+pub use notary::Notary;
 pub use proof::{ConsistencyProof, InclusionProof};
+pub use provable::ProvableExt;
+pub use report::{Fault, Report, Stated};
+pub use verify::Progress;
 pub use witness::{Cosignature, Witness, WitnessRequest, WitnessVerifier};

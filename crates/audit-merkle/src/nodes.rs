@@ -138,6 +138,13 @@ pub(crate) fn read(nodes: &(impl Nodes + ?Sized), level: u8, index: u64) -> Resu
     })
 }
 
+/// For a node that the store must have, and has not.
+pub(crate) fn missing(level: u8, index: u64) -> Error {
+    Error::new(ErrorKind::Corrupt)
+        .with_context("proving")
+        .with_field(format!("nodes[{level}][{index}]"))
+}
+
 /// The index of the leaf of event `sequence` in the tree of the first `size` events.
 pub(crate) fn leaf_index(sequence: Sequence, size: TreeSize) -> Result<u64> {
     match sequence.get().checked_sub(1) {
@@ -210,6 +217,12 @@ impl<'a> Whole<'a> {
         let on_edge = edge(head.size).any(|place| place == (level, index));
         Ok(on_edge && Frontier::from_parts(head.size, hashes)?.root() == head.root)
     }
+}
+
+/// The nodes that [`Whole::holds`] reads where all are kept.
+pub(crate) fn holding_nodes(node: Node, head: &TreeHead) -> Result<Vec<(u8, u64)>> {
+    let computed = Frontier::new();
+    named(|names| Whole::new(names, &computed).holds(node, head).map(drop))
 }
 
 /// Asks `nodes` in the way of `tlog_tiles`, and keeps what went wrong.

@@ -12,10 +12,14 @@ use crate::{LeafHash, NodeHash, RootHash, TreeHead, TreeSize, nodes};
 /// not the proof: roots of two sizes can share a path. So a head must come from a checkpoint whose
 /// signature was verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InclusionProof {
+    /// The number of the event.
     sequence: Sequence,
+    /// The size of the tree.
     size: TreeSize,
+    /// The siblings, from the leaf's to that below the root.
     path: Vec<NodeHash>,
 }
 
@@ -23,10 +27,14 @@ pub struct InclusionProof {
 ///
 /// As with an [`InclusionProof`], the two sizes are what the heads say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
+    /// The size of the smaller tree.
     from: TreeSize,
+    /// The size of the larger tree.
     to: TreeSize,
+    /// The hashes, in the order of RFC 6962.
     path: Vec<NodeHash>,
 }
 

@@ -7,7 +7,7 @@ mod common;
 
 use audit_core::{ErrorKind, StoredEvent};
 use audit_merkle::{
-    Audit, Fault, LeafHash, NodeHash, Nodes, Report, TreeHead, frontier_at, is_needed,
+    Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at, is_needed,
 };
 use common::{Events, Tree, number, sequence, size};
 
@@ -70,13 +70,20 @@ fn each_change_of_the_rows_is_noticed() {
         };
         // Changed.
         let fault = noticed(edited(&|records| records[at].1[0] ^= 1));
-        assert_eq!(fault, Fault::Differs { after: size(0), size: size(SIZE) });
+        assert_eq!(
+            fault,
+            Fault::Differs { after: size(0), size: size(SIZE), by: Stated::Checkpoint }
+        );
         // Deleted: a hole; with new numbers, a log that is too short.
         let fault = noticed(edited(&|records| drop(records.remove(at))));
         assert_eq!(
             fault,
             if place == SIZE {
-                Fault::Shorter { found: size(SIZE - 1), expected: size(SIZE) }
+                Fault::Shorter {
+                    found: size(SIZE - 1),
+                    expected: size(SIZE),
+                    by: Stated::Checkpoint,
+                }
             } else {
                 Fault::OutOfOrder { expected: sequence(place), found: sequence(place + 1) }
             }
@@ -95,7 +102,10 @@ fn each_change_of_the_rows_is_noticed() {
         }
         // Cut.
         let fault = noticed(edited(&|records| records.truncate(at)));
-        assert_eq!(fault, Fault::Shorter { found: size(at as u64), expected: size(SIZE) });
+        assert_eq!(
+            fault,
+            Fault::Shorter { found: size(at as u64), expected: size(SIZE), by: Stated::Checkpoint }
+        );
     }
 }
 
@@ -107,7 +117,7 @@ fn several_checkpoints_tell_between_which() {
         records[usize::try_from(at).unwrap()].1.push(0);
         let heads = [10, 20, 30, 53].map(|size| head(&tree, size));
         let report = run(Audit::new(heads).unwrap(), records);
-        let Some(Fault::Differs { after, size }) = report.fault else { unreachable!() };
+        let Some(Fault::Differs { after, size, .. }) = report.fault else { unreachable!() };
         assert!((after.get()..size.get()).contains(&at), "{at} {after} {size}");
         assert_eq!(report.proved, after);
     }
@@ -134,7 +144,7 @@ fn kept_nodes_tell_the_place() {
             records[usize::try_from(at - 1).unwrap()].1.push(0);
             records
         };
-        let fault = |nodes: &dyn Nodes| {
+        let fault = |nodes: &(dyn Nodes + Sync)| {
             run(Audit::new([tree.head()]).unwrap().with_nodes(nodes), changed()).fault.unwrap()
         };
         // With the leaf hashes, the record itself.
@@ -144,7 +154,7 @@ fn kept_nodes_tell_the_place() {
         let pair = (at - 1) / 2 * 2;
         let (first, last) = (sequence(pair + 1), sequence(pair + 2));
         let expected = match at {
-            SIZE => Fault::Differs { after: size(0), size: size(SIZE) },
+            SIZE => Fault::Differs { after: size(0), size: size(SIZE), by: Stated::Checkpoint },
             _ => Fault::Changed { first, last },
         };
         assert_eq!(fault(&interior), expected);
@@ -167,10 +177,13 @@ fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
     assert_eq!(fault, Some(Fault::Changed { first: sequence(9), last: sequence(10) }));
     // All nodes were made anew: only the checkpoint tells.
     let anew = Tree::of(changed.iter().map(|(_, record)| record));
-    for nodes in [&anew.nodes as &dyn Nodes, &Levels(&anew, 3..64), &Levels(&anew, 0..3)] {
+    for nodes in [&anew.nodes as &(dyn Nodes + Sync), &Levels(&anew, 3..64), &Levels(&anew, 0..3)] {
         let audit = Audit::new([tree.head()]).unwrap().with_nodes(nodes);
         let fault = run(audit, changed.clone()).fault;
-        assert_eq!(fault, Some(Fault::Differs { after: size(0), size: size(SIZE) }));
+        assert_eq!(
+            fault,
+            Some(Fault::Differs { after: size(0), size: size(SIZE), by: Stated::Checkpoint })
+        );
         // The other way round: the records are right, and the nodes are of other ones.
         let audit = Audit::new([tree.head()]).unwrap().with_nodes(nodes);
         let report = run(audit, records());
@@ -183,7 +196,7 @@ fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
     let audit = Audit::new([tree.head()]).unwrap().with_nodes(&forged.nodes);
     let report = run(audit, records());
     assert_eq!((report.fault.clone(), report.proved), (None, size(SIZE)));
-    assert_eq!((report.nodes[0].level, report.nodes[0].index), (0, 30));
+    assert_eq!(report.nodes[0], (0, 30));
     assert_eq!(report.into_result().unwrap_err().field(), Some("nodes[0][30]"));
 }
 

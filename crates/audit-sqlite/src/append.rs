@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    Batch, Error, ErrorKind, Log, NewEvent, PlacedEvent, Receipt, Result, Sequence, Timestamp,
+    Batch, Error, ErrorKind, Frontier, LeafHash, Log, NewEvent, Node, PlacedEvent, Receipt, Result,
+    Sequence, StoredEvent, Timestamp,
 };
 use rusqlite::{Connection, Transaction, params};
 
+use crate::erasure::Forgotten;
 use crate::error::sqlite;
 use crate::index::{Growth, Indexing};
-use crate::read::{LogRow, event_by_id, log_row};
-use crate::schema;
+use crate::personal::Key;
+use crate::read::{LogRow, event_at, log_row, sequence_by_id};
 use crate::tail::Entry;
+use crate::{schema, tree};
 
 /// Appends events within the caller's own transaction: they are in the log when it commits, and
 /// not if it does not. The file must be one that [`SqliteStore::open`](crate::SqliteStore::open)
@@ -73,9 +76,11 @@ pub fn append_in(
     }
     // A caller may go on after an error, so what was begun is undone here.
     transaction.execute_batch("SAVEPOINT audit_append").map_err(sqlite(CONTEXT))?;
+    let of_caller = schema::set_secure_delete(transaction, "on")?;
     let indexing = schema::indexing(transaction)?;
     let mut write = WriteTransaction::new(transaction, &indexing);
     let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
+    schema::set_secure_delete(transaction, of_caller)?;
     match receipts {
         Ok(receipts) => {
             transaction.execute_batch("RELEASE audit_append").map_err(sqlite(CONTEXT))?;
@@ -96,33 +101,80 @@ const UNDONE: &str = "SQLite has undone the whole transaction; begin it again";
 
 /// The statement that writes the end of a log.
 pub(crate) const END_LOG: &str =
-    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4 WHERE id = ?1";
+    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, edge = ?6,
+         key = ?7
+     WHERE id = ?1";
 
 /// A transaction under way. Events are written as they come; what many of them share (the ends of
 /// the logs, the index) is written once, by [`WriteTransaction::finish`].
 pub(crate) struct WriteTransaction<'c> {
     pub(crate) connection: &'c Connection,
-    indexing: &'c Indexing,
-    logs: HashMap<Log, LogEnd>,
+    pub(crate) indexing: &'c Indexing,
+    pub(crate) logs: HashMap<Log, LogEnd>,
     /// Set by every write: a job that fails before its first can fail alone.
     pub(crate) dirty: bool,
     /// How many events have been looked at, written or not.
     pub(crate) events: usize,
     /// How many bytes they have.
     pub(crate) bytes: usize,
+    /// Whether what transactions leave behind is to be cleared when this one is done.
+    pub(crate) scrub: bool,
 }
 
 /// A log to which this transaction has added events.
-struct LogEnd {
-    row: LogRow,
+pub(crate) struct LogEnd {
+    pub(crate) row: LogRow,
+    frontier: Frontier,
+    /// The key of the last event.
+    key: Option<Key>,
+    /// The nodes of the tree that the events complete.
+    nodes: Vec<Node>,
     /// The events added, which are not in the index yet.
     entries: Vec<Entry>,
 }
 
+impl LogEnd {
+    /// The first event added.
+    fn first(&self) -> Result<Sequence> {
+        Sequence::new(self.row.head.size.get() - self.entries.len() as u64 + 1)
+    }
+
+    /// Takes note of keys that were overwritten.
+    pub(crate) fn renew_key(&mut self, keys: &[Key]) {
+        let is_it = |new: &&Key| self.key.is_some_and(|key| key.id == new.id);
+        self.key = keys.iter().find(is_it).copied().or(self.key);
+    }
+
+    /// Takes keys from events that are not in the index yet.
+    pub(crate) fn forget(&mut self, forgotten: &Forgotten) {
+        let Ok(first) = self.first() else { return };
+        for (sequence, entry) in (first.get()..).zip(&mut self.entries) {
+            if let Some(keys) = Sequence::new(sequence).ok().and_then(|s| forgotten.get(&s)) {
+                entry.keys.retain(|key| !keys.contains(key));
+            }
+        }
+    }
+}
+
 impl<'c> WriteTransaction<'c> {
     pub(crate) fn new(connection: &'c Connection, indexing: &'c Indexing) -> Self {
-        let logs = HashMap::new();
-        Self { connection, indexing, logs, dirty: false, events: 0, bytes: 0 }
+        Self {
+            connection,
+            indexing,
+            logs: HashMap::new(),
+            dirty: false,
+            events: 0,
+            bytes: 0,
+            scrub: false,
+        }
+    }
+
+    /// The row of `log`, as this transaction has it.
+    pub(crate) fn log_row(&self, log: Log) -> Result<Option<LogRow>> {
+        match self.logs.get(&log) {
+            Some(end) => Ok(Some(end.row)),
+            None => log_row(self.connection, log),
+        }
     }
 
     /// Writes the events of a batch. All checks come before the first write.
@@ -130,14 +182,18 @@ impl<'c> WriteTransaction<'c> {
         let log = batch.log();
         self.events += batch.len();
         self.bytes += batch.size();
-        let row = match self.logs.get(&log) {
-            Some(end) => Some(end.row),
-            None => log_row(self.connection, log)?,
+        let row = self.log_row(log)?;
+        let frontier = match (self.logs.get(&log), row) {
+            (Some(end), _) => end.frontier.clone(),
+            (None, Some(row)) => tree::edge(self.connection, row.id)?,
+            (None, None) => Frontier::new(),
         };
         let head = row.map(|row| row.head).unwrap_or_default();
-        let placement = batch.place(head, Timestamp::now(), |event| match row {
-            Some(row) => event_by_id(self.connection, row.id, event),
-            None => Ok(None),
+        let connection = self.connection;
+        let placement = batch.place(head, frontier, Timestamp::now(), |event| {
+            let Some(row) = row else { return Ok(None) };
+            let sequence = sequence_by_id(connection, &row, event)?;
+            sequence.map(|sequence| event_at(connection, row.id, sequence)).transpose()
         })?;
         if placement.new.is_empty() {
             return Ok(placement.receipts);
@@ -149,20 +205,27 @@ impl<'c> WriteTransaction<'c> {
             Some(id) => id,
             None => self.insert_log(log)?,
         };
+        let mut key = match (self.logs.get(&log), row.and_then(|row| row.key)) {
+            (Some(end), _) => end.key,
+            (None, Some(key)) => Key::read(self.connection, key)?,
+            (None, None) => None,
+        };
         let mut entries = Vec::with_capacity(placement.new.len());
         for event in placement.new {
-            entries.push(self.insert(id, event)?);
+            entries.push(self.insert(id, event, &mut key)?);
         }
         let indexed = row.map_or(Sequence::ZERO, |row| row.indexed);
-        let row = LogRow { id, head: placement.head, indexed };
+        let row = LogRow { id, head: placement.head, indexed, key: key.map(|key| key.id) };
+        let (frontier, nodes) = (placement.frontier, placement.nodes);
         match self.logs.entry(log) {
             Occupied(end) => {
                 let end = end.into_mut();
-                end.row = row;
+                (end.row, end.frontier, end.key) = (row, frontier, key);
+                end.nodes.extend(nodes);
                 end.entries.extend(entries);
             }
             Vacant(none) => {
-                none.insert(LogEnd { row, entries });
+                none.insert(LogEnd { row, frontier, key, nodes, entries });
             }
         }
         Ok(placement.receipts)
@@ -175,17 +238,23 @@ impl<'c> WriteTransaction<'c> {
 
     /// Writes what the appends share. To be called last.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        for LogEnd { row, entries } in std::mem::take(&mut self.logs).into_values() {
-            let LogRow { id, head, indexed } = row;
-            let first = Sequence::new(head.size.get() - entries.len() as u64 + 1)?;
-            let growth = Growth { log: id, indexed, first, entries };
+        for end in std::mem::take(&mut self.logs).into_values() {
+            let first = end.first()?;
+            let LogEnd { row, frontier, nodes, entries, .. } = end;
+            let LogRow { id, head, indexed, key } = row;
+            tree::write_nodes(self.connection, id, &nodes)?;
+            let floor = head.pruned;
+            let growth = Growth { log: id, indexed, floor, first, entries };
             let indexed = growth.write(self.connection, self.indexing)?;
             let update = || {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,
                     head.size.as_i64(),
                     head.recorded_at.as_micros(),
-                    indexed.as_i64()
+                    indexed.as_i64(),
+                    head.pruned.as_i64(),
+                    frontier.to_bytes(),
+                    key
                 ])
             };
             update().map_err(sqlite("writing the end of a log"))?;
@@ -206,27 +275,46 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Writes an event, and returns what the index is to have of it.
-    fn insert(&mut self, log: i64, event: PlacedEvent) -> Result<Entry> {
-        let PlacedEvent { id, sequence, occurred_at, stored, terms } = event;
+    fn insert(&mut self, log: i64, event: PlacedEvent, key: &mut Option<Key>) -> Result<Entry> {
+        let PlacedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
         let place = schema::place(log, sequence)?;
+        let key = match key.filter(|_| Key::is_shared_by(sequence)) {
+            Some(key) => key,
+            None => *key.insert(Key::create(self.connection)?),
+        };
+        insert_event(self.connection, key, place, leaf, &stored)?;
         let insert = || {
-            let (salt, bytes) = match &stored.personal {
-                Some(part) => (Some(part.salt), Some(&part.bytes)),
-                None => (None, None),
-            };
+            // The id can be that of an event that was pruned, and is still to be removed.
             self.connection
                 .prepare_cached(
-                    "INSERT INTO audit_event (place, record, salt, personal)
-                     VALUES (?1, ?2, ?3, ?4)",
-                )?
-                .execute(params![place, stored.record, salt, bytes])?;
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO audit_event_id (id, log, sequence) VALUES (?1, ?2, ?3)",
+                    "INSERT INTO audit_event_id (id, log, sequence) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (id, log) DO UPDATE SET sequence = excluded.sequence",
                 )?
                 .execute(params![id.as_bytes(), log, sequence.as_i64()])
         };
         insert().map_err(sqlite("writing an event"))?;
         Ok(Entry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
     }
+}
+
+/// Writes an event with its leaf, its personal part sealed.
+pub(crate) fn insert_event(
+    connection: &Connection,
+    key: Key,
+    place: i64,
+    leaf: LeafHash,
+    event: &StoredEvent,
+) -> Result<()> {
+    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(place, part)));
+    let (key, personal) = sealed.unzip();
+    let insert = || {
+        connection
+            .prepare_cached(
+                "INSERT INTO audit_event (place, leaf, record, key, personal)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![place, leaf.as_bytes(), event.record, key, personal])
+    };
+    insert().map_err(sqlite("writing an event"))?;
+    Ok(())
 }

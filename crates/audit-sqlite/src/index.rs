@@ -38,6 +38,8 @@ pub(crate) struct Growth {
     pub(crate) log: i64,
     /// So many events are in segments.
     pub(crate) indexed: Sequence,
+    /// So many events have been pruned.
+    pub(crate) floor: Sequence,
     /// The number of the first new event.
     pub(crate) first: Sequence,
     /// The new events.
@@ -47,7 +49,7 @@ pub(crate) struct Growth {
 impl Growth {
     /// Writes the new events into the index, and returns how many are in segments then.
     pub(crate) fn write(self, connection: &Connection, indexing: &Indexing) -> Result<Sequence> {
-        let Self { log, indexed, first, entries } = self;
+        let Self { log, indexed, floor, first, entries } = self;
         let old = first.previous();
         let unindexed = old.get() - indexed.get() + entries.len() as u64;
         if unindexed < indexing.segment {
@@ -61,7 +63,8 @@ impl Growth {
             return Err(damaged());
         }
         segment::write(connection, log, indexed.next(), &all)?;
-        let segments = segment::directory(connection, log)?;
+        let mut segments = segment::directory(connection, log)?;
+        segments.retain(|segment| segment.last > floor); // the others are being removed
         let mut run = to_merge(&segments, indexing.segment).to_vec();
         if !run.is_empty() {
             run.reverse();
@@ -135,7 +138,7 @@ impl<'c> Index for LogIndex<'c> {
             let parts = Parts::open(self.connection)?;
             return Ok(Found::ByTime(ByTime { parts, groups, lookup, waiting, open }));
         }
-        let after = lookup.after.map_or(0, |after| after.sequence.get());
+        let after = lookup.first_after().get();
         if groups.is_empty() && lookup.earliest == Timestamp::MIN && lookup.latest == Timestamp::MAX
         {
             return Ok(Found::All(after + 1..=lookup.bound.get()));
@@ -240,7 +243,7 @@ impl Rest {
                 };
                 let Some(rank) = rank else { return Ok(None) };
                 let position = parts.position(segment, rank)?;
-                if position.sequence <= lookup.bound {
+                if lookup.holds(position.sequence) {
                     return Ok(Some(position));
                 }
             },
@@ -305,8 +308,7 @@ impl BySequence<'_> {
     fn enter(&mut self, segment: Segment) -> Result<Current> {
         let ranks = self.parts.find(&segment, &mut self.groups, &self.lookup)?;
         if ranks.len() > FEW {
-            let after = self.lookup.after.map_or(Sequence::ZERO, |after| after.sequence);
-            let next = after.next().max(segment.first);
+            let next = self.lookup.first_after().next().max(segment.first);
             return Ok(Current::Many { segment, ranks, next });
         }
         let mut few = Vec::new();

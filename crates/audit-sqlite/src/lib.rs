@@ -37,6 +37,10 @@
 //! | `segment.rs` | the others: a run of events, indexed once and for all |
 //! | `list.rs` | the events of a segment that have one term |
 //! | `terms.rs` | terms as keys of a fixed length |
+//! | `tree.rs` | what proves a log |
+//! | `personal.rs` | the personal parts, sealed |
+//! | `erasure.rs` | what a person may ask to be forgotten |
+//! | `retention.rs` | what a log keeps, and for how long |
 //! | `api_keys.rs` | the credentials of the tenants |
 //! | `organizations.rs` | the tenants |
 //! | `backup.rs` | a copy of the file, taken while others write |
@@ -46,19 +50,23 @@
 mod api_keys;
 mod append;
 mod backup;
+mod erasure;
 mod error;
 mod index;
 mod list;
 mod organizations;
+mod personal;
 #[cfg(test)]
 mod plans;
 mod read;
+mod retention;
 mod schema;
 mod segment;
 #[cfg(test)]
 mod small_segments;
 mod tail;
 mod terms;
+mod tree;
 mod watch;
 mod writer;
 
@@ -68,14 +76,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use audit_core::{
-    Attribution, AuditEvent, AuditStore, Batch, EventId, Head, Log, NewEvent, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Receipt, Result, Scan, Sequence, Slice,
-    TokenKeys,
+    Attribution, AuditEvent, AuditStore, Batch, EventId, Frontier, Head, Log, NewEvent,
+    NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt,
+    Result, Retention, Scan, Sequence, Slice, StoredEvent, TokenKeys,
 };
 
 pub use crate::append::append_in;
 use crate::index::Indexing;
-use crate::read::Readers;
+use crate::read::{Readers, Snapshot};
 use crate::watch::Watch;
 use crate::writer::Writer;
 /// The SQLite binding in whose transactions [`append_in`] records.
@@ -256,6 +264,50 @@ impl AuditStore for SqliteStore {
             }
             appended.await;
         }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        self.shared.readers.read(move |snapshot| snapshot.frontier(log)).await
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+        self.shared.readers.read(move |snapshot| snapshot.nodes(log, &nodes)).await
+    }
+
+    async fn stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+        let read = move |snapshot: &Snapshot<'_>| snapshot.stored(log, after, limit, bytes);
+        let sealed = self.shared.readers.read(read).await?;
+        Ok(sealed.into_iter().map(|(sequence, event)| (sequence, event.unseal())).collect())
+    }
+
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64> {
+        self.shared.writer.write(move |t| t.erase(log, sequences, by)).await
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        self.shared.readers.read(move |snapshot| snapshot.retention(log)).await
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()> {
+        self.shared.writer.write(move |t| t.set_retention(log, retention, by)).await
+    }
+
+    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+        let pruned = self.shared.writer.write(move |t| t.prune(log, by)).await?;
+        // In transactions of its own each, so that appends find their place between them.
+        while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
+        Ok(pruned)
     }
 
     async fn create_organization(

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use crate::{api_keys, append, organizations, read, schema, segment, tail};
+use crate::{
+    api_keys, append, erasure, organizations, personal, read, retention, schema, segment, tail,
+    tree,
+};
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 16] = [
+const PLANS: [(&str, &str); 34] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     (read::FIND_EVENT, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
@@ -25,6 +28,27 @@ const PLANS: [(&str, &str); 16] = [
     (segment::READ_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
     (segment::DELETE_SEGMENT, "SEARCH audit_segment USING INTEGER PRIMARY KEY (rowid=?)"),
     (segment::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (segment::OVERWRITE_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
+    (segment::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (tree::READ_EDGE, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
+    (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
+    (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (tree::READ_STORED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (personal::READ_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
+    (personal::OVERWRITE_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
+    (personal::READ_SEALED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (personal::SEAL_AGAIN, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
+    (erasure::ERASE_EVENT, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
+    (retention::READ_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
+    (retention::SET_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
+    (retention::FIRST_EVENTS, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (
+        retention::DELETE_EVENTS,
+        "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)",
+    ),
+    (retention::DELETE_ID, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
+    (retention::FIRST_TILES, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (retention::DELETE_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
     (api_keys::READ, "SEARCH audit_api_key USING PRIMARY KEY (id=?)"),
     (
         api_keys::LIST,
@@ -63,11 +87,15 @@ fn every_look_up_is_among_them() {
         include_str!("api_keys.rs"),
         include_str!("append.rs"),
         include_str!("backup.rs"),
+        include_str!("erasure.rs"),
         include_str!("index.rs"),
         include_str!("organizations.rs"),
+        include_str!("personal.rs"),
         include_str!("read.rs"),
+        include_str!("retention.rs"),
         include_str!("segment.rs"),
         include_str!("tail.rs"),
+        include_str!("tree.rs"),
         include_str!("writer.rs"),
     ];
     let begins = ["\"SELECT", "\"UPDATE", "\"DELETE"];

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use audit_core::index::select;
 use audit_core::{
-    AuditEvent, Error, ErrorKind, EventId, Head, Log, PersonalPart, Result, Scan, Sequence, Slice,
-    StoredEvent, Timestamp, Total,
+    AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, Sequence, Slice, StoredEvent,
+    Timestamp, Total,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_channel::oneshot;
@@ -16,6 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
 use crate::index::{Indexing, LogIndex};
+use crate::personal::SealedEvent;
 use crate::schema;
 
 /// The threads that read, each on its own connection. They end when this is dropped.
@@ -107,11 +108,10 @@ impl<'c> Snapshot<'c> {
     }
 
     pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        let found = match log_row(&self.connection, log)? {
-            Some(row) => event_by_id(&self.connection, row.id, id)?,
-            None => None,
-        };
-        found.ok_or_else(|| Error::not_found("event"))
+        let not_found = || Error::not_found("event");
+        let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
+        let sequence = sequence_by_id(&self.connection, &row, id)?.ok_or_else(not_found)?;
+        event_at(&self.connection, row.id, sequence)?.open()
     }
 
     pub(crate) fn slice(&self, indexing: &Indexing, scan: &Scan) -> Result<StoredSlice> {
@@ -120,20 +120,20 @@ impl<'c> Snapshot<'c> {
             let total = (scan.total == Total::Exact).then_some(0);
             return Ok(StoredSlice { events: Vec::new(), more: false, total, bound });
         };
-        let LogRow { id: log, head, indexed } = row;
+        let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
         let connection = &self.connection;
         let index = LogIndex { connection, indexing, log, size: head.size, indexed };
-        let selection = select(&index, scan, bound)?;
-        let (events, more) =
-            selection.read(scan, |sequence| event_at(connection, log, sequence))?;
+        let selection = select(&index, scan, bound, head.pruned)?;
+        let read = |sequence| sealed_at(connection, log, sequence);
+        let (events, more) = selection.read(scan, read, SealedEvent::size)?;
         Ok(StoredSlice { events, more, total: selection.total, bound })
     }
 }
 
 /// A slice as stored: it is decoded by the caller, when the snapshot is gone and the thread free.
 pub(crate) struct StoredSlice {
-    events: Vec<StoredEvent>,
+    events: Vec<SealedEvent>,
     more: bool,
     total: Option<u64>,
     bound: Sequence,
@@ -142,20 +142,21 @@ pub(crate) struct StoredSlice {
 impl StoredSlice {
     pub(crate) fn open(self) -> Result<Slice> {
         let Self { events, more, total, bound } = self;
-        let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
+        let opened = events.into_iter().map(|event| event.unseal().open());
+        let events = opened.collect::<Result<_>>()?;
         Ok(Slice { events, more, total, bound })
     }
 }
 
 /// The statement that reads what is kept of a log.
 pub(crate) const READ_LOG: &str =
-    "SELECT id, size, recorded_at, indexed FROM audit_log WHERE name = ?1";
+    "SELECT id, size, recorded_at, indexed, pruned, key FROM audit_log WHERE name = ?1";
 /// The statement that finds an event by its id.
 pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
 /// The statement that reads an event by its place.
 pub(crate) const READ_EVENT: &str =
-    "SELECT record, salt, personal FROM audit_event WHERE place = ?1";
+    "SELECT record, key, personal FROM audit_event WHERE place = ?1";
 
 /// What is kept of a log.
 #[derive(Clone, Copy, Debug)]
@@ -165,6 +166,8 @@ pub(crate) struct LogRow {
     pub(crate) head: Head,
     /// So many of its events are in segments of the index.
     pub(crate) indexed: Sequence,
+    /// The number of the key that seals the last event.
+    pub(crate) key: Option<i64>,
 }
 
 /// The row of `log`; `None` while it has no events.
@@ -173,41 +176,42 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
         connection
             .prepare_cached(READ_LOG)?
             .query_row([log.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
             })
             .optional()
     };
-    let row: Option<(i64, i64, i64, i64)> = query().map_err(sqlite("reading the end of a log"))?;
-    row.map(|(id, size, recorded_at, indexed)| {
+    let row: Option<(i64, i64, i64, i64, i64, Option<i64>)> =
+        query().map_err(sqlite("reading the end of a log"))?;
+    row.map(|(id, size, recorded_at, indexed, pruned, key)| {
         let head = Head {
             size: Sequence::try_from(size).map_err(damaged)?,
             recorded_at: Timestamp::from_micros(recorded_at).map_err(damaged)?,
+            pruned: Sequence::try_from(pruned).map_err(damaged)?,
         };
         let indexed = Sequence::try_from(indexed).map_err(damaged)?;
-        if indexed > head.size {
+        if indexed > head.size || head.pruned > head.size {
             return Err(damaged(Error::new(ErrorKind::Corrupt)));
         }
-        Ok(LogRow { id, head, indexed })
+        Ok(LogRow { id, head, indexed, key })
     })
     .transpose()
 }
 
-/// The event of that id in the log of that number.
-pub(crate) fn event_by_id(
+/// The number of the event of that id, unless it was pruned.
+pub(crate) fn sequence_by_id(
     connection: &Connection,
-    log: i64,
+    log: &LogRow,
     id: EventId,
-) -> Result<Option<AuditEvent>> {
+) -> Result<Option<Sequence>> {
     let query = || {
         connection
             .prepare_cached(FIND_EVENT)?
-            .query_row(params![log, id.as_bytes()], |row| row.get::<_, i64>(0))
+            .query_row(params![log.id, id.as_bytes()], |row| row.get::<_, i64>(0))
             .optional()
     };
-    let sequence = query().map_err(sqlite("finding an event"))?;
-    let event =
-        |sequence: i64| event_at(connection, log, sequence.try_into().map_err(damaged)?)?.open();
-    sequence.map(event).transpose()
+    let found = query().map_err(sqlite("finding an event"))?;
+    let sequence = found.map(Sequence::try_from).transpose().map_err(damaged)?;
+    Ok(sequence.filter(|sequence| *sequence > log.head.pruned))
 }
 
 /// The event of that sequence, which the log must hold.
@@ -216,15 +220,22 @@ pub(crate) fn event_at(
     log: i64,
     sequence: Sequence,
 ) -> Result<StoredEvent> {
+    Ok(sealed_at(connection, log, sequence)?.unseal())
+}
+
+fn sealed_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<SealedEvent> {
     let place = schema::place(log, sequence).map_err(damaged)?;
     let query = || {
-        connection.prepare_cached(READ_EVENT)?.query_row([place], |row| {
-            let personal = match (row.get(1)?, row.get(2)?) {
-                (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
-                _ => None,
-            };
-            Ok(StoredEvent { record: row.get(0)?, personal })
-        })
+        connection
+            .prepare_cached(READ_EVENT)?
+            .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
-    query().map_err(sqlite("reading an event"))
+    let kept: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
+    let (record, key, personal) = kept;
+    let has_personal = personal.is_some();
+    let event = SealedEvent::read(connection, place, record, key, personal)?;
+    if has_personal != event.has_personal() {
+        return Err(damaged(Error::new(ErrorKind::Corrupt))); // its key is gone, and it is not erased
+    }
+    Ok(event)
 }

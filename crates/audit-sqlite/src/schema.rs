@@ -4,7 +4,9 @@
 //! |---|---|---|
 //! | `audit_store` | a fact about the store: its version, the secret of its tokens | `name` |
 //! | `audit_log` | a log, with its end | `id`, a small number |
-//! | `audit_event` | an event in its stored form | `place`: the log and the sequence in one number |
+//! | `audit_event` | an event in its stored form, with its leaf hash | `place`: the log and the sequence in one number |
+//! | `audit_key` | a key that seals personal parts, the only copy of it | `id`, only ever higher |
+//! | `audit_tile` | some nodes of a log's tree | `place` of the first event, but for the lowest bits |
 //! | `audit_event_id` | an event id | id, log |
 //! | `audit_tail` | some of the newest events, with their terms | `place` of the first |
 //! | `audit_segment` | a segment of the index | `id`; log and first sequence |
@@ -16,26 +18,31 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use audit_core::index::Term;
-use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
+use audit_core::{
+    Error, ErrorKind, Frontier, LeafHash, PersonalPart, Result, Sequence, StoredEvent, TokenKeys,
+};
 use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, MAIN_DB, OpenFlags, OptionalExtension as _, TransactionBehavior, params,
 };
 
+use crate::append::insert_event;
 use crate::error::{damaged, sqlite};
 use crate::index::{Growth, Indexing, SEGMENT};
+use crate::personal::Key;
 use crate::read::event_at;
 use crate::tail::Entry;
 use crate::terms::TermHasher;
+use crate::tree;
 
 /// The version of the tables that this library writes: the number of [`MIGRATIONS`].
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Older versions of SQLite can lose what they committed when a WAL is reset.
 const LEAST_SQLITE: i32 = 3_051_003;
 
 /// The steps from one version to the next: the first makes the tables in an empty file.
-const MIGRATIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
+const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
 
 const VERSION_1: &str = "CREATE TABLE audit_store (
          name TEXT PRIMARY KEY,
@@ -119,8 +126,33 @@ const VERSION_3: &str = "CREATE TABLE audit_api_key (
      ) STRICT, WITHOUT ROWID;
      CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);";
 
+/// The tree, retention, and personal parts that are sealed with keys of a table of their own.
+const VERSION_4: &str = "ALTER TABLE audit_log ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE audit_log ADD COLUMN retention BLOB;
+     ALTER TABLE audit_log ADD COLUMN key INTEGER;
+     ALTER TABLE audit_log ADD COLUMN edge BLOB NOT NULL DEFAULT x'0000000000000000';
+     ALTER TABLE audit_event RENAME TO audit_event_3;
+     CREATE TABLE audit_event (
+         place INTEGER PRIMARY KEY,
+         leaf BLOB NOT NULL,
+         record BLOB NOT NULL,
+         key INTEGER,
+         personal BLOB
+     ) STRICT;
+     CREATE TABLE audit_key (
+         id INTEGER PRIMARY KEY,
+         key BLOB NOT NULL
+     ) STRICT;
+     CREATE TABLE audit_tile (
+         place INTEGER PRIMARY KEY,
+         leaves BLOB NOT NULL
+     ) STRICT;";
+
 /// The bits of a place that hold the sequence: 2^40 events a log, 2^23 logs a file.
 const SEQUENCE_BITS: u32 = 40;
+
+/// The last event that a log can hold.
+pub(crate) const LAST_SEQUENCE: u64 = (1 << SEQUENCE_BITS) - 1;
 
 /// Where an event stands in `audit_event`: events of one log lie side by side, by sequence.
 pub(crate) fn place(log: i64, sequence: Sequence) -> Result<i64> {
@@ -240,7 +272,9 @@ fn set_pragmas(connection: &Connection) -> Result<()> {
         connection.pragma_update(None, "cache_size", WRITE_CACHE_KIB)?;
         Ok(mode)
     };
-    match set().map_err(sqlite("opening the file"))?.as_str() {
+    let mode = set().map_err(sqlite("opening the file"))?;
+    set_secure_delete(connection, "on")?;
+    match mode.as_str() {
         "wal" => Ok(()),
         _ => Err(Error::new(ErrorKind::Incompatible).with_context("the file cannot use a WAL")),
     }
@@ -267,6 +301,11 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     if done == 0 {
         put(&transaction, TOKEN_SECRET, &TokenKeys::generate_secret()?)?;
     }
+    if done < 4 {
+        seal_events(&transaction)?;
+        transaction.execute("DROP TABLE audit_event_3", []).map_err(sqlite(context))?;
+        overwrite_free_pages(&transaction).map_err(sqlite(context))?;
+    }
     if done < 2 {
         put(&transaction, INDEX_SECRET, &TermHasher::generate_secret()?)?;
         index_events(&transaction)?;
@@ -275,18 +314,99 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     transaction.commit().map_err(sqlite(context))
 }
 
-/// Indexes the events of a file that has no index.
-fn index_events(connection: &Connection) -> Result<()> {
-    let indexing = indexing(connection)?;
-    let logs = || {
+/// Sets whether the connection overwrites what it deletes, pages that become free included. Returns
+/// what was set before. It costs little: most pages that are freed are written again in the same
+/// transaction.
+pub(crate) fn set_secure_delete(connection: &Connection, to: &str) -> Result<&'static str> {
+    let set = || {
+        let before = connection.pragma_query_value(None, "secure_delete", |row| row.get(0))?;
+        connection.pragma_update(None, "secure_delete", to)?;
+        Ok(before)
+    };
+    Ok(match set().map_err(sqlite("overwriting what is deleted"))? {
+        0 => "off",
+        1 => "on",
+        _ => "fast",
+    })
+}
+
+/// Puts zeros over the pages that are free, which earlier versions left as they were.
+fn overwrite_free_pages(connection: &Connection) -> rusqlite::Result<()> {
+    /// The most bytes that are written at a time.
+    const BYTES: i64 = 64 << 20;
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let mut left = pragma("freelist_count")?.saturating_mul(pragma("page_size")?);
+    connection.execute_batch("CREATE TABLE audit_filling (zeros BLOB NOT NULL) STRICT")?;
+    while left > 0 {
+        // It takes the free pages one after the other, and fills them.
+        let insert = "INSERT INTO audit_filling VALUES (zeroblob(?1))";
+        connection.execute(insert, [left.min(BYTES)])?;
+        left -= BYTES;
+    }
+    connection.execute_batch("DROP TABLE audit_filling")
+}
+
+/// The logs of the file, by number, with their sizes.
+fn logs(connection: &Connection) -> Result<Vec<(i64, Sequence)>> {
+    let query = || {
         let mut statement = connection.prepare("SELECT id, size FROM audit_log")?;
         let logs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         logs.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
     };
-    for (log, size) in logs().map_err(sqlite("reading the logs"))? {
-        index_log(connection, log, Sequence::try_from(size).map_err(damaged)?, &indexing)?;
+    let logs = query().map_err(sqlite("reading the logs"))?.into_iter();
+    logs.map(|(log, size)| Ok((log, Sequence::try_from(size).map_err(damaged)?))).collect()
+}
+
+/// Seals the personal parts of a file that has them open, and grows the trees.
+fn seal_events(connection: &Connection) -> Result<()> {
+    const CONTEXT: &str = "sealing the events";
+    for (log, size) in logs(connection)? {
+        let mut frontier = Frontier::new();
+        let mut nodes = Vec::new();
+        let mut key = None;
+        let mut read = connection
+            .prepare("SELECT record, salt, personal FROM audit_event_3 WHERE place = ?1")
+            .map_err(sqlite(CONTEXT))?;
+        for sequence in 1..=size.get() {
+            let sequence = Sequence::new(sequence)?;
+            let place = place(log, sequence)?;
+            let event = read.query_row([place], |row| {
+                let personal = match (row.get(1)?, row.get(2)?) {
+                    (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
+                    _ => None,
+                };
+                Ok(StoredEvent { record: row.get(0)?, personal })
+            });
+            let event = event.map_err(sqlite(CONTEXT))?;
+            let leaf = LeafHash::of(&event.record);
+            frontier.push(leaf, |node| nodes.push(node))?;
+            let of_event = match key.filter(|_| Key::is_shared_by(sequence)) {
+                Some(key) => key,
+                None => *key.insert(Key::create(connection)?),
+            };
+            insert_event(connection, of_event, place, leaf, &event)?;
+            if nodes.len() > 10_000 {
+                tree::write_nodes(connection, log, &nodes)?;
+                nodes.clear();
+            }
+        }
+        tree::write_nodes(connection, log, &nodes)?;
+        connection
+            .execute(
+                "UPDATE audit_log SET edge = ?2, key = ?3 WHERE id = ?1",
+                params![log, frontier.to_bytes(), key.map(|key| key.id)],
+            )
+            .map_err(sqlite(CONTEXT))?;
     }
     Ok(())
+}
+
+/// Indexes the events of a file that has no index.
+fn index_events(connection: &Connection) -> Result<()> {
+    let indexing = indexing(connection)?;
+    logs(connection)?
+        .into_iter()
+        .try_for_each(|(log, size)| index_log(connection, log, size, &indexing))
 }
 
 fn index_log(connection: &Connection, log: i64, size: Sequence, indexing: &Indexing) -> Result<()> {
@@ -302,7 +422,8 @@ fn index_log(connection: &Connection, log: i64, size: Sequence, indexing: &Index
             let keys = indexing.hasher.keys(&Term::of_stored(&event));
             entries.push(Entry { occurred_at: event.occurred_at, keys });
         }
-        indexed = Growth { log, indexed, first, entries }.write(connection, indexing)?;
+        let floor = Sequence::ZERO;
+        indexed = Growth { log, indexed, floor, first, entries }.write(connection, indexing)?;
         first = Sequence::new(last + 1)?;
     }
     connection

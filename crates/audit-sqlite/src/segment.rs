@@ -1,4 +1,4 @@
-//! A segment: the index of a run of a log's events, written once, never changed.
+//! A segment: the index of a run of a log's events, written once, and changed by erasure alone.
 //!
 //! Within a segment an event has a *rank*, its place by time, and an *offset*, its place by
 //! sequence. For each term there is a list of ranks. A table tells, for each rank, the event's time
@@ -7,6 +7,8 @@
 //!
 //! A segment is kept in parts, each a row: the table, then the buckets, then the lists that are too
 //! long for a bucket. A term's bucket is told by the first bits of its key.
+
+use std::collections::BTreeMap;
 
 use audit_core::index::Lookup;
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
@@ -112,9 +114,7 @@ impl Segment {
     /// Whether it can hold events that `lookup` wants.
     pub(crate) fn is_within(&self, lookup: &Lookup) -> bool {
         let (low, high) = lookup.span();
-        let behind = lookup.order != Order::Sequence
-            || lookup.after.is_none_or(|after| self.last > after.sequence);
-        behind
+        self.last > lookup.first_after()
             && self.first <= lookup.bound
             && self.latest >= low.occurred_at
             && self.earliest <= high.occurred_at
@@ -295,7 +295,7 @@ impl<'c> Parts<'c> {
         lookup: &Lookup,
     ) -> Result<u64> {
         let is_whole = self.ranks_within(segment, lookup)? == (0..segment.len());
-        if segment.last <= lookup.bound {
+        if lookup.holds(segment.first) && lookup.holds(segment.last) {
             return match groups {
                 [] if is_whole => Ok(u64::from(segment.len())),
                 [group] if is_whole && let [key] = &**group => {
@@ -306,17 +306,18 @@ impl<'c> Parts<'c> {
         }
         let found = self.find(segment, groups, lookup)?;
         let mut count = found.len();
-        let mut beyond = lookup.bound.next();
-        // What is beyond the bound does not count: the smaller of the two is looked through.
-        if segment.last.get() - lookup.bound.get() <= count {
-            while beyond <= segment.last {
-                count -= u64::from(found.contains(self.rank(segment, beyond)?));
-                beyond = beyond.next();
+        // What is out of bounds does not count: the smaller of the two is looked through.
+        let below = segment.first.get()..(lookup.floor.get() + 1).max(segment.first.get());
+        let beyond = (lookup.bound.get() + 1).max(below.end)..segment.last.get() + 1;
+        if (below.end - below.start) + (beyond.end.saturating_sub(beyond.start)) <= count {
+            for outside in below.chain(beyond) {
+                let rank = self.rank(segment, Sequence::new(outside)?)?;
+                count -= u64::from(found.contains(rank));
             }
             return Ok(count);
         }
         for rank in found {
-            count -= u64::from(self.position(segment, rank)?.sequence > lookup.bound);
+            count -= u64::from(!lookup.holds(self.position(segment, rank)?.sequence));
         }
         Ok(count)
     }
@@ -362,8 +363,12 @@ fn sequence_at(segment: &Segment, offset: u32) -> Result<Sequence> {
     Sequence::new(segment.first.get() + u64::from(offset)).map_err(damaged_row)
 }
 
-/// Some of the lists of a segment, sorted by their keys.
+/// Some of the lists of a segment, sorted by their keys. Behind them there may be [`PADDING`].
 struct Bucket<'b>(&'b [u8]);
+
+/// What stands where something was taken out, so that a row stays as long as it was. No key is of
+/// nothing else.
+const PADDING: u8 = 0xff;
 
 /// Where a list is kept.
 enum Kept<'b> {
@@ -419,7 +424,7 @@ impl<'b> Iterator for Bucket<'b> {
     type Item = Result<(TermKey, Kept<'b>)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
+        if self.0.iter().take(size_of::<TermKey>()).all(|byte| *byte == PADDING) {
             return None;
         }
         let entry = self.take();
@@ -687,4 +692,105 @@ impl Stream {
         }
         if self.bucket.is_empty() { self.fill(parts) } else { Ok(()) }
     }
+}
+
+/// Takes events out of lists: of each event, given by its number, out of those of the keys. What
+/// stays is written over what was there, so that no copy of it is left behind.
+pub(crate) fn forget(
+    connection: &Connection,
+    segment: &Segment,
+    forgotten: &[(&Sequence, &Vec<TermKey>)],
+) -> Result<()> {
+    let mut parts = Parts::open(connection)?;
+    let mut ranks_of: BTreeMap<TermKey, RoaringBitmap> = BTreeMap::new();
+    for (sequence, keys) in forgotten {
+        let rank = parts.rank(segment, **sequence)?;
+        for key in *keys {
+            ranks_of.entry(*key).or_default().insert(rank);
+        }
+    }
+    let keys: Vec<_> = ranks_of.into_iter().collect();
+    for of_bucket in keys.chunk_by(|a, b| segment.bucket_of(&a.0) == segment.bucket_of(&b.0)) {
+        let Some((first, _)) = of_bucket.first() else { continue };
+        let bucket = segment.part(segment.bucket_of(first));
+        let row = parts.read(bucket, |bucket| Ok(bucket.to_vec()))?;
+        let mut left = Vec::with_capacity(row.len());
+        for entry in Bucket(&row) {
+            let (key, kept) = entry?;
+            let Some((_, gone)) = of_bucket.iter().find(|(wanted, _)| *wanted == key) else {
+                Bucket::push(&mut left, &key, &kept);
+                continue;
+            };
+            match kept {
+                Kept::Here(list) => {
+                    let list = without(list, gone)?;
+                    if list::len(&list)? > 0 {
+                        Bucket::push(&mut left, &key, &Kept::Here(&list));
+                    }
+                }
+                Kept::Apart { part, .. } => {
+                    let id = segment.part(part);
+                    let before = parts.read(id, |list| Ok(list.to_vec()))?;
+                    let list = without(&before, gone)?;
+                    let len = list::len(&list)?;
+                    overwrite(connection, id, list, before.len())?;
+                    if len > 0 {
+                        Bucket::push(&mut left, &key, &Kept::Apart { part, len });
+                    }
+                }
+            }
+        }
+        overwrite(connection, bucket, left, row.len())?;
+    }
+    Ok(())
+}
+
+/// A list without some ranks.
+fn without(list: &[u8], gone: &RoaringBitmap) -> Result<Vec<u8>> {
+    let left: Vec<u32> = (list::decode(list)? - gone).into_iter().collect();
+    let mut list = Vec::new();
+    list::encode(&left, &mut list)?;
+    Ok(list)
+}
+
+/// The statement that overwrites a part of a segment.
+pub(crate) const OVERWRITE_PART: &str = "UPDATE audit_part SET data = ?2 WHERE id = ?1";
+
+/// Puts `data` where `len` bytes were.
+fn overwrite(connection: &Connection, part: i64, mut data: Vec<u8>, len: usize) -> Result<()> {
+    data.resize(len.max(data.len()), PADDING);
+    let update = || connection.prepare_cached(OVERWRITE_PART)?.execute(params![part, data]);
+    update().map_err(sqlite("writing the index"))?;
+    Ok(())
+}
+
+/// The statement that finds the last part of a segment.
+pub(crate) const LAST_PART: &str = "SELECT id FROM audit_part
+     WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
+
+/// Removes some parts of a segment of which all events are at most `floor`, at last the segment
+/// itself. Says whether there may be more to remove.
+pub(crate) fn remove_below(
+    connection: &Connection,
+    log: i64,
+    floor: Sequence,
+    step: usize,
+) -> Result<bool> {
+    let mut segments = directory(connection, log)?;
+    segments.retain(|segment| segment.last <= floor);
+    let Some(segment) = segments.first() else { return Ok(false) };
+    let (low, high) = (segment.part(0), segment.part((1 << PART_BITS) - 1));
+    let delete = || {
+        let last = connection.prepare_cached(LAST_PART)?.query_row([low, high], |row| row.get(0));
+        let last: Option<i64> = last.optional()?;
+        // From the end: while the segment is in the directory, the rest will be found.
+        let from = last.map_or(low, |last| low.max(last - step.cast_signed() as i64));
+        connection.prepare_cached(DELETE_PARTS)?.execute([from, high])?;
+        if from == low {
+            connection.prepare_cached(DELETE_SEGMENT)?.execute([segment.id])?;
+        }
+        rusqlite::Result::Ok(())
+    };
+    delete().map_err(sqlite("removing from the index"))?;
+    Ok(true)
 }

@@ -5,6 +5,7 @@ use audit_core::index::Lookup;
 use audit_core::{Position, Result, Sequence, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use crate::erasure::Forgotten;
 use crate::error::{damaged, sqlite};
 use crate::list::{read_varint, take_array, write_varint};
 use crate::schema;
@@ -109,6 +110,43 @@ pub(crate) fn clear(
     Ok(())
 }
 
+/// Takes keys out of the entries of events, given by their numbers. They are overwritten where they
+/// stand, so that no copy of them is left behind.
+pub(crate) fn forget(
+    connection: &Connection,
+    log: i64,
+    indexed: Sequence,
+    forgotten: &Forgotten,
+) -> Result<()> {
+    let Some(last) = forgotten.keys().max() else { return Ok(()) };
+    let mut changed = Vec::new();
+    for_each_row(connection, log, indexed, *last, |first, data| {
+        let (mut row, mut rest) = (data.to_vec(), data);
+        let mut sequence = first;
+        while !rest.is_empty() {
+            let (_, keys) = split_entry(&mut rest)?;
+            let begin = data.len() - rest.len() - size_of_val(keys);
+            for (at, key) in keys.iter().enumerate() {
+                if forgotten.get(&sequence).is_some_and(|gone| gone.contains(key))
+                    && let Some(key) = row.get_mut(begin + at * size_of::<TermKey>()..)
+                    && let Some(key) = key.first_chunk_mut::<{ size_of::<TermKey>() }>()
+                {
+                    *key = FORGOTTEN;
+                }
+            }
+            sequence = sequence.next();
+        }
+        if row != data {
+            changed.push((schema::place(log, first)?, row));
+        }
+        Ok(())
+    })?;
+    changed.into_iter().try_for_each(|(place, row)| put(connection, place, &row))
+}
+
+/// Stands where a key was. No term has it.
+const FORGOTTEN: TermKey = [0; size_of::<TermKey>()];
+
 /// The events of the tail that `lookup` wants, in its order.
 pub(crate) fn find(
     connection: &Connection,
@@ -170,7 +208,8 @@ impl Entry {
 
     fn decode(bytes: &mut &[u8]) -> Result<Self> {
         let (occurred_at, keys) = split_entry(bytes)?;
-        Ok(Self { occurred_at, keys: keys.to_vec() })
+        let keys = keys.iter().copied().filter(|key| *key != FORGOTTEN).collect();
+        Ok(Self { occurred_at, keys })
     }
 }
 
@@ -191,7 +230,7 @@ mod tests {
     fn an_entry_comes_back_and_damage_is_an_error() {
         let entry = Entry {
             occurred_at: Timestamp::from_micros(-5).unwrap(),
-            keys: (0..200).map(|n| [n; 16]).collect(),
+            keys: (1..=200).map(|n| [n; 16]).collect(),
         };
         let mut bytes = Vec::new();
         entry.encode(&mut bytes);

@@ -15,6 +15,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::WriteTransaction;
+use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
 use crate::index::Indexing;
 use crate::schema::{deadline, retry_busy};
@@ -40,6 +41,8 @@ type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Option<Done> + 
 struct Done {
     /// The kind of its failure, if it failed.
     failure: Option<ErrorKind>,
+    /// Whether it waits for what transactions leave behind to be cleared.
+    scrub: bool,
     answer: Box<dyn FnOnce(Result<()>) + Send>,
 }
 
@@ -54,6 +57,9 @@ const WRITE_BACK_PAGES: i32 = 4_000;
 const LONGEST_PAGES: i32 = 8_000;
 /// How long the writer waits for readers then.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long an erasure waits for readers, who may still see what is erased.
+const SCRUB_PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,13 +113,18 @@ impl Writer {
             if reply.is_canceled() {
                 return None;
             }
-            let result = transaction.and_then(work);
+            let mut scrub = false;
+            let result = transaction.and_then(|transaction| {
+                let result = work(transaction);
+                scrub = std::mem::take(&mut transaction.scrub);
+                result
+            });
             let failure = result.as_ref().err().map(Error::kind);
             let answer = Box::new(move |fate: Result<()>| {
                 // The caller may have gone away by now.
                 let _ = reply.send(fate.and(result));
             });
-            Some(Done { failure, answer })
+            Some(Done { failure, scrub, answer })
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         let deadline = deadline(self.busy_timeout);
@@ -152,8 +163,16 @@ impl State {
         let outcome = self.transact(first, queue, &mut done);
         let kind = outcome.as_ref().err().map(Error::kind);
         let mut cause = outcome.err();
-        for Done { failure, answer } in done {
+        let mut scrubbed = Ok(());
+        if kind.is_none() && done.iter().any(|done| done.scrub) {
+            scrubbed = self.scrub();
+        }
+        for Done { failure, scrub, answer } in done {
             answer(match (kind, failure) {
+                (None, _) if scrub => match &scrubbed {
+                    Ok(()) => Ok(()),
+                    Err(error) => Err(again(error)),
+                },
                 (None, _) => Ok(()),
                 // A failure of its own tells more than that the others were undone.
                 (Some(kind), Some(own)) if kind == own => Ok(()),
@@ -220,10 +239,27 @@ impl State {
         }
     }
 
+    /// Clears away what transactions have left of what was erased.
+    fn scrub(&mut self) -> Result<()> {
+        self.connection.busy_timeout(SCRUB_PATIENCE).map_err(sqlite("erasing"))?;
+        let scrubbed = scrub(&self.connection);
+        self.connection.busy_timeout(Duration::ZERO).map_err(sqlite("erasing"))?;
+        if scrubbed.is_ok() {
+            self.wal_pages.store(0, Ordering::Relaxed);
+            (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
+        }
+        scrubbed
+    }
+
     /// Returns whether somebody was in the way, as 0 or 1.
     fn write_back(&self, pragma: &str) -> rusqlite::Result<i64> {
         self.connection.query_row(pragma, [], |row| row.get(0))
     }
+}
+
+/// For each of those who waited for the same.
+fn again(error: &Error) -> Error {
+    Error::new(error.kind()).with_context("what was erased may be in the file still; call again")
 }
 
 /// For those who shared a transaction that another's failure undid.

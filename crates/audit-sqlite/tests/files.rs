@@ -263,7 +263,7 @@ fn a_file_of_an_earlier_version_is_taken_over_and_keeps_keys() {
         let connection = Connection::open(&path).unwrap();
         let read = |sql| connection.query_row(sql, [], |row| row.get(0)).unwrap();
         let version: i64 = read("SELECT value FROM audit_store WHERE name = 'schema_version'");
-        assert_eq!(version, 3);
+        assert_eq!(version, 4);
         let check = connection.query_row("PRAGMA integrity_check", [], |row| row.get(0));
         assert_eq!(check, Ok("ok".to_owned()));
     }

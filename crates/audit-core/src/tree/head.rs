@@ -70,6 +70,7 @@ impl fmt::Display for TreeSize {
 /// It is worth as much as the place that it comes from. Whoever wants to trust it takes it from a
 /// checkpoint whose signature was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TreeHead {
     /// The number of events.

@@ -41,6 +41,7 @@ impl TilePlace {
     }
 
     /// The tile above, of which this one's root is a leaf.
+    #[must_use]
     pub fn above(self) -> Self {
         Self { tier: self.tier + 1, index: self.index >> Tile::HEIGHT }
     }

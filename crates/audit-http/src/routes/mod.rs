@@ -8,6 +8,7 @@ mod health;
 pub(crate) mod organisation_audit_logs;
 mod organizations_and_activities;
 mod platform;
+mod proofs;
 mod super_admin_audit_logs;
 
 use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, Query};
@@ -46,7 +47,7 @@ async fn whole_page<T>(
 }
 
 /// The routes that ask for a credential, each group with the style of its contract.
-fn guarded() -> [(Style, OpenApiRouter<App>); 7] {
+fn guarded() -> [(Style, OpenApiRouter<App>); 8] {
     [
         (Style::A, organizations_and_activities::routes()),
         (Style::Native, audit_log_items::routes()),
@@ -54,6 +55,7 @@ fn guarded() -> [(Style, OpenApiRouter<App>); 7] {
         (Style::D, organisation_audit_logs::routes()),
         (Style::E, super_admin_audit_logs::routes()),
         (Style::Native, events::routes()),
+        (Style::Native, proofs::routes()),
         (Style::Native, platform::routes()),
     ]
 }

@@ -10,6 +10,7 @@ use audit_core::{
 };
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use audit_memory::MemoryStore;
+use audit_merkle::{CheckpointSigner, Notary};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -18,6 +19,12 @@ use base64::Engine as _;
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
+
+/// What signs, and keeps what it has signed.
+pub(crate) fn notary(directory: &tempfile::TempDir) -> Arc<Notary> {
+    let signer = CheckpointSigner::generate("audit.example.com").unwrap();
+    Arc::new(Notary::new(signer, directory.path()).unwrap())
+}
 
 /// A service, and a way to ask it.
 pub(crate) struct Service {

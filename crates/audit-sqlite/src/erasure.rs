@@ -1,0 +1,123 @@
+//! Erasure: personal parts overwritten, and what was indexed of them taken out.
+
+use std::collections::HashMap;
+
+use audit_core::{Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
+use rusqlite::Connection;
+
+use crate::append::WriteTransaction;
+use crate::error::sqlite;
+use crate::personal::{SealedEvent, destroy};
+use crate::read::READ_EVENT;
+use crate::terms::TermKey;
+use crate::{schema, segment, tail};
+
+/// The statement that takes away a personal part.
+pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE place = ?1";
+
+/// An event that is to be erased.
+struct Found {
+    sequence: Sequence,
+    /// Under which it is not to be found any more.
+    keys: Vec<TermKey>,
+}
+
+/// The keys that each of some events is to lose.
+pub(crate) type Forgotten = HashMap<Sequence, Vec<TermKey>>;
+
+impl WriteTransaction<'_> {
+    pub(crate) fn erase(
+        &mut self,
+        log: Log,
+        mut sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64> {
+        limits::erased_events(sequences.len())?;
+        let Some(row) = self.log_row(log)? else { return Ok(0) };
+        self.retention(row.id)?.permits_removal()?;
+        // Also where nothing is left to erase: what an earlier call erased may be in the WAL still.
+        self.scrub = true;
+        sequences.sort_unstable();
+        sequences.dedup();
+        let mut found = Vec::new();
+        for sequence in sequences {
+            if row.head.pruned < sequence && sequence <= row.head.size {
+                found.extend(self.to_erase(row.id, sequence)?);
+            }
+        }
+        let erased = found.len() as u64;
+        if erased == 0 {
+            return Ok(0);
+        }
+        self.append(Batch::new(log, vec![Erasure::event(erased, by)?])?)?;
+        let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
+        for event in &found {
+            let place = schema::place(row.id, event.sequence)?;
+            erase.execute([place]).map_err(sqlite(CONTEXT))?;
+        }
+        drop(erase);
+        let sequences: Vec<_> = found.iter().map(|event| event.sequence).collect();
+        let keys = destroy(self.connection, row.id, &sequences)?;
+        if let Some(end) = self.logs.get_mut(&log) {
+            end.renew_key(&keys);
+        }
+        let keys = found.into_iter().filter(|event| !event.keys.is_empty());
+        let forgotten = keys.map(|event| (event.sequence, event.keys)).collect();
+        self.forget(log, row.id, row.indexed, forgotten)?;
+        Ok(erased)
+    }
+
+    /// The event, if it has a personal part.
+    fn to_erase(&self, log: i64, sequence: Sequence) -> Result<Option<Found>> {
+        let place = schema::place(log, sequence)?;
+        let query = || {
+            self.connection
+                .prepare_cached(READ_EVENT)?
+                .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        };
+        let kept: (Vec<u8>, Option<i64>, Option<Vec<u8>>) = query().map_err(sqlite(CONTEXT))?;
+        let (record, key, personal) = kept;
+        if personal.is_none() {
+            return Ok(None);
+        }
+        let event = SealedEvent::read(self.connection, place, record, key, personal)?;
+        let mut event = event.unseal();
+        let terms = event.erase()?;
+        Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))
+    }
+
+    /// Takes keys out of the index, wherever their events are in it.
+    fn forget(&mut self, log: Log, id: i64, indexed: Sequence, forgotten: Forgotten) -> Result<()> {
+        let (in_segments, newer): (Forgotten, Forgotten) =
+            forgotten.into_iter().partition(|(sequence, _)| *sequence <= indexed);
+        if let Some(end) = self.logs.get_mut(&log) {
+            end.forget(&newer);
+        }
+        tail::forget(self.connection, id, indexed, &newer)?;
+        for segment in segment::directory(self.connection, id)? {
+            let within = |s: &Sequence| segment.first <= *s && *s <= segment.last;
+            let of_segment: Vec<_> =
+                in_segments.iter().filter(|(sequence, _)| within(sequence)).collect();
+            if !of_segment.is_empty() {
+                segment::forget(self.connection, &segment, &of_segment)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const CONTEXT: &str = "erasing";
+
+/// Makes what was erased vanish from the WAL, which is cut. Of what was deleted, nothing is in free
+/// pages: they are overwritten when they are freed.
+///
+/// # Errors
+/// [`ErrorKind::Busy`] if a reader holds the WAL.
+pub(crate) fn scrub(connection: &Connection) -> Result<()> {
+    let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    match cut.map_err(sqlite(CONTEXT))? {
+        0 => Ok(()),
+        _ => Err(Error::new(ErrorKind::Busy)
+            .with_context("what was erased is still in the WAL, which a reader holds; call again")),
+    }
+}

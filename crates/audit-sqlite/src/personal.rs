@@ -1,0 +1,181 @@
+//! The personal parts, sealed: how what is erased is gone from every byte of the file.
+//!
+//! SQLite leaves copies of rows behind: in the unused bytes of pages that were split, which nobody
+//! overwrites. So a personal part, with its salt, is kept encrypted. The keys stand in a table of
+//! their own, in rows that are only ever added at its end and overwritten in place, by as many
+//! bytes: SQLite moves no such row, and makes no copy of it. Each key seals up to thirty-two
+//! neighbours of a log; when some of them are erased, the others are sealed anew and the key is
+//! overwritten. Then nothing can read what was erased, wherever a copy of it lies.
+//!
+//! Before that, the encryption is no protection against somebody who has the file: the keys are in
+//! it.
+
+use audit_core::tree::Tile;
+use audit_core::{Error, ErrorKind, PersonalPart, Result, Sequence, StoredEvent};
+use chacha20::ChaCha20;
+use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use crate::error::{damaged, sqlite};
+use crate::schema;
+
+/// The statement that reads a key.
+pub(crate) const READ_KEY: &str = "SELECT key FROM audit_key WHERE id = ?1";
+/// The statement that overwrites a key.
+pub(crate) const OVERWRITE_KEY: &str = "UPDATE audit_key SET key = ?2 WHERE id = ?1";
+/// The statement that reads what a key may have sealed.
+pub(crate) const READ_SEALED: &str =
+    "SELECT place, key, personal FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+/// The statement that seals a personal part anew.
+pub(crate) const SEAL_AGAIN: &str = "UPDATE audit_event SET personal = ?2 WHERE place = ?1";
+
+const SALT: usize = 16;
+
+/// A key of some neighbours of a log.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    /// Its number in the file.
+    pub(crate) id: i64,
+    bytes: [u8; 32],
+}
+
+impl Key {
+    /// A new key.
+    pub(crate) fn create(connection: &Connection) -> Result<Self> {
+        let bytes = audit_core::TokenKeys::generate_secret()?;
+        let insert = || {
+            connection.prepare_cached("INSERT INTO audit_key (key) VALUES (?1)")?.insert([bytes])
+        };
+        Ok(Self { id: insert().map_err(sqlite("writing a key"))?, bytes })
+    }
+
+    /// The key of that number; `None` if there is none.
+    pub(crate) fn read(connection: &Connection, id: i64) -> Result<Option<Self>> {
+        let query =
+            || connection.prepare_cached(READ_KEY)?.query_row([id], |row| row.get(0)).optional();
+        let bytes = query().map_err(sqlite("reading a key"))?;
+        Ok(bytes.map(|bytes| Self { id, bytes }))
+    }
+
+    /// Puts other bytes in the place of the key.
+    fn overwrite(self, connection: &Connection, bytes: [u8; 32]) -> Result<Self> {
+        // As many as before, so that they are written where those were.
+        let update = || connection.prepare_cached(OVERWRITE_KEY)?.execute(params![self.id, bytes]);
+        update().map_err(sqlite("overwriting a key"))?;
+        Ok(Self { bytes, ..self })
+    }
+
+    /// Whether the key of the event before it is that of `sequence`, too.
+    pub(crate) fn is_shared_by(sequence: Sequence) -> bool {
+        !sequence.previous().get().is_multiple_of(Tile::WIDTH)
+    }
+
+    /// The bytes to keep of the personal part of the event at `place`.
+    pub(crate) fn seal(self, place: i64, part: &PersonalPart) -> Vec<u8> {
+        let mut bytes = [&part.salt[..], &part.bytes].concat();
+        self.apply(place, &mut bytes);
+        bytes
+    }
+
+    /// Encrypts, or decrypts. A place is sealed once under a key, and so is the nonce.
+    fn apply(self, place: i64, bytes: &mut [u8]) {
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&place.to_be_bytes());
+        ChaCha20::new(&self.bytes.into(), &nonce.into()).apply_keystream(bytes);
+    }
+}
+
+/// An event as it is read from the file: its personal part is sealed still, so that it can be opened
+/// when the snapshot is gone and the thread free.
+pub(crate) struct SealedEvent {
+    place: i64,
+    record: Vec<u8>,
+    sealed: Option<(Key, Vec<u8>)>,
+}
+
+impl SealedEvent {
+    /// The event of these columns. A personal part whose key is not there counts as erased.
+    pub(crate) fn read(
+        connection: &Connection,
+        place: i64,
+        record: Vec<u8>,
+        key: Option<i64>,
+        personal: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        let sealed = match (key, personal) {
+            (Some(key), Some(bytes)) => Key::read(connection, key)?.map(|key| (key, bytes)),
+            _ => None,
+        };
+        Ok(Self { place, record, sealed })
+    }
+
+    /// Whether there is a personal part.
+    pub(crate) fn has_personal(&self) -> bool {
+        self.sealed.is_some()
+    }
+
+    /// The bytes of both parts, as [`StoredEvent::size`] counts them.
+    pub(crate) fn size(&self) -> usize {
+        let personal = self.sealed.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        self.record.len() + personal.saturating_sub(SALT)
+    }
+
+    /// Opens the personal part.
+    pub(crate) fn unseal(self) -> StoredEvent {
+        let Self { place, record, sealed } = self;
+        let open = |(key, mut bytes): (Key, Vec<u8>)| {
+            key.apply(place, &mut bytes);
+            let (salt, _) = bytes.split_first_chunk::<SALT>()?;
+            let salt = *salt;
+            Some(PersonalPart { salt, bytes: bytes.split_off(SALT) })
+        };
+        StoredEvent { record, personal: sealed.and_then(open) }
+    }
+}
+
+/// Overwrites the keys of these events of a log, in order, whose personal parts are gone from their
+/// rows; what else the keys seal is sealed anew. Returns the keys as they are then.
+pub(crate) fn destroy(
+    connection: &Connection,
+    log: i64,
+    sequences: &[Sequence],
+) -> Result<Vec<Key>> {
+    let group = |sequence: &Sequence| sequence.previous().get() / Tile::WIDTH;
+    let mut keys = Vec::new();
+    for of_group in sequences.chunk_by(|a, b| group(a) == group(b)) {
+        let Some(before) = of_group.first().map(|first| group(first) * Tile::WIDTH) else {
+            continue;
+        };
+        let first = schema::place(log, Sequence::new(before + 1)?)?;
+        let last = schema::place(log, Sequence::new(before + Tile::WIDTH)?)?;
+        keys.extend(overwrite_key(connection, first, last)?);
+    }
+    Ok(keys)
+}
+
+/// Overwrites the key of the events at these places.
+fn overwrite_key(connection: &Connection, first: i64, last: i64) -> Result<Option<Key>> {
+    const CONTEXT: &str = "sealing what is not erased";
+    let query = || {
+        let mut statement = connection.prepare_cached(READ_SEALED)?;
+        let rows = statement
+            .query_map([first, last], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<Vec<(i64, Option<i64>, Option<Vec<u8>>)>>>()
+    };
+    let rows = query().map_err(sqlite(CONTEXT))?;
+    let Some(id) = rows.iter().find_map(|(_, key, _)| *key) else { return Ok(None) };
+    let other = rows.iter().filter_map(|(_, key, _)| *key).any(|key| key != id);
+    if other {
+        return Err(damaged(Error::new(ErrorKind::Corrupt)));
+    }
+    let Some(old) = Key::read(connection, id)? else { return Ok(None) };
+    let new = old.overwrite(connection, audit_core::TokenKeys::generate_secret()?)?;
+    for (place, _, personal) in rows {
+        let Some(mut bytes) = personal else { continue };
+        old.apply(place, &mut bytes);
+        new.apply(place, &mut bytes);
+        let update = || connection.prepare_cached(SEAL_AGAIN)?.execute(params![place, bytes]);
+        update().map_err(sqlite(CONTEXT))?;
+    }
+    Ok(Some(new))
+}

@@ -1,0 +1,178 @@
+//! Retention: what a log keeps, and how what it does not keep is removed, a few events at a time.
+
+use audit_core::{
+    Attribution, Batch, Error, ErrorKind, Log, Pruned, Result, Retention, Sequence, StoredEvent,
+    Timestamp,
+};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::append::WriteTransaction;
+use crate::error::sqlite;
+use crate::personal::destroy;
+use crate::read::{READ_EVENT, Snapshot, log_row};
+use crate::tree::last_event_of_tile;
+use crate::{schema, segment};
+
+const CONTEXT: &str = "removing events";
+
+/// So many events, or other rows, are removed in one transaction.
+const STEP: usize = 512;
+
+/// The statement that reads what a log keeps.
+pub(crate) const READ_RETENTION: &str = "SELECT retention FROM audit_log WHERE id = ?1";
+/// The statement that sets what a log keeps.
+pub(crate) const SET_RETENTION: &str = "UPDATE audit_log SET retention = ?2 WHERE id = ?1";
+/// The statement that finds the first events of a log.
+pub(crate) const FIRST_EVENTS: &str = "SELECT place, record FROM audit_event
+     WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3";
+/// The statement that removes events.
+pub(crate) const DELETE_EVENTS: &str = "DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2";
+/// The statement that forgets an event's id.
+pub(crate) const DELETE_ID: &str =
+    "DELETE FROM audit_event_id WHERE id = ?1 AND log = ?2 AND sequence = ?3";
+/// The statement that finds the first tiles of a log.
+pub(crate) const FIRST_TILES: &str =
+    "SELECT place FROM audit_tile WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+/// The statement that removes a tile.
+pub(crate) const DELETE_TILE: &str = "DELETE FROM audit_tile WHERE place = ?1";
+
+pub(crate) fn retention(connection: &Connection, log: i64) -> Result<Retention> {
+    let query = || connection.prepare_cached(READ_RETENTION)?.query_row([log], |row| row.get(0));
+    let kept: Option<Vec<u8>> = query().map_err(sqlite("reading the retention"))?;
+    kept.map_or(Ok(Retention::default()), |kept| {
+        serde_json::from_slice(&kept).map_err(|source| {
+            let error = Error::new(ErrorKind::Corrupt).with_context("reading the retention");
+            error.with_source(source)
+        })
+    })
+}
+
+impl Snapshot<'_> {
+    pub(crate) fn retention(&self, log: Log) -> Result<Retention> {
+        match log_row(&self.connection, log)? {
+            Some(row) => retention(&self.connection, row.id),
+            None => Ok(Retention::default()),
+        }
+    }
+}
+
+impl WriteTransaction<'_> {
+    pub(crate) fn retention(&self, log: i64) -> Result<Retention> {
+        retention(self.connection, log)
+    }
+
+    pub(crate) fn set_retention(&mut self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+        to.validate()?;
+        let before = match self.log_row(log)? {
+            Some(row) => self.retention(row.id)?,
+            None => Retention::default(),
+        };
+        if before == to {
+            return Ok(());
+        }
+        let kept = serde_json::to_vec(&to)
+            .map_err(|source| Error::new(ErrorKind::Invalid).with_source(source))?;
+        self.append(Batch::new(log, vec![to.event(&before, by)?])?)?;
+        let Some(row) = self.log_row(log)? else { return Ok(()) };
+        let set = || self.connection.prepare_cached(SET_RETENTION)?.execute(params![row.id, kept]);
+        set().map_err(sqlite("setting the retention"))?;
+        Ok(())
+    }
+
+    /// Makes the events that are not to be kept invisible, and says so in an event.
+    pub(crate) fn prune(&mut self, log: Log, by: Attribution) -> Result<Pruned> {
+        let Some(row) = self.log_row(log)? else {
+            return Ok(Pruned::new(audit_core::Head::default(), Sequence::ZERO));
+        };
+        let recorded_at = |sequence| recorded_at(self.connection, row.id, sequence);
+        let floor = self.retention(row.id)?.floor(row.head, Timestamp::now(), recorded_at)?;
+        let pruned = Pruned::new(row.head, floor);
+        if pruned.events > 0 {
+            self.append(Batch::new(log, vec![pruned.event(by)?])?)?;
+            if let Some(end) = self.logs.get_mut(&log) {
+                end.row.head.pruned = floor;
+            }
+        }
+        Ok(pruned)
+    }
+
+    /// Removes some of the rows of what has been made invisible, and says whether there may be more.
+    pub(crate) fn remove_pruned(&mut self, log: Log) -> Result<bool> {
+        let Some(row) = self.log_row(log)? else { return Ok(false) };
+        let floor = row.head.pruned;
+        if floor == Sequence::ZERO {
+            return Ok(false);
+        }
+        self.dirty = true;
+        Ok(self.remove_events(row.id, floor)?
+            || segment::remove_below(self.connection, row.id, floor, STEP)?
+            || self.remove_tiles(row.id, floor)?)
+    }
+
+    fn remove_events(&self, log: i64, floor: Sequence) -> Result<bool> {
+        let (low, high) = (schema::place(log, Sequence::ZERO)?, schema::place(log, floor)?);
+        let query = || {
+            let mut statement = self.connection.prepare_cached(FIRST_EVENTS)?;
+            let kept = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let rows = statement.query_map(params![low, high, STEP.cast_signed() as i64], kept)?;
+            rows.collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()
+        };
+        let events = query().map_err(sqlite(CONTEXT))?;
+        let is_last = events.len() < STEP;
+        let mut sequences = Vec::with_capacity(events.len());
+        for (place, record) in events {
+            let sequence = schema::sequence_of(place)?;
+            sequences.push(sequence);
+            // A record that is damaged is removed all the same; its id stays behind.
+            let Ok(event) = (StoredEvent { record, personal: None }).open() else { continue };
+            let delete = params![event.id.as_bytes(), log, sequence.as_i64()];
+            let forget = || self.connection.prepare_cached(DELETE_ID)?.execute(delete);
+            forget().map_err(sqlite(CONTEXT))?;
+        }
+        let Some(last) = sequences.last() else { return Ok(false) };
+        // Nothing else is sealed by their keys: a tile is removed whole.
+        destroy(self.connection, log, &sequences)?;
+        let last = schema::place(log, *last)?;
+        let delete = || self.connection.prepare_cached(DELETE_EVENTS)?.execute([low, last]);
+        delete().map_err(sqlite(CONTEXT))?;
+        Ok(!is_last)
+    }
+
+    /// Removes the tiles that no proof needs.
+    fn remove_tiles(&self, log: i64, floor: Sequence) -> Result<bool> {
+        let (low, high) = (schema::place(log, Sequence::ZERO)?, schema::place(log, floor)?);
+        let query = || {
+            let mut statement = self.connection.prepare_cached(FIRST_TILES)?;
+            let mut places = Vec::new();
+            let mut rows = statement.query([low, high])?;
+            while places.len() < STEP {
+                let Some(row) = rows.next()? else { break };
+                let place: i64 = row.get(0)?;
+                // Of one that reaches further, the nodes on the left are needed.
+                let is_below = schema::sequence_of(place)
+                    .is_ok_and(|at| last_event_of_tile(at.get()) <= floor.get());
+                places.extend(is_below.then_some(place));
+            }
+            drop(rows);
+            drop(statement);
+            let mut delete = self.connection.prepare_cached(DELETE_TILE)?;
+            for place in &places {
+                delete.execute([place])?;
+            }
+            Ok(places.len() == STEP)
+        };
+        query().map_err(sqlite(CONTEXT))
+    }
+}
+
+/// When an event was recorded.
+fn recorded_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<Timestamp> {
+    let place = schema::place(log, sequence)?;
+    let query = || {
+        let mut statement = connection.prepare_cached(READ_EVENT)?;
+        statement.query_row([place], |row| row.get(0)).optional()
+    };
+    let record: Option<Vec<u8>> = query().map_err(sqlite(CONTEXT))?;
+    let record = record.ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context(CONTEXT))?;
+    Ok(StoredEvent { record, personal: None }.open()?.recorded_at)
+}

@@ -1,0 +1,198 @@
+//! What proves a log: its tree, and the events as they are kept.
+//!
+//! The leaves stand with the events, each in its event's row. Above them, the nodes of every fifth
+//! level are kept, thirty-two to a row, a [tile](Tile); the edge stands with the end of the log. So
+//! a proof reads some rows of each of four tiles among 10^6 events, and an append writes a hash in
+//! its event's row, and every thirty-two events one into a tile.
+
+use std::collections::HashMap;
+
+use audit_core::tree::{Tile, TilePlace};
+use audit_core::{Error, ErrorKind, Frontier, Log, Node, NodeHash, Result, Sequence};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+
+use crate::error::{damaged, sqlite};
+use crate::personal::SealedEvent;
+use crate::read::{Snapshot, log_row};
+use crate::schema;
+
+const CONTEXT: &str = "reading the tree";
+
+/// The statement that reads the edge of a log.
+pub(crate) const READ_EDGE: &str = "SELECT edge FROM audit_log WHERE id = ?1";
+/// The statement that reads a tile.
+pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE place = ?1";
+/// The statement that reads the leaves of events.
+pub(crate) const READ_LEAVES: &str =
+    "SELECT place, leaf FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+/// The statement that reads events as they are kept.
+pub(crate) const READ_STORED: &str = "SELECT place, record, key, personal FROM audit_event
+     WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+
+/// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
+/// which are those of its tier.
+pub(crate) fn tile_place(log: i64, tile: TilePlace) -> Result<i64> {
+    let first = u128::from(tile.index) << (u32::from(tile.tier + 1) * u32::from(Tile::HEIGHT));
+    let first = u64::try_from(first).map_err(|_| damaged_tree())?;
+    schema::place(log, Sequence::new(first + u64::from(tile.tier))?)
+}
+
+/// The last event below the tile that is kept at the sequence `at`.
+pub(crate) fn last_event_of_tile(at: u64) -> u64 {
+    let (first, tier) = (at & !(Tile::WIDTH - 1), at & (Tile::WIDTH - 1));
+    let width = u32::try_from(tier + 1).map_or(u32::MAX, |n| n * u32::from(Tile::HEIGHT));
+    first.saturating_add(1_u64.checked_shl(width).unwrap_or(u64::MAX))
+}
+
+fn damaged_tree() -> Error {
+    Error::new(ErrorKind::Corrupt).with_context(CONTEXT)
+}
+
+/// The edge of the log of that number.
+pub(crate) fn edge(connection: &Connection, log: i64) -> Result<Frontier> {
+    let query = || connection.prepare_cached(READ_EDGE)?.query_row([log], |row| row.get(0));
+    let edge: Vec<u8> = query().map_err(sqlite(CONTEXT))?;
+    Frontier::from_bytes(&edge)
+}
+
+/// Writes those of `nodes`, which an append completed, that are leaves of tiles.
+pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> Result<()> {
+    let mut of_tiles: Vec<_> = nodes
+        .iter()
+        .filter(|node| node.level % Tile::HEIGHT == 0)
+        .map(|node| (TilePlace::of(node.level, node.index), node))
+        .collect();
+    // Of each tile in the order of its leaves, as they came.
+    of_tiles.sort_by_key(|(tile, _)| *tile);
+    for of_tile in of_tiles.chunk_by(|a, b| a.0 == b.0) {
+        let Some((tile, first)) = of_tile.first() else { continue };
+        let place = tile_place(log, *tile)?;
+        let mut leaves = if first.index == tile.first_leaf() {
+            Vec::new()
+        } else {
+            read_tile(connection, place)?.ok_or_else(damaged_tree)?
+        };
+        leaves.extend(of_tile.iter().flat_map(|(_, node)| node.hash.as_bytes()));
+        let put = || {
+            connection
+                .prepare_cached(
+                    "INSERT INTO audit_tile (place, leaves) VALUES (?1, ?2)
+                     ON CONFLICT (place) DO UPDATE SET leaves = excluded.leaves",
+                )?
+                .execute(params![place, leaves])
+        };
+        put().map_err(sqlite("writing the tree"))?;
+    }
+    Ok(())
+}
+
+fn read_tile(connection: &Connection, place: i64) -> Result<Option<Vec<u8>>> {
+    let query =
+        || connection.prepare_cached(READ_TILE)?.query_row([place], |row| row.get(0)).optional();
+    query().map_err(sqlite(CONTEXT))
+}
+
+/// A tile as far as it is there.
+fn tile(connection: &Connection, log: i64, tile: TilePlace) -> Result<Tile> {
+    if tile.tier == 0 {
+        return Tile::new(leaves_of_events(connection, log, tile.first_leaf())?);
+    }
+    let kept = read_tile(connection, tile_place(log, tile)?)?.unwrap_or_default();
+    let (hashes, []) = kept.as_chunks() else { return Err(damaged_tree()) };
+    Tile::new(hashes.iter().copied().map(NodeHash::from_bytes).collect())
+}
+
+/// The leaves of the events behind the first `behind`, up to the width of a tile and the first that
+/// is missing.
+fn leaves_of_events(connection: &Connection, log: i64, behind: u64) -> Result<Vec<NodeHash>> {
+    let first = schema::place(log, Sequence::new(behind + 1)?)?;
+    let last = schema::place(log, Sequence::new(behind + Tile::WIDTH)?)?;
+    let query = || {
+        let mut statement = connection.prepare_cached(READ_LEAVES)?;
+        let leaf = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let rows = statement.query_map([first, last], leaf)?;
+        rows.collect::<rusqlite::Result<Vec<(i64, [u8; 32])>>>()
+    };
+    let found = query().map_err(sqlite(CONTEXT))?;
+    let there = (first..).zip(found).take_while(|(place, (found, _))| place == found);
+    Ok(there.map(|(_, (_, leaf))| NodeHash::from_bytes(leaf)).collect())
+}
+
+impl Snapshot<'_> {
+    pub(crate) fn frontier(&self, log: Log) -> Result<Frontier> {
+        let Some(row) = log_row(&self.connection, log)? else { return Ok(Frontier::new()) };
+        edge(&self.connection, row.id)
+    }
+
+    pub(crate) fn nodes(&self, log: Log, nodes: &[(u8, u64)]) -> Result<Vec<Option<NodeHash>>> {
+        let Some(row) = log_row(&self.connection, log)? else {
+            return Ok(vec![None; nodes.len()]);
+        };
+        let size = row.head.size.get();
+        let mut tiles: HashMap<TilePlace, Tile> = HashMap::new();
+        let mut read = |(level, index): (u8, u64)| {
+            // Others are not complete; and no number that follows overflows.
+            let is_complete = u32::from(level) < u64::BITS && index < size >> level;
+            if !is_complete {
+                return Ok(None);
+            }
+            let place = TilePlace::of(level, index);
+            let tile = match tiles.entry(place) {
+                std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+                std::collections::hash_map::Entry::Vacant(unknown) => {
+                    unknown.insert(tile(&self.connection, row.id, place)?)
+                }
+            };
+            Ok(tile.node(place, level, index))
+        };
+        nodes.iter().map(|node| read(*node)).collect()
+    }
+
+    pub(crate) fn stored(
+        &self,
+        log: Log,
+        after: Sequence,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Vec<(Sequence, SealedEvent)>> {
+        let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
+        let Ok(first) = schema::place(row.id, after.max(row.head.pruned).next()) else {
+            return Ok(Vec::new()); // behind all that there can be
+        };
+        let last = schema::place(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
+        let (mut events, mut size) = (Vec::new(), 0);
+        let context = || sqlite("reading an event");
+        let mut statement = self.connection.prepare_cached(READ_STORED).map_err(context())?;
+        let mut rows = statement.query([first, last]).map_err(context())?;
+        while events.len() < limit && (events.is_empty() || size < bytes) {
+            let Some(row) = rows.next().map_err(context())? else { break };
+            let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+            let (place, record, key, personal) = kept().map_err(context())?;
+            let event = SealedEvent::read(&self.connection, place, record, key, personal)?;
+            size += event.size();
+            events.push((schema::sequence_of(place).map_err(damaged)?, event));
+        }
+        Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tile_is_kept_where_no_other_is_and_tells_its_events() {
+        let mut places = std::collections::HashSet::new();
+        for tier in 1..=7 {
+            for index in [0, 1, 2, 31, 32, 33] {
+                let place = tile_place(3, TilePlace { tier, index });
+                let Ok(place) = place else { continue };
+                assert!(places.insert(place), "{tier} {index}");
+                let sequence = schema::sequence_of(place).unwrap().get();
+                let width = 1_u64 << (5 * (tier + 1));
+                assert_eq!(last_event_of_tile(sequence), (index + 1) * width);
+            }
+        }
+        assert!(places.len() > 30);
+    }
+}

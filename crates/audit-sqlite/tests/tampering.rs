@@ -1,0 +1,218 @@
+//! What somebody does to the file behind the library's back is found, every time.
+
+// What a test cannot set up, it fails for.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use audit_core::{
+    Actor, Attribution, AuditStore, AuditStoreExt, Erasure, Filter, Frontier, LeafHash, Log,
+    NewEvent, OrganizationId, TreeHead,
+};
+use audit_merkle::{ProvableExt as _, Report};
+use audit_sqlite::SqliteStore;
+use audit_sqlite::rusqlite::{Connection, params};
+use futures_executor::block_on;
+
+const LOG: Log = Log::Platform;
+/// The events of the log; some thousand, so that tiles are above them.
+const EVENTS: i64 = 1_100;
+
+/// How often each kind of tampering is tried, each time in another place.
+fn rounds() -> i64 {
+    std::env::var("AUDIT_SQLITE_TAMPERINGS").map_or(4, |n| n.parse().unwrap())
+}
+
+fn event(number: i64) -> NewEvent {
+    let actor = Actor::user(format!("u_{}", number % 9)).email(format!("{number}@acme.example"));
+    NewEvent::new("invoice.paid", actor).target("invoice", format!("inv_{number}"))
+}
+
+/// A file with a log, part of it erased, and what an auditor keeps of it.
+fn file(path: &Path) -> TreeHead {
+    let store = SqliteStore::open(path).unwrap();
+    let other = OrganizationId::new();
+    for first in (0..EVENTS).step_by(100) {
+        let events = (first..EVENTS.min(first + 100)).map(event).collect();
+        block_on(store.append(LOG, events)).unwrap();
+        block_on(store.append(other.into(), vec![event(first)])).unwrap();
+    }
+    let of_one = Erasure::matching(Filter::new().actor_id("u_3"));
+    block_on(store.erase(LOG, of_one, Attribution::new(Actor::system()))).unwrap();
+    block_on(store.tree_head(LOG)).unwrap()
+}
+
+fn verify(path: &Path, heads: &[TreeHead]) -> Report {
+    let store = SqliteStore::open(path).unwrap();
+    block_on(store.verify(LOG, heads, None, &mut |_| ())).unwrap()
+}
+
+/// The place of an event of the log.
+fn place(connection: &Connection, sequence: i64) -> i64 {
+    let sql = "SELECT id FROM audit_log WHERE name = x''";
+    let log: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    log << 40 | sequence
+}
+
+/// Exchanges a column of two events.
+fn swap(connection: &Connection, columns: &[&str], a: i64, b: i64) {
+    for column in columns {
+        let sql = format!(
+            "UPDATE audit_event SET {column} = (SELECT other.{column} FROM audit_event AS other
+             WHERE other.place = ?1 + ?2 - audit_event.place) WHERE place IN (?1, ?2)"
+        );
+        assert_eq!(connection.execute(&sql, [a, b]).unwrap(), 2);
+    }
+}
+
+/// Makes leaves, tiles and the edge those of the records that are there, as only who knows the
+/// library would.
+fn grow_again(connection: &Connection) {
+    let (low, high) = (place(connection, 0), place(connection, (1 << 40) - 1));
+    let sql = "SELECT place, record FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+    let mut statement = connection.prepare(sql).unwrap();
+    let rows = statement.query_map([low, high], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows: Vec<(i64, Vec<u8>)> = rows.map(Result::unwrap).collect();
+    let (mut frontier, mut tiles) = (Frontier::new(), vec![Vec::new(); 3]);
+    for (place, record) in rows {
+        let leaf = LeafHash::of(&record);
+        let sql = "UPDATE audit_event SET leaf = ?2 WHERE place = ?1";
+        connection.execute(sql, params![place, leaf.as_bytes()]).unwrap();
+        for node in frontier.append(leaf).unwrap() {
+            if node.level % 5 == 0 {
+                tiles[usize::from(node.level / 5)].extend_from_slice(node.hash.as_bytes());
+            }
+        }
+    }
+    connection
+        .execute("DELETE FROM audit_tile WHERE place BETWEEN ?1 AND ?2", [low, high])
+        .unwrap();
+    for (tier, hashes) in tiles.iter().enumerate() {
+        for (index, hashes) in hashes.chunks(32 * 32).enumerate() {
+            let at = place(connection, ((index as i64) << (5 * (tier + 1))) + tier as i64);
+            let sql = "INSERT INTO audit_tile (place, leaves) VALUES (?1, ?2)";
+            connection.execute(sql, params![at, hashes]).unwrap();
+        }
+    }
+    let sql = "UPDATE audit_log SET size = ?1, edge = ?2, indexed = min(indexed, ?1)
+         WHERE name = x''";
+    let size = frontier.size().get().cast_signed();
+    connection.execute(sql, params![size, frontier.to_bytes()]).unwrap();
+}
+
+type Tampering = (&'static str, fn(&Connection, i64, i64));
+
+/// What is done to the events at two places of the log.
+const TAMPERINGS: [Tampering; 20] = [
+    ("a record is changed", |c, a, _| {
+        let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
+             'invoice.void') AS BLOB) WHERE place = ?1";
+        c.execute(sql, [a]).unwrap();
+    }),
+    ("a byte is added to a record", |c, a, _| {
+        let sql = "UPDATE audit_event SET record = CAST(record || ' ' AS BLOB) WHERE place = ?1";
+        c.execute(sql, [a]).unwrap();
+    }),
+    ("an event is deleted", |c, a, _| {
+        c.execute("DELETE FROM audit_event WHERE place = ?1", [a]).unwrap();
+    }),
+    ("events are deleted", |c, a, b| {
+        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [a, b]).unwrap();
+    }),
+    ("two events are exchanged", |c, a, b| {
+        swap(c, &["leaf", "record", "key", "personal"], a, b);
+    }),
+    ("two records are exchanged", |c, a, b| swap(c, &["record"], a, b)),
+    ("an event is inserted at the end", |c, a, _| {
+        let end = place(c, EVENTS + 2);
+        let sql = "INSERT INTO audit_event SELECT ?2, leaf, record, key, personal
+             FROM audit_event WHERE place = ?1";
+        c.execute(sql, [a, end]).unwrap();
+    }),
+    ("an event is put over another", |c, a, b| {
+        let sql = "REPLACE INTO audit_event SELECT ?2, leaf, record, key, personal
+             FROM audit_event WHERE place = ?1";
+        c.execute(sql, [a, b]).unwrap();
+    }),
+    ("the end is cut off", |c, _, b| {
+        let last = place(c, (1 << 40) - 1);
+        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [b, last]).unwrap();
+    }),
+    ("the end is cut off, and the log says so", |c, _, b| {
+        let last = place(c, (1 << 40) - 1);
+        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [b, last]).unwrap();
+        grow_again(c);
+    }),
+    ("a record is changed, and the tree with it", |c, a, _| {
+        let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
+             'invoice.void') AS BLOB) WHERE place = ?1";
+        c.execute(sql, [a]).unwrap();
+        grow_again(c);
+    }),
+    ("the beginning is said to be pruned", |c, a, _| {
+        let pruned = (a & 0xff_ffff) / 32 * 32 + 32;
+        c.execute("UPDATE audit_log SET pruned = ?1 WHERE name = x''", [pruned]).unwrap();
+        let first = place(c, 0);
+        let last = place(c, pruned);
+        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [first, last]).unwrap();
+    }),
+    ("a personal part is deleted", |c, a, _| {
+        let sql = "UPDATE audit_event SET personal = NULL, key = NULL WHERE place = ?1";
+        c.execute(sql, [a]).unwrap();
+    }),
+    ("a personal part is changed", |c, a, _| {
+        let sql = "UPDATE audit_event SET personal = CAST(personal || x'00' AS BLOB)
+             WHERE place = ?1";
+        c.execute(sql, [a]).unwrap();
+    }),
+    ("two personal parts are exchanged", |c, a, b| swap(c, &["key", "personal"], a, b)),
+    ("a key is taken for another", |c, a, b| swap(c, &["key"], a, b)),
+    ("a key is deleted", |c, a, _| {
+        let sql = "DELETE FROM audit_key WHERE id =
+             (SELECT key FROM audit_event WHERE place = ?1)";
+        assert_eq!(c.execute(sql, [a]).unwrap(), 1);
+    }),
+    ("a leaf is changed", |c, a, _| {
+        c.execute("UPDATE audit_event SET leaf = zeroblob(32) WHERE place = ?1", [a]).unwrap();
+    }),
+    ("a tile is changed", |c, _, _| {
+        let sql = "UPDATE audit_tile SET leaves = zeroblob(length(leaves)) WHERE place = ?1";
+        assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
+    }),
+    ("the log is said to be shorter", |c, _, b| {
+        let size = b & 0xff_ffff;
+        let sql = "UPDATE audit_log SET size = ?1, indexed = min(indexed, ?1) WHERE name = x''";
+        c.execute(sql, [size]).unwrap();
+    }),
+];
+
+#[test]
+fn every_tampering_is_found_with_a_kept_checkpoint() {
+    let directory = tempfile::tempdir().unwrap();
+    let original = directory.path().join("original.db");
+    let head = file(&original);
+    let report = verify(&original, &[head]);
+    assert!(report.is_intact() && report.proved == head.size, "{report}");
+    assert!(report.erased > 100 && report.erased == report.stated, "{report}");
+
+    let (mut found, mut tried) = (0, 0);
+    for (name, tamper) in TAMPERINGS {
+        for round in 0..rounds() {
+            // Two events that are not erased.
+            let (a, b) = (1 + round * 9 * 7 % 500, 505 + round * 9 * 11 % 590);
+            let copy = directory.path().join("copy.db");
+            fs::copy(&original, &copy).unwrap();
+            let connection = Connection::open(&copy).unwrap();
+            tamper(&connection, place(&connection, a), place(&connection, b));
+            drop(connection);
+            let report = verify(&copy, &[head]);
+            tried += 1;
+            found += i32::from(!report.is_intact());
+            assert!(!report.is_intact(), "{name}, events {a} and {b}: {report}");
+            assert!(report.into_result().is_err());
+            fs::remove_file(&copy).unwrap();
+        }
+    }
+    println!("{found} of {tried} tamperings found");
+}
