@@ -306,6 +306,7 @@ impl Player {
         let erased = self.subject().erase(log, filter.clone()).map_err(fail("an erasure"))?;
         prop_assert_eq!(erased, expected, "how many events are erased");
         let told = self.told(which)?;
+        prop_assert_eq!(told.is_empty(), expected == 0, "an erasure of nothing leaves no event");
         let stated: u64 = told.iter().map(Erasure::stated_by).sum();
         prop_assert_eq!(stated, expected, "how many events it tells of");
         prop_assert!(told.iter().all(|event| event.action == Action::LOG_ERASED), "what it tells");
