@@ -407,7 +407,7 @@ pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
             let expected = tree.node(*level, *index).filter(|_| needed);
             assert_eq!(hash, expected, "node {index} of level {level}, pruned up to {floor}");
         }
-        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size % 9 == 0;
+        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
         let sizes = (floor.get()..=tree.size()).filter(telling).chain([tree.size()]);
         subject.assert_proves(log, &tree, floor.get(), &sizes.collect::<Vec<_>>());
         subject = subject.reopen();

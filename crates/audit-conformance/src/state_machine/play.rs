@@ -345,7 +345,9 @@ impl Player {
         let kept = self.subject().try_stored(log, size, usize::MAX, usize::MAX);
         let kept = kept.map_err(fail("what is kept"))?;
         prop_assert_eq!(kept.len(), told.len(), "what is told is kept");
-        kept.iter().for_each(|(_, stored)| self.trees[which as usize].push(stored));
+        for (_, stored) in &kept {
+            self.trees[which as usize].push(stored);
+        }
         self.logs[which as usize].1.events.extend(told.iter().cloned());
         Ok(told)
     }

@@ -32,7 +32,9 @@ impl Faulty {
             _ => log,
         };
         if let Fault::NodesOffByOne = self.fault {
-            nodes.iter_mut().for_each(|(_, index)| *index = index.wrapping_add(1));
+            for (_, index) in &mut nodes {
+                *index = index.wrapping_add(1);
+            }
         }
         let mut hashes = self.inner.nodes(log, nodes).await?;
         let floor = self.inner.head(log).await?.pruned.get();
@@ -65,7 +67,9 @@ impl Faulty {
         let mut stored = self.inner.stored(log, after, limit, bytes).await?;
         if let Fault::AltersRecords = self.fault {
             // The same JSON in other bytes.
-            stored.iter_mut().for_each(|(_, event)| event.record.push(b' '));
+            for (_, event) in &mut stored {
+                event.record.push(b' ');
+            }
         }
         Ok(stored)
     }
