@@ -126,7 +126,12 @@ pub trait AuditStoreExt: AuditStore {
                     let slice = match self.scan(at.clone()).await {
                         // Pruned meanwhile: it goes on with what is left.
                         Err(error) if error.kind() == ErrorKind::Gone => {
-                            at.after = None;
+                            let floor = self.head(log).await?.pruned;
+                            if at.after.is_none_or(|after| after.sequence >= floor) {
+                                return Err(error);
+                            }
+                            let occurred_at = Timestamp::MIN;
+                            at.after = Some(Position { occurred_at, sequence: floor });
                             continue;
                         }
                         slice => slice?,
