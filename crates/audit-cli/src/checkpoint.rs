@@ -36,7 +36,7 @@ Examples:
 pub(crate) struct NotaryOptions {
     /// The key that signs, as `audit signing-key create` makes it.
     #[arg(long, value_name = "FILE", env = "AUDIT_SIGNING_KEY")]
-    signing_key: PathBuf,
+    signing_key: Option<PathBuf>,
     /// The directory of the last checkpoint of each log.
     #[arg(
         long,
@@ -48,9 +48,11 @@ pub(crate) struct NotaryOptions {
 }
 
 impl NotaryOptions {
-    pub(crate) fn notary(&self) -> Result<Notary> {
-        let signer = signing_key::read(&self.signing_key)?;
-        Notary::new(signer, &self.checkpoints).map_err(|error| {
+    /// The notary, if a key is named.
+    pub(crate) fn notary(&self) -> Result<Option<Notary>> {
+        let Some(key) = &self.signing_key else { return Ok(None) };
+        let notary = Notary::new(signing_key::read(key)?, &self.checkpoints);
+        notary.map(Some).map_err(|error| {
             Failure::about(format!("cannot use {}", self.checkpoints.display()), error)
         })
     }
@@ -58,7 +60,11 @@ impl NotaryOptions {
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
-        let notary = self.notary.notary()?;
+        let notary = self.notary.notary()?.ok_or_else(|| {
+            Failure::new("no key signs").hint(
+                "name one with --signing-key, or make one with: audit signing-key create NAME",
+            )
+        })?;
         let store = address.open_existing()?;
         let mut output = Output::stdout();
         for log in self.logs.all(&*store, address).await? {

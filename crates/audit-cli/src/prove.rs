@@ -32,10 +32,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     without_personal: bool,
     /// Proves it under this checkpoint, which is there already.
-    #[arg(long, value_name = "FILE", conflicts_with = "NotaryOptions")]
+    #[arg(long, value_name = "FILE", conflicts_with = "signing_key")]
     checkpoint: Option<PathBuf>,
     #[command(flatten)]
-    notary: Option<NotaryOptions>,
+    notary: NotaryOptions,
 }
 
 const EXAMPLES: &str = "\
@@ -48,11 +48,9 @@ impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.organization).await?;
-        let signed = match (&self.checkpoint, &self.notary) {
+        let signed = match (&self.checkpoint, self.notary.notary()?) {
             (Some(file), _) => checkpoint::read(file)?,
-            (None, Some(notary)) => {
-                checkpoint::sign(&*store, &notary.notary()?, self.organization).await?
-            }
+            (None, Some(notary)) => checkpoint::sign(&*store, &notary, self.organization).await?,
             (None, None) => {
                 let hint = "name a kept one with --checkpoint, or sign one with --signing-key";
                 return Err(Failure::new("evidence needs a checkpoint").hint(hint));

@@ -45,10 +45,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     request_timeout: Option<NonZeroU64>,
     #[command(flatten)]
-    notary: Option<NotaryOptions>,
-    /// Seconds between two rounds in which the checkpoints of all logs that have grown are signed.
-    #[arg(long, value_name = "SECONDS", default_value = "60", requires = "signing_key")]
-    checkpoint_every: NonZeroU64,
+    notary: NotaryOptions,
+    /// Seconds between two rounds in which the checkpoints of all logs that have grown are signed
+    /// [default: 60].
+    #[arg(long, value_name = "SECONDS", requires = "signing_key")]
+    checkpoint_every: Option<NonZeroU64>,
     /// Serves no figures for Prometheus at /metrics, which asks for no key.
     #[arg(long)]
     no_metrics: bool,
@@ -88,9 +89,9 @@ impl Arguments {
             .map_err(|error| Failure::about("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
         let mut options = self.options()?;
-        if let Some(notary) = &self.notary {
-            let notary = Arc::new(notary.notary()?);
-            let every = Duration::from_secs(self.checkpoint_every.get());
+        if let Some(notary) = self.notary.notary()? {
+            let notary = Arc::new(notary);
+            let every = Duration::from_secs(self.checkpoint_every.map_or(60, NonZeroU64::get));
             tokio::spawn(publish_checkpoints(store.clone(), Arc::clone(&notary), every));
             options = options.with_notary(notary);
         }

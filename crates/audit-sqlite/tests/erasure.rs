@@ -37,7 +37,7 @@ fn event(subject: usize, number: usize) -> NewEvent {
         .target("invoice", format!("inv_{number}"))
         // Of all sizes, some of them longer than a page.
         .message(format!("{mark} {}", "x".repeat(number * 37 % 900)))
-        .reason(format!("{mark} {}", "y".repeat(if number % 40 == 0 { 9_000 } else { 0 })))
+        .reason(format!("{mark} {}", "y".repeat(if number.is_multiple_of(40) { 9_000 } else { 0 })))
         .metadata("customer", mark)
 }
 

@@ -88,9 +88,9 @@ fn grow_again(connection: &Connection) {
     connection
         .execute("DELETE FROM audit_tile WHERE place BETWEEN ?1 AND ?2", [low, high])
         .unwrap();
-    for (tier, hashes) in tiles.iter().enumerate() {
-        for (index, hashes) in hashes.chunks(32 * 32).enumerate() {
-            let at = place(connection, ((index as i64) << (5 * (tier + 1))) + tier as i64);
+    for (tier, hashes) in (0..).zip(&tiles) {
+        for (index, hashes) in (0_i64..).zip(hashes.chunks(32 * 32)) {
+            let at = place(connection, (index << (5 * (tier + 1))) + tier);
             let sql = "INSERT INTO audit_tile (place, leaves) VALUES (?1, ?2)";
             connection.execute(sql, params![at, hashes]).unwrap();
         }

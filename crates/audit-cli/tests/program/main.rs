@@ -6,6 +6,7 @@
 mod exports;
 mod imports;
 mod place;
+mod proofs;
 mod reading;
 #[cfg(unix)]
 mod serving;
