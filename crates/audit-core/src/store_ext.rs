@@ -136,13 +136,13 @@ pub trait AuditStoreExt: AuditStore {
                         }
                         slice => slice?,
                     };
-                    at.after = slice.events.last().map(Position::of);
                     let left = slice.events.iter().filter(|event| !event.erased);
                     let sequences = left.map(|event| event.sequence).collect();
                     // Without any, too: it clears away what an earlier call was kept from.
                     erased.events += self.erase_events(log, sequences, by.clone()).await?;
-                    if !slice.more {
-                        break;
+                    match slice.events.last().filter(|_| slice.more) {
+                        Some(last) => at.after = Some(Position::of(last)),
+                        None => break,
                     }
                 }
             }

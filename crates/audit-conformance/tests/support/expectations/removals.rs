@@ -9,7 +9,7 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         Fault::Alters(|e| e.erased = false),
         &["erasures::take_what_is_personal_from_every_reading", STATE_MACHINE],
     ),
-    (Fault::BringsBackWhatIsErased, &["erasures::leave_redeliveries_recognised", STATE_MACHINE]),
+    (Fault::BringsBackWhatIsErased, &["erasures::leave_redeliveries_recognised"]),
     (Fault::ErasesACopy, &["erasures::miss_nothing_while_others_append"]),
     (Fault::ErasesInAllLogs, &["erasures::leave_other_logs_alone", STATE_MACHINE]),
     (
