@@ -200,7 +200,7 @@ fn every_tampering_is_found_with_a_kept_checkpoint() {
     for (name, tamper) in TAMPERINGS {
         for round in 0..rounds() {
             // Two events that are not erased.
-            let (a, b) = (1 + round * 9 * 7 % 500, 505 + round * 9 * 11 % 590);
+            let (a, b) = (1 + round * 7 % 55 * 9, 505 + round * 11 % 65 * 9);
             let copy = directory.path().join("copy.db");
             fs::copy(&original, &copy).unwrap();
             let connection = Connection::open(&copy).unwrap();
