@@ -102,8 +102,26 @@ impl SealedEvent {
         key: Option<i64>,
         personal: Option<Vec<u8>>,
     ) -> Result<Self> {
+        Self::read_beside(connection, &mut None, place, record, key, personal)
+    }
+
+    /// The same, where `last` is the key of the event read before, of the same snapshot: neighbours
+    /// share one.
+    pub(crate) fn read_beside(
+        connection: &Connection,
+        last: &mut Option<Key>,
+        place: i64,
+        record: Vec<u8>,
+        key: Option<i64>,
+        personal: Option<Vec<u8>>,
+    ) -> Result<Self> {
         let sealed = match (key, personal) {
-            (Some(key), Some(bytes)) => Key::read(connection, key)?.map(|key| (key, bytes)),
+            (Some(id), Some(bytes)) => {
+                if last.is_none_or(|key| key.id != id) {
+                    *last = Key::read(connection, id)?;
+                }
+                last.map(|key| (key, bytes))
+            }
             _ => None,
         };
         Ok(Self { place, record, sealed })

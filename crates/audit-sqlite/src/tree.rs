@@ -160,7 +160,7 @@ impl Snapshot<'_> {
             return Ok(Vec::new()); // behind all that there can be
         };
         let last = schema::place(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
-        let (mut events, mut size) = (Vec::new(), 0);
+        let (mut events, mut size, mut last_key) = (Vec::new(), 0, None);
         let context = || sqlite("reading an event");
         let mut statement = self.connection.prepare_cached(READ_STORED).map_err(context())?;
         let mut rows = statement.query([first, last]).map_err(context())?;
@@ -168,7 +168,8 @@ impl Snapshot<'_> {
             let Some(row) = rows.next().map_err(context())? else { break };
             let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
             let (place, record, key, personal) = kept().map_err(context())?;
-            let event = SealedEvent::read(&self.connection, place, record, key, personal)?;
+            let (connection, last) = (&self.connection, &mut last_key);
+            let event = SealedEvent::read_beside(connection, last, place, record, key, personal)?;
             size += event.size();
             events.push((schema::sequence_of(place).map_err(damaged)?, event));
         }
