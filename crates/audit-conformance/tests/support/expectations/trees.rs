@@ -44,7 +44,6 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             "trees::prove_every_event_and_every_growth",
             "trees::survive_a_reopen",
             "prunings::leave_every_proof_valid",
-            "prunings::lose_nothing_beside_writers_and_followers",
         ],
     ),
     (Fault::HidesNodesBelowTheFloor, &["prunings::leave_every_proof_valid"]),
