@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use audit_core::ApiKeyStore;
+use audit_core::{ApiKeyStore, Log};
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
 
@@ -83,6 +83,14 @@ impl StoreAddress {
             }
         }
         self.open()
+    }
+
+    /// The logs that the store has events of. A store in memory is new each time.
+    pub(crate) async fn logs(&self) -> Result<Vec<Log>> {
+        match self {
+            Self::Sqlite(path) => Ok(SqliteStore::open(path)?.logs().await?),
+            Self::Memory => Ok(vec![Log::Platform]),
+        }
     }
 
     /// How a shell would run this program on this store, without a command.

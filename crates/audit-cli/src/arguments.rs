@@ -8,11 +8,11 @@ use clap::{Parser, Subcommand};
 use crate::address::StoreAddress;
 use crate::failure::{Failure, Outcome, Result};
 use crate::{
-    check, checkpoint, completions, erase, export, import, keys, list, organizations, prove,
-    retention, serve, signing_key, tail, verify,
+    check, checkpoint, checkpoint_key, completions, erase, export, import, keys, list,
+    organizations, prove, prune, retention, serve, tail, verify,
 };
 
-/// Serves, imports, lists, follows, exports, proves and prunes audit logs.
+/// Serves, imports, lists, exports, proves, erases and prunes audit logs.
 ///
 /// Without a command it serves.
 #[derive(Debug, Parser)]
@@ -39,10 +39,9 @@ Examples:
   audit serve --listen 127.0.0.1:8080
   audit import --organization ID --from okta okta.jsonl
   audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
-  audit verify --organization ID --checkpoint kept.checkpoint --key KEY
 
-Exit codes: 0 success; 1 import refused a record or found a difference, verify found a fault, or
-erase was not confirmed; 2 failure.";
+Exit codes: 0 success; 1 a record was refused, a difference found, a log or evidence is not what it
+should be; 2 failure.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -56,7 +55,7 @@ enum Command {
     Tail(tail::Arguments),
     Export(export::Arguments),
     #[command(subcommand)]
-    SigningKey(signing_key::Command),
+    CheckpointKey(checkpoint_key::Command),
     Checkpoint(checkpoint::Arguments),
     Verify(verify::Arguments),
     Prove(prove::Arguments),
@@ -64,7 +63,7 @@ enum Command {
     Erase(erase::Arguments),
     #[command(subcommand)]
     Retention(retention::Command),
-    Prune(retention::Prune),
+    Prune(prune::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -85,18 +84,18 @@ impl Arguments {
         let Some(command) = self.command else { return Err(Failure::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,
+            Command::Checkpoint(arguments) => return arguments.run(store).await,
             Command::Verify(arguments) => return arguments.run(store).await,
-            Command::Erase(arguments) => return arguments.run(store).await,
+            Command::Check(arguments) => return arguments.run(),
             Command::Serve(arguments) => arguments.run(store).await,
             Command::Organizations(command) => command.run(store).await,
             Command::Keys(command) => command.run(store).await,
             Command::List(arguments) => arguments.run(store).await,
             Command::Tail(arguments) => arguments.run(store).await,
             Command::Export(arguments) => arguments.run(store).await,
-            Command::SigningKey(command) => command.run(),
-            Command::Checkpoint(arguments) => arguments.run(store).await,
+            Command::CheckpointKey(command) => command.run(),
             Command::Prove(arguments) => arguments.run(store).await,
-            Command::Check(arguments) => arguments.run(),
+            Command::Erase(arguments) => arguments.run(store).await,
             Command::Retention(command) => command.run(store).await,
             Command::Prune(arguments) => arguments.run(store).await,
             Command::Completions(arguments) => arguments.run(),

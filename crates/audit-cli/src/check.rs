@@ -1,59 +1,119 @@
-//! `audit check`: verifies evidence, with nothing but a key.
+//! `audit check`: what evidence proves, without any store.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
-use audit_merkle::{CheckpointVerifier, Evidence};
-use clap::Args;
+use audit_core::AuditEvent;
+use audit_merkle::{Evidence, PersonalProof, Proved, RootHash, TreeSize};
+use serde::Serialize;
 
-use crate::failure::{Failure, Result};
-use crate::output::{Output, json};
+use crate::failure::{Failure, Outcome, Result, chain};
+use crate::output::{Output, note};
 use crate::text::visible;
+use crate::verifier::VerifierKey;
+use crate::view;
 
-/// Verifies evidence that `audit prove` wrote. It needs the file and the key, no database, no
-/// network, and nobody's word.
-#[derive(Debug, Args)]
+/// Checks the evidence that `audit prove` wrote, and says what it proves.
+///
+/// It needs the evidence and the verifier key of whoever signed it, and nothing else: it opens no
+/// store and asks nobody.
+#[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The evidence.
+    /// The evidence; `-` is the standard input.
     file: PathBuf,
-    /// The public key of those who run the log, as `audit signing-key show` prints it.
-    #[arg(long)]
-    key: CheckpointVerifier,
-    /// Prints the event alone, as JSON on one line.
+    /// The verifier key, from its owner, on a way that you trust.
+    #[arg(long, visible_alias = "verifier", value_name = "KEY")]
+    key: VerifierKey,
+    /// Prints what is proved as JSON on one line.
     #[arg(long)]
     json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  audit check event.proof --key audit.acme.example+1f0a9ab3+AZ…
-  audit check event.proof --key \"$(cat audit.pub)\" --json | jq .actor
+  audit check paid.tlog-proof --key \"$(cat audit.pub)\"
+  audit check paid.tlog-proof --key audit.example.com+5a3c2d1e+AbC… --json | jq .event.action
 
-Exit codes: 0 it is proved; 2 it is not, or could not be read.";
+Exit codes: 0 proved; 1 not proved; 2 failure.";
+
+/// More than any evidence has.
+const MOST: u64 = 16 << 20;
+
+/// What is proved, as JSON shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    origin: &'a str,
+    size: TreeSize,
+    root: RootHash,
+    personal: &'static str,
+    event: &'a AuditEvent,
+}
 
 impl Arguments {
-    pub(crate) fn run(&self) -> Result<()> {
-        let shown = self.file.display();
-        let text = std::fs::read_to_string(&self.file)
-            .map_err(|error| Failure::about(format!("cannot read {shown}"), error))?;
-        let evidence: Evidence = text
-            .parse()
-            .map_err(|error| Failure::about(format!("{shown} is no evidence"), error))?;
-        let origin = evidence.checkpoint().unverified().origin().to_owned();
-        // The key signs for its own name, and for the logs below it.
-        let is_own = origin
-            .strip_prefix(self.key.origin())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        let verifier = if is_own { self.key.clone().with_origin(origin) } else { self.key.clone() };
-        let proved = evidence
-            .verify(&verifier)
-            .map_err(|error| Failure::about(format!("{shown} proves nothing"), error))?;
-        let mut output = Output::stdout();
-        if !self.json {
-            output.line(visible(&proved.to_string()))?;
-            output.line("")?;
+    pub(crate) fn run(&self) -> Result<Outcome> {
+        let text = self.read()?;
+        match self.prove(&text) {
+            Ok(proved) => {
+                self.print(&proved)?;
+                Ok(Outcome::Done)
+            }
+            Err(why) => {
+                note(format_args!("NOT PROVED: {}", visible(&why)));
+                Ok(Outcome::Refused)
+            }
         }
-        output.line(String::from_utf8_lossy(&json(&proved.event)?))?;
+    }
+
+    fn read(&self) -> Result<Vec<u8>> {
+        let reader: io::Result<Box<dyn Read>> = if self.file.as_os_str() == "-" {
+            Ok(Box::new(io::stdin().lock()))
+        } else {
+            File::open(&self.file).map(|file| Box::new(file) as _)
+        };
+        let mut text = Vec::new();
+        let read = reader.and_then(|reader| reader.take(MOST).read_to_end(&mut text));
+        let name = self.file.display();
+        read.map_err(|error| Failure::about(format!("cannot read {name}"), error))?;
+        Ok(text)
+    }
+
+    /// What is proved; or why nothing is.
+    fn prove(&self, text: &[u8]) -> Result<Proved, String> {
+        let text = std::str::from_utf8(text).map_err(|_| "this is no evidence".to_owned())?;
+        let evidence: Evidence =
+            text.parse().map_err(|error| format!("this is no evidence: {}", chain(&error)))?;
+        let origin = evidence.checkpoint().unverified().origin();
+        let (name, log) = (self.key.name(), self.key.log_of(origin));
+        let log = log.ok_or_else(|| format!("it is of {origin}, and the key is that of {name}"))?;
+        let proved = evidence.verify(&self.key.of(log)).map_err(|error| chain(&error))?;
+        if proved.event.log != log {
+            return Err(format!(
+                "the event is of the log {}, and was signed as of {log}",
+                proved.event.log
+            ));
+        }
+        Ok(proved)
+    }
+
+    fn print(&self, proved: &Proved) -> Result<()> {
+        let mut output = Output::stdout();
+        if self.json {
+            output.json(&Shown {
+                origin: &proved.origin,
+                size: proved.head.size,
+                root: proved.head.root,
+                personal: match proved.personal {
+                    PersonalProof::Intact => "intact",
+                    PersonalProof::Absent => "absent",
+                },
+                event: &proved.event,
+            })?;
+        } else {
+            output.line(format_args!("PROVED\n{}\n", visible(&proved.to_string())))?;
+            output.line(view::line(&proved.event))?;
+        }
         output.hand_on()
     }
 }

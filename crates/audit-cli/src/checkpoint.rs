@@ -1,108 +1,69 @@
-//! `audit checkpoint`: what a log states of itself, signed.
+//! `audit checkpoint`: what the logs state about themselves, signed.
 
-use std::path::PathBuf;
-
-use audit_core::{AuditStore, Error, ErrorKind, Log};
-use audit_merkle::{Notary, SignedCheckpoint};
-use clap::Args;
+use audit_core::Log;
+use audit_merkle::{Notary, SignedCheckpoint, TreeHead};
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Result};
-use crate::output::Output;
-use crate::signing_key;
-use crate::tenant::Logs;
+use crate::failure::{Outcome, Result};
+use crate::logs::Logs;
+use crate::output::{note, tell};
+use crate::signing::{Signing, is_refusal, unsigned};
 
-/// Signs and publishes the checkpoint of a log: how many events it has, and their root.
+/// Signs the current state of a log: how many events it has, and the hash of them all.
 ///
-/// It is signed only if the log still begins with all that was signed before, so that a restored
-/// backup, or a log that was changed, is refused. The last checkpoint of each log is kept in a
-/// directory, as LOG.checkpoint: publish that file, and keep the directory apart from the database.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+/// The checkpoint is kept in the directory as `LOG.checkpoint`, in the place of the last, and that
+/// of one log is printed. Whoever keeps a copy where nobody who can write to the store can change it
+/// can tell for ever whether those events are still what they were: `audit verify --checkpoint`.
+///
+/// A log that does not continue what was signed before is refused: an old backup was restored, or
+/// the file was altered.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, mut_group("Signing", |group| group.required(true)))]
 pub(crate) struct Arguments {
     #[command(flatten)]
     logs: Logs,
     #[command(flatten)]
-    notary: NotaryOptions,
+    signing: Signing,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  audit checkpoint --organization ID --signing-key signing.key --checkpoints published
-  audit checkpoint --all --signing-key signing.key --checkpoints /srv/www/checkpoints";
+  audit checkpoint --organization ID --checkpoint-key audit.key --checkpoints /srv/checkpoints
+  audit checkpoint --all --checkpoint-key audit.key --checkpoints /srv/checkpoints
+  audit checkpoint --organization platform --checkpoint-key audit.key --checkpoints dir > monday
 
-/// Who signs.
-#[derive(Debug, Args)]
-pub(crate) struct NotaryOptions {
-    /// The key that signs, as `audit signing-key create` makes it.
-    #[arg(long, value_name = "FILE", env = "AUDIT_SIGNING_KEY")]
-    signing_key: Option<PathBuf>,
-    /// The directory of the last checkpoint of each log.
-    #[arg(
-        long,
-        value_name = "DIRECTORY",
-        env = "AUDIT_CHECKPOINTS",
-        default_value = "checkpoints"
-    )]
-    checkpoints: PathBuf,
-}
-
-impl NotaryOptions {
-    /// The notary, if a key is named.
-    pub(crate) fn notary(&self) -> Result<Option<Notary>> {
-        let Some(key) = &self.signing_key else { return Ok(None) };
-        let notary = Notary::new(signing_key::read(key)?, &self.checkpoints);
-        notary.map(Some).map_err(|error| {
-            Failure::about(format!("cannot use {}", self.checkpoints.display()), error)
-        })
-    }
-}
+Exit codes: 0 signed; 1 a log is not what was signed before; 2 failure.";
 
 impl Arguments {
-    pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
-        let notary = self.notary.notary()?.ok_or_else(|| {
-            Failure::new("no key signs").hint(
-                "name one with --signing-key, or make one with: audit signing-key create NAME",
-            )
-        })?;
+    pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
         let store = address.open_existing()?;
-        let mut output = Output::stdout();
-        for log in self.logs.all(&*store, address).await? {
-            let signed = sign(&*store, &notary, log).await?;
-            output.line(signed.to_string().trim_end())?;
-            output.line("")?;
-            output.hand_on()?;
+        let notary = self.signing.notary()?;
+        let mut outcome = Outcome::Done;
+        for log in self.logs.of(&*store, address, notary.logs()?).await? {
+            match notary.checkpoint(&*store, log).await {
+                Ok(signed) => self.print(&notary, log, &signed)?,
+                Err(error) => {
+                    let refused = is_refusal(&error);
+                    let failure = unsigned(&notary, &*store, log, error).await;
+                    if !refused {
+                        return Err(failure);
+                    }
+                    failure.tell();
+                    outcome = Outcome::Refused;
+                }
+            }
         }
-        Ok(())
+        Ok(outcome)
     }
-}
 
-/// The checkpoint of `log` as it is now.
-pub(crate) async fn sign(
-    store: &dyn AuditStore,
-    notary: &Notary,
-    log: Log,
-) -> Result<SignedCheckpoint> {
-    notary.checkpoint(store, log).await.map_err(|error: Error| {
-        let denies = error.kind() == ErrorKind::Corrupt;
-        let failure = Failure::about(format!("the log {log} was not signed"), error);
-        if denies {
-            failure.hint(format!(
-                "the log is not a continuation of what {} states: was a backup restored, or the \
-                 log changed? Find out with `audit verify`",
-                notary.path(log).display(),
-            ))
-        } else {
-            failure
+    fn print(&self, notary: &Notary, log: Log, signed: &SignedCheckpoint) -> Result<()> {
+        let path = notary.path(log);
+        let TreeHead { size, root } = signed.unverified().head();
+        if self.logs.all {
+            let path = path.display();
+            return tell(|output| output.line(format_args!("{log}  {size}  {root}  {path}")));
         }
-    })
-}
-
-/// A checkpoint in a file.
-pub(crate) fn read(path: &std::path::Path) -> Result<SignedCheckpoint> {
-    let failed = |error| Failure::about(format!("cannot read {}", path.display()), error);
-    let text = std::fs::read_to_string(path).map_err(failed)?;
-    let no_checkpoint =
-        |error| Failure::about(format!("{} is no signed checkpoint", path.display()), error);
-    text.parse().map_err(no_checkpoint)
+        note(format_args!("kept in {}", path.display()));
+        tell(|output| output.line(signed.to_string().trim_end()))
+    }
 }

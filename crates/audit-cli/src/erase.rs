@@ -1,95 +1,136 @@
-//! `audit erase`: what a person asks to be forgotten.
+//! `audit erase`: what a person may ask to be forgotten.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::collections::BTreeSet;
+use std::io::{self, BufRead as _, Write as _};
 
-use audit_core::{AuditStoreExt as _, Erasure, EventId};
-use clap::Args;
+use audit_core::{AuditStore, AuditStoreExt as _, Erasure, EventId, Filter, Log, Query};
+use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Outcome, Result};
-use crate::output::{note, tell};
+use crate::failure::{Failure, Result};
+use crate::output::{Output, note};
 use crate::selection::Selection;
-use crate::{caller, tenant};
+use crate::{caller, progress, tenant};
 
-/// Erases the personal parts of events: names, addresses, texts, values, metadata.
+/// Erases the personal parts of events, for ever: names, addresses, texts, values, metadata.
 ///
-/// The records stay, with the ids in them, and every proof of them. An event tells how many were
-/// erased, by whom and why, not whose. It cannot be undone; backups hold what they held.
-#[derive(Debug, Args)]
+/// The records stay, and are proved as before: who by their ids, what, to what, and when. An event
+/// of the log tells how many were erased, by whom and why, not whose. Interrupted, it goes on with
+/// what is left when it is called again.
+///
+/// Copies are not reached: backups, exports, evidence that was given away.
+#[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// The id of an event, instead of filters; can be repeated.
-    #[arg(long, value_name = "EVENT")]
+    /// The id of an event, rather than a filter; it can be given several times.
+    #[arg(long, value_name = "EVENTID")]
     id: Vec<EventId>,
-    /// Why. It stands in the log: name no person.
+    /// Why, as the log will tell.
     #[arg(long)]
     reason: String,
-    /// Says how many events match, and erases nothing.
+    /// Only tells how many events match.
     #[arg(long)]
     dry_run: bool,
     /// Does not ask.
-    #[arg(long)]
+    #[arg(long, short)]
     yes: bool,
+    /// Prints JSON on one line: matched, erased.
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   audit erase --organization ID --actor-id u_7 --reason 'request 4711' --dry-run
-  audit erase --organization ID --actor-email ana@acme.example --reason 'request 4711' --yes
-  audit erase --organization ID --id 3fa85f64-5717-4562-b3fc-2c963f66afa6 --reason 'request 4711'
+  audit erase --organization ID --actor-id u_7 --reason 'request 4711'
+  audit erase --organization ID --target-type user --target-id u_7 --reason 'request 4711' --yes
+  audit erase --organization ID --id EVENTID --reason 'a password in a message'";
 
-Exit codes: 0 it is erased; 1 it was not confirmed; 2 failure.";
+/// What was done, as JSON shows it.
+#[derive(Serialize)]
+struct Done {
+    /// The events that match, those that were erased before among them.
+    matched: u64,
+    /// The events that had a personal part, and have none any more.
+    erased: u64,
+}
 
 impl Arguments {
-    pub(crate) async fn run(self, address: &StoreAddress) -> Result<Outcome> {
+    pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
         let log = self.selection.log();
-        let by_filter = Erasure::matching(self.selection.filter());
-        let erasure = match (self.id.is_empty(), by_filter.validate().is_ok()) {
-            (true, _) => by_filter,
-            (false, false) => Erasure::Events(self.id),
-            (false, true) => {
-                return Err(Failure::new("give either --id or filters, not both"));
-            }
-        };
-        erasure.validate().map_err(|error| {
-            Failure::about("nothing is selected", error)
-                .hint("name an event, or at least one filter")
-        })?;
+        let erasure = self.erasure()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, log).await?;
-        let count = match &erasure {
-            Erasure::Events(ids) => ids.len() as u64,
-            Erasure::Matching(_) => store.count(&self.selection.query()).await?,
+        store.retention(log).await?.permits_removal()?;
+        let matched = matched(&*store, log, &erasure).await?;
+        let mut done = Done { matched, erased: 0 };
+        if !self.json {
+            note(format_args!("events of {log} that match: {matched}"));
+        }
+        if !self.dry_run && matched > 0 {
+            if !self.yes && !confirmed() {
+                return Err(Failure::new("not confirmed: nothing was erased")
+                    .hint("answer yes, or give --yes"));
+            }
+            let bar = progress::waiting("erasing".to_owned());
+            let by = caller::attribution().reason(self.reason);
+            let erased = store.erase(log, erasure, by).await;
+            bar.finish_and_clear();
+            done.erased = erased?.events;
+        }
+        let mut output = Output::stdout();
+        if self.json {
+            output.json(&done)?;
+        } else if !self.dry_run {
+            output.line(format_args!("events erased: {}", done.erased))?;
+        }
+        output.hand_on()
+    }
+
+    fn erasure(&self) -> Result<Erasure> {
+        let filter = self.selection.filter();
+        let ids: BTreeSet<_> = self.id.iter().copied().collect();
+        let erasure = match (ids.is_empty(), filter == Filter::new()) {
+            (true, false) => Erasure::matching(filter),
+            (false, true) => Erasure::Events(ids.into_iter().collect()),
+            (true, true) => {
+                return Err(Failure::new("that would be the whole log: nothing was erased")
+                    .hint("name events with --id, or give a filter"));
+            }
+            (false, false) => {
+                return Err(Failure::new("--id names the events; give no filter with it"));
+            }
         };
-        let events = if count == 1 { "event" } else { "events" };
-        if self.dry_run {
-            tell(|output| output.line(format_args!("{count} {events} would be erased")))?;
-            return Ok(Outcome::Done);
-        }
-        if !self.yes && !confirmed(&format!("Erase the personal parts of {count} {events}"))? {
-            note(format_args!("nothing was erased"));
-            return Ok(Outcome::Refused);
-        }
-        let by = caller::attribution().reason(self.reason);
-        let erased = store.erase(log, erasure, by).await?.events;
-        let rest = count.saturating_sub(erased);
-        tell(|output| output.line(format_args!("erased: {erased}, erased before: {rest}")))?;
-        Ok(Outcome::Done)
+        erasure.validate()?;
+        Ok(erasure)
     }
 }
 
-/// Asks on the terminal.
-fn confirmed(question: &str) -> Result<bool> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::new("there is nobody to ask").hint("say --yes"));
+/// How many events of the log the erasure is of.
+async fn matched(store: &dyn AuditStore, log: Log, erasure: &Erasure) -> Result<u64> {
+    match erasure {
+        Erasure::Matching(filter) => {
+            let query = Query::new(log).filter((**filter).clone());
+            Ok(store.count(&query).await?)
+        }
+        Erasure::Events(ids) => {
+            for id in ids {
+                store.get(log, *id).await.map_err(|error| {
+                    Failure::about(format!("cannot erase event {id} of {log}"), error)
+                })?;
+            }
+            Ok(ids.len() as u64)
+        }
     }
+}
+
+/// Asks whoever runs the program. That there is nobody is a no.
+fn confirmed() -> bool {
+    let question = "Erase their names, addresses, texts and values for ever? [y/N]";
+    let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
     let mut answer = String::new();
-    let mut ask = || {
-        write!(io::stderr(), "{question}, for ever? [y/N] ")?;
-        io::stdin().read_line(&mut answer)
-    };
-    ask().map_err(|error| Failure::about("cannot ask", error))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    let answered = io::stdin().lock().read_line(&mut answer);
+    answered.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }

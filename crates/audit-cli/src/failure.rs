@@ -5,6 +5,7 @@ use std::fmt;
 
 use audit_core::{Error, ErrorKind};
 
+use crate::output::note;
 use crate::text::visible;
 
 /// A [`std::result::Result`] with [`Failure`].
@@ -79,6 +80,13 @@ impl Failure {
             Self::OutputClosed => self,
         }
     }
+
+    /// Tells it on the standard error.
+    pub(crate) fn tell(&self) {
+        if let Self::Fault(fault) = self {
+            note(format_args!("{fault}"));
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -95,8 +103,12 @@ fn advice(error: &Error) -> Option<&'static str> {
             "a token is good with the --store, --organization, filters and --order it came with"
         }
         ErrorKind::Behind => "the token is of a later state of the store; begin without it",
-        ErrorKind::Gone => "retention has removed it; begin without the token",
-        ErrorKind::Held => "lift it with: audit retention set --legal-hold off",
+        ErrorKind::Gone => {
+            "it was pruned: `audit retention show` tells what the log keeps. Begin without the token"
+        }
+        ErrorKind::Held => {
+            "`audit retention show` tells of it; `audit retention set --legal-hold off` lifts it"
+        }
         ErrorKind::Busy => "another process is writing to the store; try again",
         ErrorKind::StorageFull => "nothing was written; free some space and try again",
         ErrorKind::ReadOnly => "the program must be able to write the file and its directory",

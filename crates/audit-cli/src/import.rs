@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use audit_core::{Log, Timestamp};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::address::StoreAddress;
 use crate::failure::{Outcome, Result, chain};
 use crate::output::{note, tell};
-use crate::tenant;
 use crate::text::line;
+use crate::{progress, tenant};
 use importer::{Importer, Refusal, Tally};
 use input::Input;
 use source::Source;
@@ -84,7 +83,8 @@ impl Arguments {
         let mut all = Tally::default();
         for path in &self.files {
             let input = Input::open(path)?;
-            let (name, bar) = (line(&input.name), progress(&input));
+            let name = line(&input.name);
+            let bar = progress::bytes(name.clone(), input.bytes);
             let refused = |Refusal { number, error }: Refusal| {
                 let reason = line(&chain(&error));
                 bar.suspend(|| note(format_args!("{name}:{number}: {reason}")));
@@ -111,16 +111,4 @@ impl Arguments {
         }
         Ok(if all.refused == 0 && holds { Outcome::Done } else { Outcome::Refused })
     }
-}
-
-/// A bar on the terminal's standard error, and none elsewhere.
-fn progress(input: &Input) -> ProgressBar {
-    let (bar, style) = match input.bytes {
-        Some(bytes) => (ProgressBar::new(bytes), "{msg} {wide_bar} {bytes}/{total_bytes} {eta}"),
-        None => (ProgressBar::no_length(), "{msg} {bytes} {elapsed}"),
-    };
-    if let Ok(style) = ProgressStyle::with_template(style) {
-        bar.set_style(style);
-    }
-    bar.with_message(line(&input.name))
 }

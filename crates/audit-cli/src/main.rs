@@ -1,16 +1,22 @@
-//! The `audit` program: serves, imports, lists, follows, exports, proves and prunes audit logs.
+//! The `audit` program: serves, imports, lists, exports, proves, erases and prunes audit logs.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `arguments.rs` | the command line |
 //! | `serve.rs`, `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
-//! | `signing_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | those that prove |
-//! | `erase.rs`, `retention.rs` | those that forget |
+//! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | those that prove |
+//! | `erase.rs`, `retention.rs`, `prune.rs` | those that forget |
 //! | `address.rs` | where the store is |
 //! | `selection.rs` | which events of which log |
+//! | `logs.rs` | one log, or all |
+//! | `signing.rs` | the key that signs checkpoints, and where they are kept |
+//! | `verifier.rs`, `kept.rs` | the key that others know, and the checkpoints that they kept |
 //! | `tenant.rs` | the organization that a command names |
 //! | `caller.rs` | who runs the program, as events name it |
 //! | `output.rs` | the standard output and error |
+//! | `new_file.rs` | files that the program makes |
+//! | `progress.rs` | how far a long command has come |
+//! | `period.rs` | lengths of time |
 //! | `view.rs` | events for people |
 //! | `text.rs` | texts that cannot drive a terminal |
 //! | `failure.rs` | what ends the program |
@@ -21,24 +27,32 @@ mod arguments;
 mod caller;
 mod check;
 mod checkpoint;
+mod checkpoint_key;
 mod completions;
 mod erase;
 mod export;
 mod failure;
 mod import;
+mod kept;
 mod keys;
 mod list;
+mod logs;
+mod new_file;
 mod organizations;
 mod output;
+mod period;
+mod progress;
 mod prove;
+mod prune;
 mod retention;
 mod selection;
 mod serve;
 mod signals;
-mod signing_key;
+mod signing;
 mod tail;
 mod tenant;
 mod text;
+mod verifier;
 mod verify;
 mod view;
 
@@ -53,8 +67,8 @@ async fn main() -> ExitCode {
         // Whoever read the output, such as `head`, had enough.
         Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
-        Err(Failure::Fault(fault)) => {
-            output::note(format_args!("{fault}"));
+        Err(failure) => {
+            failure.tell();
             ExitCode::from(2)
         }
     }

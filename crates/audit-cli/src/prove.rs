@@ -1,76 +1,107 @@
-//! `audit prove`: an event, with all that proves it, in one file.
+//! `audit prove`: evidence that an event is in a log, for those who have nothing else.
 
 use std::path::PathBuf;
 
-use audit_core::{EventId, Log};
-use audit_merkle::ProvableExt as _;
-use clap::Args;
+use audit_core::{AuditStore, ErrorKind, EventId, Log, Sequence};
+use audit_merkle::{Evidence, ProvableExt as _, SignedCheckpoint};
 
 use crate::address::StoreAddress;
-use crate::checkpoint::{self, NotaryOptions};
 use crate::failure::{Failure, Result};
+use crate::new_file::NewFile;
 use crate::output::Output;
-use crate::tenant;
+use crate::signing::{Signing, unsigned};
+use crate::{kept, tenant};
 
-/// Writes an event and the proof that it is in the log, for somebody who has neither the database
-/// nor trust in it.
+/// Writes the evidence that an event is in a log: the event, the proof, and a signed checkpoint, in
+/// one text (C2SP tlog-proof).
 ///
-/// `audit check` verifies it, as does any tool that reads C2SP tlog-proof.
-#[derive(Debug, Args)]
+/// Whoever has it and the verifier key checks it with `audit check`, without the store and without
+/// asking anyone. The checkpoint is that of now, signed for it, or one that was kept.
+#[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The event.
-    #[arg(value_name = "EVENT")]
-    event: EventId,
+    /// The event's id.
+    #[arg(value_name = "EVENTID")]
+    id: EventId,
     /// The log: the id of an organization, or `platform`.
     #[arg(long, value_name = "ID|platform")]
     organization: Log,
-    /// Where to write the evidence, which is not replaced; the standard output unless given.
+    #[command(flatten)]
+    signing: Option<Signing>,
+    /// A checkpoint that was signed before, rather than one of now.
     #[arg(long, value_name = "FILE")]
-    output: Option<PathBuf>,
-    /// Leaves out names, addresses, texts and values.
+    checkpoint: Option<PathBuf>,
+    /// Leaves out the personal part: names, addresses, texts, values. The rest is proved as before.
     #[arg(long)]
     without_personal: bool,
-    /// Proves it under this checkpoint, which is there already.
-    #[arg(long, value_name = "FILE", conflicts_with = "signing_key")]
-    checkpoint: Option<PathBuf>,
-    #[command(flatten)]
-    notary: NotaryOptions,
+    /// The file, which must not exist, customarily `….tlog-proof`. Without it, the standard output.
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  audit prove 3fa85f64-5717-4562-b3fc-2c963f66afa6 --organization ID --signing-key signing.key
-  audit prove EVENT --organization ID --checkpoint kept.checkpoint --output event.proof
-  audit check event.proof --key audit.acme.example+…";
+  audit prove EVENTID --organization ID --checkpoint-key audit.key --checkpoints /srv/checkpoints \\
+    --output paid.tlog-proof
+  audit prove EVENTID --organization ID --checkpoint monday.checkpoint --without-personal";
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
+        let file = self.output.as_deref().map(NewFile::create).transpose()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.organization).await?;
-        let signed = match (&self.checkpoint, self.notary.notary()?) {
-            (Some(file), _) => checkpoint::read(file)?,
-            (None, Some(notary)) => checkpoint::sign(&*store, &notary, self.organization).await?,
-            (None, None) => {
-                let hint = "name a kept one with --checkpoint, or sign one with --signing-key";
-                return Err(Failure::new("evidence needs a checkpoint").hint(hint));
-            }
-        };
-        let evidence = store.evidence(self.organization, self.event, signed).await;
-        let evidence = evidence.map_err(|error| {
-            Failure::about(format!("event {} cannot be proved", self.event), error)
-        })?;
-        let evidence = if self.without_personal { evidence.without_personal() } else { evidence };
-        let text = evidence.to_string();
-        let Some(path) = &self.output else {
-            let mut output = Output::stdout();
-            output.line(text.trim_end())?;
-            return output.hand_on();
-        };
-        let write = || {
-            let mut file = std::fs::File::create_new(path)?;
-            std::io::Write::write_all(&mut file, text.as_bytes())
-        };
-        write().map_err(|error| Failure::about(format!("cannot write {}", path.display()), error))
+        let checkpoint = self.checkpoint(&*store).await?;
+        let evidence = self.evidence(&*store, checkpoint).await?;
+        let evidence =
+            if self.without_personal { evidence.without_personal() } else { evidence }.to_string();
+        let Some(file) = file else { return write(Output::stdout(), &evidence) };
+        write(Output::to(file.file()), &evidence)?;
+        file.publish()
     }
+
+    async fn checkpoint(&self, store: &dyn AuditStore) -> Result<SignedCheckpoint> {
+        if let Some(path) = &self.checkpoint {
+            return kept::checkpoint(path);
+        }
+        let Some(signing) = &self.signing else {
+            return Err(Failure::new("there is no checkpoint to prove the event under").hint(
+                "give --checkpoint-key and --checkpoints to sign one, or --checkpoint FILE",
+            ));
+        };
+        let notary = signing.notary()?;
+        match notary.checkpoint(store, self.organization).await {
+            Ok(signed) => Ok(signed),
+            Err(error) => Err(unsigned(&notary, store, self.organization, error).await),
+        }
+    }
+
+    async fn evidence(
+        &self,
+        store: &dyn AuditStore,
+        checkpoint: SignedCheckpoint,
+    ) -> Result<Evidence> {
+        let (id, log) = (self.id, self.organization);
+        let pruned = store.head(log).await?.pruned;
+        store.evidence(log, id, checkpoint).await.map_err(|error| match error.kind() {
+            ErrorKind::NotFound if pruned > Sequence::ZERO => {
+                Failure::new(format!("there is no event {id} in {log}"))
+                    .hint(format!("it may be one of the first {pruned}, which were pruned"))
+            }
+            ErrorKind::NotFound => Failure::new(format!("there is no event {id} in {log}")),
+            ErrorKind::Invalid if error.field() == Some("checkpoint.size") => {
+                Failure::new(format!("the checkpoint is from before event {id}"))
+                    .hint("give a later one, or sign one of now")
+            }
+            ErrorKind::Corrupt => {
+                Failure::about(format!("{log} is not the log that the checkpoint states"), error)
+                    .hint(format!("see what is wrong with: audit verify --organization {log}"))
+            }
+            _ => error.into(),
+        })
+    }
+}
+
+fn write(mut output: Output<'_>, evidence: &str) -> Result<()> {
+    output.line(evidence.trim_end())?;
+    output.hand_on()
 }

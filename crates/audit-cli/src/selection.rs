@@ -80,7 +80,6 @@ impl Selection {
         Query::new(self.organization).filter(self.filter())
     }
 
-    /// The conditions.
     pub(crate) fn filter(&self) -> Filter {
         let mut filter = Filter::new();
         for (facet, values) in self.conditions.all() {

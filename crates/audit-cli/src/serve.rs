@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{ApiKeyStore, AuditStore, NewApiKey, NewOrganization, OrganizationId, Role};
-use audit_http::{ApiKeyAuthenticator, HttpOptions, publish_checkpoints};
+use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
@@ -15,10 +15,11 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::address::StoreAddress;
 use crate::caller;
-use crate::checkpoint::NotaryOptions;
 use crate::failure::{Failure, Result};
 use crate::output::{note, tell};
+use crate::period::Period;
 use crate::signals::Signals;
+use crate::signing::Signing;
 
 /// Serves the store over HTTP.
 ///
@@ -26,6 +27,9 @@ use crate::signals::Signals;
 /// stand before, and listen on a loopback address. The log goes to the standard error, as much of
 /// it as the variable `RUST_LOG` says. SIGINT and SIGTERM end the service once it has answered what
 /// is under way.
+///
+/// With a key it serves signed checkpoints and evidence, too, and signs every log again and again. A
+/// log that is not what was signed before is an error of the log, and is not signed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -45,11 +49,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS")]
     request_timeout: Option<NonZeroU64>,
     #[command(flatten)]
-    notary: NotaryOptions,
-    /// Seconds between two rounds in which the checkpoints of all logs that have grown are signed
-    /// [default: 60].
-    #[arg(long, value_name = "SECONDS", requires = "signing_key")]
-    checkpoint_every: Option<NonZeroU64>,
+    signing: Option<Signing>,
+    /// Signs a checkpoint of every log that has grown so often, too [default: 60s].
+    #[arg(long, value_name = "PERIOD", requires = "checkpoint_key")]
+    checkpoint_every: Option<Period>,
     /// Serves no figures for Prometheus at /metrics, which asks for no key.
     #[arg(long)]
     no_metrics: bool,
@@ -59,11 +62,14 @@ const EXAMPLES: &str = "\
 Examples:
   audit serve
   audit --store sqlite:/var/lib/audit/audit.db serve --listen 127.0.0.1:9000 --log-format json
-  audit --store memory: serve --listen 127.0.0.1:0
-  audit serve --signing-key signing.key --checkpoints /srv/checkpoints --checkpoint-every 300";
+  audit serve --checkpoint-key audit.key --checkpoints /srv/checkpoints --checkpoint-every 10m
+  audit --store memory: serve --listen 127.0.0.1:0";
 
 /// The bounds by which the times of requests are counted.
 const SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+/// How long after one round of checkpoints the next begins.
+const CHECKPOINTS: Duration = Duration::from_secs(60);
 
 const UPKEEP: Duration = Duration::from_secs(5);
 
@@ -89,11 +95,9 @@ impl Arguments {
             .map_err(|error| Failure::about("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
         let mut options = self.options()?;
-        if let Some(notary) = self.notary.notary()? {
-            let notary = Arc::new(notary);
-            let every = Duration::from_secs(self.checkpoint_every.map_or(60, NonZeroU64::get));
-            tokio::spawn(publish_checkpoints(store.clone(), Arc::clone(&notary), every));
-            options = options.with_notary(notary);
+        let notary = self.signing.as_ref().map(Signing::notary).transpose()?.map(Arc::new);
+        if let Some(notary) = &notary {
+            options = options.with_notary(Arc::clone(notary));
         }
         if !local.ip().is_loopback() {
             tracing::warn!(%local, "without TLS, keys and events pass readable over the network");
@@ -104,6 +108,11 @@ impl Arguments {
         }
         tell(|output| output.line(format_args!("listening on http://{local}")))?;
 
+        if let Some(notary) = notary {
+            let every = self.checkpoint_every.map_or(CHECKPOINTS, Period::duration);
+            let store: Arc<dyn AuditStore> = store.clone();
+            tokio::spawn(audit_http::publish_checkpoints(store, notary, every));
+        }
         let authenticator = Arc::new(ApiKeyAuthenticator::new(Arc::clone(&store)));
         let router = audit_http::router(store, authenticator, options);
         let shutdown = async move {

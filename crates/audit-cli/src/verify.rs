@@ -1,86 +1,79 @@
-//! `audit verify`: reads a log from its beginning and says whether it is what was stated.
+//! `audit verify`: whether a log is still what it was.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use audit_core::{AuditStore, Log};
-use audit_merkle::{CheckpointVerifier, ProvableExt as _, Report, TreeHead, TreeSize};
-use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use audit_core::{AuditStore, ErrorKind, Log};
+use audit_merkle::{Progress, ProvableExt as _, TreeHead};
 
 use crate::address::StoreAddress;
-use crate::checkpoint;
 use crate::failure::{Failure, Outcome, Result};
-use crate::output::{note, tell};
-use crate::tenant::Logs;
+use crate::kept::Kept;
+use crate::logs::Logs;
+use crate::output::tell;
+use crate::progress;
+use verdict::Verdict;
 
-/// Reads a log and says whether anything in it was altered.
+mod verdict;
+
+/// Reads a log and says whether it is what it was: which event was changed, removed, moved or
+/// inserted, and whether the log was cut.
 ///
-/// Every record is hashed again, and the root compared with that of each checkpoint that is given,
-/// once its signature holds; personal parts are compared with their records, and what is missing
-/// with what the log says was erased or removed. Without a checkpoint that was kept elsewhere it
-/// shows only that the file agrees with itself.
-#[derive(Debug, Args)]
+/// It is compared with checkpoints that were kept apart from the store, with what the store itself
+/// states, and with what the log tells of itself: erasing and pruning are told in the log, and are
+/// no faults. Without a kept checkpoint it cannot be told whether somebody who can write the file
+/// has rewritten it whole.
+///
+/// Others may go on appending; what they append is left to the next time.
+#[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     logs: Logs,
-    /// A checkpoint that was kept; can be repeated.
-    #[arg(long, value_name = "FILE", requires = "key")]
-    checkpoint: Vec<PathBuf>,
-    /// A checkpoint that was kept, up to which the log was verified before: only what came behind it
-    /// is read.
+    #[command(flatten)]
+    kept: Kept,
+    /// Reads only what is behind this kept checkpoint, which stands for the events before.
     #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "all")]
     since: Option<PathBuf>,
-    /// The public key of the log, as `audit signing-key show` prints it.
-    #[arg(long, value_name = "KEY")]
-    key: Option<CheckpointVerifier>,
+    /// Prints JSON, one line for each log.
+    #[arg(long)]
+    json: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  audit verify --organization ID --checkpoint kept/ID.checkpoint --key audit.acme.example+…
-  audit verify --organization ID --since monday.checkpoint --checkpoint friday.checkpoint --key KEY
-  audit verify --all
+  audit verify --organization ID --checkpoint monday.checkpoint --key \"$(cat audit.pub)\"
+  audit verify --organization ID --since monday.checkpoint --key \"$(cat audit.pub)\"
+  audit verify --all --checkpoints /srv/checkpoints --key \"$(cat audit.pub)\"
+  audit verify --all --json | jq 'select(.intact | not)'
 
-Exit codes: 0 nothing is wrong; 1 something is; 2 it could not be read.";
+Exit codes: 0 intact; 1 something is wrong; 2 failure.";
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
+        let mut kept = self.kept.read()?;
+        let mut since = None;
+        if let Some(path) = &self.since {
+            let (log, head) = self.kept.one(path)?;
+            kept.entry(log).or_default().push(head);
+            since = Some((log, head));
+        }
         let store = address.open_existing()?;
         let mut outcome = Outcome::Done;
-        for log in self.logs.all(&*store, address).await? {
-            let heads = self.heads(log, &self.checkpoint)?;
-            let since = self.heads(log, self.since.as_slice())?.pop();
-            let report = verify(&*store, log, &heads, since).await?;
-            let text = report.to_string();
-            tell(|output| output.line(format_args!("log {log}: {text}")))?;
-            let newest = heads.iter().chain(&since).map(|head| head.size).max();
-            warn(&report, newest);
-            if !report.is_intact() {
+        for log in self.logs.of(&*store, address, kept.keys().copied()).await? {
+            let heads = kept.get(&log).map(Vec::as_slice).unwrap_or_default();
+            let since = match since {
+                Some((of, _)) if of != log => {
+                    return Err(Failure::new(format!("the checkpoint of --since is of {of}")));
+                }
+                since => since.map(|(_, head)| head),
+            };
+            let verdict = verify(&*store, log, heads, since).await?;
+            tell(|output| if self.json { output.json(&verdict) } else { verdict.print(output) })?;
+            if !verdict.intact {
                 outcome = Outcome::Refused;
             }
         }
         Ok(outcome)
-    }
-
-    /// What those of the checkpoints state that are of this log.
-    fn heads(&self, log: Log, files: &[PathBuf]) -> Result<Vec<TreeHead>> {
-        let Some(key) = &self.key else { return Ok(Vec::new()) };
-        let verifier = key.clone().with_origin(format!("{}/{log}", key.origin()));
-        let mut heads = Vec::new();
-        for file in files {
-            let signed = checkpoint::read(file)?;
-            let of_another = signed.unverified().origin() != verifier.origin();
-            if of_another && self.logs.is_all() {
-                continue;
-            }
-            let wrong = |error| {
-                Failure::about(format!("{} states nothing of {log}", file.display()), error)
-            };
-            heads.push(*verifier.verify(&signed).map_err(wrong)?.head());
-        }
-        Ok(heads)
     }
 }
 
@@ -89,34 +82,26 @@ async fn verify(
     log: Log,
     heads: &[TreeHead],
     since: Option<TreeHead>,
-) -> Result<Report> {
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {per_sec} {eta}")
-    {
-        bar.set_style(style);
-    }
-    bar.set_message(log.to_string());
-    bar.enable_steady_tick(Duration::from_millis(100));
-    let report = store
-        .verify(log, heads, since, &mut |progress| {
-            bar.set_length(progress.end.get());
-            bar.set_position(progress.read.get());
-        })
-        .await;
+) -> Result<Verdict> {
+    let bar = progress::events(log.to_string());
+    let pruned = store.head(log).await?.pruned.get();
+    let before = since.map_or(pruned, |since| since.size.get());
+    let mut on_progress = |progress: Progress| {
+        bar.set_length(progress.end.get().saturating_sub(before));
+        bar.set_position(progress.read.get().saturating_sub(before));
+    };
+    let verified = store.verify(log, heads, since, &mut on_progress).await;
     bar.finish_and_clear();
-    Ok(report?)
-}
-
-/// Says what a report does not show.
-fn warn(report: &Report, newest: Option<TreeSize>) {
-    match newest {
-        None => note(format_args!(
-            "no checkpoint was given: this shows that the log agrees with itself, not that it is what \
-             it was"
-        )),
-        Some(newest) if newest < report.head.size => note(format_args!(
-            "the events behind {newest} are stated by no checkpoint that was given"
-        )),
-        Some(_) => {}
+    match verified {
+        Ok(report) => Ok(Verdict::new(log, pruned, heads, &report)),
+        // What cannot even be read is not what it was.
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Ok(Verdict::unreadable(log, heads, &error))
+        }
+        Err(error) if error.kind() == ErrorKind::Gone => {
+            Err(Failure::about(format!("cannot verify {log} from --since on"), error)
+                .hint("events behind that checkpoint were pruned: name a later one"))
+        }
+        Err(error) => Err(error.into()),
     }
 }

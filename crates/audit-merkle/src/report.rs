@@ -207,8 +207,11 @@ impl fmt::Display for Stated {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::OutOfOrder { expected, found } if found > expected => {
+                write!(f, "event {expected} is missing: event {found} stands in its place")
+            }
             Self::OutOfOrder { expected, found } => {
-                write!(f, "event {expected} comes next, and event {found} came")
+                write!(f, "event {found} comes again, where event {expected} should be")
             }
             Self::Misplaced { at, log, sequence } => {
                 write!(f, "the record of event {at} says that it is event {sequence} of log {log}")

@@ -225,6 +225,25 @@ impl SqliteStore {
         let to = std::path::absolute(to).map_err(error::path)?;
         self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
     }
+
+    /// The logs that the file has events of, in their order: of organizations that were deleted or
+    /// that the store never knew, too.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
+    /// # use audit_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # futures_executor::block_on(async {
+    /// let store = SqliteStore::open(directory.path().join("audit.db"))?;
+    /// store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+    /// assert_eq!(store.logs().await?, [Log::Platform]);
+    /// # Ok::<(), audit_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub async fn logs(&self) -> Result<Vec<Log>> {
+        self.shared.readers.read(|snapshot| read::logs(&snapshot.connection)).await
+    }
 }
 
 #[async_trait]

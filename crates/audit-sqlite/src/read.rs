@@ -151,6 +151,8 @@ impl StoredSlice {
 /// The statement that reads what is kept of a log.
 pub(crate) const READ_LOG: &str =
     "SELECT id, size, recorded_at, indexed, pruned, key FROM audit_log WHERE name = ?1";
+/// The statement that lists the logs.
+pub(crate) const LIST_LOGS: &str = "SELECT hex(name) FROM audit_log ORDER BY name";
 /// The statement that finds an event by its id.
 pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
@@ -168,6 +170,18 @@ pub(crate) struct LogRow {
     pub(crate) indexed: Sequence,
     /// The number of the key that seals the last event.
     pub(crate) key: Option<i64>,
+}
+
+/// The logs that have events, in their order.
+pub(crate) fn logs(connection: &Connection) -> Result<Vec<Log>> {
+    let query = || -> rusqlite::Result<Vec<String>> {
+        connection.prepare_cached(LIST_LOGS)?.query_map([], |row| row.get(0))?.collect()
+    };
+    let log = |name: String| match name.as_str() {
+        "" => Ok(Log::Platform),
+        id => id.parse().map(Log::Organization).map_err(damaged),
+    };
+    query().map_err(sqlite("listing the logs"))?.into_iter().map(log).collect()
 }
 
 /// The row of `log`; `None` while it has no events.

@@ -3,7 +3,23 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use audit_sqlite::rusqlite::Connection;
+use serde_json::{Value, json as value};
+
+/// How checkpoints are signed with the key of [`Place::checkpoint_key`].
+pub(crate) const SIGNING: [&str; 4] =
+    ["--checkpoint-key", "audit.key", "--checkpoints", "checkpoints"];
+
+/// So many payments, each of an invoice of its own, by three people.
+pub(crate) fn payments(numbers: std::ops::Range<u32>) -> Vec<Value> {
+    let paid = |number| {
+        let by =
+            value!({"kind": "user", "id": format!("u_{}", number % 3), "email": "ana@x.example"});
+        let of = value!([{"type": "invoice", "id": format!("inv_{number}")}]);
+        value!({"action": "invoice.paid", "actor": by, "targets": of})
+    };
+    numbers.map(paid).collect()
+}
 
 /// A directory with a store, in which the program runs.
 pub(crate) struct Place {
@@ -67,6 +83,35 @@ impl Place {
     pub(crate) fn organization(&self) -> String {
         let made = self.ok(&["organizations", "create", "--name", "Acme", "--json"]);
         json(&made)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A new private key in `audit.key`; its verifier key.
+    pub(crate) fn checkpoint_key(&self) -> String {
+        let create = ["checkpoint-key", "create", "audit.example.com", "--output", "audit.key"];
+        self.ok(&create).trim_end().to_owned()
+    }
+
+    /// Signs a checkpoint of a log; its text.
+    pub(crate) fn checkpoint(&self, log: &str) -> String {
+        self.ok(&[&["checkpoint", "--organization", log], &SIGNING[..]].concat())
+    }
+
+    /// Changes the store behind the program's back; how many rows.
+    pub(crate) fn sql(&self, sql: &str) -> usize {
+        Connection::open(self.path("audit.db")).unwrap().execute(sql, []).unwrap()
+    }
+
+    /// Copies the store to `copy.db`.
+    pub(crate) fn back_up(&self) {
+        std::fs::copy(self.path("audit.db"), self.path("copy.db")).unwrap();
+    }
+
+    /// Puts another file in the place of the store.
+    pub(crate) fn restore(&self, name: &str) {
+        for side in ["audit.db-wal", "audit.db-shm"] {
+            let _ = std::fs::remove_file(self.path(side));
+        }
+        std::fs::copy(self.path(name), self.path("audit.db")).unwrap();
     }
 
     /// Imports native events into a log.

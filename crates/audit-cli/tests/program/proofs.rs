@@ -1,219 +1,212 @@
-//! What an operator signs, an auditor verifies, and a person asks to be forgotten.
+//! Checkpoints, evidence and verification, and what tampering looks like.
 
 use std::fs;
-use std::process::Command;
 
-use serde_json::{Value, json as object};
+use crate::place::{Place, SIGNING, json, lines, payments};
 
-use crate::place::{Place, json, lines};
-
-const FILE: &str = "kept.checkpoint";
-const ALTER: &str = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
-     'invoice.void') AS BLOB) WHERE place % 1099511627776 = 7";
-
-/// A place with a log of some events, and its key.
-struct Story {
-    place: Place,
-    log: String,
-    key: String,
+/// The record of a payment, in SQL.
+fn record(number: u32) -> String {
+    format!(r#"CAST(record AS TEXT) LIKE '%"inv_{number}"%'"#)
 }
 
-fn event(number: usize) -> Value {
-    object!({
-        "action": "invoice.paid",
-        "actor": {"kind": "user", "id": format!("u_{}", number % 5), "name": format!("Ana {number}")},
-        "message": {"text": format!("invoice {number} was paid")},
-        "targets": [{"type": "invoice", "id": format!("inv_{number}")}],
-    })
+/// A place with a log of an organization: 100 payments behind the event of its creation.
+fn place() -> (Place, String, String) {
+    let place = Place::new();
+    let log = place.organization();
+    place.record(&log, &payments(0..100));
+    let key = place.checkpoint_key();
+    (place, log, key)
 }
 
-impl Story {
-    fn new(events: usize) -> Self {
-        let place = Place::new();
-        let log = place.organization();
-        place.record(&log, &(0..events).map(event).collect::<Vec<_>>());
-        let key = place.ok(&["signing-key", "create", "audit.acme.example"]).trim().to_owned();
-        Self { place, log, key }
-    }
+fn event_id(place: &Place, log: &str, number: u32) -> String {
+    let invoice = format!("inv_{number}");
+    let list = ["list", "--organization", log, "--target-id", &invoice, "--json"];
+    json(&place.ok(&list))["id"].as_str().unwrap().to_owned()
+}
 
-    fn sign(&self) -> String {
-        self.place.ok(&[
-            "checkpoint",
-            "--organization",
-            &self.log,
-            "--signing-key",
-            "signing.key",
-            "--checkpoints",
-            "published",
-        ])
+#[test]
+fn a_key_is_made_once_and_only_its_owner_reads_it() {
+    let place = Place::new();
+    let key = place.checkpoint_key();
+    assert!(key.starts_with("audit.example.com+"), "{key}");
+    assert_eq!(place.ok(&["checkpoint-key", "show", "audit.key"]).trim_end(), key);
+    let secret = fs::read_to_string(place.path("audit.key")).unwrap();
+    assert!(secret.starts_with("PRIVATE+KEY+audit.example.com+"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = fs::metadata(place.path("audit.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
-
-    /// Signs, and keeps a copy of the checkpoint elsewhere.
-    fn keep(&self) {
-        self.sign();
-        let published = self.place.path(&format!("published/{}.checkpoint", self.log));
-        fs::copy(published, self.place.path(FILE)).unwrap();
-    }
-
-    fn verify(&self) -> (Option<i32>, String) {
-        let verify =
-            ["verify", "--organization", &self.log, "--checkpoint", FILE, "--key", &self.key];
-        let ran = self.place.run(&verify);
-        (ran.code, ran.out + &ran.err)
-    }
-
-    fn newest(&self) -> Value {
-        let listed =
-            self.place.ok(&["list", "--organization", &self.log, "--limit", "1", "--json"]);
-        lines(&listed).remove(0)
-    }
-
-    /// Changes the file behind the library's back.
-    fn alter(&self, sql: &str) {
-        let file = rusqlite::Connection::open(self.place.path("audit.db")).unwrap();
-        assert_eq!(file.execute(sql, []).unwrap(), 1);
+    let again = ["checkpoint-key", "create", "audit.example.com", "--output", "audit.key"];
+    assert!(place.fails(2, &again).contains("is there already"));
+    assert_eq!(fs::read_to_string(place.path("audit.key")).unwrap(), secret);
+    place.file("audit.pub", &[&key]);
+    for (file, told) in [("audit.pub", "is no private key"), ("none", "checkpoint-key create")] {
+        let error = place.fails(2, &["checkpoint-key", "show", file]);
+        assert!(error.contains(told) && !error.contains("PRIVATE"), "{error}");
     }
 }
 
 #[test]
-fn an_event_is_proved_and_checked_where_there_is_nothing_else() {
-    let story = Story::new(40);
-    let signed = story.sign();
-    assert!(signed.starts_with(&format!("audit.acme.example/{}\n41\n", story.log)), "{signed}");
-    let newest = story.newest();
-    let id = newest["id"].as_str().unwrap();
-    let prove = ["prove", id, "--organization", &story.log, "--signing-key", "signing.key"];
-    let place = [&prove[..], &["--checkpoints", "published", "--output", "event.proof"]].concat();
-    story.place.ok(&place);
-    let error = story.place.fails(2, &place);
-    assert!(error.contains("cannot write event.proof"), "a file is never replaced: {error}");
+fn evidence_is_checked_with_nothing_but_the_key() {
+    let (place, log, key) = place();
+    let id = event_id(&place, &log, 17);
+    let prove = ["prove", &id, "--organization", &log];
+    place.ok(&[&prove[..], &SIGNING, &["--output", "paid.tlog-proof"]].concat());
+    let elsewhere = Place::new();
+    fs::copy(place.path("paid.tlog-proof"), elsewhere.path("paid.tlog-proof")).unwrap();
+    let check = ["check", "paid.tlog-proof", "--key", &key];
+    let shown = elsewhere.ok(&check);
+    assert!(shown.starts_with("PROVED\nThe log audit.example.com/"), "{shown}");
+    assert!(shown.contains("ana@x.example") && shown.contains(&id), "{shown}");
+    let proved = json(&elsewhere.ok(&[&check[..], &["--json"]].concat()));
+    assert_eq!(proved["event"]["targets"][0]["id"], "inv_17");
+    assert_eq!((&proved["size"], &proved["personal"]), (&101.into(), &"intact".into()));
+    assert_eq!(elsewhere.ok(&["check", "paid.tlog-proof", "--verifier", &key]), shown);
+    let names: Vec<_> = fs::read_dir(elsewhere.path("")).unwrap().collect();
+    assert_eq!(names.len(), 1, "no store is made: {names:?}");
 
-    let other = Place::new();
-    fs::copy(story.place.path("event.proof"), other.path("event.proof")).unwrap();
-    let checked = other.ok(&["check", "event.proof", "--key", &story.key]);
-    assert!(checked.contains("Its personal part is as it was recorded."), "{checked}");
-    let shown = json(&other.ok(&["check", "event.proof", "--key", &story.key, "--json"]));
-    assert_eq!(shown, newest);
-    assert!(!other.path("audit.db").exists(), "it needs no store, and makes none");
+    // Under a checkpoint that was signed before, and without the personal part.
+    fs::write(elsewhere.path("monday"), place.checkpoint(&log)).unwrap();
+    fs::copy(elsewhere.path("monday"), place.path("monday")).unwrap();
+    let redacted = ["--checkpoint", "monday", "--without-personal"];
+    let evidence = place.ok(&[&prove[..], &redacted].concat());
+    fs::write(elsewhere.path("redacted"), &evidence).unwrap();
+    let proved = json(&elsewhere.ok(&["check", "redacted", "--key", &key, "--json"]));
+    assert_eq!(proved["personal"], "absent");
+    assert!(proved["event"]["actor"].get("email").is_none());
 
-    // Without the personal part, and altered, and under another key.
-    let lean = [&prove[..], &["--checkpoints", "published", "--without-personal"]].concat();
-    fs::write(other.path("lean.proof"), story.place.ok(&lean)).unwrap();
-    let lean = json(&other.ok(&["check", "lean.proof", "--key", &story.key, "--json"]));
-    assert_eq!((lean["erased"].as_bool(), lean["actor"]["name"].as_str()), (Some(true), None));
-    let text = fs::read_to_string(other.path("event.proof")).unwrap();
-    let at = text.find("extra ").unwrap() + 200;
-    let mut altered = text.clone();
-    altered.replace_range(at..=at, if &text[at..=at] == "A" { "B" } else { "A" });
-    fs::write(other.path("altered.proof"), altered).unwrap();
-    other.fails(2, &["check", "altered.proof", "--key", &story.key]);
-    let foreign = other.ok(&["signing-key", "create", "audit.acme.example"]);
-    other.fails(2, &["check", "event.proof", "--key", foreign.trim()]);
+    // Nothing else is proved by it.
+    let other = Place::new().checkpoint_key();
+    let altered = evidence.replacen("extra YX", "extra YY", 1);
+    fs::write(elsewhere.path("altered"), altered).unwrap();
+    for (file, key) in [("redacted", &other), ("altered", &key), ("monday", &key)] {
+        let error = elsewhere.fails(1, &["check", file, "--key", key]);
+        assert!(error.starts_with("NOT PROVED: "), "{error}");
+    }
+    elsewhere.fails(2, &["check", "none", "--key", &key]);
+    elsewhere.fails(2, &["check", "redacted", "--key", "key"]);
+
+    place.record(&log, &payments(100..101));
+    let later = event_id(&place, &log, 100);
+    let error =
+        place.fails(2, &["prove", &later, "--organization", &log, "--checkpoint", "monday"]);
+    assert!(error.contains("the checkpoint is from before event"), "{error}");
+    let error = place.fails(2, &["prove", &log, "--organization", &log, "--checkpoint", "monday"]);
+    assert!(error.contains("there is no event"), "{error}");
 }
 
 #[test]
-fn erasing_is_no_tampering_and_tampering_is_found_where_it_is() {
-    let story = Story::new(40);
-    story.keep();
-    let (code, text) = story.verify();
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("A checkpoint states the first 41.\nNothing is wrong."), "{text}");
+fn what_is_done_behind_the_back_is_found_and_named() {
+    let (place, log, key) = place();
+    fs::write(place.path("monday"), place.checkpoint(&log)).unwrap();
+    let verify = ["verify", "--organization", &log, "--checkpoint", "monday", "--key", &key];
+    let intact = place.ok(&verify);
+    assert!(intact.contains(": intact\n") && intact.contains("proved:  up to event 101"));
+    place.back_up();
+    for (sql, told) in [
+        (
+            format!(
+                "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid', \
+                 'invoice.void') AS BLOB) WHERE {}",
+                record(41)
+            ),
+            "wrong:   the record of event 43 was changed",
+        ),
+        (format!("DELETE FROM audit_event WHERE {}", record(41)), "event 43 is missing"),
+        (
+            format!(
+                "UPDATE audit_event SET personal = zeroblob(length(personal)) WHERE {}",
+                record(41)
+            ),
+            "the personal part of event 43 is not the one that was recorded",
+        ),
+        (
+            format!("UPDATE audit_event SET personal = NULL WHERE {}", record(41)),
+            "personal parts are missing that no event tells of: 1 from event 43",
+        ),
+        ("DELETE FROM audit_event WHERE place & 0xffffff > 90".to_owned(), "there are 90 events"),
+    ] {
+        assert!(place.sql(&sql) > 0, "{sql}");
+        let ran = place.run(&verify);
+        assert_eq!(ran.code, Some(1), "{sql}: {ran:?}");
+        assert!(ran.out.contains("NOT INTACT") && ran.out.contains(told), "{sql}: {ran:?}");
+        let ran = place.run(&[&verify[..], &["--json"]].concat());
+        let verdict = json(&ran.out);
+        assert_eq!((ran.code, &verdict["intact"]), (Some(1), &false.into()));
+        assert_eq!(verdict["faults"].as_array().unwrap().len(), 1, "{verdict}");
+        place.restore("copy.db");
+    }
+    assert_eq!(place.ok(&verify), intact);
+}
 
-    let erase = ["erase", "--organization", &story.log, "--reason", "request 4711"];
-    let of_one = [&erase[..], &["--actor-id", "u_3"]].concat();
-    let dry = story.place.ok(&[&of_one[..], &["--dry-run"]].concat());
-    assert_eq!(dry, "8 events would be erased\n");
-    let error = story.place.fails(2, &of_one);
-    assert!(error.contains("nobody to ask"), "{error}");
-    assert_eq!(
-        story.place.ok(&[&of_one[..], &["--yes"]].concat()),
-        "erased: 8, erased before: 0\n"
-    );
-    assert_eq!(
-        story.place.ok(&[&of_one[..], &["--yes"]].concat()),
-        "erased: 0, erased before: 8\n"
-    );
-    let error = story.place.fails(2, &[&erase[..], &["--yes"]].concat());
-    assert!(error.contains("name an event, or at least one filter"), "{error}");
-    let told = story.newest();
-    assert_eq!(told["action"], "log.erased");
-    assert_eq!(told["targets"][0]["id"], "8");
-    assert!(!told.to_string().contains("u_3"), "{told}");
-    let (code, text) = story.verify();
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("8 have no personal part; the log tells of 8."), "{text}");
+#[test]
+fn only_what_is_behind_a_checkpoint_is_read_and_all_logs_are() {
+    let (place, log, key) = place();
+    fs::write(place.path("monday"), place.checkpoint(&log)).unwrap();
+    place.record(&log, &payments(100..110));
+    let since = ["verify", "--organization", &log, "--since", "monday", "--key", &key];
+    let verdict = json(&place.ok(&[&since[..], &["--json"]].concat()));
+    assert_eq!((&verdict["from"], &verdict["to"]), (&101.into(), &111.into()));
+    assert_eq!(verdict["proved"], 101);
+    let shown = place.ok(&since);
+    assert!(shown.contains("events 102 to 111 only as the store itself states"), "{shown}");
 
-    story.alter(ALTER);
-    let (code, text) = story.verify();
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("WRONG: the record of event 7 was changed."), "{text}");
-    // What goes into a proof is looked at as well.
-    let event = lines(&story.place.ok(&["list", "--organization", &story.log, "--all", "--json"]));
-    let seventh = event.iter().find(|event| event["sequence"] == 7).unwrap();
-    let id = seventh["id"].as_str().unwrap();
-    let prove = ["prove", id, "--organization", &story.log, "--checkpoint", FILE];
-    story.place.fails(2, &prove);
+    let signed = place.ok(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
+    assert_eq!(signed.lines().count(), 2, "the organization's and the platform's: {signed}");
+    let all = ["verify", "--all", "--checkpoints", "checkpoints", "--key", &key, "--json"];
+    let verdicts = lines(&place.ok(&all));
+    assert_eq!(verdicts.len(), 2);
+    assert!(verdicts.iter().all(|v| v["intact"] == true && v["proved"] == v["to"]));
+    // A log that is gone as a whole is missed.
+    assert!(place.sql("DELETE FROM audit_log WHERE name <> x''") == 1);
+    assert_eq!(place.run(&all).code, Some(1));
+
+    let platform = place.ok(&["verify", "--organization", "platform"]);
+    assert!(platform.contains("proved:  nothing; without a kept checkpoint"), "{platform}");
+    for (arguments, told) in [
+        (&["--all", "--checkpoint", "monday"][..], "--key"),
+        (&["--all", "--checkpoint", "none", "--key", &key], "cannot read none"),
+        (&["--all", "--checkpoint", "audit.key", "--key", &key], "audit.key is no checkpoint"),
+        (&["--organization", "platform", "--since", "monday", "--key", &key], "is of "),
+        (&["--checkpoint", "monday", "--key", &key], "--organization"),
+    ] {
+        let error = place.fails(2, &[&["verify"], arguments].concat());
+        assert!(error.contains(told), "{arguments:?}: {error}");
+    }
 }
 
 #[test]
 fn a_restored_backup_is_not_signed() {
-    let story = Story::new(10);
-    story.sign();
-    fs::copy(story.place.path("audit.db"), story.place.path("monday.db")).unwrap();
-    story.place.record(&story.log, &(10..20).map(event).collect::<Vec<_>>());
-    story.sign();
-    fs::copy(story.place.path("monday.db"), story.place.path("audit.db")).unwrap();
-    let sign = ["checkpoint", "--organization", &story.log, "--signing-key", "signing.key"];
-    let sign = [&sign[..], &["--checkpoints", "published"]].concat();
-    let error = story.place.fails(2, &sign);
-    assert!(error.contains("was a backup restored, or the log changed?"), "{error}");
-    // Nor when it has grown again, to another log.
-    story.place.record(&story.log, &(30..60).map(event).collect::<Vec<_>>());
-    let error = story.place.fails(2, &sign);
-    assert!(error.contains("is not a continuation"), "{error}");
-}
+    let (place, log, key) = place();
+    place.back_up();
+    place.record(&log, &payments(100..110));
+    let last = place.checkpoint(&log);
+    assert_eq!(place.checkpoint(&log), last, "nothing was appended");
+    place.restore("copy.db");
+    let again = [&["checkpoint", "--organization", &log], &SIGNING[..]].concat();
+    let error = place.fails(1, &again);
+    assert!(error.contains("was cut: it has 101 events, and 111 were signed"), "{error}");
+    assert!(error.contains("hint: was an old backup restored?"), "{error}");
+    // Other events came since.
+    place.record(&log, &payments(200..220));
+    let error = place.fails(1, &again);
+    assert!(error.contains("was rewritten"), "{error}");
+    let id = event_id(&place, &log, 210);
+    let prove = [&["prove", &id, "--organization", &log], &SIGNING[..]].concat();
+    assert!(place.fails(2, &prove).contains("was rewritten"));
+    let file = format!("checkpoints/{log}.checkpoint");
+    assert_eq!(fs::read_to_string(place.path(&file)).unwrap(), last);
+    let verify = ["verify", "--organization", &log, "--checkpoint", &file, "--key", &key];
+    assert_eq!(place.run(&verify).code, Some(1));
+    // The other logs are signed all the same.
+    let all = place.run(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
+    assert_eq!((all.code, all.out.lines().count()), (Some(1), 1), "{all:?}");
 
-#[test]
-fn what_is_pruned_is_gone_and_the_rest_is_proved() {
-    let story = Story::new(100);
-    story.keep();
-    let retention = ["retention", "set", "--organization", &story.log, "--max-events", "20"];
-    let hold = [&retention[..], &["--legal-hold", "on"]].concat();
-    let set = story.place.ok(&hold);
-    assert_eq!(set, "max age:    no bound\nmax events: 20\nlegal hold: on\n");
-    let prune = ["prune", "--organization", &story.log];
-    let error = story.place.fails(2, &prune);
-    assert!(
-        error.contains("a legal hold forbids it") && error.contains("hint: lift it"),
-        "{error}"
-    );
-    let lift = ["retention", "set", "--organization", &story.log, "--legal-hold", "off"];
-    story.place.ok(&lift);
-    assert_eq!(story.place.ok(&prune), "removed: 64, up to event 64\n");
-    assert_eq!(story.place.ok(&prune), "removed: 0, up to event 64\n");
-    let (code, text) = story.verify();
-    assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("The events behind 64 were read"), "{text}");
-    story.sign();
-    let listed = lines(&story.place.ok(&["list", "--organization", &story.log, "--all", "--json"]));
-    assert_eq!(listed.len(), 101 + 3 - 64);
-    let id = listed.last().unwrap()["id"].as_str().unwrap();
-    let prove = ["prove", id, "--organization", &story.log, "--checkpoint", FILE];
-    story.place.ok(&prove);
-}
-
-#[test]
-fn a_signing_key_is_private_and_never_replaced() {
-    let place = Place::new();
-    let made = place.ok(&["signing-key", "create", "audit.acme.example"]);
-    assert_eq!(place.ok(&["signing-key", "show", "signing.key"]), made);
-    assert!(place.fails(2, &["signing-key", "create", "another.example"]).contains("signing.key"));
-    assert_eq!(place.ok(&["signing-key", "show", "signing.key"]), made);
-    #[cfg(unix)]
-    {
-        let mode = Command::new("stat").args(["-c", "%a"]).arg(place.path("signing.key")).output();
-        assert_eq!(String::from_utf8(mode.unwrap().stdout).unwrap(), "600\n");
-    }
-    fs::write(place.path("none.key"), "nothing").unwrap();
-    assert!(place.fails(2, &["signing-key", "show", "none.key"]).contains("no signing key"));
+    // Another key has another directory.
+    place.ok(&["checkpoint-key", "create", "other", "--output", "other.key"]);
+    let other = ["--checkpoint-key", "other.key", "--checkpoints", "checkpoints"];
+    let error = place.fails(2, &[&["checkpoint", "--organization", &log], &other[..]].concat());
+    assert!(error.contains("was not signed with this key"), "{error}");
 }

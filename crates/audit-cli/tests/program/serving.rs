@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use crate::place::{Place, json, signal};
+use crate::place::{Place, SIGNING, json, signal};
 use serde_json::Value;
 
 /// A service that runs, and where. It is killed if a test fails.
@@ -134,6 +135,30 @@ fn limits_and_the_form_of_the_log_can_be_chosen() {
     for line in log.lines() {
         let line: Value = serde_json::from_str(line).unwrap();
         assert!(line["level"].is_string(), "{line}");
+    }
+    assert_eq!(service.end("TERM"), Some(0));
+}
+
+#[test]
+fn with_a_key_checkpoints_are_served_and_signed_when_nobody_asks() {
+    let place = Place::new();
+    let id = place.organization();
+    let key = ["keys", "create", "--organization", &id, "--role", "member", "--email", "a@b.c"];
+    let secret = place.ok(&[&key[..], &["--secret-only"]].concat());
+    let secret = secret.trim_end();
+    place.checkpoint_key();
+    let every = ["--checkpoint-every", "1s"];
+    let service = Service::start(place, &[&LISTEN[..], &SIGNING, &every].concat(), &[]);
+    let published = service.place.path("checkpoints/platform.checkpoint");
+    while !published.exists() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let path = format!("GET /v1/organizations/{id}/checkpoint");
+    let (status, body) = service.request(&path, secret, "");
+    assert_eq!(status, 200);
+    assert!(body.contains(&format!("audit.example.com/{id}")), "{body}");
+    for half in [&SIGNING[..2], &SIGNING[2..], &every] {
+        service.place.fails(2, &[&LISTEN[..], half].concat());
     }
     assert_eq!(service.end("TERM"), Some(0));
 }

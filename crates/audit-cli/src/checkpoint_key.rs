@@ -1,0 +1,73 @@
+//! `audit checkpoint-key`: the key that signs checkpoints.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use audit_merkle::CheckpointSigner;
+use clap::Subcommand;
+
+use crate::failure::{Failure, Result};
+use crate::new_file::NewFile;
+use crate::output::{Output, note};
+use crate::signing;
+
+/// Makes and shows the key that signs checkpoints.
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(crate) enum Command {
+    /// Makes a private key in a new file, and prints its verifier key.
+    ///
+    /// Whoever has the private key can sign any log as yours: only its owner can read the file, and
+    /// it belongs neither beside the store nor into its backups. The verifier key is public. Hand it
+    /// to all who are to check what you sign, on a way that they trust.
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create {
+        /// The name of whoever signs, for ever: a host name, or another without spaces and pluses.
+        /// Each log is then called `NAME/LOG`.
+        name: String,
+        /// The file, which must not exist.
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Prints the verifier key of a private key.
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show {
+        /// The file of the private key.
+        #[arg(value_name = "FILE", env = "AUDIT_CHECKPOINT_KEY")]
+        file: PathBuf,
+    },
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  audit checkpoint-key create audit.example.com --output audit.key
+  audit checkpoint-key show audit.key";
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  audit checkpoint-key create audit.example.com --output /etc/audit/checkpoint.key > audit.pub";
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  audit checkpoint-key show audit.key > audit.pub";
+
+impl Command {
+    pub(crate) fn run(self) -> Result<()> {
+        let signer = match self {
+            Self::Create { name, output } => create(&name, &output)?,
+            Self::Show { file } => signing::signer(&file)?,
+        };
+        let mut output = Output::stdout();
+        output.line(signer.verifier())?;
+        output.hand_on()
+    }
+}
+
+fn create(name: &str, path: &std::path::Path) -> Result<CheckpointSigner> {
+    let signer = CheckpointSigner::generate(name)?;
+    let file = NewFile::create(path)?;
+    let name = path.display();
+    writeln!(file.file(), "{}", signer.secret_text())
+        .map_err(|error| Failure::about(format!("cannot write {name}"), error))?;
+    file.publish()?;
+    note(format_args!("{name} is the private key: keep it secret. This is its verifier key:"));
+    Ok(signer)
+}

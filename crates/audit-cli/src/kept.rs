@@ -1,0 +1,77 @@
+//! Checkpoints that were kept apart from the store.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use audit_core::Log;
+use audit_merkle::{SignedCheckpoint, TreeHead};
+use clap::Args;
+
+use crate::failure::{Failure, Result};
+use crate::verifier::VerifierKey;
+
+/// Checkpoints that were kept, and the key that they must be signed by.
+#[derive(Debug, Args)]
+pub(crate) struct Kept {
+    /// A checkpoint that was kept; it can be given several times.
+    #[arg(long = "checkpoint", value_name = "FILE", requires = "key")]
+    files: Vec<PathBuf>,
+    /// A directory of checkpoints that were kept: all files in it that end in `.checkpoint`.
+    #[arg(long, value_name = "DIR", requires = "key")]
+    checkpoints: Option<PathBuf>,
+    /// The verifier key, which `audit checkpoint-key` prints.
+    #[arg(long, visible_alias = "verifier", value_name = "KEY")]
+    key: Option<VerifierKey>,
+}
+
+impl Kept {
+    /// What the checkpoints state, by log.
+    pub(crate) fn read(&self) -> Result<BTreeMap<Log, Vec<TreeHead>>> {
+        let mut heads: BTreeMap<Log, Vec<TreeHead>> = BTreeMap::new();
+        let listed = self.checkpoints.as_deref().map(list).transpose()?.unwrap_or_default();
+        for path in self.files.iter().chain(&listed) {
+            let (log, head) = self.one(path)?;
+            heads.entry(log).or_default().push(head);
+        }
+        Ok(heads)
+    }
+
+    /// What the checkpoint of a file states, and of which log.
+    pub(crate) fn one(&self, path: &Path) -> Result<(Log, TreeHead)> {
+        let Some(key) = &self.key else { return Err(Failure::new("--key is not given")) };
+        let signed = checkpoint(path)?;
+        let (name, origin) = (path.display(), signed.unverified().origin());
+        let Some(log) = key.log_of(origin) else {
+            let what = format!("{name} is of {origin}, and the key is that of {}", key.name());
+            return Err(Failure::new(what));
+        };
+        let verified = key.of(log).verify(&signed);
+        let verified = verified
+            .map_err(|error| Failure::about(format!("{name} is not signed by the key"), error))?;
+        Ok((log, *verified.head()))
+    }
+}
+
+/// The checkpoint of a file, whoever may have written it.
+pub(crate) fn checkpoint(path: &Path) -> Result<SignedCheckpoint> {
+    let name = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::about(format!("cannot read {name}"), error))?;
+    text.parse().map_err(|error: audit_core::Error| {
+        Failure::about(format!("{name} is no checkpoint"), error)
+    })
+}
+
+fn list(directory: &Path) -> Result<Vec<PathBuf>> {
+    let read = || {
+        let paths = fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut paths = paths.collect::<std::io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.extension().is_some_and(|end| end == "checkpoint"));
+        paths.sort();
+        Ok(paths)
+    };
+    read().map_err(|error: std::io::Error| {
+        Failure::about(format!("cannot read {}", directory.display()), error)
+    })
+}
