@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- http [--events N]`
+//! `cargo run --release -p audit-benches -- proofs [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- growth [--events N] [--json] [--plot FILE.svg]`
 //!
 //! | file | noun |
@@ -20,6 +21,7 @@
 //! | `grower.rs` | one side that grows, in a process of its own |
 //! | `plot.rs` | a picture of that |
 //! | `http.rs` | what the HTTP layer costs |
+//! | `proofs.rs` | what proofs cost, and erasure |
 //!
 //! # What is timed
 //! Appends: from the events as the service has them to the commit, so that both sides check and
@@ -41,6 +43,7 @@ mod growth;
 mod http;
 mod loads;
 mod plot;
+mod proofs;
 mod reads;
 mod rows;
 mod space;
@@ -94,6 +97,8 @@ enum What {
     Growth,
     /// What the HTTP layer costs.
     Http,
+    /// What proofs cost, and erasure.
+    Proofs,
     /// One side of a growth, by sizes from the standard input.
     #[value(hide = true)]
     Grow,
@@ -110,6 +115,17 @@ fn main() -> Result<()> {
         What::Growth => {
             let most = events.unwrap_or(10_000_000);
             return growth::run(&directory, most, json, plot.as_deref());
+        }
+        What::Proofs => {
+            let rows = proofs::measure(&directory, events.unwrap_or(1_000_000))?;
+            if json {
+                for row in &rows {
+                    println!("{}", row.to_json());
+                }
+            } else {
+                print!("{}", rows::table(&rows));
+            }
+            return Ok(());
         }
         What::Http => return http::run(&directory, events.unwrap_or(100_000)),
         What::All => &[Backend::Sqlite, Backend::Memory],

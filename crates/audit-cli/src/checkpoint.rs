@@ -11,9 +11,10 @@ use crate::signing::{Signing, is_refusal, unsigned};
 
 /// Signs what a log states about itself.
 ///
-/// That is how many events it has, and the hash of them all. The checkpoint is kept in the directory as `LOG.checkpoint`, in the place of the last, and that
-/// of one log is printed. Whoever keeps a copy where nobody who can write to the store can change it
-/// can tell for ever whether those events are still what they were: `audit verify --checkpoint`.
+/// That is how many events it has, and the hash of them all. The checkpoint is kept in the
+/// directory as `LOG.checkpoint`, in the place of the last, and that of one log is printed. Whoever
+/// keeps a copy where nobody who can write to the store can change it can tell for ever whether
+/// those events are still what they were: `audit verify --checkpoint`.
 ///
 /// A log that does not continue what was signed before is refused: an old backup was restored, or
 /// the file was altered.

@@ -18,8 +18,8 @@ pub(crate) enum Command {
     /// Makes a private key in a new file, and prints its verifier key.
     ///
     /// Whoever has the private key can sign any log as yours: only its owner can read the file, and
-    /// it belongs neither beside the store nor into its backups. The verifier key is public. Hand it
-    /// to all who are to check what you sign, on a way that they trust.
+    /// it belongs neither beside the store nor into its backups. The verifier key is public. Hand
+    /// it to all who are to check what you sign, on a way that they trust.
     #[command(after_help = CREATE_EXAMPLES)]
     Create {
         /// The name of whoever signs, for ever: a host name, or another without spaces and pluses.

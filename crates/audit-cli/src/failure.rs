@@ -104,7 +104,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         }
         ErrorKind::Behind => "the token is of a later state of the store; begin without it",
         ErrorKind::Gone => {
-            "it was pruned: `audit retention show` tells what the log keeps. Begin without the token"
+            "it was pruned: `audit retention show` tells what is kept. Begin without the token"
         }
         ErrorKind::Held => {
             "`audit retention show` tells of it; `audit retention set --legal-hold off` lifts it"

@@ -14,8 +14,9 @@ use crate::{kept, tenant};
 
 /// Writes the evidence that an event is in a log.
 ///
-/// It is the event, the proof, and a signed checkpoint in one text (C2SP tlog-proof). Whoever has it and the verifier key checks it with `audit check`, without the store and without
-/// asking anyone. The checkpoint is that of now, signed for it, or one that was kept.
+/// It is the event, the proof, and a signed checkpoint in one text (C2SP tlog-proof). Whoever has
+/// it and the verifier key checks it with `audit check`, without the store and without asking
+/// anyone. The checkpoint is that of now, signed for it, or one that was kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -11,8 +11,9 @@ use crate::{caller, progress};
 
 /// Removes the events that a log's retention does not keep any more, the oldest first.
 ///
-/// What is left is proved as before, and an event of the log tells what was removed. Up to 31 events
-/// stay longer than they must. Appends go on meanwhile; interrupted, it is finished by the next call.
+/// What is left is proved as before, and an event of the log tells what was removed. Up to 31
+/// events stay longer than they must. Appends go on meanwhile; interrupted, it is finished by the
+/// next call.
 ///
 /// Sign a checkpoint before, where checkpoints are signed: of events that were pruned unsigned
 /// nothing can show any more that the log continues the last checkpoint.

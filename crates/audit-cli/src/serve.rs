@@ -28,8 +28,8 @@ use crate::signing::Signing;
 /// it as the variable `RUST_LOG` says. SIGINT and SIGTERM end the service once it has answered what
 /// is under way.
 ///
-/// With a key it serves signed checkpoints and evidence, too, and signs every log again and again. A
-/// log that is not what was signed before is an error of the log, and is not signed.
+/// With a key it serves signed checkpoints and evidence, too, and signs every log again and again.
+/// A log that is not what was signed before is an error of the log, and is not signed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

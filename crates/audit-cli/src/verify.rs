@@ -18,10 +18,10 @@ mod verdict;
 /// Verifies that a log is what it was.
 ///
 /// It reads the log and says which event was changed, removed, moved or inserted, and whether the
-/// log was cut. It is compared with checkpoints that were kept apart from the store, with what the store itself
-/// states, and with what the log tells of itself: erasing and pruning are told in the log, and are
-/// no faults. Without a kept checkpoint it cannot be told whether somebody who can write the file
-/// has rewritten it whole.
+/// log was cut. It compares it with checkpoints that were kept apart from the store, with what the
+/// store itself states, and with what the log tells of itself: erasing and pruning are told in the
+/// log, and are no faults. Without a kept checkpoint it cannot be told whether somebody who can
+/// write the file has rewritten it whole.
 ///
 /// Others may go on appending; what they append is left to the next time.
 #[derive(Debug, clap::Args)]

@@ -269,7 +269,7 @@ pub struct Selection {
 
 impl Selection {
     /// Reads the events selected, as many as have the bytes that `scan` asks for, by `read`, each of
-    /// a [size](StoredEvent::size); and says whether a further one matches after them.
+    /// a [size](crate::StoredEvent::size); and says whether a further one matches after them.
     pub fn read<E>(
         &self,
         scan: &Scan,

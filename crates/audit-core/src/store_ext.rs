@@ -126,18 +126,23 @@ pub trait AuditStoreExt: AuditStore {
                     let slice = match self.scan(at.clone()).await {
                         // Pruned meanwhile: it goes on with what is left.
                         Err(error) if error.kind() == ErrorKind::Gone => {
-                            at.after = None;
+                            let floor = self.head(log).await?.pruned;
+                            if at.after.is_none_or(|after| after.sequence >= floor) {
+                                return Err(error);
+                            }
+                            let occurred_at = Timestamp::MIN;
+                            at.after = Some(Position { occurred_at, sequence: floor });
                             continue;
                         }
                         slice => slice?,
                     };
-                    at.after = slice.events.last().map(Position::of);
                     let left = slice.events.iter().filter(|event| !event.erased);
                     let sequences = left.map(|event| event.sequence).collect();
                     // Without any, too: it clears away what an earlier call was kept from.
                     erased.events += self.erase_events(log, sequences, by.clone()).await?;
-                    if !slice.more {
-                        break;
+                    match slice.events.last().filter(|_| slice.more) {
+                        Some(last) => at.after = Some(Position::of(last)),
+                        None => break,
                     }
                 }
             }

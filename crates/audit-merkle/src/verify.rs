@@ -4,6 +4,7 @@ use std::task::Poll;
 
 use audit_core::tree::Tile;
 use audit_core::{AuditStore, Error, ErrorKind, Head, Log, Result, Sequence};
+use futures_util::FutureExt as _;
 
 use crate::nodes::holding_nodes;
 use crate::provable::{ask, kept_nodes};
@@ -88,7 +89,10 @@ async fn read<S: AuditStore + ?Sized>(
     if since.is_none() {
         reading.removed(head.pruned);
     }
-    reading.erased().await?;
+    // Of a log that was cut, the end tells what is missing no more.
+    if reading.audit.size() == own.size {
+        reading.erased().await?;
+    }
     reading.beyond().await?;
     Ok(Report { skipped, ..reading.audit.finish() })
 }
@@ -96,13 +100,25 @@ async fn read<S: AuditStore + ?Sized>(
 impl<S: AuditStore + ?Sized> Reading<'_, S> {
     /// Reads up to event `end`, or to the first fault.
     async fn to(&mut self, end: TreeSize) -> Result<()> {
+        let (store, log) = (self.store, self.log);
+        let stored = |after| store.stored(log, after, EVENTS, BYTES);
+        let mut begun = None;
         while self.audit.fault().is_none() && self.audit.size() < end {
             let after = Sequence::new(self.audit.size().get())?;
-            let slice = self.store.stored(self.log, after, EVENTS, BYTES).await?;
+            let slice = match begun.take() {
+                Some((Some(slice), _)) => slice?,
+                Some((None, reading)) => reading.await?,
+                None => stored(after).await?,
+            };
             if slice.is_empty() {
                 return Ok(()); // the audit knows what it expects
             }
             let last = end.get().min(after.get() + slice.len() as u64);
+            if last < end.get() {
+                // The store reads the next slice while this one is looked at.
+                let mut reading = stored(Sequence::new(last)?);
+                begun = Some(((&mut reading).now_or_never(), reading));
+            }
             let kept = SliceNodes::read(self.store, self.log, after.get(), last).await?;
             for (sequence, event) in slice {
                 let is_behind = self.audit.size() == end && sequence.get() > end.get();

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Transaction, params};
 use crate::erasure::Forgotten;
 use crate::error::sqlite;
 use crate::index::{Growth, Indexing};
-use crate::personal::NewSalts;
+use crate::personal::Key;
 use crate::read::{LogRow, event_at, log_row, sequence_by_id};
 use crate::tail::Entry;
 use crate::{schema, tree};
@@ -101,7 +101,8 @@ const UNDONE: &str = "SQLite has undone the whole transaction; begin it again";
 
 /// The statement that writes the end of a log.
 pub(crate) const END_LOG: &str =
-    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, edge = ?6
+    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, edge = ?6,
+         key = ?7
      WHERE id = ?1";
 
 /// A transaction under way. Events are written as they come; what many of them share (the ends of
@@ -110,7 +111,6 @@ pub(crate) struct WriteTransaction<'c> {
     pub(crate) connection: &'c Connection,
     pub(crate) indexing: &'c Indexing,
     pub(crate) logs: HashMap<Log, LogEnd>,
-    pub(crate) salts: NewSalts,
     /// Set by every write: a job that fails before its first can fail alone.
     pub(crate) dirty: bool,
     /// How many events have been looked at, written or not.
@@ -125,6 +125,8 @@ pub(crate) struct WriteTransaction<'c> {
 pub(crate) struct LogEnd {
     pub(crate) row: LogRow,
     frontier: Frontier,
+    /// The key of the last event.
+    key: Option<Key>,
     /// The nodes of the tree that the events complete.
     nodes: Vec<Node>,
     /// The events added, which are not in the index yet.
@@ -135,6 +137,12 @@ impl LogEnd {
     /// The first event added.
     fn first(&self) -> Result<Sequence> {
         Sequence::new(self.row.head.size.get() - self.entries.len() as u64 + 1)
+    }
+
+    /// Takes note of keys that were overwritten.
+    pub(crate) fn renew_key(&mut self, keys: &[Key]) {
+        let is_it = |new: &&Key| self.key.is_some_and(|key| key.id == new.id);
+        self.key = keys.iter().find(is_it).copied().or(self.key);
     }
 
     /// Takes keys from events that are not in the index yet.
@@ -154,7 +162,6 @@ impl<'c> WriteTransaction<'c> {
             connection,
             indexing,
             logs: HashMap::new(),
-            salts: NewSalts::default(),
             dirty: false,
             events: 0,
             bytes: 0,
@@ -182,14 +189,11 @@ impl<'c> WriteTransaction<'c> {
             (None, None) => Frontier::new(),
         };
         let head = row.map(|row| row.head).unwrap_or_default();
-        let (connection, salts) = (self.connection, &mut self.salts);
+        let connection = self.connection;
         let placement = batch.place(head, frontier, Timestamp::now(), |event| {
             let Some(row) = row else { return Ok(None) };
-            let Some(sequence) = sequence_by_id(connection, &row, event)? else {
-                return Ok(None);
-            };
-            salts.write(connection)?; // it may be an event of this transaction
-            event_at(connection, row.id, sequence).map(Some)
+            let sequence = sequence_by_id(connection, &row, event)?;
+            sequence.map(|sequence| event_at(connection, row.id, sequence)).transpose()
         })?;
         if placement.new.is_empty() {
             return Ok(placement.receipts);
@@ -201,22 +205,27 @@ impl<'c> WriteTransaction<'c> {
             Some(id) => id,
             None => self.insert_log(log)?,
         };
+        let mut key = match (self.logs.get(&log), row.and_then(|row| row.key)) {
+            (Some(end), _) => end.key,
+            (None, Some(key)) => Key::read(self.connection, key)?,
+            (None, None) => None,
+        };
         let mut entries = Vec::with_capacity(placement.new.len());
         for event in placement.new {
-            entries.push(self.insert(id, event)?);
+            entries.push(self.insert(id, event, &mut key)?);
         }
         let indexed = row.map_or(Sequence::ZERO, |row| row.indexed);
-        let row = LogRow { id, head: placement.head, indexed };
+        let row = LogRow { id, head: placement.head, indexed, key: key.map(|key| key.id) };
         let (frontier, nodes) = (placement.frontier, placement.nodes);
         match self.logs.entry(log) {
             Occupied(end) => {
                 let end = end.into_mut();
-                (end.row, end.frontier) = (row, frontier);
+                (end.row, end.frontier, end.key) = (row, frontier, key);
                 end.nodes.extend(nodes);
                 end.entries.extend(entries);
             }
             Vacant(none) => {
-                none.insert(LogEnd { row, frontier, nodes, entries });
+                none.insert(LogEnd { row, frontier, key, nodes, entries });
             }
         }
         Ok(placement.receipts)
@@ -229,11 +238,10 @@ impl<'c> WriteTransaction<'c> {
 
     /// Writes what the appends share. To be called last.
     pub(crate) fn finish(&mut self) -> Result<()> {
-        self.salts.write(self.connection)?;
         for end in std::mem::take(&mut self.logs).into_values() {
             let first = end.first()?;
-            let LogEnd { row, frontier, nodes, entries } = end;
-            let LogRow { id, head, indexed } = row;
+            let LogEnd { row, frontier, nodes, entries, .. } = end;
+            let LogRow { id, head, indexed, key } = row;
             tree::write_nodes(self.connection, id, &nodes)?;
             let floor = head.pruned;
             let growth = Growth { log: id, indexed, floor, first, entries };
@@ -245,7 +253,8 @@ impl<'c> WriteTransaction<'c> {
                     head.recorded_at.as_micros(),
                     indexed.as_i64(),
                     head.pruned.as_i64(),
-                    frontier.to_bytes()
+                    frontier.to_bytes(),
+                    key
                 ])
             };
             update().map_err(sqlite("writing the end of a log"))?;
@@ -266,10 +275,14 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Writes an event, and returns what the index is to have of it.
-    fn insert(&mut self, log: i64, event: PlacedEvent) -> Result<Entry> {
+    fn insert(&mut self, log: i64, event: PlacedEvent, key: &mut Option<Key>) -> Result<Entry> {
         let PlacedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
         let place = schema::place(log, sequence)?;
-        insert_event(self.connection, &mut self.salts, place, leaf, stored)?;
+        let key = match key.filter(|_| Key::is_shared_by(sequence)) {
+            Some(key) => key,
+            None => *key.insert(Key::create(self.connection)?),
+        };
+        insert_event(self.connection, key, place, leaf, &stored)?;
         let insert = || {
             // The id can be that of an event that was pruned, and is still to be removed.
             self.connection
@@ -287,21 +300,20 @@ impl<'c> WriteTransaction<'c> {
 /// Writes an event with its leaf, its personal part sealed.
 pub(crate) fn insert_event(
     connection: &Connection,
-    salts: &mut NewSalts,
+    key: Key,
     place: i64,
     leaf: LeafHash,
-    event: StoredEvent,
+    event: &StoredEvent,
 ) -> Result<()> {
-    let StoredEvent { record, personal } = event;
-    let sealed = personal.map(|part| salts.seal(connection, part)).transpose()?;
-    let (salt, personal) = sealed.unzip();
+    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(place, part)));
+    let (key, personal) = sealed.unzip();
     let insert = || {
         connection
             .prepare_cached(
-                "INSERT INTO audit_event (place, leaf, record, salt, personal)
+                "INSERT INTO audit_event (place, leaf, record, key, personal)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![place, leaf.as_bytes(), record, salt, personal])
+            .execute(params![place, leaf.as_bytes(), event.record, key, personal])
     };
     insert().map_err(sqlite("writing an event"))?;
     Ok(())

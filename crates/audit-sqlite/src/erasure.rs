@@ -13,13 +13,11 @@ use crate::terms::TermKey;
 use crate::{schema, segment, tail};
 
 /// The statement that takes away a personal part.
-pub(crate) const ERASE_EVENT: &str =
-    "UPDATE audit_event SET salt = NULL, personal = NULL WHERE place = ?1";
+pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE place = ?1";
 
 /// An event that is to be erased.
 struct Found {
     sequence: Sequence,
-    salt: i64,
     /// Under which it is not to be found any more.
     keys: Vec<TermKey>,
 }
@@ -39,7 +37,6 @@ impl WriteTransaction<'_> {
         self.retention(row.id)?.permits_removal()?;
         // Also where nothing is left to erase: what an earlier call erased may be in the WAL still.
         self.scrub = true;
-        self.salts.write(self.connection)?;
         sequences.sort_unstable();
         sequences.dedup();
         let mut found = Vec::new();
@@ -59,7 +56,11 @@ impl WriteTransaction<'_> {
             erase.execute([place]).map_err(sqlite(CONTEXT))?;
         }
         drop(erase);
-        destroy(self.connection, found.iter().map(|event| event.salt).collect())?;
+        let sequences: Vec<_> = found.iter().map(|event| event.sequence).collect();
+        let keys = destroy(self.connection, row.id, &sequences)?;
+        if let Some(end) = self.logs.get_mut(&log) {
+            end.renew_key(&keys);
+        }
         let keys = found.into_iter().filter(|event| !event.keys.is_empty());
         let forgotten = keys.map(|event| (event.sequence, event.keys)).collect();
         self.forget(log, row.id, row.indexed, forgotten)?;
@@ -75,11 +76,14 @@ impl WriteTransaction<'_> {
                 .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         };
         let kept: (Vec<u8>, Option<i64>, Option<Vec<u8>>) = query().map_err(sqlite(CONTEXT))?;
-        let (record, Some(salt), personal) = kept else { return Ok(None) };
-        let event = SealedEvent::read(self.connection, record, Some(salt), personal)?;
+        let (record, key, personal) = kept;
+        if personal.is_none() {
+            return Ok(None);
+        }
+        let event = SealedEvent::read(self.connection, place, record, key, personal)?;
         let mut event = event.unseal();
         let terms = event.erase()?;
-        Ok(Some(Found { sequence, salt, keys: self.indexing.hasher.keys(&terms) }))
+        Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))
     }
 
     /// Takes keys out of the index, wherever their events are in it.

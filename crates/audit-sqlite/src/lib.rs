@@ -195,7 +195,8 @@ impl SqliteStore {
     /// is on the disk when this returns; until then nothing is at `to`. It is as private as a new
     /// store, and holds the secret of the tokens too.
     ///
-    /// A copy is a store: to restore it, open it. A token whose walk began when the store was
+    /// A copy holds what it held: what is erased later is erased in the store alone, and again in a
+    /// copy that is restored. A copy is a store: to restore it, open it. A token whose walk began when the store was
     /// longer than the copy is then answered with [`Behind`](audit_core::ErrorKind::Behind).
     ///
     /// # Errors

@@ -1,176 +1,199 @@
 //! The personal parts, sealed: how what is erased is gone from every byte of the file.
 //!
 //! SQLite leaves copies of rows behind: in the unused bytes of pages that were split, which nobody
-//! overwrites. So a personal part is kept encrypted, under a key that is made of its salt, and the
-//! salts are kept apart, in rows that are only ever added at the end of their table and overwritten
-//! in place, by as many bytes: SQLite moves no such row, and makes no copy of it. When the salt is
-//! overwritten, nothing can read the personal part any more, wherever a copy of it lies.
+//! overwrites. So a personal part, with its salt, is kept encrypted. The keys stand in a table of
+//! their own, in rows that are only ever added at its end and overwritten in place, by as many
+//! bytes: SQLite moves no such row, and makes no copy of it. Each key seals up to thirty-two
+//! neighbours of a log; when some of them are erased, the others are sealed anew and the key is
+//! overwritten. Then nothing can read what was erased, wherever a copy of it lies.
 //!
-//! Against somebody who has the file the encryption is no protection before: the salts are in it.
+//! Before that, the encryption is no protection against somebody who has the file: the keys are in
+//! it.
 
-use audit_core::{Error, ErrorKind, PersonalPart, Result, StoredEvent};
+use audit_core::tree::Tile;
+use audit_core::{Error, ErrorKind, PersonalPart, Result, Sequence, StoredEvent};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use rusqlite::{Connection, OptionalExtension as _, params};
-use sha2::{Digest as _, Sha256};
 
-use crate::error::sqlite;
+use crate::error::{damaged, sqlite};
+use crate::schema;
 
-type Salt = [u8; 16];
+/// The statement that reads a key.
+pub(crate) const READ_KEY: &str = "SELECT key FROM audit_key WHERE id = ?1";
+/// The statement that overwrites a key.
+pub(crate) const OVERWRITE_KEY: &str = "UPDATE audit_key SET key = ?2 WHERE id = ?1";
+/// The statement that reads what a key may have sealed.
+pub(crate) const READ_SEALED: &str =
+    "SELECT place, key, personal FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+/// The statement that seals a personal part anew.
+pub(crate) const SEAL_AGAIN: &str = "UPDATE audit_event SET personal = ?2 WHERE place = ?1";
 
-/// So many salts fill a row, and the row a page.
-const ROW_SALTS: usize = 250;
-/// The bits of a salt's number that tell its place in its row.
-const SLOT_BITS: u32 = 8;
+const SALT: usize = 16;
 
-/// The statement that finds the last row of salts.
-pub(crate) const LAST_ROW: &str = "SELECT id FROM audit_salt ORDER BY id DESC LIMIT 1";
-/// The statement that reads a row of salts.
-pub(crate) const READ_ROW: &str = "SELECT salts FROM audit_salt WHERE id = ?1";
-/// The statement that overwrites a row of salts.
-pub(crate) const OVERWRITE_ROW: &str = "UPDATE audit_salt SET salts = ?2 WHERE id = ?1";
-
-/// Encrypts the bytes of a personal part, or decrypts them.
-fn apply(salt: &Salt, bytes: &mut [u8]) {
-    // A salt is random and of one part alone, and so is the key: the nonce may be the same.
-    let key = Sha256::new().chain_update("audit-sqlite personal part").chain_update(salt);
-    ChaCha20::new(&key.finalize(), &[0; 12].into()).apply_keystream(bytes);
+/// A key of some neighbours of a log.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    /// Its number in the file.
+    pub(crate) id: i64,
+    bytes: [u8; 32],
 }
 
-/// The salts of the events that a transaction adds.
-#[derive(Default)]
-pub(crate) struct NewSalts {
-    /// The number of their row, once it is known.
-    row: Option<i64>,
-    salts: Vec<u8>,
-}
-
-impl NewSalts {
-    /// Seals a personal part. Returns the number of its salt, and the bytes to keep.
-    pub(crate) fn seal(
-        &mut self,
-        connection: &Connection,
-        part: PersonalPart,
-    ) -> Result<(i64, Vec<u8>)> {
-        if self.salts.len() == ROW_SALTS * size_of::<Salt>() {
-            self.write(connection)?;
-        }
-        let row = match self.row {
-            Some(row) => row,
-            None => *self.row.insert(last_row(connection)?.unwrap_or(0).saturating_add(1)),
-        };
-        let slot = self.salts.len() / size_of::<Salt>();
-        let PersonalPart { salt, mut bytes } = part;
-        self.salts.extend(salt);
-        apply(&salt, &mut bytes);
-        let overflow = || Error::new(ErrorKind::StorageFull).with_context("numbering a salt");
-        let number = row.checked_mul(1 << SLOT_BITS).ok_or_else(overflow)?;
-        Ok((number + slot.cast_signed() as i64, bytes))
-    }
-
-    /// Writes those that are not written yet. To be called before one of them is read, and at the
-    /// end.
-    pub(crate) fn write(&mut self, connection: &Connection) -> Result<()> {
-        let Some(row) = self.row.filter(|_| !self.salts.is_empty()) else { return Ok(()) };
+impl Key {
+    /// A new key.
+    pub(crate) fn create(connection: &Connection) -> Result<Self> {
+        let bytes = audit_core::TokenKeys::generate_secret()?;
         let insert = || {
-            connection
-                .prepare_cached("INSERT INTO audit_salt (id, salts) VALUES (?1, ?2)")?
-                .execute(params![row, self.salts])
+            connection.prepare_cached("INSERT INTO audit_key (key) VALUES (?1)")?.insert([bytes])
         };
-        insert().map_err(sqlite("writing salts"))?;
-        // A row that is written is not made longer: it would have to move.
-        self.row = Some(row + 1);
-        self.salts.clear();
-        Ok(())
+        Ok(Self { id: insert().map_err(sqlite("writing a key"))?, bytes })
     }
-}
 
-fn last_row(connection: &Connection) -> Result<Option<i64>> {
-    let query = || connection.prepare_cached(LAST_ROW)?.query_row([], |row| row.get(0)).optional();
-    query().map_err(sqlite("reading salts"))
+    /// The key of that number; `None` if there is none.
+    pub(crate) fn read(connection: &Connection, id: i64) -> Result<Option<Self>> {
+        let query =
+            || connection.prepare_cached(READ_KEY)?.query_row([id], |row| row.get(0)).optional();
+        let bytes = query().map_err(sqlite("reading a key"))?;
+        Ok(bytes.map(|bytes| Self { id, bytes }))
+    }
+
+    /// Puts other bytes in the place of the key.
+    fn overwrite(self, connection: &Connection, bytes: [u8; 32]) -> Result<Self> {
+        // As many as before, so that they are written where those were.
+        let update = || connection.prepare_cached(OVERWRITE_KEY)?.execute(params![self.id, bytes]);
+        update().map_err(sqlite("overwriting a key"))?;
+        Ok(Self { bytes, ..self })
+    }
+
+    /// Whether the key of the event before it is that of `sequence`, too.
+    pub(crate) fn is_shared_by(sequence: Sequence) -> bool {
+        !sequence.previous().get().is_multiple_of(Tile::WIDTH)
+    }
+
+    /// The bytes to keep of the personal part of the event at `place`.
+    pub(crate) fn seal(self, place: i64, part: &PersonalPart) -> Vec<u8> {
+        let mut bytes = [&part.salt[..], &part.bytes].concat();
+        self.apply(place, &mut bytes);
+        bytes
+    }
+
+    /// Encrypts, or decrypts. A place is sealed once under a key, and so is the nonce.
+    fn apply(self, place: i64, bytes: &mut [u8]) {
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&place.to_be_bytes());
+        ChaCha20::new(&self.bytes.into(), &nonce.into()).apply_keystream(bytes);
+    }
 }
 
 /// An event as it is read from the file: its personal part is sealed still, so that it can be opened
 /// when the snapshot is gone and the thread free.
-#[derive(Debug)]
-pub(crate) struct SealedEvent(StoredEvent);
+pub(crate) struct SealedEvent {
+    place: i64,
+    record: Vec<u8>,
+    sealed: Option<(Key, Vec<u8>)>,
+}
 
 impl SealedEvent {
-    /// The event of these columns. A salt that is not there counts as destroyed.
+    /// The event of these columns. A personal part whose key is not there counts as erased.
     pub(crate) fn read(
         connection: &Connection,
+        place: i64,
         record: Vec<u8>,
-        salt: Option<i64>,
+        key: Option<i64>,
         personal: Option<Vec<u8>>,
     ) -> Result<Self> {
-        let personal = match (salt, personal) {
-            (Some(number), Some(bytes)) => {
-                salt_of(connection, number)?.map(|salt| PersonalPart { salt, bytes })
+        Self::read_beside(connection, &mut None, place, record, key, personal)
+    }
+
+    /// The same, where `last` is the key of the event read before, of the same snapshot: neighbours
+    /// share one.
+    pub(crate) fn read_beside(
+        connection: &Connection,
+        last: &mut Option<Key>,
+        place: i64,
+        record: Vec<u8>,
+        key: Option<i64>,
+        personal: Option<Vec<u8>>,
+    ) -> Result<Self> {
+        let sealed = match (key, personal) {
+            (Some(id), Some(bytes)) => {
+                if last.is_none_or(|key| key.id != id) {
+                    *last = Key::read(connection, id)?;
+                }
+                last.map(|key| (key, bytes))
             }
             _ => None,
         };
-        Ok(Self(StoredEvent { record, personal }))
+        Ok(Self { place, record, sealed })
     }
 
-    /// Whether there is a personal part, and its salt.
+    /// Whether there is a personal part.
     pub(crate) fn has_personal(&self) -> bool {
-        self.0.personal.is_some()
+        self.sealed.is_some()
     }
 
-    /// The bytes of both parts.
+    /// The bytes of both parts, as [`StoredEvent::size`] counts them.
     pub(crate) fn size(&self) -> usize {
-        self.0.size()
+        let personal = self.sealed.as_ref().map_or(0, |(_, bytes)| bytes.len());
+        self.record.len() + personal.saturating_sub(SALT)
     }
 
     /// Opens the personal part.
     pub(crate) fn unseal(self) -> StoredEvent {
-        let Self(mut event) = self;
-        if let Some(part) = &mut event.personal {
-            apply(&part.salt, &mut part.bytes);
-        }
-        event
+        let Self { place, record, sealed } = self;
+        let open = |(key, mut bytes): (Key, Vec<u8>)| {
+            key.apply(place, &mut bytes);
+            let (salt, _) = bytes.split_first_chunk::<SALT>()?;
+            let salt = *salt;
+            Some(PersonalPart { salt, bytes: bytes.split_off(SALT) })
+        };
+        StoredEvent { record, personal: sealed.and_then(open) }
     }
 }
 
-/// The salt of that number; `None` if there is no such salt.
-fn salt_of(connection: &Connection, number: i64) -> Result<Option<Salt>> {
-    let (row, slot) = address(number);
+/// Overwrites the keys of these events of a log, in order, whose personal parts are gone from their
+/// rows; what else the keys seal is sealed anew. Returns the keys as they are then.
+pub(crate) fn destroy(
+    connection: &Connection,
+    log: i64,
+    sequences: &[Sequence],
+) -> Result<Vec<Key>> {
+    let group = |sequence: &Sequence| sequence.previous().get() / Tile::WIDTH;
+    let mut keys = Vec::new();
+    for of_group in sequences.chunk_by(|a, b| group(a) == group(b)) {
+        let Some(before) = of_group.first().map(|first| group(first) * Tile::WIDTH) else {
+            continue;
+        };
+        let first = schema::place(log, Sequence::new(before + 1)?)?;
+        let last = schema::place(log, Sequence::new(before + Tile::WIDTH)?)?;
+        keys.extend(overwrite_key(connection, first, last)?);
+    }
+    Ok(keys)
+}
+
+/// Overwrites the key of the events at these places.
+fn overwrite_key(connection: &Connection, first: i64, last: i64) -> Result<Option<Key>> {
+    const CONTEXT: &str = "sealing what is not erased";
     let query = || {
-        let mut statement = connection.prepare_cached(READ_ROW)?;
-        let mut rows = statement.query([row])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let salts = row.get_ref(0)?.as_blob()?;
-        Ok(salts.get(slot..).and_then(|salts| salts.first_chunk::<16>()).copied())
+        let mut statement = connection.prepare_cached(READ_SEALED)?;
+        let rows = statement
+            .query_map([first, last], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        rows.collect::<rusqlite::Result<Vec<(i64, Option<i64>, Option<Vec<u8>>)>>>()
     };
-    query().map_err(sqlite("reading salts"))
-}
-
-/// The row of a salt, and where in it the salt begins.
-#[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // of eight bits
-fn address(number: i64) -> (i64, usize) {
-    let slot = (number & ((1 << SLOT_BITS) - 1)) as usize;
-    (number >> SLOT_BITS, slot * size_of::<Salt>())
-}
-
-/// Overwrites the salts of these numbers: what they seal is gone then.
-pub(crate) fn destroy(connection: &Connection, mut numbers: Vec<i64>) -> Result<()> {
-    numbers.sort_unstable();
-    let overwrite = |row: i64, numbers: &[i64]| {
-        let found = connection.prepare_cached(READ_ROW)?.query_row([row], |row| row.get(0));
-        let Some(mut salts): Option<Vec<u8>> = found.optional()? else { return Ok(()) };
-        for number in numbers {
-            let (_, slot) = address(*number);
-            if let Some(salt) = salts.get_mut(slot..slot + size_of::<Salt>()) {
-                salt.fill(0);
-            }
-        }
-        // As many bytes as before, so that they are written in their place.
-        connection.prepare_cached(OVERWRITE_ROW)?.execute(params![row, salts]).map(drop)
-    };
-    for numbers in numbers.chunk_by(|a, b| address(*a).0 == address(*b).0) {
-        if let Some(first) = numbers.first() {
-            overwrite(address(*first).0, numbers).map_err(sqlite("overwriting salts"))?;
-        }
+    let rows = query().map_err(sqlite(CONTEXT))?;
+    let Some(id) = rows.iter().find_map(|(_, key, _)| *key) else { return Ok(None) };
+    let other = rows.iter().filter_map(|(_, key, _)| *key).any(|key| key != id);
+    if other {
+        return Err(damaged(Error::new(ErrorKind::Corrupt)));
     }
-    Ok(())
+    let Some(old) = Key::read(connection, id)? else { return Ok(None) };
+    let new = old.overwrite(connection, audit_core::TokenKeys::generate_secret()?)?;
+    for (place, _, personal) in rows {
+        let Some(mut bytes) = personal else { continue };
+        old.apply(place, &mut bytes);
+        new.apply(place, &mut bytes);
+        let update = || connection.prepare_cached(SEAL_AGAIN)?.execute(params![place, bytes]);
+        update().map_err(sqlite(CONTEXT))?;
+    }
+    Ok(Some(new))
 }

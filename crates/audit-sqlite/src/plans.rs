@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 34] = [
+const PLANS: [(&str, &str); 35] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     // All of it is what is asked for.
@@ -36,10 +36,10 @@ const PLANS: [(&str, &str); 34] = [
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_STORED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    // From the end, and no further than the first row.
-    (personal::LAST_ROW, "SCAN audit_salt"),
-    (personal::READ_ROW, "SEARCH audit_salt USING INTEGER PRIMARY KEY (rowid=?)"),
-    (personal::OVERWRITE_ROW, "SEARCH audit_salt USING INTEGER PRIMARY KEY (rowid=?)"),
+    (personal::READ_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
+    (personal::OVERWRITE_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
+    (personal::READ_SEALED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (personal::SEAL_AGAIN, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (erasure::ERASE_EVENT, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (retention::READ_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (retention::SET_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -120,7 +120,7 @@ impl<'c> Snapshot<'c> {
             let total = (scan.total == Total::Exact).then_some(0);
             return Ok(StoredSlice { events: Vec::new(), more: false, total, bound });
         };
-        let LogRow { id: log, head, indexed } = row;
+        let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
         let connection = &self.connection;
         let index = LogIndex { connection, indexing, log, size: head.size, indexed };
@@ -150,7 +150,7 @@ impl StoredSlice {
 
 /// The statement that reads what is kept of a log.
 pub(crate) const READ_LOG: &str =
-    "SELECT id, size, recorded_at, indexed, pruned FROM audit_log WHERE name = ?1";
+    "SELECT id, size, recorded_at, indexed, pruned, key FROM audit_log WHERE name = ?1";
 /// The statement that lists the logs.
 pub(crate) const LIST_LOGS: &str = "SELECT hex(name) FROM audit_log ORDER BY name";
 /// The statement that finds an event by its id.
@@ -158,7 +158,7 @@ pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
 /// The statement that reads an event by its place.
 pub(crate) const READ_EVENT: &str =
-    "SELECT record, salt, personal FROM audit_event WHERE place = ?1";
+    "SELECT record, key, personal FROM audit_event WHERE place = ?1";
 
 /// What is kept of a log.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +168,8 @@ pub(crate) struct LogRow {
     pub(crate) head: Head,
     /// So many of its events are in segments of the index.
     pub(crate) indexed: Sequence,
+    /// The number of the key that seals the last event.
+    pub(crate) key: Option<i64>,
 }
 
 /// The logs that have events, in their order.
@@ -188,13 +190,13 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
         connection
             .prepare_cached(READ_LOG)?
             .query_row([log.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
             })
             .optional()
     };
-    let row: Option<(i64, i64, i64, i64, i64)> =
+    let row: Option<(i64, i64, i64, i64, i64, Option<i64>)> =
         query().map_err(sqlite("reading the end of a log"))?;
-    row.map(|(id, size, recorded_at, indexed, pruned)| {
+    row.map(|(id, size, recorded_at, indexed, pruned, key)| {
         let head = Head {
             size: Sequence::try_from(size).map_err(damaged)?,
             recorded_at: Timestamp::from_micros(recorded_at).map_err(damaged)?,
@@ -204,7 +206,7 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
         if indexed > head.size || head.pruned > head.size {
             return Err(damaged(Error::new(ErrorKind::Corrupt)));
         }
-        Ok(LogRow { id, head, indexed })
+        Ok(LogRow { id, head, indexed, key })
     })
     .transpose()
 }
@@ -243,11 +245,11 @@ fn sealed_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<Se
             .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
     let kept: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
-    let (record, salt, personal) = kept;
+    let (record, key, personal) = kept;
     let has_personal = personal.is_some();
-    let event = SealedEvent::read(connection, record, salt, personal)?;
+    let event = SealedEvent::read(connection, place, record, key, personal)?;
     if has_personal != event.has_personal() {
-        return Err(damaged(Error::new(ErrorKind::Corrupt))); // its salt is gone, and it is not erased
+        return Err(damaged(Error::new(ErrorKind::Corrupt))); // its key is gone, and it is not erased
     }
     Ok(event)
 }

@@ -16,14 +16,14 @@ use crate::{schema, segment};
 const CONTEXT: &str = "removing events";
 
 /// So many events, or other rows, are removed in one transaction.
-const STEP: usize = 500;
+const STEP: usize = 512;
 
 /// The statement that reads what a log keeps.
 pub(crate) const READ_RETENTION: &str = "SELECT retention FROM audit_log WHERE id = ?1";
 /// The statement that sets what a log keeps.
 pub(crate) const SET_RETENTION: &str = "UPDATE audit_log SET retention = ?2 WHERE id = ?1";
 /// The statement that finds the first events of a log.
-pub(crate) const FIRST_EVENTS: &str = "SELECT place, record, salt FROM audit_event
+pub(crate) const FIRST_EVENTS: &str = "SELECT place, record FROM audit_event
      WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3";
 /// The statement that removes events.
 pub(crate) const DELETE_EVENTS: &str = "DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2";
@@ -113,26 +113,26 @@ impl WriteTransaction<'_> {
         let (low, high) = (schema::place(log, Sequence::ZERO)?, schema::place(log, floor)?);
         let query = || {
             let mut statement = self.connection.prepare_cached(FIRST_EVENTS)?;
-            let kept = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            let kept = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
             let rows = statement.query_map(params![low, high, STEP.cast_signed() as i64], kept)?;
-            rows.collect::<rusqlite::Result<Vec<(i64, Vec<u8>, Option<i64>)>>>()
+            rows.collect::<rusqlite::Result<Vec<(i64, Vec<u8>)>>>()
         };
         let events = query().map_err(sqlite(CONTEXT))?;
-        let Some((last, ..)) = events.last() else { return Ok(false) };
-        let forget = |place: i64, record: Vec<u8>| {
+        let is_last = events.len() < STEP;
+        let mut sequences = Vec::with_capacity(events.len());
+        for (place, record) in events {
+            let sequence = schema::sequence_of(place)?;
+            sequences.push(sequence);
             // A record that is damaged is removed all the same; its id stays behind.
-            let Ok(event) = (StoredEvent { record, personal: None }).open() else { return Ok(0) };
-            let sequence = schema::sequence_of(place).map_or(0, Sequence::as_i64);
-            let delete = params![event.id.as_bytes(), log, sequence];
-            self.connection.prepare_cached(DELETE_ID)?.execute(delete)
-        };
-        let last = *last;
-        let (mut salts, is_last) = (Vec::new(), events.len() < STEP);
-        for (place, record, salt) in events {
-            forget(place, record).map_err(sqlite(CONTEXT))?;
-            salts.extend(salt);
+            let Ok(event) = (StoredEvent { record, personal: None }).open() else { continue };
+            let delete = params![event.id.as_bytes(), log, sequence.as_i64()];
+            let forget = || self.connection.prepare_cached(DELETE_ID)?.execute(delete);
+            forget().map_err(sqlite(CONTEXT))?;
         }
-        destroy(self.connection, salts)?;
+        let Some(last) = sequences.last() else { return Ok(false) };
+        // Nothing else is sealed by their keys: a tile is removed whole.
+        destroy(self.connection, log, &sequences)?;
+        let last = schema::place(log, *last)?;
         let delete = || self.connection.prepare_cached(DELETE_EVENTS)?.execute([low, last]);
         delete().map_err(sqlite(CONTEXT))?;
         Ok(!is_last)

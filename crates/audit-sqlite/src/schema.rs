@@ -5,7 +5,7 @@
 //! | `audit_store` | a fact about the store: its version, the secret of its tokens | `name` |
 //! | `audit_log` | a log, with its end | `id`, a small number |
 //! | `audit_event` | an event in its stored form, with its leaf hash | `place`: the log and the sequence in one number |
-//! | `audit_salt` | some salts of personal parts, the only copy of them | `id`, only ever higher |
+//! | `audit_key` | a key that seals personal parts, the only copy of it | `id`, only ever higher |
 //! | `audit_tile` | some nodes of a log's tree | `place` of the first event, but for the lowest bits |
 //! | `audit_event_id` | an event id | id, log |
 //! | `audit_tail` | some of the newest events, with their terms | `place` of the first |
@@ -29,7 +29,7 @@ use rusqlite::{
 use crate::append::insert_event;
 use crate::error::{damaged, sqlite};
 use crate::index::{Growth, Indexing, SEGMENT};
-use crate::personal::NewSalts;
+use crate::personal::Key;
 use crate::read::event_at;
 use crate::tail::Entry;
 use crate::terms::TermHasher;
@@ -126,21 +126,22 @@ const VERSION_3: &str = "CREATE TABLE audit_api_key (
      ) STRICT, WITHOUT ROWID;
      CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);";
 
-/// The tree, retention, and personal parts that are sealed with salts of a table of their own.
+/// The tree, retention, and personal parts that are sealed with keys of a table of their own.
 const VERSION_4: &str = "ALTER TABLE audit_log ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE audit_log ADD COLUMN retention BLOB;
+     ALTER TABLE audit_log ADD COLUMN key INTEGER;
      ALTER TABLE audit_log ADD COLUMN edge BLOB NOT NULL DEFAULT x'0000000000000000';
      ALTER TABLE audit_event RENAME TO audit_event_3;
      CREATE TABLE audit_event (
          place INTEGER PRIMARY KEY,
          leaf BLOB NOT NULL,
          record BLOB NOT NULL,
-         salt INTEGER,
+         key INTEGER,
          personal BLOB
      ) STRICT;
-     CREATE TABLE audit_salt (
+     CREATE TABLE audit_key (
          id INTEGER PRIMARY KEY,
-         salts BLOB NOT NULL
+         key BLOB NOT NULL
      ) STRICT;
      CREATE TABLE audit_tile (
          place INTEGER PRIMARY KEY,
@@ -359,15 +360,16 @@ fn logs(connection: &Connection) -> Result<Vec<(i64, Sequence)>> {
 /// Seals the personal parts of a file that has them open, and grows the trees.
 fn seal_events(connection: &Connection) -> Result<()> {
     const CONTEXT: &str = "sealing the events";
-    let mut salts = NewSalts::default();
     for (log, size) in logs(connection)? {
         let mut frontier = Frontier::new();
         let mut nodes = Vec::new();
+        let mut key = None;
         let mut read = connection
             .prepare("SELECT record, salt, personal FROM audit_event_3 WHERE place = ?1")
             .map_err(sqlite(CONTEXT))?;
         for sequence in 1..=size.get() {
-            let place = place(log, Sequence::new(sequence)?)?;
+            let sequence = Sequence::new(sequence)?;
+            let place = place(log, sequence)?;
             let event = read.query_row([place], |row| {
                 let personal = match (row.get(1)?, row.get(2)?) {
                     (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
@@ -378,7 +380,11 @@ fn seal_events(connection: &Connection) -> Result<()> {
             let event = event.map_err(sqlite(CONTEXT))?;
             let leaf = LeafHash::of(&event.record);
             frontier.push(leaf, |node| nodes.push(node))?;
-            insert_event(connection, &mut salts, place, leaf, event)?;
+            let of_event = match key.filter(|_| Key::is_shared_by(sequence)) {
+                Some(key) => key,
+                None => *key.insert(Key::create(connection)?),
+            };
+            insert_event(connection, of_event, place, leaf, &event)?;
             if nodes.len() > 10_000 {
                 tree::write_nodes(connection, log, &nodes)?;
                 nodes.clear();
@@ -387,12 +393,12 @@ fn seal_events(connection: &Connection) -> Result<()> {
         tree::write_nodes(connection, log, &nodes)?;
         connection
             .execute(
-                "UPDATE audit_log SET edge = ?2 WHERE id = ?1",
-                params![log, frontier.to_bytes()],
+                "UPDATE audit_log SET edge = ?2, key = ?3 WHERE id = ?1",
+                params![log, frontier.to_bytes(), key.map(|key| key.id)],
             )
             .map_err(sqlite(CONTEXT))?;
     }
-    salts.write(connection)
+    Ok(())
 }
 
 /// Indexes the events of a file that has no index.

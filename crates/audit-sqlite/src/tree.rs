@@ -26,7 +26,7 @@ pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE place = 
 pub(crate) const READ_LEAVES: &str =
     "SELECT place, leaf FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
 /// The statement that reads events as they are kept.
-pub(crate) const READ_STORED: &str = "SELECT place, record, salt, personal FROM audit_event
+pub(crate) const READ_STORED: &str = "SELECT place, record, key, personal FROM audit_event
      WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
 
 /// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
@@ -160,16 +160,16 @@ impl Snapshot<'_> {
             return Ok(Vec::new()); // behind all that there can be
         };
         let last = schema::place(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
-        let (mut events, mut size) = (Vec::new(), 0);
+        let (mut events, mut size, mut last_key) = (Vec::new(), 0, None);
         let context = || sqlite("reading an event");
         let mut statement = self.connection.prepare_cached(READ_STORED).map_err(context())?;
         let mut rows = statement.query([first, last]).map_err(context())?;
         while events.len() < limit && (events.is_empty() || size < bytes) {
             let Some(row) = rows.next().map_err(context())? else { break };
             let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            let (place, record, salt, personal): (i64, Vec<u8>, Option<i64>, Option<Vec<u8>>) =
-                kept().map_err(context())?;
-            let event = SealedEvent::read(&self.connection, record, salt, personal)?;
+            let (place, record, key, personal) = kept().map_err(context())?;
+            let (connection, last) = (&self.connection, &mut last_key);
+            let event = SealedEvent::read_beside(connection, last, place, record, key, personal)?;
             size += event.size();
             events.push((schema::sequence_of(place).map_err(damaged)?, event));
         }

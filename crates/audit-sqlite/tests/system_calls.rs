@@ -54,7 +54,8 @@ fn durable() {
     let store = SqliteStore::open(path()).unwrap();
     begin();
     for number in 0..EVENTS {
-        let event = NewEvent::new("user.login", Actor::user("u_1")).message(mark(number));
+        // In the record: personal parts are sealed.
+        let event = NewEvent::new("user.login", Actor::user("u_1")).target("mark", mark(number));
         block_on(store.record(Log::Platform, event)).unwrap();
         tell(number);
     }

@@ -88,9 +88,9 @@ fn grow_again(connection: &Connection) {
     connection
         .execute("DELETE FROM audit_tile WHERE place BETWEEN ?1 AND ?2", [low, high])
         .unwrap();
-    for (tier, hashes) in tiles.iter().enumerate() {
-        for (index, hashes) in hashes.chunks(32 * 32).enumerate() {
-            let at = place(connection, ((index as i64) << (5 * (tier + 1))) + tier as i64);
+    for (tier, hashes) in (0..).zip(&tiles) {
+        for (index, hashes) in (0_i64..).zip(hashes.chunks(32 * 32)) {
+            let at = place(connection, (index << (5 * (tier + 1))) + tier);
             let sql = "INSERT INTO audit_tile (place, leaves) VALUES (?1, ?2)";
             connection.execute(sql, params![at, hashes]).unwrap();
         }
@@ -104,7 +104,7 @@ fn grow_again(connection: &Connection) {
 type Tampering = (&'static str, fn(&Connection, i64, i64));
 
 /// What is done to the events at two places of the log.
-const TAMPERINGS: [Tampering; 19] = [
+const TAMPERINGS: [Tampering; 20] = [
     ("a record is changed", |c, a, _| {
         let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
              'invoice.void') AS BLOB) WHERE place = ?1";
@@ -121,17 +121,17 @@ const TAMPERINGS: [Tampering; 19] = [
         c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [a, b]).unwrap();
     }),
     ("two events are exchanged", |c, a, b| {
-        swap(c, &["leaf", "record", "salt", "personal"], a, b);
+        swap(c, &["leaf", "record", "key", "personal"], a, b);
     }),
     ("two records are exchanged", |c, a, b| swap(c, &["record"], a, b)),
     ("an event is inserted at the end", |c, a, _| {
         let end = place(c, EVENTS + 2);
-        let sql = "INSERT INTO audit_event SELECT ?2, leaf, record, salt, personal
+        let sql = "INSERT INTO audit_event SELECT ?2, leaf, record, key, personal
              FROM audit_event WHERE place = ?1";
         c.execute(sql, [a, end]).unwrap();
     }),
     ("an event is put over another", |c, a, b| {
-        let sql = "REPLACE INTO audit_event SELECT ?2, leaf, record, salt, personal
+        let sql = "REPLACE INTO audit_event SELECT ?2, leaf, record, key, personal
              FROM audit_event WHERE place = ?1";
         c.execute(sql, [a, b]).unwrap();
     }),
@@ -158,7 +158,7 @@ const TAMPERINGS: [Tampering; 19] = [
         c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [first, last]).unwrap();
     }),
     ("a personal part is deleted", |c, a, _| {
-        let sql = "UPDATE audit_event SET personal = NULL, salt = NULL WHERE place = ?1";
+        let sql = "UPDATE audit_event SET personal = NULL, key = NULL WHERE place = ?1";
         c.execute(sql, [a]).unwrap();
     }),
     ("a personal part is changed", |c, a, _| {
@@ -166,8 +166,13 @@ const TAMPERINGS: [Tampering; 19] = [
              WHERE place = ?1";
         c.execute(sql, [a]).unwrap();
     }),
-    ("two personal parts are exchanged", |c, a, b| swap(c, &["salt", "personal"], a, b)),
-    ("a salt is taken for another", |c, a, b| swap(c, &["salt"], a, b)),
+    ("two personal parts are exchanged", |c, a, b| swap(c, &["key", "personal"], a, b)),
+    ("a key is taken for another", |c, a, b| swap(c, &["key"], a, b)),
+    ("a key is deleted", |c, a, _| {
+        let sql = "DELETE FROM audit_key WHERE id =
+             (SELECT key FROM audit_event WHERE place = ?1)";
+        assert_eq!(c.execute(sql, [a]).unwrap(), 1);
+    }),
     ("a leaf is changed", |c, a, _| {
         c.execute("UPDATE audit_event SET leaf = zeroblob(32) WHERE place = ?1", [a]).unwrap();
     }),
@@ -195,7 +200,7 @@ fn every_tampering_is_found_with_a_kept_checkpoint() {
     for (name, tamper) in TAMPERINGS {
         for round in 0..rounds() {
             // Two events that are not erased.
-            let (a, b) = (1 + round * 9 * 7 % 500, 505 + round * 9 * 11 % 590);
+            let (a, b) = (1 + round * 7 % 55 * 9, 505 + round * 11 % 65 * 9);
             let copy = directory.path().join("copy.db");
             fs::copy(&original, &copy).unwrap();
             let connection = Connection::open(&copy).unwrap();

@@ -40,8 +40,8 @@ pub(crate) struct Verdict {
 const TOLD: usize = 5;
 
 /// What is told where nothing was kept.
-const NOTHING_KEPT: &str = "  proved:  nothing; without a kept checkpoint, whoever can write to the \
-                            store can have rewritten it";
+const NOTHING_KEPT: &str = "  proved:  nothing; without a kept checkpoint, whoever can write to \
+                            the store can have rewritten it";
 
 impl Verdict {
     pub(crate) fn new(log: Log, pruned: u64, heads: &[TreeHead], report: &Report) -> Self {

@@ -1,7 +1,7 @@
 //! What pruning removes, what it leaves, and what it tells.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -407,7 +407,7 @@ pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
             let expected = tree.node(*level, *index).filter(|_| needed);
             assert_eq!(hash, expected, "node {index} of level {level}, pruned up to {floor}");
         }
-        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size % 9 == 0;
+        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
         let sizes = (floor.get()..=tree.size()).filter(telling).chain([tree.size()]);
         subject.assert_proves(log, &tree, floor.get(), &sizes.collect::<Vec<_>>());
         subject = subject.reopen();
@@ -527,42 +527,45 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
 
 pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewHarness<'_>) {
     const WRITERS: usize = 2;
-    const ROUNDS: usize = 40;
     let subject = Subject::new(new);
     let log = new_log();
     let rule = Retention::default().max_events(50);
     subject.set_retention(log, rule).expect("retention can be set");
     let query = Query::new(log).limit(16);
     let begin = || subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
-    let done = AtomicBool::new(false);
-    let mut placed = BTreeMap::new();
+    let (done, prunings) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (mut placed, mut appended) = (BTreeMap::new(), 0);
     let (mut followed, mut heads) = (Vec::<AuditEvent>::new(), Vec::new());
     thread::scope(|scope| {
         let finished = SetOnDrop(&done);
         let write = || {
-            let batches = (0..ROUNDS).map(|_| subject.put(log, &mixed(5)));
-            batches.flatten().collect::<Vec<_>>()
+            // On until there have been prunings between the writes.
+            let enough = || prunings.load(Ordering::Relaxed) >= 5;
+            let rounds = (0..400).take_while(|round| *round < 40 || !enough());
+            rounds.flat_map(|_| subject.put(log, &mixed(5))).collect::<Vec<_>>()
         };
         let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
         let pruner = scope.spawn(|| {
             let mut heads = Vec::new();
             while !done.load(Ordering::Relaxed) {
                 heads.push(subject.frontier(log).head());
-                subject.prune(log).expect("pruning beside writers succeeds");
+                let pruned = subject.prune(log).expect("pruning beside writers succeeds");
+                prunings.fetch_add(pruned.events.min(1), Ordering::Relaxed);
                 thread::sleep(Duration::from_millis(1));
             }
             // The writers may have been the faster ones.
             subject.prune(log).expect("pruning behind writers succeeds");
             heads
         });
-        let mut page = begin();
+        let (mut page, mut begun) = (begin(), true);
         loop {
             let last_round = writers.iter().all(thread::ScopedJoinHandle::is_finished);
             let after = followed.last().map_or(0, |event| event.sequence.get());
             if let Some(first) = page.events.first().map(|event| event.sequence.get()) {
                 // Only what was pruned before it could be read is left out, and it was told so.
-                let whole = first == after + 1 || (first - 1) % Tile::WIDTH == 0;
-                assert!(first > after && whole, "a follower goes on at {first} after {after}");
+                let skips = begun && first > after && (first - 1).is_multiple_of(Tile::WIDTH);
+                let goes_on = first == after + 1 || skips;
+                assert!(goes_on, "a follower goes on at {first} after {after}");
             }
             let numbers: Vec<_> = page.events.iter().map(|event| event.sequence.get()).collect();
             let dense = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
@@ -571,19 +574,20 @@ pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewHarness<'_>) {
             if last_round && page.caught_up {
                 break;
             }
-            page = match subject.next_feed(&query, &page.token) {
-                Err(error) if error.kind() == ErrorKind::Gone => begin(),
-                page => page.expect("a feed's own token is accepted, or what it needs is gone"),
-            };
+            let next = subject.next_feed(&query, &page.token);
+            begun = matches!(&next, Err(error) if error.kind() == ErrorKind::Gone);
+            let accepted = "a feed's own token is accepted, or what it needs is gone";
+            page = if begun { begin() } else { next.expect(accepted) };
         }
         drop(finished);
         for writer in writers {
             let events = writer.join().expect("an append beside pruning succeeds");
+            appended += events.len();
             placed.extend(events.into_iter().map(|event| (event.sequence, event)));
         }
         heads = pruner.join().expect("pruning beside writers succeeds");
     });
-    assert_eq!(placed.len(), WRITERS * ROUNDS * 5, "no number is given twice");
+    assert_eq!(placed.len(), appended, "no number is given twice");
     let head = subject.head(log);
     assert!(head.pruned > Sequence::ZERO, "this case removes something");
     let events = subject.events(log);

@@ -137,7 +137,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         1 => (log(), filter()).prop_map(|(log, filter)| Op::Count { log, filter }),
         1 => (log(), any::<Index>()).prop_map(|(log, event)| Op::Lookup { log, event }),
         1 => (log(), erased()).prop_map(|(log, filter)| Op::Erase { log, filter }),
-        2 => (log(), 1_u64..100).prop_map(|(log, keep)| Op::Prune { log, keep }),
+        2 => (log(), select(vec![1, 9, 40, 70])).prop_map(|(log, keep)| Op::Prune { log, keep }),
         1 => Just(Op::Reopen),
         2 => (any::<Index>(), misuse()).prop_map(|(walk, how)| Op::Misuse { walk, how }),
     ]

@@ -30,6 +30,12 @@ pub(super) struct Figure {
     cases: u64,
     operations: u64,
     pages: u64,
+    /// Events that were erased.
+    erased: u64,
+    /// Events that were pruned.
+    pruned: u64,
+    /// Tokens and places that answered that what they need is gone.
+    gone: u64,
 }
 
 impl AddAssign for Figure {
@@ -37,13 +43,17 @@ impl AddAssign for Figure {
         self.cases += other.cases;
         self.operations += other.operations;
         self.pages += other.pages;
+        self.erased += other.erased;
+        self.pruned += other.pruned;
+        self.gone += other.gone;
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cases, operations, pages } = self;
-        write!(f, "{cases} cases, {operations} operations, {pages} pages")
+        let Self { cases, operations, pages, erased, pruned, gone } = self;
+        write!(f, "{cases} cases, {operations} operations, {pages} pages, ")?;
+        write!(f, "{erased} events erased, {pruned} pruned, {gone} tokens below the floor")
     }
 }
 
@@ -179,7 +189,7 @@ impl Player {
                 let query = with(self.query_of(&walk).limit(*limit), *total);
                 let page = self.subject().next_page(&query, &walk.token);
                 if walk.last.sequence < self.log(walk.log).1.floor {
-                    return gone(page);
+                    return self.gone(page);
                 }
                 self.turn(walk, page, *limit, *total)
             }
@@ -198,7 +208,7 @@ impl Player {
                 let query = Query::new(id).filter(filter.clone()).limit(*limit);
                 let page = self.subject().feed(&query, start);
                 if matches!(start, FeedStart::After(after) if after < model.floor) {
-                    return gone(page);
+                    return self.gone(page);
                 }
                 let feed = Feed { log: *log, filter: filter.clone(), after, token: Token::new("") };
                 self.deliver(feed, page, *limit)
@@ -211,7 +221,7 @@ impl Player {
                 let query = Query::new(self.log(feed.log).0).filter(feed.filter.clone());
                 let page = self.subject().next_feed(&query.limit(*limit), &feed.token);
                 if feed.after < self.log(feed.log).1.floor {
-                    return gone(page);
+                    return self.gone(page);
                 }
                 self.deliver(feed, page, *limit)
             }
@@ -305,7 +315,9 @@ impl Player {
         let log = *log;
         let erased = self.subject().erase(log, filter.clone()).map_err(fail("an erasure"))?;
         prop_assert_eq!(erased, expected, "how many events are erased");
+        self.figure.erased += erased;
         let told = self.told(which)?;
+        prop_assert_eq!(told.is_empty(), expected == 0, "an erasure of nothing leaves no event");
         let stated: u64 = told.iter().map(Erasure::stated_by).sum();
         prop_assert_eq!(stated, expected, "how many events it tells of");
         prop_assert!(told.iter().all(|event| event.action == Action::LOG_ERASED), "what it tells");
@@ -327,6 +339,7 @@ impl Player {
         expected.extend((events > 0).then_some(Action::LOG_PRUNED));
         let pruned = self.subject().prune(log).map_err(fail("pruning"))?;
         prop_assert_eq!((pruned.events, pruned.floor), (events, floor), "what is pruned");
+        self.figure.pruned += events;
         let told = self.told(which)?.into_iter().map(|event| event.action);
         prop_assert_eq!(told.collect::<Vec<_>>(), expected, "what pruning tells");
         self.logs[which as usize].1.prune(floor);
@@ -344,7 +357,9 @@ impl Player {
         let kept = self.subject().try_stored(log, size, usize::MAX, usize::MAX);
         let kept = kept.map_err(fail("what is kept"))?;
         prop_assert_eq!(kept.len(), told.len(), "what is told is kept");
-        kept.iter().for_each(|(_, stored)| self.trees[which as usize].push(stored));
+        for (_, stored) in &kept {
+            self.trees[which as usize].push(stored);
+        }
         self.logs[which as usize].1.events.extend(told.iter().cloned());
         Ok(told)
     }
@@ -392,6 +407,14 @@ impl Player {
         prop_assert_eq!(page.events, expected, "the events of a feed");
         prop_assert_eq!(page.caught_up, caught_up, "whether a feed is caught up");
         self.feeds.push(Feed { after, token: page.token, ..feed });
+        Ok(())
+    }
+
+    /// Requires that what is asked for has been pruned.
+    fn gone<T>(&mut self, page: Result<T>) -> Played {
+        self.figure.gone += 1;
+        let kind = page.map(drop).map_err(|error| error.kind());
+        prop_assert_eq!(kind, Err(ErrorKind::Gone), "what stands below the floor is gone");
         Ok(())
     }
 
@@ -453,13 +476,6 @@ impl Player {
 
 fn with(query: Query, total: Total) -> Query {
     if total == Total::Exact { query.with_total() } else { query }
-}
-
-/// Requires that what is asked for has been pruned.
-fn gone<T: fmt::Debug>(page: Result<T>) -> Played {
-    let kind = page.map(drop).map_err(|error| error.kind());
-    prop_assert_eq!(kind, Err(ErrorKind::Gone), "what stands below the floor is gone");
-    Ok(())
 }
 
 fn fail(what: &'static str) -> impl Fn(audit_core::Error) -> TestCaseError {

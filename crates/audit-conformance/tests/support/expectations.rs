@@ -2,6 +2,8 @@
 
 mod api_keys;
 mod fields;
+mod removals;
+mod trees;
 
 use audit_core::{Change, EventId, Facet, Timestamp};
 
@@ -17,7 +19,8 @@ pub(crate) fn expectations() -> Vec<(Fault, &'static [&'static str])> {
     let each_key_field = fields::OF_KEYS
         .iter()
         .map(|alter| (Fault::AltersKeys(*alter), &["api_keys::come_back_as_created"][..]));
-    let faults = FAULTS.iter().chain(api_keys::FAULTS).copied();
+    let lists = [FAULTS, api_keys::FAULTS, trees::FAULTS, removals::FAULTS];
+    let faults = lists.into_iter().flatten().copied();
     faults.chain(each_facet).chain(each_field).chain(each_key_field).collect()
 }
 

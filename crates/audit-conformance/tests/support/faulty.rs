@@ -107,6 +107,55 @@ pub(crate) enum Fault {
     RevokesNothing,
     TellsTheDigest,
     TellsTheSecret,
+    // What proves a log.
+    AltersRecords,
+    EdgeIsOld,
+    EdgeInReverse,
+    EdgeOfAnotherLog,
+    HashesNothing,
+    HidesHighNodes,
+    HidesNodesBelowTheFloor,
+    NodesOfAnotherLog,
+    NodesOffByOne,
+    NodesThatAreIncomplete,
+    StoredIgnoresAfter,
+    StoredIgnoresBytes,
+    StoredIgnoresLimit,
+    // What is erased.
+    BringsBackWhatIsErased,
+    ErasesACopy,
+    ErasesInAllLogs,
+    ErasesNeighbours,
+    ErasesNothing,
+    ErasesOnePage,
+    FindsWhatIsErased,
+    IgnoresTheHold,
+    MiscountsWhatIsErased,
+    RefusesUnknownNumbers,
+    RewritesRecords,
+    TellsOfEachErasure,
+    TellsOfNoErasure,
+    TellsWhose,
+    // What is kept, and for how long.
+    AcceptsAnyRetention,
+    ForgetsTheHold,
+    KeepsLessByDefault,
+    OneRetentionForAll,
+    TellsOfEachRetention,
+    TellsOfNoRetention,
+    // What is pruned.
+    CountsWhatIsGone,
+    EndsEveryToken,
+    FindsWhatIsGone,
+    IgnoresTheAge,
+    PrunesACopy,
+    PrunesAllLogs,
+    PrunesNothing,
+    PrunesOnce,
+    PrunesPartOfATile,
+    SkipsWhatIsGone,
+    TellsOfEachPruning,
+    TellsOfNoPruning,
     // What becomes of handles and tokens.
     AcceptsAnyToken,
     ForgetsOnReopen,
@@ -135,6 +184,10 @@ struct Notes {
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,
     tokens: Mutex<HashMap<Token, Query>>,
+    erasures: AtomicUsize,
+    retention: Mutex<Retention>,
+    /// What was erased, as it was, and what was pruned.
+    gone: Mutex<Vec<AuditEvent>>,
 }
 
 #[derive(Debug)]
@@ -145,6 +198,8 @@ struct Faulty {
     notes: Arc<Notes>,
     /// The API keys that this handle has read.
     seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
+    /// The edges that this handle has read.
+    edges: Mutex<HashMap<Log, Frontier>>,
 }
 
 impl FaultyHarness {
@@ -167,7 +222,14 @@ impl FaultyHarness {
             _ => {}
         }
         let notes = Arc::clone(&self.notes);
-        Faulty { inner, fault: self.fault, keys, notes, seen: Mutex::default() }
+        Faulty {
+            inner,
+            fault: self.fault,
+            keys,
+            notes,
+            seen: Mutex::default(),
+            edges: Mutex::default(),
+        }
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct State {
     waiting: Vec<Waker>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LogState {
     pub(crate) head: Head,
     /// Those that are not pruned, as they are kept and as they are read.

@@ -1,8 +1,8 @@
 //! Faults of what is read.
 
 use audit_core::{
-    AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Result, Scan,
-    Sequence, Slice, Total,
+    AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
+    Scan, Sequence, Slice, Total,
 };
 
 use super::{Fault, Faulty};
@@ -23,6 +23,11 @@ impl Faulty {
                     }
                 }
                 Err(error)
+            }
+            (Fault::FindsWhatIsGone, Err(error)) => {
+                let gone = self.notes.gone.lock().unwrap();
+                let found = gone.iter().find(|event| (event.log, event.id) == (log, id));
+                found.cloned().ok_or(error)
             }
             (Fault::GetsTheFirst, Ok(event)) => {
                 Ok(self.everything(log).await?.into_iter().next().unwrap_or(event))
@@ -66,6 +71,25 @@ impl Faulty {
             Fault::TypeAndIdApart => return self.rescan(asked, type_and_id_apart).await,
             _ => {}
         }
+        let pruned = self.inner.head(scan.log).await?.pruned;
+        match self.fault {
+            Fault::EndsEveryToken if pruned > Sequence::ZERO && scan.after.is_some() => {
+                return Err(Error::new(ErrorKind::Gone));
+            }
+            Fault::FindsWhatIsErased => return self.rescan(asked, Filter::matches).await,
+            Fault::SkipsWhatIsGone => {
+                // The next that is left, whatever lies between.
+                let first = |after: Position| {
+                    if after.sequence < pruned {
+                        Position { sequence: pruned, ..after }
+                    } else {
+                        after
+                    }
+                };
+                scan.after = scan.after.map(first);
+            }
+            _ => {}
+        }
         let mut slice = self.inner.scan(scan).await?;
         if let Fault::IgnoresBound | Fault::ClampsTheBound = self.fault {
             slice.bound = asked.bound.unwrap_or(slice.bound);
@@ -87,6 +111,13 @@ impl Faulty {
                 {
                     events.clear();
                 }
+            }
+            Fault::CountsWhatIsGone => {
+                let gone = self.notes.gone.lock().unwrap();
+                let counted =
+                    |event: &&AuditEvent| event.log == asked.log && asked.filter.matches(event);
+                let counted = gone.iter().filter(counted).count() as u64;
+                slice.total = slice.total.map(|total| total + counted);
             }
             Fault::DropsFirst => drop(events.drain(..events.len().min(1))),
             Fault::DropsLast => drop(events.pop()),
@@ -135,7 +166,7 @@ impl Faulty {
         Ok(())
     }
 
-    async fn everything(&self, log: Log) -> Result<Vec<AuditEvent>> {
+    pub(super) async fn everything(&self, log: Log) -> Result<Vec<AuditEvent>> {
         let scan = Scan {
             log,
             filter: Filter::new(),
@@ -159,12 +190,19 @@ impl Faulty {
         let bound = asked.bound_within(self.inner.head(asked.log).await?)?;
         let every = Scan { filter: Filter::new(), offset: 0, limit: 1_000_000, ..asked.clone() };
         let mut events = self.inner.scan(every).await?.events;
-        events.retain(|event| matches(&asked.filter, event));
-        let offset = usize::try_from(asked.offset).unwrap().min(events.len());
+        let gone = self.notes.gone.lock().unwrap();
+        let as_it_was = |event: &AuditEvent| {
+            gone.iter().find(|was| (was.log, was.sequence) == (event.log, event.sequence)).cloned()
+        };
+        events.retain(|event| {
+            matches(&asked.filter, &as_it_was(event).unwrap_or_else(|| event.clone()))
+        });
+        let total = (asked.total == Total::Exact).then_some(events.len() as u64);
+        let offset = usize::try_from(asked.offset).unwrap_or(usize::MAX).min(events.len());
         let mut events = events.split_off(offset);
         let more = events.len() > asked.limit;
         events.truncate(asked.limit);
-        Ok(Slice { events, more, total: None, bound })
+        Ok(Slice { events, more, total, bound })
     }
 }
 

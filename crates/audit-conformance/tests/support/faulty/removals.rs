@@ -1,33 +1,208 @@
 //! Faults of what is erased, kept and pruned.
 
-use audit_core::{Attribution, AuditStore, Log, Pruned, Result, Retention, Sequence};
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
 
-use super::Faulty;
+use audit_core::{
+    Attribution, AuditStore, Batch, Erasure, Error, Log, NewEvent, PreparedEvent, Pruned, Receipt,
+    Result, Retention, Sequence,
+};
+
+use super::{Fault, Faulty};
 
 impl Faulty {
     pub(super) async fn faulty_erase(
         &self,
         log: Log,
-        sequences: Vec<Sequence>,
-        by: Attribution,
+        mut sequences: Vec<Sequence>,
+        mut by: Attribution,
     ) -> Result<u64> {
-        self.inner.erase_events(log, sequences, by).await
+        let all = self.everything(log).await?;
+        let wanted: Vec<_> = all.iter().filter(|e| sequences.contains(&e.sequence)).collect();
+        let round = self.notes.erasures.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::ErasesACopy => {
+                let copy = self.inner.state().logs.get(&log).cloned();
+                self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
+                thread::sleep(Duration::from_millis(2));
+                let Some(mut copy) = copy else { return Ok(0) };
+                let erased = copy.erase(|sequence| sequences.contains(&sequence))?;
+                let mut state = self.inner.state();
+                state.logs.insert(log, copy);
+                if erased > 0 {
+                    state.append(Batch::new(log, vec![Erasure::event(erased, by)?])?)?;
+                }
+                return Ok(erased);
+            }
+            Fault::ErasesInAllLogs => {
+                for (_, other) in
+                    self.inner.state().logs.iter_mut().filter(|(name, _)| **name != log)
+                {
+                    other.erase(|sequence| sequences.contains(&sequence))?;
+                }
+            }
+            Fault::ErasesNeighbours => {
+                let next: Vec<_> = sequences.iter().map(|sequence| sequence.next()).collect();
+                sequences.extend(next);
+            }
+            Fault::ErasesNothing => return Ok(sequences.len() as u64),
+            Fault::ErasesOnePage if round > 0 => return Ok(0),
+            Fault::FindsWhatIsErased => {
+                let was = wanted.iter().filter(|event| !event.erased).copied().cloned();
+                self.notes.gone.lock().unwrap().extend(was);
+            }
+            Fault::IgnoresTheHold => self.lift_hold(log),
+            Fault::RefusesUnknownNumbers if wanted.len() < sequences.len() => {
+                return Err(Error::not_found("event"));
+            }
+            Fault::TellsWhose => {
+                let whose = wanted.first().and_then(|event| event.actor.id.clone());
+                by.actor.details = whose.or(by.actor.details);
+            }
+            Fault::TellsOfNoErasure => {
+                let mut state = self.inner.state();
+                let Some(of_log) = state.logs.get_mut(&log) else { return Ok(0) };
+                return of_log.erase(|sequence| sequences.contains(&sequence));
+            }
+            _ => {}
+        }
+        let erased = self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
+        match self.fault {
+            Fault::MiscountsWhatIsErased => return Ok(erased + 1),
+            Fault::RewritesRecords => {
+                if let Some(of_log) = self.inner.state().logs.get_mut(&log) {
+                    let events = of_log.events.iter_mut();
+                    for (stored, _) in events.filter(|(stored, _)| stored.personal.is_none()) {
+                        stored.record.push(b' ');
+                    }
+                }
+            }
+            Fault::TellsOfEachErasure if erased == 0 => self.tell(log, Erasure::event(0, by)?)?,
+            _ => {}
+        }
+        Ok(erased)
+    }
+
+    /// Writes the personal parts of events that were delivered again where they were erased.
+    pub(super) fn bring_back(&self, log: Log, events: &[NewEvent], receipts: &[Receipt]) {
+        let mut state = self.inner.state();
+        let Some(of_log) = state.logs.get_mut(&log) else { return };
+        for (content, receipt) in events.iter().zip(receipts) {
+            let found = of_log.events.iter_mut().find(|(_, event)| event.id == content.id);
+            if let Some((stored, event)) = found.filter(|(stored, _)| stored.personal.is_none()) {
+                let prepared = PreparedEvent::new(content.clone()).unwrap();
+                stored.personal =
+                    prepared.seal(log, receipt.sequence, receipt.recorded_at).personal;
+                *event = stored.open().unwrap();
+            }
+        }
     }
 
     pub(super) async fn faulty_retention(&self, log: Log) -> Result<Retention> {
-        self.inner.retention(log).await
+        let retention = self.inner.retention(log).await?;
+        Ok(match self.fault {
+            Fault::KeepsLessByDefault if retention == Retention::default() => {
+                retention.max_events(1_000)
+            }
+            Fault::OneRetentionForAll => *self.notes.retention.lock().unwrap(),
+            _ => retention,
+        })
     }
 
     pub(super) async fn faulty_set_retention(
         &self,
         log: Log,
-        retention: Retention,
+        mut to: Retention,
         by: Attribution,
     ) -> Result<()> {
-        self.inner.set_retention(log, retention, by).await
+        *self.notes.retention.lock().unwrap() = to;
+        let before = self.inner.retention(log).await?;
+        match self.fault {
+            Fault::ForgetsTheHold => to = to.without_legal_hold(),
+            Fault::TellsOfNoRetention => {
+                self.inner.state().logs.entry(log).or_default().retention = to;
+            }
+            _ => {}
+        }
+        let set = self.inner.set_retention(log, to, by.clone()).await;
+        match self.fault {
+            Fault::AcceptsAnyRetention if set.is_err() => {
+                self.inner.state().logs.entry(log).or_default().retention = to;
+                return Ok(());
+            }
+            Fault::TellsOfEachRetention if before == to => {
+                self.tell(log, to.event(&before, by)?)?;
+            }
+            _ => {}
+        }
+        set
     }
 
     pub(super) async fn faulty_prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
-        self.inner.prune(log, by).await
+        let head = self.inner.head(log).await?;
+        let retention = self.inner.retention(log).await?;
+        let all = self.everything(log).await?;
+        match self.fault {
+            Fault::IgnoresTheAge => {
+                self.inner.state().logs.entry(log).or_default().retention.max_age_seconds = None;
+            }
+            Fault::IgnoresTheHold => self.lift_hold(log),
+            Fault::PrunesACopy => {
+                let copy = self.inner.state().logs.get(&log).cloned();
+                let pruned = self.inner.prune(log, by.clone()).await?;
+                thread::sleep(Duration::from_millis(2));
+                if let (Some(mut copy), 1..) = (copy, pruned.events) {
+                    copy.remove_up_to(pruned.floor);
+                    let mut state = self.inner.state();
+                    state.logs.insert(log, copy);
+                    state.append(Batch::new(log, vec![pruned.event(by)?])?)?;
+                }
+                return Ok(pruned);
+            }
+            Fault::PrunesNothing => return Ok(Pruned::new(head, head.pruned)),
+            Fault::PrunesOnce if head.pruned > Sequence::ZERO => {
+                return Ok(Pruned::new(head, head.pruned));
+            }
+            Fault::PrunesPartOfATile | Fault::TellsOfNoPruning => {
+                retention.permits_removal()?;
+                let kept = retention.max_events.unwrap_or(u64::MAX);
+                let mut last = head.size.get().saturating_sub(kept);
+                if let Fault::TellsOfNoPruning = self.fault {
+                    last -= last % audit_core::tree::Tile::WIDTH;
+                }
+                let floor = Sequence::new(last)?.max(head.pruned);
+                let pruned = Pruned::new(head, floor);
+                if let Fault::PrunesPartOfATile = self.fault {
+                    self.tell(log, pruned.event(by)?)?;
+                }
+                self.inner.state().logs.entry(log).or_default().remove_up_to(floor);
+                return Ok(pruned);
+            }
+            _ => {}
+        }
+        let pruned = self.inner.prune(log, by.clone()).await?;
+        match self.fault {
+            Fault::CountsWhatIsGone | Fault::FindsWhatIsGone => {
+                let gone = all.into_iter().filter(|event| event.sequence <= pruned.floor);
+                self.notes.gone.lock().unwrap().extend(gone);
+            }
+            Fault::PrunesAllLogs => {
+                for other in self.inner.state().logs.values_mut() {
+                    other.remove_up_to(pruned.floor.min(other.head.size));
+                }
+            }
+            Fault::TellsOfEachPruning if pruned.events == 0 => self.tell(log, pruned.event(by)?)?,
+            _ => {}
+        }
+        Ok(pruned)
+    }
+
+    fn lift_hold(&self, log: Log) {
+        self.inner.state().logs.entry(log).or_default().retention.legal_hold = false;
+    }
+
+    fn tell(&self, log: Log, event: NewEvent) -> Result<()> {
+        self.inner.state().append(Batch::new(log, vec![event])?).map(drop)
     }
 }

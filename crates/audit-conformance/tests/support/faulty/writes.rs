@@ -7,8 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, Error, ErrorKind, EventId, Log, NewEvent, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Receipt, Result, limits::BATCH_EVENTS,
+    Actor, Attribution, AuditStore, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
+    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result,
+    limits::BATCH_EVENTS,
 };
 
 use super::reads::with_gap;
@@ -64,7 +65,7 @@ impl Faulty {
                 for event in &mut events {
                     event.id = EventId::new();
                 }
-                self.inner.append(log, events).await?
+                self.inner.append(log, events.clone()).await?
             }
             appended => appended?,
         };
@@ -82,6 +83,12 @@ impl Faulty {
                     receipt.redelivered = false;
                 }
             }
+            Fault::HashesNothing => {
+                for receipt in &mut receipts {
+                    receipt.leaf = LeafHash::of(b"");
+                }
+            }
+            Fault::BringsBackWhatIsErased => self.bring_back(log, &events, &receipts),
             Fault::ReversesBatches => receipts.reverse(),
             _ => {}
         }

@@ -1,0 +1,110 @@
+//! What proofs cost: to make one and to verify it, as the log grows, and to verify all of it.
+
+use std::path::Path;
+use std::time::Instant;
+
+use audit_core::{
+    Actor, Attribution, AuditStore as _, AuditStoreExt as _, Erasure, Filter, LeafHash, Sequence,
+};
+use audit_merkle::{ProvableExt as _, TreeSize};
+use audit_sqlite::SqliteStore;
+use futures_executor::block_on;
+use rusqlite::Connection;
+use sha2::{Digest as _, Sha256};
+
+use crate::Result;
+use crate::events::{events, log};
+use crate::loads::BATCH;
+use crate::rows::{Bar, Row, median, micros, rate};
+
+/// Proofs of each size.
+const PROOFS: u64 = 500;
+
+/// Every row, for logs of a thousand events up to so many.
+pub(crate) fn measure(directory: &Path, most: u64) -> Result<Vec<Row>> {
+    let directory = tempfile::Builder::new().prefix("proofs").tempdir_in(directory)?;
+    let path = directory.path().join("audit.db");
+    let store = SqliteStore::open(&path)?;
+    let (mut rows, mut size) = (Vec::new(), 0);
+    let mut next = 1_000;
+    while next <= most {
+        while size < next {
+            let end = next.min(size + BATCH);
+            block_on(store.append(log(0), events(size..end)))?;
+            size = end;
+        }
+        rows.extend(proofs(&store, size)?);
+        next *= 10;
+    }
+    rows.push(verification(&store, &path, size)?);
+    rows.push(erasure(&store)?);
+    Ok(rows)
+}
+
+/// A proof is that of any event, in the log as it is, from the store to the verdict.
+fn proofs(store: &SqliteStore, size: u64) -> Result<Vec<Row>> {
+    let head = block_on(store.tree_head(log(0)))?;
+    let (mut inclusion, mut consistency) = (Vec::new(), Vec::new());
+    for number in 0..PROOFS {
+        let sequence = Sequence::new(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % size + 1)?;
+        let (_, event) = block_on(store.stored(log(0), sequence.previous(), 1, 1))?.remove(0);
+        let leaf = LeafHash::of(&event.record);
+        let start = Instant::now();
+        let proof = block_on(store.inclusion_proof(log(0), sequence, head.size))?;
+        proof.verify(leaf, &head)?;
+        inclusion.push(micros(start.elapsed()));
+
+        let from = TreeSize::new(sequence.get())?;
+        let old = block_on(store.tree_head_at(log(0), from))?;
+        let start = Instant::now();
+        let proof = block_on(store.consistency_proof(log(0), from, head.size))?;
+        proof.verify(&old, &head)?;
+        consistency.push(micros(start.elapsed()));
+    }
+    let row = |what: &str, times| {
+        let work = format!("{what}, made and verified, among {size} events");
+        Row::new(work, "µs", median(times)).bar(Some(Bar::AtMost(200.0)))
+    };
+    Ok(vec![row("proof of inclusion", inclusion), row("proof of consistency", consistency)])
+}
+
+/// The whole log, beside a reader that hashes the same bytes and compares nothing.
+fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Row> {
+    let head = block_on(store.tree_head(log(0)))?;
+    let (mut ours, mut limit) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let start = Instant::now();
+        let report = block_on(store.verify(log(0), &[head], None, &mut |_| ()))?;
+        ours.push(rate(size, start.elapsed()));
+        if !report.is_intact() || report.proved != head.size {
+            return Err(report.to_string().into());
+        }
+        let start = Instant::now();
+        let connection = Connection::open(path)?;
+        let sql = "SELECT record, personal FROM audit_event ORDER BY place";
+        let mut statement = connection.prepare(sql)?;
+        let mut read = statement.query([])?;
+        let mut sum = 0_u8;
+        while let Some(row) = read.next()? {
+            for column in 0..2 {
+                sum ^= Sha256::digest(row.get_ref(column)?.as_blob()?)[0];
+            }
+        }
+        std::hint::black_box(sum);
+        limit.push(rate(size, start.elapsed()));
+    }
+    let work = "verification of the whole log, beside reading and hashing the same bytes";
+    let row = Row::new(work, "events/s", median(ours)).limit(median(limit));
+    Ok(row.bar(Some(Bar::AtLeast(0.5))))
+}
+
+/// The events of one actor, until nothing of them is left in any file.
+fn erasure(store: &SqliteStore) -> Result<Row> {
+    let actor = block_on(store.stored(log(0), Sequence::ZERO, 1, 1))?.remove(0).1.open()?.actor;
+    let of_one = Erasure::matching(Filter::new().actor_id(actor.id.unwrap_or_default()));
+    let start = Instant::now();
+    let by = Attribution::new(Actor::system());
+    let erased = block_on(store.erase(log(0), of_one, by))?.events;
+    let work = format!("erasure of one actor's {erased} events");
+    Ok(Row::new(work, "events/s", rate(erased, start.elapsed())))
+}

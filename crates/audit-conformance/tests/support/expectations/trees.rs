@@ -1,0 +1,67 @@
+//! Faults of what proves a log, and the cases that must notice them.
+
+use super::STATE_MACHINE;
+use crate::support::faulty::Fault;
+
+pub(super) const FAULTS: &[(Fault, &[&str])] = &[
+    (
+        Fault::AltersRecords,
+        &[
+            "records::are_the_very_bytes_that_are_proved",
+            "trees::give_each_record_its_leaf",
+            "trees::grow_with_each_append",
+            "trees::prove_every_event_and_every_growth",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::EdgeIsOld, &["trees::grow_with_each_append"]),
+    (
+        Fault::EdgeInReverse,
+        &[
+            "trees::grow_with_each_append",
+            "trees::are_the_same_whatever_the_batches",
+            "trees::of_two_logs_are_apart",
+            "trees::survive_a_reopen",
+            "erasures::leave_the_records_and_what_proves_them",
+            "prunings::leave_every_proof_valid",
+            STATE_MACHINE,
+        ],
+    ),
+    (Fault::EdgeOfAnotherLog, &["trees::of_two_logs_are_apart", STATE_MACHINE]),
+    (
+        Fault::HashesNothing,
+        &[
+            "trees::give_each_record_its_leaf",
+            "records::are_the_very_bytes_that_are_proved",
+            "erasures::leave_redeliveries_recognised",
+            STATE_MACHINE,
+        ],
+    ),
+    (
+        Fault::HidesHighNodes,
+        &[
+            "trees::have_the_nodes_that_are_complete",
+            "trees::prove_every_event_and_every_growth",
+            "trees::survive_a_reopen",
+            "prunings::leave_every_proof_valid",
+        ],
+    ),
+    (Fault::HidesNodesBelowTheFloor, &["prunings::leave_every_proof_valid"]),
+    (Fault::NodesOfAnotherLog, &["trees::of_two_logs_are_apart"]),
+    (
+        Fault::NodesOffByOne,
+        &[
+            "trees::have_the_nodes_that_are_complete",
+            "trees::are_the_same_whatever_the_batches",
+            "trees::prove_every_event_and_every_growth",
+            "erasures::leave_the_records_and_what_proves_them",
+        ],
+    ),
+    (
+        Fault::NodesThatAreIncomplete,
+        &["trees::have_the_nodes_that_are_complete", "trees::of_two_logs_are_apart"],
+    ),
+    (Fault::StoredIgnoresAfter, &["records::obey_every_argument", STATE_MACHINE]),
+    (Fault::StoredIgnoresBytes, &["records::obey_every_argument"]),
+    (Fault::StoredIgnoresLimit, &["records::obey_every_argument"]),
+];
