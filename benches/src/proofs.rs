@@ -47,8 +47,8 @@ fn proofs(store: &SqliteStore, size: u64) -> Result<Vec<Row>> {
     let (mut inclusion, mut consistency) = (Vec::new(), Vec::new());
     for number in 0..PROOFS {
         let sequence = Sequence::new(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % size + 1)?;
-        let (_, event) = block_on(store.stored(log(0), sequence.previous(), 1, 1))?.remove(0);
-        let leaf = LeafHash::of(&event.record);
+        let entry = block_on(store.entries(log(0), sequence.previous(), 1, 1))?.remove(0);
+        let leaf = LeafHash::of(&entry.event.record);
         let start = Instant::now();
         let proof = block_on(store.inclusion_proof(log(0), sequence, head.size))?;
         proof.verify(leaf, &head)?;
@@ -100,7 +100,8 @@ fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Row> {
 
 /// The events of one actor, until nothing of them is left in any file.
 fn erasure(store: &SqliteStore) -> Result<Row> {
-    let actor = block_on(store.stored(log(0), Sequence::ZERO, 1, 1))?.remove(0).1.open()?.actor;
+    let actor =
+        block_on(store.entries(log(0), Sequence::ZERO, 1, 1))?.remove(0).event.open()?.actor;
     let of_one = Erasure::matching(Filter::new().actor_id(actor.id.unwrap_or_default()));
     let start = Instant::now();
     let by = Attribution::new(Actor::system());

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use audit_core::{
     Actor, ApiKeyStore, Attribution, AuditEvent, AuditStore, AuditStoreExt as _, Erasure, Error,
-    ErrorKind, EventId, FeedPage, FeedStart, Filter, Frontier, Head, Log, NewEvent, NodeHash,
-    Order, Page, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice, StoredEvent,
-    Token, Total,
+    ErrorKind, EventId, FeedPage, FeedStart, Filter, Frontier, Head, Log, LogEntry, NewEvent,
+    NodeHash, Order, Page, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice, Token,
+    Total,
 };
 use futures_executor::block_on;
 
@@ -94,20 +94,20 @@ impl Subject {
         block_on(self.store.nodes(log, nodes.to_vec())).expect("nodes must be readable")
     }
 
-    pub(crate) fn try_stored(
+    pub(crate) fn try_entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
-        block_on(self.store.stored(log, after, limit, bytes))
+    ) -> Result<Vec<LogEntry>> {
+        block_on(self.store.entries(log, after, limit, bytes))
     }
 
     /// Every event of `log` as it is kept, by sequence.
-    pub(crate) fn stored(&self, log: Log) -> Vec<(Sequence, StoredEvent)> {
-        let stored = self.try_stored(log, Sequence::ZERO, 1_000_000, usize::MAX);
-        stored.expect("what is kept must be readable")
+    pub(crate) fn entries(&self, log: Log) -> Vec<LogEntry> {
+        let entries = self.try_entries(log, Sequence::ZERO, 1_000_000, usize::MAX);
+        entries.expect("what is kept must be readable")
     }
 
     /// Erases the events that match, and returns how many that were.

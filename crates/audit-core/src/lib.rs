@@ -93,5 +93,5 @@ pub use stored::{PersonalPart, PreparedEvent, StoredEvent};
 pub use target::Target;
 pub use timestamp::Timestamp;
 pub use token::{Token, TokenKeys};
-pub use tree::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
+pub use tree::{Frontier, LeafHash, LogEntry, Node, NodeHash, RootHash, TreeHead, TreeSize};
 pub use vocabulary::{Action, ActorKind, EntityClass, Surface};

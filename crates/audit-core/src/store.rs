@@ -35,7 +35,7 @@
 //! struct LogState {
 //!     head: Head,
 //!     events: Vec<StoredEvent>,
-//!     leaves: Vec<NodeHash>, // of every event, those that are pruned too
+//!     leaves: Vec<LeafHash>, // of every event, those that are pruned too
 //!     frontier: Frontier,
 //!     retention: Retention,
 //! }
@@ -73,7 +73,7 @@
 //!         let placement = batch.place(log.head, log.frontier.clone(), Timestamp::now(), find)?;
 //!         (log.head, log.frontier) = (placement.head, placement.frontier);
 //!         for event in placement.new {
-//!             log.leaves.push(event.leaf.into());
+//!             log.leaves.push(event.leaf);
 //!             log.events.push(event.stored);
 //!         }
 //!         self.logs.insert(name, log);
@@ -162,24 +162,23 @@
 //!         Ok(nodes.into_iter().map(|(level, index)| log.node(level, index)).collect())
 //!     }
 //!
-//!     async fn stored(
+//!     async fn entries(
 //!         &self,
 //!         log: Log,
 //!         after: Sequence,
 //!         limit: usize,
 //!         bytes: usize,
-//!     ) -> Result<Vec<(Sequence, StoredEvent)>> {
+//!     ) -> Result<Vec<LogEntry>> {
 //!         let log = self.state().log(log);
-//!         let numbers = (log.head.pruned.get() + 1..).map(Sequence::new);
 //!         let (mut read, mut size) = (Vec::new(), 0);
-//!         for (sequence, event) in numbers.zip(log.events) {
-//!             let sequence = sequence?;
+//!         for (sequence, event) in (log.head.pruned.get() + 1..).zip(log.events) {
 //!             if read.len() == limit || (size > 0 && size >= bytes) {
 //!                 break;
 //!             }
-//!             if sequence > after {
+//!             if sequence > after.get() {
 //!                 size += event.size();
-//!                 read.push((sequence, event));
+//!                 let leaf = log.leaves[sequence as usize - 1];
+//!                 read.push(LogEntry { sequence: Sequence::new(sequence)?, leaf, event });
 //!             }
 //!         }
 //!         Ok(read)
@@ -329,9 +328,9 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 
 use crate::{
-    Attribution, AuditEvent, Error, ErrorKind, EventId, Filter, Frontier, Head, Log, NewEvent,
-    NewOrganization, NodeHash, Order, Organization, OrganizationId, OrganizationUpdate, Position,
-    Pruned, Receipt, Result, Retention, Sequence, StoredEvent, TokenKeys, Total,
+    Attribution, AuditEvent, Error, ErrorKind, EventId, Filter, Frontier, Head, Log, LogEntry,
+    NewEvent, NewOrganization, NodeHash, Order, Organization, OrganizationId, OrganizationUpdate,
+    Position, Pruned, Receipt, Result, Retention, Sequence, TokenKeys, Total,
 };
 
 /// A store of audit logs. Callers use it through [`AuditStoreExt`](crate::AuditStoreExt) as well.
@@ -435,23 +434,25 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// - MUST take a time for each that does not depend on the size of the log.
     async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>>;
 
-    /// Events as they are kept, by sequence, from behind `after`: at most `limit`, and no more once
-    /// those returned have `bytes` bytes, so that the first is returned however large it is.
+    /// Events as they are kept, each beside its leaf, by sequence, from behind `after`: at most
+    /// `limit`, and no more once those returned have `bytes` bytes, so that the first is returned
+    /// however large it is.
     ///
     /// This is what verification reads. It is given what is there, under the numbers under which
     /// it is there, right or wrong.
     ///
     /// # Behavior
     /// - MUST return the very bytes that are kept, and MUST NOT refuse those that are no event.
+    /// - MUST return the leaf that [`nodes`](Self::nodes) has, and MUST NOT make it of the record.
     /// - MUST leave out what retention has removed, and MUST NOT fail because `after` is below it.
     /// - MUST return nothing only if there is nothing behind `after`.
-    async fn stored(
+    async fn entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>>;
+    ) -> Result<Vec<LogEntry>>;
 
     /// Erases the personal parts of the events of these numbers, at most
     /// [`BATCH_EVENTS`](crate::limits::BATCH_EVENTS), and returns how many had one. Callers use

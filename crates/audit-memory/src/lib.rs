@@ -43,8 +43,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use audit_core::{
     ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Batch, EventId, Frontier, Head, Log,
-    NewEvent, NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned,
-    Receipt, Result, Retention, Scan, Sequence, Slice, StoredEvent, TokenKeys,
+    LogEntry, NewEvent, NewOrganization, NodeHash, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Receipt, Result, Retention, Scan, Sequence, Slice, TokenKeys,
 };
 use event_listener::Event;
 
@@ -163,14 +163,14 @@ impl AuditStore for MemoryStore {
         Ok(self.read_nodes(log, &nodes))
     }
 
-    async fn stored(
+    async fn entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
-        self.read_stored(log, after, limit, bytes)
+    ) -> Result<Vec<LogEntry>> {
+        self.read_entries(log, after, limit, bytes)
     }
 
     async fn erase_events(

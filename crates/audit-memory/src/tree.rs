@@ -1,7 +1,8 @@
 //! What proves a log: the edge of its tree, its nodes, and the events as they are kept.
 
-use audit_core::{Frontier, Log, NodeHash, Result, Sequence, StoredEvent};
+use audit_core::{Error, ErrorKind, Frontier, LeafHash, Log, LogEntry, NodeHash, Result, Sequence};
 
+use crate::append::LogState;
 use crate::{MemoryStore, read};
 
 impl MemoryStore {
@@ -15,25 +16,35 @@ impl MemoryStore {
         nodes.iter().map(|place| state.nodes.get(place).copied()).collect()
     }
 
-    pub(crate) fn read_stored(
+    pub(crate) fn read_entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+    ) -> Result<Vec<LogEntry>> {
         let Some(state) = self.log(log) else { return Ok(Vec::new()) };
         let state = read(&state);
         let first = after.max(state.head.pruned).next();
         let Some(skipped) = state.index_of(first) else { return Ok(Vec::new()) };
-        let (mut events, mut size) = (Vec::new(), 0);
-        for (sequence, event) in (first.get()..).zip(state.events.iter().skip(skipped)) {
-            if events.len() == limit || (size > 0 && size >= bytes) {
+        let (mut entries, mut size) = (Vec::new(), 0);
+        for (number, event) in (first.get()..).zip(state.events.iter().skip(skipped)) {
+            if entries.len() == limit || (size > 0 && size >= bytes) {
                 break;
             }
             size += event.size();
-            events.push((Sequence::new(sequence)?, event.clone()));
+            let sequence = Sequence::new(number)?;
+            entries.push(LogEntry { sequence, leaf: state.leaf(sequence)?, event: event.clone() });
         }
-        Ok(events)
+        Ok(entries)
+    }
+}
+
+impl LogState {
+    /// The leaf of that event, which the log must hold.
+    fn leaf(&self, sequence: Sequence) -> Result<LeafHash> {
+        let node = self.nodes.get(&(0, sequence.previous().get()));
+        let missing = || Error::new(ErrorKind::Corrupt).with_context("reading the tree");
+        node.map(|node| LeafHash::from_bytes(*node.as_bytes())).ok_or_else(missing)
     }
 }

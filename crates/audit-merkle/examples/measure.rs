@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    Actor, AuditStore as _, Log, NewEvent, PreparedEvent, Result, Sequence, StoredEvent, Timestamp,
+    Actor, AuditStore as _, Log, LogEntry, NewEvent, PreparedEvent, Result, Sequence, StoredEvent,
+    Timestamp,
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{
@@ -144,17 +145,17 @@ fn store() -> Result<()> {
     }
     let head = block_on(store.tree_head(log))?;
     println!("\na log of {} such events in the in-memory store", head.size);
-    let read = || -> Result<Vec<Vec<(Sequence, StoredEvent)>>> {
+    let read = || -> Result<Vec<Vec<LogEntry>>> {
         let (mut slices, mut at) = (Vec::new(), Sequence::ZERO);
         while at.get() < head.size.get() {
-            let slice = block_on(store.stored(log, at, 1_000, 4 << 20))?;
-            at = slice.last().map_or(Sequence::MAX, |(sequence, _)| *sequence);
+            let slice = block_on(store.entries(log, at, 1_000, 4 << 20))?;
+            at = slice.last().map_or(Sequence::MAX, |entry| entry.sequence);
             slices.push(slice);
         }
         Ok(slices)
     };
     let plain = 4 * best(|| {
-        for (_, event) in read()?.iter().flatten() {
+        for LogEntry { event, .. } in read()?.iter().flatten() {
             black_box(Sha256::digest(&event.record));
             let part = event.personal.as_ref();
             black_box(part.map(|part| Sha256::new().chain_update(&part.bytes).finalize()));

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use audit_core::{Error, Log, PersonalPart, Result, Sequence, StoredEvent, Violation};
+use audit_core::{Error, Log, LogEntry, PersonalPart, Result, Sequence, StoredEvent, Violation};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -123,23 +123,24 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// As [`record`](Self::record).
     pub fn event(&mut self, sequence: Sequence, event: &StoredEvent) -> Result<()> {
-        self.event_beside(sequence, event, self.nodes)
+        self.look_into(sequence, event);
+        self.record(sequence, &event.record)
     }
 
-    /// As [`event`](Self::event), compared with these nodes.
-    pub(crate) fn event_beside(
-        &mut self,
-        sequence: Sequence,
-        event: &StoredEvent,
-        kept: Option<&(dyn Nodes + Sync)>,
-    ) -> Result<()> {
+    /// As [`event`](Self::event), compared with the leaf beside it and with these nodes above.
+    pub(crate) fn entry(&mut self, entry: &LogEntry, above: &dyn Nodes) -> Result<()> {
+        self.look_into(entry.sequence, &entry.event);
+        self.take(entry.sequence, &entry.event.record, Some(entry.leaf.into()), Some(above))
+    }
+
+    /// Takes what an event tells beside its hash.
+    fn look_into(&mut self, sequence: Sequence, event: &StoredEvent) {
         self.told.event(sequence, event);
         if event.personal.as_ref().is_some_and(|part| !is_of(part, event))
             && self.report.personal.len() < LISTED
         {
             self.report.personal.push(sequence);
         }
-        self.take(sequence, &event.record, kept)
     }
 
     /// Takes the record of the next event.
@@ -150,14 +151,20 @@ impl<'a> Audit<'a> {
     /// # Errors
     /// Those of the kept nodes.
     pub fn record(&mut self, sequence: Sequence, record: &[u8]) -> Result<()> {
-        self.take(sequence, record, self.nodes)
+        let leaf = match self.nodes {
+            Some(nodes) => nodes.node(0, self.frontier.size().get())?,
+            None => None,
+        };
+        self.take(sequence, record, leaf, self.nodes.map(|nodes| nodes as _))
     }
 
+    /// Takes a record, and compares the nodes that it completes with the kept leaf and those above.
     fn take(
         &mut self,
         sequence: Sequence,
         record: &[u8],
-        kept: Option<&(dyn Nodes + Sync)>,
+        kept: Option<NodeHash>,
+        above: Option<&dyn Nodes>,
     ) -> Result<()> {
         if self.report.fault.is_some() {
             return Ok(());
@@ -173,18 +180,18 @@ impl<'a> Audit<'a> {
         }
         let leaf = LeafHash::of(record);
         let (suspects, mut read) = (&mut self.suspects, Ok(()));
-        let mut look = |node: Node| {
-            let Some(kept) = kept.filter(|_| read.is_ok()) else { return };
-            match kept.node(node.level, node.index) {
-                Ok(Some(hash)) if hash != node.hash && suspects.len() < LISTED => {
-                    suspects.push(Node { hash, ..node });
-                }
-                Ok(_) => {}
+        let mut compare = |node: Node, kept: Option<NodeHash>| {
+            let other = kept.filter(|kept| *kept != node.hash && suspects.len() < LISTED);
+            suspects.extend(other.map(|hash| Node { hash, ..node }));
+        };
+        compare(Node { level: 0, index, hash: leaf.into() }, kept);
+        self.frontier.push(leaf, |node| {
+            let Some(above) = above.filter(|_| read.is_ok()) else { return };
+            match above.node(node.level, node.index) {
+                Ok(kept) => compare(node, kept),
                 Err(error) => read = Err(error),
             }
-        };
-        look(Node { level: 0, index, hash: NodeHash::from(leaf) });
-        self.frontier.push(leaf, look)?;
+        })?;
         read?;
         self.compare();
         if let (Some(head), Some(kept)) = (self.denied, self.nodes) {

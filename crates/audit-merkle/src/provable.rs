@@ -101,9 +101,9 @@ pub trait ProvableExt: AuditStore {
     /// [`Gone`](ErrorKind::Gone) if retention has removed it, [`Corrupt`](ErrorKind::Corrupt) if it
     /// is not there for another reason.
     async fn stored_event(&self, log: Log, sequence: Sequence) -> Result<StoredEvent> {
-        let row = self.stored(log, sequence.previous(), 1, 1).await?.into_iter().next();
-        if let Some((_, event)) = row.filter(|(found, _)| *found == sequence) {
-            return Ok(event);
+        let entry = self.entries(log, sequence.previous(), 1, 1).await?.into_iter().next();
+        if let Some(entry) = entry.filter(|entry| entry.sequence == sequence) {
+            return Ok(entry.event);
         }
         let is_pruned = self.head(log).await?.pruned >= sequence;
         let kind = if is_pruned { ErrorKind::Gone } else { ErrorKind::Corrupt };

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use audit_core::tree::Tile;
-use audit_core::{AuditStore, Error, ErrorKind, Head, Log, Result, Sequence};
+use audit_core::{AuditStore, Error, ErrorKind, Head, Log, LogEntry, Result, Sequence};
 use futures_util::FutureExt as _;
 
 use crate::nodes::holding_nodes;
@@ -101,14 +101,14 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
     /// Reads up to event `end`, or to the first fault.
     async fn to(&mut self, end: TreeSize) -> Result<()> {
         let (store, log) = (self.store, self.log);
-        let stored = |after| store.stored(log, after, EVENTS, BYTES);
+        let entries = |after| store.entries(log, after, EVENTS, BYTES);
         let mut begun = None;
         while self.audit.fault().is_none() && self.audit.size() < end {
             let after = Sequence::new(self.audit.size().get())?;
             let slice = match begun.take() {
                 Some((Some(slice), _)) => slice?,
                 Some((None, reading)) => reading.await?,
-                None => stored(after).await?,
+                None => entries(after).await?,
             };
             if slice.is_empty() {
                 return Ok(()); // the audit knows what it expects
@@ -116,20 +116,20 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
             let last = end.get().min(after.get() + slice.len() as u64);
             if last < end.get() {
                 // The store reads the next slice while this one is looked at.
-                let mut reading = stored(Sequence::new(last)?);
+                let mut reading = entries(Sequence::new(last)?);
                 begun = Some(((&mut reading).now_or_never(), reading));
             }
-            let kept = SliceNodes::read(self.store, self.log, after.get(), last).await?;
-            for (sequence, event) in slice {
-                let is_behind = self.audit.size() == end && sequence.get() > end.get();
+            let above = SliceNodes::read(self.store, self.log, after.get(), last).await?;
+            for entry in slice {
+                let is_behind = self.audit.size() == end && entry.sequence.get() > end.get();
                 if is_behind || self.audit.fault().is_some() {
                     break;
                 }
-                self.audit.event_beside(sequence, &event, Some(&kept))?;
+                self.audit.entry(&entry, &above)?;
             }
-            // An event that is not there has left no leaf, either.
+            // Of events that are not there no node is missing.
             if self.audit.fault().is_none() {
-                self.audit.lacks(kept.missing());
+                self.audit.lacks(above.missing());
             }
             (self.on_progress)(Progress { read: self.audit.size(), end });
             yield_now().await;
@@ -178,7 +178,9 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
     /// Looks behind the end of the log, where nothing should be.
     async fn beyond(&mut self) -> Result<()> {
         let end = self.store.head(self.log).await?.size;
-        if let Some((found, _)) = self.store.stored(self.log, end, 1, 1).await?.first() {
+        if let Some(LogEntry { sequence: found, .. }) =
+            self.store.entries(self.log, end, 1, 1).await?.first()
+        {
             // An append makes the event visible, and the end, at once.
             let size = self.store.head(self.log).await?.size;
             let fault = Fault::Longer { size: size.into(), found: *found };
@@ -188,12 +190,12 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
     }
 }
 
-/// The nodes that the events of a slice complete, of those that tiles are made of: the others are
-/// made of these.
+/// The nodes that the events of a slice complete, of those above them that tiles are made of: the
+/// others are made of these.
 struct SliceNodes {
     names: Vec<(u8, u64)>,
     hashes: Vec<Option<NodeHash>>,
-    /// For each level of tiles the first node, and where it stands.
+    /// For each level of tiles above the leaves the first node, and where it stands.
     levels: Vec<(u64, usize)>,
 }
 
@@ -206,7 +208,7 @@ impl SliceNodes {
         last: u64,
     ) -> Result<Self> {
         let (mut names, mut levels) = (Vec::new(), Vec::new());
-        for level in (0..63_u8).step_by(Tile::HEIGHT.into()) {
+        for level in (Tile::HEIGHT..63).step_by(Tile::HEIGHT.into()) {
             levels.push((after >> level, names.len()));
             names.extend((after >> level..last >> level).map(|index| (level, index)));
         }
@@ -223,10 +225,11 @@ impl SliceNodes {
 
 impl Nodes for SliceNodes {
     fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        if !level.is_multiple_of(Tile::HEIGHT) {
+        let tier = (level / Tile::HEIGHT).checked_sub(1);
+        let Some(tier) = tier.filter(|_| level.is_multiple_of(Tile::HEIGHT)) else {
             return Ok(None);
-        }
-        let at = self.levels.get(usize::from(level / Tile::HEIGHT)).and_then(|(first, at)| {
+        };
+        let at = self.levels.get(usize::from(tier)).and_then(|(first, at)| {
             let behind = usize::try_from(index.checked_sub(*first)?).ok()?;
             at.checked_add(behind).filter(|at| self.names.get(*at) == Some(&(level, index)))
         });

@@ -79,8 +79,9 @@ fn a_restored_backup_is_never_signed() {
     for restored in 0..100 {
         // A copy from before, to which other events came since: fewer, as many, more.
         let copy = MemoryStore::new().unwrap();
-        let kept = block_on(store.stored(LOG, audit_core::Sequence::ZERO, 1_000, 1 << 20)).unwrap();
-        let kept = kept.iter().take(restored % 60).map(|(_, event)| event.open().unwrap());
+        let kept =
+            block_on(store.entries(LOG, audit_core::Sequence::ZERO, 1_000, 1 << 20)).unwrap();
+        let kept = kept.iter().take(restored % 60).map(|entry| entry.event.open().unwrap());
         let kept = kept.map(audit_core::AuditEvent::into_content).collect();
         block_on(copy.append(LOG, kept)).unwrap();
         let since: u64 = if restored < 60 { 60 - restored as u64 + restored as u64 % 7 } else { 1 };

@@ -89,8 +89,8 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
 fn what_retention_has_left_is_proved_and_the_rest_is_gone() {
     let store = store(100);
     let leaves: Vec<LeafHash> = {
-        let rows = block_on(store.stored(LOG, Sequence::ZERO, 100, 1 << 20)).unwrap();
-        rows.iter().map(|(_, event)| LeafHash::of(&event.record)).collect()
+        let entries = block_on(store.entries(LOG, Sequence::ZERO, 100, 1 << 20)).unwrap();
+        entries.iter().map(|entry| LeafHash::of(&entry.event.record)).collect()
     };
     let before = heads(&store, 0..=100);
     block_on(store.set_retention(LOG, Retention::default().max_events(30), by())).unwrap();
@@ -141,7 +141,7 @@ fn evidence_of_an_event_is_verified_by_its_text_alone() {
     let other = signed(&signer, block_on(self::store(11).tree_head(LOG)).unwrap());
     assert_eq!(evidence(&store, receipt.id, &other).unwrap_err().kind(), ErrorKind::Corrupt);
     let edits: [fn(&mut liar::Rows); 2] =
-        [|rows| rows[5].1.record.push(b' '), |rows| drop(rows.remove(5))];
+        [|rows| rows[5].event.record.push(b' '), |rows| drop(rows.remove(5))];
     for edit in edits {
         let liar = Liar::edited(&store, edit);
         assert_eq!(evidence(&liar, receipt.id, &now).unwrap_err().kind(), ErrorKind::Corrupt);

@@ -9,8 +9,8 @@ mod liar;
 use std::time::Duration;
 
 use audit_core::{
-    AuditStore, AuditStoreExt as _, Erasure, ErrorKind, Filter, Frontier, Head, LeafHash, Node,
-    NodeHash, Retention, Sequence, StoredEvent, TreeHead, TreeSize,
+    AuditStore, AuditStoreExt as _, Erasure, ErrorKind, Filter, Frontier, Head, LeafHash, LogEntry,
+    Node, NodeHash, Retention, Sequence, StoredEvent, TreeHead, TreeSize,
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{Fault, ProvableExt as _, Report, Stated};
@@ -52,7 +52,7 @@ fn set_retention(store: &MemoryStore, retention: Retention) {
 
 /// Gives all rows new numbers, from 1 on.
 fn renumber(rows: &mut Rows) {
-    rows.iter_mut().zip(1..).for_each(|((number, _), n)| *number = sequence(n));
+    rows.iter_mut().zip(1..).for_each(|(row, n)| row.sequence = sequence(n));
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn each_edit_of_the_rows_is_a_fault_at_its_place() {
         let at = usize::try_from(n - 1).unwrap();
         // Changed, and of the same form.
         let liar = Liar::edited(&store, |rows| {
-            let record = &mut rows[at].1.record;
+            let record = &mut rows[at].event.record;
             let text = String::from_utf8(record.clone()).unwrap().replace("inv_", "inv-");
             *record = text.into_bytes();
         });
         assert_eq!(faults(&liar, kept), (changed(n), Some(changed(n))));
         // Damaged.
-        let liar = Liar::edited(&store, |rows| rows[at].1.record.truncate(9));
+        let liar = Liar::edited(&store, |rows| rows[at].event.record.truncate(9));
         assert_eq!(faults(&liar, kept), (changed(n), Some(changed(n))));
         // Deleted: a hole.
         let liar = Liar::edited(&store, |rows| drop(rows.remove(at)));
@@ -127,16 +127,17 @@ fn each_edit_of_the_rows_is_a_fault_at_its_place() {
         assert_eq!(by_itself.as_ref(), Some(&fault));
         assert_eq!(fault, Fault::OutOfOrder { expected: sequence(n + 1), found: sequence(n) });
         let liar = Liar::edited(&store, |rows| {
-            rows.insert(at, (sequence(n), forged(n)));
+            let event = forged(n); // under the leaf that was there
+            rows.insert(at, LogEntry { event, ..rows[at].clone() });
             renumber(rows);
         });
         assert_eq!(faults(&liar, kept), (changed(n), Some(changed(n))));
-        // Swapped with another.
+        // Swapped with another, and the leaves left.
         let other = usize::try_from((n + 16) % SIZE).unwrap();
         let first = at.min(other);
         let liar = Liar::edited(&store, |rows| {
-            rows.swap(at, other);
-            renumber(rows);
+            let event = rows[at].event.clone();
+            rows[at].event = std::mem::replace(&mut rows[other].event, event);
         });
         let swapped = moved(first as u64 + 1, at.max(other) as u64 + 1);
         assert_eq!(faults(&liar, kept).0, swapped);
@@ -148,24 +149,20 @@ fn no_later_record_is_suspected_than_one_that_is_misplaced() {
     let store = store(100);
     let kept = head(&store);
     // With their leaves: only a tile tells, which is of 32 records.
-    let mut liar = Liar::edited(&store, |rows| {
+    let liar = Liar::edited(&store, |rows| {
         rows.swap(41, 76);
         renumber(rows);
     });
-    for index in [41, 76] {
-        let record = &liar.rows.as_ref().unwrap()[index].1.record;
-        liar.nodes.insert((0, index as u64), Some(LeafHash::of(record).into()));
-    }
     let changed = Fault::Changed { first: sequence(33), last: sequence(42) };
     assert_eq!(faults(&liar, kept).0, changed);
 }
 
 #[test]
-fn nodes_that_an_event_took_with_it_are_no_fault_of_their_own() {
+fn nodes_that_went_with_an_event_are_no_fault_of_their_own() {
     let store = store(100);
     let kept = head(&store);
     let mut liar = Liar::edited(&store, |rows| drop(rows.remove(41)));
-    liar.nodes.insert((0, 41), None);
+    liar.nodes.insert((5, 1), None);
     let report = verify(&liar, &[kept]);
     assert!(matches!(report.fault, Some(Fault::OutOfOrder { .. })), "{report}");
     assert_eq!(report.nodes, []);
@@ -184,10 +181,9 @@ fn forged(number: u64) -> StoredEvent {
 fn anew(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Liar {
     let mut liar = Liar::edited(store, edit);
     let mut frontier = Frontier::new();
-    for (index, (_, event)) in (0..).zip(liar.rows.iter().flatten()) {
-        let leaf = LeafHash::of(&event.record);
-        liar.nodes.insert((0, index), Some(leaf.into()));
-        for Node { level, index, hash } in frontier.append(leaf).unwrap() {
+    for row in liar.rows.iter_mut().flatten() {
+        row.leaf = LeafHash::of(&row.event.record);
+        for Node { level, index, hash } in frontier.append(row.leaf).unwrap() {
             liar.nodes.insert((level, index), Some(hash));
         }
     }
@@ -203,7 +199,7 @@ fn what_was_made_anew_only_kept_heads_tell() {
     let mut kept = vec![head(&store)];
     append(&store, SIZE - 20);
     kept.push(head(&store));
-    let forgery = anew(&store, |rows| rows[29].1 = forged(30));
+    let forgery = anew(&store, |rows| rows[29].event = forged(30));
     assert!(verify(&forgery, &[]).is_intact());
     let report = verify(&forgery, &kept);
     assert_eq!(report.proved, size(20));
@@ -252,19 +248,19 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
     assert_eq!(verify(&liar, &[]).fault, Some(fault));
     // A row far behind the end.
     let far = sequence(1 << 40);
-    let liar = Liar::edited(&store, |rows| rows.push((far, forged(1))));
+    let liar =
+        Liar::edited(&store, |rows| rows.push(LogEntry { sequence: far, ..rows[0].clone() }));
     let fault = Fault::Longer { size: size(SIZE), found: far };
     assert_eq!(faults(&liar, kept), (fault.clone(), Some(fault)));
-    // A node, changed or gone. The records are right.
-    for name in [(0, 9), (5, 0)] {
-        for lie in [Some(NodeHash::from_bytes([7; 32])), None] {
-            let mut liar = Liar::new(&store);
-            liar.nodes.insert(name, lie);
-            let report = verify(&liar, &[kept]);
-            assert_eq!((report.fault.as_ref(), report.proved), (None, size(SIZE)));
-            assert_eq!(report.nodes, [name]);
-            assert!(report.to_string().contains("WRONG"));
-        }
+    // A leaf; a node, changed or gone. The records are right.
+    let leaf = Liar::edited(&store, |rows| rows[9].leaf = LeafHash::from_bytes([7; 32]));
+    let node = |lie| Liar { nodes: [((5, 0), lie)].into(), ..Liar::new(&store) };
+    let (other, gone) = (node(Some(NodeHash::from_bytes([7; 32]))), node(None));
+    for (liar, name) in [(leaf, (0, 9)), (other, (5, 0)), (gone, (5, 0))] {
+        let report = verify(&liar, &[kept]);
+        assert_eq!((report.fault.as_ref(), report.proved), (None, size(SIZE)));
+        assert_eq!(report.nodes, [name]);
+        assert!(report.to_string().contains("WRONG"));
     }
 }
 
@@ -274,9 +270,9 @@ fn personal_parts_that_were_edited_are_told() {
     let kept = head(&store);
     // Swapped: the records are right, the parts are not theirs.
     let liar = Liar::edited(&store, |rows| {
-        let other = rows[8].1.personal.take();
-        rows[8].1.personal = rows[30].1.personal.take();
-        rows[30].1.personal = other;
+        let other = rows[8].event.personal.take();
+        rows[8].event.personal = rows[30].event.personal.take();
+        rows[30].event.personal = other;
     });
     let report = verify(&liar, &[kept]);
     assert_eq!((report.fault.as_ref(), report.proved), (None, size(SIZE)));
@@ -288,7 +284,7 @@ fn personal_parts_that_were_edited_are_told() {
         let target = Filter::new().target("invoice", format!("inv_{number}"));
         block_on(store.erase(LOG, Erasure::matching(target), by())).unwrap()
     };
-    let part = block_on(store.stored(LOG, sequence(3), 1, 1)).unwrap().remove(0).1.personal;
+    let part = block_on(store.entries(LOG, sequence(3), 1, 1)).unwrap().remove(0).event.personal;
     assert_eq!(erase(4).events, 1);
     append(&store, 10); // one more of each number
     let kept = head(&store);
@@ -298,22 +294,22 @@ fn personal_parts_that_were_edited_are_told() {
 
     // Deleted without an event; put back; one for the other.
     let missing = |from, missing, stated| Fault::Missing { from: sequence(from), missing, stated };
-    let liar = Liar::edited(&store, |rows| rows[59].1.personal = None);
+    let liar = Liar::edited(&store, |rows| rows[59].event.personal = None);
     assert_eq!(faults(&liar, kept).0, missing(60, 1, 0));
-    let liar = Liar::edited(&store, |rows| rows[19].1.personal = None);
+    let liar = Liar::edited(&store, |rows| rows[19].event.personal = None);
     assert_eq!(faults(&liar, kept).0, missing(4, 2, 1));
-    let liar = Liar::edited(&store, |rows| rows[3].1.personal.clone_from(&part));
+    let liar = Liar::edited(&store, |rows| rows[3].event.personal.clone_from(&part));
     let restored = Fault::Restored { at: sequence(54), missing: 0, stated: 1 };
     assert_eq!(faults(&liar, kept).0, restored);
     let liar = Liar::edited(&store, |rows| {
-        rows[3].1.personal.clone_from(&part);
-        rows[59].1.personal = None;
+        rows[3].event.personal.clone_from(&part);
+        rows[59].event.personal = None;
     });
     assert_eq!(faults(&liar, kept).0, restored);
     // What an edited record tells, it does not tell.
     let liar = Liar::edited(&store, |rows| {
-        rows[59].1.personal = None;
-        rows[63].1 = rows[53].1.clone();
+        rows[59].event.personal = None;
+        rows[63].event = rows[53].event.clone();
     });
     let moved = Fault::Misplaced { at: sequence(64), log: LOG, sequence: sequence(54) };
     assert_eq!(faults(&liar, kept).0, moved);

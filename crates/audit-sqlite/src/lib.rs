@@ -76,14 +76,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use audit_core::{
-    Attribution, AuditEvent, AuditStore, Batch, EventId, Frontier, Head, Log, NewEvent,
+    Attribution, AuditEvent, AuditStore, Batch, EventId, Frontier, Head, Log, LogEntry, NewEvent,
     NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt,
-    Result, Retention, Scan, Sequence, Slice, StoredEvent, TokenKeys,
+    Result, Retention, Scan, Sequence, Slice, TokenKeys,
 };
 
 pub use crate::append::append_in;
 use crate::index::Indexing;
 use crate::read::{Readers, Snapshot};
+use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
 /// The SQLite binding in whose transactions [`append_in`] records.
@@ -294,16 +295,16 @@ impl AuditStore for SqliteStore {
         self.shared.readers.read(move |snapshot| snapshot.nodes(log, &nodes)).await
     }
 
-    async fn stored(
+    async fn entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
-        let read = move |snapshot: &Snapshot<'_>| snapshot.stored(log, after, limit, bytes);
+    ) -> Result<Vec<LogEntry>> {
+        let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, after, limit, bytes);
         let sealed = self.shared.readers.read(read).await?;
-        Ok(sealed.into_iter().map(|(sequence, event)| (sequence, event.unseal())).collect())
+        Ok(sealed.into_iter().map(SealedEntry::unseal).collect())
     }
 
     async fn erase_events(

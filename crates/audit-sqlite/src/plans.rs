@@ -35,7 +35,7 @@ const PLANS: [(&str, &str); 35] = [
     (tree::READ_EDGE, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (tree::READ_STORED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (tree::READ_ENTRIES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (personal::READ_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
     (personal::OVERWRITE_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
     (personal::READ_SEALED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),

@@ -8,7 +8,9 @@
 use std::collections::HashMap;
 
 use audit_core::tree::{Tile, TilePlace};
-use audit_core::{Error, ErrorKind, Frontier, Log, Node, NodeHash, Result, Sequence};
+use audit_core::{
+    Error, ErrorKind, Frontier, LeafHash, Log, LogEntry, Node, NodeHash, Result, Sequence,
+};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{damaged, sqlite};
@@ -26,7 +28,8 @@ pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE place = 
 pub(crate) const READ_LEAVES: &str =
     "SELECT place, leaf FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
 /// The statement that reads events as they are kept.
-pub(crate) const READ_STORED: &str = "SELECT place, record, key, personal FROM audit_event
+pub(crate) const READ_ENTRIES: &str = "SELECT place, leaf, record, key, personal
+     FROM audit_event
      WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
 
 /// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
@@ -118,6 +121,21 @@ fn leaves_of_events(connection: &Connection, log: i64, behind: u64) -> Result<Ve
     Ok(there.map(|(_, (_, leaf))| NodeHash::from_bytes(leaf)).collect())
 }
 
+/// An entry whose event is sealed still.
+pub(crate) struct SealedEntry {
+    sequence: Sequence,
+    leaf: LeafHash,
+    event: SealedEvent,
+}
+
+impl SealedEntry {
+    /// Opens the event's personal part.
+    pub(crate) fn unseal(self) -> LogEntry {
+        let Self { sequence, leaf, event } = self;
+        LogEntry { sequence, leaf, event: event.unseal() }
+    }
+}
+
 impl Snapshot<'_> {
     pub(crate) fn frontier(&self, log: Log) -> Result<Frontier> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Frontier::new()) };
@@ -148,32 +166,33 @@ impl Snapshot<'_> {
         nodes.iter().map(|node| read(*node)).collect()
     }
 
-    pub(crate) fn stored(
+    pub(crate) fn entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, SealedEvent)>> {
+    ) -> Result<Vec<SealedEntry>> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
         let Ok(first) = schema::place(row.id, after.max(row.head.pruned).next()) else {
             return Ok(Vec::new()); // behind all that there can be
         };
         let last = schema::place(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
-        let (mut events, mut size, mut last_key) = (Vec::new(), 0, None);
+        let (mut entries, mut size, mut last_key) = (Vec::new(), 0, None);
         let context = || sqlite("reading an event");
-        let mut statement = self.connection.prepare_cached(READ_STORED).map_err(context())?;
+        let mut statement = self.connection.prepare_cached(READ_ENTRIES).map_err(context())?;
         let mut rows = statement.query([first, last]).map_err(context())?;
-        while events.len() < limit && (events.is_empty() || size < bytes) {
+        while entries.len() < limit && (entries.is_empty() || size < bytes) {
             let Some(row) = rows.next().map_err(context())? else { break };
-            let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-            let (place, record, key, personal) = kept().map_err(context())?;
+            let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+            let (place, leaf, record, key, personal) = kept().map_err(context())?;
             let (connection, last) = (&self.connection, &mut last_key);
             let event = SealedEvent::read_beside(connection, last, place, record, key, personal)?;
             size += event.size();
-            events.push((schema::sequence_of(place).map_err(damaged)?, event));
+            let sequence = schema::sequence_of(place).map_err(damaged)?;
+            entries.push(SealedEntry { sequence, leaf: LeafHash::from_bytes(leaf), event });
         }
-        Ok(events)
+        Ok(entries)
     }
 }
 

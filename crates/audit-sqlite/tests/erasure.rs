@@ -79,8 +79,8 @@ fn nothing_of_a_subject_is_left_in_any_file() {
     let frontiers: Vec<_> =
         logs.iter().map(|log| block_on(store.frontier(*log)).unwrap()).collect();
     let records = |log: &Log| {
-        let all = block_on(store.stored(*log, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
-        all.into_iter().map(|(_, event)| event.record).collect::<Vec<_>>()
+        let all = block_on(store.entries(*log, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+        all.into_iter().map(|entry| entry.event.record).collect::<Vec<_>>()
     };
     let before: Vec<_> = logs.iter().map(records).collect();
 
@@ -174,8 +174,8 @@ fn a_file_that_is_taken_over_has_no_open_text_left() {
         let organization: OrganizationId = "018f0000-0000-7000-8000-000000000001".parse().unwrap();
         let mut texts = Vec::new();
         for log in [Log::Platform, organization.into()] {
-            let all = block_on(store.stored(log, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
-            let parts = all.into_iter().filter_map(|(_, event)| event.personal);
+            let all = block_on(store.entries(log, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+            let parts = all.into_iter().filter_map(|entry| entry.event.personal);
             texts.extend(parts.map(|part| part.bytes).filter(|bytes| bytes.len() > 20));
         }
         assert!(texts.iter().all(|text| text.starts_with(b"{")));

@@ -62,7 +62,8 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewHarness<'_>) {
     let query = Query::new(log);
     let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
     assert_eq!(feed.events, model.events, "a feed shows nothing personal");
-    for ((_, stored), event) in subject.stored(log).iter().zip(&model.events) {
+    for (entry, event) in subject.entries(log).iter().zip(&model.events) {
+        let stored = &entry.event;
         assert_eq!(stored.personal.is_none(), event.erased, "the part and its salt are gone");
         let opened = stored.open().expect("an erased event is an event");
         assert_eq!(opened, *event, "what is kept is what is read");
@@ -79,15 +80,17 @@ pub(crate) fn leave_the_records_and_what_proves_them(new: NewHarness<'_>) {
     for n in 0..70 {
         subject.put(log, &[by_user(["u_1", "u_2"][n % 2], 0)]);
     }
-    let (before, edge) = (subject.stored(log), subject.frontier(log));
+    let (before, edge) = (subject.entries(log), subject.frontier(log));
     subject.erase(log, Filter::new().actor_id("u_1")).expect("events can be erased");
-    let after = subject.stored(log);
+    let after = subject.entries(log);
     assert_eq!(after.len(), 71, "an erasure leaves one event");
-    for ((number, before), (same, after)) in before.iter().zip(&after) {
-        assert_eq!(number, same, "an erased event keeps its number");
-        assert!(before.record == after.record, "an erased event keeps its record to the byte");
-        let intact = after.personal_is_intact().expect("a record is readable");
-        assert_eq!(intact.is_none(), number.get() % 2 == 1, "of the others, all is left");
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!(before.sequence, after.sequence, "an erased event keeps its number");
+        assert_eq!(before.leaf, after.leaf, "an erased event keeps its leaf");
+        let same = before.event.record == after.event.record;
+        assert!(same, "an erased event keeps its record to the byte");
+        let intact = after.event.personal_is_intact().expect("a record is readable");
+        assert_eq!(intact.is_none(), after.sequence.get() % 2 == 1, "of the others, all is left");
     }
     let tree = subject.tree(log);
     assert_eq!(edge.head(), tree.head(70), "the root before is that of the records after");
@@ -204,13 +207,13 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
     subject.put(log, &subjects);
     let erasure = Erasure::matching(Filter::new().actor_email(EMAIL).target_id("inv_9"));
     block_on(subject.store().erase(log, erasure, attributed())).expect("events can be erased");
-    let (number, stored) = subject.stored(log).pop().expect("an erasure leaves an event");
+    let entry = subject.entries(log).pop().expect("an erasure leaves an event");
     let told = subject.events(log).pop().expect("an erasure leaves an event");
-    assert_eq!((number, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
+    assert_eq!((entry.sequence, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
     assert_eq!(told.action, Action::LOG_ERASED, "the event says what was done");
     assert_eq!(Erasure::stated_by(&told), 3, "the event says how many events were erased");
     assert_attributed(&told);
-    let record = String::from_utf8(stored.record).expect("a record is JSON");
+    let record = String::from_utf8(entry.event.record).expect("a record is JSON");
     let text = format!("{record} {}", json!(told));
     let ids = subjects.iter().map(|event| event.id.to_string());
     let values = ["u_7", EMAIL, "Ana", "2001:db8", "Mozilla", "inv_9", "Acme", "org_7", "4711"];
@@ -343,12 +346,12 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
     let of_ana = || Filter::new().actor_id("u_7");
     let held = Retention::default().with_legal_hold();
     subject.set_retention(log, held).expect("a log can be held");
-    let before = (subject.stored(log), subject.head(log));
+    let before = (subject.entries(log), subject.head(log));
     for _ in 0..2 {
         refused(subject.erase(log, of_ana()), ErrorKind::Held, "an erasure under a legal hold");
         let erased = subject.erase_events(log, vec![sequence(1)]);
         refused(erased, ErrorKind::Held, "an erasure by number under a legal hold");
-        assert!(before == (subject.stored(log), subject.head(log)), "nothing changes then");
+        assert!(before == (subject.entries(log), subject.head(log)), "nothing changes then");
         subject = subject.reopen();
     }
     let erased = subject.erase(other, of_ana()).expect("another log is not held");
@@ -369,7 +372,7 @@ pub(crate) fn leave_redeliveries_recognised(new: NewHarness<'_>) {
     let again: Vec<_> = first.into_iter().map(redelivered).collect();
     assert_eq!(receipts, again, "an erased event is known by its record: the first receipts");
     assert_eq!(subject.events(log), before, "a redelivery does not bring back what is erased");
-    let kept = &subject.stored(log)[0].1;
+    let kept = &subject.entries(log)[0].event;
     assert_eq!(LeafHash::of(&kept.record), receipts[0].leaf, "the receipt is of what is kept");
     assert!(kept.personal.is_none(), "a redelivery does not bring back what is erased");
     let query = Query::new(log).filter(Filter::new().actor_email(EMAIL));
@@ -385,10 +388,10 @@ pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
     let batch = [vec![full(), by_user("u_7", 1)], mixed(6)].concat();
     let placed = logs.map(|log| subject.put(log, &batch));
     for (n, log) in logs.into_iter().enumerate() {
-        let of_others: Vec<_> = logs[n + 1..].iter().map(|log| subject.stored(*log)).collect();
+        let of_others: Vec<_> = logs[n + 1..].iter().map(|log| subject.entries(*log)).collect();
         subject.erased(log, &placed[n], &Filter::new().actor_email(EMAIL));
         for (log, before) in logs[n + 1..].iter().zip(of_others) {
-            assert!(subject.stored(*log) == before, "other logs keep all of the same events");
+            assert!(subject.entries(*log) == before, "other logs keep all of the same events");
             let query = Query::new(*log).filter(Filter::new().actor_email(EMAIL)).with_total();
             assert_eq!(subject.page(&query).total, Some(2), "other logs find all of them");
         }
@@ -400,10 +403,10 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
     let log = new_log();
     let placed = subject.put(log, &[full(), by_user("u_7", 2), event(3)]);
     let model = subject.erased(log, &placed, &Filter::new().actor_id("u_7"));
-    let (edge, stored) = (subject.frontier(log), subject.stored(log));
+    let (edge, entries) = (subject.frontier(log), subject.entries(log));
     let subject = subject.reopen();
     assert_eq!(subject.events(log), model.events, "what is erased stays erased");
-    assert!(subject.stored(log) == stored, "what is erased stays erased in what is kept");
+    assert!(subject.entries(log) == entries, "what is erased stays erased in what is kept");
     assert_eq!(subject.frontier(log), edge, "the edge survives");
     let query = Query::new(log).filter(Filter::new().actor_email(EMAIL)).with_total();
     assert_eq!(subject.page(&query).total, Some(0), "what is erased is not found again");

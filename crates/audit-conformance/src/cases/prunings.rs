@@ -168,14 +168,14 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
         let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
         assert_eq!(feed.events, model.events, "a feed begins with what is left");
         for after in [0, 1, 63, 64] {
-            let stored = subject.try_stored(log, sequence(after), 1_000, usize::MAX);
-            let stored = stored.expect("to begin below the floor is no fault");
-            let numbers: Vec<_> = stored.iter().map(|(number, _)| *number).collect();
+            let entries = subject.try_entries(log, sequence(after), 1_000, usize::MAX);
+            let entries = entries.expect("to begin below the floor is no fault");
+            let numbers: Vec<_> = entries.iter().map(|entry| entry.sequence).collect();
             let expected: Vec<_> = model.events.iter().map(|event| event.sequence).collect();
             assert_eq!(numbers, expected, "what is kept is what is left");
         }
-        let first = subject.try_stored(log, sequence(3), 1, 1).expect("it is readable");
-        assert_eq!(first[0].0, sequence(65), "the first that is left is read first");
+        let first = subject.try_entries(log, sequence(3), 1, 1).expect("it is readable");
+        assert_eq!(first[0].sequence, sequence(65), "the first that is left is read first");
         subject = subject.reopen();
     }
     // Nothing is left to know them by.
@@ -397,8 +397,8 @@ pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
     for kept in [290, 150, 43, 1] {
         let floor = subject.keep_newest(log, kept);
         let known = tree.size();
-        let told = subject.stored(log).into_iter().filter(|(number, _)| number.get() > known);
-        told.for_each(|(_, event)| tree.push(&event));
+        let told = subject.entries(log).into_iter().filter(|entry| entry.sequence.get() > known);
+        told.for_each(|entry| tree.push(&entry.event));
         let edge = subject.frontier(log);
         assert_eq!(edge.head(), tree.head(tree.size()), "the edge is that of all that ever was");
         let names = tree.complete();
@@ -467,10 +467,10 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
     subject.put(other, &events(100));
     let held = Retention::default().max_events(1).with_legal_hold();
     subject.set_retention(log, held).expect("a log can be held");
-    let before = (subject.stored(log), subject.head(log));
+    let before = (subject.entries(log), subject.head(log));
     for _ in 0..2 {
         refused(subject.prune(log), ErrorKind::Held, "pruning under a legal hold");
-        assert!(before == (subject.stored(log), subject.head(log)), "nothing changes then");
+        assert!(before == (subject.entries(log), subject.head(log)), "nothing changes then");
         subject = subject.reopen();
     }
     assert_eq!(subject.keep_newest(other, 1), sequence(96), "a hold is one log's own");
@@ -489,7 +489,7 @@ pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
     }
     for (n, log) in logs.into_iter().enumerate().take(3) {
         let rest = &logs[n + 1..];
-        let state = |log: &Log| (subject.stored(*log), subject.head(*log), subject.events(*log));
+        let state = |log: &Log| (subject.entries(*log), subject.head(*log), subject.events(*log));
         let before: Vec<_> = rest.iter().map(state).collect();
         let floor = subject.pruned(log, 6).floor;
         assert_eq!(floor, sequence(64), "this case removes two tiles");
@@ -511,7 +511,7 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
         subject.put(log, &mixed(60));
         let model = subject.pruned(log, 30 - round);
         let state = |subject: &Subject| {
-            (subject.head(log), subject.frontier(log), subject.stored(log), subject.retention(log))
+            (subject.head(log), subject.frontier(log), subject.entries(log), subject.retention(log))
         };
         let before = state(&subject);
         subject = subject.reopen();

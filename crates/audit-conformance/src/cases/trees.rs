@@ -14,10 +14,10 @@ use crate::tree::Tree;
 impl Subject {
     /// The tree of the records that `log` keeps, which must be all.
     pub(super) fn tree(&self, log: Log) -> Tree {
-        let stored = self.stored(log);
-        let numbers = stored.iter().map(|(sequence, _)| sequence.get());
+        let entries = self.entries(log);
+        let numbers = entries.iter().map(|entry| entry.sequence.get());
         assert!(numbers.eq(1..=self.head(log).size.get()), "a log keeps every record");
-        Tree::of(stored.iter().map(|(_, event)| event))
+        Tree::of(entries.iter().map(|entry| &entry.event))
     }
 
     /// The nodes of these names that are there, by name.
@@ -208,7 +208,7 @@ pub(crate) fn of_two_logs_are_apart(new: NewHarness<'_>) {
     let empty = new_log();
     assert_eq!(subject.frontier(empty), Frontier::new(), "a log without events has no edge");
     assert_eq!(subject.nodes(empty, &[(0, 0), (5, 0)]), [None; 2], "nor has it nodes");
-    assert_eq!(subject.stored(empty), [], "nor has it records");
+    assert_eq!(subject.entries(empty), [], "nor has it records");
 }
 
 pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
@@ -216,10 +216,10 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
     let log = new_log();
     for count in [1, 33, 64, 5] {
         subject.put(log, &mixed(count));
-        let (edge, stored) = (subject.frontier(log), subject.stored(log));
+        let (edge, entries) = (subject.frontier(log), subject.entries(log));
         subject = subject.reopen();
         assert_eq!(subject.frontier(log), edge, "the edge survives a reopen");
-        assert_eq!(subject.stored(log), stored, "records survive a reopen to the byte");
+        assert_eq!(subject.entries(log), entries, "records survive a reopen to the byte");
     }
     let tree = subject.tree(log);
     assert_eq!(subject.frontier(log), edge_of(&tree, tree.size()), "the edge goes on as it was");

@@ -129,12 +129,14 @@ impl Player {
         for ((log, model), tree) in self.logs.iter().zip(&self.trees) {
             let root = tree.head(tree.size());
             prop_assert_eq!(self.subject().frontier(*log).head(), root, "the tree in the end");
-            let stored = self.subject().stored(*log);
-            prop_assert_eq!(stored.len(), model.events.len(), "what is kept in the end");
-            for ((number, stored), event) in stored.iter().zip(&model.events) {
-                let leaf = LeafHash::of(&stored.record);
-                prop_assert_eq!(leaf, tree.leaf(number.get()), "the records in the end");
-                let erased = (*number, stored.personal.is_none());
+            let entries = self.subject().entries(*log);
+            prop_assert_eq!(entries.len(), model.events.len(), "what is kept in the end");
+            for (entry, event) in entries.iter().zip(&model.events) {
+                let leaf = LeafHash::of(&entry.event.record);
+                let expected = tree.leaf(entry.sequence.get());
+                prop_assert_eq!(leaf, expected, "the records in the end");
+                prop_assert_eq!(entry.leaf, expected, "the leaves in the end");
+                let erased = (entry.sequence, entry.event.personal.is_none());
                 prop_assert_eq!(erased, (event.sequence, event.erased), "erased in the end");
             }
         }
@@ -354,11 +356,11 @@ impl Player {
         let last = Position { occurred_at: Timestamp::MIN, sequence: size };
         let scan = Scan { order: Order::Sequence, after: Some(last), ..everything(log) };
         let told = self.subject().scan(scan).map_err(fail("a scan"))?.events;
-        let kept = self.subject().try_stored(log, size, usize::MAX, usize::MAX);
+        let kept = self.subject().try_entries(log, size, usize::MAX, usize::MAX);
         let kept = kept.map_err(fail("what is kept"))?;
         prop_assert_eq!(kept.len(), told.len(), "what is told is kept");
-        for (_, stored) in &kept {
-            self.trees[which as usize].push(stored);
+        for entry in &kept {
+            self.trees[which as usize].push(&entry.event);
         }
         self.logs[which as usize].1.events.extend(told.iter().cloned());
         Ok(told)

@@ -14,9 +14,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use audit_core::{
     Actor, ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Frontier,
-    Head, Log, NewEvent, NewOrganization, NodeHash, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice,
-    StoredEvent, Token, TokenKeys,
+    Head, Log, LogEntry, NewEvent, NewOrganization, NodeHash, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice, Token,
+    TokenKeys,
 };
 
 use serde_json::Value;
@@ -112,15 +112,16 @@ pub(crate) enum Fault {
     EdgeIsOld,
     EdgeInReverse,
     EdgeOfAnotherLog,
+    EntriesIgnoreAfter,
+    EntriesIgnoreBytes,
+    EntriesIgnoreLimit,
     HashesNothing,
     HidesHighNodes,
     HidesNodesBelowTheFloor,
+    LeavesOfOthers,
     NodesOfAnotherLog,
     NodesOffByOne,
     NodesThatAreIncomplete,
-    StoredIgnoresAfter,
-    StoredIgnoresBytes,
-    StoredIgnoresLimit,
     // What is erased.
     BringsBackWhatIsErased,
     ErasesACopy,
@@ -300,14 +301,14 @@ impl AuditStore for Faulty {
         self.faulty_nodes(log, nodes).await
     }
 
-    async fn stored(
+    async fn entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
-        self.faulty_stored(log, after, limit, bytes).await
+    ) -> Result<Vec<LogEntry>> {
+        self.faulty_entries(log, after, limit, bytes).await
     }
 
     async fn erase_events(

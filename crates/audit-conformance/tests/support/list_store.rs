@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use audit_conformance::Harness;
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditEvent, AuditStore, Batch,
-    Erasure, Error, ErrorKind, EventId, Frontier, Head, Log, NewApiKey, NewEvent, NewOrganization,
-    NodeHash, Organization, OrganizationId, OrganizationUpdate, Position, Pruned, Receipt, Result,
-    Retention, Scan, Sequence, Slice, StoredEvent, Timestamp, TokenKeys, Total, limits, tree,
+    Erasure, Error, ErrorKind, EventId, Frontier, Head, LeafHash, Log, LogEntry, NewApiKey,
+    NewEvent, NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate,
+    Position, Pruned, Receipt, Result, Retention, Scan, Sequence, Slice, StoredEvent, Timestamp,
+    TokenKeys, Total, limits, tree,
 };
 
 /// Holds every promise but speed and durability. Clones are handles of the same state.
@@ -35,7 +36,7 @@ pub(crate) struct LogState {
     /// Those that are not pruned, as they are kept and as they are read.
     pub(crate) events: Vec<(StoredEvent, AuditEvent)>,
     /// Of every event, those that are pruned too.
-    leaves: Vec<NodeHash>,
+    leaves: Vec<LeafHash>,
     frontier: Frontier,
     pub(crate) retention: Retention,
 }
@@ -66,6 +67,11 @@ impl LogState {
         self.events.iter().map(|(_, event)| event)
     }
 
+    /// The leaves of the events that are not pruned.
+    fn leaves_left(&self) -> &[LeafHash] {
+        &self.leaves[self.leaves.len() - self.events.len()..]
+    }
+
     fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
         let width = 1_usize.checked_shl(level.into())?;
         let first = width.checked_mul(usize::try_from(index).ok()?)?;
@@ -79,7 +85,7 @@ impl LogState {
         };
         let placement = batch.place(self.head, self.frontier.clone(), Timestamp::now(), find)?;
         for new in placement.new {
-            self.leaves.push(new.leaf.into());
+            self.leaves.push(new.leaf);
             let event = new.stored.open()?;
             self.events.push((new.stored, event));
         }
@@ -214,24 +220,29 @@ impl AuditStore for ListStore {
         Ok(nodes.into_iter().map(node).collect())
     }
 
-    async fn stored(
+    async fn entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+    ) -> Result<Vec<LogEntry>> {
         let state = self.state();
-        let events = state.log(log).into_iter().flat_map(|log| &log.events);
+        let Some(log) = state.log(log) else { return Ok(Vec::new()) };
+        let behind = log.events.iter().zip(log.leaves_left());
         let mut size = 0;
-        let fitting =
-            events.filter(|(_, event)| event.sequence > after).take_while(|(stored, _)| {
-                let fits = size == 0 || size < bytes;
-                size += stored.size();
-                fits
-            });
-        let numbered = fitting.map(|(stored, event)| (event.sequence, stored.clone()));
-        Ok(numbered.take(limit).collect())
+        let behind = behind.filter(|((_, event), _)| event.sequence > after);
+        let fitting = behind.take_while(|((stored, _), _)| {
+            let fits = size == 0 || size < bytes;
+            size += stored.size();
+            fits
+        });
+        let entry = |((stored, event), leaf): (&(StoredEvent, AuditEvent), &LeafHash)| LogEntry {
+            sequence: event.sequence,
+            leaf: *leaf,
+            event: stored.clone(),
+        };
+        Ok(fitting.map(entry).take(limit).collect())
     }
 
     async fn erase_events(

@@ -9,22 +9,27 @@
 //! node `(level, index)` holds the events `index × 2^level + 1` to `(index + 1) × 2^level`. Level 0
 //! is the leaf hashes.
 
+mod entry;
 mod frontier;
 mod hash;
 mod head;
 mod tile;
 
+pub use entry::LogEntry;
 pub use frontier::{Frontier, Node, edge};
 pub use hash::{LeafHash, NodeHash, RootHash};
 pub use head::{TreeHead, TreeSize};
 pub use tile::{Tile, TilePlace};
 
 /// The root of a complete subtree with these leaves; `None` unless their number is a power of two.
-pub fn subtree(leaves: &[NodeHash]) -> Option<NodeHash> {
+pub fn subtree(leaves: &[impl Copy + Into<NodeHash>]) -> Option<NodeHash> {
+    if let [leaf] = leaves {
+        return Some((*leaf).into());
+    }
     if !leaves.len().is_power_of_two() {
         return None;
     }
-    let mut row = leaves.to_vec();
+    let mut row: Vec<NodeHash> = leaves.iter().map(|leaf| (*leaf).into()).collect();
     while row.len() > 1 {
         let (pairs, _) = row.as_chunks();
         row = pairs.iter().map(|[left, right]| NodeHash::of(*left, *right)).collect();

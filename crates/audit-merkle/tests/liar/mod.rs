@@ -6,15 +6,15 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, Attribution, AuditEvent, AuditStore, EventId, Frontier, Head, Log, NewEvent,
+    Actor, Attribution, AuditEvent, AuditStore, EventId, Frontier, Head, Log, LogEntry, NewEvent,
     NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt,
-    Result, Retention, Scan, Sequence, Slice, StoredEvent, TokenKeys,
+    Result, Retention, Scan, Sequence, Slice, TokenKeys,
 };
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
 
-/// The rows of a log: each event under its number.
-pub type Rows = Vec<(Sequence, StoredEvent)>;
+/// The rows of a log.
+pub type Rows = Vec<LogEntry>;
 
 /// Answers as the store below does, but for what is set here. It is of one log.
 #[derive(Clone, Debug)]
@@ -59,7 +59,8 @@ impl Liar {
 
     /// With rows that `edit` has changed.
     pub fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
-        let mut rows = block_on(store.stored(LOG, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+        let mut rows =
+            block_on(store.entries(LOG, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
         edit(&mut rows);
         Self { rows: Some(rows), ..Self::new(store) }
     }
@@ -103,11 +104,11 @@ impl AuditStore for Liar {
         Ok(nodes.iter().zip(truth).map(lie).collect())
     }
 
-    async fn stored(&self, log: Log, after: Sequence, limit: usize, bytes: usize) -> Result<Rows> {
+    async fn entries(&self, log: Log, after: Sequence, limit: usize, bytes: usize) -> Result<Rows> {
         let Some(rows) = &self.rows else {
-            return self.store.stored(log, after, limit, bytes).await;
+            return self.store.entries(log, after, limit, bytes).await;
         };
-        let behind = rows.iter().filter(|(sequence, _)| *sequence > after);
+        let behind = rows.iter().filter(|entry| entry.sequence > after);
         Ok(behind.take(limit).cloned().collect())
     }
 

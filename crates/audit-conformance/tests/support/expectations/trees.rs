@@ -28,6 +28,9 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (Fault::EdgeOfAnotherLog, &["trees::of_two_logs_are_apart", STATE_MACHINE]),
+    (Fault::EntriesIgnoreAfter, &["records::obey_every_argument", STATE_MACHINE]),
+    (Fault::EntriesIgnoreBytes, &["records::obey_every_argument"]),
+    (Fault::EntriesIgnoreLimit, &["records::obey_every_argument"]),
     (
         Fault::HashesNothing,
         &[
@@ -47,6 +50,7 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (Fault::HidesNodesBelowTheFloor, &["prunings::leave_every_proof_valid"]),
+    (Fault::LeavesOfOthers, &["records::are_the_very_bytes_that_are_proved", STATE_MACHINE]),
     (Fault::NodesOfAnotherLog, &["trees::of_two_logs_are_apart"]),
     (
         Fault::NodesOffByOne,
@@ -61,7 +65,4 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         Fault::NodesThatAreIncomplete,
         &["trees::have_the_nodes_that_are_complete", "trees::of_two_logs_are_apart"],
     ),
-    (Fault::StoredIgnoresAfter, &["records::obey_every_argument", STATE_MACHINE]),
-    (Fault::StoredIgnoresBytes, &["records::obey_every_argument"]),
-    (Fault::StoredIgnoresLimit, &["records::obey_every_argument"]),
 ];

@@ -1,6 +1,6 @@
 //! Faults of what proves a log.
 
-use audit_core::{AuditStore, Frontier, Log, NodeHash, Result, Sequence, StoredEvent};
+use audit_core::{AuditStore, Frontier, Log, LogEntry, NodeHash, Result, Sequence};
 
 use super::{Fault, Faulty};
 
@@ -51,26 +51,29 @@ impl Faulty {
         Ok(hashes)
     }
 
-    pub(super) async fn faulty_stored(
+    pub(super) async fn faulty_entries(
         &self,
         log: Log,
         after: Sequence,
         limit: usize,
         bytes: usize,
-    ) -> Result<Vec<(Sequence, StoredEvent)>> {
+    ) -> Result<Vec<LogEntry>> {
         let (after, limit, bytes) = match self.fault {
-            Fault::StoredIgnoresAfter => (Sequence::ZERO, limit, bytes),
-            Fault::StoredIgnoresBytes => (after, limit, usize::MAX),
-            Fault::StoredIgnoresLimit => (after, usize::MAX, bytes),
+            Fault::EntriesIgnoreAfter => (Sequence::ZERO, limit, bytes),
+            Fault::EntriesIgnoreBytes => (after, limit, usize::MAX),
+            Fault::EntriesIgnoreLimit => (after, usize::MAX, bytes),
             _ => (after, limit, bytes),
         };
-        let mut stored = self.inner.stored(log, after, limit, bytes).await?;
-        if let Fault::AltersRecords = self.fault {
-            // The same JSON in other bytes.
-            for (_, event) in &mut stored {
-                event.record.push(b' ');
+        let mut entries = self.inner.entries(log, after, limit, bytes).await?;
+        let next = entries.iter().skip(1).map(|entry| entry.leaf).collect::<Vec<_>>();
+        for (at, entry) in entries.iter_mut().enumerate() {
+            match self.fault {
+                // The same JSON in other bytes.
+                Fault::AltersRecords => entry.event.record.push(b' '),
+                Fault::LeavesOfOthers => entry.leaf = *next.get(at).unwrap_or(&entry.leaf),
+                _ => {}
             }
         }
-        Ok(stored)
+        Ok(entries)
     }
 }
