@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{self, BATCH_BYTES, BATCH_EVENTS};
+use crate::stored::SALT_BYTES;
+use crate::token::fill_random;
 use crate::{
     AuditEvent, Error, ErrorKind, EventId, Frontier, LeafHash, Log, NewEvent, Node, PreparedEvent,
     Result, Sequence, StoredEvent, Timestamp, Violation, index::Term,
@@ -108,7 +110,10 @@ impl Batch {
         let mut size = 0;
         let mut entries: Vec<Entry> = Vec::with_capacity(events.len());
         let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
-        for (index, content) in events.into_iter().enumerate() {
+        // All at once: each reading of random bytes asks the system.
+        let mut salts = vec![[0; SALT_BYTES]; events.len()];
+        fill_random(salts.as_flattened_mut())?;
+        for ((index, content), salt) in events.into_iter().enumerate().zip(salts) {
             let earlier = *first.entry(content.id).or_insert(index);
             if earlier < index {
                 match &entries[earlier] {
@@ -119,7 +124,7 @@ impl Batch {
                     _ => return Err(conflict(index)),
                 }
             }
-            let event = PreparedEvent::new(content)
+            let event = PreparedEvent::with_salt(content, salt)
                 .map_err(|error| error.below(&format!("events[{index}]")))?;
             size += event.size();
             if size > BATCH_BYTES {

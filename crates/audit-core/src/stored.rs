@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::index::Term;
 use crate::json::Object;
 use crate::limits::EVENT_BYTES;
+use crate::token::fill_random;
 use crate::{
     Action, Actor, ActorKind, AuditEvent, Change, ChangeSetId, EntityClass, Error, ErrorKind,
     EventId, Log, Message, NewEvent, OrganizationRef, Request, Result, Scope, Sequence, Source,
@@ -30,11 +31,14 @@ pub struct StoredEvent {
     pub personal: Option<PersonalPart>,
 }
 
+/// The bytes of a salt.
+pub(crate) const SALT_BYTES: usize = 16;
+
 /// The part of an event that can be erased: names, addresses, texts, values, metadata.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonalPart {
     /// Random bytes without which the digest tells nothing of the content.
-    pub salt: [u8; 16],
+    pub salt: [u8; SALT_BYTES],
     /// The content. JSON.
     pub bytes: Vec<u8>,
 }
@@ -227,9 +231,14 @@ const BEGIN_BYTES: usize = 140;
 impl PreparedEvent {
     /// Checks `content` and encodes it.
     pub fn new(content: NewEvent) -> Result<Self> {
+        let mut salt = [0; SALT_BYTES];
+        fill_random(&mut salt)?;
+        Self::with_salt(content, salt)
+    }
+
+    /// The same with this salt, of random bytes that no other event has.
+    pub(crate) fn with_salt(content: NewEvent, salt: [u8; SALT_BYTES]) -> Result<Self> {
         content.validate()?;
-        let mut salt = [0; 16];
-        crate::token::fill_random(&mut salt)?;
         let personal = PersonalPart { salt, bytes: encode(&Personal::of(&content))? };
         let rest = encode(&Record::of(&content, &personal))?;
         let prepared = Self { content, personal, rest };

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
-use crate::personal::{SealedEvent, destroy};
+use crate::personal::{Keys, SealedEvent, destroy};
 use crate::read::READ_EVENT;
 use crate::terms::TermKey;
 use crate::{schema, segment, tail};
@@ -80,7 +80,8 @@ impl WriteTransaction<'_> {
         if personal.is_none() {
             return Ok(None);
         }
-        let event = SealedEvent::read(self.connection, place, record, key, personal)?;
+        let event =
+            SealedEvent::read(&mut Keys::new(self.connection), place, record, key, personal)?;
         let mut event = event.unseal();
         let terms = event.erase()?;
         Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))

@@ -92,6 +92,26 @@ impl Key {
     }
 }
 
+/// The keys, as they are in one transaction. The last that was read is remembered: neighbours share
+/// one.
+pub(crate) struct Keys<'c> {
+    pub(crate) connection: &'c Connection,
+    last: Option<Key>,
+}
+
+impl<'c> Keys<'c> {
+    pub(crate) fn new(connection: &'c Connection) -> Self {
+        Self { connection, last: None }
+    }
+
+    fn read(&mut self, id: i64) -> Result<Option<Key>> {
+        if self.last.is_none_or(|key| key.id != id) {
+            self.last = Key::read(self.connection, id)?;
+        }
+        Ok(self.last)
+    }
+}
+
 /// An event as it is read from the file: its personal part is sealed still, so that it can be opened
 /// when the snapshot is gone and the thread free.
 pub(crate) struct SealedEvent {
@@ -103,32 +123,14 @@ pub(crate) struct SealedEvent {
 impl SealedEvent {
     /// The event of these columns. A personal part whose key is not there counts as erased.
     pub(crate) fn read(
-        connection: &Connection,
-        place: i64,
-        record: Vec<u8>,
-        key: Option<i64>,
-        personal: Option<Vec<u8>>,
-    ) -> Result<Self> {
-        Self::read_beside(connection, &mut None, place, record, key, personal)
-    }
-
-    /// The same, where `last` is the key of the event read before, of the same snapshot: neighbours
-    /// share one.
-    pub(crate) fn read_beside(
-        connection: &Connection,
-        last: &mut Option<Key>,
+        keys: &mut Keys<'_>,
         place: i64,
         record: Vec<u8>,
         key: Option<i64>,
         personal: Option<Vec<u8>>,
     ) -> Result<Self> {
         let sealed = match (key, personal) {
-            (Some(id), Some(bytes)) => {
-                if last.is_none_or(|key| key.id != id) {
-                    *last = Key::read(connection, id)?;
-                }
-                last.map(|key| (key, bytes))
-            }
+            (Some(id), Some(bytes)) => keys.read(id)?.map(|key| (key, bytes)),
             _ => None,
         };
         Ok(Self { place, record, sealed })

@@ -16,7 +16,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
 use crate::index::{Indexing, LogIndex};
-use crate::personal::SealedEvent;
+use crate::personal::{Keys, SealedEvent};
 use crate::schema;
 
 /// The threads that read, each on its own connection. They end when this is dropped.
@@ -125,7 +125,8 @@ impl<'c> Snapshot<'c> {
         let connection = &self.connection;
         let index = LogIndex { connection, indexing, log, size: head.size, indexed };
         let selection = select(&index, scan, bound, head.pruned)?;
-        let read = |sequence| sealed_at(connection, log, sequence);
+        let mut keys = Keys::new(connection);
+        let read = |sequence| sealed_at(&mut keys, log, sequence);
         let (events, more) = selection.read(scan, read, SealedEvent::size)?;
         Ok(StoredSlice { events, more, total: selection.total, bound })
     }
@@ -234,20 +235,20 @@ pub(crate) fn event_at(
     log: i64,
     sequence: Sequence,
 ) -> Result<StoredEvent> {
-    Ok(sealed_at(connection, log, sequence)?.unseal())
+    Ok(sealed_at(&mut Keys::new(connection), log, sequence)?.unseal())
 }
 
-fn sealed_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<SealedEvent> {
+fn sealed_at(keys: &mut Keys<'_>, log: i64, sequence: Sequence) -> Result<SealedEvent> {
     let place = schema::place(log, sequence).map_err(damaged)?;
     let query = || {
-        connection
+        keys.connection
             .prepare_cached(READ_EVENT)?
             .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
     let kept: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
     let (record, key, personal) = kept;
     let has_personal = personal.is_some();
-    let event = SealedEvent::read(connection, place, record, key, personal)?;
+    let event = SealedEvent::read(keys, place, record, key, personal)?;
     if has_personal != event.has_personal() {
         return Err(damaged(Error::new(ErrorKind::Corrupt))); // its key is gone, and it is not erased
     }

@@ -14,7 +14,7 @@ use audit_core::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{damaged, sqlite};
-use crate::personal::SealedEvent;
+use crate::personal::{Keys, SealedEvent};
 use crate::read::{Snapshot, log_row};
 use crate::schema;
 
@@ -178,7 +178,8 @@ impl Snapshot<'_> {
             return Ok(Vec::new()); // behind all that there can be
         };
         let last = schema::place(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
-        let (mut entries, mut size, mut last_key) = (Vec::new(), 0, None);
+        let mut keys = Keys::new(&self.connection);
+        let (mut entries, mut size) = (Vec::new(), 0);
         let context = || sqlite("reading an event");
         let mut statement = self.connection.prepare_cached(READ_ENTRIES).map_err(context())?;
         let mut rows = statement.query([first, last]).map_err(context())?;
@@ -186,8 +187,7 @@ impl Snapshot<'_> {
             let Some(row) = rows.next().map_err(context())? else { break };
             let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
             let (place, leaf, record, key, personal) = kept().map_err(context())?;
-            let (connection, last) = (&self.connection, &mut last_key);
-            let event = SealedEvent::read_beside(connection, last, place, record, key, personal)?;
+            let event = SealedEvent::read(&mut keys, place, record, key, personal)?;
             size += event.size();
             let sequence = schema::sequence_of(place).map_err(damaged)?;
             entries.push(SealedEntry { sequence, leaf: LeafHash::from_bytes(leaf), event });
