@@ -1,6 +1,7 @@
 //! Where the store is.
 
 use std::fmt;
+use std::fs;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -71,6 +72,11 @@ impl StoreAddress {
     /// Opens a store that is there. A command that only reads makes none: a mistyped path is not
     /// a log without events.
     pub(crate) fn open_existing(&self) -> Result<Arc<dyn ApiKeyStore>> {
+        self.must_exist()?;
+        self.open()
+    }
+
+    fn must_exist(&self) -> Result<()> {
         if let Self::Sqlite(path) = self {
             let found = path.try_exists();
             let found = found.map_err(|error| Failure::about(format!("cannot open {self}"), error));
@@ -82,7 +88,27 @@ impl StoreAddress {
                 return Err(Failure::new(format!("there is no store at {self}")).hint(hint));
             }
         }
-        self.open()
+        Ok(())
+    }
+
+    /// Writes the store's file anew, without what is unused. Returns its bytes, with the WAL's,
+    /// before and after.
+    pub(crate) async fn compact(&self) -> Result<(u64, u64)> {
+        self.must_exist()?;
+        let Self::Sqlite(path) = self else {
+            return Err(Failure::new("a store in memory has no file to compact"));
+        };
+        let mut wal = path.clone().into_os_string();
+        wal.push("-wal");
+        let size = || match path.metadata() {
+            Ok(file) => Ok(file.len() + fs::metadata(&wal).map_or(0, |wal| wal.len())),
+            Err(error) => Err(Failure::about(format!("cannot read {self}"), error)),
+        };
+        let store = SqliteStore::open(path)
+            .map_err(|error| Failure::about(format!("cannot open {self}"), error))?;
+        let before = size()?;
+        store.compact().await?;
+        Ok((before, size()?))
     }
 
     /// The logs that the store has events of. A store in memory is new each time.

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::address::StoreAddress;
 use crate::failure::{Failure, Outcome, Result};
 use crate::{
-    check, checkpoint, checkpoint_key, completions, erase, export, import, keys, list,
+    check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys, list,
     organizations, prove, prune, retention, serve, tail, verify,
 };
 
@@ -65,6 +65,7 @@ enum Command {
     #[command(subcommand)]
     Retention(retention::Command),
     Prune(prune::Arguments),
+    Compact(compact::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -99,6 +100,7 @@ impl Arguments {
             Command::Erase(arguments) => arguments.run(store).await,
             Command::Retention(command) => command.run(store).await,
             Command::Prune(arguments) => arguments.run(store).await,
+            Command::Compact(arguments) => arguments.run(store).await,
             Command::Completions(arguments) => arguments.run(),
         };
         done.map(|()| Outcome::Done)

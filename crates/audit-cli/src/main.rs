@@ -5,7 +5,7 @@
 //! | `arguments.rs` | the command line |
 //! | `serve.rs`, `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
 //! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | those that prove |
-//! | `erase.rs`, `retention.rs`, `prune.rs` | those that forget |
+//! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | those that forget |
 //! | `address.rs` | where the store is |
 //! | `selection.rs` | which events of which log |
 //! | `logs.rs` | one log, or all |
@@ -28,6 +28,7 @@ mod caller;
 mod check;
 mod checkpoint;
 mod checkpoint_key;
+mod compact;
 mod completions;
 mod erase;
 mod export;

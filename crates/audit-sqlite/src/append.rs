@@ -15,6 +15,7 @@ use crate::index::{Growth, Indexing};
 use crate::personal::Key;
 use crate::read::{LogRow, event_at, log_row, sequence_by_id};
 use crate::tail::Entry;
+use crate::writer::After;
 use crate::{schema, tree};
 
 /// Appends events within the caller's own transaction: they are in the log when it commits, and
@@ -117,8 +118,8 @@ pub(crate) struct WriteTransaction<'c> {
     pub(crate) events: usize,
     /// How many bytes they have.
     pub(crate) bytes: usize,
-    /// Whether what transactions leave behind is to be cleared when this one is done.
-    pub(crate) scrub: bool,
+    /// What is to be done when it is committed.
+    pub(crate) after: After,
 }
 
 /// A log to which this transaction has added events.
@@ -165,7 +166,7 @@ impl<'c> WriteTransaction<'c> {
             dirty: false,
             events: 0,
             bytes: 0,
-            scrub: false,
+            after: After::Nothing,
         }
     }
 

@@ -10,6 +10,7 @@ use crate::error::sqlite;
 use crate::personal::{Keys, SealedEvent, destroy};
 use crate::read::READ_EVENT;
 use crate::terms::TermKey;
+use crate::writer::After;
 use crate::{schema, segment, tail};
 
 /// The statement that takes away a personal part.
@@ -36,7 +37,7 @@ impl WriteTransaction<'_> {
         let Some(row) = self.log_row(log)? else { return Ok(0) };
         self.retention(row.id)?.permits_removal()?;
         // Also where nothing is left to erase: what an earlier call erased may be in the WAL still.
-        self.scrub = true;
+        self.after = After::Scrub;
         sequences.sort_unstable();
         sequences.dedup();
         let mut found = Vec::new();

@@ -41,6 +41,7 @@
 //! | `personal.rs` | the personal parts, sealed |
 //! | `erasure.rs` | what a person may ask to be forgotten |
 //! | `retention.rs` | what a log keeps, and for how long |
+//! | `compaction.rs` | the file written anew, without what is unused |
 //! | `api_keys.rs` | the credentials of the tenants |
 //! | `organizations.rs` | the tenants |
 //! | `backup.rs` | a copy of the file, taken while others write |
@@ -50,6 +51,7 @@
 mod api_keys;
 mod append;
 mod backup;
+mod compaction;
 mod erasure;
 mod error;
 mod index;
@@ -81,12 +83,13 @@ use audit_core::{
     Result, Retention, Scan, Sequence, Slice, TokenKeys,
 };
 
+use crate::append::WriteTransaction;
 pub use crate::append::append_in;
 use crate::index::Indexing;
 use crate::read::{Readers, Snapshot};
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
-use crate::writer::Writer;
+use crate::writer::{After, Writer};
 /// The SQLite binding in whose transactions [`append_in`] records.
 pub use rusqlite;
 
@@ -225,6 +228,40 @@ impl SqliteStore {
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
         let to = std::path::absolute(to).map_err(error::path)?;
         self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
+    }
+
+    /// Writes the file anew, without what is unused: gives the space of events that were pruned back
+    /// to the system, and with it the last trace of what was erased, down to the unused bytes of
+    /// its pages.
+    ///
+    /// Appends wait meanwhile, reads do not. It needs room for two more copies, one of them where
+    /// SQLite keeps temporary files (`SQLITE_TMPDIR`). Tables of the caller's own in the same file
+    /// are written anew, too; SQLite may number the rows of those without an `INTEGER PRIMARY KEY`
+    /// otherwise.
+    ///
+    /// # Errors
+    /// [`StorageFull`](audit_core::ErrorKind::StorageFull) if there is no room; the file is as it
+    /// was. [`Busy`](audit_core::ErrorKind::Busy) if another connection writes, or reads, for longer
+    /// than five seconds; call again.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
+    /// # use audit_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # futures_executor::block_on(async {
+    /// let store = SqliteStore::open(directory.path().join("audit.db"))?;
+    /// store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+    /// store.compact().await?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub async fn compact(&self) -> Result<()> {
+        let compact = |transaction: &mut WriteTransaction<'_>| {
+            transaction.after = After::Compact;
+            Ok(())
+        };
+        self.shared.writer.write(compact).await
     }
 
     /// The logs that the file has events of, in their order: of organizations that were deleted or

@@ -15,6 +15,7 @@ use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::WriteTransaction;
+use crate::compaction::compact;
 use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
 use crate::index::Indexing;
@@ -38,11 +39,22 @@ struct Job {
 /// waits until the fate of the transaction is known; `None` if he has gone away.
 type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Option<Done> + Send>;
 
+/// What is to be done to the file when a transaction is committed, before its callers are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum After {
+    #[default]
+    Nothing,
+    /// What transactions have left of what was erased is cleared away.
+    Scrub,
+    /// The file is written anew, without what is unused.
+    Compact,
+}
+
 struct Done {
     /// The kind of its failure, if it failed.
     failure: Option<ErrorKind>,
-    /// Whether it waits for what transactions leave behind to be cleared.
-    scrub: bool,
+    /// What it waits for when the transaction is committed.
+    after: After,
     answer: Box<dyn FnOnce(Result<()>) + Send>,
 }
 
@@ -58,8 +70,9 @@ const LONGEST_PAGES: i32 = 8_000;
 /// How long the writer waits for readers then.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long an erasure waits for readers, who may still see what is erased.
-const SCRUB_PATIENCE: Duration = Duration::from_secs(5);
+/// How long an erasure waits for readers, who may still see what is erased, and a compaction for
+/// writers, too.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -113,10 +126,10 @@ impl Writer {
             if reply.is_canceled() {
                 return None;
             }
-            let mut scrub = false;
+            let mut after = After::Nothing;
             let result = transaction.and_then(|transaction| {
                 let result = work(transaction);
-                scrub = std::mem::take(&mut transaction.scrub);
+                after = std::mem::take(&mut transaction.after);
                 result
             });
             let failure = result.as_ref().err().map(Error::kind);
@@ -124,7 +137,7 @@ impl Writer {
                 // The caller may have gone away by now.
                 let _ = reply.send(fate.and(result));
             });
-            Some(Done { failure, scrub, answer })
+            Some(Done { failure, after, answer })
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         let deadline = deadline(self.busy_timeout);
@@ -163,17 +176,19 @@ impl State {
         let outcome = self.transact(first, queue, &mut done);
         let kind = outcome.as_ref().err().map(Error::kind);
         let mut cause = outcome.err();
-        let mut scrubbed = Ok(());
-        if kind.is_none() && done.iter().any(|done| done.scrub) {
-            scrubbed = self.scrub();
-        }
-        for Done { failure, scrub, answer } in done {
+        let wait_for = |after| kind.is_none() && done.iter().any(|done| done.after == after);
+        let (compacts, scrubs) = (wait_for(After::Compact), wait_for(After::Scrub));
+        let compacted = if compacts { self.compact() } else { Ok(()) };
+        let scrubbed = if compacts || scrubs { self.scrub() } else { Ok(()) };
+        for Done { failure, after, answer } in done {
             answer(match (kind, failure) {
-                (None, _) if scrub => match &scrubbed {
-                    Ok(()) => Ok(()),
-                    Err(error) => Err(again(error)),
+                (None, _) => match after {
+                    After::Nothing => Ok(()),
+                    After::Scrub => scrubbed.as_ref().copied().map_err(still_there),
+                    After::Compact => {
+                        compacted.as_ref().and(scrubbed.as_ref()).copied().map_err(not_compact)
+                    }
                 },
-                (None, _) => Ok(()),
                 // A failure of its own tells more than that the others were undone.
                 (Some(kind), Some(own)) if kind == own => Ok(()),
                 (Some(kind), _) => Err(cause.take().unwrap_or_else(|| undone(kind))),
@@ -239,16 +254,28 @@ impl State {
         }
     }
 
+    /// Writes the file anew, without what is unused.
+    fn compact(&mut self) -> Result<()> {
+        self.patiently(compact)
+    }
+
     /// Clears away what transactions have left of what was erased.
     fn scrub(&mut self) -> Result<()> {
-        self.connection.busy_timeout(SCRUB_PATIENCE).map_err(sqlite("erasing"))?;
-        let scrubbed = scrub(&self.connection);
-        self.connection.busy_timeout(Duration::ZERO).map_err(sqlite("erasing"))?;
+        let scrubbed = self.patiently(scrub);
         if scrubbed.is_ok() {
             self.wal_pages.store(0, Ordering::Relaxed);
             (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
         }
         scrubbed
+    }
+
+    /// Does what has to wait for other connections.
+    fn patiently(&self, work: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
+        const CONTEXT: &str = "waiting for other connections";
+        self.connection.busy_timeout(PATIENCE).map_err(sqlite(CONTEXT))?;
+        let done = work(&self.connection);
+        self.connection.busy_timeout(Duration::ZERO).map_err(sqlite(CONTEXT))?;
+        done
     }
 
     /// Returns whether somebody was in the way, as 0 or 1.
@@ -258,8 +285,13 @@ impl State {
 }
 
 /// For each of those who waited for the same.
-fn again(error: &Error) -> Error {
+fn still_there(error: &Error) -> Error {
     Error::new(error.kind()).with_context("what was erased may be in the file still; call again")
+}
+
+/// For each of those who waited for the same.
+fn not_compact(error: &Error) -> Error {
+    Error::new(error.kind()).with_context("the file may not be compact yet; call again")
 }
 
 /// For those who shared a transaction that another's failure undid.

@@ -93,6 +93,24 @@ mod tmpfs {
     }
 
     #[test]
+    fn a_compaction_that_does_not_fit_leaves_the_file_as_it_was() {
+        let Some(disk) = Tmpfs::mount("size=5m", "a compaction on a full disk") else { return };
+        let store = SqliteStore::open(disk.path().join("audit.db")).unwrap();
+        for _ in 0..30 {
+            block_on(store.append(Log::Platform, batch())).unwrap();
+        }
+        let error = block_on(store.compact()).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
+        assert_eq!(recorded(&store, Log::Platform).len(), 3_000);
+        disk.remount("size=60m");
+        block_on(store.compact()).unwrap();
+        block_on(store.append(Log::Platform, batch())).unwrap();
+        let recorded = recorded(&store, Log::Platform);
+        assert_dense(&recorded);
+        assert_eq!(recorded.len(), 3_100);
+    }
+
+    #[test]
     fn a_read_only_disk_is_told() {
         let Some(disk) = Tmpfs::mount("size=30m", "a read-only disk") else { return };
         let path = disk.path().join("audit.db");

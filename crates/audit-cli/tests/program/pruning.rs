@@ -106,3 +106,31 @@ fn what_was_pruned_unsigned_cannot_be_signed_behind() {
         place.ok(&["verify", "--organization", &log, "--checkpoint", "first", "--key", &key]);
     assert!(shown.contains("the checkpoint of 1 events is older than what is left"), "{shown}");
 }
+
+#[test]
+fn a_compacted_store_is_small_and_proved_as_before() {
+    let place = Place::new();
+    let log = place.organization();
+    place.record(&log, &payments(0..3_000));
+    place.checkpoint_key();
+    let checkpoint = place.checkpoint(&log);
+    place.ok(&["retention", "set", "--organization", &log, "--max-events", "3000"]);
+    let first = json(&place.ok(&["compact", "--json"]));
+    let bounds = ["--max-age", "365d", "--max-events", "100"];
+    place.ok(&[&["retention", "set", "--organization", &log], &bounds[..]].concat());
+    place.ok(&["prune", "--organization", &log]);
+    let second = json(&place.ok(&["compact", "--json"]));
+    assert!(second["after"].as_u64() < first["after"].as_u64().map(|bytes| bytes / 4));
+    fs::write(place.path("kept"), checkpoint).unwrap();
+    let verify = ["verify", "--organization", &log, "--json"];
+    assert_eq!(json(&place.ok(&verify))["pruned"], 2_880);
+    let told = place.ok(&["compact"]);
+    assert!(told.contains(" bytes before, ") && told.ends_with(" now\n"), "{told}");
+
+    let elsewhere = place.path("none.db").display().to_string();
+    let error = place.fails(2, &["compact", "--store", &format!("sqlite:{elsewhere}")]);
+    assert!(error.contains("there is no store at "), "{error}");
+    assert!(!place.path("none.db").exists());
+    let error = place.fails(2, &["compact", "--store", "memory:"]);
+    assert!(error.contains("a store in memory has no file to compact"), "{error}");
+}
