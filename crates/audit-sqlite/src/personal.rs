@@ -51,12 +51,12 @@ impl Key {
         Ok(Self { id: insert().map_err(sqlite("writing a key"))?, bytes })
     }
 
-    /// The key of that number; `None` if there is none.
+    /// The key of that number; `None` if there is none, or what is there is none.
     pub(crate) fn read(connection: &Connection, id: i64) -> Result<Option<Self>> {
         let query =
             || connection.prepare_cached(READ_KEY)?.query_row([id], |row| row.get(0)).optional();
-        let bytes = query().map_err(sqlite("reading a key"))?;
-        Ok(bytes.map(|bytes| Self { id, bytes }))
+        let bytes: Option<Vec<u8>> = query().map_err(sqlite("reading a key"))?;
+        Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(|bytes| Self { id, bytes }))
     }
 
     /// Puts other bytes in the place of the key.

@@ -101,8 +101,10 @@ fn tile(connection: &Connection, log: i64, tile: TilePlace) -> Result<Tile> {
         return Tile::new(leaves_of_events(connection, log, tile.first_leaf())?);
     }
     let kept = read_tile(connection, tile_place(log, tile)?)?.unwrap_or_default();
-    let (hashes, []) = kept.as_chunks() else { return Err(damaged_tree()) };
-    Tile::new(hashes.iter().copied().map(NodeHash::from_bytes).collect())
+    // In a row that was damaged, whole hashes are missing or wrong: who verifies is told which.
+    let (hashes, _) = kept.as_chunks();
+    let hashes = hashes.iter().copied().map(NodeHash::from_bytes);
+    Tile::new(hashes.zip(0..Tile::WIDTH).map(|(hash, _)| hash).collect())
 }
 
 /// The leaves of the events behind the first `behind`, up to the width of a tile and the first that
@@ -112,13 +114,18 @@ fn leaves_of_events(connection: &Connection, log: i64, behind: u64) -> Result<Ve
     let last = schema::place(log, Sequence::new(behind + Tile::WIDTH)?)?;
     let query = || {
         let mut statement = connection.prepare_cached(READ_LEAVES)?;
-        let leaf = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let rows = statement.query_map([first, last], leaf)?;
-        rows.collect::<rusqlite::Result<Vec<(i64, [u8; 32])>>>()
+        let rows = statement.query_map([first, last], |row| Ok((row.get(0)?, leaf(row, 1)?)))?;
+        rows.collect::<rusqlite::Result<Vec<(i64, LeafHash)>>>()
     };
     let found = query().map_err(sqlite(CONTEXT))?;
     let there = (first..).zip(found).take_while(|(place, (found, _))| place == found);
-    Ok(there.map(|(_, (_, leaf))| NodeHash::from_bytes(leaf)).collect())
+    Ok(there.map(|(_, (_, leaf))| leaf.into()).collect())
+}
+
+/// The leaf in a column. What is no hash is read as one that is wrong: who verifies is told where.
+fn leaf(row: &Row<'_>, column: usize) -> rusqlite::Result<LeafHash> {
+    let kept = row.get_ref(column)?.as_bytes().unwrap_or_default();
+    Ok(LeafHash::from_bytes(kept.try_into().unwrap_or_default()))
 }
 
 /// An entry whose event is sealed still.
@@ -185,12 +192,12 @@ impl Snapshot<'_> {
         let mut rows = statement.query([first, last]).map_err(context())?;
         while entries.len() < limit && (entries.is_empty() || size < bytes) {
             let Some(row) = rows.next().map_err(context())? else { break };
-            let kept = || Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+            let kept = || Ok((row.get(0)?, leaf(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?));
             let (place, leaf, record, key, personal) = kept().map_err(context())?;
             let event = SealedEvent::read(&mut keys, place, record, key, personal)?;
             size += event.size();
             let sequence = schema::sequence_of(place).map_err(damaged)?;
-            entries.push(SealedEntry { sequence, leaf: LeafHash::from_bytes(leaf), event });
+            entries.push(SealedEntry { sequence, leaf, event });
         }
         Ok(entries)
     }

@@ -104,7 +104,7 @@ fn grow_again(connection: &Connection) {
 type Tampering = (&'static str, fn(&Connection, i64, i64));
 
 /// What is done to the events at two places of the log.
-const TAMPERINGS: [Tampering; 20] = [
+const TAMPERINGS: [Tampering; 24] = [
     ("a record is changed", |c, a, _| {
         let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
              'invoice.void') AS BLOB) WHERE place = ?1";
@@ -173,11 +173,28 @@ const TAMPERINGS: [Tampering; 20] = [
              (SELECT key FROM audit_event WHERE place = ?1)";
         assert_eq!(c.execute(sql, [a]).unwrap(), 1);
     }),
+    ("a key is cut", |c, a, _| {
+        let sql = "UPDATE audit_key SET key = x'00' WHERE id =
+             (SELECT key FROM audit_event WHERE place = ?1)";
+        assert_eq!(c.execute(sql, [a]).unwrap(), 1);
+    }),
     ("a leaf is changed", |c, a, _| {
         c.execute("UPDATE audit_event SET leaf = zeroblob(32) WHERE place = ?1", [a]).unwrap();
     }),
     ("a tile is changed", |c, _, _| {
         let sql = "UPDATE audit_tile SET leaves = zeroblob(length(leaves)) WHERE place = ?1";
+        assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
+    }),
+    ("a leaf is cut", |c, a, _| {
+        c.execute("UPDATE audit_event SET leaf = x'00' WHERE place = ?1", [a]).unwrap();
+    }),
+    ("a tile is cut within a hash", |c, _, _| {
+        let sql = "UPDATE audit_tile SET leaves = substr(leaves, 1, 100) WHERE place = ?1";
+        assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
+    }),
+    ("a tile is longer than it can be, and begins with another hash", |c, _, _| {
+        let sql = "UPDATE audit_tile SET leaves = CAST(zeroblob(32) || leaves AS BLOB)
+             WHERE place = ?1";
         assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
     }),
     ("the log is said to be shorter", |c, _, b| {
