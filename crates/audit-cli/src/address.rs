@@ -98,7 +98,8 @@ impl StoreAddress {
         let Self::Sqlite(path) = self else {
             return Err(Failure::new("a store in memory has no file to compact"));
         };
-        let mut wal = path.clone().into_os_string();
+        // Beside the file itself, wherever a link to it is.
+        let mut wal = path.canonicalize().unwrap_or_else(|_| path.clone()).into_os_string();
         wal.push("-wal");
         let size = || match path.metadata() {
             Ok(file) => Ok(file.len() + fs::metadata(&wal).map_or(0, |wal| wal.len())),

@@ -81,16 +81,19 @@ async fn verify(
     since: Option<TreeHead>,
 ) -> Result<Verdict> {
     let bar = progress::events(log.to_string());
-    let pruned = store.head(log).await?.pruned.get();
-    let before = since.map_or(pruned, |since| since.size.get());
-    let mut on_progress = |progress: Progress| {
-        bar.set_length(progress.end.get().saturating_sub(before));
-        bar.set_position(progress.read.get().saturating_sub(before));
+    let verified = async {
+        let pruned = store.head(log).await?.pruned.get();
+        let before = since.map_or(pruned, |since| since.size.get());
+        let mut on_progress = |progress: Progress| {
+            bar.set_length(progress.end.get().saturating_sub(before));
+            bar.set_position(progress.read.get().saturating_sub(before));
+        };
+        Ok((pruned, store.verify(log, heads, since, &mut on_progress).await?))
     };
-    let verified = store.verify(log, heads, since, &mut on_progress).await;
+    let verified: audit_core::Result<_> = verified.await;
     bar.finish_and_clear();
     match verified {
-        Ok(report) => Ok(Verdict::new(log, pruned, heads, &report)),
+        Ok((pruned, report)) => Ok(Verdict::new(log, pruned, heads, &report)),
         // What cannot even be read is not what it was.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             Ok(Verdict::unreadable(log, heads, &error))

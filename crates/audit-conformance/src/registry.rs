@@ -27,6 +27,7 @@ macro_rules! for_each_case {
                 survive_a_reopen,
                 are_numbered_densely_in_the_order_given,
                 return_one_receipt_for_each_event,
+                refuse_what_a_log_tells_of_itself,
                 of_nothing_do_nothing,
                 are_recorded_once,
                 of_other_content_conflict,

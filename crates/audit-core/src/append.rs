@@ -103,9 +103,24 @@ impl Batch {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`], with the field as `events[3].actor.id`, for an event that breaks a
-    /// bound, for more than [`BATCH_EVENTS`] events, or more than [`BATCH_BYTES`] bytes.
-    /// [`ErrorKind::Conflict`] if two different events of the batch have one id.
+    /// bound or by which [only a log itself tells](crate::Action::is_of_log), for more than
+    /// [`BATCH_EVENTS`] events, or more than [`BATCH_BYTES`] bytes. [`ErrorKind::Conflict`] if two
+    /// different events of the batch have one id.
     pub fn new(log: Log, events: Vec<NewEvent>) -> Result<Self> {
+        if let Some(index) = events.iter().position(|event| event.action.is_of_log()) {
+            let expected = "an action by which a log does not tell of itself";
+            return Err(Error::malformed(format!("events[{index}].action"), expected));
+        }
+        Self::encode(log, events)
+    }
+
+    /// The same for an event by which the log [tells of itself](crate::Action::is_of_log), made by
+    /// the store.
+    pub fn of_log(log: Log, event: NewEvent) -> Result<Self> {
+        Self::encode(log, vec![event])
+    }
+
+    fn encode(log: Log, events: Vec<NewEvent>) -> Result<Self> {
         limits::count("events", events.len(), BATCH_EVENTS)?;
         let mut size = 0;
         let mut entries: Vec<Entry> = Vec::with_capacity(events.len());

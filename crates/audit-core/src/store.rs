@@ -82,7 +82,7 @@
 //!
 //!     /// Appends the event that tells of a change of a log.
 //!     fn append_one(&mut self, log: Log, event: NewEvent) -> Result<()> {
-//!         self.append(Batch::new(log, vec![event])?).map(drop)
+//!         self.append(Batch::of_log(log, event)?).map(drop)
 //!     }
 //!
 //!     fn tell(&mut self, id: OrganizationId, event: NewEvent) -> Result<()> {

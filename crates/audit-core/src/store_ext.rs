@@ -136,6 +136,11 @@ pub trait AuditStoreExt: AuditStore {
                         }
                         slice => slice?,
                     };
+                    // An index that is wrong must not have others' events erased.
+                    if !slice.events.iter().all(|event| at.filter.matches(event)) {
+                        let error = Error::new(ErrorKind::Corrupt);
+                        return Err(error.with_context("finding what is to be erased"));
+                    }
                     let left = slice.events.iter().filter(|event| !event.erased);
                     let sequences = left.map(|event| event.sequence).collect();
                     // Without any, too: it clears away what an earlier call was kept from.

@@ -61,6 +61,14 @@ macro_rules! vocabulary {
     };
 }
 
+impl Action {
+    /// Whether a log tells of itself by it. Only a store records such an event: who verifies the log
+    /// counts on what it says.
+    pub fn is_of_log(&self) -> bool {
+        [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
+    }
+}
+
 vocabulary! {
     /// What was done, usually dotted from the general to the special: `user.login.failed`.
     ///

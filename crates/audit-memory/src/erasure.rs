@@ -29,7 +29,7 @@ impl MemoryStore {
             return Ok(0);
         }
         // It can be refused, and goes first.
-        state.append(Batch::new(log, vec![Erasure::event(erased, by)?])?)?;
+        state.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
         for sequence in sequences {
             state.erase(sequence)?;
         }

@@ -26,7 +26,7 @@ impl MemoryStore {
             return Ok(());
         }
         let told = retention.event(&state.retention, by)?;
-        state.append(Batch::new(log, vec![told])?)?;
+        state.append(Batch::of_log(log, told)?)?;
         state.retention = retention;
         drop(state);
         self.shared.appended.notify(usize::MAX);
@@ -42,7 +42,7 @@ impl MemoryStore {
         if pruned.events == 0 {
             return Ok(pruned);
         }
-        state.append(Batch::new(log, vec![pruned.event(by)?])?)?;
+        state.append(Batch::of_log(log, pruned.event(by)?)?)?;
         state.remove_up_to(floor)?;
         drop(state);
         self.shared.appended.notify(usize::MAX);

@@ -280,7 +280,8 @@ impl<'a> Audit<'a> {
         {
             if self.frontier.root() != head.root {
                 let after = self.report.proved;
-                self.report.fault = Some(Fault::Differs { after, size, by });
+                let from = self.report.from;
+                self.report.fault = Some(Fault::Differs { from, after, size, by });
                 self.denied = Some(head);
                 return;
             }
@@ -306,9 +307,11 @@ impl<'a> Audit<'a> {
         head: &TreeHead,
         kept: &dyn Nodes,
     ) -> Result<bool> {
-        let holds = Whole::new(kept, &self.frontier).holds(suspect, head)?;
+        let (first, last) = suspect.events();
+        // Of a node that reaches below the first record, others that are kept may be to blame.
+        let holds = first > Sequence::try_from(self.report.from.get())?
+            && Whole::new(kept, &self.frontier).holds(suspect, head)?;
         if holds {
-            let (first, last) = suspect.events();
             self.report.fault = Some(Fault::Changed { first, last });
         }
         Ok(holds)

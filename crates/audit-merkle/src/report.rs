@@ -81,8 +81,11 @@ pub enum Fault {
         last: Sequence,
     },
     /// The first `size` records do not have the root that is stated; the first `after` had that of
-    /// a kept checkpoint. No kept node tells more.
+    /// a kept checkpoint. No kept node tells more. For the first `from`, which were not read, kept
+    /// nodes stand, and what is wrong can be one of these.
     Differs {
+        /// The records that were not read.
+        from: TreeSize,
         /// The records that are proved.
         after: TreeSize,
         /// The size that is stated.
@@ -228,11 +231,21 @@ impl fmt::Display for Fault {
             Self::Changed { first, last } => {
                 write!(f, "a record of the events {first} to {last} was changed")
             }
-            Self::Differs { after, size, by } => write!(
+            Self::Differs { from, size, by, .. } if size == from => write!(
                 f,
-                "the first {size} records do not have the root that {by} states; up to {after} they \
-                 are proved"
+                "the nodes that are kept of the first {size} events do not have the root that {by} \
+                 states"
             ),
+            Self::Differs { from, after, size, by } => {
+                if from.get() > 0 {
+                    write!(f, "with the nodes that are kept of those up to {from}, ")?;
+                }
+                write!(f, "the first {size} records do not have the root that {by} states")?;
+                if after > from {
+                    write!(f, "; up to {after} they are proved")?;
+                }
+                Ok(())
+            }
             Self::Edge { head, edge } => {
                 write!(f, "the log's head states {head} events, and the edge of its tree {edge}")
             }

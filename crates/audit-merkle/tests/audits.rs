@@ -72,7 +72,12 @@ fn each_change_of_the_rows_is_noticed() {
         let fault = noticed(edited(&|records| records[at].1[0] ^= 1));
         assert_eq!(
             fault,
-            Fault::Differs { after: size(0), size: size(SIZE), by: Stated::Checkpoint }
+            Fault::Differs {
+                from: size(0),
+                after: size(0),
+                size: size(SIZE),
+                by: Stated::Checkpoint
+            }
         );
         // Deleted: a hole; with new numbers, a log that is too short.
         let fault = noticed(edited(&|records| drop(records.remove(at))));
@@ -154,7 +159,12 @@ fn kept_nodes_tell_the_place() {
         let pair = (at - 1) / 2 * 2;
         let (first, last) = (sequence(pair + 1), sequence(pair + 2));
         let expected = match at {
-            SIZE => Fault::Differs { after: size(0), size: size(SIZE), by: Stated::Checkpoint },
+            SIZE => Fault::Differs {
+                from: size(0),
+                after: size(0),
+                size: size(SIZE),
+                by: Stated::Checkpoint,
+            },
             _ => Fault::Changed { first, last },
         };
         assert_eq!(fault(&interior), expected);
@@ -182,7 +192,12 @@ fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
         let fault = run(audit, changed.clone()).fault;
         assert_eq!(
             fault,
-            Some(Fault::Differs { after: size(0), size: size(SIZE), by: Stated::Checkpoint })
+            Some(Fault::Differs {
+                from: size(0),
+                after: size(0),
+                size: size(SIZE),
+                by: Stated::Checkpoint
+            })
         );
         // The other way round: the records are right, and the nodes are of other ones.
         let audit = Audit::new([tree.head()]).unwrap().with_nodes(nodes);

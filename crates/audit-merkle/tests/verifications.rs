@@ -204,7 +204,10 @@ fn what_was_made_anew_only_kept_heads_tell() {
     let report = verify(&forgery, &kept);
     assert_eq!(report.proved, size(20));
     let by = Stated::Checkpoint;
-    assert_eq!(report.fault, Some(Fault::Differs { after: size(20), size: size(SIZE), by }));
+    assert_eq!(
+        report.fault,
+        Some(Fault::Differs { from: size(0), after: size(20), size: size(SIZE), by })
+    );
     // Cut, and the edge with it.
     let cut = anew(&store, |rows| rows.truncate(40));
     assert!(verify(&cut, &[]).is_intact());
@@ -216,7 +219,10 @@ fn what_was_made_anew_only_kept_heads_tell() {
     // From a head on that is not the log's.
     let other = TreeHead { size: size(30), ..kept[0] };
     let report = block_on(store.verify(LOG, &[], Some(other), &mut |_| ())).unwrap();
-    assert_eq!(report.fault, Some(Fault::Differs { after: size(0), size: size(30), by }));
+    assert_eq!(
+        report.fault,
+        Some(Fault::Differs { from: size(30), after: size(0), size: size(30), by })
+    );
 }
 
 #[test]
@@ -240,7 +246,10 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
     let liar = Liar { frontier: Some(other), ..Liar::new(&store) };
     let report = verify(&liar, &[kept]);
     let by = Stated::Store;
-    assert_eq!(report.fault, Some(Fault::Differs { after: size(SIZE), size: size(SIZE), by }));
+    assert_eq!(
+        report.fault,
+        Some(Fault::Differs { from: size(0), after: size(SIZE), size: size(SIZE), by })
+    );
     // Head and edge were set back, and the rows were left.
     let mut liar = anew(&store, |rows| rows.truncate(40));
     liar.rows = None;
@@ -336,6 +345,17 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_told() {
     let since = |head| block_on(store.verify(LOG, &[], Some(head), &mut |_| ()));
     assert_eq!(since(first).unwrap_err().kind(), ErrorKind::Gone);
     assert!(since(kept[3]).unwrap().is_intact());
+
+    // A node that is kept for the events that are gone is no record that was changed.
+    append(&store, 40);
+    for (level, index) in [(5, 4), (7, 0)] {
+        let mut liar = Liar::new(&store);
+        liar.nodes.insert((level, index), Some(NodeHash::from_bytes([7; 32])));
+        let report = verify(&liar, &[head(&store)]);
+        let Some(Fault::Differs { from, .. }) = report.fault else { unreachable!("{report}") };
+        assert_eq!(from, size(160));
+        assert!(report.to_string().contains("with the nodes that are kept of those up to 160, "));
+    }
 
     // The first events were taken away, and the head says that they were pruned.
     let store = self::store(100);

@@ -50,7 +50,7 @@ impl WriteTransaction<'_> {
         if erased == 0 {
             return Ok(0);
         }
-        self.append(Batch::new(log, vec![Erasure::event(erased, by)?])?)?;
+        self.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
         let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
         for event in &found {
             let place = schema::place(row.id, event.sequence)?;
@@ -114,12 +114,15 @@ const CONTEXT: &str = "erasing";
 /// pages: they are overwritten when they are freed.
 ///
 /// # Errors
-/// [`ErrorKind::Busy`] if a reader holds the WAL.
+/// [`ErrorKind::Busy`] if another connection holds the WAL.
 pub(crate) fn scrub(connection: &Connection) -> Result<()> {
+    const HELD: &str = "what was erased may be in the WAL still, which another connection holds; \
+                        call again";
     let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-    match cut.map_err(sqlite(CONTEXT))? {
-        0 => Ok(()),
-        _ => Err(Error::new(ErrorKind::Busy)
-            .with_context("what was erased is still in the WAL, which a reader holds; call again")),
+    match cut.map_err(sqlite(CONTEXT)) {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(Error::new(ErrorKind::Busy).with_context(HELD)),
+        Err(error) if error.kind() == ErrorKind::Busy => Err(error.with_context(HELD)),
+        Err(error) => Err(error),
     }
 }

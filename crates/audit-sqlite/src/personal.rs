@@ -11,12 +11,12 @@
 //! it.
 
 use audit_core::tree::Tile;
-use audit_core::{Error, ErrorKind, PersonalPart, Result, Sequence, StoredEvent};
+use audit_core::{PersonalPart, Result, Sequence, StoredEvent};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::error::{damaged, sqlite};
+use crate::error::sqlite;
 use crate::schema;
 
 /// The statement that reads a key.
@@ -175,13 +175,13 @@ pub(crate) fn destroy(
         };
         let first = schema::place(log, Sequence::new(before + 1)?)?;
         let last = schema::place(log, Sequence::new(before + Tile::WIDTH)?)?;
-        keys.extend(overwrite_key(connection, first, last)?);
+        keys.extend(overwrite_keys(connection, first, last)?);
     }
     Ok(keys)
 }
 
-/// Overwrites the key of the events at these places.
-fn overwrite_key(connection: &Connection, first: i64, last: i64) -> Result<Option<Key>> {
+/// Overwrites the keys of the events at these places: one, unless somebody has edited the file.
+fn overwrite_keys(connection: &Connection, first: i64, last: i64) -> Result<Vec<Key>> {
     const CONTEXT: &str = "sealing what is not erased";
     let query = || {
         let mut statement = connection.prepare_cached(READ_SEALED)?;
@@ -190,19 +190,21 @@ fn overwrite_key(connection: &Connection, first: i64, last: i64) -> Result<Optio
         rows.collect::<rusqlite::Result<Vec<(i64, Option<i64>, Option<Vec<u8>>)>>>()
     };
     let rows = query().map_err(sqlite(CONTEXT))?;
-    let Some(id) = rows.iter().find_map(|(_, key, _)| *key) else { return Ok(None) };
-    let other = rows.iter().filter_map(|(_, key, _)| *key).any(|key| key != id);
-    if other {
-        return Err(damaged(Error::new(ErrorKind::Corrupt)));
+    let mut ids: Vec<_> = rows.iter().filter_map(|(_, key, _)| *key).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut keys = Vec::with_capacity(ids.len());
+    for id in ids {
+        let Some(old) = Key::read(connection, id)? else { continue };
+        let new = old.overwrite(connection, audit_core::TokenKeys::generate_secret()?)?;
+        for (place, _, personal) in rows.iter().filter(|(_, key, _)| *key == Some(id)) {
+            let Some(mut bytes) = personal.clone() else { continue };
+            old.apply(*place, &mut bytes);
+            new.apply(*place, &mut bytes);
+            let update = || connection.prepare_cached(SEAL_AGAIN)?.execute(params![place, bytes]);
+            update().map_err(sqlite(CONTEXT))?;
+        }
+        keys.push(new);
     }
-    let Some(old) = Key::read(connection, id)? else { return Ok(None) };
-    let new = old.overwrite(connection, audit_core::TokenKeys::generate_secret()?)?;
-    for (place, _, personal) in rows {
-        let Some(mut bytes) = personal else { continue };
-        old.apply(place, &mut bytes);
-        new.apply(place, &mut bytes);
-        let update = || connection.prepare_cached(SEAL_AGAIN)?.execute(params![place, bytes]);
-        update().map_err(sqlite(CONTEXT))?;
-    }
-    Ok(Some(new))
+    Ok(keys)
 }

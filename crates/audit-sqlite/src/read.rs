@@ -111,7 +111,12 @@ impl<'c> Snapshot<'c> {
         let not_found = || Error::not_found("event");
         let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
         let sequence = sequence_by_id(&self.connection, &row, id)?.ok_or_else(not_found)?;
-        event_at(&self.connection, row.id, sequence)?.open()
+        let event = event_at(&self.connection, row.id, sequence)?.open()?;
+        // Who is asked for one event gives no other, whatever was done to the index of ids.
+        if event.id != id {
+            return Err(damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
+        }
+        Ok(event)
     }
 
     pub(crate) fn slice(&self, indexing: &Indexing, scan: &Scan) -> Result<StoredSlice> {

@@ -72,7 +72,7 @@ impl WriteTransaction<'_> {
         }
         let kept = serde_json::to_vec(&to)
             .map_err(|source| Error::new(ErrorKind::Invalid).with_source(source))?;
-        self.append(Batch::new(log, vec![to.event(&before, by)?])?)?;
+        self.append(Batch::of_log(log, to.event(&before, by)?)?)?;
         let Some(row) = self.log_row(log)? else { return Ok(()) };
         let set = || self.connection.prepare_cached(SET_RETENTION)?.execute(params![row.id, kept]);
         set().map_err(sqlite("setting the retention"))?;
@@ -88,7 +88,7 @@ impl WriteTransaction<'_> {
         let floor = self.retention(row.id)?.floor(row.head, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(row.head, floor);
         if pruned.events > 0 {
-            self.append(Batch::new(log, vec![pruned.event(by)?])?)?;
+            self.append(Batch::of_log(log, pruned.event(by)?)?)?;
             if let Some(end) = self.logs.get_mut(&log) {
                 end.row.head.pruned = floor;
             }

@@ -70,11 +70,14 @@ pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> 
     for of_tile in of_tiles.chunk_by(|a, b| a.0 == b.0) {
         let Some((tile, first)) = of_tile.first() else { continue };
         let place = tile_place(log, *tile)?;
-        let mut leaves = if first.index == tile.first_leaf() {
+        let before = usize::try_from(first.index - tile.first_leaf()).unwrap_or(0);
+        let mut leaves = if before == 0 {
             Vec::new()
         } else {
             read_tile(connection, place)?.ok_or_else(damaged_tree)?
         };
+        // If it was damaged, what is added stands in its place all the same.
+        leaves.resize(before * size_of::<NodeHash>(), 0);
         leaves.extend(of_tile.iter().flat_map(|(_, node)| node.hash.as_bytes()));
         let put = || {
             connection

@@ -178,15 +178,15 @@ impl State {
         let mut cause = outcome.err();
         let wait_for = |after| kind.is_none() && done.iter().any(|done| done.after == after);
         let (compacts, scrubs) = (wait_for(After::Compact), wait_for(After::Scrub));
-        let compacted = if compacts { self.compact() } else { Ok(()) };
-        let scrubbed = if compacts || scrubs { self.scrub() } else { Ok(()) };
+        let mut compacted = if compacts { self.compact() } else { Ok(()) };
+        let mut scrubbed = if compacts || scrubs { self.scrub() } else { Ok(()) };
         for Done { failure, after, answer } in done {
             answer(match (kind, failure) {
                 (None, _) => match after {
                     After::Nothing => Ok(()),
-                    After::Scrub => scrubbed.as_ref().copied().map_err(still_there),
+                    After::Scrub => hand_out(&mut scrubbed),
                     After::Compact => {
-                        compacted.as_ref().and(scrubbed.as_ref()).copied().map_err(not_compact)
+                        hand_out(&mut compacted).and_then(|()| hand_out(&mut scrubbed))
                     }
                 },
                 // A failure of its own tells more than that the others were undone.
@@ -261,7 +261,9 @@ impl State {
 
     /// Clears away what transactions have left of what was erased.
     fn scrub(&mut self) -> Result<()> {
-        let scrubbed = self.patiently(scrub);
+        // Where another connection writes the WAL back, SQLite does not wait.
+        let until = deadline(PATIENCE);
+        let scrubbed = self.patiently(|connection| retry_busy(until, || scrub(connection)));
         if scrubbed.is_ok() {
             self.wal_pages.store(0, Ordering::Relaxed);
             (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
@@ -284,15 +286,15 @@ impl State {
     }
 }
 
-/// For each of those who waited for the same.
-fn still_there(error: &Error) -> Error {
-    Error::new(error.kind()).with_context("what was erased may be in the file still; call again")
+/// The outcome for one of those who waited for it: the first who is told has the whole error.
+fn hand_out(outcome: &mut Result<()>) -> Result<()> {
+    let Err(error) = outcome else { return Ok(()) };
+    let again = Error::new(error.kind()).with_context(UNFINISHED);
+    std::mem::replace(outcome, Err(again))
 }
 
-/// For each of those who waited for the same.
-fn not_compact(error: &Error) -> Error {
-    Error::new(error.kind()).with_context("the file may not be compact yet; call again")
-}
+/// What others are told of whom the first was told why.
+const UNFINISHED: &str = "what was erased may be in the file still; call again";
 
 /// For those who shared a transaction that another's failure undid.
 fn undone(kind: ErrorKind) -> Error {

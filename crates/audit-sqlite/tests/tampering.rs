@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt, Erasure, Filter, Frontier, LeafHash, Log,
-    NewEvent, OrganizationId, TreeHead,
+    Actor, Attribution, AuditStore, AuditStoreExt, Erasure, ErrorKind, Filter, Frontier, LeafHash,
+    Log, NewEvent, OrganizationId, Retention, Sequence, TreeHead,
 };
 use audit_merkle::{ProvableExt as _, Report};
 use audit_sqlite::SqliteStore;
@@ -232,4 +232,70 @@ fn every_tampering_is_found_with_a_kept_checkpoint() {
         }
     }
     println!("{found} of {tried} tamperings found");
+}
+
+/// Runs `sql` on the places of two events of a new file, whose numbers are `a` and `b`.
+fn edited(path: &Path, sql: &str, a: i64, b: i64) -> SqliteStore {
+    file(path);
+    let connection = Connection::open(path).unwrap();
+    let places = [place(&connection, a), place(&connection, b)];
+    connection.execute(sql, places).unwrap();
+    drop(connection);
+    SqliteStore::open(path).unwrap()
+}
+
+#[test]
+fn a_key_that_is_not_the_neighbours_keeps_nobody_from_forgetting() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let sql = "UPDATE audit_event SET key = (SELECT key FROM audit_event WHERE place = ?2)
+         WHERE place = ?1";
+    let store = edited(&path, sql, 101, 900);
+    let by = || Attribution::new(Actor::system());
+    let erase = |filter| block_on(store.erase(LOG, Erasure::matching(filter), by()));
+    let neighbour = Filter::new().target("invoice", "inv_101"); // event 102
+    assert_eq!(erase(neighbour).unwrap().events, 1);
+    let retention = Retention::default().max_events(1);
+    block_on(store.set_retention(LOG, retention, by())).unwrap();
+    block_on(store.prune(LOG, by())).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    let left = "SELECT count(*) FROM audit_event WHERE place BETWEEN ?1 AND ?2";
+    let bounds = [place(&connection, 0), place(&connection, 1_024)];
+    assert_eq!(connection.query_row(left, bounds, |row| row.get(0)), Ok(0));
+}
+
+#[test]
+fn an_id_that_leads_to_another_event_has_it_neither_shown_nor_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    file(&path);
+    let store = SqliteStore::open(&path).unwrap();
+    let entries = block_on(store.entries(LOG, Sequence::new(99).unwrap(), 2, 1 << 20)).unwrap();
+    let [wanted, other] = [0, 1].map(|at| entries[at].event.open().unwrap());
+    let connection = Connection::open(&path).unwrap();
+    let sql = "UPDATE audit_event_id SET sequence = ?2 WHERE id = ?1 AND sequence = ?3";
+    let numbers = (other.sequence.as_i64(), wanted.sequence.as_i64());
+    let changed = connection.execute(sql, params![wanted.id.as_bytes(), numbers.0, numbers.1]);
+    assert_eq!(changed, Ok(1));
+    let corrupt = |kind| assert_eq!(kind, ErrorKind::Corrupt);
+    corrupt(block_on(store.get(LOG, wanted.id)).unwrap_err().kind());
+    let by = Attribution::new(Actor::system());
+    corrupt(block_on(store.erase(LOG, Erasure::event_id(wanted.id), by)).unwrap_err().kind());
+    assert_eq!(block_on(store.get(LOG, other.id)).unwrap(), other);
+}
+
+#[test]
+fn an_append_puts_its_nodes_in_their_places_whatever_a_tile_holds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    file(&path);
+    let connection = Connection::open(&path).unwrap();
+    let last = "(SELECT max(place) FROM audit_tile WHERE place < ?1 AND (place & 31) = 1)";
+    let sql = format!(
+        "UPDATE audit_tile SET leaves = CAST(leaves || zeroblob(39) AS BLOB) WHERE place = {last}"
+    );
+    assert_eq!(connection.execute(&sql, [place(&connection, (1 << 40) - 1)]), Ok(1));
+    let store = SqliteStore::open(&path).unwrap();
+    block_on(store.append(LOG, (0..100).map(event).collect())).unwrap();
+    assert!(verify(&path, &[]).is_intact());
 }

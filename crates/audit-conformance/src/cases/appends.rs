@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use audit_core::limits::BATCH_EVENTS;
-use audit_core::{Actor, ErrorKind, Head, Log, NewEvent, Timestamp};
+use audit_core::{Action, Actor, ErrorKind, Head, Log, NewEvent, Timestamp};
 use futures_executor::block_on;
 
 use super::limits::{broken_limits, events_at_the_limits};
@@ -47,6 +47,26 @@ pub(crate) fn are_numbered_densely_in_the_order_given(new: NewHarness<'_>) {
     let found: Vec<_> = subject.events(log).iter().map(|e| (e.sequence, e.id)).collect();
     let expected: Vec<_> = (1..).map(sequence).zip(expected).collect();
     assert_eq!(found, expected, "events are numbered in the order given");
+}
+
+pub(crate) fn refuse_what_a_log_tells_of_itself(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    subject.put(log, &events(2));
+    let head = subject.head(log);
+    for action in [Action::LOG_ERASED, Action::LOG_PRUNED, Action::LOG_RETENTION_CHANGED] {
+        let told = NewEvent { action: action.clone(), ..event(3) };
+        let error = refused(
+            subject.append(log, vec![event(4), told]),
+            ErrorKind::Invalid,
+            "an event by which only the log itself tells",
+        );
+        assert_eq!(error.field(), Some("events[1].action"), "the error names the action");
+        assert_eq!(subject.head(log), head, "nothing of the batch is written");
+        let like_it = NewEvent { action: format!("{action}.x").into(), ..event(5) };
+        let appended = subject.append(new_log(), vec![like_it]);
+        appended.expect("an action that begins like one is a caller's own");
+    }
 }
 
 pub(crate) fn return_one_receipt_for_each_event(new: NewHarness<'_>) {

@@ -267,6 +267,8 @@ impl Player {
             let Some(event) = event else { continue };
             match draft {
                 Draft::Bad => fault = Some(ErrorKind::Invalid),
+                // Only the log itself tells of it.
+                _ if event.action.is_of_log() => fault = Some(ErrorKind::Invalid),
                 // What is invalid is found before anything is looked up.
                 Draft::Clash(_) if fault.is_none() => fault = Some(ErrorKind::Conflict),
                 _ => {}

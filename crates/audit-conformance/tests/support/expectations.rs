@@ -218,6 +218,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (Fault::FirstReceiptOnly, &["appends::return_one_receipt_for_each_event"]),
+    (Fault::LetsOthersTell, &["appends::refuse_what_a_log_tells_of_itself"]),
     (
         Fault::GapInSequence,
         &[

@@ -71,6 +71,7 @@ pub(crate) enum Fault {
     FirstReceiptOnly,
     GapInSequence,
     IdsAreUniqueAcrossLogs,
+    LetsOthersTell,
     NotMarkedAsRedelivered,
     RecordsRedeliveriesAgain,
     RefusesEmptyBatches,

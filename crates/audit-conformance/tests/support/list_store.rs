@@ -133,7 +133,7 @@ impl State {
 
     /// Appends the event that tells of a change of a log.
     fn append_one(&mut self, log: Log, event: NewEvent) -> Result<()> {
-        self.append(Batch::new(log, vec![event])?).map(drop)
+        self.append(Batch::of_log(log, event)?).map(drop)
     }
 
     fn tell(&mut self, batches: [Batch; 2]) -> Result<()> {

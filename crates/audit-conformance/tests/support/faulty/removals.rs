@@ -31,7 +31,7 @@ impl Faulty {
                 let mut state = self.inner.state();
                 state.logs.insert(log, copy);
                 if erased > 0 {
-                    state.append(Batch::new(log, vec![Erasure::event(erased, by)?])?)?;
+                    state.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
                 }
                 return Ok(erased);
             }
@@ -156,7 +156,7 @@ impl Faulty {
                     copy.remove_up_to(pruned.floor);
                     let mut state = self.inner.state();
                     state.logs.insert(log, copy);
-                    state.append(Batch::new(log, vec![pruned.event(by)?])?)?;
+                    state.append(Batch::of_log(log, pruned.event(by)?)?)?;
                 }
                 return Ok(pruned);
             }
@@ -203,6 +203,6 @@ impl Faulty {
     }
 
     fn tell(&self, log: Log, event: NewEvent) -> Result<()> {
-        self.inner.state().append(Batch::new(log, vec![event])?).map(drop)
+        self.inner.state().append(Batch::of_log(log, event)?).map(drop)
     }
 }

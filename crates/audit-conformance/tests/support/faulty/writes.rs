@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
+    Actor, Attribution, AuditStore, Batch, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
     NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result,
     limits::BATCH_EVENTS,
 };
@@ -45,6 +45,12 @@ impl Faulty {
                         event.id = EventId::new();
                     }
                 }
+            }
+            Fault::LetsOthersTell if events.iter().any(|event| event.action.is_of_log()) => {
+                let mut state = self.inner.state();
+                let batches = events.into_iter().map(|event| Batch::of_log(log, event));
+                let receipts = batches.map(|batch| state.append(batch?));
+                return Ok(receipts.collect::<Result<Vec<_>>>()?.concat());
             }
             Fault::ReversesBatches => events.reverse(),
             Fault::SplitsBatches => {
