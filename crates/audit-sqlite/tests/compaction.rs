@@ -98,3 +98,31 @@ fn a_reader_who_stays_is_told_and_nothing_is_lost() {
     block_on(store.compact()).unwrap();
     assert_dense(&recorded(&store, Log::Platform));
 }
+
+#[test]
+fn another_who_writes_the_wal_back_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for _ in 0..4 {
+        let long = |event: NewEvent| event.message("x".repeat(4_000));
+        let events = events(1_000).into_iter().map(long).collect();
+        block_on(store.append(Log::Platform, events)).unwrap();
+    }
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _ending = Ending(&ends);
+        scope.spawn(|| {
+            // While it does, SQLite tells others at once that it is busy.
+            let other = Connection::open(&path).unwrap();
+            while !ends.load(Ordering::Relaxed) {
+                let passive = "PRAGMA wal_checkpoint(PASSIVE)";
+                other.query_row(passive, [], |_| Ok(())).unwrap();
+            }
+        });
+        for _ in 0..5 {
+            block_on(store.compact()).unwrap();
+        }
+    });
+    assert_dense(&recorded(&store, Log::Platform));
+}
