@@ -7,6 +7,7 @@ mod common;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use audit_core::{
     Actor, Attribution, AuditStore, AuditStoreExt, ErrorKind, Log, NewEvent, Query, Retention,
@@ -118,6 +119,7 @@ fn another_who_writes_the_wal_back_is_waited_for() {
             while !ends.load(Ordering::Relaxed) {
                 let passive = "PRAGMA wal_checkpoint(PASSIVE)";
                 other.query_row(passive, [], |_| Ok(())).unwrap();
+                thread::sleep(Duration::from_millis(1));
             }
         });
         for _ in 0..5 {
