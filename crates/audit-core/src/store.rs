@@ -367,7 +367,8 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// - MUST fail with [`Conflict`](ErrorKind::Conflict), changing nothing, if the log holds an id
     ///   with other content. The same id in another log is another event.
     /// - MUST fail with [`Invalid`](ErrorKind::Invalid), changing nothing, if an event breaks a
-    ///   [limit](crate::limits).
+    ///   [limit](crate::limits), or is one by which [only a log itself
+    ///   tells](crate::Action::is_of_log).
     /// - MUST accept an empty batch and return no receipt.
     /// - MUST NOT require that an organization of the log's id exists.
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>>;

@@ -104,7 +104,8 @@ pub trait AuditStoreExt: AuditStore {
     /// # Errors
     /// [`Held`](ErrorKind::Held) under a legal hold. [`NotFound`](ErrorKind::NotFound) if it names
     /// an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter breaks a
-    /// bound, or has no condition.
+    /// bound, or has no condition. [`Corrupt`](ErrorKind::Corrupt) if the store finds events that do
+    /// not meet the filter: of these none is erased.
     async fn erase(&self, log: Log, erasure: Erasure, by: Attribution) -> Result<Erased> {
         erasure.validate()?;
         // One for all the events that tell of it.

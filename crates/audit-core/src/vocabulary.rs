@@ -61,14 +61,6 @@ macro_rules! vocabulary {
     };
 }
 
-impl Action {
-    /// Whether a log tells of itself by it. Only a store records such an event: who verifies the log
-    /// counts on what it says.
-    pub fn is_of_log(&self) -> bool {
-        [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
-    }
-}
-
 vocabulary! {
     /// What was done, usually dotted from the general to the special: `user.login.failed`.
     ///
@@ -92,6 +84,14 @@ vocabulary! {
         LOG_PRUNED = "log.pruned",
         /// What the log keeps, and for how long, was changed.
         LOG_RETENTION_CHANGED = "log.retention_changed",
+    }
+}
+
+impl Action {
+    /// Whether a log tells of itself by it. Only a store records such an event: who verifies the log
+    /// counts on what it says.
+    pub fn is_of_log(&self) -> bool {
+        [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
     }
 }
 
