@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use audit_core::{ApiKeyStore, Log};
+use audit_core::{Log, TenantStore};
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
 
@@ -59,7 +59,7 @@ impl fmt::Display for StoreAddress {
 
 impl StoreAddress {
     /// Opens the store, and makes it if there is none.
-    pub(crate) fn open(&self) -> Result<Arc<dyn ApiKeyStore>> {
+    pub(crate) fn open(&self) -> Result<Arc<dyn TenantStore>> {
         match self {
             Self::Sqlite(path) => match SqliteStore::open(path) {
                 Ok(store) => Ok(Arc::new(store)),
@@ -71,7 +71,7 @@ impl StoreAddress {
 
     /// Opens a store that is there. A command that only reads makes none: a mistyped path is not
     /// a log without events.
-    pub(crate) fn open_existing(&self) -> Result<Arc<dyn ApiKeyStore>> {
+    pub(crate) fn open_existing(&self) -> Result<Arc<dyn TenantStore>> {
         self.must_exist()?;
         self.open()
     }

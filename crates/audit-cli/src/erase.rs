@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
 
-use audit_core::{AuditStore, AuditStoreExt as _, Erasure, EventId, Filter, Log, Query};
+use audit_core::{AuditStore, AuditStoreExt as _, Erasure, EventId, EventQuery, Filter, Log};
 use serde::Serialize;
 
 use crate::address::StoreAddress;
@@ -112,7 +112,7 @@ impl Arguments {
 async fn matched(store: &dyn AuditStore, log: Log, erasure: &Erasure) -> Result<u64> {
     match erasure {
         Erasure::Matching(filter) => {
-            let query = Query::new(log).filter((**filter).clone());
+            let query = EventQuery::new(log).filter((**filter).clone());
             Ok(store.count(&query).await?)
         }
         Erasure::Events(ids) => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use audit_core::{AuditStore, AuditStoreExt as _, Order, Query};
+use audit_core::{AuditStore, AuditStoreExt as _, EventQuery, Order};
 use clap::ValueEnum;
 use futures_util::TryStreamExt as _;
 
@@ -73,7 +73,7 @@ impl Arguments {
     async fn write(
         &self,
         store: &dyn AuditStore,
-        query: Query,
+        query: EventQuery,
         mut output: Output<'_>,
     ) -> Result<()> {
         let mut events = store.walk(query);

@@ -106,7 +106,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::Gone => {
             "it was pruned: `audit retention show` tells what is kept. Begin without the token"
         }
-        ErrorKind::Held => {
+        ErrorKind::LegalHold => {
             "`audit retention show` tells of it; `audit retention set --legal-hold off` lifts it"
         }
         ErrorKind::Busy => "another process is writing to the store; try again",

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::{ApiKeyStore, AuditStore, NewApiKey, NewOrganization, OrganizationId, Role};
+use audit_core::{AuditStore, NewApiKey, NewOrganization, OrganizationId, Role, TenantStore};
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -173,7 +173,7 @@ impl LogFormat {
 }
 
 /// Makes an organization and a key for it in a store that is new each time.
-async fn introduce(store: &dyn ApiKeyStore) -> Result<()> {
+async fn introduce(store: &dyn TenantStore) -> Result<()> {
     let by = caller::attribution;
     let made = store.create_organization(NewOrganization::new("Trial"), by()).await?;
     let new = NewApiKey::new(made.id, Role::SuperAdmin, "trial@localhost");

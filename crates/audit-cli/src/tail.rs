@@ -1,6 +1,8 @@
 //! `audit tail`: the end of a log, and what comes.
 
-use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, FeedStart, Query, Sequence, limits};
+use audit_core::{
+    AuditEvent, AuditStore, AuditStoreExt as _, EventQuery, FeedStart, Sequence, limits,
+};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
@@ -56,7 +58,7 @@ impl Arguments {
     async fn print(
         &self,
         store: &dyn AuditStore,
-        query: Query,
+        query: EventQuery,
         output: &mut Output<'_>,
     ) -> Result<()> {
         let (events, seen) = last(store, &query, self.lines).await?;
@@ -82,7 +84,7 @@ impl Arguments {
 /// The events that come behind those seen, whether since then or from now on.
 fn coming(
     store: &dyn AuditStore,
-    query: Query,
+    query: EventQuery,
     seen: Sequence,
 ) -> BoxStream<'_, audit_core::Result<AuditEvent>> {
     store.follow(query, FeedStart::After(seen))
@@ -91,11 +93,11 @@ fn coming(
 /// The last `count` events, the latest first, and the size of the log in which they are the last.
 async fn last(
     store: &dyn AuditStore,
-    query: &Query,
+    query: &EventQuery,
     count: usize,
 ) -> Result<(Vec<AuditEvent>, Sequence)> {
     // Also for none a page is read, which tells the size of the log.
-    let query = query.clone().limit(count.clamp(1, limits::PAGE));
+    let query = query.clone().limit(count.clamp(1, limits::MAX_PAGE_EVENTS));
     let mut page = store.page(&query).await?;
     let (mut events, bound) = (page.events, page.bound);
     while events.len() < count
@@ -152,7 +154,7 @@ mod tests {
             NewEvent::new("a", Actor::system()).occurred_at(time)
         };
         store.append(Log::Platform, (0..2_500).map(event).collect()).await.unwrap();
-        let query = Query::new(Log::Platform);
+        let query = EventQuery::new(Log::Platform);
         for (count, found) in [(0, 0), (1, 1), (1_000, 1_000), (2_400, 2_400), (9_999, 2_500)] {
             let (events, seen) = last(&store, &query, count).await.unwrap();
             assert_eq!((events.len(), seen.get()), (found, 2_500));
@@ -164,7 +166,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_between_the_last_and_the_new_is_not_missed() {
         let store = MemoryStore::new().unwrap();
-        let query = Query::new(Log::Platform);
+        let query = EventQuery::new(Log::Platform);
         let event = || NewEvent::new("a", Actor::system());
         store.record(Log::Platform, event()).await.unwrap();
         let (_, seen) = last(&store, &query, 1).await.unwrap();

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use audit_core::{
-    ApiKeyStore, AuditStore, AuditStoreExt as _, FeedPage, FeedStart, Page, Query, Result, Token,
+    AuditStore, AuditStoreExt as _, EventQuery, FeedPage, FeedStart, Page, Result, TenantStore,
+    Token,
 };
 use futures_executor::block_on;
 
@@ -33,25 +34,35 @@ pub trait Harness: Send + Sync {
     ///
     /// # Panics
     /// If the store cannot be opened.
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore>;
+    fn open_api_keys(&self) -> Arc<dyn TenantStore>;
 
     /// The first page of a walk.
-    fn page(&self, store: &dyn AuditStore, query: &Query) -> Result<Page> {
+    fn page(&self, store: &dyn AuditStore, query: &EventQuery) -> Result<Page> {
         block_on(store.page(query))
     }
 
     /// The page of a walk that `token` continues with.
-    fn next_page(&self, store: &dyn AuditStore, query: &Query, token: &Token) -> Result<Page> {
+    fn next_page(&self, store: &dyn AuditStore, query: &EventQuery, token: &Token) -> Result<Page> {
         block_on(store.next_page(query, token))
     }
 
     /// The first page of a feed.
-    fn feed(&self, store: &dyn AuditStore, query: &Query, start: FeedStart) -> Result<FeedPage> {
+    fn feed(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        start: FeedStart,
+    ) -> Result<FeedPage> {
         block_on(store.feed(query, start))
     }
 
     /// The page of a feed that `token` continues with.
-    fn next_feed(&self, store: &dyn AuditStore, query: &Query, token: &Token) -> Result<FeedPage> {
+    fn next_feed(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        token: &Token,
+    ) -> Result<FeedPage> {
         block_on(store.next_feed(query, token))
     }
 }

@@ -1,5 +1,5 @@
 //! What every [`AuditStore`](audit_core::AuditStore), and every
-//! [`ApiKeyStore`](audit_core::ApiKeyStore), must prove: one test for each promise.
+//! [`TenantStore`](audit_core::TenantStore), must prove: one test for each promise.
 //!
 //! A backend describes in a [`Harness`] how its store is opened, and calls [`suite!`] once. That
 //! gives it one named test for each case of [`CASES`]. The list is written once, so no backend can
@@ -9,8 +9,8 @@
 //! use std::sync::Arc;
 //!
 //! use audit_conformance::Harness;
-//! use audit_core::{ApiKeyStore, AuditStore};
-//! # fn open_at(_: &std::path::Path) -> Arc<dyn ApiKeyStore> { unimplemented!() }
+//! use audit_core::{TenantStore, AuditStore};
+//! # fn open_at(_: &std::path::Path) -> Arc<dyn TenantStore> { unimplemented!() }
 //!
 //! struct InFile(std::path::PathBuf);
 //!
@@ -26,7 +26,7 @@
 //!         open_at(&self.0)
 //!     }
 //!
-//!     fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+//!     fn open_api_keys(&self) -> Arc<dyn TenantStore> {
 //!         open_at(&self.0)
 //!     }
 //! }

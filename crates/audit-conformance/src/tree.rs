@@ -1,6 +1,6 @@
 //! The tree of a log, worked out from its leaves as RFC 6962 defines it, with nothing of core's.
 
-use audit_core::{LeafHash, NodeHash, RootHash, StoredEvent, TreeHead, TreeSize};
+use audit_core::{LeafHash, RootHash, Sequence, TreeHead, backend::StoredEvent, tree::NodeHash};
 use sha2::{Digest as _, Sha256};
 
 type Hash = [u8; 32];
@@ -38,11 +38,11 @@ impl Tree {
     /// The size and the root of the tree of the first `size` events.
     pub(crate) fn head(&self, size: u64) -> TreeHead {
         let root = root(&self.leaves[..usize::try_from(size).unwrap()]);
-        TreeHead { size: TreeSize::new(size).unwrap(), root: RootHash::from_bytes(root) }
+        TreeHead { size: Sequence::new(size).unwrap(), root: RootHash::from_bytes(root) }
     }
 
     /// A node; `None` if it is not complete.
-    pub(crate) fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
+    pub(crate) fn node(&self, id: NodeId) -> Option<NodeHash> {
         let width = 1_u128.checked_shl(level.into())?;
         let first = u128::from(index).checked_mul(width)?;
         let range = usize::try_from(first).ok()?..usize::try_from(first + width).ok()?;
@@ -50,7 +50,7 @@ impl Tree {
     }
 
     /// The names of all nodes that are complete, by level and index.
-    pub(crate) fn complete(&self) -> Vec<(u8, u64)> {
+    pub(crate) fn complete(&self) -> Vec<NodeId> {
         let size = self.size();
         (0..64).flat_map(|level| (0..size >> level).map(move |index| (level, index))).collect()
     }

@@ -11,8 +11,8 @@ use audit_contracts::{
     super_admin_audit_logs,
 };
 use audit_core::{
-    Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, PreparedEvent,
-    Request, Scope, Sequence, Source, Target, Timestamp,
+    Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, RequestInfo,
+    Scope, Sequence, Source, Target, Timestamp, backend::PreparedEvent,
 };
 use common::{action, id_text, nullable, object, place, printed, term, text, time, uuid, value};
 use proptest::prelude::*;
@@ -94,7 +94,7 @@ fn native() -> impl Strategy<Value = NewEvent> {
                 message,
                 place,
                 reason,
-                request: Request { method, path },
+                request: RequestInfo { method, path },
                 source,
                 metadata,
                 ..NewEvent::new(action, actor).id(id).occurred_at(occurred_at)
@@ -105,7 +105,7 @@ fn native() -> impl Strategy<Value = NewEvent> {
 /// The event as it stands in its log, and as it stands there erased.
 fn stored(content: NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
     let (log, sequence, recorded_at) = place;
-    let mut stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at);
+    let mut stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
     let whole = stored.open().unwrap();
     stored.personal = None;
     [whole, stored.open().unwrap()]

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
-    OrganizationId, OrganizationRef, Request as AuditRequest, Role,
+    Actor, AuditContext, AuditStore, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
+    OrganizationId, OrganizationRef, RequestInfo, Role,
 };
-use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, RequestInfo, State};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -32,7 +32,7 @@ struct Inner {
 /// Lets pass whom the authenticator knows, within their rate, and tells the handler who it is.
 pub(crate) async fn authenticate(
     State(app): State<App>,
-    mut request: Request,
+    mut request: RequestInfo,
     next: Next,
 ) -> Result<Response, Fault> {
     let Some(mut principal) = app.authenticator.authenticate(request.headers()).await? else {
@@ -58,13 +58,13 @@ pub(crate) async fn authenticate(
 }
 
 /// The path as the client asked for it, also where the router is nested below another.
-fn path(request: &Request) -> &str {
+fn path(request: &RequestInfo) -> &str {
     let original = request.extensions().get::<OriginalUri>();
     original.map_or_else(|| request.uri(), |OriginalUri(uri)| uri).path()
 }
 
 /// Adds where the request came from, where the authenticator did not say.
-fn complete(actor: &mut Actor, request: &Request) {
+fn complete(actor: &mut Actor, request: &RequestInfo) {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     if actor.ip.is_none() {
         actor.ip = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string());
@@ -99,9 +99,9 @@ impl Caller {
     }
 
     /// The caller as the one who makes a change.
-    pub(crate) fn attribution(&self) -> Attribution {
+    pub(crate) fn attribution(&self) -> AuditContext {
         let Inner { principal, method, path, .. } = &*self.0;
-        Attribution::new(principal.actor.clone()).request(method, path)
+        AuditContext::new(principal.actor.clone()).request(method, path)
     }
 
     /// Refuses a caller of a lesser role.

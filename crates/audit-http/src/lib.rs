@@ -5,7 +5,7 @@
 //! use std::sync::Arc;
 //!
 //! use audit_http::{ApiKeyAuthenticator, HttpOptions};
-//! # async fn example(store: audit_core::Result<impl audit_core::ApiKeyStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(store: audit_core::Result<impl audit_core::TenantStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(store?); // a `SqliteStore`, for example
 //! let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
 //! let router = audit_http::router(store, authenticator, HttpOptions::default());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::limits::ORGANIZATIONS_PAGE;
+use audit_core::limits::MAX_ORGANIZATIONS_PAGE;
 use audit_core::{AuditStore, Error, ErrorKind, Log, Result};
 use audit_merkle::{Notary, SignedCheckpoint};
 
@@ -43,13 +43,13 @@ async fn publish_all(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>) -> Resul
     let mut seen = HashSet::from([Log::Platform]);
     let mut after = None;
     loop {
-        let page = store.organizations(after, ORGANIZATIONS_PAGE).await?;
+        let page = store.organizations(after, MAX_ORGANIZATIONS_PAGE).await?;
         for organization in &page {
             publish(store, notary, organization.id.into()).await;
             seen.insert(organization.id.into());
         }
         match page.last() {
-            Some(last) if page.len() == ORGANIZATIONS_PAGE => after = Some(last.id),
+            Some(last) if page.len() == MAX_ORGANIZATIONS_PAGE => after = Some(last.id),
             _ => break,
         }
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
-use audit_core::{ApiKeyStore, AuditStore};
+use audit_core::{AuditStore, TenantStore};
 use audit_memory::MemoryStore;
 
 struct Memory(MemoryStore);
@@ -23,7 +23,7 @@ impl Harness for Memory {
         Arc::new(self.0.clone())
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn TenantStore> {
         Arc::new(self.0.clone())
     }
 }

@@ -5,9 +5,9 @@
 
 mod common;
 
-use audit_core::{ErrorKind, StoredEvent};
+use audit_core::{ErrorKind, backend::StoredEvent};
 use audit_merkle::{
-    Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at, is_needed,
+    Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at, is_retained,
 };
 use common::{Events, Tree, number, sequence, size};
 
@@ -132,7 +132,7 @@ fn several_checkpoints_tell_between_which() {
 struct Levels<'a>(&'a Tree, std::ops::Range<u8>);
 
 impl Nodes for Levels<'_> {
-    fn node(&self, level: u8, index: u64) -> audit_core::Result<Option<NodeHash>> {
+    fn node(&self, id: NodeId) -> audit_core::Result<Option<NodeHash>> {
         let kept = self.1.contains(&level);
         Ok(self.0.nodes.get(&(level, index)).copied().filter(|_| kept))
     }
@@ -245,7 +245,7 @@ fn what_retention_leaves_is_audited() {
     let tree = Tree::numbered(SIZE);
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
-        left.retain(|(level, index), _| is_needed(*level, *index, size(pruned)));
+        left.retain(|(level, index), _| is_retained(*level, *index, size(pruned)));
         let edge = frontier_at(&left, size(pruned)).unwrap();
         let rest = || records().split_off(usize::try_from(pruned).unwrap());
         let audit = Audit::resume(edge.clone(), [tree.head()]).unwrap().with_nodes(&left);

@@ -9,8 +9,10 @@ mod liar;
 use std::time::Duration;
 
 use audit_core::{
-    AuditStore, AuditStoreExt as _, Erasure, ErrorKind, Filter, Frontier, Head, LeafHash, LogEntry,
-    Node, NodeHash, Retention, Sequence, StoredEvent, TreeHead, TreeSize,
+    AuditStore, AuditStoreExt as _, EntriesRequest, Erasure, ErrorKind, Filter, Head, LeafHash,
+    Retention, Sequence, TreeHead,
+    backend::StoredEvent,
+    tree::{Frontier, LogEntry, Node, NodeHash},
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{Fault, ProvableExt as _, Report, Stated};
@@ -23,8 +25,8 @@ fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
-fn size(size: u64) -> TreeSize {
-    TreeSize::new(size).unwrap()
+fn size(size: u64) -> Sequence {
+    Sequence::new(size).unwrap()
 }
 
 fn head(store: &dyn AuditStore) -> TreeHead {
@@ -170,7 +172,7 @@ fn nodes_that_went_with_an_event_are_no_fault_of_their_own() {
 
 /// An event that the log does not hold, as it would be at `number`.
 fn forged(number: u64) -> StoredEvent {
-    audit_core::PreparedEvent::new(paid(number)).unwrap().seal(
+    audit_core::backend::PreparedEvent::new(paid(number)).unwrap().seal(
         LOG,
         sequence(number),
         audit_core::Timestamp::now(),
@@ -293,7 +295,13 @@ fn personal_parts_that_were_edited_are_told() {
         let target = Filter::new().target("invoice", format!("inv_{number}"));
         block_on(store.erase(LOG, Erasure::matching(target), by())).unwrap()
     };
-    let part = block_on(store.entries(LOG, sequence(3), 1, 1)).unwrap().remove(0).event.personal;
+    let part = block_on(
+        store.entries(LOG, EntriesRequest::default().after(sequence(3)).limit(1).bytes(1)),
+    )
+    .unwrap()
+    .remove(0)
+    .event
+    .personal;
     assert_eq!(erase(4).events, 1);
     append(&store, 10); // one more of each number
     let kept = head(&store);

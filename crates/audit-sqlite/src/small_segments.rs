@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
-use audit_core::{ApiKeyStore, AuditStore};
+use audit_core::{AuditStore, TenantStore};
 use tempfile::TempDir;
 
 use crate::{SqliteOptions, SqliteStore};
@@ -27,7 +27,7 @@ impl<const SEGMENT: u64> Harness for File<SEGMENT> {
         self.store()
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn TenantStore> {
         self.store()
     }
 }

@@ -8,7 +8,7 @@ mod common;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, Filter, Log, NewEvent, Query};
+use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
 use common::{assert_dense, recorded};
@@ -43,7 +43,7 @@ fn a_copy_holds_what_was_acknowledged_before_it() {
             assert_dense(&numbers);
             let size = numbers.len() as u64;
             assert!(size >= before && size.is_multiple_of(20), "{size}, {before} before");
-            let query = Query::new(Log::Platform).filter(Filter::new().actor_id("u_1"));
+            let query = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("u_1"));
             assert_eq!(block_on(restored.count(&query)).unwrap(), size);
             let receipt = block_on(restored.record(Log::Platform, login())).unwrap();
             assert_eq!(receipt.sequence.get(), size + 1);
@@ -63,7 +63,7 @@ fn tokens_of_the_original_are_good_for_the_copy_or_behind_it() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let store = SqliteStore::open(at("audit.db")).unwrap();
-    let query = Query::new(Log::Platform).limit(1);
+    let query = EventQuery::new(Log::Platform).limit(1);
     let token = |store: &SqliteStore| block_on(store.page(&query)).unwrap().next.unwrap();
     block_on(store.append(Log::Platform, vec![login(), login()])).unwrap();
     let old = token(&store);

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt, ErrorKind, Log, NewEvent, Query, Retention,
+    Actor, AuditContext, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent, Retention,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
@@ -39,7 +39,7 @@ fn space_is_given_back_while_others_go_on() {
     for _ in 0..8 {
         block_on(store.append(Log::Platform, events(1_000))).unwrap();
     }
-    let by = || Attribution::new(Actor::system());
+    let by = || AuditContext::new(Actor::system());
     let retention = Retention::default().max_events(500);
     block_on(store.set_retention(Log::Platform, retention, by())).unwrap();
     let pruned = block_on(store.prune(Log::Platform, by())).unwrap().floor.get();
@@ -58,7 +58,8 @@ fn space_is_given_back_while_others_go_on() {
             while !ends.load(Ordering::Relaxed) {
                 block_on(another.append(Log::Platform, events(1))).unwrap();
                 appended += 1;
-                let page = block_on(another.page(&Query::new(Log::Platform).limit(50))).unwrap();
+                let page =
+                    block_on(another.page(&EventQuery::new(Log::Platform).limit(50))).unwrap();
                 assert_eq!(page.events.len(), 50);
             }
             appended

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
-use audit_core::{ApiKeyStore, AuditStore};
+use audit_core::{AuditStore, TenantStore};
 use audit_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -27,7 +27,7 @@ impl Harness for File {
         self.store()
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn TenantStore> {
         self.store()
     }
 }

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::Path;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt, Erasure, ErrorKind, FeedStart, Filter, Log,
-    NewEvent, OrganizationId, Query, Sequence,
+    Actor, AuditContext, AuditStore, AuditStoreExt, EntriesRequest, Erasure, ErrorKind, EventQuery,
+    FeedStart, Filter, Log, NewEvent, OrganizationId, Sequence,
 };
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};
@@ -79,7 +79,10 @@ fn nothing_of_a_subject_is_left_in_any_file() {
     let frontiers: Vec<_> =
         logs.iter().map(|log| block_on(store.frontier(*log)).unwrap()).collect();
     let records = |log: &Log| {
-        let all = block_on(store.entries(*log, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+        let all = block_on(
+            store.entries(*log, EntriesRequest::default().after(Sequence::ZERO).limit(usize::MAX)),
+        )
+        .unwrap();
         all.into_iter().map(|entry| entry.event.record).collect::<Vec<_>>()
     };
     let before: Vec<_> = logs.iter().map(records).collect();
@@ -92,7 +95,7 @@ fn nothing_of_a_subject_is_left_in_any_file() {
             let filter = chunk.iter().fold(Filter::new(), |filter, subject| {
                 filter.actor_email(format!("{}@acme.example", mark(*subject)))
             });
-            let by = Attribution::new(Actor::system()).reason("asked for");
+            let by = AuditContext::new(Actor::system()).reason("asked for");
             let done = block_on(store.erase(*log, Erasure::matching(filter), by)).unwrap();
             erased += done.events;
         }
@@ -125,7 +128,7 @@ fn nothing_of_a_subject_is_left_in_any_file() {
         let frontier = block_on(store.frontier(*log)).unwrap();
         assert!(frontier.size() > frontiers[number].size());
         let kept = format!("{}@acme.example", mark(subjects));
-        let kept = Query::new(*log).filter(Filter::new().actor_email(kept));
+        let kept = EventQuery::new(*log).filter(Filter::new().actor_email(kept));
         assert_eq!(block_on(store.count(&kept)).unwrap(), 4);
         assert!(!block_on(store.page(&kept)).unwrap().events[0].erased);
     }
@@ -144,12 +147,12 @@ fn an_erasure_waits_for_readers_and_can_be_called_again() {
     // Somebody reads, and goes on reading.
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM audit_event;").unwrap();
-    let by = || Attribution::new(Actor::system());
+    let by = || AuditContext::new(Actor::system());
     let of = || Erasure::matching(Filter::new().actor_id("u_1"));
     let error = block_on(store.erase(Log::Platform, of(), by())).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
     // It is erased for those who ask now, and appends go on.
-    let page = block_on(store.page(&Query::new(Log::Platform))).unwrap();
+    let page = block_on(store.page(&EventQuery::new(Log::Platform))).unwrap();
     assert!(page.events.iter().any(|event| event.erased));
     block_on(store.append(Log::Platform, vec![event(2, 2)])).unwrap();
     reader.execute_batch("COMMIT").unwrap();
@@ -159,7 +162,7 @@ fn an_erasure_waits_for_readers_and_can_be_called_again() {
         let mark = mark(1).into_bytes();
         assert!(!bytes.windows(mark.len()).any(|window| window == mark), "{name}");
     }
-    let feed = block_on(store.feed(&Query::new(Log::Platform), FeedStart::Beginning)).unwrap();
+    let feed = block_on(store.feed(&EventQuery::new(Log::Platform), FeedStart::Beginning)).unwrap();
     assert_eq!(feed.events.len(), 3);
 }
 
@@ -174,7 +177,12 @@ fn a_file_that_is_taken_over_has_no_open_text_left() {
         let organization: OrganizationId = "018f0000-0000-7000-8000-000000000001".parse().unwrap();
         let mut texts = Vec::new();
         for log in [Log::Platform, organization.into()] {
-            let all = block_on(store.entries(log, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+            let all =
+                block_on(store.entries(
+                    log,
+                    EntriesRequest::default().after(Sequence::ZERO).limit(usize::MAX),
+                ))
+                .unwrap();
             let parts = all.into_iter().filter_map(|entry| entry.event.personal);
             texts.extend(parts.map(|part| part.bytes).filter(|bytes| bytes.len() > 20));
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt, ErrorKind, Filter, Log, NewEvent, Order, Query,
+    Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent, Order,
 };
 use audit_sqlite::SqliteStore;
 use common::{assert_dense, begin, path, recorded, tell, this_program_under, told};
@@ -204,7 +204,7 @@ fn damage_anywhere_is_an_error_or_goes_unnoticed() {
         match SqliteStore::open(&path) {
             Err(error) => errors.push(error),
             Ok(store) => {
-                let query = Query::new(Log::Platform).limit(1_000);
+                let query = EventQuery::new(Log::Platform).limit(1_000);
                 for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
                     let query = query.clone().order(order);
                     let few = query.clone().filter(Filter::new().actor_id("u_3")).with_total();

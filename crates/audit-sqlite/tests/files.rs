@@ -6,8 +6,8 @@
 use std::fs;
 
 use audit_core::{
-    Actor, ApiKeyStore, AuditStore, AuditStoreExt, ErrorKind, Filter, Log, NewApiKey, NewEvent,
-    OrganizationId, Query, Role,
+    Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewApiKey, NewEvent,
+    OrganizationId, Role, TenantStore,
 };
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};
@@ -39,7 +39,7 @@ fn a_damaged_event_is_corrupt_and_the_others_are_read() {
     block_on(store.append(Log::Platform, vec![login(), login()])).unwrap();
     let sql = "UPDATE audit_event SET record = x'7b' WHERE place & 0xff = 2";
     assert_eq!(Connection::open(&path).unwrap().execute(sql, []).unwrap(), 1);
-    let query = Query::new(Log::Platform).limit(1);
+    let query = EventQuery::new(Log::Platform).limit(1);
     assert_eq!(block_on(store.page(&query)).unwrap_err().kind(), ErrorKind::Corrupt);
     let oldest = query.order(audit_core::Order::OldestFirst);
     assert_eq!(block_on(store.page(&oldest)).unwrap().events.len(), 1);
@@ -53,7 +53,7 @@ fn tokens_of_a_longer_copy_are_behind_not_wrong() {
     block_on(store.append(Log::Platform, vec![login(), login()])).unwrap();
     Connection::open(&path).unwrap().execute("VACUUM INTO ?1", [backup.to_str().unwrap()]).unwrap();
     block_on(store.record(Log::Platform, login())).unwrap();
-    let query = Query::new(Log::Platform).limit(1);
+    let query = EventQuery::new(Log::Platform).limit(1);
     let token = block_on(store.page(&query)).unwrap().next.unwrap();
 
     let restored = SqliteStore::open(&backup).unwrap();
@@ -103,7 +103,7 @@ fn damaged_rows_are_corrupt_and_end_no_read_late() {
         block_on(store.append(Log::Platform, vec![first.clone(), login()])).unwrap();
         Connection::open(&path).unwrap().execute(sql, []).unwrap();
         // None of these may hang, panic, or blame the caller; some cannot notice.
-        let query = Query::new(Log::Platform);
+        let query = EventQuery::new(Log::Platform);
         let errors = [
             block_on(store.get(Log::Platform, first.id)).err(),
             block_on(store.page(&query)).err(),
@@ -135,7 +135,7 @@ fn odd_options_are_taken_for_the_nearest() {
         .with_readers(usize::MAX);
     let store = SqliteStore::open_with(directory.path().join("audit.db"), options).unwrap();
     block_on(store.record(Log::Platform, login())).unwrap();
-    assert_eq!(block_on(store.count(&Query::new(Log::Platform))).unwrap(), 1);
+    assert_eq!(block_on(store.count(&EventQuery::new(Log::Platform))).unwrap(), 1);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_name_is_only_a_name() {
         let path = directory.path().join(name);
         block_on(SqliteStore::open(&path).unwrap().record(Log::Platform, login())).unwrap();
         let store = SqliteStore::open(&path).unwrap();
-        assert_eq!(block_on(store.count(&Query::new(Log::Platform))).unwrap(), 1, "{name}");
+        assert_eq!(block_on(store.count(&EventQuery::new(Log::Platform))).unwrap(), 1, "{name}");
     }
 }
 
@@ -161,7 +161,7 @@ fn a_link_that_moves_takes_no_open_store_with_it() {
     fs::remove_file(at("link.db")).unwrap();
     std::os::unix::fs::symlink(at("other.db"), at("link.db")).unwrap();
     // The readers open the file now.
-    assert_eq!(block_on(store.count(&Query::new(Log::Platform))).unwrap(), 1);
+    assert_eq!(block_on(store.count(&EventQuery::new(Log::Platform))).unwrap(), 1);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_closed_store_is_one_whole_file() {
         block_on(store.record(Log::Platform, login())).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| block_on(store.count(&Query::new(Log::Platform))).unwrap());
+                scope.spawn(|| block_on(store.count(&EventQuery::new(Log::Platform))).unwrap());
             }
         });
         drop(store);
@@ -192,7 +192,7 @@ fn the_wal_stays_short_while_others_read() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !done.load(std::sync::atomic::Ordering::Relaxed) {
-                    let query = Query::new(Log::Platform).limit(1_000);
+                    let query = EventQuery::new(Log::Platform).limit(1_000);
                     block_on(store.page(&query)).unwrap();
                 }
             });
@@ -243,7 +243,7 @@ fn a_file_of_an_earlier_version_is_taken_over_and_keeps_keys() {
         };
         let count = |store: &SqliteStore| {
             let filter = Filter::new().target_type("invoice");
-            block_on(store.count(&Query::new(organization).filter(filter))).unwrap()
+            block_on(store.count(&EventQuery::new(organization).filter(filter))).unwrap()
         };
         assert_eq!(block_on(store.organization(organization)).unwrap().name, "Acme");
         assert_eq!(sizes(&store), [size, 60]);

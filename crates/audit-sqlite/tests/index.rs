@@ -5,8 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 use audit_core::{
-    Actor, AuditEvent, AuditStore, AuditStoreExt, Filter, Log, NewEvent, Order, Position, Query,
-    Scope, Timestamp,
+    Actor, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Order,
+    Position, Scope, Timestamp,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
@@ -63,7 +63,7 @@ fn agrees(store: &SqliteStore, log: Log, events: &[AuditEvent]) {
             let mut expected: Vec<_> = events.iter().filter(|e| filter.matches(e)).collect();
             expected.sort_by(|a, b| order.compare(&Position::of(a), &Position::of(b)));
             let expected: Vec<_> = expected.iter().map(|event| event.sequence).collect();
-            let query = Query::new(log).filter(filter.clone()).order(order).limit(777);
+            let query = EventQuery::new(log).filter(filter.clone()).order(order).limit(777);
             let walk = store.walk(query.clone()).map_ok(|event| event.sequence);
             let found: Vec<_> = block_on(walk.try_collect()).unwrap();
             assert!(found == expected, "{} of {}: {query:?}", found.len(), expected.len());
@@ -85,7 +85,7 @@ fn fill(times: impl Fn(u64) -> u64) {
         let last = EVENTS.min(first + size);
         let batch = (first..last).map(|number| event(number, times(number))).collect();
         block_on(store.append(log, batch)).unwrap();
-        let query = Query::new(log).order(Order::Sequence).limit(1_000).offset(first);
+        let query = EventQuery::new(log).order(Order::Sequence).limit(1_000).offset(first);
         events.extend(block_on(store.page(&query)).unwrap().events);
         if last == EVENTS {
             break;
@@ -93,7 +93,8 @@ fn fill(times: impl Fn(u64) -> u64) {
     }
     agrees(&store, log, &events);
     // A walk goes on as it began, in an index that has been merged meanwhile.
-    let query = Query::new(log).filter(Filter::new().environment("staging")).limit(50).with_total();
+    let query =
+        EventQuery::new(log).filter(Filter::new().environment("staging")).limit(50).with_total();
     let first = block_on(store.page(&query)).unwrap();
     for batch in 0..5 {
         let number = |n| EVENTS + batch * 1_000 + n;
@@ -163,7 +164,7 @@ fn events_of_many_targets() {
         block_on(store.append(Log::Platform, (first..first + 100).map(wide).collect())).unwrap();
     }
     for (id, count) in [("0/0", 1), ("2999/59", 1), ("1500/30", 1), ("3000/0", 0)] {
-        let query = Query::new(Log::Platform).filter(Filter::new().target("row", id));
+        let query = EventQuery::new(Log::Platform).filter(Filter::new().target("row", id));
         assert_eq!(block_on(store.count(&query)).unwrap(), count, "{id}");
         assert_eq!(block_on(store.page(&query)).unwrap().events.len() as u64, count, "{id}");
     }
@@ -184,7 +185,7 @@ fn a_file_of_the_first_version_is_taken_over() {
         for (log, size) in [(organization.into(), 61), (Log::Platform, 60)] {
             let head = block_on(store.head(log)).unwrap();
             assert_eq!(head.size.get(), size);
-            let query = Query::new(log).order(Order::Sequence);
+            let query = EventQuery::new(log).order(Order::Sequence);
             let events: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
             assert_eq!(events.len() as u64, size);
             for filter in [
@@ -195,7 +196,7 @@ fn a_file_of_the_first_version_is_taken_over() {
                 let mut expected: Vec<_> = events.iter().filter(|e| filter.matches(e)).collect();
                 expected.sort_by_key(|event| (event.occurred_at, event.sequence));
                 assert!(!expected.is_empty());
-                let query = Query::new(log).filter(filter).order(Order::OldestFirst).limit(7);
+                let query = EventQuery::new(log).filter(filter).order(Order::OldestFirst).limit(7);
                 let found: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
                 assert!(found.iter().eq(expected));
             }

@@ -17,7 +17,7 @@ use std::env;
 use std::thread;
 use std::time::Duration;
 
-use audit_core::{Actor, AuditStoreExt, Log, NewEvent, Query};
+use audit_core::{Actor, AuditStoreExt, EventQuery, Log, NewEvent};
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
 use audit_sqlite::{SqliteStore, append_in};
 use common::{assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told};
@@ -79,7 +79,7 @@ fn killed_writers_lose_nothing_acknowledged() {
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
     assert!(!given.is_empty(), "no writer lived long enough");
     // The index has them all, too.
-    let query = Query::new(Log::Platform);
+    let query = EventQuery::new(Log::Platform);
     let by_index = (0..TASKS).map(|task| {
         let filter = audit_core::Filter::new().actor_id(format!("task_{task}"));
         block_on(store.count(&query.clone().filter(filter))).unwrap()

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt, Filter, Log, NewEvent, Query, Retention,
+    Actor, AuditContext, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Retention,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
@@ -21,8 +21,8 @@ fn event(number: usize) -> NewEvent {
     NewEvent::new("invoice.paid", actor).target("invoice", format!("inv_{number}"))
 }
 
-fn by() -> Attribution {
-    Attribution::new(Actor::system())
+fn by() -> AuditContext {
+    AuditContext::new(Actor::system())
 }
 
 fn append(store: &SqliteStore, count: usize) {
@@ -54,7 +54,7 @@ fn the_rows_are_gone_and_the_file_is_whole() {
     assert!(count(&path, "audit_part") < parts);
     // Of tiles over the events: those that are needed on the left, and those of what is left.
     assert!(count(&path, "audit_tile") <= 3 + 1);
-    let all = Query::new(Log::Platform).with_total();
+    let all = EventQuery::new(Log::Platform).with_total();
     assert_eq!(block_on(store.page(&all)).unwrap().total, Some(left.cast_unsigned()));
     let of_one = all.filter(Filter::new().actor_email("3@x.example"));
     let expected = (7_488..9_000).filter(|n| n % 5 == 3).count() as u64;
@@ -84,7 +84,7 @@ fn what_was_interrupted_is_finished_by_the_next_call() {
     let store = SqliteStore::open(&path).unwrap();
     let head = block_on(store.head(Log::Platform)).unwrap();
     assert!(count(&path, "audit_event") > 1_000, "there is something left to remove");
-    let all = Query::new(Log::Platform).with_total();
+    let all = EventQuery::new(Log::Platform).with_total();
     let visible = head.size.get() - head.pruned.get();
     assert_eq!(block_on(store.page(&all)).unwrap().total, Some(visible));
     // An id that was pruned can be given again before its row is gone.

@@ -17,8 +17,8 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt, FeedStart, Filter, Log, NewEvent, Order, OrganizationId,
-    Query, Timestamp,
+    Actor, AuditStore, AuditStoreExt, EventQuery, FeedStart, Filter, Log, NewEvent, Order,
+    OrganizationId, Timestamp,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
@@ -68,7 +68,7 @@ fn cancelled_appends_are_whole_or_not_there() {
     }
     let last = login();
     block_on(store.record(Log::Platform, last.clone())).unwrap();
-    let query = Query::new(Log::Platform).order(Order::Sequence).limit(1_000);
+    let query = EventQuery::new(Log::Platform).order(Order::Sequence).limit(1_000);
     let mut events: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
     let numbers: Vec<_> = events.iter().map(|event| event.sequence.get()).collect();
     assert_dense(&numbers);
@@ -103,7 +103,7 @@ fn a_follower_beside_sixteen_writers_misses_nothing() {
             .iter()
             .map(|log| {
                 let filter = Filter::new().action("user.*");
-                let query = Query::new(*log).filter(filter).limit(50);
+                let query = EventQuery::new(*log).filter(filter).limit(50);
                 scope.spawn(move || {
                     let events = store.follow(query, FeedStart::Beginning).take(all);
                     block_on(events.try_collect::<Vec<_>>()).unwrap()
@@ -145,7 +145,7 @@ fn a_long_walk_keeps_the_wal_short() {
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
     block_on(store.append(Log::Platform, large_batch())).unwrap();
-    let walk = store.walk(Query::new(Log::Platform).limit(1));
+    let walk = store.walk(EventQuery::new(Log::Platform).limit(1));
     let mut walk = std::pin::pin!(walk);
     let mut longest = 0;
     for _ in 0..80 {
@@ -198,7 +198,7 @@ fn a_clock_that_goes_back_changes_no_order() {
     let receipt = block_on(store.record(Log::Platform, login().occurred_at(early))).unwrap();
     assert_eq!((receipt.sequence.get(), receipt.recorded_at), (2, ahead));
     let events = |order| {
-        let page = block_on(store.page(&Query::new(Log::Platform).order(order))).unwrap();
+        let page = block_on(store.page(&EventQuery::new(Log::Platform).order(order))).unwrap();
         page.events.iter().map(|event| event.sequence.get()).collect::<Vec<_>>()
     };
     assert_eq!(events(Order::OldestFirst), [2, 1]);

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt, Erasure, ErrorKind, Filter, Frontier, LeafHash,
-    Log, NewEvent, OrganizationId, Retention, Sequence, TreeHead,
+    Actor, AuditContext, AuditStore, AuditStoreExt, Erasure, ErrorKind, Filter, LeafHash, Log,
+    NewEvent, OrganizationId, Retention, Sequence, TreeHead, tree::Frontier,
 };
 use audit_merkle::{ProvableExt as _, Report};
 use audit_sqlite::SqliteStore;
@@ -39,7 +39,7 @@ fn file(path: &Path) -> TreeHead {
         block_on(store.append(other.into(), vec![event(first)])).unwrap();
     }
     let of_one = Erasure::matching(Filter::new().actor_id("u_3"));
-    block_on(store.erase(LOG, of_one, Attribution::new(Actor::system()))).unwrap();
+    block_on(store.erase(LOG, of_one, AuditContext::new(Actor::system()))).unwrap();
     block_on(store.tree_head(LOG)).unwrap()
 }
 
@@ -251,7 +251,7 @@ fn a_key_that_is_not_the_neighbours_keeps_nobody_from_forgetting() {
     let sql = "UPDATE audit_event SET key = (SELECT key FROM audit_event WHERE place = ?2)
          WHERE place = ?1";
     let store = edited(&path, sql, 101, 900);
-    let by = || Attribution::new(Actor::system());
+    let by = || AuditContext::new(Actor::system());
     let erase = |filter| block_on(store.erase(LOG, Erasure::matching(filter), by()));
     let neighbour = Filter::new().target("invoice", "inv_101"); // event 102
     assert_eq!(erase(neighbour).unwrap().events, 1);
@@ -279,7 +279,7 @@ fn an_id_that_leads_to_another_event_has_it_neither_shown_nor_erased() {
     assert_eq!(changed, Ok(1));
     let corrupt = |kind| assert_eq!(kind, ErrorKind::Corrupt);
     corrupt(block_on(store.get(LOG, wanted.id)).unwrap_err().kind());
-    let by = Attribution::new(Actor::system());
+    let by = AuditContext::new(Actor::system());
     corrupt(block_on(store.erase(LOG, Erasure::event_id(wanted.id), by)).unwrap_err().kind());
     assert_eq!(block_on(store.get(LOG, other.id)).unwrap(), other);
 }

@@ -5,7 +5,9 @@
 
 use std::future::Future as _;
 
-use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, Log, NewEvent, Query, Sequence};
+use audit_core::{
+    Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent, Sequence,
+};
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
 use audit_sqlite::{SqliteStore, append_in};
 use futures_executor::block_on;
@@ -32,7 +34,7 @@ impl Service {
     }
 
     fn events(&self) -> u64 {
-        block_on(self.store.count(&Query::new(Log::Platform))).unwrap()
+        block_on(self.store.count(&EventQuery::new(Log::Platform))).unwrap()
     }
 }
 
@@ -82,7 +84,7 @@ fn a_feed_learns_of_it() {
     let mut service = Service::new();
     let store = service.store.clone();
     let waiter =
-        std::thread::spawn(move || block_on(store.wait_beyond(Log::Platform, Sequence::ZERO)));
+        std::thread::spawn(move || block_on(store.wait_for_append(Log::Platform, Sequence::ZERO)));
     let transaction =
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     append_in(&transaction, Log::Platform, vec![paid()]).unwrap();

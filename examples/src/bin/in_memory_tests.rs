@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt, Change, NewEvent, OrganizationId, Query, Result,
+    Actor, AuditStore, AuditStoreExt, Change, EventQuery, NewEvent, OrganizationId, Result,
 };
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
@@ -39,7 +39,7 @@ fn main() -> Result<()> {
         let billing = Billing { audit: Arc::new(MemoryStore::new()?) };
         let acme = OrganizationId::new();
         billing.set_plan(acme, Actor::user("u_ana"), "free", "team").await?;
-        for event in billing.audit.page(&Query::new(acme)).await?.events {
+        for event in billing.audit.page(&EventQuery::new(acme)).await?.events {
             println!("{}", serde_json::to_string_pretty(&event).unwrap_or_default());
         }
         Ok(())
@@ -61,10 +61,10 @@ mod tests {
             billing.set_plan(acme, Actor::user("u_ana"), "free", "team").await.unwrap();
 
             let by_ana = Filter::new().action("plan.*").actor_id("u_ana");
-            let page = billing.audit.page(&Query::new(acme).filter(by_ana)).await.unwrap();
+            let page = billing.audit.page(&EventQuery::new(acme).filter(by_ana)).await.unwrap();
             assert_eq!(page.events.len(), 1);
             assert_eq!(page.events[0].change.diff[0].new, Some(json!("team")));
-            assert!(billing.audit.page(&Query::new(other)).await.unwrap().events.is_empty());
+            assert!(billing.audit.page(&EventQuery::new(other)).await.unwrap().events.is_empty());
         });
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::thread;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt, FeedStart, Filter, Log, NewEvent, OrganizationId, Query,
+    Actor, AuditStore, AuditStoreExt, EventQuery, FeedStart, Filter, Log, NewEvent, OrganizationId,
     Result,
 };
 use audit_sqlite::SqliteStore;
@@ -53,7 +53,7 @@ async fn run(count: usize) -> Result<()> {
         }
     });
 
-    let query = Query::new(log).filter(Filter::new().action("report.*")).with_total();
+    let query = EventQuery::new(log).filter(Filter::new().action("report.*")).with_total();
     let mut seen = BTreeSet::new();
     let (mut pages, mut page) = (1, store.page(&query.clone().limit(100)).await?);
     let (bound, total) = (page.bound, page.total.unwrap_or_default());

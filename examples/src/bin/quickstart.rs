@@ -7,8 +7,8 @@
 use std::process::ExitCode;
 
 use audit_core::{
-    Actor, Attribution, AuditEvent, AuditStore, AuditStoreExt, Filter, NewEvent, NewOrganization,
-    OrganizationUpdate, Query, Result,
+    Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, NewEvent,
+    NewOrganization, OrganizationUpdate, Result,
 };
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
@@ -34,7 +34,7 @@ async fn run(path: &std::path::Path) -> Result<()> {
         None => store.create_organization(NewOrganization::new("Acme"), ana().into()).await?,
     };
     let rename = OrganizationUpdate::default().name(next_name(&acme.name));
-    let by = Attribution::new(ana()).reason("rebranding");
+    let by = AuditContext::new(ana()).reason("rebranding");
     let acme = store.update_organization(acme.id, rename, by).await?;
 
     // One event, and a batch that is recorded as a whole or not at all.
@@ -52,7 +52,7 @@ async fn run(path: &std::path::Path) -> Result<()> {
     assert_eq!((again.sequence, again.redelivered), (receipt.sequence, true));
 
     println!("{} in {}, newest first, three a page:", acme.name, path.display());
-    let everything = Query::new(acme.id).limit(3).with_total();
+    let everything = EventQuery::new(acme.id).limit(3).with_total();
     let mut page = store.page(&everything).await?;
     let total = page.total.unwrap_or_default();
     loop {
@@ -65,7 +65,7 @@ async fn run(path: &std::path::Path) -> Result<()> {
 
     println!("What happened to invoice inv_2:");
     let filter = Filter::new().action("invoice.*").target("invoice", "inv_2");
-    store.page(&Query::new(acme.id).filter(filter)).await?.events.iter().for_each(print);
+    store.page(&EventQuery::new(acme.id).filter(filter)).await?.events.iter().for_each(print);
     Ok(())
 }
 

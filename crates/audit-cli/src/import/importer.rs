@@ -20,10 +20,10 @@ use crate::failure;
 /// Events of one append.
 const BATCH: usize = 500;
 /// Bytes of lines of one append, so that a batch of large records stays small.
-const BATCH_BYTES: usize = 8 << 20;
-/// Bytes of one line. An event has at most [`limits::EVENT_BYTES`], but its JSON can be longer by
+const MAX_BATCH_BYTES: usize = 8 << 20;
+/// Bytes of one line. An event has at most [`limits::MAX_EVENT_BYTES`], but its JSON can be longer by
 /// the escapes of its texts, which are six bytes for one.
-const LINE_BYTES: usize = 8 * limits::EVENT_BYTES;
+const LINE_BYTES: usize = 8 * limits::MAX_EVENT_BYTES;
 
 /// Imports files into one log.
 pub(crate) struct Importer<'a> {
@@ -108,7 +108,7 @@ impl<'a> Importer<'a> {
             if let Some(fate) = fate {
                 tally.count(line.number, fate, refuse);
             }
-            if pending.waiting.len() >= BATCH || pending.bytes >= BATCH_BYTES {
+            if pending.waiting.len() >= BATCH || pending.bytes >= MAX_BATCH_BYTES {
                 self.flush(std::mem::take(&mut pending), &mut tally, refuse).await?;
             }
         }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use audit_core::{
-    AuditStore, AuditStoreExt as _, EventId, Log, NewEvent, Order, Position, Query, Result,
+    AuditStore, AuditStoreExt as _, EventId, EventQuery, Log, NewEvent, Order, Position, Result,
 };
 
 /// The events that the log must hold: for each id, a digest of the content.
@@ -58,7 +58,7 @@ impl Walk {
         log: Log,
         expected: &Expected,
     ) -> Result<Self> {
-        let query = Query::new(log).order(self.order).limit(self.limit);
+        let query = EventQuery::new(log).order(self.order).limit(self.limit);
         let (mut seen, mut last) = (HashSet::new(), None::<Position>);
         let mut page = store.page(&query).await?;
         loop {

@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use audit_core::tree::{Tile, edge};
-use audit_core::{Frontier, LeafHash, Log, NodeHash, Sequence, TreeHead, TreeSize};
+use audit_core::{
+    LeafHash, Log, Sequence, TreeHead,
+    tree::{Frontier, NodeHash},
+};
 use audit_merkle::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 
 use crate::NewHarness;
@@ -21,7 +24,7 @@ impl Subject {
     }
 
     /// The nodes of these names that are there, by name.
-    fn nodes_by_name(&self, log: Log, names: BTreeSet<(u8, u64)>) -> HashMap<(u8, u64), NodeHash> {
+    fn nodes_by_name(&self, log: Log, names: BTreeSet<NodeId>) -> HashMap<NodeId, NodeHash> {
         let names: Vec<_> = names.into_iter().collect();
         let hashes = self.nodes(log, &names);
         assert_eq!(hashes.len(), names.len(), "there is one entry for each node asked for");
@@ -66,7 +69,7 @@ impl Subject {
     }
 }
 
-fn assert_consistent(nodes: &HashMap<(u8, u64), NodeHash>, older: &TreeHead, newer: &TreeHead) {
+fn assert_consistent(nodes: &HashMap<NodeId, NodeHash>, older: &TreeHead, newer: &TreeHead) {
     let proof = consistency_proof(nodes, older.size, newer.size);
     let proof = proof.expect("the nodes that prove a growth are there");
     let valid = proof.verify(older, newer).is_ok();
@@ -75,7 +78,7 @@ fn assert_consistent(nodes: &HashMap<(u8, u64), NodeHash>, older: &TreeHead, new
 
 /// The edge of the tree of its first `size` events.
 fn edge_of(tree: &Tree, size: u64) -> Frontier {
-    let size = TreeSize::new(size).unwrap();
+    let size = Sequence::new(size).unwrap();
     let hashes = edge(size).map(|(level, index)| tree.node(level, index).unwrap()).collect();
     Frontier::from_parts(size, hashes).unwrap()
 }

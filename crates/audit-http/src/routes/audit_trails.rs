@@ -1,7 +1,7 @@
 //! Contract C: audit trails, a feed with a continuation token.
 
 use audit_contracts::audit_trails::{AuditTrail, AuditTrails};
-use audit_core::{AuditStoreExt as _, FeedStart, Query, Token};
+use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Token};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -24,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     get, path = "/api/v1.0/organizations/{organizationGuid}/audit-trails", tag = "C · audit trails",
     params(
         ("organizationGuid" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("continuationToken" = Option<String>, Query, max_length = 200, description = "The token of the batch before; without it, the feed begins with the first record"),
+        ("continuationToken" = Option<String>, EventQuery, max_length = 200, description = "The token of the batch before; without it, the feed begins with the first record"),
     ),
     responses((status = 200, body = AuditTrails, description = "The next batch"), C),
 )]
@@ -36,7 +36,7 @@ async fn list_audit_trails(
 ) -> Result<Json<AuditTrails>, Fault> {
     const TOKEN: &str = "continuationToken";
     let organization = caller.own(&*app.store, path.organization("organizationGuid")?).await?;
-    let query = Query::new(organization.id)
+    let query = EventQuery::new(organization.id)
         .limit(AuditTrail::BATCH)
         .endpoint("c.audit-trails")
         .max_bytes(PAGE_BYTES);

@@ -11,7 +11,7 @@ mod platform;
 mod proofs;
 mod super_admin_audit_logs;
 
-use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, Query};
+use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, EventQuery};
 use axum::Router;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -31,7 +31,7 @@ const PAGE_BYTES: usize = 1 << 20;
 /// few at a time.
 async fn whole_page<T>(
     store: &dyn AuditStore,
-    query: Query,
+    query: EventQuery,
     limit: usize,
     record: impl Fn(&AuditEvent) -> T,
 ) -> audit_core::Result<(Vec<T>, u64)> {

@@ -3,7 +3,7 @@
 use audit_contracts::organisation_audit_logs::{
     AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
 };
-use audit_core::{Filter, NewOrganization, Query, Role, limits};
+use audit_core::{EventQuery, Filter, NewOrganization, Role, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -106,7 +106,8 @@ pub(crate) struct Scopes(String);
 /// The scopes of a list's `include` parameters.
 fn scopes(included: &[String]) -> Result<Vec<&str>, Fault> {
     const MOST: usize = 10;
-    let is_scope = |scope: &&str| (1..=limits::NAME).contains(&scope.len()) && !scope.contains(' ');
+    let is_scope =
+        |scope: &&str| (1..=limits::MAX_NAME_BYTES).contains(&scope.len()) && !scope.contains(' ');
     let mut all = Vec::new();
     for scopes in included {
         let scopes: Vec<_> = scopes.split(',').map(|scope| scope.trim_matches(' ')).collect();
@@ -123,11 +124,11 @@ fn scopes(included: &[String]) -> Result<Vec<&str>, Fault> {
 #[utoipa::path(
     get, path = "/api/audit-logs", tag = "D · organization lifecycle",
     params(
-        ("action" = Option<String>, Query, min_length = 1, description = "The action"),
-        ("email" = Option<String>, Query, min_length = 1, description = "The e-mail address of the user"),
-        ("include" = Option<Vec<Scopes>>, Query, max_items = 10, description = "The product scopes, of which an entry has one: comma-separated, or repeated"),
-        ("page" = Option<u64>, Query, minimum = 1, description = "The page; 1 unless given"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 200, description = "The entries of a page; 50 unless given"),
+        ("action" = Option<String>, EventQuery, min_length = 1, description = "The action"),
+        ("email" = Option<String>, EventQuery, min_length = 1, description = "The e-mail address of the user"),
+        ("include" = Option<Vec<Scopes>>, EventQuery, max_items = 10, description = "The product scopes, of which an entry has one: comma-separated, or repeated"),
+        ("page" = Option<u64>, EventQuery, minimum = 1, description = "The page; 1 unless given"),
+        ("limit" = Option<u64>, EventQuery, minimum = 1, maximum = 200, description = "The entries of a page; 50 unless given"),
     ),
     responses((status = 200, body = AuditLogs, description = "The page, and how many entries there are in all"), D),
 )]
@@ -138,10 +139,10 @@ async fn list_audit_logs(
 ) -> Result<Json<AuditLogs>, Fault> {
     let organization = caller.current(&*app.store).await?;
     let mut filter = Filter::new();
-    if let Some(action) = params.filled("action", limits::NAME)? {
+    if let Some(action) = params.filled("action", limits::MAX_NAME_BYTES)? {
         filter = filter.action(action);
     }
-    if let Some(email) = params.filled("email", limits::ID)? {
+    if let Some(email) = params.filled("email", limits::MAX_ID_BYTES)? {
         filter = filter.actor_email(email);
     }
     for scope in scopes(&params.all("include"))? {
@@ -151,7 +152,7 @@ async fn list_audit_logs(
     // As far as the entries of a log can be numbered.
     let last_page = i64::MAX.unsigned_abs() / limit as u64;
     let number = params.number("page", 1, last_page, 1)?;
-    let query = Query::new(organization.id).filter(filter).offset((number - 1) * limit as u64);
+    let query = EventQuery::new(organization.id).filter(filter).offset((number - 1) * limit as u64);
     let (data, total) =
         whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
     let pagination = Pagination { page: number, limit: limit as u64, total };

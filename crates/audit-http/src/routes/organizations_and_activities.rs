@@ -3,7 +3,7 @@
 use audit_contracts::organizations_and_activities::{
     Activity, Organization, Success, UpdateOrganization,
 };
-use audit_core::{AuditStoreExt as _, Filter, Log, Query, Role, Token};
+use audit_core::{AuditStoreExt as _, EventQuery, Filter, Log, Role, Token};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -86,10 +86,10 @@ async fn update_organization(
     tag = "A · organizations and activities",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The first instant"),
-        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The first instant that is no longer wanted, not before `from_date`"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
-        ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the page before"),
+        ("from_date" = Option<audit_core::Timestamp>, EventQuery, description = "The first instant"),
+        ("to_date" = Option<audit_core::Timestamp>, EventQuery, description = "The first instant that is no longer wanted, not before `from_date`"),
+        ("limit" = Option<u64>, EventQuery, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
+        ("cursor" = Option<String>, EventQuery, max_length = 200, description = "The `nextCursor` of the page before"),
     ),
     responses((status = 200, body = Success<Vec<Activity>>, description = "A page of activities, and the cursor of the next where more follow"), A),
 )]
@@ -108,7 +108,7 @@ async fn list_activities(
         filter = filter.until(to);
     }
     let limit = params.limit(1_000, 100)?;
-    let query = Query::new(organization.id)
+    let query = EventQuery::new(organization.id)
         .filter(filter)
         .limit(limit)
         .endpoint("a.activities")

@@ -2,7 +2,7 @@
 //!
 //! Each route is there twice, for an organization's log and for the platform's.
 
-use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead, TreeSize};
+use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead};
 use audit_merkle::{ConsistencyProof, InclusionProof, ProvableExt as _, SignedCheckpoint};
 use axum::Json;
 use axum::extract::State;
@@ -82,9 +82,9 @@ struct Consistency {
 }
 
 /// A size that is asked for.
-fn size(params: &mut Params, name: &'static str) -> Result<Option<TreeSize>, Fault> {
-    let size = params.given_number(name, 0, TreeSize::MAX.get())?;
-    Ok(size.map(TreeSize::new).transpose()?)
+fn size(params: &mut Params, name: &'static str) -> Result<Option<Sequence>, Fault> {
+    let size = params.given_number(name, 0, Sequence::MAX.get())?;
+    Ok(size.map(Sequence::new).transpose()?)
 }
 
 /// A tree of more events than there are, where no token is at fault.
@@ -99,7 +99,7 @@ fn of_size(error: Error) -> Fault {
 }
 
 /// The head of the tree of that size, or of all that there is.
-async fn head(app: &App, log: Log, size: Option<TreeSize>) -> Result<TreeHead, Error> {
+async fn head(app: &App, log: Log, size: Option<Sequence>) -> Result<TreeHead, Error> {
     match size {
         Some(size) => app.store.tree_head_at(log, size).await,
         None => app.store.tree_head(log).await,

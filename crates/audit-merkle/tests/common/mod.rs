@@ -5,11 +5,12 @@
 use std::collections::HashMap;
 
 use audit_core::{
-    Actor, Log, NewEvent, OrganizationId, PreparedEvent, Sequence, StoredEvent, Timestamp,
+    Actor, Log, NewEvent, OrganizationId, Sequence, Timestamp,
+    backend::{PreparedEvent, StoredEvent},
 };
 use audit_merkle::{
-    Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, SignedCheckpoint,
-    TreeHead, TreeSize, inclusion_proof,
+    Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, Sequence,
+    SignedCheckpoint, TreeHead, inclusion_proof,
 };
 
 pub const ORIGIN: &str = "audit.example.com/acme";
@@ -18,7 +19,7 @@ pub const ORIGIN: &str = "audit.example.com/acme";
 #[derive(Clone, Default)]
 pub struct Tree {
     pub frontier: Frontier,
-    pub nodes: HashMap<(u8, u64), NodeHash>,
+    pub nodes: HashMap<NodeId, NodeHash>,
     pub leaves: Vec<LeafHash>,
     pub heads: Vec<TreeHead>,
 }
@@ -39,7 +40,7 @@ impl Tree {
         let leaf = LeafHash::of(record);
         self.nodes.insert((0, self.leaves.len() as u64), leaf.into());
         for node in self.frontier.append(leaf).unwrap() {
-            assert_eq!(self.nodes.insert((node.level, node.index), node.hash), None);
+            assert_eq!(self.nodes.insert(node.id, node.hash), None);
         }
         self.leaves.push(leaf);
         self.heads.push(self.frontier.head());
@@ -55,8 +56,8 @@ pub fn number(index: u64) -> Vec<u8> {
     format!("record {index}").into_bytes()
 }
 
-pub fn size(size: u64) -> TreeSize {
-    TreeSize::new(size).unwrap()
+pub fn size(size: u64) -> Sequence {
+    Sequence::new(size).unwrap()
 }
 
 pub fn sequence(number: u64) -> Sequence {
@@ -91,7 +92,7 @@ pub fn event(log: Log, number: u64) -> StoredEvent {
     let content = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
         .target("invoice", format!("inv_{number}"))
         .message("Ana paid");
-    PreparedEvent::new(content).unwrap().seal(log, sequence(number), Timestamp::now())
+    PreparedEvent::new(content).unwrap().into_stored(log, sequence(number), Timestamp::now())
 }
 
 pub fn signed(signer: &CheckpointSigner, head: TreeHead) -> SignedCheckpoint {

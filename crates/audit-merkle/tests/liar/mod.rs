@@ -6,9 +6,10 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, Attribution, AuditEvent, AuditStore, EventId, Frontier, Head, Log, LogEntry, NewEvent,
-    NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt,
-    Result, Retention, Scan, Sequence, Slice, TokenKeys,
+    Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId, Head, Log, NewEvent,
+    NewOrganization, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result,
+    Retention, Scan, ScanResult, Sequence, TokenKeys,
+    tree::{Frontier, LogEntry, NodeHash},
 };
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
@@ -21,15 +22,15 @@ pub type Rows = Vec<LogEntry>;
 pub struct Liar {
     pub store: MemoryStore,
     pub rows: Option<Rows>,
-    pub nodes: HashMap<(u8, u64), Option<NodeHash>>,
+    pub nodes: HashMap<NodeId, Option<NodeHash>>,
     pub frontier: Option<Frontier>,
     pub head: Option<Head>,
 }
 
 pub const LOG: Log = Log::Platform;
 
-pub fn by() -> Attribution {
-    Attribution::new(Actor::user("u_1"))
+pub fn by() -> AuditContext {
+    AuditContext::new(Actor::user("u_1"))
 }
 
 pub fn paid(number: u64) -> NewEvent {
@@ -59,8 +60,10 @@ impl Liar {
 
     /// With rows that `edit` has changed.
     pub fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
-        let mut rows =
-            block_on(store.entries(LOG, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+        let mut rows = block_on(
+            store.entries(LOG, EntriesRequest::default().after(Sequence::ZERO).limit(usize::MAX)),
+        )
+        .unwrap();
         edit(&mut rows);
         Self { rows: Some(rows), ..Self::new(store) }
     }
@@ -85,12 +88,12 @@ impl AuditStore for Liar {
         Ok(self.head.unwrap_or(head))
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Slice> {
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         self.store.scan(scan).await
     }
 
-    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.store.wait_beyond(log, sequence).await
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        self.store.wait_for_append(log, sequence).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
@@ -98,7 +101,7 @@ impl AuditStore for Liar {
         Ok(self.frontier.clone().unwrap_or(frontier))
     }
 
-    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         let truth = self.store.nodes(log, nodes.clone()).await?;
         let lie = |(name, truth)| self.nodes.get(name).copied().unwrap_or(truth);
         Ok(nodes.iter().zip(truth).map(lie).collect())
@@ -106,17 +109,23 @@ impl AuditStore for Liar {
 
     async fn entries(&self, log: Log, after: Sequence, limit: usize, bytes: usize) -> Result<Rows> {
         let Some(rows) = &self.rows else {
-            return self.store.entries(log, after, limit, bytes).await;
+            return self
+                .store
+                .entries(log, EntriesRequest::default().after(after).limit(limit).bytes(bytes))
+                .await;
         };
         let behind = rows.iter().filter(|entry| entry.sequence > after);
         Ok(behind.take(limit).cloned().collect())
     }
+}
 
+#[async_trait]
+impl RetentionStore for Liar {
     async fn erase_events(
         &self,
         log: Log,
         sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         self.store.erase_events(log, sequences, by).await
     }
@@ -125,18 +134,21 @@ impl AuditStore for Liar {
         self.store.retention(log).await
     }
 
-    async fn set_retention(&self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+    async fn set_retention(&self, log: Log, to: Retention, by: AuditContext) -> Result<()> {
         self.store.set_retention(log, to, by).await
     }
 
-    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         self.store.prune(log, by).await
     }
+}
 
+#[async_trait]
+impl TenantStore for Liar {
     async fn create_organization(
         &self,
         new: NewOrganization,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         self.store.create_organization(new, by).await
     }
@@ -157,12 +169,12 @@ impl AuditStore for Liar {
         &self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         self.store.update_organization(id, update, by).await
     }
 
-    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         self.store.delete_organization(id, by).await
     }
 }

@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use audit_core::{AuditStoreExt, Log, Order, Query};
+use audit_core::{AuditStoreExt, EventQuery, Log, Order};
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
 use futures_util::TryStreamExt;
@@ -96,7 +96,7 @@ pub(crate) fn kill_after(mut command: Command, delay: std::time::Duration) -> Ve
 
 /// The numbers of the events of `log` as a walk returns them.
 pub(crate) fn recorded(store: &SqliteStore, log: Log) -> Vec<u64> {
-    let query = Query::new(log).order(Order::Sequence).limit(1_000);
+    let query = EventQuery::new(log).order(Order::Sequence).limit(1_000);
     let numbers = store.walk(query).map_ok(|event| event.sequence.get());
     block_on(numbers.try_collect()).unwrap()
 }

@@ -1,6 +1,9 @@
 //! Faults of what proves a log.
 
-use audit_core::{AuditStore, Frontier, Log, LogEntry, NodeHash, Result, Sequence};
+use audit_core::{
+    AuditStore, EntriesRequest, Log, Result, Sequence,
+    tree::{Frontier, LogEntry, NodeHash},
+};
 
 use super::{Fault, Faulty};
 
@@ -24,7 +27,7 @@ impl Faulty {
     pub(super) async fn faulty_nodes(
         &self,
         log: Log,
-        mut nodes: Vec<(u8, u64)>,
+        mut nodes: Vec<NodeId>,
     ) -> Result<Vec<Option<NodeHash>>> {
         let names = nodes.clone();
         let log = match self.fault {
@@ -64,7 +67,10 @@ impl Faulty {
             Fault::EntriesIgnoreLimit => (after, usize::MAX, bytes),
             _ => (after, limit, bytes),
         };
-        let mut entries = self.inner.entries(log, after, limit, bytes).await?;
+        let mut entries = self
+            .inner
+            .entries(log, EntriesRequest::default().after(after).limit(limit).bytes(bytes))
+            .await?;
         let next = entries.iter().skip(1).map(|entry| entry.leaf).collect::<Vec<_>>();
         for (at, entry) in entries.iter_mut().enumerate() {
             match self.fault {

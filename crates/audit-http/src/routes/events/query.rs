@@ -1,7 +1,7 @@
 //! The conditions under which events are listed and followed, as parameters.
 #![allow(dead_code)] // the structures describe parameters and are never made
 
-use audit_core::{Facet, Filter, Log, Order, Query, Timestamp};
+use audit_core::{EventQuery, Facet, Filter, Log, Order, Timestamp};
 use utoipa::IntoParams;
 
 use crate::fault::Fault;
@@ -10,7 +10,7 @@ use crate::routes::PAGE_BYTES;
 
 /// The conditions, each of which may be repeated. Read by [`filter`].
 #[derive(IntoParams)]
-#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[into_params(parameter_in = EventQuery, rename_all = "camelCase")]
 pub(super) struct FilterParams {
     /// The action, exact, or `prefix.*` for every action below a prefix.
     action: Option<Vec<String>>,
@@ -48,7 +48,7 @@ pub(super) struct FilterParams {
 
 /// How a page is cut. Read by [`list_query`].
 #[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
+#[into_params(parameter_in = EventQuery)]
 pub(super) struct ListParams {
     /// By the time at which events occurred, or as the log took them in.
     #[param(inline)]
@@ -113,14 +113,17 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Fault> {
 }
 
 /// The query of a page, and the token with which it goes on.
-pub(super) fn list_query(log: Log, mut params: Params) -> Result<(Query, Option<String>), Fault> {
+pub(super) fn list_query(
+    log: Log,
+    mut params: Params,
+) -> Result<(EventQuery, Option<String>), Fault> {
     let order = match params.one("order")?.as_deref() {
         None | Some("newest") => Order::NewestFirst,
         Some("oldest") => Order::OldestFirst,
         Some("sequence") => Order::Sequence,
         Some(_) => return Err(malformed("order", "newest, oldest or sequence")),
     };
-    let mut query = Query::new(log)
+    let mut query = EventQuery::new(log)
         .filter(filter(&mut params)?)
         .order(order)
         .limit(params.limit(1_000, 100)?)

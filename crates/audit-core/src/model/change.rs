@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::limits::{self, FIELD_CHANGES, TEXT};
+use crate::limits::{self, MAX_FIELD_CHANGES, MAX_TEXT_BYTES};
 use crate::{Result, json};
 
 /// What changed. Every part is optional, so that a source with one side only loses nothing, and
@@ -12,15 +12,15 @@ use crate::{Result, json};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
-    /// The whole value before. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
+    /// The whole value before. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub old: Option<Value>,
-    /// The whole value after. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
+    /// The whole value after. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
-    /// The fields that differ. At most [`FIELD_CHANGES`].
+    /// The fields that differ. At most [`MAX_FIELD_CHANGES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diff: Vec<FieldChange>,
     /// Whether the source left a part out.
@@ -35,13 +35,13 @@ pub struct Change {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldChange {
     /// The field's name; of a nested field the names on the way to it, joined as in a JSON
-    /// pointer (RFC 6901) without its first slash: `settings/theme`. At most [`TEXT`] bytes.
+    /// pointer (RFC 6901) without its first slash: `settings/theme`. At most [`MAX_TEXT_BYTES`] bytes.
     pub field: String,
-    /// The value before. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
+    /// The value before. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub old: Option<Value>,
-    /// The value after. At most [`JSON_DEPTH`](limits::JSON_DEPTH) levels.
+    /// The value after. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
@@ -103,11 +103,15 @@ impl Change {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        limits::count("change.diff", self.diff.len(), FIELD_CHANGES)?;
+        limits::count("change.diff", self.diff.len(), MAX_FIELD_CHANGES)?;
         limits::depth(format_args!("change.old"), 0, &self.old)?;
         limits::depth(format_args!("change.new"), 0, &self.new)?;
         for (index, change) in self.diff.iter().enumerate() {
-            limits::text(format_args!("change.diff[{index}].field"), &change.field, TEXT)?;
+            limits::text(
+                format_args!("change.diff[{index}].field"),
+                &change.field,
+                MAX_TEXT_BYTES,
+            )?;
             limits::depth(format_args!("change.diff[{index}].old"), 0, &change.old)?;
             limits::depth(format_args!("change.diff[{index}].new"), 0, &change.new)?;
         }

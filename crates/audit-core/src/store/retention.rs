@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::tree::Tile;
 use crate::{
-    Action, Attribution, AuditEvent, Change, Error, ErrorKind, Head, Message, NewEvent, Result,
+    Action, AuditContext, AuditEvent, Change, Error, ErrorKind, Head, Message, NewEvent, Result,
     Sequence, Target, Timestamp, Violation,
 };
 
@@ -96,9 +96,9 @@ impl Retention {
     /// Fails under a legal hold. For those who write a store.
     ///
     /// # Errors
-    /// [`ErrorKind::Held`].
+    /// [`ErrorKind::LegalHold`].
     pub fn permits_removal(&self) -> Result<()> {
-        if self.legal_hold { Err(Error::new(ErrorKind::Held)) } else { Ok(()) }
+        if self.legal_hold { Err(Error::new(ErrorKind::LegalHold)) } else { Ok(()) }
     }
 
     /// The last event to remove from a log that ends at `head`, at the time `now`; what has been
@@ -106,7 +106,7 @@ impl Retention {
     /// events, whatever the size. For those who write a store.
     ///
     /// # Errors
-    /// [`ErrorKind::Held`] under a legal hold. Whatever `recorded_at` returns.
+    /// [`ErrorKind::LegalHold`] under a legal hold. Whatever `recorded_at` returns.
     pub fn floor(
         &self,
         head: Head,
@@ -136,7 +136,7 @@ impl Retention {
     }
 
     /// The event that tells of a change of retention. For those who write a store.
-    pub fn event(&self, before: &Self, by: Attribution) -> Result<NewEvent> {
+    pub fn event(&self, before: &Self, by: AuditContext) -> Result<NewEvent> {
         let event = NewEvent {
             change: Change::between(&json!(before), &json!(self)),
             message: Message {
@@ -160,7 +160,7 @@ impl Pruned {
 
     /// The event that tells of it: which events are gone. The numbers stand in the record. For
     /// those who write a store.
-    pub fn event(&self, by: Attribution) -> Result<NewEvent> {
+    pub fn event(&self, by: AuditContext) -> Result<NewEvent> {
         let first = self.floor.get().saturating_sub(self.events) + 1;
         let event = NewEvent {
             message: Message {
@@ -178,7 +178,7 @@ impl Pruned {
 
     /// The number of the last event that `event` says was removed; `None` if it does not tell of a
     /// pruning.
-    pub fn stated_by(event: &AuditEvent) -> Option<Sequence> {
+    pub fn declared_by(event: &AuditEvent) -> Option<Sequence> {
         let of_pruning = |target: &&Target| target.kind.as_deref() == Some(EVENTS);
         let mut targets = event.targets.iter().filter(|_| event.action == Action::LOG_PRUNED);
         let (_, last) = targets.find(of_pruning)?.id.as_deref()?.split_once('-')?;
@@ -228,7 +228,7 @@ mod tests {
     fn a_hold_forbids_whatever_the_bounds_say() {
         let held = Retention::default().max_events(1).with_legal_hold();
         let error = held.floor(head(1_000, 0), at(9), |_| Ok(at(0))).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Held);
+        assert_eq!(error.kind(), ErrorKind::LegalHold);
         assert!(held.without_legal_hold().permits_removal().is_ok());
     }
 
@@ -236,12 +236,12 @@ mod tests {
     fn the_event_of_a_pruning_states_the_floor() {
         let pruned = Pruned { events: 32, floor: Sequence::new(96).unwrap() };
         let event = |action: Action| {
-            let told = pruned.event(Attribution::new(crate::Actor::user("u"))).unwrap();
+            let told = pruned.event(AuditContext::new(crate::Actor::user("u"))).unwrap();
             let told = NewEvent { action, ..told };
             AuditEvent::new(crate::Log::Platform, Sequence::MAX, at(0), told)
         };
-        assert_eq!(Pruned::stated_by(&event(Action::LOG_PRUNED)), Some(pruned.floor));
-        assert_eq!(Pruned::stated_by(&event("other".into())), None);
+        assert_eq!(Pruned::declared_by(&event(Action::LOG_PRUNED)), Some(pruned.floor));
+        assert_eq!(Pruned::declared_by(&event("other".into())), None);
     }
 
     #[test]

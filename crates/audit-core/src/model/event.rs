@@ -3,11 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::filter::FacetSource;
 use crate::json::{self, Object};
-use crate::limits::{self, ACTION_SEGMENTS, NAME, TARGETS, TEXT};
+use crate::limits::{self, MAX_ACTION_SEGMENTS, MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES};
 use crate::{
-    Action, Actor, Change, ChangeSetId, Error, EventId, Log, Message, OrganizationRef, Request,
+    Action, Actor, Change, ChangeSetId, Error, EventId, Log, Message, OrganizationRef, RequestInfo,
     Result, Scope, Sequence, Source, Target, Timestamp, Violation,
 };
 
@@ -79,27 +78,6 @@ macro_rules! events {
     };
 }
 
-/// What filters look at is the same in both.
-macro_rules! faceted {
-    ($($event:ident),*) => {$(
-        impl $event {
-            pub(crate) fn facets(&self) -> FacetSource<'_> {
-                FacetSource {
-                    action: &self.action,
-                    category: self.category.as_deref(),
-                    actor: &self.actor,
-                    targets: &self.targets,
-                    organization: self.organization.as_ref(),
-                    scope: &self.scope,
-                    change_set_id: self.change_set_id,
-                }
-            }
-        }
-    )*};
-}
-
-faceted!(NewEvent, AuditEvent);
-
 events! {
     /// The event's id, unique within its log; a new UUIDv7 unless given.
     #[serde(default = "EventId::new")]
@@ -109,12 +87,12 @@ events! {
     occurred_at: Timestamp,
     /// What was done.
     action: Action,
-    /// The family to which the action belongs. At most [`NAME`] bytes.
+    /// The family to which the action belongs. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     category: Option<String>,
     /// Who did it.
     actor: Actor,
-    /// What it was done to. At most [`TARGETS`].
+    /// What it was done to. At most [`MAX_TARGETS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<Target>,
     /// The organization that the event is about, where the log's own does not say.
@@ -132,20 +110,20 @@ events! {
     /// What the event says to a reader. Personal.
     #[serde(default, skip_serializing_if = "Message::is_empty")]
     message: Message,
-    /// Where it was done, in the service's own words. At most [`TEXT`] bytes. Personal.
+    /// Where it was done, in the service's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    place: Option<String>,
-    /// Why it was done, in the actor's own words. At most [`TEXT`] bytes. Personal.
+    location: Option<String>,
+    /// Why it was done, in the actor's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The request that it came from.
-    #[serde(default, skip_serializing_if = "Request::is_empty")]
-    request: Request,
+    #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
+    request: RequestInfo,
     /// The foreign system that recorded it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<Source>,
     /// Whatever else the service wants to keep. At most
-    /// [`JSON_DEPTH`](limits::JSON_DEPTH) levels. Personal.
+    /// [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels. Personal.
     #[serde(
         default,
         skip_serializing_if = "Object::is_empty",
@@ -170,9 +148,9 @@ impl NewEvent {
             change: Change::default(),
             change_set_id: None,
             message: Message::default(),
-            place: None,
+            location: None,
             reason: None,
-            request: Request::default(),
+            request: RequestInfo::default(),
             source: None,
             metadata: Object::new(),
         }
@@ -270,8 +248,8 @@ impl NewEvent {
 
     /// Sets where it was done.
     #[must_use]
-    pub fn place(mut self, place: impl Into<String>) -> Self {
-        self.place = Some(place.into());
+    pub fn location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(location.into());
         self
     }
 
@@ -285,7 +263,7 @@ impl NewEvent {
     /// Sets the request that it came from.
     #[must_use]
     pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
-        self.request = Request::new(method, path);
+        self.request = RequestInfo::new(method, path);
         self
     }
 
@@ -307,18 +285,18 @@ impl NewEvent {
     /// checked when the event is stored.
     pub fn validate(&self) -> Result<()> {
         let action = self.action.as_str();
-        limits::required(format_args!("action"), action, NAME)?;
-        if action.split('.').count() > ACTION_SEGMENTS {
+        limits::required(format_args!("action"), action, MAX_NAME_BYTES)?;
+        if action.split('.').count() > MAX_ACTION_SEGMENTS {
             let actual = action.split('.').count();
-            let violation = Violation::TooMany { limit: ACTION_SEGMENTS, actual };
+            let violation = Violation::TooMany { limit: MAX_ACTION_SEGMENTS, actual };
             return Err(Error::invalid("action", violation));
         }
         if action.ends_with(".*") {
             return Err(Error::malformed("action", "an action, which does not end in `.*`"));
         }
-        limits::optional(format_args!("category"), self.category.as_deref(), NAME)?;
+        limits::optional(format_args!("category"), self.category.as_deref(), MAX_NAME_BYTES)?;
         self.actor.validate()?;
-        limits::count("targets", self.targets.len(), TARGETS)?;
+        limits::count("targets", self.targets.len(), MAX_TARGETS)?;
         for (index, target) in self.targets.iter().enumerate() {
             target.validate(index)?;
         }
@@ -328,8 +306,8 @@ impl NewEvent {
         self.scope.validate()?;
         self.change.validate()?;
         self.message.validate()?;
-        limits::optional(format_args!("place"), self.place.as_deref(), TEXT)?;
-        limits::optional(format_args!("reason"), self.reason.as_deref(), TEXT)?;
+        limits::optional(format_args!("location"), self.location.as_deref(), MAX_TEXT_BYTES)?;
+        limits::optional(format_args!("reason"), self.reason.as_deref(), MAX_TEXT_BYTES)?;
         self.request.validate()?;
         if let Some(source) = &self.source {
             source.validate()?;
@@ -342,7 +320,7 @@ impl NewEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::ID;
+    use crate::limits::MAX_ID_BYTES;
     use serde_json::json;
 
     fn event() -> NewEvent {
@@ -367,18 +345,21 @@ mod tests {
     fn each_bound_names_its_field() {
         let long = |n: usize| "x".repeat(n + 1);
         let cases = [
-            ("action", NewEvent { action: long(NAME).into(), ..event() }),
-            ("action", NewEvent { action: "a.".repeat(ACTION_SEGMENTS).into(), ..event() }),
+            ("action", NewEvent { action: long(MAX_NAME_BYTES).into(), ..event() }),
+            ("action", NewEvent { action: "a.".repeat(MAX_ACTION_SEGMENTS).into(), ..event() }),
             ("action", NewEvent { action: "user.*".into(), ..event() }),
-            ("actor.email", NewEvent { actor: Actor::user("u").email(long(ID)), ..event() }),
+            (
+                "actor.email",
+                NewEvent { actor: Actor::user("u").email(long(MAX_ID_BYTES)), ..event() },
+            ),
             ("actor.kind", NewEvent { actor: Actor::new(""), ..event() }),
-            ("targets[1].id", event().target("a", "b").target("a", long(ID))),
+            ("targets[1].id", event().target("a", "b").target("a", long(MAX_ID_BYTES))),
             ("targets[0]", event().add_target(Target::default())),
-            ("targets", NewEvent { targets: vec![Target::named("x"); TARGETS + 1], ..event() }),
-            ("scope.product", event().scope(Scope::default().product(long(ID)))),
-            ("message.text", event().message(long(TEXT))),
-            ("reason", event().reason(long(TEXT))),
-            ("request.method", event().request(long(NAME), "/")),
+            ("targets", NewEvent { targets: vec![Target::named("x"); MAX_TARGETS + 1], ..event() }),
+            ("scope.product", event().scope(Scope::default().product(long(MAX_ID_BYTES)))),
+            ("message.text", event().message(long(MAX_TEXT_BYTES))),
+            ("reason", event().reason(long(MAX_TEXT_BYTES))),
+            ("request.method", event().request(long(MAX_NAME_BYTES), "/")),
             ("source.system", event().source("", "1")),
         ];
         for (field, event) in cases {

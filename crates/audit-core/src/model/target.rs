@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{self, ID, NAME, TEXT};
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use crate::{Error, Result, Violation};
 
 /// One thing that was acted upon: its type, its id, its name, as far as the source says.
@@ -18,13 +18,13 @@ use crate::{Error, Result, Violation};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
-    /// The type of the thing, `type` in JSON. At most [`NAME`] bytes.
+    /// The type of the thing, `type` in JSON. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The id of the thing in the service. At most [`ID`] bytes.
+    /// The id of the thing in the service. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The name of the thing. At most [`TEXT`] bytes. Personal.
+    /// The name of the thing. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -61,9 +61,11 @@ impl Target {
         if self.kind.is_none() && self.id.is_none() && self.name.is_none() {
             return Err(Error::invalid(format!("targets[{index}]"), Violation::Empty));
         }
-        for (field, value, limit) in
-            [("type", &self.kind, NAME), ("id", &self.id, ID), ("name", &self.name, TEXT)]
-        {
+        for (field, value, limit) in [
+            ("type", &self.kind, MAX_NAME_BYTES),
+            ("id", &self.id, MAX_ID_BYTES),
+            ("name", &self.name, MAX_TEXT_BYTES),
+        ] {
             limits::optional(format_args!("targets[{index}].{field}"), value.as_deref(), limit)?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{self, ID, NAME, TEXT};
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use crate::{ActorKind, EntityClass, OrganizationRef, Result};
 
 /// Who acted: a person, a key, a service, the system, or nobody that the source could name.
@@ -21,30 +21,30 @@ use crate::{ActorKind, EntityClass, OrganizationRef, Result};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Actor {
-    /// What kind of party acted. 1 to [`NAME`] bytes.
+    /// What kind of party acted. 1 to [`MAX_NAME_BYTES`] bytes.
     pub kind: ActorKind,
-    /// The actor's id in the service. At most [`ID`] bytes.
+    /// The actor's id in the service. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The actor's name. At most [`TEXT`] bytes. Personal.
+    /// The actor's name. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The actor's e-mail address. At most [`ID`] bytes. Personal.
+    /// The actor's e-mail address. At most [`MAX_ID_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// The address from which the actor came, as recorded. At most [`ID`] bytes. Personal.
+    /// The address from which the actor came, as recorded. At most [`MAX_ID_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// The actor's user agent. At most [`TEXT`] bytes. Personal.
+    /// The actor's user agent. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// Anything more about the actor, in words. At most [`TEXT`] bytes. Personal.
+    /// Anything more about the actor, in words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
     /// The actor's own organization, which may be another than the log's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationRef>,
-    /// The class of the entity that the actor is. At most [`NAME`] bytes.
+    /// The class of the entity that the actor is. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_class: Option<EntityClass>,
 }
@@ -142,19 +142,19 @@ impl Actor {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        limits::required(format_args!("actor.kind"), self.kind.as_str(), NAME)?;
+        limits::required(format_args!("actor.kind"), self.kind.as_str(), MAX_NAME_BYTES)?;
         for (field, value, limit) in [
-            ("id", &self.id, ID),
-            ("name", &self.name, TEXT),
-            ("email", &self.email, ID),
-            ("ip", &self.ip, ID),
-            ("userAgent", &self.user_agent, TEXT),
-            ("details", &self.details, TEXT),
+            ("id", &self.id, MAX_ID_BYTES),
+            ("name", &self.name, MAX_TEXT_BYTES),
+            ("email", &self.email, MAX_ID_BYTES),
+            ("ip", &self.ip, MAX_ID_BYTES),
+            ("userAgent", &self.user_agent, MAX_TEXT_BYTES),
+            ("details", &self.details, MAX_TEXT_BYTES),
         ] {
             limits::optional(format_args!("actor.{field}"), value.as_deref(), limit)?;
         }
         if let Some(class) = &self.entity_class {
-            limits::text(format_args!("actor.entityClass"), class.as_str(), NAME)?;
+            limits::text(format_args!("actor.entityClass"), class.as_str(), MAX_NAME_BYTES)?;
         }
         self.organization.as_ref().map_or(Ok(()), |o| o.validate("actor.organization"))
     }

@@ -64,8 +64,8 @@ macro_rules! vocabulary {
 vocabulary! {
     /// What was done, usually dotted from the general to the special: `user.login.failed`.
     ///
-    /// 1 to [`limits::NAME`](crate::limits::NAME) bytes, at most
-    /// [`limits::ACTION_SEGMENTS`](crate::limits::ACTION_SEGMENTS) segments between dots, and not
+    /// 1 to [`limits::MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, at most
+    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and not
     /// ending in `.*`, which in a [`Filter`](crate::Filter) stands for all actions below a prefix.
     Action {
         /// An organization was created.
@@ -90,7 +90,7 @@ vocabulary! {
 impl Action {
     /// Whether a log tells of itself by it. Only a store records such an event: who verifies the log
     /// counts on what it says.
-    pub fn is_of_log(&self) -> bool {
+    pub fn is_reserved(&self) -> bool {
         [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
     }
 }

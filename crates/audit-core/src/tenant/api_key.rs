@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -10,11 +9,13 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::limits::{self, ID};
-use crate::token::fill_random;
+use super::changes::change_batches;
+use crate::backend::Batch;
+use crate::limits::{self, MAX_ID_BYTES};
+use crate::random::fill_random;
 use crate::{
-    Action, ApiKeyId, Attribution, AuditStore, Batch, Change, Error, Log, Message, NewEvent,
-    OrganizationId, OrganizationRef, Result, Target, Timestamp,
+    Action, ApiKeyId, AuditContext, Change, Error, Message, NewEvent, OrganizationId,
+    OrganizationRef, Result, Target, Timestamp,
 };
 
 /// What the holder of a key may do. Each role may do what those before it may.
@@ -71,7 +72,7 @@ pub struct ApiKey {
     pub organization_id: OrganizationId,
     /// What its holder may do.
     pub role: Role,
-    /// The e-mail address of its holder. 1 to [`ID`] bytes.
+    /// The e-mail address of its holder. 1 to [`MAX_ID_BYTES`] bytes.
     pub email: String,
     /// When it was created.
     pub created_at: Timestamp,
@@ -162,8 +163,8 @@ const REVOKED: ChangeKind = (Action::API_KEY_REVOKED, "API key revoked", "ApiKey
 // What a store does to a key, worked out here so that every store does the same.
 impl ApiKey {
     /// The key that `new` asks for, its secret, and the event of its creation.
-    pub fn create(new: NewApiKey, by: Attribution) -> Result<(Self, ApiKeySecret, NewEvent)> {
-        limits::required(format_args!("email"), &new.email, ID)?;
+    pub fn create(new: NewApiKey, by: AuditContext) -> Result<(Self, ApiKeySecret, NewEvent)> {
+        limits::required(format_args!("email"), &new.email, MAX_ID_BYTES)?;
         let id = ApiKeyId::new();
         let secret = ApiKeySecret::generate(id)?;
         let key = Self {
@@ -181,7 +182,7 @@ impl ApiKey {
     }
 
     /// The key as revoked, and the event of it; `None` if it was revoked before.
-    pub fn revoke(&self, by: Attribution) -> Result<Option<(Self, NewEvent)>> {
+    pub fn revoke(&self, by: AuditContext) -> Result<Option<(Self, NewEvent)>> {
         if self.revoked_at.is_some() {
             return Ok(None);
         }
@@ -202,7 +203,7 @@ impl ApiKey {
         change_batches(self.organization_id, event)
     }
 
-    fn event(&self, kind: ChangeKind, change: Change, by: Attribution) -> Result<NewEvent> {
+    fn event(&self, kind: ChangeKind, change: Change, by: AuditContext) -> Result<NewEvent> {
         let (action, title, key) = kind;
         let event = NewEvent {
             organization: Some(OrganizationRef::from(self.organization_id)),
@@ -222,59 +223,6 @@ impl ApiKey {
         event.validate()?;
         Ok(event)
     }
-}
-
-/// A change of a tenant or its keys is told in two logs: the tenant's own, and the platform's.
-pub(crate) fn change_batches(id: OrganizationId, event: NewEvent) -> Result<[Batch; 2]> {
-    Ok([Batch::new(id.into(), vec![event.clone()])?, Batch::new(Log::Platform, vec![event])?])
-}
-
-/// A store that also keeps API keys, for services that have no login of their own.
-#[async_trait]
-pub trait ApiKeyStore: AuditStore {
-    /// Creates a key and returns it with its secret, which is kept nowhere.
-    ///
-    /// # Behavior
-    /// - MUST create it, and append the event of its creation to the log of its organization and
-    ///   to the platform's, all or nothing.
-    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if the organization does not
-    ///   exist or was deleted, and with [`Invalid`](crate::ErrorKind::Invalid) if a field breaks a
-    ///   limit.
-    async fn create_api_key(
-        &self,
-        new: NewApiKey,
-        by: Attribution,
-    ) -> Result<(ApiKey, ApiKeySecret)>;
-
-    /// The key `id`, revoked or not.
-    ///
-    /// # Behavior
-    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if there is none.
-    /// - MUST find it also when its organization was deleted.
-    /// - MUST see every revocation that returned before the call, by whichever handle or process.
-    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey>;
-
-    /// The keys of an organization, revoked ones too, by ascending id, from behind `after`, at
-    /// most `limit`.
-    ///
-    /// # Behavior
-    /// - MUST fail with [`Invalid`](crate::ErrorKind::Invalid) for a limit outside 1 to
-    ///   [`API_KEYS_PAGE`](limits::API_KEYS_PAGE).
-    async fn api_keys(
-        &self,
-        organization: OrganizationId,
-        after: Option<ApiKeyId>,
-        limit: usize,
-    ) -> Result<Vec<ApiKey>>;
-
-    /// Revokes a key and returns it as it is then.
-    ///
-    /// # Behavior
-    /// - MUST revoke it, and append the event of it to the log of its organization and to the
-    ///   platform's, all or nothing.
-    /// - MUST append no event, and leave `revoked_at`, if it was revoked before.
-    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if there is none.
-    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey>;
 }
 
 #[cfg(test)]

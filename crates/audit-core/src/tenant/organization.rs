@@ -3,37 +3,40 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::api_key::change_batches;
+use super::changes::change_batches;
+use crate::backend::Batch;
 use crate::json::{self, Object};
-use crate::limits::{self, ID, ORGANIZATION_BYTES, PRIVATE_ENDPOINTS, TEXT};
+use crate::limits::{
+    self, MAX_ID_BYTES, MAX_ORGANIZATION_BYTES, MAX_PRIVATE_ENDPOINTS, MAX_TEXT_BYTES,
+};
 use crate::{
-    Action, Actor, Batch, Change, ChangeSetId, Error, Message, NewEvent, OrganizationId, Request,
+    Action, AuditContext, Change, Error, Message, NewEvent, OrganizationId, OrganizationRef,
     Result, Timestamp, Violation,
 };
 
 /// A tenant: it owns one log, and its own changes are events of that log. At most
-/// [`ORGANIZATION_BYTES`] as JSON.
+/// [`MAX_ORGANIZATION_BYTES`] as JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Organization {
     /// The organization's id.
     pub id: OrganizationId,
-    /// The id by which another system knows the organization. At most [`ID`] bytes.
+    /// The id by which another system knows the organization. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// The name for people. 1 to [`ID`] bytes.
+    /// The name for people. 1 to [`MAX_ID_BYTES`] bytes.
     pub name: String,
     /// The private endpoints, in the order in which they were added. At most
-    /// [`PRIVATE_ENDPOINTS`].
+    /// [`MAX_PRIVATE_ENDPOINTS`].
     #[serde(default)]
     pub private_endpoints: Vec<PrivateEndpoint>,
     /// Settings that the service keeps with the organization. At most
-    /// [`JSON_DEPTH`](limits::JSON_DEPTH) − 1 levels and [`TEXT`] bytes as JSON.
+    /// [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) − 1 levels and [`MAX_TEXT_BYTES`] bytes as JSON.
     #[serde(default, deserialize_with = "json::object")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonObject))]
     pub settings: Object,
-    /// The e-mail address of the creator. At most [`ID`] bytes.
+    /// The e-mail address of the creator. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
     /// When it was created.
@@ -47,55 +50,18 @@ pub struct Organization {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PrivateEndpoint {
-    /// The endpoint's id in its cloud, unique within the organization. 1 to [`ID`] bytes.
+    /// The endpoint's id in its cloud, unique within the organization. 1 to [`MAX_ID_BYTES`] bytes.
     #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub id: String,
-    /// What it is for. At most [`TEXT`] bytes.
+    /// What it is for. At most [`MAX_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The cloud: `aws`. At most [`ID`] bytes.
+    /// The cloud: `aws`. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_provider: Option<String>,
-    /// The cloud's region: `us-east-1`. At most [`ID`] bytes.
+    /// The cloud's region: `us-east-1`. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-}
-
-/// An organization as an event names it: by its id in the source's own form, and its name then.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct OrganizationRef {
-    /// The id, in the form that the source gives it. At most [`ID`] bytes.
-    pub id: String,
-    /// The name at the time of the event. At most [`TEXT`] bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-impl OrganizationRef {
-    /// The organization `id`.
-    pub fn new(id: impl Into<String>) -> Self {
-        Self { id: id.into(), name: None }
-    }
-
-    /// Sets the name.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    pub(crate) fn validate(&self, field: &str) -> Result<()> {
-        limits::text(format_args!("{field}.id"), &self.id, ID)?;
-        limits::optional(format_args!("{field}.name"), self.name.as_deref(), TEXT)
-    }
-}
-
-impl From<OrganizationId> for OrganizationRef {
-    fn from(id: OrganizationId) -> Self {
-        Self::new(id.to_string())
-    }
 }
 
 /// An organization to create.
@@ -214,71 +180,6 @@ impl OrganizationUpdate {
     }
 }
 
-/// On whose behalf an organization is changed: what its event says beside the change itself.
-///
-/// ```
-/// use audit_core::{Actor, Attribution};
-///
-/// let by = Attribution::new(Actor::user("u_1")).reason("renamed after the merger");
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Attribution {
-    /// Who changes it.
-    pub actor: Actor,
-    /// Why.
-    pub reason: Option<String>,
-    /// The request in which it is changed.
-    pub request: Request,
-    /// The change made in several places of which this is one.
-    pub change_set_id: Option<ChangeSetId>,
-}
-
-impl Attribution {
-    /// On behalf of `actor`.
-    pub fn new(actor: Actor) -> Self {
-        Self { actor, reason: None, request: Request::default(), change_set_id: None }
-    }
-
-    /// Sets the reason.
-    #[must_use]
-    pub fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
-        self
-    }
-
-    /// Sets the request.
-    #[must_use]
-    pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
-        self.request = Request::new(method, path);
-        self
-    }
-
-    /// Sets the change set.
-    #[must_use]
-    pub fn change_set_id(mut self, id: impl Into<ChangeSetId>) -> Self {
-        self.change_set_id = Some(id.into());
-        self
-    }
-}
-
-impl Attribution {
-    /// The event that this did `action`, without what the action was done to.
-    pub(crate) fn event(self, action: Action) -> NewEvent {
-        NewEvent {
-            reason: self.reason,
-            request: self.request,
-            change_set_id: self.change_set_id,
-            ..NewEvent::new(action, self.actor)
-        }
-    }
-}
-
-impl From<Actor> for Attribution {
-    fn from(actor: Actor) -> Self {
-        Self::new(actor)
-    }
-}
-
 /// The action of a change, its title for people, and its key in a catalogue of messages.
 type ChangeKind = (Action, &'static str, &'static str);
 const CREATED: ChangeKind =
@@ -291,7 +192,7 @@ const DELETED: ChangeKind =
 // What a store does to an organization, worked out here so that every store does the same.
 impl Organization {
     /// The organization that `new` asks for, and the event of its creation.
-    pub fn create(new: NewOrganization, by: Attribution) -> Result<(Self, NewEvent)> {
+    pub fn create(new: NewOrganization, by: AuditContext) -> Result<(Self, NewEvent)> {
         let now = Timestamp::now();
         let mut organization = Self {
             id: new.id,
@@ -314,7 +215,7 @@ impl Organization {
     pub fn update(
         &self,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Option<(Self, NewEvent)>> {
         let mut organization = self.clone();
         organization.name = update.name.unwrap_or(organization.name);
@@ -332,7 +233,7 @@ impl Organization {
     }
 
     /// The event of the organization's deletion.
-    pub fn delete(&self, by: Attribution) -> Result<NewEvent> {
+    pub fn delete(&self, by: AuditContext) -> Result<NewEvent> {
         let change = Change::default().with_old(self.facts());
         self.event(DELETED, change, by)
     }
@@ -364,7 +265,7 @@ impl Organization {
         })
     }
 
-    fn event(&self, kind: ChangeKind, change: Change, by: Attribution) -> Result<NewEvent> {
+    fn event(&self, kind: ChangeKind, change: Change, by: AuditContext) -> Result<NewEvent> {
         let (action, title, key) = kind;
         let event = NewEvent {
             organization: Some(OrganizationRef::from(self.id).name(&self.name)),
@@ -383,16 +284,20 @@ impl Organization {
     }
 
     fn validate(&self) -> Result<()> {
-        limits::required(format_args!("name"), &self.name, ID)?;
-        limits::optional(format_args!("externalId"), self.external_id.as_deref(), ID)?;
-        limits::optional(format_args!("createdBy"), self.created_by.as_deref(), ID)?;
-        limits::count("privateEndpoints", self.private_endpoints.len(), PRIVATE_ENDPOINTS)?;
+        limits::required(format_args!("name"), &self.name, MAX_ID_BYTES)?;
+        limits::optional(format_args!("externalId"), self.external_id.as_deref(), MAX_ID_BYTES)?;
+        limits::optional(format_args!("createdBy"), self.created_by.as_deref(), MAX_ID_BYTES)?;
+        limits::count("privateEndpoints", self.private_endpoints.len(), MAX_PRIVATE_ENDPOINTS)?;
         for (index, endpoint) in self.private_endpoints.iter().enumerate() {
-            limits::required(format_args!("privateEndpoints[{index}].id"), &endpoint.id, ID)?;
+            limits::required(
+                format_args!("privateEndpoints[{index}].id"),
+                &endpoint.id,
+                MAX_ID_BYTES,
+            )?;
             for (field, value, limit) in [
-                ("description", &endpoint.description, TEXT),
-                ("cloudProvider", &endpoint.cloud_provider, ID),
-                ("region", &endpoint.region, ID),
+                ("description", &endpoint.description, MAX_TEXT_BYTES),
+                ("cloudProvider", &endpoint.cloud_provider, MAX_ID_BYTES),
+                ("region", &endpoint.region, MAX_ID_BYTES),
             ] {
                 let path = format_args!("privateEndpoints[{index}].{field}");
                 limits::optional(path, value.as_deref(), limit)?;
@@ -401,14 +306,14 @@ impl Organization {
         // In an event the settings stand within the facts.
         limits::depth(format_args!("settings"), 2, self.settings.values())?;
         let settings = Value::Object(self.settings.clone()).to_string().len();
-        if settings > TEXT {
-            let violation = Violation::TooLong { limit: TEXT, actual: settings };
+        if settings > MAX_TEXT_BYTES {
+            let violation = Violation::TooLong { limit: MAX_TEXT_BYTES, actual: settings };
             return Err(Error::invalid("settings", violation));
         }
         // Each field is within its own bound; only many endpoints together can be too large.
         let facts = self.facts().to_string().len();
-        if facts > ORGANIZATION_BYTES {
-            let violation = Violation::TooLong { limit: ORGANIZATION_BYTES, actual: facts };
+        if facts > MAX_ORGANIZATION_BYTES {
+            let violation = Violation::TooLong { limit: MAX_ORGANIZATION_BYTES, actual: facts };
             return Err(Error::invalid("privateEndpoints", violation));
         }
         Ok(())
@@ -418,6 +323,7 @@ impl Organization {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Actor;
 
     fn endpoint(number: usize, description: usize) -> PrivateEndpoint {
         PrivateEndpoint {
@@ -428,16 +334,16 @@ mod tests {
         }
     }
 
-    fn by() -> Attribution {
-        Attribution::new(Actor::user("u"))
+    fn by() -> AuditContext {
+        AuditContext::new(Actor::user("u"))
     }
 
     #[test]
     fn what_can_be_made_can_be_changed_and_deleted() {
-        let nested = (3..limits::JSON_DEPTH).fold(Value::Null, |v, _| json!([v]));
-        let mut new = NewOrganization::new("n".repeat(ID));
+        let nested = (3..limits::MAX_JSON_DEPTH).fold(Value::Null, |v, _| json!([v]));
+        let mut new = NewOrganization::new("n".repeat(MAX_ID_BYTES));
         new.settings.insert("deep".into(), nested.clone());
-        new.settings.insert("long".into(), "s".repeat(TEXT - 1_000).into());
+        new.settings.insert("long".into(), "s".repeat(MAX_TEXT_BYTES - 1_000).into());
         let mut organization = Organization::create(new, by()).unwrap().0;
         // As many endpoints as fit, then all of them replaced.
         let mut number = 0;
@@ -449,8 +355,8 @@ mod tests {
         let replace = (0..number).map(|number| endpoint(number, 1_999)).collect();
         let update = OrganizationUpdate { add_endpoints: replace, ..Default::default() };
         let (organization, event) = organization.update(update, by()).unwrap().unwrap();
-        assert!(crate::PreparedEvent::new(event).is_ok());
-        assert!(crate::PreparedEvent::new(organization.delete(by()).unwrap()).is_ok());
+        assert!(crate::backend::PreparedEvent::new(event).is_ok());
+        assert!(crate::backend::PreparedEvent::new(organization.delete(by()).unwrap()).is_ok());
 
         let settings = Object::from_iter([("x".to_owned(), json!([nested]))]);
         let deeper = OrganizationUpdate::default().settings(settings);

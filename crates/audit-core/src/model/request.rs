@@ -3,22 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::limits::{self, ID, NAME, TEXT};
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
 /// The HTTP request that an event came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Request {
-    /// The method. At most [`NAME`] bytes.
+pub struct RequestInfo {
+    /// The method. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// The path of the endpoint. At most [`TEXT`] bytes.
+    /// The path of the endpoint. At most [`MAX_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
 }
 
-impl Request {
+impl RequestInfo {
     /// The request of `method` for `path`.
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
         Self { method: Some(method.into()), path: Some(path.into()) }
@@ -30,8 +30,8 @@ impl Request {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        limits::optional(format_args!("request.method"), self.method.as_deref(), NAME)?;
-        limits::optional(format_args!("request.path"), self.path.as_deref(), TEXT)
+        limits::optional(format_args!("request.method"), self.method.as_deref(), MAX_NAME_BYTES)?;
+        limits::optional(format_args!("request.path"), self.path.as_deref(), MAX_TEXT_BYTES)
     }
 }
 
@@ -40,10 +40,10 @@ impl Request {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Source {
-    /// The system's name: `cloudtrail`. At most [`NAME`] bytes.
+    /// The system's name: `cloudtrail`. At most [`MAX_NAME_BYTES`] bytes.
     #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub system: String,
-    /// The event's id in that system. At most [`ID`] bytes.
+    /// The event's id in that system. At most [`MAX_ID_BYTES`] bytes.
     pub id: String,
 }
 
@@ -54,7 +54,7 @@ impl Source {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        limits::required(format_args!("source.system"), &self.system, NAME)?;
-        limits::text(format_args!("source.id"), &self.id, ID)
+        limits::required(format_args!("source.system"), &self.system, MAX_NAME_BYTES)?;
+        limits::text(format_args!("source.id"), &self.id, MAX_ID_BYTES)
     }
 }

@@ -11,13 +11,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::index::Term;
+use super::Term;
 use crate::json::Object;
-use crate::limits::EVENT_BYTES;
-use crate::token::fill_random;
+use crate::limits::MAX_EVENT_BYTES;
+use crate::random::fill_random;
 use crate::{
     Action, Actor, ActorKind, AuditEvent, Change, ChangeSetId, EntityClass, Error, ErrorKind,
-    EventId, Log, Message, NewEvent, OrganizationRef, Request, Result, Scope, Sequence, Source,
+    EventId, Log, Message, NewEvent, OrganizationRef, RequestInfo, Result, Scope, Sequence, Source,
     Target, Timestamp, Violation,
 };
 
@@ -28,7 +28,7 @@ pub struct StoredEvent {
     /// scope, request, and the digest of the personal part. JSON.
     pub record: Vec<u8>,
     /// What a person may ask to be erased; `None` once it has been.
-    pub personal: Option<PersonalPart>,
+    pub personal: Option<PersonalData>,
 }
 
 /// The bytes of a salt.
@@ -36,17 +36,17 @@ pub(crate) const SALT_BYTES: usize = 16;
 
 /// The part of an event that can be erased: names, addresses, texts, values, metadata.
 #[derive(Clone, PartialEq, Eq)]
-pub struct PersonalPart {
+pub struct PersonalData {
     /// Random bytes without which the digest tells nothing of the content.
     pub salt: [u8; SALT_BYTES],
     /// The content. JSON.
     pub bytes: Vec<u8>,
 }
 
-impl std::fmt::Debug for PersonalPart {
+impl std::fmt::Debug for PersonalData {
     /// Shows the size, not the content, which does not belong in logs.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PersonalPart").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("PersonalData").field("bytes", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 
@@ -54,7 +54,7 @@ impl std::fmt::Debug for PersonalPart {
 #[derive(Clone, Debug)]
 pub struct PreparedEvent {
     content: NewEvent,
-    personal: PersonalPart,
+    personal: PersonalData,
     /// The record without what [`begin`] adds.
     rest: Vec<u8>,
 }
@@ -87,8 +87,8 @@ struct Record<'a> {
     scope: Cow<'a, Scope>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     change_set_id: Option<ChangeSetId>,
-    #[serde(default, skip_serializing_if = "Request::is_empty")]
-    request: Cow<'a, Request>,
+    #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
+    request: Cow<'a, RequestInfo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<Cow<'a, Source>>,
     /// The digest of the personal part, base64url.
@@ -142,7 +142,7 @@ struct Personal<'a> {
     #[serde(default, skip_serializing_if = "Message::is_empty")]
     message: Cow<'a, Message>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    place: Option<Cow<'a, str>>,
+    location: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Object::is_empty")]
@@ -174,7 +174,7 @@ impl<'a> Personal<'a> {
             target_names: if named { target_names() } else { Vec::new() },
             change: Cow::Borrowed(&content.change),
             message: Cow::Borrowed(&content.message),
-            place: borrowed(&content.place),
+            location: borrowed(&content.location),
             reason: borrowed(&content.reason),
             metadata: Cow::Borrowed(&content.metadata),
         }
@@ -183,7 +183,7 @@ impl<'a> Personal<'a> {
 
 impl<'a> Record<'a> {
     /// The record of `content` without its place.
-    fn of(content: &'a NewEvent, personal: &PersonalPart) -> Self {
+    fn of(content: &'a NewEvent, personal: &PersonalData) -> Self {
         let actor = &content.actor;
         let id_of = |o: &'a Option<OrganizationRef>| {
             o.as_ref().map(|organization| Cow::Borrowed(organization.id.as_str()))
@@ -239,11 +239,11 @@ impl PreparedEvent {
     /// The same with this salt, of random bytes that no other event has.
     pub(crate) fn with_salt(content: NewEvent, salt: [u8; SALT_BYTES]) -> Result<Self> {
         content.validate()?;
-        let personal = PersonalPart { salt, bytes: encode(&Personal::of(&content))? };
+        let personal = PersonalData { salt, bytes: encode(&Personal::of(&content))? };
         let rest = encode(&Record::of(&content, &personal))?;
         let prepared = Self { content, personal, rest };
-        if prepared.size() > EVENT_BYTES {
-            let violation = Violation::TooLong { limit: EVENT_BYTES, actual: prepared.size() };
+        if prepared.size() > MAX_EVENT_BYTES {
+            let violation = Violation::TooLong { limit: MAX_EVENT_BYTES, actual: prepared.size() };
             return Err(Error::invalid("", violation));
         }
         Ok(prepared)
@@ -255,14 +255,14 @@ impl PreparedEvent {
     }
 
     /// The most bytes that the event takes as stored, at most
-    /// [`EVENT_BYTES`].
+    /// [`MAX_EVENT_BYTES`].
     pub fn size(&self) -> usize {
         BEGIN_BYTES + self.rest.len() + self.personal.bytes.len()
     }
 
     /// The stored form at a place in `log`. Nothing is encoded again, so it can be done under a
     /// lock.
-    pub fn seal(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
+    pub fn into_stored(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
         // The comma takes the place of the rest's first brace.
         let rest = self.rest.strip_prefix(b"{").unwrap_or(&self.rest);
         let record = [begin(log, sequence, recorded_at).as_bytes(), rest].concat();
@@ -270,7 +270,7 @@ impl PreparedEvent {
     }
 }
 
-impl PersonalPart {
+impl PersonalData {
     /// `SHA-256(salt ‖ bytes)`, which the record holds.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::new().chain_update(self.salt).chain_update(&self.bytes).finalize().into()
@@ -288,13 +288,13 @@ impl StoredEvent {
     /// # Errors
     /// [`ErrorKind::Corrupt`] if the bytes are not of this form, [`ErrorKind::Incompatible`] if
     /// they are of a later version.
-    pub fn open(&self) -> Result<AuditEvent> {
-        let record: Record<'_> = decode(&self.record)?;
+    pub fn decode(&self) -> Result<AuditEvent> {
+        let record: Record<'_> = decode_part(&self.record)?;
         if record.v != VERSION {
             return Err(Error::new(ErrorKind::Incompatible).with_context("reading an event"));
         }
         let (personal, erased): (Personal<'_>, _) = match &self.personal {
-            Some(part) => (decode(&part.bytes)?, false),
+            Some(part) => (decode_part(&part.bytes)?, false),
             None => (Personal::default(), true),
         };
         let organization = |id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>| {
@@ -334,7 +334,7 @@ impl StoredEvent {
             change: personal.change.into_owned(),
             change_set_id: record.change_set_id,
             message: personal.message.into_owned(),
-            place: owned(personal.place),
+            location: owned(personal.location),
             reason: owned(personal.reason),
             request: record.request.into_owned(),
             source: record.source.map(Cow::into_owned),
@@ -348,14 +348,14 @@ impl StoredEvent {
     /// Those are to be taken out of the index.
     ///
     /// # Errors
-    /// As [`open`](Self::open); nothing is erased then.
+    /// As [`decode`](Self::decode); nothing is erased then.
     pub fn erase(&mut self) -> Result<Vec<Term>> {
         if self.personal.is_none() {
             return Ok(Vec::new());
         }
-        let mut gone = Term::of_stored(&self.open()?);
+        let mut gone = Term::of_stored(&self.decode()?);
         let left = Self { record: self.record.clone(), personal: None };
-        let kept = Term::of_stored(&left.open()?);
+        let kept = Term::of_stored(&left.decode()?);
         gone.retain(|term| !kept.contains(term));
         self.personal = None;
         Ok(gone)
@@ -363,8 +363,8 @@ impl StoredEvent {
 
     /// Whether the record's digest is that of the personal part; `None` once that is erased.
     pub fn personal_is_intact(&self) -> Result<Option<bool>> {
-        let record: Record<'_> = decode(&self.record)?;
-        let digest = |part: &PersonalPart| URL_SAFE_NO_PAD.encode(part.digest());
+        let record: Record<'_> = decode_part(&self.record)?;
+        let digest = |part: &PersonalData| URL_SAFE_NO_PAD.encode(part.digest());
         Ok(self.personal.as_ref().map(|part| digest(part) == record.personal))
     }
 }
@@ -375,7 +375,7 @@ fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
     })
 }
 
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
+fn decode_part<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
     serde_json::from_slice(bytes).map_err(|source| {
         Error::new(ErrorKind::Corrupt).with_context("reading an event").with_source(source)
     })
@@ -407,7 +407,7 @@ mod tests {
         .change(Change::between(&json!({"a": 1}), &json!({"a": 0.1})).with_old(json!(null)))
         .change_set_id(ChangeSetId::new())
         .message("paid \u{0} \u{feff} 지불")
-        .place("Berlin")
+        .location("Berlin")
         .reason("due")
         .request("POST", "/pay")
         .source("legacy", "42")
@@ -416,13 +416,13 @@ mod tests {
 
     fn stored(content: NewEvent) -> StoredEvent {
         let sequence = Sequence::new(9).unwrap();
-        PreparedEvent::new(content).unwrap().seal(Log::Platform, sequence, Timestamp::now())
+        PreparedEvent::new(content).unwrap().into_stored(Log::Platform, sequence, Timestamp::now())
     }
 
     #[test]
     fn every_field_comes_back() {
         let content = full();
-        let event = stored(content.clone()).open().unwrap();
+        let event = stored(content.clone()).decode().unwrap();
         assert_eq!((event.log, event.sequence.get()), (Log::Platform, 9));
         assert!(event.has_content(&content));
         assert_eq!(event.into_content(), content);
@@ -435,7 +435,7 @@ mod tests {
         let gone = stored.erase().unwrap();
         assert_eq!(gone.iter().map(Term::value).collect::<Vec<_>>(), [b"ana@example.org"]);
         assert!(stored.erase().unwrap().is_empty());
-        let event = stored.open().unwrap();
+        let event = stored.decode().unwrap();
         assert!(event.erased);
         assert_eq!(event.actor.id.as_deref(), Some("u_1"));
         assert_eq!(event.targets[0], Target::new("invoice", "i_1"));
@@ -464,15 +464,18 @@ mod tests {
     #[test]
     fn an_event_of_more_than_a_mebibyte_is_refused() {
         let metadata = |bytes| full().metadata("x", "x".repeat(bytes));
-        assert!(PreparedEvent::new(metadata(EVENT_BYTES - 4_096)).is_ok());
-        let error = PreparedEvent::new(metadata(EVENT_BYTES)).unwrap_err();
-        assert!(matches!(error.violation(), Some(Violation::TooLong { limit: EVENT_BYTES, .. })));
+        assert!(PreparedEvent::new(metadata(MAX_EVENT_BYTES - 4_096)).is_ok());
+        let error = PreparedEvent::new(metadata(MAX_EVENT_BYTES)).unwrap_err();
+        assert!(matches!(
+            error.violation(),
+            Some(Violation::TooLong { limit: MAX_EVENT_BYTES, .. })
+        ));
     }
 
     #[test]
     fn damage_is_an_error_of_its_own() {
         let mut stored = stored(full());
         stored.record.truncate(20);
-        assert_eq!(stored.open().unwrap_err().kind(), ErrorKind::Corrupt);
+        assert_eq!(stored.decode().unwrap_err().kind(), ErrorKind::Corrupt);
     }
 }

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::limits::{self, TEXT};
+use crate::limits::{self, MAX_TEXT_BYTES};
 
 /// What an event says to a reader, and the key under which a program finds it in another language.
 ///
-/// Each text has at most [`TEXT`] bytes. All are personal: they may name people.
+/// Each text has at most [`MAX_TEXT_BYTES`] bytes. All are personal: they may name people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -44,7 +44,7 @@ impl Message {
             ("key", &self.key),
             ("params", &self.params),
         ] {
-            limits::optional(format_args!("message.{field}"), value.as_deref(), TEXT)?;
+            limits::optional(format_args!("message.{field}"), value.as_deref(), MAX_TEXT_BYTES)?;
         }
         Ok(())
     }

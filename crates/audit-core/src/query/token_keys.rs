@@ -15,59 +15,14 @@
 //! token for another log or filter fails in the same place and way as one with an altered byte.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Error, ErrorKind, Order, Position, Query, Result, Sequence, Timestamp};
-
-/// Where a walk or a feed goes on. Opaque: only the store that issued it, or one with the same
-/// key, can read it, and it grants no access by itself.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Token(String);
-
-impl Token {
-    /// A token as a caller brings it back. It is checked when it is used.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The token as text, safe in a URL.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Token({})", self.0)
-    }
-}
-
-impl From<String> for Token {
-    fn from(text: String) -> Self {
-        Self(text)
-    }
-}
-
-impl FromStr for Token {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.to_owned()))
-    }
-}
+use crate::random::fill_random;
+use crate::{Error, ErrorKind, EventQuery, Order, Position, Result, Sequence, Timestamp, Token};
 
 /// The keys that sign tokens: one that signs, and older ones whose tokens are still good.
 ///
@@ -135,22 +90,16 @@ impl fmt::Debug for TokenKeys {
     }
 }
 
-pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<()> {
-    getrandom::fill(bytes).map_err(|source| {
-        Error::new(ErrorKind::Unavailable).with_context("reading random bytes").with_source(source)
-    })
-}
-
 /// What a token continues.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum TokenKind {
     Walk = 1,
     Feed = 2,
 }
 
 /// The body of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Cursor {
     pub(crate) last: Position,
     pub(crate) bound: Sequence,
 }
@@ -159,26 +108,31 @@ const TAG: usize = 16;
 const BODY: usize = 1 + 4 + 8 + 8 + 8;
 
 impl TokenKeys {
-    pub(crate) fn sign(&self, kind: Kind, place: &Place, query: &Query) -> Token {
+    pub(crate) fn sign(&self, kind: TokenKind, cursor: &Cursor, query: &EventQuery) -> Token {
         let mut bytes = Vec::with_capacity(BODY + TAG);
         bytes.push(kind as u8);
         bytes.extend(self.signing.id);
-        bytes.extend(place.last.occurred_at.as_micros().to_be_bytes());
-        bytes.extend(place.last.sequence.get().to_be_bytes());
-        bytes.extend(place.bound.get().to_be_bytes());
+        bytes.extend(cursor.last.occurred_at.as_micros().to_be_bytes());
+        bytes.extend(cursor.last.sequence.get().to_be_bytes());
+        bytes.extend(cursor.bound.get().to_be_bytes());
         let tag = mac(&self.signing, &bytes, query).finalize().into_bytes();
         bytes.extend(&tag[..TAG]);
-        Token(URL_SAFE_NO_PAD.encode(bytes))
+        Token::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    pub(crate) fn verify(&self, kind: Kind, token: &Token, query: &Query) -> Result<Place> {
+    pub(crate) fn verify(
+        &self,
+        kind: TokenKind,
+        token: &Token,
+        query: &EventQuery,
+    ) -> Result<Cursor> {
         self.open(kind, token, query).ok_or_else(|| Error::new(ErrorKind::InvalidToken))
     }
 
-    fn open(&self, kind: Kind, token: &Token, query: &Query) -> Option<Place> {
+    fn open(&self, kind: TokenKind, token: &Token, query: &EventQuery) -> Option<Cursor> {
         // A longer text is no token; it is not worth decoding.
-        let bytes = (token.0.len() <= 2 * (BODY + TAG))
-            .then(|| URL_SAFE_NO_PAD.decode(&token.0).ok())
+        let bytes = (token.as_str().len() <= 2 * (BODY + TAG))
+            .then(|| URL_SAFE_NO_PAD.decode(token.as_str()).ok())
             .flatten()?;
         let (body, tag) = bytes.split_at_checked(BODY)?;
         let (id, key_id, rest) = (body[0], &body[1..5], &body[5..]);
@@ -191,20 +145,20 @@ impl TokenKeys {
         }
         mac(key, body, query).verify_truncated_left(tag).ok()?;
         let number = |at: usize| rest[at..at + 8].try_into().map(u64::from_be_bytes).ok();
-        let place = Place {
+        let cursor = Cursor {
             last: Position {
                 occurred_at: Timestamp::from_micros(number(0)?.cast_signed()).ok()?,
                 sequence: Sequence::new(number(8)?).ok()?,
             },
             bound: Sequence::new(number(16)?).ok()?,
         };
-        (id == kind as u8).then_some(place)
+        (id == kind as u8).then_some(cursor)
     }
 }
 
 /// The code over the token's body and over everything that it is bound to. Each text goes in with
 /// its length before it, so that no two bindings give the same input.
-fn mac(key: &Key, body: &[u8], query: &Query) -> Hmac<Sha256> {
+fn mac(key: &Key, body: &[u8], query: &EventQuery) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new(&key.block.into());
     let mut put = |bytes: &[u8]| {
         mac.update(&(bytes.len() as u64).to_be_bytes());
@@ -212,7 +166,7 @@ fn mac(key: &Key, body: &[u8], query: &Query) -> Hmac<Sha256> {
     };
     put(body);
     put(query.log.as_bytes());
-    put(query.endpoint.as_bytes());
+    put(query.audience.as_bytes());
     put(&[match query.order {
         Order::NewestFirst => 1,
         Order::OldestFirst => 2,
@@ -236,21 +190,21 @@ mod tests {
     use crate::{Filter, Log, OrganizationId};
     use proptest::prelude::*;
 
-    fn place() -> Place {
+    fn cursor() -> Cursor {
         let sequence = Sequence::new(7).unwrap();
-        Place { last: Position { occurred_at: Timestamp::now(), sequence }, bound: sequence }
+        Cursor { last: Position { occurred_at: Timestamp::now(), sequence }, bound: sequence }
     }
 
     #[test]
     fn a_token_is_good_for_its_own_query_alone() {
         let keys = TokenKeys::from_secret([7; 32]);
-        let query = Query::new(Log::Platform).filter(Filter::new().actor_id("ab"));
-        let token = keys.sign(Kind::Walk, &place(), &query);
+        let query = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("ab"));
+        let token = keys.sign(TokenKind::Walk, &cursor(), &query);
         assert_eq!(token.as_str().len(), 60);
-        assert!(keys.verify(Kind::Walk, &token, &query.clone().limit(7)).is_ok());
+        assert!(keys.verify(TokenKind::Walk, &token, &query.clone().limit(7)).is_ok());
         let foreign = [
-            Query { log: OrganizationId::new().into(), ..query.clone() },
-            query.clone().endpoint("other"),
+            EventQuery { log: OrganizationId::new().into(), ..query.clone() },
+            query.clone().audience("other"),
             query.clone().order(Order::OldestFirst),
             query.clone().filter(Filter::new().actor_id("a").actor_id("b")),
             query.clone().filter(Filter::new().target_id("ab")),
@@ -259,20 +213,20 @@ mod tests {
         ];
         let answer = Error::new(ErrorKind::InvalidToken).to_string();
         for query in foreign {
-            let error = keys.verify(Kind::Walk, &token, &query).unwrap_err();
+            let error = keys.verify(TokenKind::Walk, &token, &query).unwrap_err();
             assert_eq!(error.to_string(), answer);
         }
-        assert!(keys.verify(Kind::Feed, &token, &query).is_err());
-        assert!(TokenKeys::from_secret([8; 32]).verify(Kind::Walk, &token, &query).is_err());
+        assert!(keys.verify(TokenKind::Feed, &token, &query).is_err());
+        assert!(TokenKeys::from_secret([8; 32]).verify(TokenKind::Walk, &token, &query).is_err());
     }
 
     #[test]
     fn a_replaced_key_is_accepted_while_it_is_named() {
-        let (old, query) = (TokenKeys::from_secret([1; 32]), Query::new(Log::Platform));
-        let token = old.sign(Kind::Feed, &place(), &query);
+        let (old, query) = (TokenKeys::from_secret([1; 32]), EventQuery::new(Log::Platform));
+        let token = old.sign(TokenKind::Feed, &cursor(), &query);
         let keys = TokenKeys::from_secret([2; 32]);
-        assert!(keys.verify(Kind::Feed, &token, &query).is_err());
-        assert!(keys.accepting([1; 32]).verify(Kind::Feed, &token, &query).is_ok());
+        assert!(keys.verify(TokenKind::Feed, &token, &query).is_err());
+        assert!(keys.accepting([1; 32]).verify(TokenKind::Feed, &token, &query).is_ok());
     }
 
     proptest! {
@@ -280,18 +234,18 @@ mod tests {
 
         #[test]
         fn no_altered_character_passes(at in 0_usize..60, with in "[ -~]") {
-            let (keys, query) = (TokenKeys::from_secret([7; 32]), Query::new(Log::Platform));
-            let token = keys.sign(Kind::Walk, &place(), &query);
+            let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
+            let token = keys.sign(TokenKind::Walk, &cursor(), &query);
             let mut text = token.as_str().to_owned();
             text.replace_range(at..=at, &with);
-            let verdict = keys.verify(Kind::Walk, &Token::new(text.clone()), &query);
+            let verdict = keys.verify(TokenKind::Walk, &Token::new(text.clone()), &query);
             prop_assert_eq!(verdict.is_ok(), text == token.as_str());
         }
 
         #[test]
         fn no_text_panics(text in ".{0,200}") {
-            let (keys, query) = (TokenKeys::from_secret([7; 32]), Query::new(Log::Platform));
-            prop_assert!(keys.verify(Kind::Walk, &Token::new(text), &query).is_err());
+            let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
+            prop_assert!(keys.verify(TokenKind::Walk, &Token::new(text), &query).is_err());
         }
     }
 }

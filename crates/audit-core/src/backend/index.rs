@@ -4,162 +4,18 @@
 //! A store keeps, for each [`Term`], which events have it. A filter is then a conjunction of unions
 //! of such lists. What they are made of is the store's own affair: it implements [`Index`], and
 //! [`select`] makes pages and totals of what that finds. A store whose lists are sorted positions
-//! implements [`Cursor`] and leaves the walk to [`Join`].
+//! implements [`PostingsCursor`] and leaves the walk to [`Intersection`].
 
 use std::cmp::Ordering;
 
-use crate::filter::FacetSource;
-use crate::{
-    AuditEvent, Facet, Filter, NewEvent, Order, Position, Result, Scan, Sequence, Timestamp, Total,
-};
-
-/// A property that an event has or has not, in the form in which stores index it: what kind of
-/// property, and its value.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Term {
-    tag: u8,
-    value: Box<[u8]>,
-}
-
-/// What a term is of. Stores keep these numbers: none is ever given another meaning.
-mod tag {
-    pub(super) const EVERY: u8 = 0;
-    pub(super) const ACTION: u8 = 1;
-    pub(super) const ACTION_PREFIX: u8 = 2;
-    pub(super) const CATEGORY: u8 = 3;
-    pub(super) const ACTOR_KIND: u8 = 4;
-    pub(super) const ACTOR_ID: u8 = 5;
-    pub(super) const ACTOR_EMAIL: u8 = 6;
-    pub(super) const TARGET_TYPE: u8 = 7;
-    pub(super) const TARGET_ID: u8 = 8;
-    pub(super) const TARGET: u8 = 9;
-    pub(super) const ORGANIZATION: u8 = 10;
-    pub(super) const SERVICE: u8 = 11;
-    pub(super) const PRODUCT: u8 = 12;
-    pub(super) const CONFIG: u8 = 13;
-    pub(super) const ENVIRONMENT: u8 = 14;
-    pub(super) const SURFACE: u8 = 15;
-    pub(super) const CHANGE_SET: u8 = 16;
-}
-
-fn tag_of(facet: Facet) -> u8 {
-    match facet {
-        Facet::Action => tag::ACTION,
-        Facet::Category => tag::CATEGORY,
-        Facet::ActorKind => tag::ACTOR_KIND,
-        Facet::ActorId => tag::ACTOR_ID,
-        Facet::ActorEmail => tag::ACTOR_EMAIL,
-        Facet::TargetType => tag::TARGET_TYPE,
-        Facet::TargetId => tag::TARGET_ID,
-        Facet::Organization => tag::ORGANIZATION,
-        Facet::Service => tag::SERVICE,
-        Facet::Product => tag::PRODUCT,
-        Facet::Config => tag::CONFIG,
-        Facet::Environment => tag::ENVIRONMENT,
-        Facet::Surface => tag::SURFACE,
-        Facet::ChangeSet => tag::CHANGE_SET,
-    }
-}
-
-impl Term {
-    /// The term that every event has.
-    pub fn every() -> Self {
-        Self::new(tag::EVERY, b"")
-    }
-
-    /// Whether this is [`Term::every`].
-    pub fn is_every(&self) -> bool {
-        self.tag == tag::EVERY
-    }
-
-    fn new(tag: u8, value: &[u8]) -> Self {
-        Self { tag, value: value.into() }
-    }
-
-    /// The term for a target that has both this type and this id.
-    fn target(kind: &str, id: &str) -> Self {
-        let length = (kind.len() as u64).to_be_bytes();
-        Self::new(tag::TARGET, &[&length, kind.as_bytes(), id.as_bytes()].concat())
-    }
-
-    /// A number for the kind of property; stable across versions.
-    pub fn tag(&self) -> u8 {
-        self.tag
-    }
-
-    /// The value. At most some 1,300 bytes, by the bounds of the model.
-    pub fn value(&self) -> &[u8] {
-        &self.value
-    }
-
-    /// The terms of an event with this content, each once, sorted; [`Term::every`] is the first.
-    pub fn of(content: &NewEvent) -> Vec<Self> {
-        Self::of_facets(&content.facets())
-    }
-
-    /// The terms of a stored event, as [`Term::of`] gives them.
-    pub fn of_stored(event: &AuditEvent) -> Vec<Self> {
-        Self::of_facets(&event.facets())
-    }
-
-    fn of_facets(event: &FacetSource<'_>) -> Vec<Self> {
-        let mut terms = vec![Self::every()];
-        for facet in Facet::ALL {
-            event.values(facet, |value| terms.push(Self::new(tag_of(facet), value.as_bytes())));
-        }
-        let action = event.action.as_str();
-        for (dot, _) in action.match_indices('.') {
-            terms.push(Self::new(tag::ACTION_PREFIX, &action.as_bytes()[..=dot]));
-        }
-        for target in event.targets {
-            if let (Some(kind), Some(id)) = (&target.kind, &target.id) {
-                terms.push(Self::target(kind, id));
-            }
-        }
-        terms.sort_unstable();
-        terms.dedup();
-        terms
-    }
-
-    /// The groups of terms that stand for `filter`: an event matches the conditions of the filter
-    /// exactly if it has a term of each group. The time range is not part of it.
-    pub fn groups_of(filter: &Filter) -> Vec<Vec<Self>> {
-        let (kinds, ids) = (Facet::TargetType, Facet::TargetId);
-        let of_one_target = filter.values(kinds).count() > 0 && filter.values(ids).count() > 0;
-        let mut groups = Vec::new();
-        for facet in filter.facets() {
-            groups.push(match facet {
-                Facet::TargetId if of_one_target => filter
-                    .values(kinds)
-                    .flat_map(|kind| filter.values(ids).map(move |id| Self::target(kind, id)))
-                    .collect(),
-                Facet::TargetType if of_one_target => continue,
-                Facet::Action => filter.values(facet).map(Self::of_action_pattern).collect(),
-                _ => filter
-                    .values(facet)
-                    .map(|value| Self::new(tag_of(facet), value.as_bytes()))
-                    .collect(),
-            });
-        }
-        if groups.is_empty() {
-            groups.push(vec![Self::every()]);
-        }
-        groups
-    }
-
-    fn of_action_pattern(pattern: &str) -> Self {
-        match pattern.strip_suffix('*').filter(|prefix| prefix.ends_with('.')) {
-            Some(prefix) => Self::new(tag::ACTION_PREFIX, prefix.as_bytes()),
-            None => Self::new(tag::ACTION, pattern.as_bytes()),
-        }
-    }
-}
+use super::Term;
+use crate::{Order, Position, Result, Scan, Sequence, Timestamp, Total};
 
 /// What is looked for in a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lookup {
+pub struct IndexQuery {
     /// An event is wanted if it has a term of each group.
-    pub groups: Vec<Vec<Term>>,
+    pub clauses: Vec<Vec<Term>>,
     /// In which order.
     pub order: Order,
     /// Among the first so many events of the log.
@@ -174,7 +30,7 @@ pub struct Lookup {
     pub after: Option<Position>,
 }
 
-impl Lookup {
+impl IndexQuery {
     /// What `scan` looks for; `None` where its time range is empty.
     fn of(scan: &Scan, bound: Sequence, floor: Sequence) -> Option<Self> {
         let earliest = scan.filter.first_instant();
@@ -183,9 +39,9 @@ impl Lookup {
             Some(end) => end.saturating_add_micros(-1),
             None => Timestamp::MAX,
         };
-        let groups = Term::groups_of(&scan.filter);
+        let clauses = Term::clauses_of(&scan.filter);
         let (order, after) = (scan.order, scan.after);
-        Some(Self { groups, order, bound, floor, earliest, latest, after })
+        Some(Self { clauses, order, bound, floor, earliest, latest, after })
     }
 
     /// Whether an event at `position` is within the bound, the times, and behind the beginning.
@@ -248,11 +104,11 @@ pub trait Index {
 
     /// Looks for events: each one that is wanted, once, in order. An implementation finds them as
     /// they are asked for, since a page takes the first few of what may be many.
-    fn find(&self, lookup: Lookup) -> Result<Self::Found<'_>>;
+    fn find(&self, query: IndexQuery) -> Result<Self::Found<'_>>;
 
     /// How many events are wanted. A store that knows better than to look at each overrides this.
-    fn count(&self, lookup: Lookup) -> Result<u64> {
-        self.find(lookup)?.try_fold(0, |count, found| found.map(|_| count + 1))
+    fn count(&self, query: IndexQuery) -> Result<u64> {
+        self.find(query)?.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 }
 
@@ -269,7 +125,7 @@ pub struct Selection {
 
 impl Selection {
     /// Reads the events selected, as many as have the bytes that `scan` asks for, by `read`, each of
-    /// a [size](crate::StoredEvent::size); and says whether a further one matches after them.
+    /// a [size](crate::backend::StoredEvent::size); and says whether a further one matches after them.
     pub fn read<E>(
         &self,
         scan: &Scan,
@@ -298,16 +154,16 @@ pub fn select<I: Index>(
     bound: Sequence,
     floor: Sequence,
 ) -> Result<Selection> {
-    let Some(lookup) = Lookup::of(scan, bound, floor) else {
+    let Some(query) = IndexQuery::of(scan, bound, floor) else {
         let total = (scan.total == Total::Exact).then_some(0);
         return Ok(Selection { sequences: Vec::new(), more: false, total });
     };
     // From the walk's beginning, whichever page this is; the order makes no difference.
-    let whole = || Lookup { after: None, order: Order::OldestFirst, ..lookup.clone() };
+    let whole = || IndexQuery { after: None, order: Order::OldestFirst, ..query.clone() };
     let mut sequences = Vec::new();
     let mut more = false;
     let mut passed = 0;
-    for found in index.find(lookup.clone())? {
+    for found in index.find(query.clone())? {
         let sequence = found?;
         if passed < scan.offset {
             passed += 1;
@@ -327,58 +183,58 @@ pub fn select<I: Index>(
 }
 
 /// A reader of the list of one term.
-pub trait Cursor {
-    /// The first position at or after `from` in the cursor's order, of a sequence that the lookup
-    /// [holds](Lookup::holds). Calls come with `from` never going back.
+pub trait PostingsCursor {
+    /// The first position at or after `from` in the cursor's order, of a sequence that the query
+    /// [holds](IndexQuery::holds). Calls come with `from` never going back.
     fn seek(&mut self, from: Position) -> Result<Option<Position>>;
 }
 
 /// The walk for a store that keeps, for each term, a sorted list of positions: the lists are read
 /// side by side, each leaping to where the others are.
 #[derive(Debug)]
-pub struct Join<C> {
-    groups: Vec<Union<C>>,
-    lookup: Lookup,
+pub struct Intersection<C> {
+    clauses: Vec<Union<C>>,
+    query: IndexQuery,
     /// The last place that can be wanted.
     last: Position,
     /// Where to go on; `None` at the end.
     from: Option<Position>,
 }
 
-impl<C: Cursor> Join<C> {
+impl<C: PostingsCursor> Intersection<C> {
     /// Begins the walk; `open` gives the reader of a term's list, in the order and within the
-    /// bounds of the lookup.
-    pub fn open(lookup: Lookup, mut open: impl FnMut(&Term) -> Result<C>) -> Result<Self> {
-        let order = lookup.order;
+    /// bounds of the query.
+    pub fn open(query: IndexQuery, mut open: impl FnMut(&Term) -> Result<C>) -> Result<Self> {
+        let order = query.order;
         let mut member = |term: &Term| Ok(Member { cursor: open(term)?, head: Head::Unread });
-        let groups = lookup
-            .groups
+        let clauses = query
+            .clauses
             .iter()
             .map(|terms| {
                 let members = terms.iter().map(&mut member).collect::<Result<_>>()?;
                 Ok(Union { members, order })
             })
             .collect::<Result<_>>()?;
-        let (low, high) = lookup.span();
+        let (low, high) = query.span();
         let (first, last) = match order {
             Order::NewestFirst => (high, low),
             Order::OldestFirst => (low, high),
             Order::Sequence => {
-                let first = lookup.after.map_or(low, |after| successor(order, after));
+                let first = query.after.map_or(low, |after| successor(order, after));
                 (first, Position { sequence: Sequence::MAX, ..high })
             }
         };
-        Ok(Self { groups, lookup, last, from: Some(first) })
+        Ok(Self { clauses, query, last, from: Some(first) })
     }
 
     fn advance(&mut self) -> Result<Option<Sequence>> {
-        let order = self.lookup.order;
+        let order = self.query.order;
         while let Some(from) = self.from {
             let Some(position) = self.meet(from)? else { break };
             // No event stands at an end of the numbers; on damaged lists, the walk ends there.
             self.from = Some(successor(order, position)).filter(|after| *after != position);
             // In an order by time the span is the range; by sequence, each time is looked at.
-            if order != Order::Sequence || self.lookup.covers(position.occurred_at) {
+            if order != Order::Sequence || self.query.covers(position.occurred_at) {
                 return Ok(Some(position.sequence));
             }
         }
@@ -387,15 +243,15 @@ impl<C: Cursor> Join<C> {
     }
 
     fn ends_before(&self, position: &Position) -> bool {
-        self.lookup.order.compare(position, &self.last) == Ordering::Greater
+        self.query.order.compare(position, &self.last) == Ordering::Greater
     }
 
-    /// The first place at or after `from` where all groups meet.
+    /// The first place at or after `from` where all clauses meet.
     fn meet(&mut self, from: Position) -> Result<Option<Position>> {
         let mut candidate = from;
         let mut agreed = 0;
         // Each group in turn says where it could be; all must say the same.
-        while let Some(group) = self.groups.get_mut(agreed) {
+        while let Some(group) = self.clauses.get_mut(agreed) {
             let Some(position) = group.seek(candidate)? else { return Ok(None) };
             if self.ends_before(&position) {
                 return Ok(None);
@@ -412,7 +268,7 @@ impl<C: Cursor> Join<C> {
     }
 }
 
-impl<C: Cursor> Iterator for Join<C> {
+impl<C: PostingsCursor> Iterator for Intersection<C> {
     type Item = Result<Sequence>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -440,7 +296,7 @@ enum Head {
     End,
 }
 
-impl<C: Cursor> Union<C> {
+impl<C: PostingsCursor> Union<C> {
     fn seek(&mut self, from: Position) -> Result<Option<Position>> {
         let mut least: Option<Position> = None;
         for Member { cursor, head } in &mut self.members {
@@ -459,59 +315,5 @@ impl<C: Cursor> Union<C> {
             }
         }
         Ok(least)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Actor;
-    use proptest::prelude::*;
-
-    fn event() -> impl Strategy<Value = NewEvent> {
-        let name = || prop::sample::select(vec!["a", "b", "a.b", "a.b.c", "b.c"]);
-        let target = (prop::option::of(name()), prop::option::of(name()));
-        (name(), prop::option::of(name()), prop::collection::vec(target, 0..3)).prop_map(
-            |(action, id, targets)| {
-                let mut event = NewEvent::new(action, Actor::system());
-                event.actor.id = id.map(str::to_owned);
-                for (kind, id) in targets {
-                    let target = crate::Target {
-                        kind: kind.map(str::to_owned),
-                        id: id.map(str::to_owned),
-                        name: Some("n".into()),
-                    };
-                    event.targets.push(target);
-                }
-                event
-            },
-        )
-    }
-
-    fn filter() -> impl Strategy<Value = Filter> {
-        let facet = prop::sample::select(vec![
-            Facet::Action,
-            Facet::ActorId,
-            Facet::TargetType,
-            Facet::TargetId,
-            Facet::Category,
-        ]);
-        let value = prop::sample::select(vec!["a", "b", "a.b", "a.*", "a.b.*", "b.*", "*"]);
-        prop::collection::vec((facet, value), 0..5).prop_map(|conditions| {
-            conditions.into_iter().fold(Filter::new(), |filter, (f, v)| filter.with(f, v))
-        })
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(5_000))]
-
-        #[test]
-        fn the_terms_agree_with_the_reference(event in event(), filter in filter()) {
-            let terms = Term::of(&event);
-            let by_terms = Term::groups_of(&filter)
-                .iter()
-                .all(|group| group.iter().any(|term| terms.contains(term)));
-            prop_assert_eq!(by_terms, filter.matches_content(&event));
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{self, ID, NAME};
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES};
 use crate::{Result, Surface};
 
 /// Where in the product an event belongs: each part is a filter.
@@ -17,19 +17,19 @@ use crate::{Result, Surface};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scope {
-    /// The id of the service. At most [`ID`] bytes.
+    /// The id of the service. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The id of the product. At most [`ID`] bytes.
+    /// The id of the product. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product: Option<String>,
-    /// The id of the config. At most [`ID`] bytes.
+    /// The id of the config. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
-    /// The id of the environment. At most [`ID`] bytes.
+    /// The id of the environment. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
-    /// The product surface. At most [`NAME`] bytes.
+    /// The product surface. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub surface: Option<Surface>,
 }
@@ -82,9 +82,9 @@ impl Scope {
             ("config", &self.config),
             ("environment", &self.environment),
         ] {
-            limits::optional(format_args!("scope.{field}"), value.as_deref(), ID)?;
+            limits::optional(format_args!("scope.{field}"), value.as_deref(), MAX_ID_BYTES)?;
         }
         let surface = self.surface.as_ref().map(Surface::as_str);
-        limits::optional(format_args!("scope.surface"), surface, NAME)
+        limits::optional(format_args!("scope.surface"), surface, MAX_NAME_BYTES)
     }
 }

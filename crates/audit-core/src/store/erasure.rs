@@ -1,8 +1,8 @@
 //! Erasure: what a person may ask to be forgotten.
 
-use crate::limits::{self, BATCH_EVENTS};
+use crate::limits::{self, MAX_BATCH_EVENTS};
 use crate::{
-    Action, Attribution, AuditEvent, Error, EventId, Filter, Message, NewEvent, Result, Target,
+    Action, AuditContext, AuditEvent, Error, EventId, Filter, Message, NewEvent, Result, Target,
     Violation,
 };
 
@@ -19,7 +19,7 @@ use crate::{
 pub enum Erasure {
     /// Those that match: of an actor, of a target, of a time.
     Matching(Box<Filter>),
-    /// Those of these ids, at most [`BATCH_EVENTS`].
+    /// Those of these ids, at most [`MAX_BATCH_EVENTS`].
     Events(Vec<EventId>),
 }
 
@@ -52,13 +52,13 @@ impl Erasure {
                 Err(Error::invalid("filter", Violation::Empty))
             }
             Self::Matching(filter) => filter.validate(),
-            Self::Events(ids) => limits::count("ids", ids.len(), BATCH_EVENTS),
+            Self::Events(ids) => limits::count("ids", ids.len(), MAX_BATCH_EVENTS),
         }
     }
 
     /// The event that tells of an erasure: how many events, by whom and why, not whose. The number
     /// stands in the record, so that it stays. For those who write a store.
-    pub fn event(events: u64, by: Attribution) -> Result<NewEvent> {
+    pub fn event(events: u64, by: AuditContext) -> Result<NewEvent> {
         let event = NewEvent {
             message: Message {
                 title: Some("Personal data erased".to_owned()),
@@ -74,7 +74,7 @@ impl Erasure {
     }
 
     /// How many events `event` says were erased; zero if it does not tell of an erasure.
-    pub fn stated_by(event: &AuditEvent) -> u64 {
+    pub fn declared_by(event: &AuditEvent) -> u64 {
         let of_erasure = |target: &&Target| target.kind.as_deref() == Some(ERASED_EVENTS);
         let targets = event.targets.iter().filter(|_| event.action == Action::LOG_ERASED);
         let stated = targets.filter(of_erasure).filter_map(|target| target.id.as_deref());

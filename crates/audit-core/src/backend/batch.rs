@@ -1,89 +1,52 @@
-//! The batch: what an append decides before anything is written. For those who write a store.
+//! The batch: all decisions of an append, made before anything is written.
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
-
-use crate::limits::{self, BATCH_BYTES, BATCH_EVENTS};
-use crate::stored::SALT_BYTES;
-use crate::token::fill_random;
+use super::stored::SALT_BYTES;
+use super::{PreparedEvent, StoredEvent, Term};
+use crate::limits::{self, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+use crate::random::fill_random;
+use crate::tree::{Frontier, Node};
 use crate::{
-    AuditEvent, Error, ErrorKind, EventId, Frontier, LeafHash, Log, NewEvent, Node, PreparedEvent,
-    Result, Sequence, StoredEvent, Timestamp, Violation, index::Term,
+    AuditEvent, Error, ErrorKind, EventId, Head, LeafHash, Log, NewEvent, Receipt, Result,
+    Sequence, Timestamp, Violation,
 };
-
-/// Where an appended event stands in its log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Receipt {
-    /// The event's id.
-    pub id: EventId,
-    /// The event's number in its log.
-    pub sequence: Sequence,
-    /// When the store took it in.
-    pub recorded_at: Timestamp,
-    /// The hash of its record, a leaf of the log's tree: kept elsewhere, it proves later that this
-    /// very record was in the log.
-    pub leaf: LeafHash,
-    /// Whether the log held the event already: the other fields are then those of the first time.
-    pub redelivered: bool,
-}
-
-/// The end of a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// The number of the last event; zero in an empty log.
-    pub size: Sequence,
-    /// When the last event was taken in.
-    pub recorded_at: Timestamp,
-    /// The number of the last event that retention has removed; zero if it has removed none.
-    pub pruned: Sequence,
-}
-
-impl Default for Head {
-    /// The head of an empty log.
-    fn default() -> Self {
-        Self { size: Sequence::ZERO, recorded_at: Timestamp::MIN, pruned: Sequence::ZERO }
-    }
-}
 
 /// The events of one append, checked and encoded.
 #[derive(Clone, Debug)]
 pub struct Batch {
     log: Log,
     size: usize,
-    entries: Vec<Entry>,
+    items: Vec<BatchItem>,
 }
 
 #[derive(Clone, Debug)]
-enum Entry {
+enum BatchItem {
     Event(Box<PreparedEvent>, Vec<Term>),
-    /// The same event as the entry of this index.
+    /// The same event as the item of this index.
     Repeat(usize),
 }
 
-/// A batch whose every event has its place.
+/// A batch whose events are numbered.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Placement {
+pub struct SequencedBatch {
     /// One receipt for each event of the batch, in its order.
     pub receipts: Vec<Receipt>,
     /// The events to write, by sequence.
-    pub new: Vec<PlacedEvent>,
+    pub new: Vec<SequencedEvent>,
     /// The nodes of the log's tree above the leaves that they complete, in the order of the events.
     pub nodes: Vec<Node>,
     /// The head of the log when they are written.
     pub head: Head,
-    /// The edge of the log's tree then.
+    /// The frontier of the log's tree then.
     pub frontier: Frontier,
 }
 
 /// An event to write.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct PlacedEvent {
+pub struct SequencedEvent {
     /// The event's id.
     pub id: EventId,
     /// The event's number.
@@ -99,31 +62,31 @@ pub struct PlacedEvent {
 }
 
 impl Batch {
-    /// Checks and encodes the events of one append. This is the costly part, and needs no lock.
+    /// Checks and encodes the events of one append. Most of the cost is here, and needs no lock.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`], with the field as `events[3].actor.id`, for an event that breaks a
-    /// bound or by which [only a log itself tells](crate::Action::is_of_log), for more than
-    /// [`BATCH_EVENTS`] events, or more than [`BATCH_BYTES`] bytes. [`ErrorKind::Conflict`] if two
+    /// [`ErrorKind::Invalid`], with the field as `events[3].actor.id`, if an event exceeds a limit or
+    /// has a [reserved action](crate::Action::is_reserved), or if there are more than
+    /// [`MAX_BATCH_EVENTS`] events or [`MAX_BATCH_BYTES`] bytes. [`ErrorKind::Conflict`] if two
     /// different events of the batch have one id.
     pub fn new(log: Log, events: Vec<NewEvent>) -> Result<Self> {
-        if let Some(index) = events.iter().position(|event| event.action.is_of_log()) {
-            let expected = "an action by which a log does not tell of itself";
+        if let Some(index) = events.iter().position(|event| event.action.is_reserved()) {
+            let expected = "an action that is not reserved for the store";
             return Err(Error::malformed(format!("events[{index}].action"), expected));
         }
         Self::encode(log, events)
     }
 
-    /// The same for an event by which the log [tells of itself](crate::Action::is_of_log), made by
-    /// the store.
-    pub fn of_log(log: Log, event: NewEvent) -> Result<Self> {
+    /// Does the same for an event with a [reserved action](crate::Action::is_reserved), which only
+    /// the store makes.
+    pub fn reserved(log: Log, event: NewEvent) -> Result<Self> {
         Self::encode(log, vec![event])
     }
 
     fn encode(log: Log, events: Vec<NewEvent>) -> Result<Self> {
-        limits::count("events", events.len(), BATCH_EVENTS)?;
+        limits::count("events", events.len(), MAX_BATCH_EVENTS)?;
         let mut size = 0;
-        let mut entries: Vec<Entry> = Vec::with_capacity(events.len());
+        let mut items: Vec<BatchItem> = Vec::with_capacity(events.len());
         let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
         // All at once: each reading of random bytes asks the system.
         let mut salts = vec![[0; SALT_BYTES]; events.len()];
@@ -131,9 +94,9 @@ impl Batch {
         for ((index, content), salt) in events.into_iter().enumerate().zip(salts) {
             let earlier = *first.entry(content.id).or_insert(index);
             if earlier < index {
-                match &entries[earlier] {
-                    Entry::Event(event, _) if *event.content() == content => {
-                        entries.push(Entry::Repeat(earlier));
+                match &items[earlier] {
+                    BatchItem::Event(event, _) if *event.content() == content => {
+                        items.push(BatchItem::Repeat(earlier));
                         continue;
                     }
                     _ => return Err(conflict(index)),
@@ -142,69 +105,71 @@ impl Batch {
             let event = PreparedEvent::with_salt(content, salt)
                 .map_err(|error| error.below(&format!("events[{index}]")))?;
             size += event.size();
-            if size > BATCH_BYTES {
-                let violation = Violation::TooLong { limit: BATCH_BYTES, actual: size };
+            if size > MAX_BATCH_BYTES {
+                let violation = Violation::TooLong { limit: MAX_BATCH_BYTES, actual: size };
                 return Err(Error::invalid("events", violation));
             }
             let terms = Term::of(event.content());
-            entries.push(Entry::Event(Box::new(event), terms));
+            items.push(BatchItem::Event(Box::new(event), terms));
         }
-        Ok(Self { log, size, entries })
+        Ok(Self { log, size, items })
     }
 
-    /// The log to which the events go.
+    /// Returns the log to which the events are appended.
     pub fn log(&self) -> Log {
         self.log
     }
 
-    /// How many events there are.
+    /// Returns the number of events.
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.items.len()
     }
 
-    /// The most bytes that the events take as stored, at most
-    /// [`BATCH_BYTES`].
+    /// Returns the most bytes that the events take as stored, at most
+    /// [`MAX_BATCH_BYTES`].
     pub fn size(&self) -> usize {
         self.size
     }
 
-    /// Whether there is no event.
+    /// Returns whether there are no events.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.items.is_empty()
     }
 
-    /// Gives each event its place behind `head`, at the store's time `now`, and grows the log's
-    /// tree from `frontier`, its edge at `head`. `find` looks an event up in the log by its id.
+    /// Numbers the events after `head`, at the store's time `now`, and appends them to the log's
+    /// tree from `frontier`, its frontier at `head`. `find` looks an event up in the log by its id.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`], with the field as `events[3].id`, if an id is taken by different
-    /// content. [`ErrorKind::Corrupt`] if `frontier` is not of the size of `head`. Whatever `find`
+    /// [`ErrorKind::Conflict`], with the field as `events[3].id`, if an id belongs to
+    /// different content. [`ErrorKind::Corrupt`] if `frontier` is not of the size of `head`. Whatever `find`
     /// returns.
-    pub fn place(
+    pub fn sequence(
         self,
         head: Head,
         mut frontier: Frontier,
         now: Timestamp,
         mut find: impl FnMut(EventId) -> Result<Option<StoredEvent>>,
-    ) -> Result<Placement> {
-        if frontier.size() != head.size.into() {
-            return Err(Error::new(ErrorKind::Corrupt).with_context("reading the edge of a log"));
+    ) -> Result<SequencedBatch> {
+        if frontier.size() != head.size {
+            return Err(
+                Error::new(ErrorKind::Corrupt).with_context("reading the frontier of a log")
+            );
         }
         let recorded_at = now.max(head.recorded_at);
         let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
         let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
         let mut nodes = Vec::with_capacity(self.len());
-        for (index, entry) in self.entries.into_iter().enumerate() {
-            let (event, terms) = match entry {
-                Entry::Event(event, terms) => (event, terms),
-                Entry::Repeat(earlier) => {
+        for (index, item) in self.items.into_iter().enumerate() {
+            let (event, terms) = match item {
+                BatchItem::Event(event, terms) => (event, terms),
+                BatchItem::Repeat(earlier) => {
                     receipts.push(Receipt { redelivered: true, ..receipts[earlier] });
                     continue;
                 }
             };
             let id = event.content().id;
             if let Some(stored) = find(id)? {
-                let first = stored.open()?;
+                let first = stored.decode()?;
                 if !is_redelivery(&first, event.content()) {
                     return Err(conflict(index));
                 }
@@ -214,14 +179,14 @@ impl Batch {
                 continue;
             }
             let (sequence, occurred_at) = (head.size.next(), event.content().occurred_at);
-            let stored = event.seal(self.log, sequence, recorded_at);
+            let stored = event.into_stored(self.log, sequence, recorded_at);
             let leaf = LeafHash::of(&stored.record);
             frontier.push(leaf, |node| nodes.push(node))?;
             head = Head { size: sequence, recorded_at, ..head };
             receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: false });
-            new.push(PlacedEvent { id, sequence, occurred_at, leaf, stored, terms });
+            new.push(SequencedEvent { id, sequence, occurred_at, leaf, stored, terms });
         }
-        Ok(Placement { receipts, new, nodes, head, frontier })
+        Ok(SequencedBatch { receipts, new, nodes, head, frontier })
     }
 }
 
@@ -229,8 +194,8 @@ fn conflict(index: usize) -> Error {
     Error::new(ErrorKind::Conflict).with_field(format!("events[{index}].id"))
 }
 
-/// Whether `content` is what was appended first. Of an event whose personal part is erased, only
-/// the record is left to compare.
+/// Returns whether `content` is the content first appended. Compares only the record of an event
+/// whose personal data is erased.
 fn is_redelivery(first: &AuditEvent, content: &NewEvent) -> bool {
     if !first.erased {
         return first.has_content(content);
@@ -257,7 +222,7 @@ fn is_redelivery(first: &AuditEvent, content: &NewEvent) -> bool {
     first.has_content(&NewEvent {
         change: crate::Change::default(),
         message: crate::Message::default(),
-        place: None,
+        location: None,
         reason: None,
         metadata: crate::json::Object::new(),
         ..content
@@ -273,38 +238,38 @@ mod tests {
         NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
     }
 
-    fn place(events: Vec<NewEvent>, found: Option<&StoredEvent>) -> Result<Placement> {
+    fn sequenced(events: Vec<NewEvent>, found: Option<&StoredEvent>) -> Result<SequencedBatch> {
         let size = Sequence::new(4)?;
         let head = Head { size, recorded_at: Timestamp::MAX, pruned: Sequence::ZERO };
         let mut frontier = Frontier::new();
         (0..4).try_for_each(|n| frontier.push(LeafHash::of(&[n]), |_| {}))?;
         let batch = Batch::new(Log::Platform, events)?;
-        batch.place(head, frontier, Timestamp::now(), |_| Ok(found.cloned()))
+        batch.sequence(head, frontier, Timestamp::now(), |_| Ok(found.cloned()))
     }
 
     #[test]
     fn numbers_are_dense_and_time_does_not_go_back() {
-        let placement = place(vec![event("a"), event("b")], None).unwrap();
-        let numbers: Vec<_> = placement.receipts.iter().map(|r| r.sequence.get()).collect();
+        let batch = sequenced(vec![event("a"), event("b")], None).unwrap();
+        let numbers: Vec<_> = batch.receipts.iter().map(|r| r.sequence.get()).collect();
         assert_eq!(numbers, [5, 6]);
-        assert_eq!(placement.head.size.get(), 6);
-        assert_eq!(placement.frontier.size().get(), 6);
-        let nodes: Vec<_> = placement.nodes.iter().map(|n| (n.level, n.index)).collect();
+        assert_eq!(batch.head.size.get(), 6);
+        assert_eq!(batch.frontier.size().get(), 6);
+        let nodes: Vec<_> = batch.nodes.iter().map(|n| (n.id.level, n.id.index)).collect();
         assert_eq!(nodes, [(1, 2)]);
-        let leaves: Vec<_> = placement.new.iter().map(|e| LeafHash::of(&e.stored.record)).collect();
-        assert!(placement.receipts.iter().map(|r| r.leaf).eq(leaves));
-        assert!(placement.receipts.iter().all(|r| r.recorded_at == Timestamp::MAX));
+        let leaves: Vec<_> = batch.new.iter().map(|e| LeafHash::of(&e.stored.record)).collect();
+        assert!(batch.receipts.iter().map(|r| r.leaf).eq(leaves));
+        assert!(batch.receipts.iter().all(|r| r.recorded_at == Timestamp::MAX));
     }
 
     #[test]
     fn the_same_event_twice_in_a_batch_is_one() {
         let first = event("a");
-        let placement = place(vec![first.clone(), event("b"), first.clone()], None).unwrap();
-        assert_eq!(placement.new.len(), 2);
-        assert!(placement.receipts[2].redelivered);
-        assert_eq!(placement.receipts[2].sequence, placement.receipts[0].sequence);
+        let batch = sequenced(vec![first.clone(), event("b"), first.clone()], None).unwrap();
+        assert_eq!(batch.new.len(), 2);
+        assert!(batch.receipts[2].redelivered);
+        assert_eq!(batch.receipts[2].sequence, batch.receipts[0].sequence);
         let other = NewEvent { action: "c".into(), ..first.clone() };
-        let error = place(vec![first, other], None).unwrap_err();
+        let error = sequenced(vec![first, other], None).unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
     }
 
@@ -313,19 +278,19 @@ mod tests {
         let content = event("a");
         let prepared = PreparedEvent::new(content.clone()).unwrap();
         let sequence = Sequence::new(2).unwrap();
-        let mut stored = prepared.seal(Log::Platform, sequence, Timestamp::now());
+        let mut stored = prepared.into_stored(Log::Platform, sequence, Timestamp::now());
         stored.personal = None;
-        let placement = place(vec![content.clone()], Some(&stored)).unwrap();
-        assert_eq!(placement.receipts[0].sequence, sequence);
-        assert_eq!(placement.receipts[0].leaf, LeafHash::of(&stored.record));
-        assert!(place(vec![content.category("x")], Some(&stored)).is_err());
+        let batch = sequenced(vec![content.clone()], Some(&stored)).unwrap();
+        assert_eq!(batch.receipts[0].sequence, sequence);
+        assert_eq!(batch.receipts[0].leaf, LeafHash::of(&stored.record));
+        assert!(sequenced(vec![content.category("x")], Some(&stored)).is_err());
     }
 
     #[test]
     fn the_faulty_event_of_a_batch_is_named() {
-        let error = place(vec![event("a"), event("")], None).unwrap_err();
+        let error = sequenced(vec![event("a"), event("")], None).unwrap_err();
         assert_eq!(error.field(), Some("events[1].action"));
-        let error = place(vec![event("a"); BATCH_EVENTS + 1], None).unwrap_err();
+        let error = sequenced(vec![event("a"); MAX_BATCH_EVENTS + 1], None).unwrap_err();
         assert_eq!(error.field(), Some("events"));
     }
 }
