@@ -27,7 +27,7 @@ use audit_core::{
     Action, Actor, ActorKind, Message, NewEvent, OrganizationRef, Result, Scope, Target,
 };
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {
@@ -54,7 +54,7 @@ fn read(record: &mut Record) -> Result<NewEvent> {
             text: record.take_text(&["errorMessage"]),
             ..Message::default()
         },
-        place: record.take_text(&["awsRegion"]),
+        location: record.take_text(&["awsRegion"]),
         ..event
     })
 }

@@ -27,8 +27,8 @@ use audit_core::{
     Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, RequestInfo, Result, Target,
 };
 
-use crate::format::Layout;
 use crate::github_events;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Path, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {
@@ -66,7 +66,7 @@ fn read(record: &mut Record) -> Result<NewEvent> {
         targets: targets(record),
         organization: organization(record),
         message: Message { text: record.take_text(&["message"]), ..Message::default() },
-        place: record.take_text(&["actor_location", "country_code"]),
+        location: record.take_text(&["actor_location", "country_code"]),
         reason: record.take_text(&["explanation"]).or_else(|| record.take_text(&["reason"])),
         request: RequestInfo {
             method: record.take_text(&["request_method"]),

@@ -26,7 +26,7 @@
 use audit_core::{Actor, ActorKind, Message, NewEvent, RequestInfo, Result, Target, json};
 use serde_json::Value;
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::Record;
 
 pub(crate) const LAYOUT: Layout = Layout {
@@ -55,7 +55,7 @@ fn read(record: &mut Record) -> Result<NewEvent> {
             text: take(record, &["outcome", "reason"]),
             ..Message::default()
         },
-        place: take(record, &["client", "geographicalContext", "city"]),
+        location: take(record, &["client", "geographicalContext", "city"]),
         request: RequestInfo {
             method: None,
             path: take(record, &["debugContext", "debugData", "requestUri"]),
