@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use audit_core::{
     Actor, AuditContext, AuditStore as _, AuditStoreExt as _, EntriesRequest, Erasure, Filter,
-    LeafHash, Sequence,
+    LeafHash, RetentionStoreExt as _, Sequence,
 };
-use audit_merkle::{ProvableExt as _, Sequence};
+use audit_merkle::ProvableExt as _;
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
 use rusqlite::Connection;
@@ -120,7 +120,7 @@ fn erasure(store: &SqliteStore) -> Result<Row> {
     )?
     .remove(0)
     .event
-    .open()?
+    .decode()?
     .actor;
     let of_one = Erasure::matching(Filter::new().actor_id(actor.id.unwrap_or_default()));
     let start = Instant::now();

@@ -249,7 +249,7 @@ impl SqlLog {
         let mut statement = self.reader.prepare_cached(sql)?;
         let mut rows = statement.query(of_first_log(values))?;
         while let Some(row) = rows.next()? {
-            each(stored(row)?.open()?);
+            each(stored(row)?.decode()?);
         }
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use audit_core::AuditEvent;
-use audit_merkle::{Evidence, PersonalProof, Proved, RootHash, Sequence};
+use audit_core::Sequence;
+use audit_merkle::{Evidence, PersonalProof, Proved, RootHash};
 use serde::Serialize;
 
 use crate::failure::{Failure, Outcome, Result, chain};

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use audit_core::{AuditStore, AuditStoreExt as _, EventQuery, Order};
+use audit_core::{AuditStoreExt as _, EventQuery, Order};
 use clap::ValueEnum;
 use futures_util::TryStreamExt as _;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::failure::{Failure, Result};
 use crate::list::PAGE;
 use crate::new_file::NewFile;
@@ -72,7 +72,7 @@ impl Arguments {
 
     async fn write(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn Store,
         query: EventQuery,
         mut output: Output<'_>,
     ) -> Result<()> {

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use audit_core::{AuditStore, Error, ErrorKind, Log};
+use audit_core::{Error, ErrorKind, Log};
 use audit_merkle::{CheckpointSigner, Notary};
 use clap::Args;
 use zeroize::Zeroizing;
 
+use crate::address::Store;
 use crate::failure::{Failure, Result};
 
 /// What signs checkpoints: both options or none. A command that cannot do without says so.
@@ -67,7 +68,7 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
 /// What a failure to sign means to who runs the store.
 pub(crate) async fn unsigned(
     notary: &Notary,
-    store: &dyn AuditStore,
+    store: &dyn Store,
     log: Log,
     error: Error,
 ) -> Failure {

@@ -1,12 +1,10 @@
 //! `audit tail`: the end of a log, and what comes.
 
-use audit_core::{
-    AuditEvent, AuditStore, AuditStoreExt as _, EventQuery, FeedStart, Sequence, limits,
-};
+use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, FeedStart, Sequence, limits};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::failure::Result;
 use crate::output::Output;
 use crate::selection::Selection;
@@ -57,7 +55,7 @@ impl Arguments {
 
     async fn print(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn Store,
         query: EventQuery,
         output: &mut Output<'_>,
     ) -> Result<()> {
@@ -83,7 +81,7 @@ impl Arguments {
 
 /// The events that come behind those seen, whether since then or from now on.
 fn coming(
-    store: &dyn AuditStore,
+    store: &dyn Store,
     query: EventQuery,
     seen: Sequence,
 ) -> BoxStream<'_, audit_core::Result<AuditEvent>> {
@@ -92,7 +90,7 @@ fn coming(
 
 /// The last `count` events, the latest first, and the size of the log in which they are the last.
 async fn last(
-    store: &dyn AuditStore,
+    store: &dyn Store,
     query: &EventQuery,
     count: usize,
 ) -> Result<(Vec<AuditEvent>, Sequence)> {
@@ -143,6 +141,7 @@ async fn reader_gone() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use audit_core::AuditStore as _;
     use audit_core::{Actor, Log, NewEvent, Timestamp};
     use audit_memory::MemoryStore;
 

@@ -8,9 +8,8 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use audit_conformance::Harness;
-//! use audit_core::{TenantStore, AuditStore};
-//! # fn open_at(_: &std::path::Path) -> Arc<dyn TenantStore> { unimplemented!() }
+//! use audit_conformance::{Harness, Store};
+//! # fn open_at(_: &std::path::Path) -> Arc<dyn Store> { unimplemented!() }
 //!
 //! struct InFile(std::path::PathBuf);
 //!
@@ -22,11 +21,11 @@
 //! }
 //!
 //! impl Harness for InFile {
-//!     fn open(&self) -> Arc<dyn AuditStore> {
+//!     fn open(&self) -> Arc<dyn Store> {
 //!         open_at(&self.0)
 //!     }
 //!
-//!     fn open_api_keys(&self) -> Arc<dyn TenantStore> {
+//!     fn open_api_keys(&self) -> Arc<dyn Store> {
 //!         open_at(&self.0)
 //!     }
 //! }
@@ -62,6 +61,6 @@ mod state_machine;
 mod subject;
 mod tree;
 
-pub use harness::{Harness, NewHarness};
+pub use harness::{Harness, NewHarness, Store};
 use registry::case_list;
 pub use registry::{CASES, Case, run}; // `for_each_case!` looks for it here

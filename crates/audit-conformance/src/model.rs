@@ -73,7 +73,7 @@ pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
     let mut content = NewEvent {
         change: Change::default(),
         message: Message::default(),
-        place: None,
+        location: None,
         reason: None,
         metadata: serde_json::Map::new(),
         ..event.clone().into_content()

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::Store;
+use audit_core::tree::NodeId;
 use audit_core::{
-    Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt as _, EntriesRequest, Erasure,
-    Error, ErrorKind, EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order,
-    Page, Pruned, Receipt, Result, Retention, Scan, ScanResult, Sequence, TenantStore, Token,
-    Total,
+    Actor, AuditContext, AuditEvent, EntriesRequest, Erasure, Error, ErrorKind, EventId,
+    EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order, Page, Pruned, Receipt,
+    Result, Retention, RetentionStoreExt as _, Scan, ScanResult, Sequence, Token, Total,
     tree::{Frontier, LogEntry, NodeHash},
 };
 use futures_executor::block_on;
@@ -25,7 +26,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// The store under test, with calls that block.
 pub(crate) struct Subject {
     // Before the harness, which removes what the store left.
-    store: Arc<dyn AuditStore>,
+    store: Arc<dyn Store>,
     harness: Arc<dyn Harness>,
 }
 
@@ -43,7 +44,7 @@ impl Subject {
     }
 
     /// A second handle of the same store.
-    pub(crate) fn other_handle(&self) -> Arc<dyn AuditStore> {
+    pub(crate) fn other_handle(&self) -> Arc<dyn Store> {
         self.harness.open()
     }
 
@@ -53,11 +54,11 @@ impl Subject {
     }
 
     /// A handle of the same store that keeps API keys.
-    pub(crate) fn open_api_keys(&self) -> Arc<dyn TenantStore> {
+    pub(crate) fn open_api_keys(&self) -> Arc<dyn Store> {
         self.harness.open_api_keys()
     }
 
-    pub(crate) fn store(&self) -> &dyn AuditStore {
+    pub(crate) fn store(&self) -> &dyn Store {
         &*self.store
     }
 
@@ -213,7 +214,7 @@ pub(crate) fn officer() -> AuditContext {
 }
 
 /// Every event of `log`, by sequence.
-pub(crate) fn events_of(store: &dyn AuditStore, log: Log) -> Vec<AuditEvent> {
+pub(crate) fn events_of(store: &dyn Store, log: Log) -> Vec<AuditEvent> {
     let scan = Scan { order: Order::Sequence, ..everything(log) };
     let slice = block_on(store.scan(scan)).expect("a log must be readable");
     assert!(!slice.more, "nothing can match behind the last event of a log");

@@ -115,7 +115,7 @@ impl TryFrom<AuditLogItem> for NewEvent {
             "targets[0].name" => "actionTarget".into(),
             "message.title" => "auditLogType".into(),
             "message.text" => "details".into(),
-            "place" => "where".into(),
+            "location" => "where".into(),
             "reason" => "why".into(),
             other => Cow::Owned(other.to_owned()),
         })

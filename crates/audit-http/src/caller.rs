@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, AuditContext, AuditStore, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
-    OrganizationId, OrganizationRef, RequestInfo, Role,
+    Actor, AuditContext, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
+    OrganizationId, OrganizationRef, RequestInfo, Role, TenantStore,
 };
-use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, RequestInfo, State};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -32,7 +32,7 @@ struct Inner {
 /// Lets pass whom the authenticator knows, within their rate, and tells the handler who it is.
 pub(crate) async fn authenticate(
     State(app): State<App>,
-    mut request: RequestInfo,
+    mut request: Request,
     next: Next,
 ) -> Result<Response, Fault> {
     let Some(mut principal) = app.authenticator.authenticate(request.headers()).await? else {
@@ -58,13 +58,13 @@ pub(crate) async fn authenticate(
 }
 
 /// The path as the client asked for it, also where the router is nested below another.
-fn path(request: &RequestInfo) -> &str {
+fn path(request: &Request) -> &str {
     let original = request.extensions().get::<OriginalUri>();
     original.map_or_else(|| request.uri(), |OriginalUri(uri)| uri).path()
 }
 
 /// Adds where the request came from, where the authenticator did not say.
-fn complete(actor: &mut Actor, request: &RequestInfo) {
+fn complete(actor: &mut Actor, request: &Request) {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     if actor.ip.is_none() {
         actor.ip = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string());
@@ -116,7 +116,7 @@ impl Caller {
     /// that was deleted are all the same.
     pub(crate) async fn own(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
         id: OrganizationId,
     ) -> Result<Organization, Fault> {
         if id != self.organization_id() {
@@ -126,7 +126,7 @@ impl Caller {
     }
 
     /// The caller's own organization.
-    pub(crate) async fn current(&self, store: &dyn AuditStore) -> Result<Organization, Fault> {
+    pub(crate) async fn current(&self, store: &dyn TenantStore) -> Result<Organization, Fault> {
         store.organization(self.organization_id()).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Fault::no_organization(),
             _ => error.into(),
@@ -136,7 +136,7 @@ impl Caller {
     /// The organizations that the caller belongs to: one, unless it was deleted.
     pub(crate) async fn organizations(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
     ) -> Result<Vec<Organization>, Fault> {
         match store.organization(self.organization_id()).await {
             Ok(organization) => Ok(vec![organization]),
@@ -149,7 +149,7 @@ impl Caller {
     /// that was deleted. That a super-admin looks into the log of another is itself an event.
     pub(crate) async fn log(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
         id: OrganizationId,
     ) -> Result<Log, Fault> {
         if self.0.principal.role < Role::SuperAdmin {
@@ -187,13 +187,13 @@ impl Caller {
 
     async fn tell_platform(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
         organization: OrganizationRef,
     ) -> Result<(), Fault> {
         let Inner { principal, method, path, .. } = &*self.0;
         let event = NewEvent {
             organization: Some(organization),
-            request: AuditRequest::new(method, path),
+            request: RequestInfo::new(method, path),
             ..NewEvent::new(
                 audit_contracts::super_admin_audit_logs::ACTION,
                 principal.actor.clone(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::limits::MAX_ORGANIZATIONS_PAGE;
-use audit_core::{AuditStore, Error, ErrorKind, Log, Result};
+use audit_core::{Error, ErrorKind, Log, Result, TenantStore};
 use audit_merkle::{Notary, SignedCheckpoint};
 
 /// Signs the checkpoint of every log that has grown, again and again, with a pause of `every` after
@@ -28,7 +28,11 @@ use audit_merkle::{Notary, SignedCheckpoint};
 /// tokio::spawn(audit_http::publish_checkpoints(store, notary, Duration::from_secs(60)));
 /// # }
 /// ```
-pub async fn publish_checkpoints(store: Arc<dyn AuditStore>, notary: Arc<Notary>, every: Duration) {
+pub async fn publish_checkpoints(
+    store: Arc<dyn TenantStore>,
+    notary: Arc<Notary>,
+    every: Duration,
+) {
     loop {
         if let Err(error) = publish_all(&store, &notary).await {
             tracing::warn!(%error, "not all checkpoints could be looked at");
@@ -38,7 +42,7 @@ pub async fn publish_checkpoints(store: Arc<dyn AuditStore>, notary: Arc<Notary>
 }
 
 /// One round.
-async fn publish_all(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>) -> Result<()> {
+async fn publish_all(store: &Arc<dyn TenantStore>, notary: &Arc<Notary>) -> Result<()> {
     publish(store, notary, Log::Platform).await;
     let mut seen = HashSet::from([Log::Platform]);
     let mut after = None;
@@ -61,7 +65,7 @@ async fn publish_all(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>) -> Resul
     Ok(())
 }
 
-async fn publish(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>, log: Log) {
+async fn publish(store: &Arc<dyn TenantStore>, notary: &Arc<Notary>, log: Log) {
     let start = tokio::time::Instant::now();
     if let Err(error) = sign(store, notary, log).await {
         let source = std::error::Error::source(&error).map(tracing::field::display);
@@ -73,7 +77,7 @@ async fn publish(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>, log: Log) {
 /// The checkpoint of `log` as it is now. The notary waits for the disk, and keeps no other request
 /// waiting.
 pub(crate) async fn sign(
-    store: &Arc<dyn AuditStore>,
+    store: &Arc<dyn TenantStore>,
     notary: &Arc<Notary>,
     log: Log,
 ) -> Result<SignedCheckpoint> {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use audit_core::tree::NodeId;
 use audit_core::{
     Actor, AuditStore as _, EntriesRequest, Log, NewEvent, Result, Sequence, Timestamp,
     backend::{PreparedEvent, StoredEvent},
@@ -13,8 +14,8 @@ use audit_core::{
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{
-    Audit, Frontier, LeafHash, NodeHash, ProvableExt as _, Sequence, consistency_proof,
-    frontier_at, inclusion_proof,
+    Audit, Frontier, LeafHash, NodeHash, ProvableExt as _, consistency_proof, frontier_at,
+    inclusion_proof,
 };
 use futures_executor::block_on;
 use sha2::{Digest, Sha256};
@@ -48,7 +49,7 @@ fn tree(records: &[Vec<u8>]) -> Result<(Frontier, Map)> {
     let mut nodes = HashMap::new();
     for (index, record) in (0..).zip(records) {
         let leaf = LeafHash::of(record);
-        nodes.insert((0, index), leaf.into());
+        nodes.insert(NodeId::new(0, index), leaf.into());
         for node in frontier.append(leaf)? {
             nodes.insert(node.id, node.hash);
         }

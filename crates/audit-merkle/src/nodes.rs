@@ -295,7 +295,10 @@ mod tests {
                 let holds = |node| whole.holds(node, &head).unwrap();
                 assert!(holds(*node));
                 assert!(!holds(Node { hash: leaf(99).into(), ..*node }));
-                assert!(!holds(Node { index: node.index + 21, ..*node }));
+                assert!(!holds(Node {
+                    id: NodeId::new(node.id.level, node.id.index + 21),
+                    ..*node
+                }));
             }
         }
     }

@@ -186,7 +186,7 @@ impl<S: AuditStore + ?Sized> ProvableExt for S {}
 /// Checks that `log` has `size` events, and returns the last that retention has removed.
 async fn holds<S: AuditStore + ?Sized>(store: &S, log: Log, size: Sequence) -> Result<Sequence> {
     let head = store.head(log).await?;
-    if size > head.size.into() {
+    if size > head.size {
         return Err(Error::new(ErrorKind::Behind).with_field("size"));
     }
     Ok(head.pruned)

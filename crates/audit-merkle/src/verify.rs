@@ -63,13 +63,13 @@ async fn read<S: AuditStore + ?Sized>(
     since: Option<TreeHead>,
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Report> {
-    let start = since.map_or(head.pruned.into(), |since| since.size);
-    if start < head.pruned.into() {
+    let start = since.map_or(head.pruned, |since| since.size);
+    if start < head.pruned {
         return Err(Error::new(ErrorKind::Gone).with_field("since"));
     }
     let own = store.frontier(log).await?.head();
-    let later = store.head(log).await?.size.into();
-    let nearest = own.size.max(head.size.into()).min(later);
+    let later = store.head(log).await?.size;
+    let nearest = own.size.max(head.size).min(later);
     let fault = if own.size != nearest {
         Some(Fault::Edge { head: nearest, edge: own.size })
     } else if own.size < start {
@@ -190,7 +190,7 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
         {
             // An append makes the event visible, and the end, at once.
             let size = self.store.head(self.log).await?.size;
-            let fault = Fault::Longer { size: size.into(), found: *found };
+            let fault = Fault::Longer { size, found: *found };
             self.audit.blame((*found > size).then_some(fault));
         }
         Ok(())

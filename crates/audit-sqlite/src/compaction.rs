@@ -23,7 +23,7 @@ mod tests {
 
     use audit_core::{
         Actor, AuditContext, AuditStore as _, AuditStoreExt as _, EntriesRequest, Erasure,
-        EventQuery, Filter, Log, NewEvent, OrganizationId, Sequence,
+        EventQuery, Filter, Log, NewEvent, OrganizationId, RetentionStoreExt as _, Sequence,
     };
     use futures_executor::block_on;
 

@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, AuditContext, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent, Retention,
+    Actor, AuditContext, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent,
+    Retention, RetentionStore as _,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;

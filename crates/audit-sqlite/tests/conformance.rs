@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use audit_conformance::Harness;
-use audit_core::{AuditStore, TenantStore};
+use audit_conformance::{Harness, Store};
 use audit_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -23,11 +22,11 @@ impl File {
 }
 
 impl Harness for File {
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         self.store()
     }
 
-    fn open_api_keys(&self) -> Arc<dyn TenantStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         self.store()
     }
 }

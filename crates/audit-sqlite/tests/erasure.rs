@@ -11,7 +11,7 @@ use std::path::Path;
 
 use audit_core::{
     Actor, AuditContext, AuditStore, AuditStoreExt, EntriesRequest, Erasure, ErrorKind, EventQuery,
-    FeedStart, Filter, Log, NewEvent, OrganizationId, Sequence,
+    FeedStart, Filter, Log, NewEvent, OrganizationId, RetentionStoreExt as _, Sequence,
 };
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};

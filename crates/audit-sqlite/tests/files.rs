@@ -273,12 +273,12 @@ fn a_file_of_an_earlier_version_is_taken_over_and_keeps_keys() {
 fn the_logs_of_a_file_are_all_that_have_events() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("audit.db")).unwrap();
-    assert_eq!(block_on(store.logs()).unwrap(), []);
+    assert_eq!(block_on(store.all_logs()).unwrap(), []);
     let mut logs: Vec<Log> = (0..3).map(|_| OrganizationId::new().into()).collect();
     logs.push(Log::Platform);
     for log in &logs {
         block_on(store.append(*log, vec![login()])).unwrap();
     }
     logs.sort_unstable();
-    assert_eq!(block_on(store.logs()).unwrap(), logs);
+    assert_eq!(block_on(store.all_logs()).unwrap(), logs);
 }

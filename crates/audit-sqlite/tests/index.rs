@@ -6,7 +6,7 @@
 
 use audit_core::{
     Actor, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Order,
-    Position, Scope, Timestamp,
+    Position, Scope, TenantStore as _, Timestamp,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;

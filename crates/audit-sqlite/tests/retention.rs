@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use audit_core::{
     Actor, AuditContext, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Retention,
+    RetentionStore as _,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;

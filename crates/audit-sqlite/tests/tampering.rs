@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use audit_core::{
-    Actor, AuditContext, AuditStore, AuditStoreExt, Erasure, ErrorKind, Filter, LeafHash, Log,
-    NewEvent, OrganizationId, Retention, Sequence, TreeHead, tree::Frontier,
+    Actor, AuditContext, AuditStore, EntriesRequest, Erasure, ErrorKind, Filter, LeafHash, Log,
+    NewEvent, OrganizationId, Retention, RetentionStore as _, RetentionStoreExt as _, Sequence,
+    TreeHead, tree::Frontier,
 };
 use audit_merkle::{ProvableExt as _, Report};
 use audit_sqlite::SqliteStore;
@@ -80,8 +81,8 @@ fn grow_again(connection: &Connection) {
         let sql = "UPDATE audit_event SET leaf = ?2 WHERE place = ?1";
         connection.execute(sql, params![place, leaf.as_bytes()]).unwrap();
         for node in frontier.append(leaf).unwrap() {
-            if node.level % 5 == 0 {
-                tiles[usize::from(node.level / 5)].extend_from_slice(node.hash.as_bytes());
+            if node.id.level % 5 == 0 {
+                tiles[usize::from(node.id.level / 5)].extend_from_slice(node.hash.as_bytes());
             }
         }
     }
@@ -270,8 +271,11 @@ fn an_id_that_leads_to_another_event_has_it_neither_shown_nor_erased() {
     let path = directory.path().join("audit.db");
     file(&path);
     let store = SqliteStore::open(&path).unwrap();
-    let entries = block_on(store.entries(LOG, Sequence::new(99).unwrap(), 2, 1 << 20)).unwrap();
-    let [wanted, other] = [0, 1].map(|at| entries[at].event.open().unwrap());
+    let entries = block_on(
+        store.entries(LOG, EntriesRequest::default().after(Sequence::new(99).unwrap()).limit(2)),
+    )
+    .unwrap();
+    let [wanted, other] = [0, 1].map(|at| entries[at].event.decode().unwrap());
     let connection = Connection::open(&path).unwrap();
     let sql = "UPDATE audit_event_id SET sequence = ?2 WHERE id = ?1 AND sequence = ?3";
     let numbers = (other.sequence.as_i64(), wanted.sequence.as_i64());

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use audit_core::{
     Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, NewEvent,
-    NewOrganization, OrganizationUpdate, Result,
+    NewOrganization, OrganizationUpdate, Result, TenantStore as _,
 };
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;

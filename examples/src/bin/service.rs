@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt as _, NewEvent, NewOrganization, OrganizationId, Role,
+    Actor, AuditStoreExt as _, NewEvent, NewOrganization, OrganizationId, Role, TenantStore as _,
+    TenantStore,
 };
 use audit_http::{Authenticator, HttpOptions, Principal};
 use audit_memory::MemoryStore;
@@ -43,7 +44,7 @@ impl Users {
 
 #[derive(Clone)]
 struct Service {
-    audit: Arc<dyn AuditStore>,
+    audit: Arc<dyn TenantStore>,
     users: Arc<Users>,
 }
 
@@ -65,7 +66,7 @@ async fn pay(
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let audit: Arc<dyn AuditStore> = Arc::new(MemoryStore::new()?);
+    let audit: Arc<dyn TenantStore> = Arc::new(MemoryStore::new()?);
     let acme = NewOrganization::new("Acme").created_by("founder@acme.example");
     let acme = audit.create_organization(acme, Actor::system().into()).await?;
     let users = HashMap::from([("ana", (acme.id, Role::Admin)), ("ben", (acme.id, Role::Member))]);

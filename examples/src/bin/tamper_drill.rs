@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Erasure, Filter, Log, NewEvent};
+use audit_core::{Actor, AuditStore as _, Erasure, Filter, Log, NewEvent, RetentionStoreExt as _};
 use audit_merkle::{CheckpointSigner, Notary, ProvableExt as _, Report, TreeHead};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;

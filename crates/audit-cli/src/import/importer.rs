@@ -5,9 +5,7 @@ use std::fmt;
 use std::io::BufReader;
 use std::ops::AddAssign;
 
-use audit_core::{
-    AuditStore, Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp, Violation, limits,
-};
+use audit_core::{Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp, Violation, limits};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -15,6 +13,7 @@ use super::input::{Input, unreadable};
 use super::lines::{Line, Lines};
 use super::source::{Record, Source};
 use super::verify::Expected;
+use crate::address::Store;
 use crate::failure;
 
 /// Events of one append.
@@ -27,7 +26,7 @@ const LINE_BYTES: usize = 8 * limits::MAX_EVENT_BYTES;
 
 /// Imports files into one log.
 pub(crate) struct Importer<'a> {
-    store: &'a dyn AuditStore,
+    store: &'a dyn Store,
     log: Log,
     source: Source,
     /// The time of records that state none; unless set, when their file was last written.
@@ -79,7 +78,7 @@ enum Fate {
 }
 
 impl<'a> Importer<'a> {
-    pub(crate) fn new(store: &'a dyn AuditStore, log: Log, source: Source) -> Self {
+    pub(crate) fn new(store: &'a dyn Store, log: Log, source: Source) -> Self {
         Self { store, log, source, received: None, expected: None }
     }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::Store;
 use audit_core::limits::{MAX_API_KEYS_PAGE, MAX_ID_BYTES, MAX_TEXT_BYTES};
 use audit_core::{
     Action, ApiKey, ApiKeyId, ApiKeySecret, AuditEvent, ErrorKind, Log, NewApiKey, NewOrganization,
-    OrganizationId, Result, Role, Target, TenantStore,
+    OrganizationId, Result, Role, Target,
 };
 use futures_executor::block_on;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::subject::{Subject, refused};
 /// The store under test through two handles, one of which keeps the keys.
 pub(super) struct Keys {
     // Before the subject, whose harness removes what the store left.
-    pub(super) store: Arc<dyn TenantStore>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) subject: Subject,
 }
 

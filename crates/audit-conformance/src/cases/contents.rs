@@ -70,7 +70,7 @@ pub(crate) fn keep_empty_and_absent_apart(new: NewHarness<'_>) {
     let events = [
         nothing(),
         NewEvent { actor: Actor::user("").name("").email("").ip("").details(""), ..nothing() },
-        NewEvent { category: empty(), place: empty(), reason: empty(), ..nothing() },
+        NewEvent { category: empty(), location: empty(), reason: empty(), ..nothing() },
         NewEvent { message: Message { title: empty(), ..Message::default() }, ..nothing() },
         NewEvent { request: RequestInfo { method: empty(), path: None }, ..nothing() },
         nothing().add_target(Target::with_id("")).add_target(Target::named("")),

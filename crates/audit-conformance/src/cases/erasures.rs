@@ -6,7 +6,8 @@ use std::thread;
 use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
 use audit_core::{
     Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, EventQuery, Facet,
-    FeedStart, Filter, Head, LeafHash, Log, NewEvent, Order, Retention, Sequence,
+    FeedStart, Filter, Head, LeafHash, Log, NewEvent, Order, Retention, RetentionStoreExt as _,
+    Sequence,
 };
 use futures_executor::block_on;
 use serde_json::json;

@@ -75,7 +75,7 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
         ("message.text", saying(Message { text: Some(long.clone()), ..Message::default() })),
         ("message.key", saying(Message { key: Some(long.clone()), ..Message::default() })),
         ("message.params", saying(Message { params: Some(long.clone()), ..Message::default() })),
-        ("place", base().place(&long)),
+        ("location", base().location(&long)),
         ("reason", base().reason(&long)),
         ("request.method", base().request(&name, "/")),
         ("request.path", base().request("GET", &long)),
@@ -119,7 +119,7 @@ pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
             key: Some(long.clone()),
             params: Some(long.clone()),
         },
-        place: Some(long.clone()),
+        location: Some(long.clone()),
         ..base().reason(&long).request(&name, &long).source(&name, &id)
     };
     let numbers = NewEvent {

@@ -137,8 +137,8 @@ pub(crate) fn of_another_endpoint_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     for (own, other) in [("", "a"), ("a", ""), ("a", "b"), ("events", "activities"), ("a", "A")] {
-        let Issued { query, walk, feed } = issue(&subject, EventQuery::new(log).endpoint(own));
-        let query = query.endpoint(other);
+        let Issued { query, walk, feed } = issue(&subject, EventQuery::new(log).audience(own));
+        let query = query.audience(other);
         refuse(&subject, &query, &walk, &feed, "a token of another endpoint");
     }
 }

@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
-use audit_core::{AuditStore, AuditStoreExt as _, EventQuery, FeedStart, Head, Log, Sequence};
+use crate::Store;
+use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Head, Log, Sequence};
 use futures_executor::block_on;
 use futures_util::future::join_all;
 
@@ -15,7 +16,7 @@ use crate::subject::{SOON, Subject, within};
 /// Long enough for a wait to have begun, and to have returned too early.
 const MOMENT: Duration = Duration::from_millis(50);
 
-fn wait(store: &dyn AuditStore, log: Log, beyond: Sequence) -> Head {
+fn wait(store: &dyn Store, log: Log, beyond: Sequence) -> Head {
     let head = within(SOON, store.wait_for_append(log, beyond));
     head.expect("a wait must return soon after an append").expect("a wait succeeds")
 }

@@ -460,7 +460,7 @@ impl Player {
                 Order::NewestFirst => Order::OldestFirst,
                 _ => Order::NewestFirst,
             }),
-            Misuse::OtherEndpoint => query.endpoint("other"),
+            Misuse::OtherEndpoint => query.audience("other"),
             Misuse::OtherKind => {
                 let page = self.subject().next_feed(&query, &token);
                 let kind = page.map_err(|error| error.kind());

@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, ApiKey, ApiKeyId, AuditContext, AuditEvent, AuditStore, Error, EventId, EventQuery,
-    Facet, Head, Log, NewEvent, NewOrganization, Organization, OrganizationId, OrganizationUpdate,
-    Pruned, Receipt, Result, Retention, Scan, ScanResult, Sequence, Token, TokenKeys,
+    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
+    Error, EventId, EventQuery, Facet, Head, Log, NewApiKey, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Token, TokenKeys,
+    tree::NodeId,
     tree::{Frontier, LogEntry, NodeHash},
 };
 
@@ -282,6 +284,10 @@ impl AuditStore for Faulty {
         Ok(head)
     }
 
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.inner.logs(after, limit).await
+    }
+
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         self.faulty_scan(scan).await
     }
@@ -302,14 +308,8 @@ impl AuditStore for Faulty {
         self.faulty_nodes(log, nodes).await
     }
 
-    async fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
-        self.faulty_entries(log, after, limit, bytes).await
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        self.faulty_entries(log, request).await
     }
 }
 

@@ -7,11 +7,14 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use audit_conformance::Harness;
+use audit_conformance::Store;
+use audit_core::tree::NodeId;
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, Erasure, Error,
-    ErrorKind, EventId, Head, LeafHash, Log, NewApiKey, NewEvent, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, Position, Pruned, Receipt, Result, Retention, Scan,
-    ScanResult, Sequence, TenantStore, Timestamp, TokenKeys, Total,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure,
+    Error, ErrorKind, EventId, Head, LeafHash, Log, NewApiKey, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Position, Pruned, Receipt, Result, Retention,
+    RetentionStore, RetentionStoreExt as _, Scan, ScanResult, Sequence, TenantStore, Timestamp,
+    TokenKeys, Total,
     backend::{Batch, StoredEvent},
     limits, tree,
     tree::{Frontier, LogEntry, NodeHash},
@@ -55,11 +58,11 @@ impl ListStore {
 }
 
 impl Harness for ListStore {
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.clone())
     }
 
-    fn open_api_keys(&self) -> Arc<dyn TenantStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         Arc::new(self.clone())
     }
 }
@@ -75,8 +78,8 @@ impl LogState {
     }
 
     fn node(&self, id: NodeId) -> Option<NodeHash> {
-        let width = 1_usize.checked_shl(level.into())?;
-        let first = width.checked_mul(usize::try_from(index).ok()?)?;
+        let width = 1_usize.checked_shl(id.level.into())?;
+        let first = width.checked_mul(usize::try_from(id.index).ok()?)?;
         tree::subtree_root(self.leaves.get(first..first.checked_add(width)?)?)
     }
 
@@ -85,7 +88,7 @@ impl LogState {
             let found = self.events.iter().find(|(_, event)| event.id == id);
             Ok(found.map(|(stored, _)| stored.clone()))
         };
-        let placement = batch.place(self.head, self.frontier.clone(), Timestamp::now(), find)?;
+        let placement = batch.sequence(self.head, self.frontier.clone(), Timestamp::now(), find)?;
         for new in placement.new {
             self.leaves.push(new.leaf);
             let event = new.stored.decode()?;
@@ -180,6 +183,13 @@ impl AuditStore for ListStore {
         Ok(self.state().head(log))
     }
 
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        limits::logs_page(limit)?;
+        let state = self.state();
+        let logs = state.logs.keys().filter(|log| Some(**log) > after);
+        Ok(logs.take(limit).copied().collect())
+    }
+
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let state = self.state();
         let bound = scan.bound_within(state.head(scan.log))?;
@@ -218,17 +228,12 @@ impl AuditStore for ListStore {
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         let state = self.state();
-        let node = |(level, index)| state.log(log)?.node(level, index);
+        let node = |id| state.log(log)?.node(id);
         Ok(nodes.into_iter().map(node).collect())
     }
 
-    async fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        let EntriesRequest { after, limit, bytes, .. } = request;
         let state = self.state();
         let Some(log) = state.log(log) else { return Ok(Vec::new()) };
         let behind = log.events.iter().zip(log.leaves_left());

@@ -90,7 +90,7 @@ fn native() -> impl Strategy<Value = NewEvent> {
                 change,
                 change_set_id: change_set.map(Into::into),
                 message,
-                place,
+                location: place,
                 reason,
                 request: RequestInfo { method, path },
                 source,
@@ -104,9 +104,9 @@ fn native() -> impl Strategy<Value = NewEvent> {
 fn stored(content: NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
     let (log, sequence, recorded_at) = place;
     let mut stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
-    let whole = stored.open().unwrap();
+    let whole = stored.decode().unwrap();
     stored.personal = None;
-    [whole, stored.open().unwrap()]
+    [whole, stored.decode().unwrap()]
 }
 
 type Check = fn(&Value) -> bool;

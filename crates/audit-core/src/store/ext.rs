@@ -5,6 +5,7 @@ use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
 use super::scan::scan_of;
+use crate::limits::MAX_LOGS_PAGE;
 use crate::query::{Cursor, TokenKind};
 use crate::{
     AuditEvent, AuditStore, Error, ErrorKind, EventQuery, FeedPage, FeedStart, Log, NewEvent,
@@ -83,6 +84,19 @@ pub trait AuditStoreExt: AuditStore {
         }
         self.wait_for_append(query.log, cursor.last.sequence).await?;
         feed_page(self, query, Some(cursor.last.sequence)).await
+    }
+
+    /// Returns every log that holds or held events, in ascending order.
+    async fn all_logs(&self) -> Result<Vec<Log>> {
+        let mut logs = Vec::new();
+        loop {
+            let page = self.logs(logs.last().copied(), MAX_LOGS_PAGE).await?;
+            let is_last = page.len() < MAX_LOGS_PAGE;
+            logs.extend(page);
+            if is_last {
+                return Ok(logs);
+            }
+        }
     }
 
     /// How many events match the query's filter now.

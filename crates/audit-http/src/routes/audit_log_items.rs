@@ -39,13 +39,13 @@ const TO: &str = "toUtcDateTime";
     get, path = "/v1/organizations/{organizationId}/auditlogs", tag = "B · audit log items",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("productId" = Option<uuid::Uuid>, EventQuery, description = "The product"),
-        ("configId" = Option<uuid::Uuid>, EventQuery, description = "The config"),
-        ("environmentId" = Option<uuid::Uuid>, EventQuery, description = "The environment"),
-        ("auditLogType" = Option<String>, EventQuery, min_length = 1, description = "The type of the items"),
-        ("fromUtcDateTime" = Option<Timestamp>, EventQuery, description = "The first instant"),
-        ("toUtcDateTime" = Option<Timestamp>, EventQuery, description = "The first instant that is no longer wanted, at most 30 days after the first"),
-        ("token" = Option<String>, EventQuery, max_length = 200, description = "As `Link` gives it"),
+        ("productId" = Option<uuid::Uuid>, Query, description = "The product"),
+        ("configId" = Option<uuid::Uuid>, Query, description = "The config"),
+        ("environmentId" = Option<uuid::Uuid>, Query, description = "The environment"),
+        ("auditLogType" = Option<String>, Query, min_length = 1, description = "The type of the items"),
+        ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The first instant"),
+        ("toUtcDateTime" = Option<Timestamp>, Query, description = "The first instant that is no longer wanted, at most 30 days after the first"),
+        ("token" = Option<String>, Query, max_length = 200, description = "As `Link` gives it"),
     ),
     responses((status = 200, body = Vec<AuditLogItem>, description = "The items"), Native),
 )]
@@ -83,7 +83,7 @@ async fn list_audit_log_items(
     let query = EventQuery::new(organization.id)
         .filter(filter)
         .limit(LIMIT)
-        .endpoint("b.auditlogs")
+        .audience("b.auditlogs")
         .max_bytes(PAGE_BYTES);
     let page = match params.one("token")? {
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,

@@ -24,7 +24,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     get, path = "/api/v1.0/organizations/{organizationGuid}/audit-trails", tag = "C · audit trails",
     params(
         ("organizationGuid" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("continuationToken" = Option<String>, EventQuery, max_length = 200, description = "The token of the batch before; without it, the feed begins with the first record"),
+        ("continuationToken" = Option<String>, Query, max_length = 200, description = "The token of the batch before; without it, the feed begins with the first record"),
     ),
     responses((status = 200, body = AuditTrails, description = "The next batch"), C),
 )]
@@ -38,7 +38,7 @@ async fn list_audit_trails(
     let organization = caller.own(&*app.store, path.organization("organizationGuid")?).await?;
     let query = EventQuery::new(organization.id)
         .limit(AuditTrail::BATCH)
-        .endpoint("c.audit-trails")
+        .audience("c.audit-trails")
         .max_bytes(PAGE_BYTES);
     let page = match params.one(TOKEN)? {
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await,

@@ -124,11 +124,11 @@ fn scopes(included: &[String]) -> Result<Vec<&str>, Fault> {
 #[utoipa::path(
     get, path = "/api/audit-logs", tag = "D · organization lifecycle",
     params(
-        ("action" = Option<String>, EventQuery, min_length = 1, description = "The action"),
-        ("email" = Option<String>, EventQuery, min_length = 1, description = "The e-mail address of the user"),
-        ("include" = Option<Vec<Scopes>>, EventQuery, max_items = 10, description = "The product scopes, of which an entry has one: comma-separated, or repeated"),
-        ("page" = Option<u64>, EventQuery, minimum = 1, description = "The page; 1 unless given"),
-        ("limit" = Option<u64>, EventQuery, minimum = 1, maximum = 200, description = "The entries of a page; 50 unless given"),
+        ("action" = Option<String>, Query, min_length = 1, description = "The action"),
+        ("email" = Option<String>, Query, min_length = 1, description = "The e-mail address of the user"),
+        ("include" = Option<Vec<Scopes>>, Query, max_items = 10, description = "The product scopes, of which an entry has one: comma-separated, or repeated"),
+        ("page" = Option<u64>, Query, minimum = 1, description = "The page; 1 unless given"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 200, description = "The entries of a page; 50 unless given"),
     ),
     responses((status = 200, body = AuditLogs, description = "The page, and how many entries there are in all"), D),
 )]

@@ -86,10 +86,10 @@ async fn update_organization(
     tag = "A · organizations and activities",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("from_date" = Option<audit_core::Timestamp>, EventQuery, description = "The first instant"),
-        ("to_date" = Option<audit_core::Timestamp>, EventQuery, description = "The first instant that is no longer wanted, not before `from_date`"),
-        ("limit" = Option<u64>, EventQuery, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
-        ("cursor" = Option<String>, EventQuery, max_length = 200, description = "The `nextCursor` of the page before"),
+        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The first instant"),
+        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The first instant that is no longer wanted, not before `from_date`"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
+        ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the page before"),
     ),
     responses((status = 200, body = Success<Vec<Activity>>, description = "A page of activities, and the cursor of the next where more follow"), A),
 )]
@@ -111,7 +111,7 @@ async fn list_activities(
     let query = EventQuery::new(organization.id)
         .filter(filter)
         .limit(limit)
-        .endpoint("a.activities")
+        .audience("a.activities")
         .max_bytes(PAGE_BYTES);
     let page = match params.one("cursor")? {
         Some(cursor) => app.store.next_page(&query, &Token::new(cursor)).await,

@@ -142,7 +142,7 @@ async fn inclusion(
     let (id, size) = (path.event()?, size(&mut params, "size")?);
     params.finish()?;
     let sequence: Sequence = app.store.get(log, id).await?.sequence;
-    if size.is_some_and(|size| size < sequence.into()) {
+    if size.is_some_and(|size| size < sequence) {
         let detail = format!("`size` must be at least {sequence}, the number of the event");
         return Err(Fault::bad_request("size", detail));
     }

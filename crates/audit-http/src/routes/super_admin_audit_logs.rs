@@ -27,10 +27,10 @@ const CONTEXT: &str = "SlashID-OrgID";
     get, path = "/super-admins/audit-logs", tag = "E · super-admin audit logs",
     params(
         ("SlashID-OrgID" = uuid::Uuid, Header, description = "The organization in whose context the caller acts"),
-        ("limit" = Option<u64>, EventQuery, minimum = 1, maximum = 1000, description = "How many entries at most; 100 unless given"),
-        ("offset" = Option<u64>, EventQuery, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "How many entries to pass over; 0 unless given"),
-        ("super_admin_email" = Option<String>, EventQuery, format = "email", description = "The e-mail address of the super-admin"),
-        ("organization_id" = Option<uuid::Uuid>, EventQuery, description = "The organization where it was done"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many entries at most; 100 unless given"),
+        ("offset" = Option<u64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "How many entries to pass over; 0 unless given"),
+        ("super_admin_email" = Option<String>, Query, format = "email", description = "The e-mail address of the super-admin"),
+        ("organization_id" = Option<uuid::Uuid>, Query, description = "The organization where it was done"),
     ),
     responses((status = 200, body = AuditLogs, description = "The entries, and how many there are in all"), E),
 )]

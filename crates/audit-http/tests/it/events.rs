@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::common::{Key, Service, request};
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Facet, NewEvent, Scope, limits};
+use audit_core::{
+    Actor, AuditStore as _, AuditStoreExt as _, Facet, NewEvent, Scope, TenantStore as _, limits,
+};
 use audit_http::HttpOptions;
 use axum::body::Body;
 use axum::http::{Method, header};

@@ -2,7 +2,9 @@
 
 use crate::common::{Service, request};
 use audit_contracts::organizations_and_activities::Activity;
-use audit_core::{Actor, ActorKind, AuditStore as _, AuditStoreExt as _, NewEvent, json};
+use audit_core::{
+    Actor, ActorKind, AuditStore as _, AuditStoreExt as _, NewEvent, TenantStore as _, json,
+};
 use axum::http::{Method, header};
 use serde_json::json;
 use uuid::Uuid;

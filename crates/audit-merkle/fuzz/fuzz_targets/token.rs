@@ -61,7 +61,7 @@ fn questions() -> Vec<EventQuery> {
     vec![
         all.clone(),
         EventQuery::new(organization()).limit(1),
-        all.clone().endpoint("other"),
+        all.clone().audience("other"),
         all.clone().order(Order::OldestFirst),
         all.clone().order(Order::Sequence),
         by(Filter::new().actor_id("u_1")),

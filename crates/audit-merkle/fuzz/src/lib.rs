@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use audit_core::tree::NodeId;
 use audit_core::{Sequence, backend::{PersonalData, StoredEvent}};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, SignedCheckpoint,

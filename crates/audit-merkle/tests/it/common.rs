@@ -2,10 +2,14 @@
 
 use std::collections::HashMap;
 
-use audit_core::{Actor, Log, NewEvent, OrganizationId, Sequence, Timestamp, backend::{PreparedEvent, StoredEvent}};
+use audit_core::tree::NodeId;
+use audit_core::{
+    Actor, Log, NewEvent, OrganizationId, Sequence, Timestamp,
+    backend::{PreparedEvent, StoredEvent},
+};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, SignedCheckpoint,
-    TreeHead, Sequence, inclusion_proof,
+    TreeHead, inclusion_proof,
 };
 
 pub(crate) const ORIGIN: &str = "audit.example.com/acme";
@@ -33,7 +37,7 @@ impl Tree {
 
     pub(crate) fn append(&mut self, record: &[u8]) {
         let leaf = LeafHash::of(record);
-        self.nodes.insert((0, self.leaves.len() as u64), leaf.into());
+        self.nodes.insert(NodeId::new(0, self.leaves.len() as u64), leaf.into());
         for node in self.frontier.append(leaf).unwrap() {
             assert_eq!(self.nodes.insert(node.id, node.hash), None);
         }

@@ -1,7 +1,10 @@
 //! Evidence: what it proves, and that each change of it is refused.
 
 use crate::common::{Events, ORIGIN, Tree, event, one_bit_changes, sequence, signed, size};
-use audit_core::{ErrorKind, Log, backend::{PersonalData, StoredEvent}};
+use audit_core::{
+    ErrorKind, Log,
+    backend::{PersonalData, StoredEvent},
+};
 use audit_merkle::{CheckpointSigner, Evidence, InclusionProof, PersonalProof, inclusion_proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

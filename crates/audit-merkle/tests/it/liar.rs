@@ -3,7 +3,12 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use audit_core::{EntriesRequest, Actor, AuditContext, AuditEvent, AuditStore, EventId, Head, Log, NewEvent, NewOrganization, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention, Scan, Sequence, ScanResult, TokenKeys, tree::{Frontier, LogEntry, NodeHash}};
+use audit_core::tree::NodeId;
+use audit_core::{
+    Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId, Head, Log, NewEvent,
+    Receipt, Result, Scan, ScanResult, Sequence, TokenKeys,
+    tree::{Frontier, LogEntry, NodeHash},
+};
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
 
@@ -53,8 +58,10 @@ impl Liar {
 
     /// With rows that `edit` has changed.
     pub(crate) fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
-        let mut rows =
-            block_on(store.entries(LOG, EntriesRequest::default().after(Sequence::ZERO).limit(usize::MAX))).unwrap();
+        let mut rows = block_on(
+            store.entries(LOG, EntriesRequest::default().after(Sequence::ZERO).limit(usize::MAX)),
+        )
+        .unwrap();
         edit(&mut rows);
         Self { rows: Some(rows), ..Self::new(store) }
     }
@@ -98,65 +105,15 @@ impl AuditStore for Liar {
         Ok(nodes.iter().zip(truth).map(lie).collect())
     }
 
-    async fn entries(&self, log: Log, after: Sequence, limit: usize, bytes: usize) -> Result<Rows> {
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Rows> {
         let Some(rows) = &self.rows else {
-            return self.store.entries(log, EntriesRequest::default().after(after).limit(limit).bytes(bytes)).await;
+            return self.store.entries(log, request).await;
         };
-        let behind = rows.iter().filter(|entry| entry.sequence > after);
-        Ok(behind.take(limit).cloned().collect())
+        let behind = rows.iter().filter(|entry| entry.sequence > request.after);
+        Ok(behind.take(request.limit).cloned().collect())
     }
 
-    async fn erase_events(
-        &self,
-        log: Log,
-        sequences: Vec<Sequence>,
-        by: AuditContext,
-    ) -> Result<u64> {
-        self.store.erase_events(log, sequences, by).await
-    }
-
-    async fn retention(&self, log: Log) -> Result<Retention> {
-        self.store.retention(log).await
-    }
-
-    async fn set_retention(&self, log: Log, to: Retention, by: AuditContext) -> Result<()> {
-        self.store.set_retention(log, to, by).await
-    }
-
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
-        self.store.prune(log, by).await
-    }
-
-    async fn create_organization(
-        &self,
-        new: NewOrganization,
-        by: AuditContext,
-    ) -> Result<Organization> {
-        self.store.create_organization(new, by).await
-    }
-
-    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        self.store.organization(id).await
-    }
-
-    async fn organizations(
-        &self,
-        after: Option<OrganizationId>,
-        limit: usize,
-    ) -> Result<Vec<Organization>> {
-        self.store.organizations(after, limit).await
-    }
-
-    async fn update_organization(
-        &self,
-        id: OrganizationId,
-        update: OrganizationUpdate,
-        by: AuditContext,
-    ) -> Result<Organization> {
-        self.store.update_organization(id, update, by).await
-    }
-
-    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        self.store.delete_organization(id, by).await
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.store.logs(after, limit).await
     }
 }

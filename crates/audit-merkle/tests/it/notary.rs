@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::liar::{LOG, Liar, append, by, paid, store};
-use audit_core::{EntriesRequest, AuditStore, Error, ErrorKind, Log, OrganizationId, Retention, TreeHead};
+use audit_core::tree::NodeId;
+use audit_core::{
+    AuditStore, EntriesRequest, Error, ErrorKind, Log, OrganizationId, Retention,
+    RetentionStore as _, TreeHead,
+};
 use audit_memory::MemoryStore;
 use audit_merkle::{CheckpointSigner, Notary, ProvableExt as _, SignedCheckpoint};
 use futures_executor::block_on;
@@ -74,8 +78,11 @@ fn a_restored_backup_is_never_signed() {
     for restored in 0..100 {
         // A copy from before, to which other events came since: fewer, as many, more.
         let copy = MemoryStore::new().unwrap();
-        let kept =
-            block_on(store.entries(LOG, EntriesRequest::default().after(audit_core::Sequence::ZERO).limit(1_000).bytes(1 << 20))).unwrap();
+        let kept = block_on(store.entries(
+            LOG,
+            EntriesRequest::default().after(audit_core::Sequence::ZERO).limit(1_000).bytes(1 << 20),
+        ))
+        .unwrap();
         let kept = kept.iter().take(restored % 60).map(|entry| entry.event.decode().unwrap());
         let kept = kept.map(audit_core::AuditEvent::into_content).collect();
         block_on(copy.append(LOG, kept)).unwrap();
@@ -102,10 +109,10 @@ fn a_store_that_lies_about_its_nodes_gets_nothing_signed() {
     sign(&notary, &store).unwrap();
     append(&store, 4);
     let mut liar = Liar::new(&store);
-    liar.nodes.insert((1, 5), Some(audit_core::tree::NodeHash::from_bytes([7; 32])));
+    liar.nodes.insert(NodeId::new(1, 5), Some(audit_core::tree::NodeHash::from_bytes([7; 32])));
     let error = sign(&notary, &liar).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("proof")));
-    liar.nodes.insert((1, 5), None);
+    liar.nodes.insert(NodeId::new(1, 5), None);
     let error = sign(&notary, &liar).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("nodes[1][5]")));
 }

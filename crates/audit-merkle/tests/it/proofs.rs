@@ -11,11 +11,12 @@
 use std::cell::Cell;
 
 use crate::common::{Tree, number, sequence, size};
+use audit_core::Sequence;
+use audit_core::tree::NodeId;
 use audit_core::{Error, ErrorKind, Result, Violation};
 use audit_merkle::{
-    ConsistencyProof, InclusionProof, LeafHash, NodeHash, Nodes, RootHash, Sequence, TreeHead,
-    consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, is_retained, root,
-    root_nodes,
+    ConsistencyProof, InclusionProof, LeafHash, NodeHash, Nodes, RootHash, TreeHead,
+    consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, root, root_nodes,
 };
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2::Sha256;
@@ -229,7 +230,7 @@ fn the_empty_tree_begins_every_other() {
 struct Counted(Cell<u32>);
 
 impl Nodes for Counted {
-    fn node(&self, _: u8, _: u64) -> Result<Option<NodeHash>> {
+    fn node(&self, _: NodeId) -> Result<Option<NodeHash>> {
         self.0.set(self.0.get() + 1);
         Ok(Some(NodeHash::from_bytes([0; 32])))
     }
@@ -288,9 +289,9 @@ fn what_retention_leaves_is_proved() {
     let tree = Tree::numbered(SIZE);
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
-        left.retain(|(level, index), _| is_retained(*level, *index, size(pruned)));
+        left.retain(|id, _| id.is_retained(size(pruned)));
         // No more is kept than the edge of what was removed.
-        let removed = |(level, index): &&NodeId| (index + 1) << level <= pruned;
+        let removed = |id: &&NodeId| (id.index + 1) << id.level <= pruned;
         let edge = left.keys().filter(removed).count();
         assert_eq!(edge, pruned.count_ones() as usize);
         for n in pruned.max(1)..=SIZE {
@@ -311,15 +312,15 @@ fn what_retention_leaves_is_proved() {
             assert_eq!(gone.kind(), ErrorKind::NotFound);
         }
     }
-    assert!(!is_retained(u8::MAX, u64::MAX, Sequence::MAX));
+    assert!(!NodeId::new(u8::MAX, u64::MAX).is_retained(Sequence::MAX));
 }
 
 /// A tree of any size whose records are all the same, so that a level has one hash.
 struct Uniform(LeafHash);
 
 impl Nodes for Uniform {
-    fn node(&self, level: u8, _: u64) -> Result<Option<NodeHash>> {
-        Ok(Some((0..level).fold(self.0.into(), |below, _| NodeHash::of(below, below))))
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        Ok(Some((0..id.level).fold(self.0.into(), |below, _| NodeHash::of(below, below))))
     }
 }
 

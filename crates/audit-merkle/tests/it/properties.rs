@@ -1,7 +1,7 @@
 //! What holds of any input: the edge is that of the whole tree, and no text makes a parser panic.
 
 use crate::common::{Events, Tree, sequence, signed, size};
-use audit_core::{backend::{PersonalData, StoredEvent}};
+use audit_core::backend::{PersonalData, StoredEvent};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, CheckpointVerifier, ConsistencyProof, Evidence, Frontier,
     InclusionProof, LeafHash, NodeHash, RootHash, SignedCheckpoint, WitnessVerifier, frontier_at,

@@ -1,9 +1,10 @@
 //! What proves the logs of a store: every proof of it, and what cannot be proved.
 
 use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
+use audit_core::tree::NodeId;
 use audit_core::{
     AuditStore, AuditStoreExt as _, EntriesRequest, Error, ErrorKind, EventId, LeafHash, Log,
-    OrganizationId, Retention, Sequence, TreeHead,
+    OrganizationId, Retention, RetentionStore as _, Sequence, TreeHead,
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{Checkpoint, CheckpointSigner, ProvableExt as _, SignedCheckpoint};
@@ -75,7 +76,7 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
     block_on(store.consistency_proof(empty, size(0), size(0))).unwrap();
     // A node that should be there.
     let mut liar = Liar::new(&store);
-    liar.nodes.insert((2, 1), None);
+    liar.nodes.insert(NodeId::new(2, 1), None);
     let error = block_on(liar.inclusion_proof(LOG, sequence(1), size(8))).unwrap_err();
     assert_eq!(told(error), (ErrorKind::Corrupt, "nodes[2][1]".to_owned()));
 }

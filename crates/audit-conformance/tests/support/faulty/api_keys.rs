@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use audit_core::{
     Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditStore, Error, ErrorKind, NewApiKey,
     NewEvent, OrganizationId, Result, Role, TenantStore, limits::MAX_API_KEYS_PAGE,
@@ -13,7 +12,7 @@ use super::writes::wait_until;
 use super::{Fault, Faulty};
 
 impl Faulty {
-    fn spoil_error<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn spoil_error<T>(&self, result: Result<T>) -> Result<T> {
         match (self.fault, result) {
             (Fault::NotFoundIsUnavailable, Err(error)) if error.kind() == ErrorKind::NotFound => {
                 Err(Error::new(ErrorKind::Unavailable))
@@ -22,7 +21,7 @@ impl Faulty {
         }
     }
 
-    async fn faulty_create_key(
+    pub(super) async fn faulty_create_key(
         &self,
         new: NewApiKey,
         by: AuditContext,
@@ -59,7 +58,7 @@ impl Faulty {
         Ok((key, secret))
     }
 
-    async fn faulty_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+    pub(super) async fn faulty_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let mut key = self.inner.api_key(id).await?;
         match self.fault {
             Fault::AltersKeys(alter) => alter(&mut key),
@@ -75,7 +74,7 @@ impl Faulty {
         Ok(key)
     }
 
-    async fn faulty_keys(
+    pub(super) async fn faulty_keys(
         &self,
         organization: OrganizationId,
         after: Option<ApiKeyId>,
@@ -102,7 +101,7 @@ impl Faulty {
         Ok(list)
     }
 
-    async fn faulty_revoke(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+    pub(super) async fn faulty_revoke(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let before = self.inner.api_key(id).await?;
         match self.fault {
             Fault::RevocationNeedsAnOrganization => {

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
+use audit_conformance::Store;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Page, Result,
-    TenantStore, Token, limits::MAX_PAGE_EVENTS,
+    AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Page, Result, Token,
+    limits::MAX_PAGE_EVENTS,
 };
 use futures_executor::block_on;
 
 use super::{Fault, FaultyHarness};
 
 impl Harness for FaultyHarness {
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.open_faulty())
     }
 
-    fn open_api_keys(&self) -> Arc<dyn TenantStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         Arc::new(self.open_faulty())
     }
 
-    fn page(&self, store: &dyn AuditStore, query: &EventQuery) -> Result<Page> {
+    fn page(&self, store: &dyn Store, query: &EventQuery) -> Result<Page> {
         let page = block_on(store.page(query))?;
         if let Some(token) = &page.next {
             self.note(token, query);
@@ -28,7 +29,7 @@ impl Harness for FaultyHarness {
         Ok(page)
     }
 
-    fn next_page(&self, store: &dyn AuditStore, query: &EventQuery, token: &Token) -> Result<Page> {
+    fn next_page(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<Page> {
         let query = match self.fault {
             Fault::IgnoresTheNewPageSize => &query.clone().limit(MAX_PAGE_EVENTS),
             _ => query,
@@ -44,23 +45,13 @@ impl Harness for FaultyHarness {
         Ok(page)
     }
 
-    fn feed(
-        &self,
-        store: &dyn AuditStore,
-        query: &EventQuery,
-        start: FeedStart,
-    ) -> Result<FeedPage> {
+    fn feed(&self, store: &dyn Store, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         let page = block_on(store.feed(query, start))?;
         self.note(&page.token, query);
         Ok(page)
     }
 
-    fn next_feed(
-        &self,
-        store: &dyn AuditStore,
-        query: &EventQuery,
-        token: &Token,
-    ) -> Result<FeedPage> {
+    fn next_feed(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         let page = block_on(store.next_feed(query, token));
         let page = self.excuse(page, token, |first| match first {
             Some(first) => block_on(store.next_feed(first, token)),

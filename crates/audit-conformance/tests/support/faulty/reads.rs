@@ -2,7 +2,7 @@
 
 use audit_core::{
     AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
-    Scan, ScanResult, Sequence, Total,
+    Scan, ScanResult, Sequence, TenantStore as _, Total,
 };
 
 use super::{Fault, Faulty};

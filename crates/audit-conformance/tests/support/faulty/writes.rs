@@ -9,7 +9,7 @@ use std::time::Duration;
 use audit_core::{
     Actor, AuditContext, AuditStore, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
     NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result,
-    backend::Batch, limits::MAX_BATCH_EVENTS,
+    TenantStore as _, backend::Batch, limits::MAX_BATCH_EVENTS,
 };
 
 use super::reads::with_gap;

@@ -32,7 +32,7 @@ const LONGEST_WAIT: u64 = 8;
 
 /// Where to begin, and how long to wait. Read by [`feed`] and [`stream`].
 #[derive(IntoParams)]
-#[into_params(parameter_in = EventQuery)]
+#[into_params(parameter_in = Query)]
 #[allow(dead_code)] // describes, and is never made
 pub(super) struct FollowParams {
     /// Where to begin without a token: `beginning`, unless given; `now`; or a sequence, after which
@@ -100,7 +100,7 @@ async fn feed(
     let query = EventQuery::new(log)
         .filter(filter)
         .limit(params.limit(1_000, 100)?)
-        .endpoint("events.follow")
+        .audience("events.follow")
         .max_bytes(PAGE_BYTES);
     let begin = begin(&mut params, headers)?;
     let token = params.one("token")?;
@@ -140,7 +140,7 @@ async fn stream(
     let filter = filter(&mut params)?;
     let start = begin(&mut params, headers)?;
     params.finish()?;
-    let query = EventQuery::new(log).filter(filter).endpoint("events.follow").max_bytes(PAGE_BYTES);
+    let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PAGE_BYTES);
     // What is wrong with the request is said before the stream begins.
     let first = app.store.feed(&query, start).await.map_err(of_start)?;
     let still = Still { app: app.clone(), caller, headers: headers.clone() };

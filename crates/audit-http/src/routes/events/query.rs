@@ -10,7 +10,7 @@ use crate::routes::PAGE_BYTES;
 
 /// The conditions, each of which may be repeated. Read by [`filter`].
 #[derive(IntoParams)]
-#[into_params(parameter_in = EventQuery, rename_all = "camelCase")]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(super) struct FilterParams {
     /// The action, exact, or `prefix.*` for every action below a prefix.
     action: Option<Vec<String>>,
@@ -48,7 +48,7 @@ pub(super) struct FilterParams {
 
 /// How a page is cut. Read by [`list_query`].
 #[derive(IntoParams)]
-#[into_params(parameter_in = EventQuery)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
     /// By the time at which events occurred, or as the log took them in.
     #[param(inline)]
@@ -127,7 +127,7 @@ pub(super) fn list_query(
         .filter(filter(&mut params)?)
         .order(order)
         .limit(params.limit(1_000, 100)?)
-        .endpoint("events")
+        .audience("events")
         .max_bytes(PAGE_BYTES);
     if params.flag("total")? {
         query = query.with_total();
