@@ -6,7 +6,7 @@ use audit_core::Log;
 use audit_merkle::{SignedCheckpoint, TreeHead};
 
 use crate::address::StoreAddress;
-use crate::failure::{Outcome, Result};
+use crate::error::{Outcome, Result};
 use crate::logs::Logs;
 use crate::output::{note, tell};
 use crate::signing::{Signing, is_refusal, unsigned};
@@ -48,11 +48,11 @@ impl Arguments {
                 Ok(signed) => self.print(&directory.file(log), log, &signed)?,
                 Err(error) => {
                     let refused = is_refusal(&error);
-                    let failure = unsigned(&signing, &*store, log, error).await;
+                    let unsigned = unsigned(&signing, &*store, log, error).await;
                     if !refused {
-                        return Err(failure);
+                        return Err(unsigned);
                     }
-                    failure.tell();
+                    note(format_args!("{unsigned}"));
                     outcome = Outcome::Refused;
                 }
             }
