@@ -1,10 +1,6 @@
 //! What proves the logs of a store: every proof of it, and what cannot be proved.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod liar;
-
+use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
 use audit_core::{
     AuditStore, AuditStoreExt as _, Error, ErrorKind, EventId, LeafHash, Log, OrganizationId,
     Retention, Sequence, TreeHead, TreeSize,
@@ -12,7 +8,6 @@ use audit_core::{
 use audit_memory::MemoryStore;
 use audit_merkle::{Checkpoint, CheckpointSigner, ProvableExt as _, SignedCheckpoint};
 use futures_executor::block_on;
-use liar::{LOG, Liar, append, by, paid, store};
 
 const ORIGIN: &str = "audit.example.com/platform";
 
@@ -140,7 +135,7 @@ fn evidence_of_an_event_is_verified_by_its_text_alone() {
     // A checkpoint of another history; a record that was changed; a row that is not there.
     let other = signed(&signer, block_on(self::store(11).tree_head(LOG)).unwrap());
     assert_eq!(evidence(&store, receipt.id, &other).unwrap_err().kind(), ErrorKind::Corrupt);
-    let edits: [fn(&mut liar::Rows); 2] =
+    let edits: [fn(&mut Rows); 2] =
         [|rows| rows[5].event.record.push(b' '), |rows| drop(rows.remove(5))];
     for edit in edits {
         let liar = Liar::edited(&store, edit);

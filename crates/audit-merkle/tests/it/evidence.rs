@@ -1,15 +1,10 @@
 //! Evidence: what it proves, and that each change of it is refused.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Events, ORIGIN, Tree, event, one_bit_changes, sequence, signed, size};
 use audit_core::{ErrorKind, Log, PersonalPart, StoredEvent};
 use audit_merkle::{CheckpointSigner, Evidence, InclusionProof, PersonalProof, inclusion_proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{Events, ORIGIN, Tree, event, one_bit_changes, sequence, signed, size};
 
 fn signer() -> CheckpointSigner {
     CheckpointSigner::generate(ORIGIN).unwrap()

@@ -1,15 +1,10 @@
 //! Vectors that others publish: the hashes of RFC 6962, the texts of C2SP.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Tree, sequence, size};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, Evidence, LeafHash, NodeHash, RootHash, SignedCheckpoint,
     TreeHead, WitnessVerifier, consistency_proof, inclusion_proof,
 };
-use common::{Tree, sequence, size};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();

@@ -1,7 +1,5 @@
 //! A log as a store would keep it.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses a part
-
 use std::collections::HashMap;
 
 use audit_core::{
@@ -12,30 +10,30 @@ use audit_merkle::{
     TreeHead, TreeSize, inclusion_proof,
 };
 
-pub const ORIGIN: &str = "audit.example.com/acme";
+pub(crate) const ORIGIN: &str = "audit.example.com/acme";
 
 /// The nodes of a tree, its edge, and its leaves.
 #[derive(Clone, Default)]
-pub struct Tree {
-    pub frontier: Frontier,
-    pub nodes: HashMap<(u8, u64), NodeHash>,
-    pub leaves: Vec<LeafHash>,
-    pub heads: Vec<TreeHead>,
+pub(crate) struct Tree {
+    pub(crate) frontier: Frontier,
+    pub(crate) nodes: HashMap<(u8, u64), NodeHash>,
+    pub(crate) leaves: Vec<LeafHash>,
+    pub(crate) heads: Vec<TreeHead>,
 }
 
 impl Tree {
-    pub fn of(records: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+    pub(crate) fn of(records: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
         let mut tree = Self { heads: vec![TreeHead::EMPTY], ..Self::default() };
         records.into_iter().for_each(|record| tree.append(record.as_ref()));
         tree
     }
 
     /// A tree whose records are numbers.
-    pub fn numbered(size: u64) -> Self {
+    pub(crate) fn numbered(size: u64) -> Self {
         Self::of((0..size).map(number))
     }
 
-    pub fn append(&mut self, record: &[u8]) {
+    pub(crate) fn append(&mut self, record: &[u8]) {
         let leaf = LeafHash::of(record);
         self.nodes.insert((0, self.leaves.len() as u64), leaf.into());
         for node in self.frontier.append(leaf).unwrap() {
@@ -45,32 +43,32 @@ impl Tree {
         self.heads.push(self.frontier.head());
     }
 
-    pub fn head(&self) -> TreeHead {
+    pub(crate) fn head(&self) -> TreeHead {
         self.frontier.head()
     }
 }
 
 /// The record of a [numbered](Tree::numbered) tree.
-pub fn number(index: u64) -> Vec<u8> {
+pub(crate) fn number(index: u64) -> Vec<u8> {
     format!("record {index}").into_bytes()
 }
 
-pub fn size(size: u64) -> TreeSize {
+pub(crate) fn size(size: u64) -> TreeSize {
     TreeSize::new(size).unwrap()
 }
 
-pub fn sequence(number: u64) -> Sequence {
+pub(crate) fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
 /// A log of events.
-pub struct Events {
-    pub stored: Vec<StoredEvent>,
-    pub tree: Tree,
+pub(crate) struct Events {
+    pub(crate) stored: Vec<StoredEvent>,
+    pub(crate) tree: Tree,
 }
 
 impl Events {
-    pub fn new(count: u64) -> Self {
+    pub(crate) fn new(count: u64) -> Self {
         let log = Log::Organization(OrganizationId::new());
         let stored: Vec<_> = (1..=count).map(|number| event(log, number)).collect();
         let tree = Tree::of(stored.iter().map(|event| &event.record));
@@ -78,7 +76,7 @@ impl Events {
     }
 
     /// The evidence of event `number` at the end of the log.
-    pub fn evidence(&self, number: u64, signer: &CheckpointSigner) -> Evidence {
+    pub(crate) fn evidence(&self, number: u64, signer: &CheckpointSigner) -> Evidence {
         let signed = signed(signer, self.tree.head());
         let proof =
             inclusion_proof(&self.tree.nodes, sequence(number), self.tree.frontier.size()).unwrap();
@@ -87,19 +85,19 @@ impl Events {
     }
 }
 
-pub fn event(log: Log, number: u64) -> StoredEvent {
+pub(crate) fn event(log: Log, number: u64) -> StoredEvent {
     let content = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
         .target("invoice", format!("inv_{number}"))
         .message("Ana paid");
     PreparedEvent::new(content).unwrap().seal(log, sequence(number), Timestamp::now())
 }
 
-pub fn signed(signer: &CheckpointSigner, head: TreeHead) -> SignedCheckpoint {
+pub(crate) fn signed(signer: &CheckpointSigner, head: TreeHead) -> SignedCheckpoint {
     signer.sign_first(&Checkpoint::new(ORIGIN, head).unwrap()).unwrap()
 }
 
 /// Each text that differs from `bytes` in one bit.
-pub fn one_bit_changes(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+pub(crate) fn one_bit_changes(bytes: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     (0..bytes.len() * 8).map(|bit| {
         let mut changed = bytes.to_vec();
         changed[bit / 8] ^= 1 << (bit % 8);

@@ -1,15 +1,10 @@
 //! The audit: each way to change a log is noticed, and told where as far as it can be known.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Events, Tree, number, sequence, size};
 use audit_core::{ErrorKind, StoredEvent};
 use audit_merkle::{
     Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at, is_needed,
 };
-use common::{Events, Tree, number, sequence, size};
 
 const SIZE: u64 = 53;
 

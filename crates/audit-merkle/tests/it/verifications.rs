@@ -1,13 +1,9 @@
 //! A log in a store that somebody has edited behind the library's back: each edit is a fault, and
 //! told where.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod liar;
-
 use std::time::Duration;
 
+use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
 use audit_core::{
     AuditStore, AuditStoreExt as _, Erasure, ErrorKind, Filter, Frontier, Head, LeafHash, LogEntry,
     Node, NodeHash, Retention, Sequence, StoredEvent, TreeHead, TreeSize,
@@ -15,7 +11,6 @@ use audit_core::{
 use audit_memory::MemoryStore;
 use audit_merkle::{Fault, ProvableExt as _, Report, Stated};
 use futures_executor::block_on;
-use liar::{LOG, Liar, Rows, append, by, paid, store};
 
 const SIZE: u64 = 53;
 

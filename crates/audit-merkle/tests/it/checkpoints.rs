@@ -1,10 +1,6 @@
 //! What a log signs and does not sign, who believes it, and what witnesses add.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{ORIGIN, Tree, one_bit_changes, signed, size};
 use async_trait::async_trait;
 use audit_core::{ErrorKind, Result};
 use audit_merkle::{
@@ -13,7 +9,6 @@ use audit_merkle::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use common::{ORIGIN, Tree, one_bit_changes, signed, size};
 use ed25519_dalek::{Signer as _, SigningKey};
 
 fn signer() -> CheckpointSigner {

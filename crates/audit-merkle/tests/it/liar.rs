@@ -1,7 +1,5 @@
 //! A store whose rows somebody has edited behind its back.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses a part
-
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -14,51 +12,51 @@ use audit_memory::MemoryStore;
 use futures_executor::block_on;
 
 /// The rows of a log.
-pub type Rows = Vec<LogEntry>;
+pub(crate) type Rows = Vec<LogEntry>;
 
 /// Answers as the store below does, but for what is set here. It is of one log.
 #[derive(Clone, Debug)]
-pub struct Liar {
-    pub store: MemoryStore,
-    pub rows: Option<Rows>,
-    pub nodes: HashMap<(u8, u64), Option<NodeHash>>,
-    pub frontier: Option<Frontier>,
-    pub head: Option<Head>,
+pub(crate) struct Liar {
+    pub(crate) store: MemoryStore,
+    pub(crate) rows: Option<Rows>,
+    pub(crate) nodes: HashMap<(u8, u64), Option<NodeHash>>,
+    pub(crate) frontier: Option<Frontier>,
+    pub(crate) head: Option<Head>,
 }
 
-pub const LOG: Log = Log::Platform;
+pub(crate) const LOG: Log = Log::Platform;
 
-pub fn by() -> Attribution {
+pub(crate) fn by() -> Attribution {
     Attribution::new(Actor::user("u_1"))
 }
 
-pub fn paid(number: u64) -> NewEvent {
+pub(crate) fn paid(number: u64) -> NewEvent {
     NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
         .target("invoice", format!("inv_{number}"))
         .message("Ana paid")
 }
 
 /// A store whose log has so many events.
-pub fn store(events: u64) -> MemoryStore {
+pub(crate) fn store(events: u64) -> MemoryStore {
     let store = MemoryStore::new().unwrap();
     append(&store, events);
     store
 }
 
-pub fn append(store: &MemoryStore, events: u64) {
+pub(crate) fn append(store: &MemoryStore, events: u64) {
     let events: Vec<_> = (1..=events).map(paid).collect();
     block_on(store.append(LOG, events)).unwrap();
 }
 
 impl Liar {
     /// The truth so far.
-    pub fn new(store: &MemoryStore) -> Self {
+    pub(crate) fn new(store: &MemoryStore) -> Self {
         let (rows, nodes) = (None, HashMap::new());
         Self { store: store.clone(), rows, nodes, frontier: None, head: None }
     }
 
     /// With rows that `edit` has changed.
-    pub fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
+    pub(crate) fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
         let mut rows =
             block_on(store.entries(LOG, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
         edit(&mut rows);

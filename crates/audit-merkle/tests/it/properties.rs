@@ -1,17 +1,12 @@
 //! What holds of any input: the edge is that of the whole tree, and no text makes a parser panic.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{Events, Tree, sequence, signed, size};
 use audit_core::{PersonalPart, StoredEvent};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, CheckpointVerifier, ConsistencyProof, Evidence, Frontier,
     InclusionProof, LeafHash, NodeHash, RootHash, SignedCheckpoint, WitnessVerifier, frontier_at,
     inclusion_proof, root,
 };
-use common::{Events, Tree, sequence, signed, size};
 use proptest::prelude::*;
 
 /// RFC 6962, section 2.1, word for word.
@@ -117,7 +112,7 @@ proptest! {
     #[test]
     fn a_mutated_text_proves_nothing_else(edits in edits()) {
         let events = Events::new(5);
-        let signer = CheckpointSigner::generate(common::ORIGIN).unwrap();
+        let signer = CheckpointSigner::generate(crate::common::ORIGIN).unwrap();
         let evidence = events.evidence(3, &signer);
         let text = mutate(&evidence.to_string(), edits.clone());
         parse_all(&text);
@@ -139,7 +134,7 @@ proptest! {
         record in prop::collection::vec(any::<u8>(), 0..80),
         personal in prop::option::of((any::<[u8; 16]>(), prop::collection::vec(any::<u8>(), 0..80))),
     ) {
-        let signer = CheckpointSigner::generate(common::ORIGIN).unwrap();
+        let signer = CheckpointSigner::generate(crate::common::ORIGIN).unwrap();
         let tree = Tree::of([&record]);
         let personal = personal.map(|(salt, bytes)| PersonalPart { salt, bytes });
         let event = StoredEvent { record, personal };

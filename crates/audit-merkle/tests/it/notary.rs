@@ -1,18 +1,13 @@
 //! The notary: what it signs follows what it signed, whatever becomes of the store.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod liar;
-
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::liar::{LOG, Liar, append, by, paid, store};
 use audit_core::{AuditStore, Error, ErrorKind, Log, OrganizationId, Retention, TreeHead};
 use audit_memory::MemoryStore;
 use audit_merkle::{CheckpointSigner, Notary, ProvableExt as _, SignedCheckpoint};
 use futures_executor::block_on;
-use liar::{LOG, Liar, append, by, paid, store};
 use tempfile::TempDir;
 
 const NAME: &str = "audit.example.com";

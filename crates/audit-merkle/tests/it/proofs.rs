@@ -5,23 +5,18 @@
 //! above. All of them, which takes a while on all cores:
 //!
 //! ```sh
-//! AUDIT_MERKLE_BITS=512 cargo test --release -p audit-merkle --test proofs one_bit -- --nocapture
+//! AUDIT_MERKLE_BITS=512 cargo test --release -p audit-merkle --test it one_bit -- --nocapture
 //! ```
-
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::cell::Cell;
 
+use crate::common::{Tree, number, sequence, size};
 use audit_core::{Error, ErrorKind, Result, Violation};
 use audit_merkle::{
     ConsistencyProof, InclusionProof, LeafHash, NodeHash, Nodes, RootHash, TreeHead, TreeSize,
     consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, is_needed, root,
     root_nodes,
 };
-use common::{Tree, number, sequence, size};
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2::Sha256;
 
