@@ -1,15 +1,11 @@
 //! What a contract requires and an event does not have: what is printed in its place.
 
-#![allow(clippy::unwrap_used)] // a test fails by panic
-
-mod common;
-
+use crate::common::printed;
 use audit_contracts::{
     audit_log_items, audit_trails, organisation_audit_logs, organizations_and_activities,
     super_admin_audit_logs,
 };
 use audit_core::{Actor, AuditEvent, Change, Log, Message, NewEvent, Sequence, Target, Timestamp};
-use common::printed;
 use serde_json::Value;
 
 #[test]

@@ -1,16 +1,11 @@
 //! Contract E over HTTP: the source's sample, its two bodies, offsets and exact totals.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Answer, Key, Service, request};
 use audit_contracts::super_admin_audit_logs::AuditLog;
 use audit_core::{
     Actor, AuditStore as _, AuditStoreExt as _, Log, NewEvent, OrganizationRef, json,
 };
 use axum::http::Method;
-use common::{Answer, Key, Service, request};
 use serde_json::{Value, json};
 
 const CONTEXT: &str = "af5fbd30-7ce7-4548-8b30-4cd59cb2aba1";

@@ -3,10 +3,7 @@
 //! Contract A's samples hold placeholders; the least valid value stands in their place, as each
 //! test says. All other samples are whole.
 
-#![allow(clippy::unwrap_used)] // a test fails by panic
-
-mod common;
-
+use crate::common::through_the_model;
 use audit_contracts::{
     audit_log_items, audit_trails, organisation_audit_logs, organizations_and_activities,
     super_admin_audit_logs,
@@ -14,7 +11,6 @@ use audit_contracts::{
 use audit_core::{
     AuditEvent, Error, EventId, Log, NewEvent, OrganizationId, Sequence, Timestamp, json,
 };
-use common::through_the_model;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -1,7 +1,5 @@
 //! What the suites share: values to generate, and the way from a record to the model and back.
 
-#![allow(dead_code)] // no suite uses all of it
-
 use std::fmt::Debug;
 
 use audit_core::json::{self, Object};

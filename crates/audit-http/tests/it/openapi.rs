@@ -1,12 +1,7 @@
 //! The description of the routes is whole, and served.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Service, request};
 use axum::http::Method;
-use common::{Service, request};
 use serde_json::Value;
 
 #[tokio::test]

@@ -1,14 +1,9 @@
 //! Contract B over HTTP: the source's sample, its filters and status codes, and what is ours.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Key, Service};
 use audit_contracts::audit_log_items::{AuditLogItem, AuditLogType};
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, NewEvent, Scope, Timestamp, json};
 use audit_http::HttpOptions;
-use common::{Key, Service};
 use serde_json::{Value, json};
 
 const SAMPLE: &str = r#"{"auditLogId":0,"auditLogDateTime":"2024-07-29T15:51:28.071Z","auditLogTypeEnum":"productCreated","changeSetId":"3fa85f64-5717-4562-b3fc-2c963f66afa6","truncated":true,"auditLogType":"string","userEmail":"string","userName":"string","where":"string","why":"string","actionTarget":"string","details":"string"}"#;

@@ -1,12 +1,7 @@
 //! One change of an organization, read through each of the five contracts.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Key, Service, request};
 use axum::http::Method;
-use common::{Key, Service, request};
 use serde_json::{Value, json};
 
 async fn first(service: &Service, key: &Key, path: &str, at: &str) -> Value {

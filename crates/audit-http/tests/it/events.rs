@@ -1,17 +1,12 @@
 //! The native API: append, look up, list, follow, and what it refuses.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::time::Duration;
 
+use crate::common::{Key, Service, request};
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Facet, NewEvent, Scope, limits};
 use audit_http::HttpOptions;
 use axum::body::Body;
 use axum::http::{Method, header};
-use common::{Key, Service, request};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -402,7 +397,7 @@ async fn a_stream_ends_when_its_key_is_revoked_or_its_organization_deleted() {
         if revoke {
             service.store_revoke(&member).await;
         } else {
-            service.store.delete_organization(acme.id, common::by()).await.unwrap();
+            service.store.delete_organization(acme.id, crate::common::by()).await.unwrap();
         }
         service.store.record(acme.id, NewEvent::new("secret", Actor::user("u"))).await.unwrap();
         let body = stream.into_body().collect().await.unwrap().to_bytes();

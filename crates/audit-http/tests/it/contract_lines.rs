@@ -1,13 +1,9 @@
 //! Lines of the contracts that hold for several of them, or that no other file shows.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::{Answer, Key, Service, by, request};
 use audit_contracts::audit_log_items::AuditLogType;
 use audit_core::{
     Actor, ApiKeyStore as _, AuditStore as _, AuditStoreExt as _, Error, ErrorKind, Log, NewApiKey,
@@ -17,7 +13,6 @@ use audit_http::{ApiKeyAuthenticator, Authenticator, HttpOptions, Principal};
 use audit_memory::{MemoryOptions, MemoryStore};
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, header};
-use common::{Answer, Key, Service, by, request};
 use futures_util::stream;
 use serde_json::{Value, json};
 

@@ -1,14 +1,9 @@
 //! Contract C over HTTP: the source's sample, its batches, tokens and problems.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Answer, Key, Service, request};
 use audit_contracts::audit_trails::AuditTrail;
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, NewEvent, json};
 use axum::http::Method;
-use common::{Answer, Key, Service, request};
 use serde_json::{Value, json};
 
 const SAMPLE: &str = r#"{"id":"7d94882a-ee8e-4741-b461-4fdbc731362b","organizationId":"7eb6c145-b6d2-4d67-8e20-6f87ca942b7f","auditEvent":"CoreEntityChange","auditEntity":"Organization","auditAction":"Updated","coreEntity":"Organization","coreEntityId":"7eb6c145-b6d2-4d67-8e20-6f87ca942b7f","contractedEntity":null,"contractedEntityId":null,"timestamp":"2024-03-15T14:48:51+00:00","oldValue":null,"newValue":null,"diff":[{"prop":"Domain","oldVal":null,"newVal":"updatedDomain@tenant.com"},{"prop":"Name","oldVal":"Demo Organization","newVal":"The Organization"}],"author":{"authorId":"bf5c2988-f6d8-4108-87b1-e1bdcf296d33","authorName":"Anders Reyes","authorOrgId":"e6c779ff-9401-4915-b74d-ca4b937c7de5","authorOrgName":"My Organization","ipAddress":"213.52.72.214"},"message":{"logMessage":"Organization updated","logMessageKey":"OrganizationUpdated","logMessageParams":""}}"#;

@@ -1,5 +1,4 @@
 //! A service over a store in memory, asked in the test's own process.
-#![allow(dead_code)] // each test file uses a part of it
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,15 +1,10 @@
 //! No route shows a row of another tenant. The routes are those of the description, which is made
 //! of what the router registers: a route that is added is tried.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Key, Service, request};
 use audit_core::{Actor, AuditStore as _, NewEvent, OrganizationId, Role};
 use audit_http::HttpOptions;
 use axum::http::Method;
-use common::{Key, Service, request};
 use serde_json::{Value, json};
 
 /// What only the other tenant's rows say.
@@ -94,7 +89,7 @@ const MARK_CONTEXT: &str = "af5fbd30-7ce7-4548-8b30-4cd59cb2aba1";
 #[tokio::test]
 async fn no_route_shows_another_tenants_rows() {
     let directory = tempfile::tempdir().unwrap();
-    let options = HttpOptions::default().with_notary(common::notary(&directory));
+    let options = HttpOptions::default().with_notary(crate::common::notary(&directory));
     let service = Service::with_options(options.with_rate_limit(1_000_000));
     let other = other(&service).await;
     let (own, keys) = service.tenant("Acme").await;

@@ -1,14 +1,9 @@
 //! Contract A over HTTP: the source's samples, its status codes, and what is ours.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::{Service, request};
 use audit_contracts::organizations_and_activities::Activity;
 use audit_core::{Actor, ActorKind, AuditStore as _, AuditStoreExt as _, NewEvent, json};
 use axum::http::{Method, header};
-use common::{Service, request};
 use serde_json::json;
 use uuid::Uuid;
 

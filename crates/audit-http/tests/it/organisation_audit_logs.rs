@@ -1,14 +1,9 @@
 //! Contract D over HTTP: the life of an organization, and pages with exact totals.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
+use crate::common::Service;
 use audit_contracts::organisation_audit_logs::AuditLog;
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, NewEvent, Scope, json};
 use axum::http::Method;
-use common::Service;
 use serde_json::{Value, json};
 
 fn keys(value: &Value) -> Vec<&str> {

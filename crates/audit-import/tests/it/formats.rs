@@ -1,12 +1,10 @@
 //! One record of each source, in full: where each of its values goes.
 
-#![allow(clippy::unwrap_used)] // in the helpers of the tests too
-
-mod coverage;
-
 use audit_core::{ActorKind, NewEvent, Violation};
 use audit_import::Format;
 use serde_json::{Value, json};
+
+use crate::coverage;
 
 fn read(format: Format, record: &Value) -> NewEvent {
     let event = format.read(record.to_string().as_bytes()).unwrap();

@@ -1,13 +1,9 @@
 //! What proves a log is served to those who may read it, and verified by what they are given alone.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::common::{Answer, Key, Service, by};
 use audit_core::{
     Actor, AuditStore, LeafHash, Log, NewEvent, OrganizationId, Receipt, Retention, TreeHead,
 };
@@ -16,14 +12,13 @@ use audit_memory::MemoryStore;
 use audit_merkle::{
     CheckpointVerifier, ConsistencyProof, Evidence, InclusionProof, Notary, SignedCheckpoint,
 };
-use common::{Answer, Key, Service, by};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 fn signing() -> (TempDir, Arc<Notary>, Service) {
     let directory = tempfile::tempdir().unwrap();
-    let notary = common::notary(&directory);
+    let notary = crate::common::notary(&directory);
     let options = HttpOptions::default().with_notary(Arc::clone(&notary));
     (directory, notary, Service::with_options(options))
 }

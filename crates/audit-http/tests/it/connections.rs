@@ -1,17 +1,12 @@
 //! Real connections: bodies that are too large or too slow, clients that stop, and the end of the
 //! service.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
-
-mod common;
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::common::{Key, Service};
 use audit_core::{AuditStore as _, Log};
 use audit_http::HttpOptions;
-use common::{Key, Service};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

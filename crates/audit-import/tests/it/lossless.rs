@@ -1,13 +1,11 @@
 //! What holds of every format: no value is lost, and an id tells deliveries from events.
 
-#![allow(clippy::unwrap_used)] // in the helpers of the tests too
-
-mod coverage;
-
 use audit_core::NewEvent;
 use audit_import::Format;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+
+use crate::coverage;
 
 /// Every name that any of the formats looks at, and some that none does.
 const NAMES: &[&str] = &[

@@ -1,17 +1,13 @@
 //! Every valid record of every contract goes to the model and comes back equal.
 
-#![allow(clippy::unwrap_used)] // a test fails by panic
-
-mod common;
-
+use crate::common::{
+    action, id_text, nullable, object, place, term, text, through_the_model, time, uuid, value,
+};
 use audit_contracts::{
     audit_log_items, audit_trails, organisation_audit_logs, organizations_and_activities,
     super_admin_audit_logs,
 };
 use audit_core::Log;
-use common::{
-    action, id_text, nullable, object, place, term, text, through_the_model, time, uuid, value,
-};
 use proptest::prelude::*;
 
 fn activity() -> impl Strategy<Value = organizations_and_activities::Activity> {
@@ -50,7 +46,7 @@ fn item() -> impl Strategy<Value = audit_log_items::AuditLogItem> {
     ];
     let nullable = || nullable(text());
     (
-        (any::<i64>(), time(1_000), kind, common::nullable(uuid()), any::<bool>()),
+        (any::<i64>(), time(1_000), kind, crate::common::nullable(uuid()), any::<bool>()),
         (nullable(), nullable(), nullable(), nullable(), nullable(), nullable(), nullable()),
     )
         .prop_map(

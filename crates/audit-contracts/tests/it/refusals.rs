@@ -1,8 +1,6 @@
 //! What cannot be kept is refused, and the error names the contract's own field; what may be left
 //! out is read.
 
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test fails by panic
-
 use audit_contracts::audit_log_items::AuditLogItem;
 use audit_contracts::audit_trails::{AuditTrail, Problem};
 use audit_contracts::organizations_and_activities::Activity;

@@ -1,11 +1,10 @@
 //! Every event, whatever service made it, is printed as a record of every contract's shape.
 
-#![allow(clippy::unwrap_used)] // a test fails by panic
-
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::common::{
+    action, id_text, nullable, object, place, printed, term, text, time, uuid, value,
+};
 use audit_contracts::{
     audit_log_items, audit_trails, organisation_audit_logs, organizations_and_activities,
     super_admin_audit_logs,
@@ -14,7 +13,6 @@ use audit_core::{
     Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, PreparedEvent,
     Request, Scope, Sequence, Source, Target, Timestamp,
 };
-use common::{action, id_text, nullable, object, place, printed, term, text, time, uuid, value};
 use proptest::prelude::*;
 use serde_json::Value;
 
