@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    Actor, AuditContext, AuditStore as _, AuditStoreExt as _, EntriesRequest, Erasure, Filter,
-    LeafHash, RetentionStoreExt as _, Sequence,
+    Actor, AuditContext, AuditStore as _, EntriesRequest, Erasure, Filter, LeafHash,
+    RetentionStoreExt as _, Sequence,
 };
 use audit_merkle::ProvableExt as _;
 use audit_sqlite::SqliteStore;

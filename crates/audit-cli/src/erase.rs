@@ -9,7 +9,7 @@ use audit_core::{
 use serde::Serialize;
 
 use crate::address::{Store, StoreAddress};
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::{caller, progress, tenant};
@@ -73,7 +73,7 @@ impl Arguments {
         }
         if !self.dry_run && matched > 0 {
             if !self.yes && !confirmed() {
-                return Err(Failure::new("not confirmed: nothing was erased")
+                return Err(CliError::new("not confirmed: nothing was erased")
                     .hint("answer yes, or give --yes"));
             }
             let bar = progress::waiting("erasing".to_owned());
@@ -98,11 +98,11 @@ impl Arguments {
             (true, false) => Erasure::matching(filter),
             (false, true) => Erasure::Events(ids.into_iter().collect()),
             (true, true) => {
-                return Err(Failure::new("that would be the whole log: nothing was erased")
+                return Err(CliError::new("that would be the whole log: nothing was erased")
                     .hint("name events with --id, or give a filter"));
             }
             (false, false) => {
-                return Err(Failure::new("--id names the events; give no filter with it"));
+                return Err(CliError::new("--id names the events; give no filter with it"));
             }
         };
         erasure.validate()?;
@@ -120,7 +120,7 @@ async fn matched(store: &dyn Store, log: Log, erasure: &Erasure) -> Result<u64> 
         Erasure::Events(ids) => {
             for id in ids {
                 store.get(log, *id).await.map_err(|error| {
-                    Failure::about(format!("cannot erase event {id} of {log}"), error)
+                    CliError::from_source(format!("cannot erase event {id} of {log}"), error)
                 })?;
             }
             Ok(ids.len() as u64)

@@ -7,7 +7,7 @@ use audit_core::Log;
 use clap::Args;
 
 use crate::address::{Store, StoreAddress};
-use crate::failure::Result;
+use crate::error::Result;
 use crate::tenant;
 
 /// One log, or all of them.

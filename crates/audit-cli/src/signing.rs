@@ -4,12 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use audit_core::{Error, ErrorKind, Log};
-use audit_merkle::{CheckpointSigner, Notary};
+use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use clap::Args;
 use zeroize::Zeroizing;
 
 use crate::address::Store;
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// What signs checkpoints: both options or none. A command that cannot do without says so.
 #[derive(Clone, Debug, Args)]
@@ -36,11 +36,16 @@ pub(crate) struct Signing {
 }
 
 impl Signing {
-    pub(crate) fn notary(&self) -> Result<Notary> {
+    /// Opens the notary, and the directory in which it publishes.
+    pub(crate) fn notary(&self) -> Result<(Notary, CheckpointDirectory)> {
         let signer = signer(&self.checkpoint_key)?;
-        Notary::new(signer, &self.checkpoints).map_err(|error| {
+        let open = || {
+            let directory = CheckpointDirectory::open(&self.checkpoints)?;
+            Ok((Notary::new(signer, directory.clone())?, directory))
+        };
+        open().map_err(|error: Error| {
             let directory = self.checkpoints.display();
-            Failure::about(format!("cannot keep checkpoints in {directory}"), error)
+            CliError::from_source(format!("cannot keep checkpoints in {directory}"), error)
         })
     }
 }
@@ -49,11 +54,11 @@ impl Signing {
 pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
     let name = path.display();
     let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-        Failure::about(format!("cannot read the key {name}"), error)
+        CliError::from_source(format!("cannot read the key {name}"), error)
             .hint("make one with: audit checkpoint-key create NAME --output FILE")
     })?;
     text.trim().parse().map_err(|error: Error| {
-        Failure::about(format!("{name} is no private key"), error)
+        CliError::from_source(format!("{name} is no private key"), error)
             .hint("it is the file that `audit checkpoint-key create` made, not the verifier key")
     })
 }
@@ -67,21 +72,22 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
 
 /// What a failure to sign means to who runs the store.
 pub(crate) async fn unsigned(
-    notary: &Notary,
+    (notary, directory): &(Notary, CheckpointDirectory),
     store: &dyn Store,
     log: Log,
     error: Error,
-) -> Failure {
-    let path = notary.path(log);
+) -> CliError {
+    let path = directory.file(log);
     let path = path.display();
-    if error.field().is_some_and(|field| field.starts_with("last")) {
-        return Failure::about(format!("{path} was not signed with this key"), error)
+    if error.field().is_some_and(|field| field.starts_with("latest")) {
+        return CliError::from_source(format!("{path} was not signed with this key"), error)
             .hint("each key has a directory of its own: name that of this key");
     }
     if !is_refusal(&error) {
-        return Failure::about(format!("cannot sign the checkpoint of {log}"), error);
+        return CliError::from_source(format!("cannot sign the checkpoint of {log}"), error);
     }
-    let signed = notary.last(log).ok().flatten().map_or(0, |last| last.unverified().size().get());
+    let latest = notary.latest(log).await.ok().flatten();
+    let signed = latest.map_or(0, |latest| latest.unverified().size().get());
     let (what, hint) = match (error.kind(), store.head(log).await) {
         (ErrorKind::Gone, _) => (
             format!(
@@ -109,7 +115,7 @@ pub(crate) async fn unsigned(
             restored(log, &path),
         ),
     };
-    Failure::new(what).hint(hint)
+    CliError::new(what).hint(hint)
 }
 
 fn restored(log: Log, path: &dyn std::fmt::Display) -> String {

@@ -12,8 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, AuditStoreExt as _, NewEvent, NewOrganization, OrganizationId, Role,
-    TenantStore,
+    Actor, AuditStoreExt as _, NewEvent, NewOrganization, OrganizationId, Role, TenantStore,
 };
 use audit_http::{Authenticator, HttpOptions, Principal};
 use audit_memory::MemoryStore;
