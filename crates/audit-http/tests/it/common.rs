@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, ApiKey, ApiKeySecret, AuditContext, AuditStore, NewApiKey, NewOrganization,
-    Organization, Role, TenantStore,
+    Actor, ApiKey, ApiKeySecret, AuditContext, NewApiKey, NewOrganization, Organization, Role,
+    TenantStore,
 };
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use audit_memory::MemoryStore;

@@ -2,9 +2,7 @@
 
 use crate::common::{Service, request};
 use audit_contracts::organizations_and_activities::Activity;
-use audit_core::{
-    Actor, ActorKind, AuditStore as _, AuditStoreExt as _, NewEvent, TenantStore as _, json,
-};
+use audit_core::{Actor, ActorKind, AuditStore as _, AuditStoreExt as _, NewEvent, json};
 use axum::http::{Method, header};
 use serde_json::json;
 use uuid::Uuid;

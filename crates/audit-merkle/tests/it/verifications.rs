@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
 use audit_core::tree::NodeId;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, EntriesRequest, Erasure, ErrorKind, Filter, Head, LeafHash,
-    Retention, RetentionStore as _, RetentionStoreExt as _, Sequence, TreeHead,
+    AuditStore, EntriesRequest, Erasure, ErrorKind, Filter, Head, LeafHash, Retention,
+    RetentionStore as _, RetentionStoreExt as _, Sequence, TreeHead,
     backend::StoredEvent,
     tree::{Frontier, LogEntry, Node, NodeHash},
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use audit_core::{
     AuditContext, AuditStore, Erasure, Error, Log, NewEvent, Pruned, Receipt, Result, Retention,
-    RetentionStore as _, RetentionStoreExt as _, Sequence,
+    RetentionStore as _, Sequence,
     backend::{Batch, PreparedEvent},
 };
 
