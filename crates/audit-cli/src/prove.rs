@@ -68,10 +68,10 @@ impl Arguments {
                 "give --checkpoint-key and --checkpoints to sign one, or --checkpoint FILE",
             ));
         };
-        let notary = signing.notary()?;
-        match notary.checkpoint(store, self.organization).await {
+        let signing = signing.notary()?;
+        match signing.0.checkpoint(store, self.organization).await {
             Ok(signed) => Ok(signed),
-            Err(error) => Err(unsigned(&notary, store, self.organization, error).await),
+            Err(error) => Err(unsigned(&signing, store, self.organization, error).await),
         }
     }
 

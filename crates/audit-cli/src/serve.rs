@@ -95,7 +95,8 @@ impl Arguments {
             .map_err(|error| CliError::from_source("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
         let mut options = self.options()?;
-        let notary = self.signing.as_ref().map(Signing::notary).transpose()?.map(Arc::new);
+        let notary = self.signing.as_ref().map(Signing::notary).transpose()?;
+        let notary = notary.map(|(notary, _)| Arc::new(notary));
         if let Some(notary) = &notary {
             options = options.with_notary(Arc::clone(notary));
         }

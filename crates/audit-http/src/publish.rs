@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::limits::ORGANIZATIONS_PAGE;
-use audit_core::{AuditStore, Error, ErrorKind, Log, Result};
-use audit_merkle::{Notary, SignedCheckpoint};
+use audit_core::{AuditStore, Log, Result};
+use audit_merkle::Notary;
 
 /// Signs the checkpoint of every log that has grown, again and again, with a pause of `every` after
 /// each round: of the platform's log, of each organization's, and of each that was signed before,
@@ -53,7 +53,7 @@ async fn publish_all(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>) -> Resul
             _ => break,
         }
     }
-    for log in notary.logs()? {
+    for log in notary.logs().await? {
         if !seen.contains(&log) {
             publish(store, notary, log).await;
         }
@@ -63,25 +63,9 @@ async fn publish_all(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>) -> Resul
 
 async fn publish(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>, log: Log) {
     let start = tokio::time::Instant::now();
-    if let Err(error) = sign(store, notary, log).await {
+    if let Err(error) = notary.checkpoint(&**store, log).await {
         let source = std::error::Error::source(&error).map(tracing::field::display);
         tracing::error!(%error, source, %log, "a checkpoint was not signed");
     }
     tokio::time::sleep(start.elapsed()).await;
-}
-
-/// The checkpoint of `log` as it is now. The notary waits for the disk, and keeps no other request
-/// waiting.
-pub(crate) async fn sign(
-    store: &Arc<dyn AuditStore>,
-    notary: &Arc<Notary>,
-    log: Log,
-) -> Result<SignedCheckpoint> {
-    let (store, notary) = (Arc::clone(store), Arc::clone(notary));
-    let runtime = tokio::runtime::Handle::current();
-    let signing = move || runtime.block_on(notary.checkpoint(&*store, log));
-    tokio::task::spawn_blocking(signing).await.map_err(|source| {
-        let error = Error::new(ErrorKind::Unavailable).with_context("signing a checkpoint");
-        error.with_source(source)
-    })?
 }

@@ -5,7 +5,9 @@
 use std::path::Path;
 
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Erasure, Filter, Log, NewEvent};
-use audit_merkle::{CheckpointSigner, Notary, ProvableExt as _, Report, TreeHead};
+use audit_merkle::{
+    CheckpointDirectory, CheckpointSigner, Notary, ProvableExt as _, Report, TreeHead,
+};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
 use futures_executor::block_on;
@@ -53,7 +55,7 @@ async fn drill(directory: &Path) -> Result<()> {
     store.append(Log::Platform, (1..=50).map(paid).collect()).await?;
     // What is stated once, and kept where nobody who can write the file can write.
     let signer = CheckpointSigner::generate("audit.acme.example")?;
-    let notary = Notary::new(signer, directory.join("published"))?;
+    let notary = Notary::new(signer, CheckpointDirectory::open(directory.join("published"))?)?;
     let signed = notary.checkpoint(&store, Log::Platform).await?;
     let kept = *notary.verifier(Log::Platform).verify(&signed)?.head();
     println!("50 events were recorded, and a checkpoint was kept:\n\n{signed}");

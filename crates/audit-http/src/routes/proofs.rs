@@ -19,7 +19,6 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::Native;
 use crate::params::{Params, PathParams};
-use crate::publish::sign;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -111,7 +110,7 @@ async fn checkpoint(app: &App, log: Log) -> Result<SignedCheckpoint, Fault> {
         app.options.notary.as_ref().ok_or_else(|| {
             Fault::new(StatusCode::NOT_FOUND, "this service signs no checkpoints")
         })?;
-    sign(&app.store, notary, log).await.map_err(|error| match error.kind() {
+    notary.checkpoint(&*app.store, log).await.map_err(|error| match error.kind() {
         // What the notary has kept is for the operator to mend.
         ErrorKind::Invalid | ErrorKind::Gone | ErrorKind::NotFound => {
             tracing::error!(%error, %log, "a checkpoint was not signed");

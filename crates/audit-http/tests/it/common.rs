@@ -9,7 +9,7 @@ use audit_core::{
 };
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use audit_memory::MemoryStore;
-use audit_merkle::{CheckpointSigner, Notary};
+use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -19,10 +19,11 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// What signs, and keeps what it has signed.
+/// A notary that publishes in `directory`.
 pub(crate) fn notary(directory: &tempfile::TempDir) -> Arc<Notary> {
     let signer = CheckpointSigner::generate("audit.example.com").unwrap();
-    Arc::new(Notary::new(signer, directory.path()).unwrap())
+    let checkpoints = CheckpointDirectory::open(directory.path()).unwrap();
+    Arc::new(Notary::new(signer, checkpoints).unwrap())
 }
 
 /// A service, and a way to ask it.
