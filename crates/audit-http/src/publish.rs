@@ -23,11 +23,7 @@ use audit_merkle::Notary;
 /// tokio::spawn(audit_http::publish_checkpoints(store, notary, Duration::from_secs(60)));
 /// # }
 /// ```
-pub async fn publish_checkpoints(
-    store: Arc<dyn AuditStore>,
-    notary: Arc<Notary>,
-    every: Duration,
-) {
+pub async fn publish_checkpoints(store: Arc<dyn AuditStore>, notary: Arc<Notary>, every: Duration) {
     loop {
         if let Err(error) = publish_all(&*store, &notary).await {
             tracing::warn!(%error, "cannot list the logs whose checkpoints are to be signed");

@@ -1,7 +1,7 @@
 //! A service that has a login of its own, and mounts the audit routes beside its own.
 //!
 //! ```sh
-//! cargo run -p audit-examples --bin service
+//! cargo run -p example-service
 //! curl -H 'X-User: ana' http://127.0.0.1:8080/invoices/9/pay
 //! curl -H 'X-User: ana' http://127.0.0.1:8080/audit/api/audit-logs
 //! ```

@@ -2,5 +2,5 @@
 
 /// The README's snippets, compiled and run as tests.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../../../README.md")]
 pub struct Readme;

@@ -5,40 +5,34 @@
 //! Needs `strace`. Without it the check is left out, with a line that says so, unless the
 //! environment variable `AUDIT_SQLITE_STRACE` is set.
 
-#![cfg(target_os = "linux")]
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
 
+use crate::common::{begin, path, tell, this_program_under, told, unchecked};
 use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
-use common::{begin, path, tell, this_program_under, told, unchecked};
 use futures_executor::block_on;
 
 const EVENTS: usize = 30;
 
 #[test]
 fn an_acknowledgement_follows_the_sync() {
-    let Some(early) = acknowledged_early("durable") else { return };
+    let Some(early) = acknowledged_early("system_calls::durable") else { return };
     assert_eq!(early, 0, "acknowledged before they were written to the WAL and synced");
 }
 
 /// The check itself can fail.
 #[test]
 fn without_the_sync_the_check_fails() {
-    let Some(early) = acknowledged_early("careless") else { return };
+    let Some(early) = acknowledged_early("system_calls::careless") else { return };
     assert_eq!(early, EVENTS);
 }
 
 /// And where nothing waits for a sync, because nothing is written yet.
 #[test]
 fn before_the_write_the_check_fails() {
-    let Some(early) = acknowledged_early("hasty") else { return };
+    let Some(early) = acknowledged_early("system_calls::hasty") else { return };
     assert_eq!(early, EVENTS);
 }
 

@@ -1,10 +1,5 @@
 //! What these tests share: running one of them as a process of its own, and listening to it.
 
-// Each test uses some of it.
-#![allow(dead_code)]
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
 use std::env;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -35,14 +30,16 @@ pub(crate) fn path() -> PathBuf {
     env::var_os(PATH).unwrap().into()
 }
 
-/// This program again, to do no more than the ignored test `test`.
+/// Returns a command that runs this program again, for the ignored test `test` alone.
+///
+/// The name includes the module: `processes::writer`.
 pub(crate) fn this_program(test: &str, path: &Path) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     as_test(&mut command, test, path);
     command
 }
 
-/// This program again, run by `by`.
+/// Returns the same command, run by `by`.
 pub(crate) fn this_program_under(mut by: Command, test: &str, path: &Path) -> Command {
     by.arg(env::current_exe().unwrap());
     as_test(&mut by, test, path);

@@ -3,24 +3,21 @@
 //! This program runs itself as the writers. The long runs, each with a figure at its end:
 //!
 //! ```text
-//! AUDIT_SQLITE_KILLS=200 cargo test --release -p audit-sqlite --test processes killed -- --nocapture
-//! AUDIT_SQLITE_APPENDS=100000 cargo test --release -p audit-sqlite --test processes several -- --nocapture
+//! AUDIT_SQLITE_KILLS=200 cargo test --release -p audit-sqlite --test it killed -- --nocapture
+//! AUDIT_SQLITE_APPENDS=100000 cargo test --release -p audit-sqlite --test it several -- --nocapture
 //! ```
-
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::env;
 use std::thread;
 use std::time::Duration;
 
+use crate::common::{
+    assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told,
+};
 use audit_core::{Actor, AuditStoreExt, EventQuery, Log, NewEvent};
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
 use audit_sqlite::{SqliteStore, append_in};
-use common::{assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told};
 use futures_executor::block_on;
 
 const PROCESSES: usize = 4;
@@ -42,7 +39,7 @@ fn several_processes_write_one_log() {
     let path = directory.path().join("audit.db");
     let events = times(APPENDS_VARIABLE, APPENDS).div_ceil(PROCESSES * TASKS);
     let start = |_| {
-        let mut command = this_program("writer", &path);
+        let mut command = this_program("processes::writer", &path);
         command.env(EVENTS_VARIABLE, events.to_string()).spawn().unwrap()
     };
     let writers: Vec<_> = (0..PROCESSES).map(start).collect();
@@ -66,7 +63,7 @@ fn killed_writers_lose_nothing_acknowledged() {
     let path = directory.path().join("audit.db");
     let mut given = BTreeSet::new();
     for kill in 0..kills {
-        let mut command = this_program("writer", &path);
+        let mut command = this_program("processes::writer", &path);
         command.env(EVENTS_VARIABLE, usize::MAX.to_string());
         for number in kill_after(command, Duration::from_millis(30 + 7 * (kill as u64 % 10))) {
             assert!(given.insert(number.parse::<u64>().unwrap()), "{number} was given twice");
@@ -121,7 +118,7 @@ fn a_killed_service_has_both_or_neither() {
     let mut acknowledged = 0;
     for kill in 0..kills {
         let delay = Duration::from_millis(20 + 3 * (kill as u64 % 20));
-        acknowledged += kill_after(this_program("service", &path), delay).len();
+        acknowledged += kill_after(this_program("processes::service", &path), delay).len();
         let sql = "SELECT count(*) FROM invoice";
         let invoices: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
         let invoices = invoices.unsigned_abs();

@@ -1,8 +1,5 @@
 //! What somebody does to the file behind the library's back is found, every time.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
 use std::fs;
 use std::path::Path;
 

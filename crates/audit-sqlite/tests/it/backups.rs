@@ -1,17 +1,12 @@
 //! Copies taken while others write, and what is restored from them.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
+use crate::common::{assert_dense, recorded};
 use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
-use common::{assert_dense, recorded};
 use futures_executor::block_on;
 
 fn login() -> NewEvent {

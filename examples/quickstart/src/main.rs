@@ -1,6 +1,6 @@
 //! Records a handful of events into a SQLite file, filters them, and pages through them by token.
 //!
-//! `cargo run -p audit-examples --bin quickstart [FILE]`
+//! `cargo run -p example-quickstart [FILE]`
 //!
 //! Run it again: the organization and its log are still there, and the log has grown.
 

@@ -1,21 +1,16 @@
 //! A file that is compacted is small, and whole, whatever others do with it meanwhile.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::common::{assert_dense, recorded};
 use audit_core::{
     Actor, AuditContext, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent,
     Retention, RetentionStore as _,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
-use common::{assert_dense, recorded};
 use futures_executor::block_on;
 
 fn events(count: usize) -> Vec<NewEvent> {

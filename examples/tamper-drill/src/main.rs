@@ -1,6 +1,6 @@
 //! A drill: what somebody who can write the file does to a log, and how an auditor finds it.
 //!
-//! `cargo run -p audit-examples --bin tamper_drill`
+//! `cargo run -p example-tamper-drill`
 
 use std::path::Path;
 

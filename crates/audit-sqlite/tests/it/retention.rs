@@ -1,10 +1,5 @@
 //! What is pruned is removed from the file, a little at a time, and proofs of the rest stay.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod common;
-
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 

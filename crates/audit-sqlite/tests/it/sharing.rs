@@ -1,14 +1,9 @@
 //! Those who share a store: writers and followers, callers who go away, readers who stay.
 //!
 //! ```text
-//! AUDIT_SQLITE_CANCELS=10000 cargo test --release -p audit-sqlite --test sharing cancelled -- --nocapture
-//! AUDIT_SQLITE_FOLLOWED=100000 cargo test --release -p audit-sqlite --test sharing follower -- --nocapture
+//! AUDIT_SQLITE_CANCELS=10000 cargo test --release -p audit-sqlite --test it cancelled -- --nocapture
+//! AUDIT_SQLITE_FOLLOWED=100000 cargo test --release -p audit-sqlite --test it follower -- --nocapture
 //! ```
-
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -16,13 +11,13 @@ use std::path::Path;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
+use crate::common::{assert_dense, recorded, times};
 use audit_core::{
     Actor, AuditStore, AuditStoreExt, EventQuery, FeedStart, Filter, Log, NewEvent, Order,
     OrganizationId, Timestamp,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
-use common::{assert_dense, recorded, times};
 use futures_executor::block_on;
 use futures_util::{StreamExt, TryStreamExt};
 

@@ -1,8 +1,8 @@
 //! How a service tests its auditing: against the in-memory store, which keeps every promise of the
 //! durable ones.
 //!
-//! `cargo run -p audit-examples --bin in_memory_tests` shows the trail;
-//! `cargo test -p audit-examples --bin in_memory_tests` runs the tests.
+//! `cargo run -p example-in-memory-tests` shows the trail;
+//! `cargo test -p example-in-memory-tests` runs the tests.
 
 use std::sync::Arc;
 

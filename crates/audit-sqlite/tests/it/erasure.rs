@@ -1,10 +1,5 @@
 //! What is erased is gone from every byte of the files.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
-
-mod common;
-
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;

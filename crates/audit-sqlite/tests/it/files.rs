@@ -1,8 +1,5 @@
 //! What a store makes of the file it is given.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
 use std::fs;
 
 use audit_core::{

@@ -1,19 +1,14 @@
 //! What the medium does to a store: full, limited, read-only, damaged. Each is a typed error, no
 //! append is acknowledged that is not there, and the store works again when the fault is gone.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
 use std::path::Path;
 use std::process::Command;
 
+use crate::common::{assert_dense, begin, path, recorded, tell, this_program_under, told};
 use audit_core::{
     Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent, Order,
 };
 use audit_sqlite::SqliteStore;
-use common::{assert_dense, begin, path, recorded, tell, this_program_under, told};
 use futures_executor::block_on;
 
 fn login(number: u64) -> NewEvent {
@@ -148,7 +143,7 @@ fn a_limit_on_the_size_of_files_is_told() {
     let mut shell = Command::new("sh");
     // The signal that comes with the limit would end the process.
     shell.args(["-c", r#"trap "" XFSZ; ulimit -f 2000; exec "$0" "$@""#]);
-    let mut child = this_program_under(shell, "limited", &path).spawn().unwrap();
+    let mut child = this_program_under(shell, "faults::limited", &path).spawn().unwrap();
     let told = told(child.stdout.take().unwrap());
     assert!(child.wait().unwrap().success());
     let [acknowledged, while_full, kind]: [String; 3] = told.try_into().unwrap();
@@ -190,7 +185,7 @@ fn damage_anywhere_is_an_error_or_goes_unnoticed() {
     let whole = std::fs::read(at("whole.db")).unwrap();
     let mut random = 7_u64;
     let mut noticed = 0;
-    let rounds = common::times("AUDIT_SQLITE_DAMAGES", 150);
+    let rounds = crate::common::times("AUDIT_SQLITE_DAMAGES", 150);
     for round in 0..rounds {
         let mut bytes = whole.clone();
         for _ in 0..=round % 40 {

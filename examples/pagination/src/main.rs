@@ -1,6 +1,6 @@
 //! Walks a large log by token while others append to it, then follows what they appended.
 //!
-//! `cargo run --release -p audit-examples --bin pagination [EVENTS]`
+//! `cargo run --release -p example-pagination [EVENTS]`
 //!
 //! A walk answers from the log as it was when it began: what comes meanwhile does not move, repeat
 //! or hide anything. The feed that begins where the walk's snapshot ends brings the rest.

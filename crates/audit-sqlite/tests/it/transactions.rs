@@ -1,8 +1,5 @@
 //! Recording in the caller's own transaction: both commit or neither does.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
 use std::future::Future as _;
 
 use audit_core::{

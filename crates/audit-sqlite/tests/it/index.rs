@@ -1,9 +1,6 @@
 //! The index at the sizes of real use: lists of all lengths, segments of all levels, events early
 //! and late. What it finds is what looking at every event finds.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::unwrap_used)]
-
 use audit_core::{
     Actor, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Order,
     Position, Scope, TenantStore as _, Timestamp,

@@ -1,8 +1,5 @@
 //! The promises of every store, on SQLite.
 
-// What a test cannot set up, it fails for.
-#![allow(clippy::expect_used)]
-
 use std::sync::Arc;
 
 use audit_conformance::{Harness, Store};
