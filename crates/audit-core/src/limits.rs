@@ -8,17 +8,21 @@ use serde_json::Value;
 
 use crate::{Error, Result, Violation};
 
-/// Bytes of a term of a vocabulary: action, category, actor kind, entity class, surface, target
-/// type, request method, source system.
+/// Bytes of a term of a vocabulary: action, category, actor kind, entity class, outcome, severity,
+/// surface, target type, request method, source system; and of the key of an attribute.
 pub const MAX_NAME_BYTES: usize = 256;
-/// Bytes of an identifier, an e-mail or an IP address.
+/// Bytes of an identifier, an outcome's code, an e-mail or IP address, or the value of an attribute.
 pub const MAX_ID_BYTES: usize = 1_024;
-/// Bytes of any other text: names, details, user agent, path, place, reason, messages.
+/// Bytes of any other text: names, details, user agent, path, location, reason, messages.
 pub const MAX_TEXT_BYTES: usize = 65_536;
 /// Segments between the dots of an action.
 pub const MAX_ACTION_SEGMENTS: usize = 16;
 /// Targets of one event.
 pub const MAX_TARGETS: usize = 256;
+/// Attributes of one event.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Levels of actors for whom an actor acted ([`Actor::on_behalf_of`](crate::Actor::on_behalf_of)).
+pub const MAX_ON_BEHALF_OF: usize = 4;
 /// Fields in the diff of one event.
 pub const MAX_FIELD_CHANGES: usize = 4_096;
 /// Levels of nesting of a JSON value.
