@@ -18,8 +18,8 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{Actor, AuditStoreExt, Log, NewEvent, Query};
+use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
-use audit_sqlite::{SqliteStore, append_in};
 use common::{assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told};
 use futures_executor::block_on;
 
@@ -140,6 +140,7 @@ fn a_killed_service_has_both_or_neither() {
 #[test]
 #[ignore = "the others run it, as a process of its own"]
 fn service() {
+    let store = SqliteStore::open(path()).unwrap();
     let mut connection = Connection::open(path()).unwrap();
     connection.busy_timeout(Duration::from_secs(30)).unwrap();
     begin();
@@ -149,7 +150,7 @@ fn service() {
         let event = NewEvent::new("invoice.paid", Actor::user("u_7"));
         let id = event.id.to_string();
         transaction.execute("INSERT INTO invoice VALUES (?1)", [&id]).unwrap();
-        append_in(&transaction, Log::Platform, vec![event]).unwrap();
+        store.append_in(&transaction, Log::Platform, vec![event]).unwrap();
         transaction.commit().unwrap();
         tell(id);
     }
