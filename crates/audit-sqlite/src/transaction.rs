@@ -1,6 +1,7 @@
 //! Recording in the caller's own transaction.
 
-use audit_core::{Batch, Error, ErrorKind, Log, NewEvent, Receipt, Result};
+use audit_core::backend::Batch;
+use audit_core::{Error, ErrorKind, Log, NewEvent, Receipt, Result};
 use rusqlite::Connection;
 
 use crate::append::WriteTransaction;

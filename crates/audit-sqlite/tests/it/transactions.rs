@@ -1,0 +1,249 @@
+//! Recording in the caller's own transaction: both commit or neither does.
+
+use std::future::Future as _;
+use std::time::Instant;
+
+use audit_core::{
+    Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent, Sequence,
+};
+use audit_sqlite::SqliteStore;
+use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
+use futures_executor::block_on;
+use tempfile::TempDir;
+
+struct Service {
+    directory: TempDir,
+    store: SqliteStore,
+    connection: Connection,
+}
+
+impl Service {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("service.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let connection = Connection::open(&path).unwrap();
+        connection.execute("CREATE TABLE invoice (id TEXT PRIMARY KEY)", []).unwrap();
+        Self { directory, store, connection }
+    }
+
+    fn invoices(&self) -> i64 {
+        self.connection.query_row("SELECT count(*) FROM invoice", [], |row| row.get(0)).unwrap()
+    }
+
+    fn events(&self) -> u64 {
+        block_on(self.store.count(&EventQuery::new(Log::Platform))).unwrap()
+    }
+}
+
+fn paid() -> NewEvent {
+    NewEvent::new("invoice.paid", Actor::user("u_7")).target("invoice", "inv_9")
+}
+
+#[test]
+fn both_or_neither() {
+    let mut service = Service::new();
+    for commits in [false, true] {
+        let transaction =
+            service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
+        let receipts = service.store.append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
+        assert_eq!(receipts[0].sequence.get(), 1);
+        if commits {
+            transaction.commit().unwrap();
+        } else {
+            transaction.rollback().unwrap();
+        }
+        let expected = u64::from(commits);
+        assert_eq!((service.invoices(), service.events()), (i64::from(commits), expected));
+    }
+    // The store's own numbering goes on behind it, and its caches did not go stale.
+    let receipt = block_on(service.store.record(Log::Platform, paid())).unwrap();
+    assert_eq!(receipt.sequence.get(), 2);
+}
+
+#[test]
+fn a_refused_event_leaves_the_transaction_as_it_was() {
+    let mut service = Service::new();
+    let first = paid();
+    block_on(service.store.record(Log::Platform, first.clone())).unwrap();
+    let transaction =
+        service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
+    let other = NewEvent { action: "other".into(), ..first };
+    let error =
+        service.store.append_in(&transaction, Log::Platform, vec![paid(), other]).unwrap_err();
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
+    transaction.commit().unwrap();
+    assert_eq!((service.invoices(), service.events()), (1, 1));
+}
+
+#[test]
+fn a_feed_learns_of_it() {
+    let mut service = Service::new();
+    let store = service.store.clone();
+    let waiter =
+        std::thread::spawn(move || block_on(store.wait_for_append(Log::Platform, Sequence::ZERO)));
+    let transaction =
+        service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    service.store.append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(waiter.join().unwrap().unwrap().size.get(), 1);
+}
+
+#[test]
+fn whoever_began_the_transaction_it_records_and_feeds_wake_soon() {
+    let service = Service::new();
+    let mut latencies = Vec::new();
+    for (number, begin) in ["BEGIN", "BEGIN IMMEDIATE", "SAVEPOINT payment"].into_iter().enumerate()
+    {
+        let store = service.store.clone();
+        let before = Sequence::try_from(i64::try_from(number).unwrap()).unwrap();
+        let waiter = std::thread::spawn(move || {
+            block_on(store.wait_for_append(Log::Platform, before)).unwrap();
+            Instant::now()
+        });
+        service.connection.execute_batch(begin).unwrap();
+        service.store.append_in(&service.connection, Log::Platform, vec![paid()]).unwrap();
+        let end = if begin.starts_with("SAVE") { "RELEASE payment" } else { "COMMIT" };
+        service.connection.execute_batch(end).unwrap();
+        let committed = Instant::now();
+        latencies.push(waiter.join().unwrap().saturating_duration_since(committed));
+    }
+    assert_eq!(service.events(), 3);
+    println!("a waiting feed wakes {latencies:?} after the commits");
+}
+
+#[test]
+fn a_connection_outside_a_transaction_is_refused() {
+    let service = Service::new();
+    let refused = service.store.append_in(&service.connection, Log::Platform, vec![paid()]);
+    let error = refused.unwrap_err();
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("connection")));
+    assert!(error.to_string().ends_with("must be in a transaction"), "{error}");
+    assert_eq!(service.events(), 0);
+}
+
+#[test]
+fn a_connection_that_is_not_durable_is_refused() {
+    let mut service = Service::new();
+    service.connection.pragma_update(None, "synchronous", "normal").unwrap();
+    let transaction = service.connection.transaction().unwrap();
+    let refused = service.store.append_in(&transaction, Log::Platform, vec![paid()]);
+    let error = refused.unwrap_err();
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Incompatible, Some("synchronous")));
+}
+
+#[test]
+fn a_connection_to_another_file_is_refused() {
+    let service = Service::new();
+    let at = |name: &str| service.directory.path().join(name);
+    block_on(service.store.backup(at("copy.db"))).unwrap();
+    drop(SqliteStore::open(at("other.db")).unwrap());
+    // Even where the file of the store is attached to it: the tables of another come first.
+    let attached = Connection::open(at("copy.db")).unwrap();
+    attached.execute("ATTACH ?1 AS store", [at("service.db").to_str().unwrap()]).unwrap();
+    let others = [
+        attached,
+        Connection::open(at("copy.db")).unwrap(),
+        Connection::open(at("other.db")).unwrap(),
+        Connection::open(at("without.db")).unwrap(),
+        Connection::open_in_memory().unwrap(),
+        Connection::open("").unwrap(),
+    ];
+    for other in others {
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let refused = service.store.append_in(&other, Log::Platform, vec![paid()]);
+        let error = refused.unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("connection")));
+        assert!(error.to_string().ends_with("must be to the file of the store"), "{error}");
+        assert!(!other.is_autocommit(), "the transaction goes on");
+    }
+    assert_eq!(service.events(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn every_path_to_the_file_will_do() {
+    let service = Service::new();
+    let at = |name: &str| service.directory.path().join(name);
+    std::os::unix::fs::symlink(at("service.db"), at("link.db")).unwrap();
+    let linked = Connection::open(at("link.db")).unwrap();
+    linked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    service.store.append_in(&linked, Log::Platform, vec![paid()]).unwrap();
+    linked.execute_batch("COMMIT").unwrap();
+    assert_eq!(service.events(), 1);
+}
+
+#[test]
+fn a_caller_who_holds_the_lock_too_long_makes_appends_busy() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("service.db");
+    let options = audit_sqlite::SqliteOptions::default()
+        .with_busy_timeout(std::time::Duration::from_millis(20));
+    let store = SqliteStore::open_with(&path, options).unwrap();
+    let mut connection = Connection::open(&path).unwrap();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let error = block_on(store.record(Log::Platform, paid())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy);
+    assert!(error.is_retryable());
+    transaction.rollback().unwrap();
+    assert_eq!(block_on(store.record(Log::Platform, paid())).unwrap().sequence.get(), 1);
+}
+
+#[test]
+fn a_fault_ends_the_transaction() {
+    let mut service = Service::new();
+    service.connection.pragma_update(None, "max_page_count", 60).unwrap();
+    let transaction =
+        service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
+    let batch = (0..1_000).map(|_| paid()).collect();
+    let error = service.store.append_in(&transaction, Log::Platform, batch).unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
+    assert!(transaction.is_autocommit(), "SQLite has ended it");
+    assert!(error.to_string().contains("the transaction is rolled back"), "{error}");
+    drop(transaction);
+    assert_eq!((service.invoices(), service.events()), (0, 0));
+}
+
+#[test]
+fn callers_who_wait_together_give_up_together() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("service.db");
+    let options = audit_sqlite::SqliteOptions::default()
+        .with_busy_timeout(std::time::Duration::from_millis(250));
+    let store = SqliteStore::open_with(&path, options).unwrap();
+    let mut connection = Connection::open(&path).unwrap();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let begun = std::time::Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..64 {
+            scope.spawn(|| {
+                let error = block_on(store.record(Log::Platform, paid())).unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Busy);
+            });
+        }
+    });
+    // One after the other, each waits for its whole time-out: 16 s at the least.
+    assert!(begun.elapsed() < std::time::Duration::from_secs(16), "{:?}", begun.elapsed());
+    drop(transaction);
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_begun() {
+    let mut service = Service::new();
+    let transaction =
+        service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    for _ in 0..10 {
+        // Polled once, so that it is in the queue, then dropped.
+        let mut append = Box::pin(service.store.record(Log::Platform, paid()));
+        let waker = futures_util::task::noop_waker();
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(append.as_mut().poll(&mut context).is_pending());
+    }
+    transaction.rollback().unwrap();
+    // One at most had been taken up when its caller went away.
+    let receipt = block_on(service.store.record(Log::Platform, paid())).unwrap();
+    assert!(receipt.sequence.get() <= 2, "{receipt:?}");
+}
