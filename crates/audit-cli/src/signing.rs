@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use audit_core::{AuditStore, Error, ErrorKind, Log};
+use audit_core::{Error, ErrorKind, Log};
 use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use clap::Args;
 use zeroize::Zeroizing;
 
+use crate::address::Store;
 use crate::error::{CliError, Result};
 
 /// What signs checkpoints: both options or none. A command that cannot do without says so.
@@ -72,7 +73,7 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
 /// What a failure to sign means to who runs the store.
 pub(crate) async fn unsigned(
     (notary, directory): &(Notary, CheckpointDirectory),
-    store: &dyn AuditStore,
+    store: &dyn Store,
     log: Log,
     error: Error,
 ) -> CliError {

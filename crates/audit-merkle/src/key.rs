@@ -245,7 +245,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Err(Error::malformed("name", expected));
     }
     Checkpoint::new(name, TreeHead::EMPTY).map(drop).map_err(|_| {
-        let limit = audit_core::limits::ID;
+        let limit = audit_core::limits::MAX_ID_BYTES;
         Error::invalid("name", Violation::TooLong { limit, actual: name.len() })
     })
 }

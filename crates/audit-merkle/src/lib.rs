@@ -69,7 +69,7 @@
 //!
 //! It keeps [what core grows](audit_core::tree): the [`Frontier`] in the row of the log's head, and
 //! the nodes that each append completes. A proof is then some 20 reads among 10^6 events, 40 among
-//! 10^12, in one question. When retention removes events, [`is_needed`] tells which nodes stay.
+//! 10^12, in one question. When retention removes events, [`NodeId::is_retained`] tells which nodes stay.
 
 mod audit;
 mod checkpoint;
@@ -88,8 +88,8 @@ mod verify;
 mod witness;
 
 pub use audit::Audit;
-pub use audit_core::tree::is_needed;
-pub use audit_core::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
+pub use audit_core::tree::{Frontier, Node, NodeHash, NodeId};
+pub use audit_core::{LeafHash, RootHash, TreeHead};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use checkpoint_directory::CheckpointDirectory;
 pub use checkpoint_memory::MemoryCheckpointStore;

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use audit_core::{Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
+use audit_core::{
+    AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, backend::Batch, limits,
+};
 use rusqlite::Connection;
 
 use crate::append::WriteTransaction;
@@ -31,7 +33,7 @@ impl WriteTransaction<'_> {
         &mut self,
         log: Log,
         mut sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         limits::erased_events(sequences.len())?;
         let Some(row) = self.log_row(log)? else { return Ok(0) };
@@ -50,7 +52,7 @@ impl WriteTransaction<'_> {
         if erased == 0 {
             return Ok(0);
         }
-        self.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
+        self.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
         for event in &found {
             let place = schema::place(row.id, event.sequence)?;

@@ -11,7 +11,10 @@
 //! it.
 
 use audit_core::tree::Tile;
-use audit_core::{PersonalPart, Result, Sequence, StoredEvent};
+use audit_core::{
+    Result, Sequence,
+    backend::{PersonalData, StoredEvent},
+};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -73,7 +76,7 @@ impl Key {
     }
 
     /// The bytes to keep of the personal part of the event at `place`.
-    pub(crate) fn seal(self, place: i64, part: &PersonalPart) -> Vec<u8> {
+    pub(crate) fn seal(self, place: i64, part: &PersonalData) -> Vec<u8> {
         let mut bytes = [&part.salt[..], &part.bytes].concat();
         self.apply(place, &mut bytes);
         bytes
@@ -154,7 +157,7 @@ impl SealedEvent {
             key.apply(place, &mut bytes);
             let salt = *bytes.first_chunk::<SALT>()?;
             bytes.drain(..SALT);
-            Some(PersonalPart { salt, bytes })
+            Some(PersonalData { salt, bytes })
         };
         StoredEvent { record, personal: sealed.and_then(open) }
     }

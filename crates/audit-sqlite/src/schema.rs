@@ -17,9 +17,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use audit_core::index::Term;
+use audit_core::backend::Term;
 use audit_core::{
-    Error, ErrorKind, Frontier, LeafHash, PersonalPart, Result, Sequence, StoredEvent, TokenKeys,
+    Error, ErrorKind, LeafHash, Result, Sequence, TokenKeys,
+    backend::{PersonalData, StoredEvent},
+    tree::Frontier,
 };
 use rusqlite::config::DbConfig;
 use rusqlite::{
@@ -372,7 +374,7 @@ fn seal_events(connection: &Connection) -> Result<()> {
             let place = place(log, sequence)?;
             let event = read.query_row([place], |row| {
                 let personal = match (row.get(1)?, row.get(2)?) {
-                    (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
+                    (Some(salt), Some(bytes)) => Some(PersonalData { salt, bytes }),
                     _ => None,
                 };
                 Ok(StoredEvent { record: row.get(0)?, personal })
@@ -418,7 +420,7 @@ fn index_log(connection: &Connection, log: i64, size: Sequence, indexing: &Index
         let last = size.get().min(first.get() + SLICE - 1);
         let mut entries = Vec::new();
         for sequence in first.get()..=last {
-            let event = event_at(connection, log, Sequence::new(sequence)?)?.open()?;
+            let event = event_at(connection, log, Sequence::new(sequence)?)?.decode()?;
             let keys = indexing.hasher.keys(&Term::of_stored(&event));
             entries.push(Entry { occurred_at: event.occurred_at, keys });
         }

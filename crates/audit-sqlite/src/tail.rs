@@ -1,7 +1,7 @@
 //! The tail: the newest events of a log, which are in no segment yet, with their terms. It is short
 //! enough to be looked through.
 
-use audit_core::index::Lookup;
+use audit_core::backend::index::IndexQuery;
 use audit_core::{Position, Result, Sequence, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -153,7 +153,7 @@ pub(crate) fn find(
     log: i64,
     (indexed, size): (Sequence, Sequence),
     groups: &[Vec<TermKey>],
-    lookup: &Lookup,
+    lookup: &IndexQuery,
 ) -> Result<Vec<Position>> {
     let mut found = Vec::new();
     for_each_row(connection, log, indexed, size, |first, mut data| {

@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 
-use audit_core::tree::{Tile, TilePlace};
+use audit_core::tree::{Tile, TileId};
 use audit_core::{
-    Error, ErrorKind, Frontier, LeafHash, Log, LogEntry, Node, NodeHash, Result, Sequence,
+    EntriesRequest, Error, ErrorKind, LeafHash, Log, Result, Sequence,
+    tree::{Frontier, LogEntry, Node, NodeHash, NodeId},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -21,7 +22,7 @@ use crate::schema;
 const CONTEXT: &str = "reading the tree";
 
 /// The statement that reads the edge of a log.
-pub(crate) const READ_EDGE: &str = "SELECT edge FROM audit_log WHERE id = ?1";
+pub(crate) const READ_FRONTIER: &str = "SELECT edge FROM audit_log WHERE id = ?1";
 /// The statement that reads a tile.
 pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE place = ?1";
 /// The statement that reads the leaves of events.
@@ -34,7 +35,7 @@ pub(crate) const READ_ENTRIES: &str = "SELECT place, leaf, record, key, personal
 
 /// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
 /// which are those of its tier.
-pub(crate) fn tile_place(log: i64, tile: TilePlace) -> Result<i64> {
+pub(crate) fn tile_place(log: i64, tile: TileId) -> Result<i64> {
     let first = u128::from(tile.index) << (u32::from(tile.tier + 1) * u32::from(Tile::HEIGHT));
     let first = u64::try_from(first).map_err(|_| damaged_tree())?;
     schema::place(log, Sequence::new(first + u64::from(tile.tier))?)
@@ -51,9 +52,9 @@ fn damaged_tree() -> Error {
     Error::new(ErrorKind::Corrupt).with_context(CONTEXT)
 }
 
-/// The edge of the log of that number.
-pub(crate) fn edge(connection: &Connection, log: i64) -> Result<Frontier> {
-    let query = || connection.prepare_cached(READ_EDGE)?.query_row([log], |row| row.get(0));
+/// Returns the frontier of the log with that number.
+pub(crate) fn frontier(connection: &Connection, log: i64) -> Result<Frontier> {
+    let query = || connection.prepare_cached(READ_FRONTIER)?.query_row([log], |row| row.get(0));
     let edge: Vec<u8> = query().map_err(sqlite(CONTEXT))?;
     Frontier::from_bytes(&edge)
 }
@@ -62,15 +63,15 @@ pub(crate) fn edge(connection: &Connection, log: i64) -> Result<Frontier> {
 pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> Result<()> {
     let mut of_tiles: Vec<_> = nodes
         .iter()
-        .filter(|node| node.level % Tile::HEIGHT == 0)
-        .map(|node| (TilePlace::of(node.level, node.index), node))
+        .filter(|node| node.id.level % Tile::HEIGHT == 0)
+        .map(|node| (TileId::of(node.id), node))
         .collect();
     // Of each tile in the order of its leaves, as they came.
     of_tiles.sort_by_key(|(tile, _)| *tile);
     for of_tile in of_tiles.chunk_by(|a, b| a.0 == b.0) {
         let Some((tile, first)) = of_tile.first() else { continue };
         let place = tile_place(log, *tile)?;
-        let before = usize::try_from(first.index - tile.first_leaf()).unwrap_or(0);
+        let before = usize::try_from(first.id.index - tile.first_leaf()).unwrap_or(0);
         let mut leaves = if before == 0 {
             Vec::new()
         } else {
@@ -99,7 +100,7 @@ fn read_tile(connection: &Connection, place: i64) -> Result<Option<Vec<u8>>> {
 }
 
 /// A tile as far as it is there.
-fn tile(connection: &Connection, log: i64, tile: TilePlace) -> Result<Tile> {
+fn tile(connection: &Connection, log: i64, tile: TileId) -> Result<Tile> {
     if tile.tier == 0 {
         return Tile::new(leaves_of_events(connection, log, tile.first_leaf())?);
     }
@@ -149,41 +150,36 @@ impl SealedEntry {
 impl Snapshot<'_> {
     pub(crate) fn frontier(&self, log: Log) -> Result<Frontier> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Frontier::new()) };
-        edge(&self.connection, row.id)
+        frontier(&self.connection, row.id)
     }
 
-    pub(crate) fn nodes(&self, log: Log, nodes: &[(u8, u64)]) -> Result<Vec<Option<NodeHash>>> {
+    pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Result<Vec<Option<NodeHash>>> {
         let Some(row) = log_row(&self.connection, log)? else {
             return Ok(vec![None; nodes.len()]);
         };
         let size = row.head.size.get();
-        let mut tiles: HashMap<TilePlace, Tile> = HashMap::new();
-        let mut read = |(level, index): (u8, u64)| {
-            // Others are not complete; and no number that follows overflows.
-            let is_complete = u32::from(level) < u64::BITS && index < size >> level;
+        let mut tiles: HashMap<TileId, Tile> = HashMap::new();
+        let mut read = |node: NodeId| {
+            // Checked first, so that nothing below overflows.
+            let is_complete = u32::from(node.level) < u64::BITS && node.index < size >> node.level;
             if !is_complete {
                 return Ok(None);
             }
-            let place = TilePlace::of(level, index);
-            let tile = match tiles.entry(place) {
+            let id = TileId::of(node);
+            let tile = match tiles.entry(id) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(unknown) => {
-                    unknown.insert(tile(&self.connection, row.id, place)?)
+                    unknown.insert(tile(&self.connection, row.id, id)?)
                 }
             };
-            Ok(tile.node(place, level, index))
+            Ok(tile.node(id, node))
         };
         nodes.iter().map(|node| read(*node)).collect()
     }
 
-    pub(crate) fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<SealedEntry>> {
+    pub(crate) fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<SealedEntry>> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
+        let EntriesRequest { after, limit, bytes, .. } = request;
         let Ok(first) = schema::place(row.id, after.max(row.head.pruned).next()) else {
             return Ok(Vec::new()); // behind all that there can be
         };
@@ -215,7 +211,7 @@ mod tests {
         let mut places = std::collections::HashSet::new();
         for tier in 1..=7 {
             for index in [0, 1, 2, 31, 32, 33] {
-                let place = tile_place(3, TilePlace { tier, index });
+                let place = tile_place(3, TileId { tier, index });
                 let Ok(place) = place else { continue };
                 assert!(places.insert(place), "{tier} {index}");
                 let sequence = schema::sequence_of(place).unwrap().get();

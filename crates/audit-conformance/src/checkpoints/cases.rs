@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{LazyLock, Mutex};
 use std::thread;
 
-use audit_core::{ErrorKind, Log, OrganizationId, Result, RootHash, TreeHead, TreeSize};
+use audit_core::{ErrorKind, Log, OrganizationId, Result, RootHash, Sequence, TreeHead};
 use audit_merkle::{Checkpoint, CheckpointSigner, CheckpointStore, SignedCheckpoint};
 
 use super::CheckpointHarness;
@@ -17,7 +17,7 @@ static SIGNER: LazyLock<CheckpointSigner> =
 /// A signed checkpoint. A store keeps it, whatever it says.
 fn checkpoint(size: u64) -> SignedCheckpoint {
     let root = RootHash::from_bytes([u8::try_from(size % 251).expect("a byte"); 32]);
-    let head = TreeHead { size: TreeSize::new(size).expect("a size"), root };
+    let head = TreeHead { size: Sequence::new(size).expect("a size"), root };
     let checkpoint = Checkpoint::new("audit.example.com/log", head).expect("a checkpoint");
     SIGNER.sign_first(&checkpoint).expect("a signature")
 }

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, ApiKey, ApiKeySecret, ApiKeyStore, Attribution, AuditStore, NewApiKey, NewOrganization,
-    Organization, Role,
+    Actor, ApiKey, ApiKeySecret, AuditContext, NewApiKey, NewOrganization, Organization, Role,
+    TenantStore,
 };
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use audit_memory::MemoryStore;
@@ -74,7 +74,7 @@ impl Service {
 
     pub(crate) fn with_options(options: HttpOptions) -> Self {
         let store = MemoryStore::new().unwrap();
-        let keys: Arc<dyn ApiKeyStore> = Arc::new(store.clone());
+        let keys: Arc<dyn TenantStore> = Arc::new(store.clone());
         let authenticator = Arc::new(ApiKeyAuthenticator::new(keys));
         let router = audit_http::router(Arc::new(store.clone()), authenticator, options);
         Self { store, router }
@@ -128,8 +128,8 @@ impl Service {
     }
 }
 
-pub(crate) fn by() -> Attribution {
-    Attribution::new(Actor::system())
+pub(crate) fn by() -> AuditContext {
+    AuditContext::new(Actor::system())
 }
 
 impl Key {

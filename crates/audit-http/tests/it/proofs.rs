@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::common::{Answer, Key, Service, by};
 use audit_core::{
-    Actor, AuditStore, LeafHash, Log, NewEvent, OrganizationId, Receipt, Retention, TreeHead,
+    Actor, AuditStore, LeafHash, Log, NewEvent, OrganizationId, Receipt, Retention,
+    RetentionStore as _, TenantStore, TreeHead,
 };
 use audit_http::HttpOptions;
 use audit_memory::MemoryStore;
@@ -260,7 +261,7 @@ async fn checkpoints_of_all_logs_are_published_when_nobody_asks() {
     let (_directory, notary, service) = signing();
     let (acme, _) = service.tenant("Acme").await;
     let (other, [_, admin, _]) = service.tenant("Other").await;
-    let store: Arc<dyn AuditStore> = Arc::new(service.store.clone());
+    let store: Arc<dyn TenantStore> = Arc::new(service.store.clone());
     let every = Duration::from_millis(5);
     let publishing =
         tokio::spawn(audit_http::publish_checkpoints(store, Arc::clone(&notary), every));

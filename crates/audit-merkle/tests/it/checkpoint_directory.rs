@@ -117,7 +117,7 @@ fn processes_publish_each_size_once_and_may_be_killed_at_any_moment() {
         let directory = CheckpointDirectory::open(directory.path()).unwrap();
         let last = size_of(latest(&directory).as_ref());
         // A process can be killed after it published a size, and before it printed it.
-        let all = BTreeSet::from_iter(1..=last);
+        let all = (1..=last).collect::<BTreeSet<_>>();
         assert!(published.is_subset(&all), "{published:?} {last}");
         assert!(all.difference(&published).count() <= 2, "{published:?} {last}");
         published = all;

@@ -5,7 +5,11 @@ use std::fs;
 use std::sync::Arc;
 
 use crate::liar::{LOG, Liar, append, by, paid, store};
-use audit_core::{AuditStore, Error, ErrorKind, Log, OrganizationId, Retention, TreeHead};
+use audit_core::tree::NodeId;
+use audit_core::{
+    AuditStore, EntriesRequest, Error, ErrorKind, Log, OrganizationId, Retention,
+    RetentionStore as _, TreeHead,
+};
 use audit_memory::MemoryStore;
 use audit_merkle::{
     CheckpointDirectory, CheckpointSigner, CheckpointStore, MemoryCheckpointStore, Notary,
@@ -75,9 +79,12 @@ fn a_restored_backup_is_never_signed() {
     for restored in 0..100 {
         // A copy from before, to which other events came since: fewer, as many, more.
         let copy = MemoryStore::new().unwrap();
-        let kept =
-            block_on(store.entries(LOG, audit_core::Sequence::ZERO, 1_000, 1 << 20)).unwrap();
-        let kept = kept.iter().take(restored % 60).map(|entry| entry.event.open().unwrap());
+        let kept = block_on(store.entries(
+            LOG,
+            EntriesRequest::default().after(audit_core::Sequence::ZERO).limit(1_000).bytes(1 << 20),
+        ))
+        .unwrap();
+        let kept = kept.iter().take(restored % 60).map(|entry| entry.event.decode().unwrap());
         let kept = kept.map(audit_core::AuditEvent::into_content).collect();
         block_on(copy.append(LOG, kept)).unwrap();
         let since: u64 = if restored < 60 { 60 - restored as u64 + restored as u64 % 7 } else { 1 };
@@ -103,10 +110,10 @@ fn a_store_that_lies_about_its_nodes_gets_nothing_signed() {
     sign(&notary, &store).unwrap();
     append(&store, 4);
     let mut liar = Liar::new(&store);
-    liar.nodes.insert((1, 5), Some(audit_core::NodeHash::from_bytes([7; 32])));
+    liar.nodes.insert(NodeId::new(1, 5), Some(audit_core::tree::NodeHash::from_bytes([7; 32])));
     let error = sign(&notary, &liar).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("proof")));
-    liar.nodes.insert((1, 5), None);
+    liar.nodes.insert(NodeId::new(1, 5), None);
     let error = sign(&notary, &liar).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("nodes[1][5]")));
 }
