@@ -111,6 +111,23 @@ impl RootHash {
     ]);
 }
 
+/// Returns the root of a complete subtree with these leaves, or `None` unless their number is a power
+/// of two.
+pub fn subtree_root(leaves: &[impl Copy + Into<NodeHash>]) -> Option<NodeHash> {
+    if let [leaf] = leaves {
+        return Some((*leaf).into());
+    }
+    if !leaves.len().is_power_of_two() {
+        return None;
+    }
+    let mut row: Vec<NodeHash> = leaves.iter().map(|leaf| (*leaf).into()).collect();
+    while row.len() > 1 {
+        let (pairs, _) = row.as_chunks();
+        row = pairs.iter().map(|[left, right]| NodeHash::of(*left, *right)).collect();
+    }
+    row.pop()
+}
+
 impl From<LeafHash> for NodeHash {
     fn from(leaf: LeafHash) -> Self {
         Self(leaf.0)

@@ -1,6 +1,6 @@
 //! The tile: a small subtree that a store reads and writes at once.
 
-use super::{NodeHash, NodeId};
+use super::{NodeHash, NodeId, subtree_root};
 use crate::{Error, ErrorKind, Result};
 
 /// The nodes of a complete subtree of [`Tile::WIDTH`] leaves, without its root.
@@ -80,11 +80,11 @@ impl Tile {
             node.level.checked_sub(tile.level()).filter(|height| *height < Self::HEIGHT)?;
         let first = (node.index << height).checked_sub(tile.first_leaf())?;
         let first = usize::try_from(first).ok()?;
-        super::subtree_root(self.leaves.get(first..first + (1 << height))?)
+        subtree_root(self.leaves.get(first..first + (1 << height))?)
     }
 
     /// Returns the root, or `None` if the tile is not complete.
     pub fn root(&self) -> Option<NodeHash> {
-        self.is_complete().then(|| super::subtree_root(&self.leaves)).flatten()
+        self.is_complete().then(|| subtree_root(&self.leaves)).flatten()
     }
 }
