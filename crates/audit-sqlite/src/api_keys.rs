@@ -1,62 +1,25 @@
-//! The API keys. What a change decides is worked out by [`ApiKey`]; here it is kept, in one
-//! transaction with its event.
+//! The API keys. [`ApiKey`] decides each change; this file writes it, in one transaction with its
+//! event.
 
-use async_trait::async_trait;
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, Batch, Error, ErrorKind, NewApiKey,
-    OrganizationId, Result, limits,
+    ApiKey, ApiKeyId, Attribution, Batch, Error, ErrorKind, OrganizationId, Result, limits,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::SqliteStore;
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
 use crate::organizations::present;
 use crate::read::Snapshot;
 
-#[async_trait]
-impl ApiKeyStore for SqliteStore {
-    async fn create_api_key(
-        &self,
-        new: NewApiKey,
-        by: Attribution,
-    ) -> Result<(ApiKey, ApiKeySecret)> {
-        let (key, secret, event) = ApiKey::create(new, by)?;
-        let batches = key.batches(event)?;
-        let key = self.shared.writer.write(move |t| t.create_api_key(key, batches)).await?;
-        Ok((key, secret))
-    }
-
-    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.shared.readers.read(move |snapshot| find(&snapshot.connection, id)).await
-    }
-
-    async fn api_keys(
-        &self,
-        organization: OrganizationId,
-        after: Option<ApiKeyId>,
-        limit: usize,
-    ) -> Result<Vec<ApiKey>> {
-        self.shared
-            .readers
-            .read(move |snapshot| snapshot.api_keys(organization, after, limit))
-            .await
-    }
-
-    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
-        self.shared.writer.write(move |t| t.revoke_api_key(id, by)).await
-    }
-}
-
 impl WriteTransaction<'_> {
-    fn create_api_key(&mut self, key: ApiKey, batches: [Batch; 2]) -> Result<ApiKey> {
+    pub(crate) fn create_api_key(&mut self, key: ApiKey, batches: [Batch; 2]) -> Result<ApiKey> {
         present(self.connection, key.organization_id)?;
         self.append_all(batches)?;
         self.put_api_key(&key)?;
         Ok(key)
     }
 
-    fn revoke_api_key(&mut self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+    pub(crate) fn revoke_api_key(&mut self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
         let key = find(self.connection, id)?;
         let Some((revoked, event)) = key.revoke(by)? else { return Ok(key) };
         self.append_all(revoked.batches(event)?)?;
@@ -81,7 +44,7 @@ impl WriteTransaction<'_> {
 }
 
 impl Snapshot<'_> {
-    fn api_keys(
+    pub(crate) fn api_keys(
         &self,
         organization: OrganizationId,
         after: Option<ApiKeyId>,
@@ -102,14 +65,14 @@ impl Snapshot<'_> {
     }
 }
 
-/// The statement that lists the API keys of an organization from behind an id.
+/// Lists the API keys of an organization after an id.
 pub(crate) const LIST: &str = "SELECT body FROM audit_api_key
      WHERE organization = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
-/// The statement that reads an API key.
+/// Reads an API key.
 pub(crate) const READ: &str = "SELECT body FROM audit_api_key WHERE id = ?1";
 
-fn find(connection: &Connection, id: ApiKeyId) -> Result<ApiKey> {
+pub(crate) fn find(connection: &Connection, id: ApiKeyId) -> Result<ApiKey> {
     let query = || {
         connection
             .prepare_cached(READ)?

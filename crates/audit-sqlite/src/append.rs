@@ -9,13 +9,11 @@ use audit_core::{
 };
 use rusqlite::{Connection, Transaction, params};
 
-use crate::erasure::Forgotten;
 use crate::error::sqlite;
 use crate::index::{Growth, Indexing};
-use crate::personal::Key;
 use crate::read::{LogRow, event_at, log_row, sequence_by_id};
-use crate::tail::Entry;
-use crate::writer::After;
+use crate::sealing::Key;
+use crate::tail::{Entry, Forgotten};
 use crate::{schema, tree};
 
 /// Appends events within the caller's own transaction: they are in the log when it commits, and
@@ -78,7 +76,7 @@ pub fn append_in(
     // A caller may go on after an error, so what was begun is undone here.
     transaction.execute_batch("SAVEPOINT audit_append").map_err(sqlite(CONTEXT))?;
     let of_caller = schema::set_secure_delete(transaction, "on")?;
-    let indexing = schema::indexing(transaction)?;
+    let indexing = Indexing::read(transaction)?;
     let mut write = WriteTransaction::new(transaction, &indexing);
     let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
     schema::set_secure_delete(transaction, of_caller)?;
@@ -102,9 +100,20 @@ const UNDONE: &str = "SQLite has undone the whole transaction; begin it again";
 
 /// The statement that writes the end of a log.
 pub(crate) const END_LOG: &str =
-    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, edge = ?6,
-         key = ?7
+    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, frontier = ?6,
+         sealing_key = ?7
      WHERE id = ?1";
+
+/// The work on the file after a transaction has been committed, before its callers are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum After {
+    #[default]
+    Nothing,
+    /// Removes what transactions have left of erased data.
+    Scrub,
+    /// Rewrites the file without its unused space.
+    Compact,
+}
 
 /// A transaction under way. Events are written as they come; what many of them share (the ends of
 /// the logs, the index) is written once, by [`WriteTransaction::finish`].
@@ -186,7 +195,7 @@ impl<'c> WriteTransaction<'c> {
         let row = self.log_row(log)?;
         let frontier = match (self.logs.get(&log), row) {
             (Some(end), _) => end.frontier.clone(),
-            (None, Some(row)) => tree::edge(self.connection, row.id)?,
+            (None, Some(row)) => tree::frontier(self.connection, row.id)?,
             (None, None) => Frontier::new(),
         };
         let head = row.map(|row| row.head).unwrap_or_default();
@@ -200,7 +209,7 @@ impl<'c> WriteTransaction<'c> {
             return Ok(placement.receipts);
         }
         let id = row.map(|row| row.id);
-        schema::place(id.unwrap_or_default(), placement.head.size)?; // the last one fits, so all do
+        schema::event_key(id.unwrap_or_default(), placement.head.size)?; // the last one fits, so all do
         self.dirty = true;
         let id = match id {
             Some(id) => id,
@@ -278,12 +287,12 @@ impl<'c> WriteTransaction<'c> {
     /// Writes an event, and returns what the index is to have of it.
     fn insert(&mut self, log: i64, event: PlacedEvent, key: &mut Option<Key>) -> Result<Entry> {
         let PlacedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
-        let place = schema::place(log, sequence)?;
+        let event_key = schema::event_key(log, sequence)?;
         let key = match key.filter(|_| Key::is_shared_by(sequence)) {
             Some(key) => key,
             None => *key.insert(Key::create(self.connection)?),
         };
-        insert_event(self.connection, key, place, leaf, &stored)?;
+        insert_event(self.connection, key, event_key, leaf, &stored)?;
         let insert = || {
             // The id can be that of an event that was pruned, and is still to be removed.
             self.connection
@@ -302,19 +311,19 @@ impl<'c> WriteTransaction<'c> {
 pub(crate) fn insert_event(
     connection: &Connection,
     key: Key,
-    place: i64,
+    event_key: i64,
     leaf: LeafHash,
     event: &StoredEvent,
 ) -> Result<()> {
-    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(place, part)));
+    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(event_key, part)));
     let (key, personal) = sealed.unzip();
     let insert = || {
         connection
             .prepare_cached(
-                "INSERT INTO audit_event (place, leaf, record, key, personal)
+                "INSERT INTO audit_event (event_key, leaf, record, sealing_key, personal)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![place, leaf.as_bytes(), event.record, key, personal])
+            .execute(params![event_key, leaf.as_bytes(), event.record, key, personal])
     };
     insert().map_err(sqlite("writing an event"))?;
     Ok(())

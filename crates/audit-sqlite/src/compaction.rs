@@ -27,6 +27,7 @@ mod tests {
     };
     use futures_executor::block_on;
 
+    use crate::index::Indexing;
     use crate::terms::TermKey;
     use crate::{SqliteStore, schema};
 
@@ -67,7 +68,7 @@ mod tests {
                 block_on(store.append(log, (number..number + 20).map(event).collect())).unwrap();
             }
         }
-        let hasher = schema::indexing(&rusqlite::Connection::open(&path).unwrap()).unwrap().hasher;
+        let hasher = Indexing::read(&rusqlite::Connection::open(&path).unwrap()).unwrap().hasher;
         let entries = block_on(store.entries(logs[0], Sequence::ZERO, 50, usize::MAX)).unwrap();
         let terms = entries.into_iter().flat_map(|mut entry| entry.event.erase().unwrap());
         let keys: HashSet<_> = hasher.keys(&terms.collect::<Vec<_>>()).into_iter().collect();

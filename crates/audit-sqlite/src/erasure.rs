@@ -1,20 +1,18 @@
 //! Erasure: personal parts overwritten, and what was indexed of them taken out.
 
-use std::collections::HashMap;
-
 use audit_core::{Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
 use rusqlite::Connection;
 
-use crate::append::WriteTransaction;
+use crate::append::{After, WriteTransaction};
 use crate::error::sqlite;
-use crate::personal::{Keys, SealedEvent, destroy};
 use crate::read::READ_EVENT;
+use crate::sealing::{Keys, SealedEvent, destroy};
+use crate::tail::{self, Forgotten};
 use crate::terms::TermKey;
-use crate::writer::After;
-use crate::{schema, segment, tail};
+use crate::{schema, segment};
 
 /// The statement that takes away a personal part.
-pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE place = ?1";
+pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE event_key = ?1";
 
 /// An event that is to be erased.
 struct Found {
@@ -22,9 +20,6 @@ struct Found {
     /// Under which it is not to be found any more.
     keys: Vec<TermKey>,
 }
-
-/// The keys that each of some events is to lose.
-pub(crate) type Forgotten = HashMap<Sequence, Vec<TermKey>>;
 
 impl WriteTransaction<'_> {
     pub(crate) fn erase(
@@ -53,8 +48,8 @@ impl WriteTransaction<'_> {
         self.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
         let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
         for event in &found {
-            let place = schema::place(row.id, event.sequence)?;
-            erase.execute([place]).map_err(sqlite(CONTEXT))?;
+            let event_key = schema::event_key(row.id, event.sequence)?;
+            erase.execute([event_key]).map_err(sqlite(CONTEXT))?;
         }
         drop(erase);
         let sequences: Vec<_> = found.iter().map(|event| event.sequence).collect();
@@ -70,11 +65,11 @@ impl WriteTransaction<'_> {
 
     /// The event, if it has a personal part.
     fn to_erase(&self, log: i64, sequence: Sequence) -> Result<Option<Found>> {
-        let place = schema::place(log, sequence)?;
+        let event_key = schema::event_key(log, sequence)?;
         let query = || {
             self.connection
                 .prepare_cached(READ_EVENT)?
-                .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .query_row([event_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         };
         let kept: (Vec<u8>, Option<i64>, Option<Vec<u8>>) = query().map_err(sqlite(CONTEXT))?;
         let (record, key, personal) = kept;
@@ -82,7 +77,7 @@ impl WriteTransaction<'_> {
             return Ok(None);
         }
         let event =
-            SealedEvent::read(&mut Keys::new(self.connection), place, record, key, personal)?;
+            SealedEvent::read(&mut Keys::new(self.connection), event_key, record, key, personal)?;
         let mut event = event.unseal();
         let terms = event.erase()?;
         Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))

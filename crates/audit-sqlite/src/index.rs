@@ -14,6 +14,7 @@ use audit_core::{Order, Position, Result, Sequence, Timestamp};
 use rusqlite::Connection;
 
 use crate::list::damaged;
+use crate::schema;
 use crate::segment::{self, Parts, Segment};
 use crate::tail::{self, Entry};
 use crate::terms::{TermHasher, TermKey};
@@ -24,6 +25,14 @@ pub(crate) struct Indexing {
     pub(crate) hasher: TermHasher,
     /// So many events make a segment.
     pub(crate) segment: u64,
+}
+
+impl Indexing {
+    /// Reads how the file is indexed.
+    pub(crate) fn read(connection: &Connection) -> Result<Self> {
+        let hasher = TermHasher::new(&schema::index_secret(connection)?);
+        Ok(Self { hasher, segment: SEGMENT })
+    }
 }
 
 /// So many events of a log are looked through at most.

@@ -6,8 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::{
-    api_keys, append, erasure, organizations, personal, read, retention, schema, segment, tail,
-    tree,
+    api_keys, append, erasure, organizations, read, retention, schema, sealing, segment, tail, tree,
 };
 
 /// Each statement with its plan.
@@ -32,14 +31,14 @@ const PLANS: [(&str, &str); 35] = [
     (segment::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (segment::OVERWRITE_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
     (segment::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (tree::READ_EDGE, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
+    (tree::READ_FRONTIER, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_ENTRIES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (personal::READ_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
-    (personal::OVERWRITE_KEY, "SEARCH audit_key USING INTEGER PRIMARY KEY (rowid=?)"),
-    (personal::READ_SEALED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (personal::SEAL_AGAIN, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
+    (sealing::READ_KEY, "SEARCH audit_sealing_key USING INTEGER PRIMARY KEY (rowid=?)"),
+    (sealing::OVERWRITE_KEY, "SEARCH audit_sealing_key USING INTEGER PRIMARY KEY (rowid=?)"),
+    (sealing::READ_SEALED, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (sealing::SEAL_AGAIN, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (erasure::ERASE_EVENT, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (retention::READ_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (retention::SET_RETENTION, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -92,7 +91,7 @@ fn every_look_up_is_among_them() {
         include_str!("erasure.rs"),
         include_str!("index.rs"),
         include_str!("organizations.rs"),
-        include_str!("personal.rs"),
+        include_str!("sealing.rs"),
         include_str!("read.rs"),
         include_str!("retention.rs"),
         include_str!("segment.rs"),

@@ -1,11 +1,12 @@
 //! The tail: the newest events of a log, which are in no segment yet, with their terms. It is short
 //! enough to be looked through.
 
+use std::collections::HashMap;
+
 use audit_core::index::Lookup;
 use audit_core::{Position, Result, Sequence, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::erasure::Forgotten;
 use crate::error::{damaged, sqlite};
 use crate::list::{read_varint, take_array, write_varint};
 use crate::schema;
@@ -18,18 +19,21 @@ pub(crate) struct Entry {
     pub(crate) keys: Vec<TermKey>,
 }
 
+/// The keys to remove, by event.
+pub(crate) type Forgotten = HashMap<Sequence, Vec<TermKey>>;
+
 /// A row takes in events up to so many bytes: with them it fills a page.
 const ROW_BYTES: usize = 4_000;
 
 /// The statement that reads the rows of a tail.
 pub(crate) const READ_TAIL: &str =
-    "SELECT place, data FROM audit_tail WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+    "SELECT event_key, data FROM audit_tail WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 /// The statement that reads the last row of a tail.
-pub(crate) const LAST_ROW: &str = "SELECT place, data FROM audit_tail
-     WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT 1";
+pub(crate) const LAST_ROW: &str = "SELECT event_key, data FROM audit_tail
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key DESC LIMIT 1";
 
 /// The statement that empties a tail.
-pub(crate) const CLEAR: &str = "DELETE FROM audit_tail WHERE place BETWEEN ?1 AND ?2";
+pub(crate) const CLEAR: &str = "DELETE FROM audit_tail WHERE event_key BETWEEN ?1 AND ?2";
 
 /// Adds `entries` to the tail of a log of which so many events are in segments. The first has the
 /// number `first`.
@@ -40,7 +44,7 @@ pub(crate) fn extend(
     first: Sequence,
     entries: &[Entry],
 ) -> Result<()> {
-    let (low, high) = places(log, indexed.next(), first)?;
+    let (low, high) = event_keys(log, indexed.next(), first)?;
     let last_row = || {
         connection
             .prepare_cached(LAST_ROW)?
@@ -53,28 +57,28 @@ pub(crate) fn extend(
     for entry in entries {
         let size = 10 + entry.keys.len() * size_of::<TermKey>();
         if open.as_ref().is_some_and(|(_, data)| data.len() + size > ROW_BYTES)
-            && let Some((place, data)) = open.take()
+            && let Some((event_key, data)) = open.take()
         {
-            put(connection, place, &data)?;
+            put(connection, event_key, &data)?;
         }
         let (_, data) = match &mut open {
             Some(row) => row,
-            None => open.insert((schema::place(log, sequence)?, Vec::with_capacity(ROW_BYTES))),
+            None => open.insert((schema::event_key(log, sequence)?, Vec::with_capacity(ROW_BYTES))),
         };
         entry.encode(data);
         sequence = sequence.next();
     }
-    open.map_or(Ok(()), |(place, data)| put(connection, place, &data))
+    open.map_or(Ok(()), |(event_key, data)| put(connection, event_key, &data))
 }
 
-fn put(connection: &Connection, place: i64, data: &[u8]) -> Result<()> {
+fn put(connection: &Connection, event_key: i64, data: &[u8]) -> Result<()> {
     let put = || {
         connection
             .prepare_cached(
-                "INSERT INTO audit_tail (place, data) VALUES (?1, ?2)
-                 ON CONFLICT (place) DO UPDATE SET data = excluded.data",
+                "INSERT INTO audit_tail (event_key, data) VALUES (?1, ?2)
+                 ON CONFLICT (event_key) DO UPDATE SET data = excluded.data",
             )?
-            .execute(params![place, data])
+            .execute(params![event_key, data])
     };
     put().map_err(sqlite("writing the tail"))?;
     Ok(())
@@ -104,7 +108,7 @@ pub(crate) fn clear(
     indexed: Sequence,
     size: Sequence,
 ) -> Result<()> {
-    let (low, high) = places(log, indexed.next(), size)?;
+    let (low, high) = event_keys(log, indexed.next(), size)?;
     let delete = || connection.prepare_cached(CLEAR)?.execute([low, high]);
     delete().map_err(sqlite("writing the tail"))?;
     Ok(())
@@ -137,11 +141,11 @@ pub(crate) fn forget(
             sequence = sequence.next();
         }
         if row != data {
-            changed.push((schema::place(log, first)?, row));
+            changed.push((schema::event_key(log, first)?, row));
         }
         Ok(())
     })?;
-    changed.into_iter().try_for_each(|(place, row)| put(connection, place, &row))
+    changed.into_iter().try_for_each(|(event_key, row)| put(connection, event_key, &row))
 }
 
 /// Stands where a key was. No term has it.
@@ -183,20 +187,20 @@ fn for_each_row(
     if indexed >= size {
         return Ok(());
     }
-    let (low, high) = places(log, indexed.next(), size)?;
+    let (low, high) = event_keys(log, indexed.next(), size)?;
     let mut statement = connection.prepare_cached(READ_TAIL).map_err(sqlite(CONTEXT))?;
     let mut rows = statement.query([low, high]).map_err(sqlite(CONTEXT))?;
     while let Some(row) = rows.next().map_err(sqlite(CONTEXT))? {
-        let place = row.get(0).map_err(sqlite(CONTEXT))?;
+        let event_key = row.get(0).map_err(sqlite(CONTEXT))?;
         let data = row.get_ref(1).map_err(sqlite(CONTEXT))?.as_blob();
         let data = data.map_err(|error| sqlite(CONTEXT)(error.into()))?;
-        visit(schema::sequence_of(place)?, data)?;
+        visit(schema::sequence_of(event_key)?, data)?;
     }
     Ok(())
 }
 
-fn places(log: i64, first: Sequence, last: Sequence) -> Result<(i64, i64)> {
-    Ok((schema::place(log, first)?, schema::place(log, last)?))
+fn event_keys(log: i64, first: Sequence, last: Sequence) -> Result<(i64, i64)> {
+    Ok((schema::event_key(log, first)?, schema::event_key(log, last)?))
 }
 
 impl Entry {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use audit_core::index::Term;
-use audit_core::{Error, ErrorKind, Result};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::hash::Hasher as _;
 
@@ -25,12 +24,6 @@ impl fmt::Debug for TermHasher {
 impl TermHasher {
     pub(crate) fn new(secret: &[u8; 16]) -> Self {
         Self(SipHasher24::new_with_key(secret))
-    }
-
-    /// A secret for a new file.
-    pub(crate) fn generate_secret() -> Result<[u8; 16]> {
-        let random = audit_core::TokenKeys::generate_secret()?;
-        random.first_chunk().copied().ok_or_else(|| Error::new(ErrorKind::Unavailable))
     }
 
     /// The key of a term.
