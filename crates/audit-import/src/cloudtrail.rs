@@ -27,7 +27,7 @@ use audit_core::{
     Action, Actor, ActorKind, Message, NewEvent, OrganizationRef, Result, Scope, Target,
 };
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {

@@ -1,4 +1,4 @@
-//! The formats, and what reading a record has in common in all of them.
+//! The formats, and the steps of reading that they share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,8 +6,9 @@ use std::str::FromStr;
 use audit_core::{Error, EventId, NewEvent, Result, Source, Timestamp, Violation};
 use uuid::Uuid;
 
-use crate::identity::{Digest, Restate};
-use crate::record::{Path, Record};
+use crate::identity::Digest;
+use crate::layout::Layout;
+use crate::record::Record;
 use crate::{cloudtrail, github_audit, github_events, jira, okta, slack};
 
 /// A system whose audit records can be read.
@@ -29,22 +30,7 @@ pub enum Format {
     GithubAudit,
 }
 
-/// How a source lays its records out.
-#[derive(Debug)]
-pub(crate) struct Layout {
-    /// Where the source's own id may stand.
-    pub(crate) ids: &'static [Path<'static>],
-    /// Where the time of the event may stand; the first that is there counts.
-    pub(crate) times: &'static [Path<'static>],
-    /// The texts that say that there is no value.
-    pub(crate) placeholders: &'static [&'static str],
-    /// What deliveries write in several ways.
-    pub(crate) restate: Restate,
-    /// Takes everything else out of a record.
-    pub(crate) read: fn(&mut Record) -> Result<NewEvent>,
-}
-
-/// The key in an event's metadata that says where its time is from, where the record states none.
+/// The metadata key that names the source of an event's time if the record has none.
 pub const TIME_SOURCE: &str = "occurredAtSource";
 
 impl Format {
@@ -58,8 +44,8 @@ impl Format {
         Self::GithubAudit,
     ];
 
-    /// The name: `cloudtrail`, `github-events`, `okta`, `jira`, `slack`, `github-audit`. It is the
-    /// [system](Source::system) of the events.
+    /// Returns the name: `cloudtrail`, `github-events`, `okta`, `jira`, `slack` or `github-audit`.
+    /// It becomes the [system](Source::system) of the events.
     pub const fn name(self) -> &'static str {
         match self {
             Self::CloudTrail => "cloudtrail",
@@ -74,18 +60,18 @@ impl Format {
     /// Reads one record.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) with the field at fault, in the
-    /// record's own terms: what [`audit_core::json::parse`] refuses; a record that is no object, or
-    /// that states no action or no time; a time that is not of one of the [forms](crate::time).
-    /// With the field in the model's terms: a value that breaks one of its
-    /// [limits](audit_core::limits).
+    /// Fails with [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) and the field at fault:
+    /// - named as in the record: if [`audit_core::json::parse`] rejects the text, if the record is
+    ///   not an object, if it has no action or no time, or if the time has none of the
+    ///   [known forms](crate::time);
+    /// - named as in the model: if a value breaks one of the [limits](audit_core::limits).
     pub fn read(&self, line: &[u8]) -> Result<NewEvent> {
         self.read_with(line, None)
     }
 
-    /// Reads one record as [`read`](Self::read) does, but one that states no time is taken to have
-    /// happened at `received`, when it came in, and says so in its metadata: [`TIME_SOURCE`] is
-    /// `received`. A time that it states badly is refused still.
+    /// Reads one record as [`read`](Self::read) does, but uses `received`, the time of receipt, if
+    /// the record has no time. The event's metadata then has [`TIME_SOURCE`] set to `received`.
+    /// Fails if the record has a time that cannot be read.
     pub fn read_received(&self, line: &[u8], received: Timestamp) -> Result<NewEvent> {
         self.read_with(line, Some(received))
     }
@@ -126,7 +112,7 @@ impl Format {
         }
     }
 
-    /// The namespace of the format's event ids.
+    /// Returns the UUID namespace of the format's event ids.
     fn namespace(self) -> Uuid {
         const NAMESPACE: Uuid = Uuid::from_u128(0x5d1c_7d4e_1f0b_4b7a_9c55_0e6a_3c8e_7f21);
         Uuid::new_v5(&NAMESPACE, self.name().as_bytes())

@@ -27,8 +27,8 @@ use audit_core::{
     Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, Request, Result, Target,
 };
 
-use crate::format::Layout;
 use crate::github_events;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Path, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {

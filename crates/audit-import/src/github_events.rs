@@ -17,7 +17,7 @@
 
 use audit_core::{Actor, ActorKind, NewEvent, OrganizationRef, Result, Target};
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Named, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {

@@ -22,7 +22,7 @@ use audit_core::{
     Action, Actor, ActorKind, Change, FieldChange, Message, NewEvent, Result, Scope, Target, limits,
 };
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {

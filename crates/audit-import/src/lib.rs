@@ -52,6 +52,7 @@ pub mod github_audit;
 pub mod github_events;
 mod identity;
 pub mod jira;
+mod layout;
 pub mod okta;
 mod record;
 pub mod slack;

@@ -26,7 +26,7 @@
 use audit_core::{Actor, ActorKind, Message, NewEvent, Request, Result, Target, json};
 use serde_json::Value;
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::Record;
 
 pub(crate) const LAYOUT: Layout = Layout {

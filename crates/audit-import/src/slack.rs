@@ -16,7 +16,7 @@
 
 use audit_core::{Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, Result, Target};
 
-use crate::format::Layout;
+use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
 
 pub(crate) const LAYOUT: Layout = Layout {

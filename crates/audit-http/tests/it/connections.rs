@@ -1,0 +1,232 @@
+//! Real connections: bodies that are too large or too slow, clients that stop, and the end of the
+//! service.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::common::{Key, Service};
+use audit_core::{AuditStore as _, Log};
+use audit_http::HttpOptions;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    running: JoinHandle<std::io::Result<()>>,
+    service: Service,
+    key: Key,
+}
+
+impl Server {
+    async fn start(options: HttpOptions) -> Self {
+        let service = Service::with_options(options);
+        let (_, [_, key, _]) = service.tenant("Acme").await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async { stopped.await.unwrap_or(()) };
+        let running = tokio::spawn(audit_http::serve(listener, service.router.clone(), shutdown));
+        Self { address, stop: Some(stop), running, service, key }
+    }
+
+    /// A connection that has sent `head`, with the key, and a blank line.
+    async fn connect(&self, head: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let id = self.key.key.organization_id;
+        let head = head.replace("EVENTS", &format!("/v1/organizations/{id}/events"));
+        let head = format!("{head}\r\nHost: x\r\nAuthorization: {}\r\n\r\n", self.key.bearer());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.running.await.unwrap().unwrap();
+    }
+}
+
+/// The status and the body of the answer on a connection that the server then closes.
+async fn answer(stream: &mut TcpStream) -> (u16, Value) {
+    let mut text = Vec::new();
+    // The server may reset a connection whose request it has not read to the end.
+    let _ = stream.read_to_end(&mut text).await;
+    let text = String::from_utf8(text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+const POST: &str = "POST EVENTS HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close";
+
+#[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_not_read() {
+    let server = Server::start(HttpOptions::default()).await;
+    let mut stream = server.connect(&format!("{POST}\r\nContent-Length: 1073741824")).await;
+    let (status, problem) = answer(&mut stream).await;
+    assert_eq!((status, problem["title"].as_str()), (413, Some("Payload Too Large")));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_becomes_too_large_is_cut() {
+    let server = Server::start(HttpOptions::default().with_max_body(10_000)).await;
+    let mut stream = server.connect(&format!("{POST}\r\nTransfer-Encoding: chunked")).await;
+    for _ in 0..11 {
+        let chunk = format!("3e8\r\n{}\r\n", " ".repeat(1_000));
+        if stream.write_all(chunk.as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    assert_eq!(answer(&mut stream).await.0, 413);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_408() {
+    let options = HttpOptions::default().with_request_timeout(Duration::from_millis(200));
+    let server = Server::start(options).await;
+    let mut stream = server.connect(&format!("{POST}\r\nContent-Length: 100")).await;
+    stream.write_all(b"{").await.unwrap();
+    assert_eq!(answer(&mut stream).await.0, 408);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bodies_wait_for_memory_that_others_hold() {
+    let options = HttpOptions::default()
+        .with_max_body(1_000)
+        .with_body_memory(1_000)
+        .with_request_timeout(Duration::from_millis(500));
+    let server = Server::start(options).await;
+    let mut first = server.connect(&format!("{POST}\r\nContent-Length: 1000")).await;
+    first.write_all(&[b' '; 900]).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut second = server.connect(&format!("{POST}\r\nContent-Length: 200")).await;
+    second.write_all(&[b' '; 200]).await.unwrap();
+    assert_eq!(answer(&mut first).await.0, 408, "it never came");
+    let (status, _) = answer(&mut second).await;
+    assert!(status == 400 || status == 408, "read when the first was gone, or given up: {status}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_nothing_half_written() {
+    let server = Server::start(HttpOptions::default()).await;
+    let log = Log::from(server.key.key.organization_id);
+    let before = server.service.store.head(log).await.unwrap();
+    let body = r#"{"action": "a", "actor": {"kind": "user"}}"#;
+    for length in [10, body.len() - 1] {
+        let head = format!("{POST}\r\nContent-Length: {}", body.len());
+        let mut stream = server.connect(&head).await;
+        stream.write_all(&body.as_bytes()[..length]).await.unwrap();
+        stream.shutdown().await.unwrap(); // half-closed: it could still read an answer
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await;
+        assert!(text.is_empty() || text.starts_with("HTTP/1.1 400"), "{text}");
+    }
+    assert_eq!(server.service.store.head(log).await.unwrap(), before);
+    // Half-closed after a whole request, it is answered.
+    let mut stream = server.connect(&format!("{POST}\r\nContent-Length: {}", body.len())).await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    assert_eq!(answer(&mut stream).await.0, 201);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_the_service_goes_on() {
+    let server = Server::start(HttpOptions::default()).await;
+    for garbage in [
+        b"\x16\x03\x01\x02\x00\x01".to_vec(),
+        b"GET / HTTP/9.9\r\n\r\n".to_vec(),
+        [b"GET /".as_slice(), &vec![b'x'; 200_000], b" HTTP/1.1\r\n\r\n"].concat(),
+        b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx".to_vec(),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let _ = stream.write_all(&garbage).await;
+        let _ = stream.shutdown().await;
+        let mut text = Vec::new();
+        let _ = stream.read_to_end(&mut text).await;
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.is_empty() || text.starts_with("HTTP/1.1 4"), "{text}");
+    }
+    let mut stream = server.connect("GET EVENTS HTTP/1.1\r\nConnection: close").await;
+    assert_eq!(answer(&mut stream).await.0, 200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn more_than_so_many_at_a_time_are_503() {
+    let options = HttpOptions::default().with_concurrency(1);
+    let server = Server::start(options).await;
+    let mut slow = server.connect(&format!("{POST}\r\nContent-Length: 2")).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut other = server.connect("GET EVENTS HTTP/1.1\r\nConnection: close").await;
+    assert_eq!(answer(&mut other).await.0, 503);
+    slow.write_all(b"{}").await.unwrap();
+    assert_eq!(answer(&mut slow).await.0, 400);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_end_answers_what_is_under_way_and_ends_streams() {
+    let server = Server::start(HttpOptions::default()).await;
+    let log = Log::from(server.key.key.organization_id);
+    let before = server.service.store.head(log).await.unwrap().size.get();
+    let stream_head = "GET EVENTS/follow?start=now HTTP/1.1\r\nAccept: text/event-stream";
+    let mut stream = server.connect(stream_head).await;
+    let mut waiting = server.connect("GET EVENTS/follow?start=now&wait=8 HTTP/1.1").await;
+    let body = r#"{"action": "a", "actor": {"kind": "user"}}"#;
+    let mut append = server.connect(&format!("{POST}\r\nContent-Length: {}", body.len())).await;
+    append.write_all(&body.as_bytes()[..10]).await.unwrap();
+    let idle = server.connect("GET EVENTS HTTP/1.1").await; // answered, and kept open
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    let (address, store) = (server.address, server.service.store.clone());
+    let stopping = tokio::spawn(server.stop());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    append.write_all(&body.as_bytes()[10..]).await.unwrap();
+    assert_eq!(answer(&mut append).await.0, 201, "a request under way is answered");
+    assert_eq!(answer(&mut waiting).await.0, 200, "one that waits is answered at once");
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    assert!(text.starts_with("HTTP/1.1 200"), "a stream ends");
+    stopping.await.unwrap();
+    drop(idle);
+    assert!(TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+    assert_eq!(store.head(log).await.unwrap().size.get(), before + 1);
+}
+
+#[tokio::test]
+async fn bodies_that_come_at_once_do_not_wait_for_each_other_for_ever() {
+    let options = HttpOptions::default()
+        .with_max_body(200_000)
+        .with_body_memory(400_000)
+        .with_request_timeout(Duration::from_secs(20));
+    let server = Server::start(options).await;
+    let event = r#"{"action": "a", "actor": {"kind": "user"}}"#;
+    let body = format!("{{\"events\": [{}]{}}}", event, " ".repeat(190_000));
+    let head = POST.replace("EVENTS", "EVENTS/batch");
+    let mut clients = Vec::new();
+    for _ in 0..16 {
+        let length = body.len();
+        clients.push(server.connect(&format!("{head}\r\nContent-Length: {length}")).await);
+    }
+    // Each sends a half, and only then any of them the rest.
+    let (first, rest) = body.split_at(body.len() / 2);
+    for part in [first, rest] {
+        for client in &mut clients {
+            client.write_all(part.as_bytes()).await.unwrap();
+        }
+    }
+    for mut client in clients {
+        assert_eq!(answer(&mut client).await.0, 201);
+    }
+    server.stop().await;
+}

@@ -1,0 +1,424 @@
+//! The native API: append, look up, list, follow, and what it refuses.
+
+use std::time::Duration;
+
+use crate::common::{Key, Service, request};
+use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Facet, NewEvent, Scope, limits};
+use audit_http::HttpOptions;
+use axum::body::Body;
+use axum::http::{Method, header};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+fn events(key: &Key) -> String {
+    format!("/v1/organizations/{}/events", key.key.organization_id)
+}
+
+#[tokio::test]
+async fn an_event_is_appended_once_whole_and_read_back_equal() {
+    let service = Service::new();
+    let (_, [_, admin, _]) = service.tenant("Acme").await;
+    let event = json!({
+        "id": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "occurredAt": "2024-03-15T14:48:51.123456Z",
+        "action": "invoice.paid", "category": "billing",
+        "actor": {"kind": "user", "id": "u_7", "email": "ana@acme.example"},
+        "targets": [{"type": "invoice", "id": "inv_9"}], "scope": {"surface": "cost"},
+        "change": {"old": null, "diff": [{"field": "paid", "old": false, "new": true}]},
+        "metadata": {"n": 9_007_199_254_740_993_u64, "nested": [{"a": null}]},
+    });
+    let first = service.post(&admin, &events(&admin), &event).await;
+    let receipt = first.expect(201);
+    assert_eq!(receipt["redelivered"], false);
+    let location = first.header("location").to_owned();
+    let again = service.post(&admin, &events(&admin), &event).await.expect(200);
+    assert_eq!(again["redelivered"], true);
+    assert_eq!(again["sequence"], receipt["sequence"]);
+    let mut read = service.get(&admin, &location).await.expect(200);
+    let object = read.as_object_mut().unwrap();
+    assert_eq!(object.remove("sequence"), Some(receipt["sequence"].clone()));
+    assert_eq!(object.remove("recordedAt"), Some(receipt["recordedAt"].clone()));
+    assert_eq!(object.remove("log"), Some(json!(admin.key.organization_id)));
+    assert_eq!(read, event);
+
+    let mut other = event.clone();
+    other["action"] = json!("invoice.refunded");
+    let conflict = service.post(&admin, &events(&admin), &other).await;
+    assert_eq!(conflict.expect(409)["status"], 409);
+}
+
+#[tokio::test]
+async fn a_batch_is_all_or_nothing() {
+    let service = Service::new();
+    let (acme, [member, admin, _]) = service.tenant("Acme").await;
+    let path = format!("{}/batch", events(&admin));
+    let good = json!({"action": "a.b", "actor": {"kind": "user"}});
+    let bad = json!({"action": "a.b", "actor": {"kind": ""}});
+    let before = service.store.head(acme.id.into()).await.unwrap().size;
+    let answer = service.post(&admin, &path, &json!({"events": [good, bad]})).await.expect(400);
+    assert_eq!(answer["field"], "events[1].actor.kind");
+    service.post(&member, &path, &json!({"events": [good]})).await.expect(403);
+    let many = vec![good.clone(); limits::BATCH_EVENTS + 1];
+    let answer = service.post(&admin, &path, &json!({"events": many})).await.expect(400);
+    assert_eq!(answer["field"], "events");
+    assert_eq!(service.store.head(acme.id.into()).await.unwrap().size, before);
+    let answer = service.post(&admin, &path, &json!({"events": [good, good]})).await.expect(201);
+    assert_eq!(answer["receipts"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn every_filter_of_the_model_is_a_parameter() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let set = uuid::Uuid::now_v7();
+    let scope =
+        Scope::default().service("v").product("v").config("v").environment("v").surface("v");
+    let mut event = NewEvent::new("v", Actor::new("v").id("v").email("v"))
+        .category("v")
+        .target("v", "v")
+        .scope(scope)
+        .change_set_id(set);
+    event.organization = Some(audit_core::OrganizationRef::new("v"));
+    let wanted = event.id.to_string();
+    service.store.record(acme.id, event).await.unwrap();
+    for facet in Facet::ALL {
+        let (name, value) = match facet {
+            Facet::Organization => ("namedOrganizationId", "v".to_owned()),
+            Facet::ChangeSet => ("changeSetId", set.to_string().to_uppercase()),
+            other => (other.name(), "v".to_owned()),
+        };
+        let path = format!("{}?{name}={value}&{name}={}", events(&member), uuid::Uuid::now_v7());
+        let page = service.get(&member, &path).await.expect(200);
+        let ids: Vec<_> = page["events"].as_array().unwrap().iter().map(|e| &e["id"]).collect();
+        assert_eq!(ids, [&json!(wanted)], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_walk_is_followed_by_token_in_every_order() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let events_ = (0..25).map(|n| NewEvent::new("a.b", Actor::user(n.to_string())));
+    service.store.append(acme.id.into(), events_.collect()).await.unwrap();
+    for order in ["newest", "oldest", "sequence"] {
+        let path = format!("{}?order={order}&action=a.*&limit=7&total=true", events(&member));
+        let (mut seen, mut next) = (Vec::new(), String::new());
+        loop {
+            let page = service.get(&member, &format!("{path}{next}")).await.expect(200);
+            assert_eq!((&page["total"], &page["size"]), (&json!(25), &json!(29)));
+            seen.extend(
+                page["events"].as_array().unwrap().iter().map(|e| e["sequence"].as_u64().unwrap()),
+            );
+            match page["next"].as_str() {
+                Some(token) => next = format!("&token={token}"),
+                None => break,
+            }
+        }
+        seen.sort_unstable();
+        assert_eq!(seen, (5..=29).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let service = Service::new();
+    let many =
+        (0..=limits::FILTER_VALUES).fold(String::new(), |all, n| all + &format!("&actorId={n}"));
+    let (_, [_, admin, _]) = service.tenant("Acme").await;
+    for (query, field) in [
+        ("unknown=1", "unknown"),
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=1&limit=2", "limit"),
+        ("order=up", "order"),
+        ("total=yes", "total"),
+        ("since=now", "since"),
+        ("changeSetId=x", "changeSetId"),
+        ("offset=-1", "offset"),
+        ("actorId=%ff", "actorId"),
+        (&format!("action={}", "x".repeat(257)), "action"),
+        (&many, "actorId"),
+    ] {
+        let answer = service.get(&admin, &format!("{}?{query}", events(&admin))).await;
+        let problem = answer.expect(400);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!(problem["field"], field, "{problem}");
+    }
+    let token = service.get(&admin, &format!("{}?limit=1", events(&admin))).await.expect(200);
+    let token = token["next"].as_str().unwrap();
+    let mut refusals = Vec::new();
+    for query in [
+        format!("token={token}&actorId=x"),
+        format!("token={token}&order=oldest"),
+        "token=x".into(),
+    ] {
+        let answer = service.get(&admin, &format!("{}?{query}", events(&admin))).await.expect(409);
+        refusals.push((answer["detail"].clone(), answer["field"].clone()));
+    }
+    assert!(refusals.windows(2).all(|pair| pair[0] == pair[1]), "{refusals:?}");
+    for (body, status) in [
+        (r#"{"action": "a", "action": "b", "actor": {"kind": "user"}}"#, 400),
+        (r#"{"action": "a", "actor": {"kind": "user"}, "x": 1}"#, 400),
+        (
+            r#"{"action": "a", "actor": {"kind": "user"}, "metadata": {"n": 123456789012345678901234567890}}"#,
+            400,
+        ),
+        (r#"{"action": "a", "actor": {"kind": "user"}, "metadata": {"n": 1e300}}"#, 400),
+        (r#"{"action": "\ud800", "actor": {"kind": "user"}}"#, 400),
+        (r#"{"action": "a", "actor": ["user"]}"#, 400),
+        ("", 400),
+        ("[]", 400),
+        (&"[".repeat(1_000_000), 400),
+        (
+            &format!(
+                r#"{{"action": "a", "actor": {{"kind": "user"}}, "metadata": {{"x": {}}}}}"#,
+                "[".repeat(100) + &"]".repeat(100)
+            ),
+            400,
+        ),
+    ] {
+        let mut request = request(Method::POST, &events(&admin), Some(&admin), Some(&json!(0)));
+        *request.body_mut() = Body::from(body.to_owned());
+        let answer = service.send(request).await;
+        assert_eq!(answer.status, status, "{}", &body[..body.len().min(100)]);
+        answer.json();
+    }
+    let mut request = request(Method::POST, &events(&admin), Some(&admin), Some(&json!({})));
+    request.headers_mut().insert(header::CONTENT_TYPE, "text/plain".parse().unwrap());
+    service.send(request).await.expect(415);
+}
+
+#[tokio::test]
+async fn a_feed_waits_for_what_comes_and_its_token_goes_on() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let path = format!("{}/follow?action=a.*", events(&member));
+    let page = service.get(&member, &path).await.expect(200);
+    assert_eq!((&page["events"], &page["caughtUp"]), (&json!([]), &json!(true)));
+    let token = page["token"].as_str().unwrap().to_owned();
+    let append = async {
+        for action in ["other", "a.b"] {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let event = NewEvent::new(action, Actor::user("u"));
+            service.store.record(acme.id, event).await.unwrap();
+        }
+    };
+    let path = format!("{path}&wait=8&token={token}");
+    let (answer, ()) = tokio::join!(service.get(&member, &path), append);
+    let page = answer.expect(200);
+    assert_eq!(page["events"][0]["action"], "a.b", "what does not match is waited out");
+    let next = page["token"].as_str().unwrap();
+    let path = format!("{}/follow?action=a.*&token={next}", events(&member));
+    assert_eq!(service.get(&member, &path).await.expect(200)["events"], json!([]));
+    for (query, field) in
+        [("wait=9", "wait"), ("start=x", "start"), ("start=-1", "start"), ("order=newest", "order")]
+    {
+        let path = format!("{}/follow?{query}", events(&member));
+        assert_eq!(service.get(&member, &path).await.expect(400)["field"], field);
+    }
+    let path = format!("{}/follow?start=1000", events(&member));
+    service.get(&member, &path).await.expect(409);
+}
+
+/// The ids and data of server-sent events until `count` are there.
+async fn read_stream(body: Body, count: usize) -> Vec<(String, Value)> {
+    let (mut body, mut text) = (body, String::new());
+    loop {
+        let parts: Vec<_> = text.split("\n\n").filter(|part| part.contains("data:")).collect();
+        if parts.len() >= count && text.ends_with("\n\n") {
+            let field = |part: &str, name: &str| {
+                let line = part.lines().find_map(|line| line.strip_prefix(name));
+                line.unwrap().trim().to_owned()
+            };
+            let event = |part: &&str| {
+                assert_eq!(field(part, "event:"), "audit-event");
+                (field(part, "id:"), serde_json::from_str(&field(part, "data:")).unwrap())
+            };
+            return parts.iter().map(event).collect();
+        }
+        let frame = body.frame().await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_stream_sends_what_comes_and_is_resumed_by_its_last_id() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let open = async |query: &str, last: Option<&str>| {
+        let path = format!("{}/follow?{query}", events(&member));
+        let mut request = request(Method::GET, &path, Some(&member), None);
+        request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+        if let Some(last) = last {
+            request.headers_mut().insert("Last-Event-ID", last.parse().unwrap());
+        }
+        service.router.clone().oneshot(request).await.unwrap()
+    };
+    let stream = open("action=a.*&start=now", None).await;
+    assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let append = async |range: std::ops::Range<u32>| {
+        for n in range {
+            let action = if n % 2 == 0 { "a.b" } else { "other" };
+            let event = NewEvent::new(action, Actor::user(n.to_string()));
+            service.store.record(acme.id, event).await.unwrap();
+        }
+    };
+    let (seen, ()) = tokio::join!(read_stream(stream.into_body(), 3), append(0..6));
+    let ids: Vec<_> = seen.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["5", "7", "9"]);
+    assert!(seen.iter().all(|(id, event)| event["sequence"].as_u64() == id.parse().ok()));
+
+    append(6..10).await; // while nobody listens
+    let stream = open("action=a.*&start=now", Some("9")).await;
+    let (seen, ()) = tokio::join!(read_stream(stream.into_body(), 3), append(10..12));
+    let ids: Vec<_> = seen.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["11", "13", "15"], "none is missed, none comes twice");
+    assert_eq!(open("", Some("x")).await.status(), 400);
+    assert_eq!(open("", Some("99")).await.status(), 409);
+    assert_eq!(open("wait=3", None).await.status(), 400);
+}
+
+#[tokio::test]
+async fn a_stream_ends_after_its_time() {
+    let options = HttpOptions::default().with_stream_duration(Duration::from_millis(50));
+    let service = Service::with_options(options);
+    let (_, [member, ..]) = service.tenant("Acme").await;
+    let path = format!("{}/follow", events(&member));
+    let mut request = request(Method::GET, &path, Some(&member), None);
+    request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+    // `send` collects the body, which must come to an end.
+    let answer = service.send(request).await;
+    assert_eq!(String::from_utf8(answer.body).unwrap().matches("data:").count(), 4);
+}
+
+#[tokio::test]
+async fn super_admins_keep_the_organizations() {
+    let service = Service::new();
+    let (acme, [_, admin, root]) = service.tenant("Acme").await;
+    let path = "/v1/platform/organizations";
+    service.get(&admin, path).await.expect(403);
+    let body = json!({"name": "New", "externalId": "x", "settings": {"a": [1]}});
+    let created = service.post(&root, path, &body).await.expect(201);
+    assert_eq!(created["createdBy"], "super-admin@acme.com");
+    let one = format!("{path}/{}", created["id"].as_str().unwrap());
+    assert_eq!(service.get(&root, &one).await.expect(200), created);
+    let update = json!({"name": "Newer", "addEndpoints": [{"id": "e"}]});
+    let updated = service.put(Method::PATCH, &root, &one, &update).await.expect(200);
+    assert_eq!((&updated["name"], &updated["settings"]), (&json!("Newer"), &json!({"a": [1]})));
+    service.put(Method::PATCH, &root, &one, &json!({"settings": null})).await.expect(400);
+
+    let first = service.get(&root, &format!("{path}?limit=1")).await.expect(200);
+    assert_eq!(first["organizations"][0]["id"], json!(acme.id));
+    let next = format!("{path}?limit=1&after={}", first["next"].as_str().unwrap());
+    assert_eq!(service.get(&root, &next).await.expect(200)["organizations"][0], updated);
+
+    service.put(Method::DELETE, &root, &one, &json!({})).await.expect(204);
+    service.get(&root, &one).await.expect(404);
+    let again = json!({"id": created["id"], "name": "Again"});
+    assert_eq!(service.post(&root, path, &again).await.expect(409)["field"], "id");
+    let log = format!("/v1/organizations/{}/events?total=true", created["id"].as_str().unwrap());
+    assert_eq!(service.get(&root, &log).await.expect(200)["total"], 3);
+}
+
+#[tokio::test]
+async fn an_event_without_a_time_is_the_same_when_it_comes_again() {
+    let service = Service::new();
+    let (_, [_, admin, _]) = service.tenant("Acme").await;
+    let event = |action: &str| {
+        let id = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
+        json!({"id": id, "action": action, "actor": {"kind": "user"}})
+    };
+    let first = service.post(&admin, &events(&admin), &event("a")).await.expect(201);
+    let again = service.post(&admin, &events(&admin), &event("a")).await.expect(200);
+    assert_eq!(again["sequence"], first["sequence"]);
+    service.post(&admin, &events(&admin), &event("b")).await.expect(409);
+    let mut timed = event("a");
+    timed["occurredAt"] = json!("2024-03-15T14:48:51Z");
+    service.post(&admin, &events(&admin), &timed).await.expect(409);
+
+    let batch = format!("{}/batch", events(&admin));
+    let other = json!({"id": uuid::Uuid::now_v7(), "action": "c", "actor": {"kind": "user"}});
+    let body = json!({"events": [other, event("a"), other]});
+    let receipts = service.post(&admin, &batch, &body).await.expect(201);
+    let redelivered: Vec<_> =
+        receipts["receipts"].as_array().unwrap().iter().map(|r| r["redelivered"].clone()).collect();
+    assert_eq!(redelivered, [json!(false), json!(true), json!(true)]);
+    service.post(&admin, &batch, &body).await.expect(200);
+}
+
+#[tokio::test]
+async fn what_would_become_large_in_memory_is_refused_and_pages_end_before_it() {
+    let service = Service::new();
+    let (acme, [member, admin, _]) = service.tenant("Acme").await;
+    let bomb = vec![json!({"": 0}); 100_000];
+    let event = json!({"action": "a", "actor": {"kind": "user"}, "metadata": {"x": bomb}});
+    service.post(&admin, &events(&admin), &event).await.expect(413);
+    let key = "k".repeat(1_000_000);
+    let refused = service.post(&admin, &events(&admin), &json!({key: 1})).await;
+    refused.expect(400);
+    assert!(refused.body.len() < 5_000, "what was sent is not sent back at length");
+
+    let large = (0..10).map(|n| {
+        NewEvent::new("large", Actor::user(n.to_string()))
+            .metadata("x", "x".repeat(600_000))
+            .scope(Scope::default().surface("cost"))
+    });
+    service.store.append(acme.id.into(), large.collect()).await.unwrap();
+    let mut path = format!("{}?action=large&total=true", events(&member));
+    let mut sizes = Vec::new();
+    loop {
+        let page = service.get(&member, &path).await.expect(200);
+        assert_eq!(page["total"], 10);
+        sizes.push(page["events"].as_array().unwrap().len());
+        let Some(token) = page["next"].as_str() else { break };
+        path = format!("{}?action=large&total=true&token={token}", events(&member));
+    }
+    assert_eq!(sizes, [2; 5], "each page ends once it has a megabyte");
+    // Where offsets count, a page is whole.
+    let page =
+        service.get(&member, "/api/audit-logs?include=cost&limit=7&page=2").await.expect(200);
+    assert_eq!(
+        (page["data"].as_array().unwrap().len(), &page["pagination"]["total"]),
+        (3, &json!(10))
+    );
+    let page = service.get(&member, "/api/audit-logs?include=cost&limit=7").await.expect(200);
+    assert_eq!(page["data"].as_array().unwrap().len(), 7);
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_key_is_revoked_or_its_organization_deleted() {
+    let service = Service::new();
+    for revoke in [true, false] {
+        let (acme, [member, ..]) = service.tenant("Acme").await;
+        let path = format!("{}/follow?start=now", events(&member));
+        let mut request = request(Method::GET, &path, Some(&member), None);
+        request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+        let stream = service.router.clone().oneshot(request).await.unwrap();
+        if revoke {
+            service.store_revoke(&member).await;
+        } else {
+            service.store.delete_organization(acme.id, crate::common::by()).await.unwrap();
+        }
+        service.store.record(acme.id, NewEvent::new("secret", Actor::user("u"))).await.unwrap();
+        let body = stream.into_body().collect().await.unwrap().to_bytes();
+        assert!(!String::from_utf8_lossy(&body).contains("secret"), "nothing comes after it");
+    }
+}
+
+#[tokio::test]
+async fn one_caller_cannot_have_everything_under_way() {
+    let service = Service::with_options(HttpOptions::default().with_concurrency_per_caller(1));
+    let (_, [member, admin, _]) = service.tenant("Acme").await;
+    let path = format!("{}/follow?start=now", events(&member));
+    let mut stream = request(Method::GET, &path, Some(&member), None);
+    stream.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+    let stream = service.router.clone().oneshot(stream).await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let refused = service.get(&member, &events(&member)).await;
+    refused.expect(429);
+    assert_eq!(refused.header("retry-after"), "1");
+    service.get(&admin, &events(&admin)).await.expect(200);
+    drop(stream);
+    service.get(&member, &events(&member)).await.expect(200);
+    service.get(&member, &events(&member)).await.expect(200);
+}

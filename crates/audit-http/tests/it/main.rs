@@ -1,0 +1,18 @@
+//! The tests of the public API, in one binary: linking takes longer than running them.
+
+// The lints allow these in a test function, not in a test's helpers.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod audit_log_items;
+mod audit_trails;
+mod common;
+mod connections;
+mod contract_lines;
+mod events;
+mod five_shapes;
+mod openapi;
+mod organisation_audit_logs;
+mod organizations_and_activities;
+mod proofs;
+mod super_admin_audit_logs;
+mod tenants;

@@ -1,0 +1,166 @@
+//! A store whose rows somebody has edited behind its back.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use audit_core::{
+    Actor, Attribution, AuditEvent, AuditStore, EventId, Frontier, Head, Log, LogEntry, NewEvent,
+    NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt,
+    Result, Retention, Scan, Sequence, Slice, TokenKeys,
+};
+use audit_memory::MemoryStore;
+use futures_executor::block_on;
+
+/// The rows of a log.
+pub(crate) type Rows = Vec<LogEntry>;
+
+/// Answers as the store below does, but for what is set here. It is of one log.
+#[derive(Clone, Debug)]
+pub(crate) struct Liar {
+    pub(crate) store: MemoryStore,
+    pub(crate) rows: Option<Rows>,
+    pub(crate) nodes: HashMap<(u8, u64), Option<NodeHash>>,
+    pub(crate) frontier: Option<Frontier>,
+    pub(crate) head: Option<Head>,
+}
+
+pub(crate) const LOG: Log = Log::Platform;
+
+pub(crate) fn by() -> Attribution {
+    Attribution::new(Actor::user("u_1"))
+}
+
+pub(crate) fn paid(number: u64) -> NewEvent {
+    NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
+        .target("invoice", format!("inv_{number}"))
+        .message("Ana paid")
+}
+
+/// A store whose log has so many events.
+pub(crate) fn store(events: u64) -> MemoryStore {
+    let store = MemoryStore::new().unwrap();
+    append(&store, events);
+    store
+}
+
+pub(crate) fn append(store: &MemoryStore, events: u64) {
+    let events: Vec<_> = (1..=events).map(paid).collect();
+    block_on(store.append(LOG, events)).unwrap();
+}
+
+impl Liar {
+    /// The truth so far.
+    pub(crate) fn new(store: &MemoryStore) -> Self {
+        let (rows, nodes) = (None, HashMap::new());
+        Self { store: store.clone(), rows, nodes, frontier: None, head: None }
+    }
+
+    /// With rows that `edit` has changed.
+    pub(crate) fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
+        let mut rows =
+            block_on(store.entries(LOG, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+        edit(&mut rows);
+        Self { rows: Some(rows), ..Self::new(store) }
+    }
+}
+
+#[async_trait]
+impl AuditStore for Liar {
+    fn token_keys(&self) -> &TokenKeys {
+        self.store.token_keys()
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        self.store.append(log, events).await
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.store.get(log, id).await
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        let head = self.store.head(log).await?;
+        Ok(self.head.unwrap_or(head))
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<Slice> {
+        self.store.scan(scan).await
+    }
+
+    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        self.store.wait_beyond(log, sequence).await
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        let frontier = self.store.frontier(log).await?;
+        Ok(self.frontier.clone().unwrap_or(frontier))
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+        let truth = self.store.nodes(log, nodes.clone()).await?;
+        let lie = |(name, truth)| self.nodes.get(name).copied().unwrap_or(truth);
+        Ok(nodes.iter().zip(truth).map(lie).collect())
+    }
+
+    async fn entries(&self, log: Log, after: Sequence, limit: usize, bytes: usize) -> Result<Rows> {
+        let Some(rows) = &self.rows else {
+            return self.store.entries(log, after, limit, bytes).await;
+        };
+        let behind = rows.iter().filter(|entry| entry.sequence > after);
+        Ok(behind.take(limit).cloned().collect())
+    }
+
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: Attribution,
+    ) -> Result<u64> {
+        self.store.erase_events(log, sequences, by).await
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        self.store.retention(log).await
+    }
+
+    async fn set_retention(&self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+        self.store.set_retention(log, to, by).await
+    }
+
+    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+        self.store.prune(log, by).await
+    }
+
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.store.create_organization(new, by).await
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        self.store.organization(id).await
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.store.organizations(after, limit).await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: Attribution,
+    ) -> Result<Organization> {
+        self.store.update_organization(id, update, by).await
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+        self.store.delete_organization(id, by).await
+    }
+}

@@ -1,0 +1,16 @@
+//! The integration tests, in one binary: it links once.
+
+// What a test cannot set up, it fails for.
+#![allow(clippy::unwrap_used)]
+
+mod audits;
+mod checkpoints;
+mod common;
+mod evidence;
+mod golden;
+mod liar;
+mod notary;
+mod proofs;
+mod properties;
+mod provable;
+mod verifications;
