@@ -10,7 +10,7 @@ use audit_core::{ApiKeyStore, Log};
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// Where the store is: `sqlite:PATH` or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl StoreAddress {
         match self {
             Self::Sqlite(path) => match SqliteStore::open(path) {
                 Ok(store) => Ok(Arc::new(store)),
-                Err(error) => Err(Failure::about(format!("cannot open {self}"), error)),
+                Err(error) => Err(CliError::from_source(format!("cannot open {self}"), error)),
             },
             Self::Memory => Ok(Arc::new(MemoryStore::new()?)),
         }
@@ -79,13 +79,14 @@ impl StoreAddress {
     fn must_exist(&self) -> Result<()> {
         if let Self::Sqlite(path) = self {
             let found = path.try_exists();
-            let found = found.map_err(|error| Failure::about(format!("cannot open {self}"), error));
+            let found =
+                found.map_err(|error| CliError::from_source(format!("cannot open {self}"), error));
             if !found? {
                 let hint = format!(
                     "name another with --store, or make it: {} organizations create --name NAME",
                     self.command()
                 );
-                return Err(Failure::new(format!("there is no store at {self}")).hint(hint));
+                return Err(CliError::new(format!("there is no store at {self}")).hint(hint));
             }
         }
         Ok(())
@@ -96,17 +97,17 @@ impl StoreAddress {
     pub(crate) async fn compact(&self) -> Result<(u64, u64)> {
         self.must_exist()?;
         let Self::Sqlite(path) = self else {
-            return Err(Failure::new("a store in memory has no file to compact"));
+            return Err(CliError::new("a store in memory has no file to compact"));
         };
         // Beside the file itself, wherever a link to it is.
         let mut wal = path.canonicalize().unwrap_or_else(|_| path.clone()).into_os_string();
         wal.push("-wal");
         let size = || match path.metadata() {
             Ok(file) => Ok(file.len() + fs::metadata(&wal).map_or(0, |wal| wal.len())),
-            Err(error) => Err(Failure::about(format!("cannot read {self}"), error)),
+            Err(error) => Err(CliError::from_source(format!("cannot read {self}"), error)),
         };
         let store = SqliteStore::open(path)
-            .map_err(|error| Failure::about(format!("cannot open {self}"), error))?;
+            .map_err(|error| CliError::from_source(format!("cannot open {self}"), error))?;
         let before = size()?;
         store.compact().await?;
         Ok((before, size()?))

@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::iter;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Outcome, Result};
+use crate::error::{CliError, Outcome, Result};
 use crate::{
     check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys, list,
     organizations, prove, prune, retention, serve, tail, verify,
@@ -83,7 +83,7 @@ impl Arguments {
     pub(crate) async fn run(self) -> Result<Outcome> {
         let store = &self.store;
         // `read` sees to it that there is one.
-        let Some(command) = self.command else { return Err(Failure::new("no command is given")) };
+        let Some(command) = self.command else { return Err(CliError::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,
             Command::Checkpoint(arguments) => return arguments.run(store).await,
@@ -101,7 +101,7 @@ impl Arguments {
             Command::Retention(command) => command.run(store).await,
             Command::Prune(arguments) => arguments.run(store).await,
             Command::Compact(arguments) => arguments.run(store).await,
-            Command::Completions(arguments) => arguments.run(),
+            Command::Completions(arguments) => arguments.run(Self::command()),
         };
         done.map(|()| Outcome::Done)
     }
@@ -110,7 +110,6 @@ impl Arguments {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent_and_every_command_has_examples() {

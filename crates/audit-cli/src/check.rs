@@ -8,7 +8,7 @@ use audit_core::AuditEvent;
 use audit_merkle::{Evidence, PersonalProof, Proved, RootHash, TreeSize};
 use serde::Serialize;
 
-use crate::failure::{Failure, Outcome, Result, chain};
+use crate::error::{CliError, Outcome, Result, chain};
 use crate::output::{Output, note};
 use crate::text::visible;
 use crate::verifier::VerifierKey;
@@ -75,7 +75,7 @@ impl Arguments {
         let mut text = Vec::new();
         let read = reader.and_then(|reader| reader.take(MOST).read_to_end(&mut text));
         let name = self.file.display();
-        read.map_err(|error| Failure::about(format!("cannot read {name}"), error))?;
+        read.map_err(|error| CliError::from_source(format!("cannot read {name}"), error))?;
         Ok(text)
     }
 

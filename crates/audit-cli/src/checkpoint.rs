@@ -4,7 +4,7 @@ use audit_core::Log;
 use audit_merkle::{Notary, SignedCheckpoint, TreeHead};
 
 use crate::address::StoreAddress;
-use crate::failure::{Outcome, Result};
+use crate::error::{Outcome, Result};
 use crate::logs::Logs;
 use crate::output::{note, tell};
 use crate::signing::{Signing, is_refusal, unsigned};
@@ -45,11 +45,11 @@ impl Arguments {
                 Ok(signed) => self.print(&notary, log, &signed)?,
                 Err(error) => {
                     let refused = is_refusal(&error);
-                    let failure = unsigned(&notary, &*store, log, error).await;
+                    let unsigned = unsigned(&notary, &*store, log, error).await;
                     if !refused {
-                        return Err(failure);
+                        return Err(unsigned);
                     }
-                    failure.tell();
+                    note(format_args!("{unsigned}"));
                     outcome = Outcome::Refused;
                 }
             }

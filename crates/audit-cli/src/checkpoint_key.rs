@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use audit_merkle::CheckpointSigner;
 use clap::Subcommand;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::new_file::NewFile;
 use crate::output::{Output, note};
 use crate::signing;
@@ -66,7 +66,7 @@ fn create(name: &str, path: &std::path::Path) -> Result<CheckpointSigner> {
     let file = NewFile::create(path)?;
     let name = path.display();
     writeln!(file.file(), "{}", signer.secret_text())
-        .map_err(|error| Failure::about(format!("cannot write {name}"), error))?;
+        .map_err(|error| CliError::from_source(format!("cannot write {name}"), error))?;
     file.publish()?;
     note(format_args!("{name} is the private key: keep it secret. This is its verifier key:"));
     Ok(signer)

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::tell;
 use crate::progress;
 

@@ -1,12 +1,11 @@
 //! `audit completions`: for shells.
 
-use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::Output;
 
-/// Prints what a shell needs to complete this program's arguments.
+/// Prints a completion script for a shell.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -21,10 +20,10 @@ Examples:
   audit completions zsh > ~/.zfunc/_audit";
 
 impl Arguments {
-    pub(crate) fn run(&self) -> Result<()> {
-        // Into memory first: the generator does not bear an output that closes.
+    /// Prints the completions of `command`, the whole program.
+    pub(crate) fn run(&self, mut command: clap::Command) -> Result<()> {
+        // Into memory first, because the generator panics if the output is closed.
         let mut script = Vec::new();
-        let mut command = crate::arguments::Arguments::command();
         clap_complete::generate(self.shell, &mut command, "audit", &mut script);
         let mut output = Output::stdout();
         output.line(String::from_utf8_lossy(&script).trim_end())?;

@@ -7,7 +7,7 @@ use audit_core::{AuditStore, AuditStoreExt as _, Erasure, EventId, Filter, Log, 
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::{caller, progress, tenant};
@@ -71,7 +71,7 @@ impl Arguments {
         }
         if !self.dry_run && matched > 0 {
             if !self.yes && !confirmed() {
-                return Err(Failure::new("not confirmed: nothing was erased")
+                return Err(CliError::new("not confirmed: nothing was erased")
                     .hint("answer yes, or give --yes"));
             }
             let bar = progress::waiting("erasing".to_owned());
@@ -96,11 +96,11 @@ impl Arguments {
             (true, false) => Erasure::matching(filter),
             (false, true) => Erasure::Events(ids.into_iter().collect()),
             (true, true) => {
-                return Err(Failure::new("that would be the whole log: nothing was erased")
+                return Err(CliError::new("that would be the whole log: nothing was erased")
                     .hint("name events with --id, or give a filter"));
             }
             (false, false) => {
-                return Err(Failure::new("--id names the events; give no filter with it"));
+                return Err(CliError::new("--id names the events; give no filter with it"));
             }
         };
         erasure.validate()?;
@@ -118,7 +118,7 @@ async fn matched(store: &dyn AuditStore, log: Log, erasure: &Erasure) -> Result<
         Erasure::Events(ids) => {
             for id in ids {
                 store.get(log, *id).await.map_err(|error| {
-                    Failure::about(format!("cannot erase event {id} of {log}"), error)
+                    CliError::from_source(format!("cannot erase event {id} of {log}"), error)
                 })?;
             }
             Ok(ids.len() as u64)

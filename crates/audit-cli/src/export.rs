@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use futures_util::TryStreamExt as _;
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::list::PAGE;
 use crate::new_file::NewFile;
 use crate::output::Output;
@@ -65,7 +65,7 @@ impl Arguments {
         let mut signals = Signals::listen()?;
         tokio::select! {
             written = self.write(&*store, query, Output::to(file.file())) => written?,
-            () = signals.recv() => return Err(Failure::new("interrupted; no file was written")),
+            () = signals.recv() => return Err(CliError::new("interrupted; no file was written")),
         }
         file.publish()
     }

@@ -6,7 +6,7 @@ use audit_core::{Log, Timestamp};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use crate::address::StoreAddress;
-use crate::failure::{Outcome, Result, chain};
+use crate::error::{Outcome, Result, chain};
 use crate::output::{note, tell};
 use crate::text::line;
 use crate::{progress, tenant};

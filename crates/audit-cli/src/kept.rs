@@ -8,7 +8,7 @@ use audit_core::Log;
 use audit_merkle::{SignedCheckpoint, TreeHead};
 use clap::Args;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::verifier::VerifierKey;
 
 /// Checkpoints that were kept, and the key that they must be signed by.
@@ -52,16 +52,17 @@ impl Kept {
 
     /// What the checkpoint of a file states, and of which log.
     pub(crate) fn one(&self, path: &Path) -> Result<(Log, TreeHead)> {
-        let Some(key) = &self.key else { return Err(Failure::new("--key is not given")) };
+        let Some(key) = &self.key else { return Err(CliError::new("--key is not given")) };
         let signed = checkpoint(path)?;
         let (name, origin) = (path.display(), signed.unverified().origin());
         let Some(log) = key.log_of(origin) else {
             let what = format!("{name} is of {origin}, and the key is that of {}", key.name());
-            return Err(Failure::new(what));
+            return Err(CliError::new(what));
         };
         let verified = key.of(log).verify(&signed);
-        let verified = verified
-            .map_err(|error| Failure::about(format!("{name} is not signed by the key"), error))?;
+        let verified = verified.map_err(|error| {
+            CliError::from_source(format!("{name} is not signed by the key"), error)
+        })?;
         Ok((log, *verified.head()))
     }
 }
@@ -70,9 +71,9 @@ impl Kept {
 pub(crate) fn checkpoint(path: &Path) -> Result<SignedCheckpoint> {
     let name = path.display();
     let text = fs::read_to_string(path)
-        .map_err(|error| Failure::about(format!("cannot read {name}"), error))?;
+        .map_err(|error| CliError::from_source(format!("cannot read {name}"), error))?;
     text.parse().map_err(|error: audit_core::Error| {
-        Failure::about(format!("{name} is no checkpoint"), error)
+        CliError::from_source(format!("{name} is no checkpoint"), error)
     })
 }
 
@@ -85,6 +86,6 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>> {
         Ok(paths)
     };
     read().map_err(|error: std::io::Error| {
-        Failure::about(format!("cannot read {}", directory.display()), error)
+        CliError::from_source(format!("cannot read {}", directory.display()), error)
     })
 }

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::{Output, note};
 use crate::text::cell;
 use crate::{caller, tenant, view};

@@ -4,7 +4,7 @@ use audit_core::{AuditEvent, AuditStoreExt as _, Order, Token};
 use clap::ValueEnum;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::{tenant, view};

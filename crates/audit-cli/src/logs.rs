@@ -6,7 +6,7 @@ use audit_core::{AuditStore, Log};
 use clap::Args;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::tenant;
 
 /// One log, or all of them.

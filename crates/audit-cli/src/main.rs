@@ -19,7 +19,7 @@
 //! | `period.rs` | lengths of time |
 //! | `view.rs` | events for people |
 //! | `text.rs` | texts that cannot drive a terminal |
-//! | `failure.rs` | what ends the program |
+//! | `error.rs` | the error that ends a command |
 //! | `signals.rs` | what interrupts it |
 
 mod address;
@@ -31,8 +31,8 @@ mod checkpoint_key;
 mod compact;
 mod completions;
 mod erase;
+mod error;
 mod export;
-mod failure;
 mod import;
 mod kept;
 mod keys;
@@ -60,16 +60,17 @@ mod view;
 use std::process::ExitCode;
 
 use crate::arguments::Arguments;
-use crate::failure::{Failure, Outcome};
+use crate::error::{CliError, Outcome};
+use crate::output::note;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::read().run().await {
-        // Whoever read the output, such as `head`, had enough.
-        Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        // A reader such as `head` closes the output when it has enough.
+        Ok(Outcome::Done) | Err(CliError::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
-        Err(failure) => {
-            failure.tell();
+        Err(error) => {
+            note(format_args!("{error}"));
             ExitCode::from(2)
         }
     }

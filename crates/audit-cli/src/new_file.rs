@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// A file that is there whole, or not at all. Only its owner can read it.
 #[derive(Debug)]
@@ -54,12 +54,12 @@ fn directory(path: &Path) -> &Path {
     }
 }
 
-fn taken(path: &Path) -> Failure {
-    Failure::new(format!("{} is there already", path.display())).hint("name a new file")
+fn taken(path: &Path) -> CliError {
+    CliError::new(format!("{} is there already", path.display())).hint("name a new file")
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> Failure {
-    Failure::about(format!("cannot write {}", path.display()), error)
+fn unwritable(path: &Path, error: std::io::Error) -> CliError {
+    CliError::from_source(format!("cannot write {}", path.display()), error)
 }
 
 #[cfg(test)]

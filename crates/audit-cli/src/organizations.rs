@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::address::StoreAddress;
 use crate::caller;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::{Output, note};
 use crate::text::cell;
 use crate::{tenant, view};

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::text::is_hidden;
 
 /// Writes a line to the standard error. That nobody reads it is no failure.
@@ -18,7 +18,7 @@ pub(crate) fn note(line: Arguments<'_>) {
 pub(crate) fn tell(write: impl FnOnce(&mut Output<'_>) -> Result<()>) -> Result<()> {
     let mut output = Output::stdout();
     match write(&mut output).and_then(|()| output.hand_on()) {
-        Err(Failure::OutputClosed) => Ok(()),
+        Err(CliError::OutputClosed) => Ok(()),
         told => told,
     }
 }
@@ -66,10 +66,10 @@ impl Write for Output<'_> {
 }
 
 /// The failure to write an output.
-pub(crate) fn unwritable(error: io::Error) -> Failure {
+pub(crate) fn unwritable(error: io::Error) -> CliError {
     match error.kind() {
-        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-        _ => Failure::about("cannot write the output", error),
+        io::ErrorKind::BrokenPipe => CliError::OutputClosed,
+        _ => CliError::from_source("cannot write the output", error),
     }
 }
 
@@ -80,7 +80,7 @@ pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut serializer = serde_json::Serializer::with_formatter(&mut json, Visible);
     match value.serialize(&mut serializer) {
         Ok(()) => Ok(json),
-        Err(error) => Err(Failure::about("cannot write JSON", error)),
+        Err(error) => Err(CliError::from_source("cannot write JSON", error)),
     }
 }
 

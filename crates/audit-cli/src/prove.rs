@@ -6,7 +6,7 @@ use audit_core::{AuditStore, ErrorKind, EventId, Log, Sequence};
 use audit_merkle::{Evidence, ProvableExt as _, SignedCheckpoint};
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::new_file::NewFile;
 use crate::output::Output;
 use crate::signing::{Signing, unsigned};
@@ -64,7 +64,7 @@ impl Arguments {
             return kept::checkpoint(path);
         }
         let Some(signing) = &self.signing else {
-            return Err(Failure::new("there is no checkpoint to prove the event under").hint(
+            return Err(CliError::new("there is no checkpoint to prove the event under").hint(
                 "give --checkpoint-key and --checkpoints to sign one, or --checkpoint FILE",
             ));
         };
@@ -84,18 +84,19 @@ impl Arguments {
         let pruned = store.head(log).await?.pruned;
         store.evidence(log, id, checkpoint).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound if pruned > Sequence::ZERO => {
-                Failure::new(format!("there is no event {id} in {log}"))
+                CliError::new(format!("there is no event {id} in {log}"))
                     .hint(format!("it may be one of the first {pruned}, which were pruned"))
             }
-            ErrorKind::NotFound => Failure::new(format!("there is no event {id} in {log}")),
+            ErrorKind::NotFound => CliError::new(format!("there is no event {id} in {log}")),
             ErrorKind::Invalid if error.field() == Some("checkpoint.size") => {
-                Failure::new(format!("the checkpoint is from before event {id}"))
+                CliError::new(format!("the checkpoint is from before event {id}"))
                     .hint("give a later one, or sign one of now")
             }
-            ErrorKind::Corrupt => {
-                Failure::about(format!("{log} is not the log that the checkpoint states"), error)
-                    .hint(format!("see what is wrong with: audit verify --organization {log}"))
-            }
+            ErrorKind::Corrupt => CliError::from_source(
+                format!("{log} is not the log that the checkpoint states"),
+                error,
+            )
+            .hint(format!("see what is wrong with: audit verify --organization {log}")),
             _ => error.into(),
         })
     }

@@ -4,7 +4,7 @@ use audit_core::{ErrorKind, Log, Pruned, Sequence};
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::logs::Logs;
 use crate::output::tell;
 use crate::{caller, progress};

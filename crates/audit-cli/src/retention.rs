@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::Output;
 use crate::period::Period;
 use crate::{caller, tenant};

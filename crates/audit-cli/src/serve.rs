@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::address::StoreAddress;
 use crate::caller;
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::output::{note, tell};
 use crate::period::Period;
 use crate::signals::Signals;
@@ -87,12 +87,12 @@ impl Arguments {
         self.log_format.install()?;
         let store = address.open()?;
         let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
-            Failure::about(format!("cannot listen on {}", self.listen), error)
+            CliError::from_source(format!("cannot listen on {}", self.listen), error)
                 .hint("choose another address with --listen; port 0 is any that is free")
         })?;
         let local = listener
             .local_addr()
-            .map_err(|error| Failure::about("cannot tell the address", error))?;
+            .map_err(|error| CliError::from_source("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
         let mut options = self.options()?;
         let notary = self.signing.as_ref().map(Signing::notary).transpose()?.map(Arc::new);
@@ -121,7 +121,7 @@ impl Arguments {
         };
         audit_http::serve(listener, router, shutdown)
             .await
-            .map_err(|error| Failure::about("the service failed", error))
+            .map_err(|error| CliError::from_source("the service failed", error))
     }
 
     fn options(&self) -> Result<HttpOptions> {
@@ -139,7 +139,7 @@ impl Arguments {
             let recorder = PrometheusBuilder::new()
                 .set_buckets(&SECONDS)
                 .and_then(PrometheusBuilder::install_recorder)
-                .map_err(|error| Failure::about("cannot keep metrics", error))?;
+                .map_err(|error| CliError::from_source("cannot keep metrics", error))?;
             let upkeep = recorder.clone();
             tokio::spawn(async move {
                 // Measurements are kept one by one until they are drained, whoever reads them.
@@ -159,7 +159,9 @@ impl LogFormat {
         let filter = EnvFilter::builder()
             .with_default_directive(LevelFilter::INFO.into())
             .from_env()
-            .map_err(|error| Failure::about("RUST_LOG says nothing that can be read", error))?;
+            .map_err(|error| {
+                CliError::from_source("RUST_LOG says nothing that can be read", error)
+            })?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// The signals that ask the program to end. While it is listened to, they do not end it.
 #[derive(Debug)]
@@ -16,7 +16,8 @@ pub(crate) struct Signals {
 impl Signals {
     /// Listens from now on.
     pub(crate) fn listen() -> Result<Self> {
-        Self::try_listen().map_err(|error| Failure::about("cannot listen for signals", error))
+        Self::try_listen()
+            .map_err(|error| CliError::from_source("cannot listen for signals", error))
     }
 
     #[cfg(unix)]

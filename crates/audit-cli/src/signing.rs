@@ -8,7 +8,7 @@ use audit_merkle::{CheckpointSigner, Notary};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// What signs checkpoints: both options or none. A command that cannot do without says so.
 #[derive(Clone, Debug, Args)]
@@ -39,7 +39,7 @@ impl Signing {
         let signer = signer(&self.checkpoint_key)?;
         Notary::new(signer, &self.checkpoints).map_err(|error| {
             let directory = self.checkpoints.display();
-            Failure::about(format!("cannot keep checkpoints in {directory}"), error)
+            CliError::from_source(format!("cannot keep checkpoints in {directory}"), error)
         })
     }
 }
@@ -48,11 +48,11 @@ impl Signing {
 pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
     let name = path.display();
     let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-        Failure::about(format!("cannot read the key {name}"), error)
+        CliError::from_source(format!("cannot read the key {name}"), error)
             .hint("make one with: audit checkpoint-key create NAME --output FILE")
     })?;
     text.trim().parse().map_err(|error: Error| {
-        Failure::about(format!("{name} is no private key"), error)
+        CliError::from_source(format!("{name} is no private key"), error)
             .hint("it is the file that `audit checkpoint-key create` made, not the verifier key")
     })
 }
@@ -70,15 +70,15 @@ pub(crate) async fn unsigned(
     store: &dyn AuditStore,
     log: Log,
     error: Error,
-) -> Failure {
+) -> CliError {
     let path = notary.path(log);
     let path = path.display();
     if error.field().is_some_and(|field| field.starts_with("last")) {
-        return Failure::about(format!("{path} was not signed with this key"), error)
+        return CliError::from_source(format!("{path} was not signed with this key"), error)
             .hint("each key has a directory of its own: name that of this key");
     }
     if !is_refusal(&error) {
-        return Failure::about(format!("cannot sign the checkpoint of {log}"), error);
+        return CliError::from_source(format!("cannot sign the checkpoint of {log}"), error);
     }
     let signed = notary.last(log).ok().flatten().map_or(0, |last| last.unverified().size().get());
     let (what, hint) = match (error.kind(), store.head(log).await) {
@@ -108,7 +108,7 @@ pub(crate) async fn unsigned(
             restored(log, &path),
         ),
     };
-    Failure::new(what).hint(hint)
+    CliError::new(what).hint(hint)
 }
 
 fn restored(log: Log, path: &dyn std::fmt::Display) -> String {

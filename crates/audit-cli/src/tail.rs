@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
 use crate::address::StoreAddress;
-use crate::failure::Result;
+use crate::error::Result;
 use crate::output::Output;
 use crate::selection::Selection;
 use crate::signals::Signals;

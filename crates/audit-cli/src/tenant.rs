@@ -3,7 +3,7 @@
 use audit_core::{AuditStore, ErrorKind, Log, Organization, OrganizationId, Sequence};
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// The organization `id`.
 pub(crate) async fn existing(
@@ -21,7 +21,7 @@ pub(crate) async fn existing(
                      or find another with: {command} organizations list"
                 ),
             };
-            Failure::new(format!("there is no organization {id} in {address}")).hint(hint)
+            CliError::new(format!("there is no organization {id} in {address}")).hint(hint)
         }
         _ => error.into(),
     })

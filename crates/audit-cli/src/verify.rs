@@ -6,7 +6,7 @@ use audit_core::{AuditStore, ErrorKind, Log};
 use audit_merkle::{Progress, ProvableExt as _, TreeHead};
 
 use crate::address::StoreAddress;
-use crate::failure::{Failure, Outcome, Result};
+use crate::error::{CliError, Outcome, Result};
 use crate::kept::Kept;
 use crate::logs::Logs;
 use crate::output::tell;
@@ -56,7 +56,7 @@ impl Arguments {
             kept.entry(log).or_default().push(head);
         }
         if let Some(other) = kept.keys().find(|log| !self.logs.has(**log)) {
-            return Err(Failure::new(format!("a checkpoint is of {other}, which is another log")));
+            return Err(CliError::new(format!("a checkpoint is of {other}, which is another log")));
         }
         self.kept.add_directory(&mut kept)?;
         let since = since.map(|(_, head)| head);
@@ -99,7 +99,7 @@ async fn verify(
             Ok(Verdict::unreadable(log, heads, &error))
         }
         Err(error) if error.kind() == ErrorKind::Gone => {
-            Err(Failure::about(format!("cannot verify {log} from --since on"), error)
+            Err(CliError::from_source(format!("cannot verify {log} from --since on"), error)
                 .hint("events behind that checkpoint were pruned: name a later one"))
         }
         Err(error) => Err(error.into()),

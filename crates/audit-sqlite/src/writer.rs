@@ -3,7 +3,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,6 @@ use audit_core::{Error, ErrorKind, Result};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use event_listener::Event;
 use futures_channel::oneshot;
-use rusqlite::hooks::Wal;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::{After, WriteTransaction};
@@ -72,24 +70,20 @@ impl fmt::Debug for Writer {
 
 impl Writer {
     pub(crate) fn start(
-        mut connection: Connection,
+        connection: Connection,
         busy_timeout: Duration,
         indexing: Indexing,
         appended: Arc<Event>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
-        let wal_pages = Arc::new(AtomicI32::new(0));
-        let told = Arc::clone(&wal_pages);
-        let hook = move |_: &mut Wal, pages| {
-            told.store(pages, Ordering::Relaxed);
-            Ok(())
-        };
-        // In the place of SQLite's own, which would write back before the commit is acknowledged.
-        connection.wal_hook(Some(hook)).map_err(sqlite("opening the file"))?;
+        // SQLite would write the WAL back before the commit is acknowledged; `checkpoint` does it
+        // afterwards.
+        connection
+            .pragma_update(None, "wal_autocheckpoint", 0)
+            .map_err(sqlite("opening the file"))?;
         let mut state = State {
             connection,
             indexing,
-            wal_pages,
             written_back: 0,
             patient_at: LONGEST_PAGES,
             appended,
@@ -149,8 +143,6 @@ impl Drop for Writer {
 struct State {
     connection: Connection,
     indexing: Indexing,
-    /// The pages of the WAL, as of the last commit.
-    wal_pages: Arc<AtomicI32>,
     /// How many of them had been written back when that was last done.
     written_back: i32,
     /// At how many readers are next made to wait.
@@ -221,7 +213,7 @@ impl State {
     /// Keeps the WAL short. What fails here is tried again later; nothing that was committed
     /// depends on it.
     fn checkpoint(&mut self) {
-        let pages = self.wal_pages.load(Ordering::Relaxed);
+        let Ok(pages) = self.wal_pages() else { return };
         if pages < self.written_back {
             self.written_back = 0; // it was begun again
         }
@@ -232,7 +224,6 @@ impl State {
             let is_short = self.write_back("PRAGMA wal_checkpoint(TRUNCATE)").is_ok_and(|b| b == 0);
             let _ = self.connection.busy_timeout(Duration::ZERO);
             if is_short {
-                self.wal_pages.store(0, Ordering::Relaxed);
                 (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
             } else {
                 (self.written_back, self.patient_at) = (pages, pages + WRITE_BACK_PAGES);
@@ -254,7 +245,6 @@ impl State {
         let until = deadline(PATIENCE);
         let scrubbed = self.patiently(|connection| retry_busy(until, || scrub(connection)));
         if scrubbed.is_ok() {
-            self.wal_pages.store(0, Ordering::Relaxed);
             (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
         }
         scrubbed
@@ -267,6 +257,13 @@ impl State {
         let done = work(&self.connection);
         self.connection.busy_timeout(Duration::ZERO).map_err(sqlite(CONTEXT))?;
         done
+    }
+
+    /// Returns the pages that the WAL holds. Takes no lock and writes nothing back: it costs some
+    /// microseconds, beside a commit that syncs the disk.
+    fn wal_pages(&self) -> rusqlite::Result<i32> {
+        let mut noop = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
+        noop.query_row([], |row| row.get(1))
     }
 
     /// Returns whether somebody was in the way, as 0 or 1.

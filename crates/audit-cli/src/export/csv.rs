@@ -1,10 +1,12 @@
 //! Events as rows of CSV.
 
+use std::io;
+
 use audit_core::AuditEvent;
 use csv::{ErrorKind, Terminator, Writer, WriterBuilder};
 use serde_json::Value;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 use crate::output::{Output, json, unwritable};
 use crate::text::is_hidden;
 
@@ -58,12 +60,12 @@ impl<'a, 'b> Rows<'a, 'b> {
     /// Begins with the header.
     pub(super) fn begin(output: &'a mut Output<'b>) -> Result<Self> {
         let mut rows = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(output);
-        rows.write_record(COLUMNS).map_err(failure)?;
+        rows.write_record(COLUMNS).map_err(csv_error)?;
         Ok(Self(rows))
     }
 
     pub(super) fn write(&mut self, event: &AuditEvent) -> Result<()> {
-        self.0.write_record(cells(event)?).map_err(failure)
+        self.0.write_record(cells(event)?).map_err(csv_error)
     }
 
     pub(super) fn end(mut self) -> Result<()> {
@@ -71,16 +73,18 @@ impl<'a, 'b> Rows<'a, 'b> {
     }
 }
 
-fn failure(error: csv::Error) -> Failure {
-    match error.into_kind() {
-        ErrorKind::Io(error) => unwritable(error),
-        kind => Failure::new(format!("cannot write CSV: {kind:?}")),
+fn csv_error(error: csv::Error) -> CliError {
+    match error.kind() {
+        ErrorKind::Io(source) if source.kind() == io::ErrorKind::BrokenPipe => {
+            CliError::OutputClosed
+        }
+        _ => CliError::from_source("cannot write the output", error),
     }
 }
 
 fn cells(event: &AuditEvent) -> Result<Vec<String>> {
     let fields = serde_json::to_value(event);
-    let mut fields = fields.map_err(|error| Failure::about("cannot write CSV", error))?;
+    let mut fields = fields.map_err(|error| CliError::from_source("cannot write CSV", error))?;
     // JSON leaves it out where it is false.
     fields["erased"] = event.erased.into();
     COLUMNS.iter().map(|column| text(value(&fields, column)).map(guarded)).collect()

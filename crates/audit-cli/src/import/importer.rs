@@ -15,7 +15,7 @@ use super::input::{Input, unreadable};
 use super::lines::{Line, Lines};
 use super::source::{Record, Source};
 use super::verify::Expected;
-use crate::failure;
+use crate::error::CliError;
 
 /// Events of one append.
 const BATCH: usize = 500;
@@ -90,7 +90,7 @@ impl<'a> Importer<'a> {
         input: Input,
         bar: &ProgressBar,
         refuse: Refuse<'_>,
-    ) -> failure::Result<Tally> {
+    ) -> Result<Tally, CliError> {
         let received = self.received.or(input.written_at).unwrap_or_else(Timestamp::now);
         let reader = BufReader::with_capacity(1 << 16, input.reader);
         let mut lines = Lines::new(reader, LINE_BYTES);

@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use audit_core::Timestamp;
 
-use crate::failure::{Failure, Result};
+use crate::error::{CliError, Result};
 
 /// A file of records, or the standard input.
 pub(crate) struct Input {
@@ -55,6 +55,6 @@ fn is_stdin(path: &Path) -> bool {
 }
 
 /// The failure to read the input of that name.
-pub(crate) fn unreadable(name: &str, error: io::Error) -> Failure {
-    Failure::about(format!("cannot read {name}"), error)
+pub(crate) fn unreadable(name: &str, error: io::Error) -> CliError {
+    CliError::from_source(format!("cannot read {name}"), error)
 }

@@ -4,7 +4,7 @@ use audit_core::{Error, Log};
 use audit_merkle::{Report, TreeHead};
 use serde::Serialize;
 
-use crate::failure::{Result, chain};
+use crate::error::{Result, chain};
 use crate::output::Output;
 
 /// What is told of the verification of a log.

@@ -1,0 +1,1 @@
+//! Nothing: these packages exist to be resolved.
