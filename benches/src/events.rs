@@ -4,7 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use audit_core::{
-    Actor, Change, Log, NewEvent, OrganizationId, PreparedEvent, Scope, Sequence, Timestamp,
+    Actor, Change, Log, NewEvent, OrganizationId, Scope, Sequence, Timestamp,
+    backend::PreparedEvent,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -18,7 +19,7 @@ const STEP: i64 = 250_000;
 const HOUR: u64 = 3_600_000_000;
 
 const ACTORS: u64 = 1_000;
-const TARGETS: u64 = 10_000;
+const MAX_TARGETS: u64 = 10_000;
 const FAMILIES: [&str; 10] =
     ["user", "invoice", "project", "schedule", "report", "space", "role", "budget", "team", "key"];
 const VERBS: [&str; 5] = ["updated", "viewed", "created", "exported", "deleted"];
@@ -116,7 +117,7 @@ pub(crate) fn event(number: u64) -> NewEvent {
     let family = random.skewed(&FAMILIES);
     let verb = random.skewed(&VERBS);
     // As in life, a few actors and targets have most of the events.
-    let target = random.skewed_below(TARGETS);
+    let target = random.skewed_below(MAX_TARGETS);
     let id = format!("{family}_{target:05}");
     let status = random.skewed(&["paid", "closed"]);
     let mut event = NewEvent::new(format!("{family}.{verb}"), actor(random))
@@ -166,7 +167,7 @@ pub(crate) fn stored_bytes() -> Result<f64> {
     let mut bytes = 0;
     for event in events(0..SAMPLE) {
         let event = PreparedEvent::new(event)?;
-        let stored = event.seal(log(0), Sequence::new(SAMPLE)?, time_of(0));
+        let stored = event.into_stored(log(0), Sequence::new(SAMPLE)?, time_of(0));
         bytes += stored.record.len() + stored.personal.map_or(0, |part| part.bytes.len() + 16);
     }
     Ok(bytes as f64 / SAMPLE as f64)

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
-use audit_core::{AuditEvent, AuditStoreExt as _, Log, NewEvent, Query};
+use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, Log, NewEvent};
 use clap::ValueEnum;
 use futures_executor::block_on;
 
@@ -236,7 +236,7 @@ impl Grower {
 
     /// What only our store is asked.
     fn read(&self, ours: &Ours, point: &mut Point) -> Result<()> {
-        let query = Query::new(self.logs[0]).limit(PAGE);
+        let query = EventQuery::new(self.logs[0]).limit(PAGE);
         let token = token_of(&*ours.store, &query, DEEP.min(self.in_first / PAGE as u64))?;
         let page = |(): &()| Ok(block_on(ours.store.next_page(&query, &token))?.events);
         point.ask(PAGE_DEEP, &[(); 10], page, |events| sum(&events))?;
@@ -281,7 +281,7 @@ impl Store {
     fn page(&self, log: Log, asked: &Condition) -> Result<Vec<AuditEvent>> {
         match self {
             Self::Ours(ours) => {
-                let query = Query::new(log).filter(asked.filter.clone()).limit(PAGE);
+                let query = EventQuery::new(log).filter(asked.filter.clone()).limit(PAGE);
                 Ok(block_on(ours.store.page(&query))?.events)
             }
             Self::Sql(sql) => sql.page(&asked.sql, PAGE),
@@ -292,7 +292,7 @@ impl Store {
     fn count(&self, log: Log, asked: &Condition) -> Result<u64> {
         match self {
             Self::Ours(ours) => {
-                let query = Query::new(log).filter(asked.filter.clone());
+                let query = EventQuery::new(log).filter(asked.filter.clone());
                 Ok(block_on(ours.store.count(&query))?)
             }
             Self::Sql(sql) => sql.count(&asked.sql),

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    Actor, ApiKeyStore as _, AuditStore as _, AuditStoreExt as _, NewApiKey, NewOrganization,
-    OrganizationId, Query, Role,
+    Actor, AuditStore as _, AuditStoreExt as _, EventQuery, NewApiKey, NewOrganization,
+    OrganizationId, Role, TenantStore as _,
 };
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use audit_sqlite::SqliteStore;
@@ -155,7 +155,7 @@ fn end_of_answer(bytes: &[u8]) -> Result<Option<usize>> {
 /// Pages a second by tasks of the same process, with what a page is as JSON.
 async fn pages(store: &SqliteStore, organization: OrganizationId) -> f64 {
     tasks(store, move |store| async move {
-        let page = store.page(&Query::new(organization).limit(PAGE)).await?;
+        let page = store.page(&EventQuery::new(organization).limit(PAGE)).await?;
         Ok(serde_json::to_vec(&page.events)?.len())
     })
     .await

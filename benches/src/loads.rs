@@ -80,14 +80,15 @@ pub(crate) fn spread(sides: &mut Sides, count: u64) -> Result<Vec<Row>> {
     let mut paces = [Pace::default(); 3];
     for firsts in firsts.chunks(firsts.len().div_ceil(ROUNDS)) {
         for first in firsts {
-            let mut of_log = vec![Vec::new(); logs.len()];
+            let mut reserved = vec![Vec::new(); logs.len()];
             for (event, at) in
                 events(*first..first + BATCH).into_iter().zip((0..logs.len()).cycle())
             {
-                of_log[at].push(event);
+                reserved[at].push(event);
             }
             let start = Instant::now();
-            let appends = logs.iter().zip(of_log).map(|(log, e)| sides.ours.store.append(*log, e));
+            let appends =
+                logs.iter().zip(reserved).map(|(log, e)| sides.ours.store.append(*log, e));
             block_on(try_join_all(appends))?;
             paces[0].add(BATCH, start.elapsed());
         }

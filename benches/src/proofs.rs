@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    Actor, Attribution, AuditStore as _, AuditStoreExt as _, Erasure, Filter, LeafHash, Sequence,
+    Actor, AuditContext, AuditStore as _, EntriesRequest, Erasure, Filter, LeafHash,
+    RetentionStoreExt as _, Sequence,
 };
-use audit_merkle::{ProvableExt as _, TreeSize};
+use audit_merkle::ProvableExt as _;
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
 use rusqlite::Connection;
@@ -48,14 +49,18 @@ fn proofs(store: &SqliteStore, size: u64) -> Result<Vec<Row>> {
     let (mut inclusion, mut consistency) = (Vec::new(), Vec::new());
     for number in 0..PROOFS {
         let sequence = Sequence::new(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) % size + 1)?;
-        let entry = block_on(store.entries(log(0), sequence.previous(), 1, 1))?.remove(0);
+        let entry = block_on(store.entries(
+            log(0),
+            EntriesRequest::default().after(sequence.previous()).limit(1).bytes(1),
+        ))?
+        .remove(0);
         let leaf = LeafHash::of(&entry.event.record);
         let start = Instant::now();
         let proof = block_on(store.inclusion_proof(log(0), sequence, head.size))?;
         proof.verify(leaf, &head)?;
         inclusion.push(micros(start.elapsed()));
 
-        let from = TreeSize::new(sequence.get())?;
+        let from = Sequence::new(sequence.get())?;
         let old = block_on(store.tree_head_at(log(0), from))?;
         let start = Instant::now();
         let proof = block_on(store.consistency_proof(log(0), from, head.size))?;
@@ -110,11 +115,16 @@ fn time_of_cores() -> Result<Duration> {
 
 /// The events of one actor, until nothing of them is left in any file.
 fn erasure(store: &SqliteStore) -> Result<Row> {
-    let actor =
-        block_on(store.entries(log(0), Sequence::ZERO, 1, 1))?.remove(0).event.open()?.actor;
+    let actor = block_on(
+        store.entries(log(0), EntriesRequest::default().after(Sequence::ZERO).limit(1).bytes(1)),
+    )?
+    .remove(0)
+    .event
+    .decode()?
+    .actor;
     let of_one = Erasure::matching(Filter::new().actor_id(actor.id.unwrap_or_default()));
     let start = Instant::now();
-    let by = Attribution::new(Actor::system());
+    let by = AuditContext::new(Actor::system());
     let erased = block_on(store.erase(log(0), of_one, by))?.events;
     let work = format!("erasure of one actor's {erased} events");
     Ok(Row::new(work, "events/s", rate(erased, start.elapsed())))

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, EventId, Log, Order, Query, Token};
+use audit_core::{
+    AuditEvent, AuditStore, AuditStoreExt as _, EventId, EventQuery, Log, Order, Token,
+};
 use futures_executor::block_on;
 use futures_util::TryStreamExt as _;
 
@@ -92,7 +94,7 @@ fn total(sides: &Sides, by: &str, conditions: &[Condition]) -> Result<Option<Row
 /// same events.
 fn pages(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> {
     let by_ours = |condition: &Condition| {
-        let query = Query::new(sides.logs[0]).filter(condition.filter.clone()).limit(PAGE);
+        let query = EventQuery::new(sides.logs[0]).filter(condition.filter.clone()).limit(PAGE);
         Ok(block_on(sides.ours.store.page(&query))?.events)
     };
     let by_sql = |condition: &Condition| sides.indexed.page(&condition.sql, PAGE);
@@ -113,7 +115,7 @@ fn ids(events: &[AuditEvent]) -> Vec<EventId> {
 /// The median times of the exact total of each condition, ours and SQL's, which must be the same.
 fn totals(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> {
     let by_ours = |condition: &Condition| {
-        let query = Query::new(sides.logs[0]).filter(condition.filter.clone());
+        let query = EventQuery::new(sides.logs[0]).filter(condition.filter.clone());
         Ok(block_on(sides.ours.store.count(&query))?)
     };
     let by_sql = |condition: &Condition| sides.indexed.count(&condition.sql);
@@ -151,7 +153,7 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
 /// A page deep in a walk by token beside the first one.
 fn deep(sides: &Sides, events: u64) -> Result<Row> {
     let store = &sides.ours.store;
-    let query = Query::new(sides.logs[0]).limit(PAGE);
+    let query = EventQuery::new(sides.logs[0]).limit(PAGE);
     let number = DEEP.min(events / PAGE as u64);
     let token = token_of(&**store, &query, number)?;
     let last = |(): &()| Ok(block_on(store.next_page(&query, &token))?.events.len());
@@ -166,7 +168,7 @@ fn deep(sides: &Sides, events: u64) -> Result<Row> {
 }
 
 /// The token of the page of that number, from 2 on, reached by a walk.
-pub(crate) fn token_of(store: &dyn AuditStore, query: &Query, number: u64) -> Result<Token> {
+pub(crate) fn token_of(store: &dyn AuditStore, query: &EventQuery, number: u64) -> Result<Token> {
     let mut token = block_on(store.page(query))?.next;
     for _ in 2..number {
         let Some(reached) = token else { break };
@@ -195,7 +197,7 @@ fn export(sides: &Sides, events: u64) -> Result<Row> {
 
 /// Every event of a log of ours, by sequence.
 pub(crate) fn export_ours(ours: &Ours, log: Log, mut each: impl FnMut(&AuditEvent)) -> Result<()> {
-    let query = Query::new(log).order(Order::Sequence).limit(1_000);
+    let query = EventQuery::new(log).order(Order::Sequence).limit(1_000);
     let add = |event| {
         each(&event);
         std::future::ready(Ok(()))

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use audit_core::{
-    AuditEvent, EventId, Log, NewEvent, PersonalPart, PreparedEvent, Sequence, StoredEvent,
-    Timestamp,
+    AuditEvent, EventId, Log, NewEvent, Sequence, Timestamp,
+    backend::{PersonalData, PreparedEvent, StoredEvent},
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Params, Row, params_from_iter};
@@ -142,7 +142,7 @@ impl SqlLog {
                 FACETS.iter().map(|(_, value)| value(&event).map(str::to_owned)).collect()
             }
         };
-        let stored = PreparedEvent::new(event)?.seal(log, sequence, Timestamp::now());
+        let stored = PreparedEvent::new(event)?.into_stored(log, sequence, Timestamp::now());
         let place = *number << 40 | sequence.as_i64();
         Ok(SqlRow { place, log: *number, id, occurred_at, stored, change_set, facets })
     }
@@ -249,7 +249,7 @@ impl SqlLog {
         let mut statement = self.reader.prepare_cached(sql)?;
         let mut rows = statement.query(of_first_log(values))?;
         while let Some(row) = rows.next()? {
-            each(stored(row)?.open()?);
+            each(stored(row)?.decode()?);
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ fn of_first_log(values: &[Value]) -> impl Params {
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     let personal = match (row.get(1)?, row.get(2)?) {
-        (Some(salt), Some(bytes)) => Some(PersonalPart { salt, bytes }),
+        (Some(salt), Some(bytes)) => Some(PersonalData { salt, bytes }),
         _ => None,
     };
     Ok(StoredEvent { record: row.get(0)?, personal })

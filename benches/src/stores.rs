@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use audit_core::{AuditStore, AuditStoreExt as _, Log, NewEvent, Query};
+use audit_core::{AuditStore, AuditStoreExt as _, EventQuery, Log, NewEvent};
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
@@ -115,7 +115,7 @@ impl Ours {
 
     /// How many events it holds in these logs.
     pub(crate) fn len(&self, logs: &[Log]) -> Result<u64> {
-        let count = |log: &Log| block_on(self.store.count(&Query::new(*log)));
+        let count = |log: &Log| block_on(self.store.count(&EventQuery::new(*log)));
         Ok(logs.iter().map(count).sum::<audit_core::Result<u64>>()?)
     }
 }

@@ -6,11 +6,16 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use audit_core::{ApiKeyStore, Log};
+use audit_core::{RetentionStore, TenantStore};
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
 
 use crate::error::{CliError, Result};
+
+/// What the program needs of a store: all of it.
+pub(crate) trait Store: RetentionStore + TenantStore {}
+
+impl<S: RetentionStore + TenantStore> Store for S {}
 
 /// Where the store is: `sqlite:PATH` or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +64,7 @@ impl fmt::Display for StoreAddress {
 
 impl StoreAddress {
     /// Opens the store, and makes it if there is none.
-    pub(crate) fn open(&self) -> Result<Arc<dyn ApiKeyStore>> {
+    pub(crate) fn open(&self) -> Result<Arc<dyn Store>> {
         match self {
             Self::Sqlite(path) => match SqliteStore::open(path) {
                 Ok(store) => Ok(Arc::new(store)),
@@ -71,7 +76,7 @@ impl StoreAddress {
 
     /// Opens a store that is there. A command that only reads makes none: a mistyped path is not
     /// a log without events.
-    pub(crate) fn open_existing(&self) -> Result<Arc<dyn ApiKeyStore>> {
+    pub(crate) fn open_existing(&self) -> Result<Arc<dyn Store>> {
         self.must_exist()?;
         self.open()
     }
@@ -111,14 +116,6 @@ impl StoreAddress {
         let before = size()?;
         store.compact().await?;
         Ok((before, size()?))
-    }
-
-    /// The logs that the store has events of. A store in memory is new each time.
-    pub(crate) async fn logs(&self) -> Result<Vec<Log>> {
-        match self {
-            Self::Sqlite(path) => Ok(SqliteStore::open(path)?.logs().await?),
-            Self::Memory => Ok(vec![Log::Platform]),
-        }
     }
 
     /// How a shell would run this program on this store, without a command.

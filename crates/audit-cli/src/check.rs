@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use audit_core::AuditEvent;
-use audit_merkle::{Evidence, PersonalProof, Proved, RootHash, TreeSize};
+use audit_core::Sequence;
+use audit_merkle::{Evidence, PersonalProof, Proved, RootHash};
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome, Result, chain};
@@ -45,7 +46,7 @@ const MOST: u64 = 16 << 20;
 #[derive(Serialize)]
 struct Shown<'a> {
     origin: &'a str,
-    size: TreeSize,
+    size: Sequence,
     root: RootHash,
     personal: &'static str,
     event: &'a AuditEvent,

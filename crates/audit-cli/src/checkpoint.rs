@@ -1,7 +1,9 @@
 //! `audit checkpoint`: what the logs state about themselves, signed.
 
+use std::path::Path;
+
 use audit_core::Log;
-use audit_merkle::{Notary, SignedCheckpoint, TreeHead};
+use audit_merkle::{SignedCheckpoint, TreeHead};
 
 use crate::address::StoreAddress;
 use crate::error::{Outcome, Result};
@@ -38,14 +40,15 @@ Exit codes: 0 signed; 1 a log is not what was signed before; 2 failure.";
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
         let store = address.open_existing()?;
-        let notary = self.signing.notary()?;
+        let signing = self.signing.notary()?;
+        let (notary, directory) = &signing;
         let mut outcome = Outcome::Done;
-        for log in self.logs.of(&*store, address, notary.logs()?).await? {
+        for log in self.logs.of(&*store, address, notary.logs().await?).await? {
             match notary.checkpoint(&*store, log).await {
-                Ok(signed) => self.print(&notary, log, &signed)?,
+                Ok(signed) => self.print(&directory.file(log), log, &signed)?,
                 Err(error) => {
                     let refused = is_refusal(&error);
-                    let unsigned = unsigned(&notary, &*store, log, error).await;
+                    let unsigned = unsigned(&signing, &*store, log, error).await;
                     if !refused {
                         return Err(unsigned);
                     }
@@ -57,8 +60,7 @@ impl Arguments {
         Ok(outcome)
     }
 
-    fn print(&self, notary: &Notary, log: Log, signed: &SignedCheckpoint) -> Result<()> {
-        let path = notary.path(log);
+    fn print(&self, path: &Path, log: Log, signed: &SignedCheckpoint) -> Result<()> {
         let TreeHead { size, root } = signed.unverified().head();
         if self.logs.all {
             let path = path.display();

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
 
-use audit_core::{AuditStore, AuditStoreExt as _, Erasure, EventId, Filter, Log, Query};
+use audit_core::{
+    AuditStoreExt as _, Erasure, EventId, EventQuery, Filter, Log, RetentionStoreExt as _,
+};
 use serde::Serialize;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Result};
 use crate::output::{Output, note};
 use crate::selection::Selection;
@@ -109,10 +111,10 @@ impl Arguments {
 }
 
 /// How many events of the log the erasure is of.
-async fn matched(store: &dyn AuditStore, log: Log, erasure: &Erasure) -> Result<u64> {
+async fn matched(store: &dyn Store, log: Log, erasure: &Erasure) -> Result<u64> {
     match erasure {
         Erasure::Matching(filter) => {
-            let query = Query::new(log).filter((**filter).clone());
+            let query = EventQuery::new(log).filter((**filter).clone());
             Ok(store.count(&query).await?)
         }
         Erasure::Events(ids) => {

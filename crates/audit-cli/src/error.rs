@@ -92,7 +92,7 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::Gone => {
             "the events were pruned: see `audit retention show`. Start without the token"
         }
-        ErrorKind::Held => {
+        ErrorKind::LegalHold => {
             "`audit retention show` prints the hold; `audit retention set --legal-hold off` lifts it"
         }
         ErrorKind::Busy => "another process is writing to the store; try again",

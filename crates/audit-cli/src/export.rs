@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use audit_core::{AuditStore, AuditStoreExt as _, Order, Query};
+use audit_core::{AuditStoreExt as _, EventQuery, Order};
 use clap::ValueEnum;
 use futures_util::TryStreamExt as _;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Result};
 use crate::list::PAGE;
 use crate::new_file::NewFile;
@@ -72,8 +72,8 @@ impl Arguments {
 
     async fn write(
         &self,
-        store: &dyn AuditStore,
-        query: Query,
+        store: &dyn Store,
+        query: EventQuery,
         mut output: Output<'_>,
     ) -> Result<()> {
         let mut events = store.walk(query);

@@ -158,7 +158,7 @@ async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) 
     let mut output = Output::stdout();
     let mut after = None;
     loop {
-        let page = store.api_keys(organization, after, limits::API_KEYS_PAGE).await?;
+        let page = store.api_keys(organization, after, limits::MAX_API_KEYS_PAGE).await?;
         let Some(last) = page.last() else { break };
         if json {
             page.iter().try_for_each(|key| output.json(&Shown::from(key)))?;

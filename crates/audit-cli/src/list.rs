@@ -75,7 +75,7 @@ impl From<OrderName> for Order {
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let limit = if self.all { PAGE } else { self.limit };
-        let query = self.selection.query().endpoint(ENDPOINT).order(self.order.into()).limit(limit);
+        let query = self.selection.query().audience(ENDPOINT).order(self.order.into()).limit(limit);
         query.validate()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.selection.log()).await?;

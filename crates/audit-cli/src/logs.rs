@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use audit_core::{AuditStore, Log};
+use audit_core::AuditStoreExt as _;
+use audit_core::Log;
 use clap::Args;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::Result;
 use crate::tenant;
 
@@ -31,13 +32,13 @@ impl Logs {
     /// it any more.
     pub(crate) async fn of(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn Store,
         address: &StoreAddress,
         known: impl IntoIterator<Item = Log>,
     ) -> Result<BTreeSet<Log>> {
         let mut known: BTreeSet<Log> = known.into_iter().collect();
         let Some(log) = self.organization else {
-            known.extend(address.logs().await?);
+            known.extend(store.all_logs().await?);
             return Ok(known);
         };
         if !known.contains(&log) {

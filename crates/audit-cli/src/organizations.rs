@@ -117,7 +117,7 @@ async fn list(address: &StoreAddress, json: bool) -> Result<()> {
     let mut output = Output::stdout();
     let mut after = None;
     loop {
-        let page = store.organizations(after, limits::ORGANIZATIONS_PAGE).await?;
+        let page = store.organizations(after, limits::MAX_ORGANIZATIONS_PAGE).await?;
         let Some(last) = page.last() else { break };
         if json {
             page.iter().try_for_each(|organization| output.json(organization))?;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use audit_core::{AuditStore, ErrorKind, EventId, Log, Sequence};
+use audit_core::{ErrorKind, EventId, Log, Sequence};
 use audit_merkle::{Evidence, ProvableExt as _, SignedCheckpoint};
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Result};
 use crate::new_file::NewFile;
 use crate::output::Output;
@@ -59,7 +59,7 @@ impl Arguments {
         file.publish()
     }
 
-    async fn checkpoint(&self, store: &dyn AuditStore) -> Result<SignedCheckpoint> {
+    async fn checkpoint(&self, store: &dyn Store) -> Result<SignedCheckpoint> {
         if let Some(path) = &self.checkpoint {
             return kept::checkpoint(path);
         }
@@ -68,18 +68,14 @@ impl Arguments {
                 "give --checkpoint-key and --checkpoints to sign one, or --checkpoint FILE",
             ));
         };
-        let notary = signing.notary()?;
-        match notary.checkpoint(store, self.organization).await {
+        let signing = signing.notary()?;
+        match signing.0.checkpoint(store, self.organization).await {
             Ok(signed) => Ok(signed),
-            Err(error) => Err(unsigned(&notary, store, self.organization, error).await),
+            Err(error) => Err(unsigned(&signing, store, self.organization, error).await),
         }
     }
 
-    async fn evidence(
-        &self,
-        store: &dyn AuditStore,
-        checkpoint: SignedCheckpoint,
-    ) -> Result<Evidence> {
+    async fn evidence(&self, store: &dyn Store, checkpoint: SignedCheckpoint) -> Result<Evidence> {
         let (id, log) = (self.id, self.organization);
         let pruned = store.head(log).await?.pruned;
         store.evidence(log, id, checkpoint).await.map_err(|error| match error.kind() {

@@ -56,7 +56,7 @@ impl Arguments {
                     Done { log, removed: events, floor, legal_hold: false }
                 }
                 // One log's hold keeps no other from it.
-                Err(error) if error.kind() == ErrorKind::Held && self.logs.all => {
+                Err(error) if error.kind() == ErrorKind::LegalHold && self.logs.all => {
                     let floor = store.head(log).await?.pruned;
                     Done { log, removed: 0, floor, legal_hold: true }
                 }

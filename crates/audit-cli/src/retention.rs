@@ -1,10 +1,10 @@
 //! `audit retention`: what a log keeps, and for how long.
 
-use audit_core::{AuditStore, Log, Retention};
+use audit_core::{Log, Retention};
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::Result;
 use crate::output::Output;
 use crate::period::Period;
@@ -108,7 +108,7 @@ impl Command {
 }
 
 impl Set {
-    async fn run(self, store: &dyn AuditStore) -> Result<()> {
+    async fn run(self, store: &dyn Store) -> Result<()> {
         let log = self.organization;
         let retention = self.bounds.applied(store.retention(log).await?);
         let mut by = caller::attribution();
@@ -136,7 +136,7 @@ impl Bounds {
     }
 }
 
-async fn show(store: &dyn AuditStore, log: Log, json: bool) -> Result<()> {
+async fn show(store: &dyn Store, log: Log, json: bool) -> Result<()> {
     let retention = store.retention(log).await?;
     let mut output = Output::stdout();
     if json {

@@ -1,6 +1,6 @@
 //! Which events of which log.
 
-use audit_core::{ChangeSetId, Facet, Filter, Log, Query, Timestamp};
+use audit_core::{ChangeSetId, EventQuery, Facet, Filter, Log, Timestamp};
 use clap::Args;
 
 /// Which events of which log.
@@ -76,8 +76,8 @@ impl Selection {
     }
 
     /// The query for these events, newest first.
-    pub(crate) fn query(&self) -> Query {
-        Query::new(self.organization).filter(self.filter())
+    pub(crate) fn query(&self) -> EventQuery {
+        EventQuery::new(self.organization).filter(self.filter())
     }
 
     pub(crate) fn filter(&self) -> Filter {

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::{ApiKeyStore, AuditStore, NewApiKey, NewOrganization, OrganizationId, Role};
+use audit_core::{NewApiKey, NewOrganization, OrganizationId, Role};
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::caller;
 use crate::error::{CliError, Result};
 use crate::output::{note, tell};
@@ -95,7 +95,8 @@ impl Arguments {
             .map_err(|error| CliError::from_source("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
         let mut options = self.options()?;
-        let notary = self.signing.as_ref().map(Signing::notary).transpose()?.map(Arc::new);
+        let notary = self.signing.as_ref().map(Signing::notary).transpose()?;
+        let notary = notary.map(|(notary, _)| Arc::new(notary));
         if let Some(notary) = &notary {
             options = options.with_notary(Arc::clone(notary));
         }
@@ -110,10 +111,10 @@ impl Arguments {
 
         if let Some(notary) = notary {
             let every = self.checkpoint_every.map_or(CHECKPOINTS, Period::duration);
-            let store: Arc<dyn AuditStore> = store.clone();
+            let store: Arc<dyn Store> = store.clone();
             tokio::spawn(audit_http::publish_checkpoints(store, notary, every));
         }
-        let authenticator = Arc::new(ApiKeyAuthenticator::new(Arc::clone(&store)));
+        let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
         let router = audit_http::router(store, authenticator, options);
         let shutdown = async move {
             signals.recv().await;
@@ -175,7 +176,7 @@ impl LogFormat {
 }
 
 /// Makes an organization and a key for it in a store that is new each time.
-async fn introduce(store: &dyn ApiKeyStore) -> Result<()> {
+async fn introduce(store: &dyn Store) -> Result<()> {
     let by = caller::attribution;
     let made = store.create_organization(NewOrganization::new("Trial"), by()).await?;
     let new = NewApiKey::new(made.id, Role::SuperAdmin, "trial@localhost");
@@ -191,7 +192,7 @@ async fn introduce(store: &dyn ApiKeyStore) -> Result<()> {
 }
 
 /// Says how to make an organization and a key, if there is none.
-async fn advise(store: &dyn AuditStore, address: &StoreAddress) -> Result<()> {
+async fn advise(store: &dyn Store, address: &StoreAddress) -> Result<()> {
     if !store.organizations(None, 1).await?.is_empty() {
         return Ok(());
     }

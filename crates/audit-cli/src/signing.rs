@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use audit_core::{AuditStore, Error, ErrorKind, Log};
-use audit_merkle::{CheckpointSigner, Notary};
+use audit_core::{Error, ErrorKind, Log};
+use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use clap::Args;
 use zeroize::Zeroizing;
 
+use crate::address::Store;
 use crate::error::{CliError, Result};
 
 /// What signs checkpoints: both options or none. A command that cannot do without says so.
@@ -35,9 +36,14 @@ pub(crate) struct Signing {
 }
 
 impl Signing {
-    pub(crate) fn notary(&self) -> Result<Notary> {
+    /// Opens the notary, and the directory in which it publishes.
+    pub(crate) fn notary(&self) -> Result<(Notary, CheckpointDirectory)> {
         let signer = signer(&self.checkpoint_key)?;
-        Notary::new(signer, &self.checkpoints).map_err(|error| {
+        let open = || {
+            let directory = CheckpointDirectory::open(&self.checkpoints)?;
+            Ok((Notary::new(signer, directory.clone())?, directory))
+        };
+        open().map_err(|error: Error| {
             let directory = self.checkpoints.display();
             CliError::from_source(format!("cannot keep checkpoints in {directory}"), error)
         })
@@ -66,21 +72,22 @@ pub(crate) fn is_refusal(error: &Error) -> bool {
 
 /// What a failure to sign means to who runs the store.
 pub(crate) async fn unsigned(
-    notary: &Notary,
-    store: &dyn AuditStore,
+    (notary, directory): &(Notary, CheckpointDirectory),
+    store: &dyn Store,
     log: Log,
     error: Error,
 ) -> CliError {
-    let path = notary.path(log);
+    let path = directory.file(log);
     let path = path.display();
-    if error.field().is_some_and(|field| field.starts_with("last")) {
+    if error.field().is_some_and(|field| field.starts_with("latest")) {
         return CliError::from_source(format!("{path} was not signed with this key"), error)
             .hint("each key has a directory of its own: name that of this key");
     }
     if !is_refusal(&error) {
         return CliError::from_source(format!("cannot sign the checkpoint of {log}"), error);
     }
-    let signed = notary.last(log).ok().flatten().map_or(0, |last| last.unverified().size().get());
+    let latest = notary.latest(log).await.ok().flatten();
+    let signed = latest.map_or(0, |latest| latest.unverified().size().get());
     let (what, hint) = match (error.kind(), store.head(log).await) {
         (ErrorKind::Gone, _) => (
             format!(

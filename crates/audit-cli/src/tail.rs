@@ -1,10 +1,10 @@
 //! `audit tail`: the end of a log, and what comes.
 
-use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, FeedStart, Query, Sequence, limits};
+use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, FeedStart, Sequence, limits};
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::Result;
 use crate::output::Output;
 use crate::selection::Selection;
@@ -55,8 +55,8 @@ impl Arguments {
 
     async fn print(
         &self,
-        store: &dyn AuditStore,
-        query: Query,
+        store: &dyn Store,
+        query: EventQuery,
         output: &mut Output<'_>,
     ) -> Result<()> {
         let (events, seen) = last(store, &query, self.lines).await?;
@@ -81,8 +81,8 @@ impl Arguments {
 
 /// The events that come behind those seen, whether since then or from now on.
 fn coming(
-    store: &dyn AuditStore,
-    query: Query,
+    store: &dyn Store,
+    query: EventQuery,
     seen: Sequence,
 ) -> BoxStream<'_, audit_core::Result<AuditEvent>> {
     store.follow(query, FeedStart::After(seen))
@@ -90,12 +90,12 @@ fn coming(
 
 /// The last `count` events, the latest first, and the size of the log in which they are the last.
 async fn last(
-    store: &dyn AuditStore,
-    query: &Query,
+    store: &dyn Store,
+    query: &EventQuery,
     count: usize,
 ) -> Result<(Vec<AuditEvent>, Sequence)> {
     // Also for none a page is read, which tells the size of the log.
-    let query = query.clone().limit(count.clamp(1, limits::PAGE));
+    let query = query.clone().limit(count.clamp(1, limits::MAX_PAGE_EVENTS));
     let mut page = store.page(&query).await?;
     let (mut events, bound) = (page.events, page.bound);
     while events.len() < count
@@ -141,6 +141,7 @@ async fn reader_gone() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use audit_core::AuditStore as _;
     use audit_core::{Actor, Log, NewEvent, Timestamp};
     use audit_memory::MemoryStore;
 
@@ -152,7 +153,7 @@ mod tests {
             NewEvent::new("a", Actor::system()).occurred_at(time)
         };
         store.append(Log::Platform, (0..2_500).map(event).collect()).await.unwrap();
-        let query = Query::new(Log::Platform);
+        let query = EventQuery::new(Log::Platform);
         for (count, found) in [(0, 0), (1, 1), (1_000, 1_000), (2_400, 2_400), (9_999, 2_500)] {
             let (events, seen) = last(&store, &query, count).await.unwrap();
             assert_eq!((events.len(), seen.get()), (found, 2_500));
@@ -164,7 +165,7 @@ mod tests {
     #[tokio::test]
     async fn what_comes_between_the_last_and_the_new_is_not_missed() {
         let store = MemoryStore::new().unwrap();
-        let query = Query::new(Log::Platform);
+        let query = EventQuery::new(Log::Platform);
         let event = || NewEvent::new("a", Actor::system());
         store.record(Log::Platform, event()).await.unwrap();
         let (_, seen) = last(&store, &query, 1).await.unwrap();

@@ -1,13 +1,13 @@
 //! The organization that a command names.
 
-use audit_core::{AuditStore, ErrorKind, Log, Organization, OrganizationId, Sequence};
+use audit_core::{ErrorKind, Log, Organization, OrganizationId, Sequence};
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Result};
 
 /// The organization `id`.
 pub(crate) async fn existing(
-    store: &dyn AuditStore,
+    store: &dyn Store,
     address: &StoreAddress,
     id: OrganizationId,
 ) -> Result<Organization> {
@@ -28,11 +28,7 @@ pub(crate) async fn existing(
 }
 
 /// Whether `log` can be read: of an organization that is there, or was before it was deleted.
-pub(crate) async fn readable(
-    store: &dyn AuditStore,
-    address: &StoreAddress,
-    log: Log,
-) -> Result<()> {
+pub(crate) async fn readable(store: &dyn Store, address: &StoreAddress, log: Log) -> Result<()> {
     match log {
         Log::Organization(id) if store.head(log).await?.size == Sequence::ZERO => {
             existing(store, address, id).await.map(drop)

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use audit_core::{AuditStore, ErrorKind, Log};
+use audit_core::{ErrorKind, Log};
 use audit_merkle::{Progress, ProvableExt as _, TreeHead};
 
-use crate::address::StoreAddress;
+use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
 use crate::kept::Kept;
 use crate::logs::Logs;
@@ -75,7 +75,7 @@ impl Arguments {
 }
 
 async fn verify(
-    store: &dyn AuditStore,
+    store: &dyn Store,
     log: Log,
     heads: &[TreeHead],
     since: Option<TreeHead>,

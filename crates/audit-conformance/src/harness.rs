@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use audit_core::{
-    ApiKeyStore, AuditStore, AuditStoreExt as _, FeedPage, FeedStart, Page, Query, Result, Token,
+    AuditStoreExt as _, EventQuery, FeedPage, FeedStart, Page, Result, RetentionStore, TenantStore,
+    Token,
 };
 use futures_executor::block_on;
+
+/// Everything that the suite asks of a store.
+pub trait Store: RetentionStore + TenantStore {}
+
+impl<S: RetentionStore + TenantStore> Store for S {}
 
 /// Makes a harness, and with it a new and empty store.
 pub type NewHarness<'a> = &'a dyn Fn() -> Box<dyn Harness>;
@@ -26,32 +32,32 @@ pub trait Harness: Send + Sync {
     ///
     /// # Panics
     /// If the store cannot be opened.
-    fn open(&self) -> Arc<dyn AuditStore>;
+    fn open(&self) -> Arc<dyn Store>;
 
     /// Opens the same store as [`Harness::open`] does, in the same way, to keep API keys in it. Is
     /// also called while handles that `open` gave are in use, and the other way round.
     ///
     /// # Panics
     /// If the store cannot be opened.
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore>;
+    fn open_api_keys(&self) -> Arc<dyn Store>;
 
     /// The first page of a walk.
-    fn page(&self, store: &dyn AuditStore, query: &Query) -> Result<Page> {
+    fn page(&self, store: &dyn Store, query: &EventQuery) -> Result<Page> {
         block_on(store.page(query))
     }
 
     /// The page of a walk that `token` continues with.
-    fn next_page(&self, store: &dyn AuditStore, query: &Query, token: &Token) -> Result<Page> {
+    fn next_page(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<Page> {
         block_on(store.next_page(query, token))
     }
 
     /// The first page of a feed.
-    fn feed(&self, store: &dyn AuditStore, query: &Query, start: FeedStart) -> Result<FeedPage> {
+    fn feed(&self, store: &dyn Store, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         block_on(store.feed(query, start))
     }
 
     /// The page of a feed that `token` continues with.
-    fn next_feed(&self, store: &dyn AuditStore, query: &Query, token: &Token) -> Result<FeedPage> {
+    fn next_feed(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         block_on(store.next_feed(query, token))
     }
 }

@@ -1,5 +1,5 @@
 //! What every [`AuditStore`](audit_core::AuditStore), and every
-//! [`ApiKeyStore`](audit_core::ApiKeyStore), must prove: one test for each promise.
+//! [`TenantStore`](audit_core::TenantStore), must prove: one test for each promise.
 //!
 //! A backend describes in a [`Harness`] how its store is opened, and calls [`suite!`] once. That
 //! gives it one named test for each case of [`CASES`]. The list is written once, so no backend can
@@ -8,9 +8,8 @@
 //! ```
 //! use std::sync::Arc;
 //!
-//! use audit_conformance::Harness;
-//! use audit_core::{ApiKeyStore, AuditStore};
-//! # fn open_at(_: &std::path::Path) -> Arc<dyn ApiKeyStore> { unimplemented!() }
+//! use audit_conformance::{Harness, Store};
+//! # fn open_at(_: &std::path::Path) -> Arc<dyn Store> { unimplemented!() }
 //!
 //! struct InFile(std::path::PathBuf);
 //!
@@ -22,11 +21,11 @@
 //! }
 //!
 //! impl Harness for InFile {
-//!     fn open(&self) -> Arc<dyn AuditStore> {
+//!     fn open(&self) -> Arc<dyn Store> {
 //!         open_at(&self.0)
 //!     }
 //!
-//!     fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+//!     fn open_api_keys(&self) -> Arc<dyn Store> {
 //!         open_at(&self.0)
 //!     }
 //! }
@@ -62,6 +61,6 @@ mod state_machine;
 mod subject;
 mod tree;
 
-pub use harness::{Harness, NewHarness};
+pub use harness::{Harness, NewHarness, Store};
 use registry::case_list;
 pub use registry::{CASES, Case, run}; // `for_each_case!` looks for it here

@@ -1,7 +1,8 @@
 //! The model: what a store must answer, worked out from a plain list.
 
 use audit_core::{
-    AuditEvent, Change, Filter, Message, NewEvent, Order, Position, Scan, Sequence, Slice, Total,
+    AuditEvent, Change, Filter, Message, NewEvent, Order, Position, Scan, ScanResult, Sequence,
+    Total,
 };
 
 /// The events of one log, by sequence, but for those that are pruned.
@@ -35,7 +36,7 @@ impl Model {
     }
 
     /// The answer to `scan`, whose bound is within the log.
-    pub(crate) fn answer(&self, scan: &Scan) -> Slice {
+    pub(crate) fn answer(&self, scan: &Scan) -> ScanResult {
         let bound = scan.bound.unwrap_or(self.size());
         let events = self.select(&scan.filter, scan.order, bound);
         let total = (scan.total == Total::Exact).then_some(events.len() as u64);
@@ -46,7 +47,7 @@ impl Model {
         let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
         let rest: Vec<_> = events.into_iter().filter(is_behind).skip(offset).collect();
         let more = rest.len() > scan.limit;
-        Slice { events: rest.into_iter().take(scan.limit).collect(), more, total, bound }
+        ScanResult { events: rest.into_iter().take(scan.limit).collect(), more, total, bound }
     }
 
     /// Erases what `wanted` selects, and tells of how many events.
@@ -72,7 +73,7 @@ pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
     let mut content = NewEvent {
         change: Change::default(),
         message: Message::default(),
-        place: None,
+        location: None,
         reason: None,
         metadata: serde_json::Map::new(),
         ..event.clone().into_content()

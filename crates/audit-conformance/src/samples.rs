@@ -90,7 +90,7 @@ pub(crate) fn full() -> NewEvent {
             key: Some("InvoicePaid".into()),
             params: Some(r#"["9"]"#.into()),
         },
-        place: Some("checkout".into()),
+        location: Some("checkout".into()),
         reason: Some("month's end".into()),
         ..NewEvent::new("", Actor::system())
             .request("POST", "/invoices/9/pay")

@@ -8,11 +8,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use crate::Store;
+use audit_core::tree::NodeId;
 use audit_core::{
-    Actor, ApiKeyStore, Attribution, AuditEvent, AuditStore, AuditStoreExt as _, Erasure, Error,
-    ErrorKind, EventId, FeedPage, FeedStart, Filter, Frontier, Head, Log, LogEntry, NewEvent,
-    NodeHash, Order, Page, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice, Token,
-    Total,
+    Actor, AuditContext, AuditEvent, EntriesRequest, Erasure, Error, ErrorKind, EventId,
+    EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order, Page, Pruned, Receipt,
+    Result, Retention, RetentionStoreExt as _, Scan, ScanResult, Sequence, Token, Total,
+    tree::{Frontier, LogEntry, NodeHash},
 };
 use futures_executor::block_on;
 
@@ -24,7 +26,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// The store under test, with calls that block.
 pub(crate) struct Subject {
     // Before the harness, which removes what the store left.
-    store: Arc<dyn AuditStore>,
+    store: Arc<dyn Store>,
     harness: Arc<dyn Harness>,
 }
 
@@ -42,7 +44,7 @@ impl Subject {
     }
 
     /// A second handle of the same store.
-    pub(crate) fn other_handle(&self) -> Arc<dyn AuditStore> {
+    pub(crate) fn other_handle(&self) -> Arc<dyn Store> {
         self.harness.open()
     }
 
@@ -52,11 +54,11 @@ impl Subject {
     }
 
     /// A handle of the same store that keeps API keys.
-    pub(crate) fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    pub(crate) fn open_api_keys(&self) -> Arc<dyn Store> {
         self.harness.open_api_keys()
     }
 
-    pub(crate) fn store(&self) -> &dyn AuditStore {
+    pub(crate) fn store(&self) -> &dyn Store {
         &*self.store
     }
 
@@ -82,7 +84,7 @@ impl Subject {
         block_on(self.store.head(log)).expect("the head of any log must be readable")
     }
 
-    pub(crate) fn scan(&self, scan: Scan) -> Result<Slice> {
+    pub(crate) fn scan(&self, scan: Scan) -> Result<ScanResult> {
         block_on(self.store.scan(scan))
     }
 
@@ -90,7 +92,7 @@ impl Subject {
         block_on(self.store.frontier(log)).expect("the edge of any log must be readable")
     }
 
-    pub(crate) fn nodes(&self, log: Log, nodes: &[(u8, u64)]) -> Vec<Option<NodeHash>> {
+    pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Vec<Option<NodeHash>> {
         block_on(self.store.nodes(log, nodes.to_vec())).expect("nodes must be readable")
     }
 
@@ -101,7 +103,10 @@ impl Subject {
         limit: usize,
         bytes: usize,
     ) -> Result<Vec<LogEntry>> {
-        block_on(self.store.entries(log, after, limit, bytes))
+        block_on(
+            self.store
+                .entries(log, EntriesRequest::default().after(after).limit(limit).bytes(bytes)),
+        )
     }
 
     /// Every event of `log` as it is kept, by sequence.
@@ -145,20 +150,20 @@ impl Subject {
         events_of(self.store(), log)
     }
 
-    pub(crate) fn page(&self, query: &Query) -> Page {
+    pub(crate) fn page(&self, query: &EventQuery) -> Page {
         self.try_page(query).expect("the first page must be readable")
     }
 
-    pub(crate) fn try_page(&self, query: &Query) -> Result<Page> {
+    pub(crate) fn try_page(&self, query: &EventQuery) -> Result<Page> {
         self.harness.page(self.store(), query)
     }
 
-    pub(crate) fn next_page(&self, query: &Query, token: &Token) -> Result<Page> {
+    pub(crate) fn next_page(&self, query: &EventQuery, token: &Token) -> Result<Page> {
         self.harness.next_page(self.store(), query, token)
     }
 
     /// The events of a walk from `page` on, with pages of the sizes given in turn.
-    pub(crate) fn rest(&self, query: &Query, page: Page, sizes: &[usize]) -> Vec<AuditEvent> {
+    pub(crate) fn rest(&self, query: &EventQuery, page: Page, sizes: &[usize]) -> Vec<AuditEvent> {
         let (mut events, mut next) = (page.events, page.next);
         let mut sizes = sizes.iter().cycle();
         while let Some(token) = next {
@@ -174,23 +179,23 @@ impl Subject {
     }
 
     /// The events of a whole walk with pages of the query's size.
-    pub(crate) fn walk(&self, query: &Query, limit: usize) -> Vec<AuditEvent> {
+    pub(crate) fn walk(&self, query: &EventQuery, limit: usize) -> Vec<AuditEvent> {
         let query = query.clone().limit(limit);
         let page = self.page(&query);
         assert!(page.events.len() <= limit, "a page holds at most its limit");
         self.rest(&query, page, &[limit])
     }
 
-    pub(crate) fn feed(&self, query: &Query, start: FeedStart) -> Result<FeedPage> {
+    pub(crate) fn feed(&self, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         self.harness.feed(self.store(), query, start)
     }
 
-    pub(crate) fn next_feed(&self, query: &Query, token: &Token) -> Result<FeedPage> {
+    pub(crate) fn next_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         self.harness.next_feed(self.store(), query, token)
     }
 
     /// What a feed delivers from `page` until it is caught up, and the token with which it goes on.
-    pub(crate) fn drain(&self, query: &Query, page: FeedPage) -> (Vec<AuditEvent>, Token) {
+    pub(crate) fn drain(&self, query: &EventQuery, page: FeedPage) -> (Vec<AuditEvent>, Token) {
         let FeedPage { mut events, mut token, mut caught_up, .. } = page;
         while !caught_up {
             let page = self.next_feed(query, &token).expect("a feed's own token is accepted");
@@ -204,12 +209,12 @@ impl Subject {
 }
 
 /// On whose behalf cases erase and prune; no sample event is theirs.
-pub(crate) fn officer() -> Attribution {
-    Attribution::new(Actor::user("officer").name("Otto")).reason("as the law asks")
+pub(crate) fn officer() -> AuditContext {
+    AuditContext::new(Actor::user("officer").name("Otto")).reason("as the law asks")
 }
 
 /// Every event of `log`, by sequence.
-pub(crate) fn events_of(store: &dyn AuditStore, log: Log) -> Vec<AuditEvent> {
+pub(crate) fn events_of(store: &dyn Store, log: Log) -> Vec<AuditEvent> {
     let scan = Scan { order: Order::Sequence, ..everything(log) };
     let slice = block_on(store.scan(scan)).expect("a log must be readable");
     assert!(!slice.more, "nothing can match behind the last event of a log");

@@ -1,6 +1,7 @@
 //! The tree of a log, worked out from its leaves as RFC 6962 defines it, with nothing of core's.
 
-use audit_core::{LeafHash, NodeHash, RootHash, StoredEvent, TreeHead, TreeSize};
+use audit_core::tree::NodeId;
+use audit_core::{LeafHash, RootHash, Sequence, TreeHead, backend::StoredEvent, tree::NodeHash};
 use sha2::{Digest as _, Sha256};
 
 type Hash = [u8; 32];
@@ -38,21 +39,23 @@ impl Tree {
     /// The size and the root of the tree of the first `size` events.
     pub(crate) fn head(&self, size: u64) -> TreeHead {
         let root = root(&self.leaves[..usize::try_from(size).unwrap()]);
-        TreeHead { size: TreeSize::new(size).unwrap(), root: RootHash::from_bytes(root) }
+        TreeHead { size: Sequence::new(size).unwrap(), root: RootHash::from_bytes(root) }
     }
 
     /// A node; `None` if it is not complete.
-    pub(crate) fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
-        let width = 1_u128.checked_shl(level.into())?;
-        let first = u128::from(index).checked_mul(width)?;
+    pub(crate) fn node(&self, id: NodeId) -> Option<NodeHash> {
+        let width = 1_u128.checked_shl(id.level.into())?;
+        let first = u128::from(id.index).checked_mul(width)?;
         let range = usize::try_from(first).ok()?..usize::try_from(first + width).ok()?;
         self.leaves.get(range).map(|leaves| NodeHash::from_bytes(root(leaves)))
     }
 
-    /// The names of all nodes that are complete, by level and index.
-    pub(crate) fn complete(&self) -> Vec<(u8, u64)> {
+    /// Returns the ids of all complete nodes.
+    pub(crate) fn complete(&self) -> Vec<NodeId> {
         let size = self.size();
-        (0..64).flat_map(|level| (0..size >> level).map(move |index| (level, index))).collect()
+        (0..64)
+            .flat_map(|level| (0..size >> level).map(move |index| NodeId::new(level, index)))
+            .collect()
     }
 }
 

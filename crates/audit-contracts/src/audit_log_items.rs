@@ -101,7 +101,7 @@ impl TryFrom<AuditLogItem> for NewEvent {
                 text: item.details,
                 ..Message::default()
             },
-            place: item.r#where,
+            location: item.r#where,
             reason: item.why,
             source: Some(Source::new(SOURCE, item.audit_log_id.to_string())),
             ..NewEvent::new(item.audit_log_type_enum, actor)
@@ -115,7 +115,7 @@ impl TryFrom<AuditLogItem> for NewEvent {
             "targets[0].name" => "actionTarget".into(),
             "message.title" => "auditLogType".into(),
             "message.text" => "details".into(),
-            "place" => "where".into(),
+            "location" => "where".into(),
             "reason" => "why".into(),
             other => Cow::Owned(other.to_owned()),
         })
@@ -140,7 +140,7 @@ impl From<&AuditEvent> for AuditLogItem {
             audit_log_type: event.message.title.clone(),
             user_email: event.actor.email.clone(),
             user_name: event.actor.name.clone(),
-            r#where: event.place.clone(),
+            r#where: event.location.clone(),
             why: event.reason.clone(),
             action_target: target,
             details: event.message.text.clone(),

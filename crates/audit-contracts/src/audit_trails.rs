@@ -40,7 +40,7 @@
 use std::borrow::Cow;
 
 use audit_core::json::{self, Object};
-use audit_core::limits::ACTION_SEGMENTS;
+use audit_core::limits::MAX_ACTION_SEGMENTS;
 use audit_core::{
     Actor, ActorKind, AuditEvent, Change, Error, EventId, FieldChange, Message, NewEvent,
     OrganizationRef, Result, Target, Timestamp, Violation,
@@ -192,8 +192,9 @@ impl TryFrom<AuditTrail> for NewEvent {
     /// The event, valid. An error names the record's field.
     fn try_from(trail: AuditTrail) -> Result<Self> {
         let segments = trail.audit_entity.split('.').count() + 1;
-        if segments > ACTION_SEGMENTS {
-            let violation = Violation::TooMany { limit: ACTION_SEGMENTS - 1, actual: segments - 1 };
+        if segments > MAX_ACTION_SEGMENTS {
+            let violation =
+                Violation::TooMany { limit: MAX_ACTION_SEGMENTS - 1, actual: segments - 1 };
             return Err(Error::invalid("auditEntity", violation));
         }
         let longer = if trail.audit_entity.len() > trail.audit_action.len() {

@@ -9,7 +9,7 @@
 //! | `super_admin.entity_class` | [`Actor::entity_class`] |
 //! | `super_admin.entity_id` | [`Actor::id`] |
 //! | `super_admin.identifier` | [`Actor::email`], which the parameter `super_admin_email` asks for |
-//! | `request_method`, `request_path` | [`Request::method`], [`Request::path`] |
+//! | `request_method`, `request_path` | [`RequestInfo::method`], [`RequestInfo::path`] |
 //! | `organization_id`, `organization_name` | [`NewEvent::organization`], else the log's own id |
 //! | `metadata` | [`NewEvent::metadata`] |
 //! | `created_at` | [`NewEvent::occurred_at`] |
@@ -27,7 +27,7 @@ use std::borrow::Cow;
 
 use audit_core::json::{self, Object};
 use audit_core::{
-    Actor, ActorKind, AuditEvent, EntityClass, EventId, NewEvent, OrganizationRef, Request,
+    Actor, ActorKind, AuditEvent, EntityClass, EventId, NewEvent, OrganizationRef, RequestInfo,
     Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -84,7 +84,7 @@ impl TryFrom<AuditLog> for NewEvent {
         let organization = OrganizationRef::new(log.organization_id).name(log.organization_name);
         let event = NewEvent {
             organization: Some(organization),
-            request: Request::new(log.request_method, log.request_path),
+            request: RequestInfo::new(log.request_method, log.request_path),
             metadata: log.metadata,
             ..NewEvent::new(ACTION, log.super_admin.map_or_else(Actor::unknown, Actor::from))
                 .id(log.audit_id)

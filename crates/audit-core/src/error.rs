@@ -52,7 +52,7 @@ pub enum ErrorKind {
     /// events silently.
     Gone,
     /// A legal hold forbids to remove anything from the log.
-    Held,
+    LegalHold,
     /// Another writer held the store for longer than the configured time-out.
     Busy,
     /// The medium is full. Nothing was written; the store works again when space is freed.
@@ -207,7 +207,7 @@ impl fmt::Display for ErrorKind {
             Self::InvalidToken => "the token is not valid here",
             Self::Behind => "the log is shorter than the snapshot of the token",
             Self::Gone => "retention has removed what this points to",
-            Self::Held => "a legal hold forbids it",
+            Self::LegalHold => "a legal hold forbids it",
             Self::Busy => "another writer held the store for too long",
             Self::StorageFull => "the storage is full",
             Self::ReadOnly => "the store is read-only",

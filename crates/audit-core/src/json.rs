@@ -68,7 +68,7 @@ fn fault(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     } else if words.starts_with("duplicate") {
         Violation::DuplicateKey
     } else if words.starts_with("recursion limit") {
-        Violation::TooDeep { limit: crate::limits::JSON_DEPTH }
+        Violation::TooDeep { limit: crate::limits::MAX_JSON_DEPTH }
     } else if source.is_data() {
         Violation::Malformed { expected: "of the documented type" }
     } else {

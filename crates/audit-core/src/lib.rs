@@ -7,19 +7,19 @@
 //!
 //! | noun | module |
 //! |---|---|
-//! | the event and its parts | [`NewEvent`], [`AuditEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`Request`] |
+//! | the event and its parts | [`NewEvent`], [`AuditEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`RequestInfo`] |
 //! | its lean view | [`Activity`] |
 //! | the tenant | [`Organization`] |
-//! | what is asked | [`Query`], [`Filter`], [`Order`] |
+//! | what is asked | [`EventQuery`], [`Filter`], [`Order`] |
 //! | what is answered | [`Page`], [`FeedPage`], [`Token`] |
 //! | the store | [`AuditStore`], [`AuditStoreExt`] |
 //! | what a log may forget | [`Erasure`], [`Retention`] |
 //! | what proves it | [`tree`], [`LeafHash`], [`Frontier`] |
-//! | the credentials | [`ApiKey`], [`Role`], [`ApiKeyStore`] |
+//! | the credentials | [`ApiKey`], [`Role`], [`TenantStore`] |
 //! | for those who write a store | [`Batch`], [`StoredEvent`], [`index`] |
 //!
 //! ```no_run
-//! use audit_core::{Actor, AuditStore, AuditStoreExt, Filter, NewEvent, OrganizationId, Query, Result};
+//! use audit_core::{Actor, AuditStore, AuditStoreExt, Filter, NewEvent, OrganizationId, EventQuery, Result};
 //!
 //! async fn example(store: &impl AuditStore, acme: OrganizationId) -> Result<()> {
 //!     let event = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
@@ -27,7 +27,7 @@
 //!         .message("Ana paid invoice 9");
 //!     store.record(acme, event).await?;
 //!
-//!     let query = Query::new(acme).filter(Filter::new().action("invoice.*")).limit(50);
+//!     let query = EventQuery::new(acme).filter(Filter::new().action("invoice.*")).limit(50);
 //!     let page = store.page(&query).await?;
 //!     if let Some(token) = &page.next {
 //!         let _rest = store.next_page(&query, token).await?;
@@ -36,62 +36,34 @@
 //! }
 //! ```
 
-mod activity;
-mod actor;
-mod api_key;
-mod append;
-mod change;
-mod erasure;
+pub mod backend;
 mod error;
-mod event;
-mod filter;
-mod id;
-pub mod index;
 pub mod json;
 pub mod limits;
-mod log;
-mod message;
+mod model;
 #[cfg(feature = "openapi")]
 pub mod openapi;
-mod organization;
 mod query;
-mod request;
-mod retention;
-mod scope;
-pub mod store;
-mod store_ext;
-mod stored;
-mod target;
-mod timestamp;
-mod token;
+mod random;
+mod store;
+mod tenant;
 pub mod tree;
-mod vocabulary;
 
-pub use activity::Activity;
-pub use actor::Actor;
-pub use api_key::{ApiKey, ApiKeySecret, ApiKeyStore, NewApiKey, Role};
-pub use append::{Batch, Head, PlacedEvent, Placement, Receipt};
-pub use change::{Change, FieldChange};
-pub use erasure::{Erased, Erasure};
 pub use error::{Error, ErrorKind, Result, Violation};
-pub use event::{AuditEvent, NewEvent};
-pub use filter::{Facet, Filter};
-pub use id::{ApiKeyId, ChangeSetId, EventId, OrganizationId, Sequence};
-pub use log::Log;
-pub use message::Message;
-pub use organization::{
-    Attribution, NewOrganization, Organization, OrganizationRef, OrganizationUpdate,
-    PrivateEndpoint,
+pub use model::{
+    Action, Activity, Actor, ActorKind, ApiKeyId, AuditContext, AuditEvent, Change, ChangeSetId,
+    EntityClass, EventId, FieldChange, Log, Message, NewEvent, OrganizationId, OrganizationRef,
+    RequestInfo, Scope, Sequence, Source, Surface, Target, Timestamp,
 };
-pub use query::{FeedPage, FeedStart, Order, Page, Position, Query, Total};
-pub use request::{Request, Source};
-pub use retention::{Pruned, Retention};
-pub use scope::Scope;
-pub use store::{AuditStore, Scan, Slice};
-pub use store_ext::AuditStoreExt;
-pub use stored::{PersonalPart, PreparedEvent, StoredEvent};
-pub use target::Target;
-pub use timestamp::Timestamp;
-pub use token::{Token, TokenKeys};
-pub use tree::{Frontier, LeafHash, LogEntry, Node, NodeHash, RootHash, TreeHead, TreeSize};
-pub use vocabulary::{Action, ActorKind, EntityClass, Surface};
+pub use query::{
+    EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token, TokenKeys, Total,
+};
+pub use store::{
+    AuditStore, AuditStoreExt, EntriesRequest, Erased, Erasure, Head, Pruned, Receipt, Retention,
+    RetentionStore, RetentionStoreExt, Scan, ScanResult,
+};
+pub use tenant::{
+    ApiKey, ApiKeySecret, NewApiKey, NewOrganization, Organization, OrganizationUpdate,
+    PrivateEndpoint, Role, TenantStore,
+};
+pub use tree::{LeafHash, RootHash, TreeHead};

@@ -9,9 +9,10 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{Ref, RefOr, extensions::Extensions};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::tree::NodeHash;
 use crate::{
-    Action, ActorKind, ApiKeyId, ChangeSetId, EntityClass, EventId, LeafHash, Log, NodeHash,
-    OrganizationId, RootHash, Sequence, Surface, Target, Timestamp, TreeSize,
+    Action, ActorKind, ApiKeyId, ChangeSetId, EntityClass, EventId, LeafHash, Log, OrganizationId,
+    RootHash, Sequence, Surface, Target, Timestamp,
 };
 
 /// The schema of any JSON value that is kept exactly; see [`json`](crate::json).
@@ -53,11 +54,6 @@ schemas! {
     LeafHash: hash("The hash of one record: SHA-256 of a zero byte and the record, in base64.");
     NodeHash: hash("The hash of a complete subtree: SHA-256 of a byte 1, left and right, in base64.");
     RootHash: hash("The hash of a whole log of some size, in base64.");
-    TreeSize: ObjectBuilder::new()
-        .schema_type(Type::Integer)
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
-        .minimum(Some(0))
-        .description(Some("How many events a log, or the beginning of one, holds."));
     Log: text("The log: the id of an organization, or `platform`.")
         .pattern(Some("^(platform|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"));
     Action: term("What was done, dotted from the general to the special: at most 256 bytes, and 16 \

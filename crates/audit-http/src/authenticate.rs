@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, ApiKeyId, ApiKeySecret, ApiKeyStore, EntityClass, ErrorKind, OrganizationId, Result,
-    Role,
+    Actor, ApiKeyId, ApiKeySecret, EntityClass, ErrorKind, OrganizationId, Result, Role,
+    TenantStore,
 };
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
@@ -45,12 +45,12 @@ pub trait Authenticator: Debug + Send + Sync + 'static {
 /// which is the secret, or `keyId:secret`.
 #[derive(Debug)]
 pub struct ApiKeyAuthenticator {
-    keys: Arc<dyn ApiKeyStore>,
+    keys: Arc<dyn TenantStore>,
 }
 
 impl ApiKeyAuthenticator {
     /// Knows the keys of a store.
-    pub fn new(keys: Arc<dyn ApiKeyStore>) -> Self {
+    pub fn new(keys: Arc<dyn TenantStore>) -> Self {
         Self { keys }
     }
 }

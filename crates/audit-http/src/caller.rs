@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
-    OrganizationId, OrganizationRef, Request as AuditRequest, Role,
+    Actor, AuditContext, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
+    OrganizationId, OrganizationRef, RequestInfo, Role, TenantStore,
 };
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
 use axum::http::{HeaderMap, header, request::Parts};
@@ -99,9 +99,9 @@ impl Caller {
     }
 
     /// The caller as the one who makes a change.
-    pub(crate) fn attribution(&self) -> Attribution {
+    pub(crate) fn attribution(&self) -> AuditContext {
         let Inner { principal, method, path, .. } = &*self.0;
-        Attribution::new(principal.actor.clone()).request(method, path)
+        AuditContext::new(principal.actor.clone()).request(method, path)
     }
 
     /// Refuses a caller of a lesser role.
@@ -116,7 +116,7 @@ impl Caller {
     /// that was deleted are all the same.
     pub(crate) async fn own(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
         id: OrganizationId,
     ) -> Result<Organization, Fault> {
         if id != self.organization_id() {
@@ -126,7 +126,7 @@ impl Caller {
     }
 
     /// The caller's own organization.
-    pub(crate) async fn current(&self, store: &dyn AuditStore) -> Result<Organization, Fault> {
+    pub(crate) async fn current(&self, store: &dyn TenantStore) -> Result<Organization, Fault> {
         store.organization(self.organization_id()).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound => Fault::no_organization(),
             _ => error.into(),
@@ -136,7 +136,7 @@ impl Caller {
     /// The organizations that the caller belongs to: one, unless it was deleted.
     pub(crate) async fn organizations(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
     ) -> Result<Vec<Organization>, Fault> {
         match store.organization(self.organization_id()).await {
             Ok(organization) => Ok(vec![organization]),
@@ -149,7 +149,7 @@ impl Caller {
     /// that was deleted. That a super-admin looks into the log of another is itself an event.
     pub(crate) async fn log(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
         id: OrganizationId,
     ) -> Result<Log, Fault> {
         if self.0.principal.role < Role::SuperAdmin {
@@ -187,13 +187,13 @@ impl Caller {
 
     async fn tell_platform(
         &self,
-        store: &dyn AuditStore,
+        store: &dyn TenantStore,
         organization: OrganizationRef,
     ) -> Result<(), Fault> {
         let Inner { principal, method, path, .. } = &*self.0;
         let event = NewEvent {
             organization: Some(organization),
-            request: AuditRequest::new(method, path),
+            request: RequestInfo::new(method, path),
             ..NewEvent::new(
                 audit_contracts::super_admin_audit_logs::ACTION,
                 principal.actor.clone(),

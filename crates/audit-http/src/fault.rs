@@ -110,9 +110,10 @@ impl From<Error> for Fault {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             // A token that is not of this question, or of more than this copy holds.
             // Or what the log's state forbids.
-            ErrorKind::Conflict | ErrorKind::InvalidToken | ErrorKind::Behind | ErrorKind::Held => {
-                StatusCode::CONFLICT
-            }
+            ErrorKind::Conflict
+            | ErrorKind::InvalidToken
+            | ErrorKind::Behind
+            | ErrorKind::LegalHold => StatusCode::CONFLICT,
             ErrorKind::Gone => StatusCode::GONE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorKind::Busy | ErrorKind::ReadOnly | ErrorKind::Closed | ErrorKind::Unavailable => {

@@ -5,7 +5,7 @@
 //! use std::sync::Arc;
 //!
 //! use audit_http::{ApiKeyAuthenticator, HttpOptions};
-//! # async fn example(store: audit_core::Result<impl audit_core::ApiKeyStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(store: audit_core::Result<impl audit_core::TenantStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(store?); // a `SqliteStore`, for example
 //! let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
 //! let router = audit_http::router(store, authenticator, HttpOptions::default());
@@ -62,7 +62,7 @@ mod serve;
 
 use std::sync::Arc;
 
-use audit_core::AuditStore;
+use audit_core::TenantStore;
 use axum::Router;
 
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
@@ -74,7 +74,7 @@ pub use crate::serve::serve;
 /// What the handlers share.
 #[derive(Clone, Debug)]
 struct App {
-    store: Arc<dyn AuditStore>,
+    store: Arc<dyn TenantStore>,
     authenticator: Arc<dyn Authenticator>,
     options: Arc<HttpOptions>,
     rates: Arc<rate::Rates>,
@@ -87,7 +87,7 @@ struct App {
 /// on connections; under another server, peers' addresses are known if it provides
 /// [`ConnectInfo`](axum::extract::ConnectInfo).
 pub fn router(
-    store: Arc<dyn AuditStore>,
+    store: Arc<dyn TenantStore>,
     authenticator: Arc<dyn Authenticator>,
     options: HttpOptions,
 ) -> Router {

@@ -1,23 +1,18 @@
-//! Checkpoints, signed when they are asked for and when nobody asks.
+//! The publisher of checkpoints: signs the checkpoint of every log in the background.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::limits::ORGANIZATIONS_PAGE;
-use audit_core::{AuditStore, Error, ErrorKind, Log, Result};
-use audit_merkle::{Notary, SignedCheckpoint};
+use audit_core::{AuditStore, AuditStoreExt as _, Log, Result};
+use audit_merkle::Notary;
 
-/// Signs the checkpoint of every log that has grown, again and again, with a pause of `every` after
-/// each round: of the platform's log, of each organization's, and of each that was signed before,
-/// such as those of organizations that were deleted.
+/// Signs the checkpoint of every log that has grown, and pauses for `every` after each round. Covers
+/// each log of the store and each log that was signed before.
 ///
-/// It is gentle: one log at a time, and between two as long a rest as the one took. A log that
-/// cannot be signed is told as an error, and keeps no other from it. It does not end; dropping it
-/// is safe at any point.
-///
-/// A log of no organization that was never asked for is not known to the store as one: the service
-/// that keeps it asks the notary for its first checkpoint.
+/// Signs one log at a time and rests as long as the last one took. A log that cannot be signed is
+/// reported as a `tracing` error and keeps no other from being signed. The future does not end;
+/// dropping it is safe at any point.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -30,58 +25,29 @@ use audit_merkle::{Notary, SignedCheckpoint};
 /// ```
 pub async fn publish_checkpoints(store: Arc<dyn AuditStore>, notary: Arc<Notary>, every: Duration) {
     loop {
-        if let Err(error) = publish_all(&store, &notary).await {
-            tracing::warn!(%error, "not all checkpoints could be looked at");
+        if let Err(error) = publish_all(&*store, &notary).await {
+            tracing::warn!(%error, "cannot list the logs whose checkpoints are to be signed");
         }
         tokio::time::sleep(every).await;
     }
 }
 
-/// One round.
-async fn publish_all(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>) -> Result<()> {
-    publish(store, notary, Log::Platform).await;
-    let mut seen = HashSet::from([Log::Platform]);
-    let mut after = None;
-    loop {
-        let page = store.organizations(after, ORGANIZATIONS_PAGE).await?;
-        for organization in &page {
-            publish(store, notary, organization.id.into()).await;
-            seen.insert(organization.id.into());
-        }
-        match page.last() {
-            Some(last) if page.len() == ORGANIZATIONS_PAGE => after = Some(last.id),
-            _ => break,
-        }
-    }
-    for log in notary.logs()? {
-        if !seen.contains(&log) {
-            publish(store, notary, log).await;
-        }
+/// Runs one round.
+async fn publish_all(store: &dyn AuditStore, notary: &Notary) -> Result<()> {
+    let mut logs = BTreeSet::from([Log::Platform]);
+    logs.extend(store.all_logs().await?);
+    logs.extend(notary.logs().await?);
+    for log in logs {
+        publish(store, notary, log).await;
     }
     Ok(())
 }
 
-async fn publish(store: &Arc<dyn AuditStore>, notary: &Arc<Notary>, log: Log) {
+async fn publish(store: &dyn AuditStore, notary: &Notary, log: Log) {
     let start = tokio::time::Instant::now();
-    if let Err(error) = sign(store, notary, log).await {
+    if let Err(error) = notary.checkpoint(store, log).await {
         let source = std::error::Error::source(&error).map(tracing::field::display);
-        tracing::error!(%error, source, %log, "a checkpoint was not signed");
+        tracing::error!(%error, source, %log, "cannot sign the checkpoint");
     }
     tokio::time::sleep(start.elapsed()).await;
-}
-
-/// The checkpoint of `log` as it is now. The notary waits for the disk, and keeps no other request
-/// waiting.
-pub(crate) async fn sign(
-    store: &Arc<dyn AuditStore>,
-    notary: &Arc<Notary>,
-    log: Log,
-) -> Result<SignedCheckpoint> {
-    let (store, notary) = (Arc::clone(store), Arc::clone(notary));
-    let runtime = tokio::runtime::Handle::current();
-    let signing = move || runtime.block_on(notary.checkpoint(&*store, log));
-    tokio::task::spawn_blocking(signing).await.map_err(|source| {
-        let error = Error::new(ErrorKind::Unavailable).with_context("signing a checkpoint");
-        error.with_source(source)
-    })?
 }

@@ -54,7 +54,7 @@ fn read(record: &mut Record) -> Result<NewEvent> {
             text: record.take_text(&["errorMessage"]),
             ..Message::default()
         },
-        place: record.take_text(&["awsRegion"]),
+        location: record.take_text(&["awsRegion"]),
         ..event
     })
 }

@@ -208,7 +208,7 @@ mod tests {
         let line = format!(r#"{{"created_at":1,"action":"a","actor_ip":"{}"}}"#, "1".repeat(2_000));
         let error = Format::GithubAudit.read(line.as_bytes()).unwrap_err();
         assert_eq!(error.field(), Some("actor.ip"));
-        let limit = audit_core::limits::ID;
+        let limit = audit_core::limits::MAX_ID_BYTES;
         assert_eq!(error.violation(), Some(&Violation::TooLong { limit, actual: 2_000 }));
     }
 }

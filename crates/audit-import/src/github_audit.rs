@@ -24,7 +24,7 @@
 //! for nobody with a credential (`programmatic_access_type`), else `unknown`.
 
 use audit_core::{
-    Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, Request, Result, Target,
+    Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, RequestInfo, Result, Target,
 };
 
 use crate::github_events;
@@ -40,7 +40,7 @@ pub(crate) const LAYOUT: Layout = Layout {
 };
 
 /// The things that a record can name: type, id, name. An empty path holds nothing.
-const TARGETS: &[(&str, Path<'_>, Path<'_>)] = &[
+const MAX_TARGETS: &[(&str, Path<'_>, Path<'_>)] = &[
     ("repository", &["repo_id"], &["repo"]),
     ("repository", &["repository_id"], &["repository"]),
     ("user", &["user_id"], &["user"]),
@@ -66,9 +66,9 @@ fn read(record: &mut Record) -> Result<NewEvent> {
         targets: targets(record),
         organization: organization(record),
         message: Message { text: record.take_text(&["message"]), ..Message::default() },
-        place: record.take_text(&["actor_location", "country_code"]),
+        location: record.take_text(&["actor_location", "country_code"]),
         reason: record.take_text(&["explanation"]).or_else(|| record.take_text(&["reason"])),
-        request: Request {
+        request: RequestInfo {
             method: record.take_text(&["request_method"]),
             path: record.take_text(&["url_path"]),
         },
@@ -105,7 +105,7 @@ fn organization(record: &mut Record) -> Option<OrganizationRef> {
 
 fn targets(record: &mut Record) -> Vec<Target> {
     let mut targets = Vec::new();
-    for (kind, id, name) in TARGETS {
+    for (kind, id, name) in MAX_TARGETS {
         targets.extend(record.take_named(id, name).map(|named| named.target(*kind)));
     }
     targets

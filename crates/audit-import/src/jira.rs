@@ -85,7 +85,7 @@ fn field_change(item: &mut Record) -> Option<FieldChange> {
 fn action(category: Option<&str>, summary: &str) -> Action {
     let mut text = category.map(|category| term(category) + ".").unwrap_or_default();
     text += &term(summary);
-    while text.len() > limits::NAME {
+    while text.len() > limits::MAX_NAME_BYTES {
         text.pop();
     }
     text.into()

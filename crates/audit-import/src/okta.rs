@@ -23,7 +23,7 @@
 //! once as JSON, once in the way of PowerShell: `@{lat=34.047; lon=-118.275}`. Of such a text, the
 //! id of the event takes in what it says, not how.
 
-use audit_core::{Actor, ActorKind, Message, NewEvent, Request, Result, Target, json};
+use audit_core::{Actor, ActorKind, Message, NewEvent, RequestInfo, Result, Target, json};
 use serde_json::Value;
 
 use crate::layout::Layout;
@@ -55,8 +55,8 @@ fn read(record: &mut Record) -> Result<NewEvent> {
             text: take(record, &["outcome", "reason"]),
             ..Message::default()
         },
-        place: take(record, &["client", "geographicalContext", "city"]),
-        request: Request {
+        location: take(record, &["client", "geographicalContext", "city"]),
+        request: RequestInfo {
             method: None,
             path: take(record, &["debugContext", "debugData", "requestUri"]),
         },

@@ -1,21 +1,18 @@
-//! The API keys. What a change decides is worked out by [`ApiKey`]; here it is kept.
+//! The API keys of the tenants. [`ApiKey`] decides a change; this file stores it.
 
 use std::ops::Bound;
 
-use async_trait::async_trait;
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, Error, NewApiKey, OrganizationId,
-    Result, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, Error, NewApiKey, OrganizationId, Result, limits,
 };
 
 use crate::{MemoryStore, read, write};
 
-#[async_trait]
-impl ApiKeyStore for MemoryStore {
-    async fn create_api_key(
+impl MemoryStore {
+    pub(crate) fn create_key(
         &self,
         new: NewApiKey,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
         let batches = key.batches(event)?;
@@ -30,12 +27,12 @@ impl ApiKeyStore for MemoryStore {
         Ok((key, secret))
     }
 
-    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+    pub(crate) fn find_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let found = read(&self.shared.api_keys).get(&id).cloned();
         found.ok_or_else(|| Error::not_found("apiKey"))
     }
 
-    async fn api_keys(
+    pub(crate) fn list_keys(
         &self,
         organization: OrganizationId,
         after: Option<ApiKeyId>,
@@ -48,7 +45,7 @@ impl ApiKeyStore for MemoryStore {
         Ok(own.filter(|key| key.organization_id == organization).take(limit).cloned().collect())
     }
 
-    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+    pub(crate) fn revoke_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let mut keys = write(&self.shared.api_keys);
         let key = keys.get_mut(&id).ok_or_else(|| Error::not_found("apiKey"))?;
         if let Some((revoked, event)) = key.revoke(by)? {

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use audit_core::index::Term;
+use audit_core::backend::Term;
 use audit_core::{
-    AuditEvent, Batch, Error, EventId, Frontier, Head, Log, Node, NodeHash, PlacedEvent, Position,
-    Receipt, Result, Retention, Sequence, StoredEvent, Timestamp,
+    AuditEvent, Error, EventId, Head, Log, Position, Receipt, Result, Retention, Sequence,
+    Timestamp,
+    backend::{Batch, SequencedEvent, StoredEvent},
+    tree::{Frontier, Node, NodeHash, NodeId},
 };
 
 use crate::{MemoryStore, read, write};
@@ -19,8 +21,8 @@ pub(crate) struct LogState {
     pub(crate) ids: HashMap<EventId, Sequence>,
     pub(crate) lists: HashMap<Term, List>,
     pub(crate) frontier: Frontier,
-    /// The nodes of the tree, by level and index.
-    pub(crate) nodes: HashMap<(u8, u64), NodeHash>,
+    /// The nodes of the tree.
+    pub(crate) nodes: HashMap<NodeId, NodeHash>,
     pub(crate) retention: Retention,
 }
 
@@ -56,20 +58,20 @@ impl LogState {
     pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
         let frontier = self.frontier.clone();
         let find = |id| Ok(self.find(id)?.cloned());
-        let placement = batch.place(self.head, frontier, Timestamp::now(), find)?;
-        for event in placement.new {
+        let sequenced = batch.sequence(self.head, frontier, Timestamp::now(), find)?;
+        for event in sequenced.new {
             self.insert(event);
         }
-        let above = placement.nodes.into_iter();
-        self.nodes.extend(above.map(|Node { level, index, hash }| ((level, index), hash)));
-        (self.head, self.frontier) = (placement.head, placement.frontier);
-        Ok(placement.receipts)
+        let above = sequenced.nodes.into_iter();
+        self.nodes.extend(above.map(|Node { id, hash }| (id, hash)));
+        (self.head, self.frontier) = (sequenced.head, sequenced.frontier);
+        Ok(sequenced.receipts)
     }
 
-    fn insert(&mut self, event: PlacedEvent) {
-        let PlacedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
+    fn insert(&mut self, event: SequencedEvent) {
+        let SequencedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
         self.ids.insert(id, sequence);
-        self.nodes.insert((0, sequence.previous().get()), leaf.into());
+        self.nodes.insert(NodeId::new(0, sequence.previous().get()), leaf.into());
         for term in terms {
             let list = self.lists.entry(term).or_default();
             list.by_time.insert((occurred_at, sequence));
@@ -98,7 +100,7 @@ impl MemoryStore {
     pub(crate) fn find(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let state = self.log(log).ok_or_else(|| Error::not_found("event"))?;
         let state = read(&state);
-        state.find(id)?.ok_or_else(|| Error::not_found("event"))?.open()
+        state.find(id)?.ok_or_else(|| Error::not_found("event"))?.decode()
     }
 
     pub(crate) fn head_of(&self, log: Log) -> Head {

@@ -1,7 +1,7 @@
 //! What a person may ask to be forgotten.
 
-use audit_core::index::Term;
-use audit_core::{Attribution, Batch, Erasure, Log, Position, Result, Sequence, limits};
+use audit_core::backend::Term;
+use audit_core::{AuditContext, Erasure, Log, Position, Result, Sequence, backend::Batch, limits};
 
 use crate::append::LogState;
 use crate::{MemoryStore, write};
@@ -11,7 +11,7 @@ impl MemoryStore {
         &self,
         log: Log,
         sequences: &[Sequence],
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         limits::erased_events(sequences.len())?;
         let Some(shared) = self.log(log) else { return Ok(0) };
@@ -29,7 +29,7 @@ impl MemoryStore {
             return Ok(0);
         }
         // It can be refused, and goes first.
-        state.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
+        state.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         for sequence in sequences {
             state.erase(sequence)?;
         }
@@ -44,7 +44,7 @@ impl LogState {
         let Some(event) = self.index_of(sequence).and_then(|at| self.events.get_mut(at)) else {
             return Ok(());
         };
-        let occurred_at = event.open()?.occurred_at;
+        let occurred_at = event.decode()?.occurred_at;
         for term in event.erase()? {
             self.take_out(&term, Position { occurred_at, sequence });
         }

@@ -5,14 +5,14 @@
 //! every read, so that a test sees exactly what production would give it.
 //!
 //! ```
-//! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, Query};
+//! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, EventQuery};
 //! use audit_memory::MemoryStore;
 //!
 //! # futures_executor::block_on(async {
 //! let store = MemoryStore::new()?;
 //! store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
 //!
-//! let logins = Query::new(Log::Platform).filter(Filter::new().action("user.*"));
+//! let logins = EventQuery::new(Log::Platform).filter(Filter::new().action("user.*"));
 //! assert_eq!(store.page(&logins).await?.events.len(), 1);
 //! # Ok::<(), audit_core::Error>(())
 //! # })?;
@@ -41,10 +41,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
+use audit_core::backend::Batch;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Batch, EventId, Frontier, Head, Log,
-    LogEntry, NewEvent, NewOrganization, NodeHash, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Receipt, Result, Retention, Scan, Sequence, Slice, TokenKeys,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
+    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
+    Sequence, TenantStore, TokenKeys,
 };
 use event_listener::Event;
 
@@ -139,11 +142,15 @@ impl AuditStore for MemoryStore {
         Ok(self.head_of(log))
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Slice> {
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.list_logs(after, limit)
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         self.read_slice(&scan)
     }
 
-    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
         loop {
             // Listening begins before the look, so that an append in between is not missed.
             let appended = self.shared.appended.listen();
@@ -159,25 +166,22 @@ impl AuditStore for MemoryStore {
         Ok(self.frontier_of(log))
     }
 
-    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         Ok(self.read_nodes(log, &nodes))
     }
 
-    async fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
-        self.read_entries(log, after, limit, bytes)
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        self.read_entries(log, request)
     }
+}
 
+#[async_trait]
+impl RetentionStore for MemoryStore {
     async fn erase_events(
         &self,
         log: Log,
         sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         self.erase_all(log, &sequences, by)
     }
@@ -186,18 +190,21 @@ impl AuditStore for MemoryStore {
         Ok(self.retention_of(log))
     }
 
-    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()> {
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
         self.change_retention(log, retention, by)
     }
 
-    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         self.prune_log(log, by)
     }
+}
 
+#[async_trait]
+impl TenantStore for MemoryStore {
     async fn create_organization(
         &self,
         new: NewOrganization,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         self.create(new, by)
     }
@@ -218,13 +225,38 @@ impl AuditStore for MemoryStore {
         &self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         self.update(id, update, by)
     }
 
-    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         self.delete(id, by)
+    }
+
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: AuditContext,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        self.create_key(new, by)
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.find_key(id)
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.list_keys(organization, after, limit)
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.revoke_key(id, by)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::ops::Bound;
 
 use audit_core::{
-    Attribution, Error, ErrorKind, NewOrganization, Organization, OrganizationId,
+    AuditContext, Error, ErrorKind, NewOrganization, Organization, OrganizationId,
     OrganizationUpdate, Result, limits,
 };
 
@@ -13,7 +13,7 @@ use crate::{MemoryStore, read, write};
 // Each change holds the lock from the look to the write; the event goes in first. It has a new id
 // and has been checked, so no log refuses it.
 impl MemoryStore {
-    pub(crate) fn create(&self, new: NewOrganization, by: Attribution) -> Result<Organization> {
+    pub(crate) fn create(&self, new: NewOrganization, by: AuditContext) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
         let batches = Organization::batches(organization.id, event)?;
         let mut organizations = write(&self.shared.organizations);
@@ -47,7 +47,7 @@ impl MemoryStore {
         &self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let mut organizations = write(&self.shared.organizations);
         let Some(Some(organization)) = organizations.get_mut(&id) else {
@@ -60,7 +60,7 @@ impl MemoryStore {
         Ok(organization.clone())
     }
 
-    pub(crate) fn delete(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    pub(crate) fn delete(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         let mut organizations = write(&self.shared.organizations);
         let place = organizations.get_mut(&id).filter(|place| place.is_some());
         let Some(Some(organization)) = place.as_deref() else {

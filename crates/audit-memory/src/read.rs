@@ -1,47 +1,68 @@
-//! How scans are answered: the walk of [`audit_core::index`] over the lists of one log.
+//! How scans are answered: the walk of [`audit_core::backend::index`] over the lists of one log.
 
-use audit_core::index::{self, Cursor, Index, Join, Lookup};
-use audit_core::{Order, Position, Result, Scan, Sequence, Slice, StoredEvent, Timestamp, Total};
+use audit_core::backend::index::{self, Index, IndexQuery, Intersection, PostingsCursor};
+use audit_core::{
+    Log, Order, Position, Result, Scan, ScanResult, Sequence, Timestamp, Total,
+    backend::StoredEvent, limits,
+};
+
+use std::sync::RwLock;
 
 use crate::append::{List, LogState};
 use crate::{MemoryStore, read};
 
 impl MemoryStore {
-    pub(crate) fn read_slice(&self, scan: &Scan) -> Result<Slice> {
+    pub(crate) fn list_logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        limits::logs_page(limit)?;
+        let logs = read(&self.shared.logs);
+        let has_events = |state: &RwLock<LogState>| read(state).head.size > Sequence::ZERO;
+        let mut found: Vec<Log> = logs
+            .iter()
+            .filter(|(log, state)| Some(**log) > after && has_events(state))
+            .map(|(log, _)| *log)
+            .collect();
+        found.sort_unstable();
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    pub(crate) fn read_slice(&self, scan: &Scan) -> Result<ScanResult> {
         let Some(log) = self.log(scan.log) else {
             let bound = scan.bound_within(audit_core::Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
-            return Ok(Slice { events: Vec::new(), more: false, total, bound });
+            return Ok(ScanResult { events: Vec::new(), more: false, total, bound });
         };
         let state = read(&log);
         let bound = scan.bound_within(state.head)?;
         let selection = index::select(&*state, scan, bound, state.head.pruned)?;
         let read = |sequence| state.stored(sequence).cloned();
         let (events, more) = selection.read(scan, read, StoredEvent::size)?;
-        let events = events.iter().map(StoredEvent::open).collect::<Result<_>>()?;
-        Ok(Slice { events, more, total: selection.total, bound })
+        let events = events.iter().map(StoredEvent::decode).collect::<Result<_>>()?;
+        Ok(ScanResult { events, more, total: selection.total, bound })
     }
 }
 
 impl Index for LogState {
-    type Found<'a> = Join<ListCursor<'a>>;
+    type Found<'a> = Intersection<ListCursor<'a>>;
 
-    fn find(&self, lookup: Lookup) -> Result<Join<ListCursor<'_>>> {
-        let wanted = lookup.clone();
-        Join::open(lookup, |term| Ok(ListCursor { list: self.list(term), lookup: wanted.clone() }))
+    fn find(&self, query: IndexQuery) -> Result<Intersection<ListCursor<'_>>> {
+        let wanted = query.clone();
+        Intersection::open(query, |term| {
+            Ok(ListCursor { list: self.list(term), query: wanted.clone() })
+        })
     }
 
-    fn count(&self, lookup: Lookup) -> Result<u64> {
-        if let [group] = &*lookup.groups
-            && let [term] = &**group
-            && lookup.after.is_none()
+    fn count(&self, query: IndexQuery) -> Result<u64> {
+        if let [clause] = &*query.clauses
+            && let [term] = &**clause
+            && query.after.is_none()
         {
             let Some(list) = self.list(term) else { return Ok(0) };
-            let run = (lookup.earliest, Sequence::ZERO)..=(lookup.latest, Sequence::MAX);
-            let within = |(_, sequence): &&(Timestamp, Sequence)| lookup.holds(*sequence);
+            let run = (query.earliest, Sequence::ZERO)..=(query.latest, Sequence::MAX);
+            let within = |(_, sequence): &&(Timestamp, Sequence)| query.holds(*sequence);
             return Ok(list.by_time.range(run).filter(within).count() as u64);
         }
-        self.find(lookup)?.try_fold(0, |count, found| found.map(|_| count + 1))
+        self.find(query)?.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 }
 
@@ -49,22 +70,22 @@ impl Index for LogState {
 #[derive(Debug)]
 pub(crate) struct ListCursor<'a> {
     list: Option<&'a List>,
-    lookup: Lookup,
+    query: IndexQuery,
 }
 
-impl Cursor for ListCursor<'_> {
+impl PostingsCursor for ListCursor<'_> {
     fn seek(&mut self, from: Position) -> Result<Option<Position>> {
         let Some(list) = self.list else { return Ok(None) };
         let key = (from.occurred_at, from.sequence);
-        let within = |(_, sequence): &&(_, Sequence)| self.lookup.holds(*sequence);
+        let within = |(_, sequence): &&(_, Sequence)| self.query.holds(*sequence);
         let position = |&(occurred_at, sequence)| Position { occurred_at, sequence };
-        Ok(match self.lookup.order {
+        Ok(match self.query.order {
             Order::NewestFirst => list.by_time.range(..=key).rev().find(within).map(position),
             Order::OldestFirst => list.by_time.range(key..).find(within).map(position),
             Order::Sequence => {
-                let from = from.sequence.max(self.lookup.floor.next());
+                let from = from.sequence.max(self.query.floor.next());
                 let at = list.by_sequence.partition_point(|p| p.sequence < from);
-                list.by_sequence.get(at).copied().filter(|p| self.lookup.holds(p.sequence))
+                list.by_sequence.get(at).copied().filter(|p| self.query.holds(p.sequence))
             }
         })
     }

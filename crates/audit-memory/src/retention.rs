@@ -1,8 +1,7 @@
 //! What a log keeps, and for how long.
 
-use audit_core::tree::is_needed;
 use audit_core::{
-    Attribution, Batch, Log, Position, Pruned, Result, Retention, Sequence, Timestamp,
+    AuditContext, Log, Position, Pruned, Result, Retention, Sequence, Timestamp, backend::Batch,
 };
 
 use crate::append::LogState;
@@ -17,7 +16,7 @@ impl MemoryStore {
         &self,
         log: Log,
         retention: Retention,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<()> {
         retention.validate()?;
         let shared = self.log_or_new(log);
@@ -26,23 +25,23 @@ impl MemoryStore {
             return Ok(());
         }
         let told = retention.event(&state.retention, by)?;
-        state.append(Batch::of_log(log, told)?)?;
+        state.append(Batch::reserved(log, told)?)?;
         state.retention = retention;
         drop(state);
         self.shared.appended.notify(usize::MAX);
         Ok(())
     }
 
-    pub(crate) fn prune_log(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    pub(crate) fn prune_log(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let shared = self.log_or_new(log);
         let mut state = write(&shared);
-        let recorded_at = |sequence| Ok(state.stored(sequence)?.open()?.recorded_at);
+        let recorded_at = |sequence| Ok(state.stored(sequence)?.decode()?.recorded_at);
         let floor = state.retention.floor(state.head, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(state.head, floor);
         if pruned.events == 0 {
             return Ok(pruned);
         }
-        state.append(Batch::of_log(log, pruned.event(by)?)?)?;
+        state.append(Batch::reserved(log, pruned.event(by)?)?)?;
         state.remove_up_to(floor)?;
         drop(state);
         self.shared.appended.notify(usize::MAX);
@@ -55,7 +54,7 @@ impl LogState {
         while self.head.pruned < floor {
             let Some(event) = self.events.pop_front() else { break };
             self.head.pruned = self.head.pruned.next();
-            self.ids.remove(&event.open()?.id);
+            self.ids.remove(&event.decode()?.id);
         }
         self.lists.retain(|_, list| {
             let gone = list.by_sequence.partition_point(|p| p.sequence <= floor);
@@ -64,8 +63,7 @@ impl LogState {
             }
             !list.by_sequence.is_empty()
         });
-        let size = floor.into();
-        self.nodes.retain(|(level, index), _| is_needed(*level, *index, size));
+        self.nodes.retain(|node, _| node.is_retained(floor));
         Ok(())
     }
 }

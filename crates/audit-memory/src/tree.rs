@@ -1,6 +1,9 @@
 //! What proves a log: the edge of its tree, its nodes, and the events as they are kept.
 
-use audit_core::{Error, ErrorKind, Frontier, LeafHash, Log, LogEntry, NodeHash, Result, Sequence};
+use audit_core::{
+    EntriesRequest, Error, ErrorKind, LeafHash, Log, Result, Sequence,
+    tree::{Frontier, LogEntry, NodeHash, NodeId},
+};
 
 use crate::append::LogState;
 use crate::{MemoryStore, read};
@@ -10,21 +13,16 @@ impl MemoryStore {
         self.log(log).map(|state| read(&state).frontier.clone()).unwrap_or_default()
     }
 
-    pub(crate) fn read_nodes(&self, log: Log, nodes: &[(u8, u64)]) -> Vec<Option<NodeHash>> {
+    pub(crate) fn read_nodes(&self, log: Log, nodes: &[NodeId]) -> Vec<Option<NodeHash>> {
         let Some(state) = self.log(log) else { return vec![None; nodes.len()] };
         let state = read(&state);
-        nodes.iter().map(|place| state.nodes.get(place).copied()).collect()
+        nodes.iter().map(|node| state.nodes.get(node).copied()).collect()
     }
 
-    pub(crate) fn read_entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
+    pub(crate) fn read_entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
         let Some(state) = self.log(log) else { return Ok(Vec::new()) };
         let state = read(&state);
+        let EntriesRequest { after, limit, bytes, .. } = request;
         let first = after.max(state.head.pruned).next();
         let Some(skipped) = state.index_of(first) else { return Ok(Vec::new()) };
         let (mut entries, mut size) = (Vec::new(), 0);
@@ -43,7 +41,7 @@ impl MemoryStore {
 impl LogState {
     /// The leaf of that event, which the log must hold.
     fn leaf(&self, sequence: Sequence) -> Result<LeafHash> {
-        let node = self.nodes.get(&(0, sequence.previous().get()));
+        let node = self.nodes.get(&NodeId::new(0, sequence.previous().get()));
         let missing = || Error::new(ErrorKind::Corrupt).with_context("reading the tree");
         node.map(|node| LeafHash::from_bytes(*node.as_bytes())).ok_or_else(missing)
     }

@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use audit_conformance::Harness;
-use audit_core::{ApiKeyStore, AuditStore};
+use audit_conformance::{Harness, Store};
 use audit_memory::MemoryStore;
 
 struct Memory(MemoryStore);
@@ -19,11 +18,11 @@ impl Memory {
 
 impl Harness for Memory {
     /// Another handle of the same state: there is nothing else to open again.
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.0.clone())
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         Arc::new(self.0.clone())
     }
 }

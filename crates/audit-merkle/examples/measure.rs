@@ -6,14 +6,16 @@ use std::collections::HashMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use audit_core::tree::NodeId;
 use audit_core::{
-    Actor, AuditStore as _, Log, LogEntry, NewEvent, PreparedEvent, Result, Sequence, StoredEvent,
-    Timestamp,
+    Actor, AuditStore as _, EntriesRequest, Log, NewEvent, Result, Sequence, Timestamp,
+    backend::{PreparedEvent, StoredEvent},
+    tree::LogEntry,
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{
-    Audit, Frontier, LeafHash, NodeHash, ProvableExt as _, TreeSize, consistency_proof,
-    frontier_at, inclusion_proof,
+    Audit, Frontier, LeafHash, NodeHash, ProvableExt as _, consistency_proof, frontier_at,
+    inclusion_proof,
 };
 use futures_executor::block_on;
 use sha2::{Digest, Sha256};
@@ -39,7 +41,7 @@ fn record(index: u64) -> Vec<u8> {
     record
 }
 
-type Map = HashMap<(u8, u64), NodeHash>;
+type Map = HashMap<NodeId, NodeHash>;
 
 /// All nodes of a log, and its edge.
 fn tree(records: &[Vec<u8>]) -> Result<(Frontier, Map)> {
@@ -47,9 +49,9 @@ fn tree(records: &[Vec<u8>]) -> Result<(Frontier, Map)> {
     let mut nodes = HashMap::new();
     for (index, record) in (0..).zip(records) {
         let leaf = LeafHash::of(record);
-        nodes.insert((0, index), leaf.into());
+        nodes.insert(NodeId::new(0, index), leaf.into());
         for node in frontier.append(leaf)? {
-            nodes.insert((node.level, node.index), node.hash);
+            nodes.insert(node.id, node.hash);
         }
     }
     Ok((frontier, nodes))
@@ -108,7 +110,7 @@ fn content() -> NewEvent {
 fn events() -> Result<()> {
     let event = |number: u64| -> Result<StoredEvent> {
         let event = PreparedEvent::new(content())?;
-        Ok(event.seal(Log::Platform, sequence(number)?, Timestamp::now()))
+        Ok(event.into_stored(Log::Platform, sequence(number)?, Timestamp::now()))
     };
     let events: Vec<_> = (1..=EVENTS / 4).map(event).collect::<Result<_>>()?;
     let size = |event: &StoredEvent| {
@@ -148,7 +150,9 @@ fn store() -> Result<()> {
     let read = || -> Result<Vec<Vec<LogEntry>>> {
         let (mut slices, mut at) = (Vec::new(), Sequence::ZERO);
         while at.get() < head.size.get() {
-            let slice = block_on(store.entries(log, at, 1_000, 4 << 20))?;
+            let slice = block_on(
+                store.entries(log, EntriesRequest::default().after(at).limit(1_000).bytes(4 << 20)),
+            )?;
             at = slice.last().map_or(Sequence::MAX, |entry| entry.sequence);
             slices.push(slice);
         }
@@ -177,7 +181,7 @@ fn proving() -> Result<()> {
     let (frontier, nodes) = tree(&records)?;
     let head = frontier.head();
     println!("\nproofs of a log of {EVENTS} events, its nodes in a map");
-    let size = TreeSize::new(EVENTS)?;
+    let size = Sequence::new(EVENTS)?;
     let numbers = || (0..PROOFS).map(|n| n * 48_271 % EVENTS + 1);
     let mut proofs = Vec::new();
     let make = best(|| {
@@ -198,7 +202,7 @@ fn proving() -> Result<()> {
     let make = best(|| {
         proofs.clear();
         for number in numbers() {
-            proofs.push(consistency_proof(&nodes, TreeSize::new(number)?, size)?);
+            proofs.push(consistency_proof(&nodes, Sequence::new(number)?, size)?);
         }
         Ok(())
     })?;

@@ -3,13 +3,17 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use audit_core::{Error, Log, LogEntry, PersonalPart, Result, Sequence, StoredEvent, Violation};
+use audit_core::{
+    Error, Log, Result, Sequence, Violation,
+    backend::{PersonalData, StoredEvent},
+    tree::LogEntry,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::told::Told;
 use crate::{
-    Fault, Frontier, LeafHash, Node, NodeHash, Nodes, Report, Stated, TreeHead, TreeSize,
+    Fault, Frontier, LeafHash, Node, NodeHash, NodeId, Nodes, Report, Stated, TreeHead,
     nodes::Whole,
 };
 
@@ -114,7 +118,7 @@ impl<'a> Audit<'a> {
     }
 
     /// The number of events that are behind.
-    pub(crate) fn size(&self) -> TreeSize {
+    pub(crate) fn size(&self) -> Sequence {
         self.frontier.size()
     }
 
@@ -152,7 +156,7 @@ impl<'a> Audit<'a> {
     /// Those of the kept nodes.
     pub fn record(&mut self, sequence: Sequence, record: &[u8]) -> Result<()> {
         let leaf = match self.nodes {
-            Some(nodes) => nodes.node(0, self.frontier.size().get())?,
+            Some(nodes) => nodes.node(NodeId::new(0, self.frontier.size().get()))?,
             None => None,
         };
         self.take(sequence, record, leaf, self.nodes.map(|nodes| nodes as _))
@@ -184,10 +188,10 @@ impl<'a> Audit<'a> {
             let other = kept.filter(|kept| *kept != node.hash && suspects.len() < LISTED);
             suspects.extend(other.map(|hash| Node { hash, ..node }));
         };
-        compare(Node { level: 0, index, hash: leaf.into() }, kept);
+        compare(Node { id: NodeId::new(0, index), hash: leaf.into() }, kept);
         self.frontier.push(leaf, |node| {
             let Some(above) = above.filter(|_| read.is_ok()) else { return };
-            match above.node(node.level, node.index) {
+            match above.node(node.id) {
                 Ok(kept) => compare(node, kept),
                 Err(error) => read = Err(error),
             }
@@ -215,7 +219,7 @@ impl<'a> Audit<'a> {
         if number == Some(at.get()) {
             return None;
         }
-        let says = StoredEvent { record: record.to_vec(), personal: None }.open().ok()?;
+        let says = StoredEvent { record: record.to_vec(), personal: None }.decode().ok()?;
         let is_right = (says.log, says.sequence) == (*log, at);
         let fault = Fault::Misplaced { at, log: says.log, sequence: says.sequence };
         (!is_right).then_some(fault)
@@ -267,7 +271,7 @@ impl<'a> Audit<'a> {
     }
 
     /// Notes nodes that are not kept as they should be.
-    pub(crate) fn lacks(&mut self, nodes: Vec<(u8, u64)>) {
+    pub(crate) fn lacks(&mut self, nodes: Vec<NodeId>) {
         let room = LISTED.saturating_sub(self.report.nodes.len());
         self.report.nodes.extend(nodes.into_iter().take(room));
     }
@@ -288,7 +292,7 @@ impl<'a> Audit<'a> {
             if by == Stated::Checkpoint {
                 self.report.proved = size;
             }
-            let wrong = self.suspects.drain(..).map(|node| (node.level, node.index)).collect();
+            let wrong = self.suspects.drain(..).map(|node| node.id).collect();
             self.lacks(wrong);
         }
     }
@@ -307,7 +311,7 @@ impl<'a> Audit<'a> {
         head: &TreeHead,
         kept: &dyn Nodes,
     ) -> Result<bool> {
-        let (first, last) = suspect.events();
+        let (first, last) = suspect.id.events();
         // Of a node that reaches below the first record, others that are kept may be to blame.
         let holds = first > Sequence::try_from(self.report.from.get())?
             && Whole::new(kept, &self.frontier).holds(suspect, head)?;
@@ -324,7 +328,7 @@ fn sort(heads: &mut [(TreeHead, Stated)]) {
 }
 
 /// Whether `part` is the personal part of the event.
-fn is_of(part: &PersonalPart, event: &StoredEvent) -> bool {
+fn is_of(part: &PersonalData, event: &StoredEvent) -> bool {
     // The digest is what the record ends with. Only where it does not is the record read.
     let mut digest = [0; 43];
     let end = event.record.strip_suffix(br#""}"#).and_then(|rest| rest.split_last_chunk());

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use audit_core::limits::ID;
+use audit_core::limits::MAX_ID_BYTES;
 use audit_core::{Error, Result, Violation};
 use signed_note::{Note, Signature};
 
-use crate::{RootHash, TreeHead, TreeSize};
+use crate::{RootHash, TreeHead};
+use audit_core::Sequence;
 
 /// The state of a log as its owner states it: which log, how many events, which root.
 ///
@@ -46,14 +47,14 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if `origin` is empty, longer than
-    /// [`ID`], or has control characters.
+    /// [`MAX_ID_BYTES`], or has control characters.
     pub fn new(origin: impl Into<String>, head: TreeHead) -> Result<Self> {
         let origin = origin.into();
         if origin.is_empty() {
             return Err(Error::invalid("origin", Violation::Empty));
         }
-        if origin.len() > ID {
-            let violation = Violation::TooLong { limit: ID, actual: origin.len() };
+        if origin.len() > MAX_ID_BYTES {
+            let violation = Violation::TooLong { limit: MAX_ID_BYTES, actual: origin.len() };
             return Err(Error::invalid("origin", violation));
         }
         if origin.chars().any(char::is_control) {
@@ -73,7 +74,7 @@ impl Checkpoint {
     }
 
     /// The number of events.
-    pub fn size(&self) -> TreeSize {
+    pub fn size(&self) -> Sequence {
         self.head.size
     }
 }
@@ -95,7 +96,7 @@ impl FromStr for Checkpoint {
         }
         let parsed =
             tlog_tiles::Checkpoint::from_bytes(text.as_bytes()).map_err(|_| malformed())?;
-        let size = TreeSize::new(parsed.size())?;
+        let size = Sequence::new(parsed.size())?;
         let head = TreeHead { size, root: RootHash::from_bytes(parsed.hash().0) };
         let extension = parsed.extension().to_owned();
         Ok(Self { extension, ..Self::new(parsed.origin(), head)? })

@@ -4,16 +4,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-use audit_core::limits::EVENT_BYTES;
-use audit_core::{AuditEvent, Error, PersonalPart, Result, Sequence, StoredEvent, Violation};
+use audit_core::limits::MAX_EVENT_BYTES;
+use audit_core::{
+    AuditEvent, Error, Result, Sequence, Violation,
+    backend::{PersonalData, StoredEvent},
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::checkpoint::CHECKPOINT_BYTES;
 use crate::proof::INCLUSION_HASHES;
-use crate::{
-    CheckpointVerifier, InclusionProof, LeafHash, NodeHash, SignedCheckpoint, TreeHead, TreeSize,
-};
+use crate::{CheckpointVerifier, InclusionProof, LeafHash, NodeHash, SignedCheckpoint, TreeHead};
 
 /// An event, its place in a log, the proof that it stands there, and the log's signed checkpoint.
 ///
@@ -74,7 +75,7 @@ pub enum PersonalProof {
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1\n";
 const EVENT_LINE: &str = "audit/event@v1\n";
 /// The most bytes of a text: the event in base64, the path, the checkpoint.
-const EVIDENCE_BYTES: usize = 2 * EVENT_BYTES + CHECKPOINT_BYTES;
+const EVIDENCE_BYTES: usize = 2 * MAX_EVENT_BYTES + CHECKPOINT_BYTES;
 
 impl Evidence {
     /// The evidence that `event` is in the log.
@@ -143,7 +144,7 @@ impl Evidence {
             }
             None => PersonalProof::Absent,
         };
-        let event = self.event.open()?;
+        let event = self.event.decode()?;
         if event.sequence != self.sequence {
             return Err(Error::malformed("sequence", "the one that the record says")
                 .with_context("verifying evidence"));
@@ -226,7 +227,7 @@ impl FromStr for Evidence {
             .and_then(|bytes| decode(&bytes))
             .ok_or_else(|| Error::malformed("extra", "base64 of an event"))?;
         let checkpoint: SignedCheckpoint = checkpoint.parse()?;
-        let size: TreeSize = checkpoint.unverified().size();
+        let size: Sequence = checkpoint.unverified().size();
         Self::new(event, &InclusionProof::new(sequence, size, path), checkpoint)
     }
 }
@@ -237,7 +238,7 @@ fn encode(event: &StoredEvent) -> Vec<u8> {
     let mut bytes = format!("{EVENT_LINE}record {}\n", record.len()).into_bytes();
     bytes.extend(record);
     bytes.push(b'\n');
-    if let Some(PersonalPart { salt, bytes: content }) = &event.personal {
+    if let Some(PersonalData { salt, bytes: content }) = &event.personal {
         let salt = STANDARD.encode(salt);
         bytes.extend(format!("personal {salt} {}\n", content.len()).into_bytes());
         bytes.extend(content);
@@ -257,7 +258,7 @@ fn decode(bytes: &[u8]) -> Option<StoredEvent> {
         let (salt, length) = label.strip_prefix("personal ")?.split_once(' ')?;
         let (content, []) = split_content(rest, length)? else { return None };
         let salt = STANDARD.decode(salt).ok()?.try_into().ok()?;
-        event.personal = Some(PersonalPart { salt, bytes: content.to_vec() });
+        event.personal = Some(PersonalData { salt, bytes: content.to_vec() });
     }
     // One event, one text: a length with a leading zero, for instance, is refused.
     (encode(&event) == bytes).then_some(event)

@@ -74,26 +74,26 @@ impl CheckpointSigner {
         String::from_utf8_lossy(&note.to_bytes()).parse()
     }
 
-    /// Signs a checkpoint that follows `last`, if `proof` shows that nothing before it has changed.
+    /// Signs a checkpoint that follows `latest`, if `proof` shows that nothing before it has changed.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if the log is not what was signed before: it is smaller (field
     /// `size`), of the same size with another root (`root`), or `proof` fails (`proof`).
-    /// [`ErrorKind::Invalid`] if `last` is not of this key or not of the same origin.
+    /// [`ErrorKind::Invalid`] if `latest` is not of this key or not of the same origin.
     pub fn sign_next(
         &self,
         checkpoint: &Checkpoint,
-        last: &SignedCheckpoint,
+        latest: &SignedCheckpoint,
         proof: &ConsistencyProof,
     ) -> Result<SignedCheckpoint> {
         let verifier = self.verifier.clone().with_origin(checkpoint.origin());
-        let last = verifier.verify(last).map_err(|error| error.below("last"))?;
+        let latest = verifier.verify(latest).map_err(|error| error.below("latest"))?;
         let denied = |field: &'static str| {
             Error::new(ErrorKind::Corrupt)
                 .with_context("signing a checkpoint that denies the last one")
                 .with_field(field)
         };
-        let (old, new) = (last.head(), checkpoint.head());
+        let (old, new) = (latest.head(), checkpoint.head());
         if new.size < old.size {
             return Err(denied("size"));
         }
@@ -245,7 +245,7 @@ pub(crate) fn check_name(name: &str) -> Result<()> {
         return Err(Error::malformed("name", expected));
     }
     Checkpoint::new(name, TreeHead::EMPTY).map(drop).map_err(|_| {
-        let limit = audit_core::limits::ID;
+        let limit = audit_core::limits::MAX_ID_BYTES;
         Error::invalid("name", Violation::TooLong { limit, actual: name.len() })
     })
 }

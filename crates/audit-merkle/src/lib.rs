@@ -14,7 +14,7 @@
 //! | an auditor | kept checkpoints, and a [`ConsistencyProof`] from each to the next | reads all of the log in an [`Audit`] |
 //! | a [`Witness`] | the last checkpoint that it has seen | cosigns, so that all see the same log |
 //!
-//! This crate has no runtime, and does no I/O but that of the [`Notary`], which keeps its files; only
+//! This crate has no runtime, and does no I/O but that of a [`CheckpointDirectory`], which has a thread for it; only
 //! a new key needs randomness. It never panics, whatever it is given. What is wrong with an input is
 //! [`Invalid`](audit_core::ErrorKind::Invalid) and names the part; what is wrong with a log is
 //! [`Corrupt`](audit_core::ErrorKind::Corrupt), or in the [`Report`] of who looks for it.
@@ -26,7 +26,9 @@
 //! ```
 //! use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 //! use audit_memory::MemoryStore;
-//! use audit_merkle::{CheckpointSigner, CheckpointVerifier, Evidence, Notary, ProvableExt};
+//! use audit_merkle::{
+//!     CheckpointDirectory, CheckpointSigner, CheckpointVerifier, Evidence, Notary, ProvableExt,
+//! };
 //!
 //! # let directory = tempfile::tempdir()?;
 //! # futures_executor::block_on(async {
@@ -36,7 +38,7 @@
 //!
 //! // The owner states it. The key's text is kept secret; the directory is kept, and published.
 //! let signer = CheckpointSigner::generate("audit.example.com")?;
-//! let notary = Notary::new(signer, directory.path())?;
+//! let notary = Notary::new(signer, CheckpointDirectory::open(directory.path())?)?;
 //! let signed = notary.checkpoint(&store, log).await?;
 //!
 //! // The event is given away, with all that proves it, in one text.
@@ -67,10 +69,13 @@
 //!
 //! It keeps [what core grows](audit_core::tree): the [`Frontier`] in the row of the log's head, and
 //! the nodes that each append completes. A proof is then some 20 reads among 10^6 events, 40 among
-//! 10^12, in one question. When retention removes events, [`is_needed`] tells which nodes stay.
+//! 10^12, in one question. When retention removes events, [`NodeId::is_retained`] tells which nodes stay.
 
 mod audit;
 mod checkpoint;
+mod checkpoint_directory;
+mod checkpoint_memory;
+mod checkpoint_store;
 mod evidence;
 mod key;
 mod nodes;
@@ -83,9 +88,12 @@ mod verify;
 mod witness;
 
 pub use audit::Audit;
-pub use audit_core::tree::is_needed;
-pub use audit_core::{Frontier, LeafHash, Node, NodeHash, RootHash, TreeHead, TreeSize};
+pub use audit_core::tree::{Frontier, Node, NodeHash, NodeId};
+pub use audit_core::{LeafHash, RootHash, TreeHead};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use checkpoint_directory::CheckpointDirectory;
+pub use checkpoint_memory::MemoryCheckpointStore;
+pub use checkpoint_store::CheckpointStore;
 pub use evidence::{Evidence, PersonalProof, Proved};
 pub use key::{CheckpointSigner, CheckpointVerifier};
 pub use nodes::{

@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
-use audit_core::tree::edge;
+use audit_core::tree::NodeId;
 use audit_core::{Error, ErrorKind, Result, Sequence, Violation};
 use tlog_tiles::HashReader;
 
 use crate::{
     ConsistencyProof, Frontier, InclusionProof, LeafHash, Node, NodeHash, RootHash, TreeHead,
-    TreeSize,
 };
 
 /// The complete subtrees of a log, as a store keeps them.
@@ -29,18 +28,18 @@ pub trait Nodes {
     /// - MUST return the hash that [`Frontier::append`] gave for the node, for level 0 the
     ///   [`LeafHash`] of the record.
     /// - MUST return `None` for a node that is not kept, or not any more.
-    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>>;
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>>;
 }
 
-impl<S: BuildHasher> Nodes for HashMap<(u8, u64), NodeHash, S> {
-    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        Ok(self.get(&(level, index)).copied())
+impl<S: BuildHasher> Nodes for HashMap<NodeId, NodeHash, S> {
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        Ok(self.get(&id).copied())
     }
 }
 
 impl Nodes for Vec<LeafHash> {
-    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        let index = usize::try_from(index).ok().filter(|_| level == 0);
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        let index = usize::try_from(id.index).ok().filter(|_| id.level == 0);
         Ok(index.and_then(|index| self.get(index)).map(|leaf| (*leaf).into()))
     }
 }
@@ -56,7 +55,7 @@ impl Nodes for Vec<LeafHash> {
 pub fn inclusion_proof(
     nodes: &(impl Nodes + ?Sized),
     sequence: Sequence,
-    size: TreeSize,
+    size: Sequence,
 ) -> Result<InclusionProof> {
     let index = leaf_index(sequence, size)?;
     let path = prove(nodes, |reader| tlog_tiles::prove_record(size.get(), index, reader))?;
@@ -78,13 +77,13 @@ pub fn inclusion_proof(
 /// not kept, and those of `nodes`.
 pub fn consistency_proof(
     nodes: &(impl Nodes + ?Sized),
-    from: TreeSize,
-    to: TreeSize,
+    from: Sequence,
+    to: Sequence,
 ) -> Result<ConsistencyProof> {
     if from > to {
         return Err(out_of_range("from", 0, to));
     }
-    if from == TreeSize::ZERO {
+    if from == Sequence::ZERO {
         return Ok(ConsistencyProof::new(from, to, Vec::new()));
     }
     let path = prove(nodes, |reader| tlog_tiles::prove_tree(to.get(), from.get(), reader))?;
@@ -101,7 +100,7 @@ pub fn consistency_proof(
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] for a node that is not kept, and those of `nodes`.
-pub fn root(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<RootHash> {
+pub fn root(nodes: &(impl Nodes + ?Sized), size: Sequence) -> Result<RootHash> {
     Ok(frontier_at(nodes, size)?.root())
 }
 
@@ -109,51 +108,51 @@ pub fn root(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<RootHash> {
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] for a node that is not kept, and those of `nodes`.
-pub fn frontier_at(nodes: &(impl Nodes + ?Sized), size: TreeSize) -> Result<Frontier> {
-    let complete = |(level, index)| read(nodes, level, index);
-    Frontier::from_parts(size, edge(size).map(complete).collect::<Result<_>>()?)
+pub fn frontier_at(nodes: &(impl Nodes + ?Sized), size: Sequence) -> Result<Frontier> {
+    let complete = |id| read(nodes, id);
+    Frontier::from_parts(size, NodeId::of_frontier(size).map(complete).collect::<Result<_>>()?)
 }
 
 /// The nodes, by level and index, that [`inclusion_proof`] reads, in its order.
-pub fn inclusion_nodes(sequence: Sequence, size: TreeSize) -> Result<Vec<(u8, u64)>> {
+pub fn inclusion_nodes(sequence: Sequence, size: Sequence) -> Result<Vec<NodeId>> {
     named(|nodes| inclusion_proof(nodes, sequence, size).map(drop))
 }
 
 /// The nodes, by level and index, that [`consistency_proof`] reads, in its order.
-pub fn consistency_nodes(from: TreeSize, to: TreeSize) -> Result<Vec<(u8, u64)>> {
+pub fn consistency_nodes(from: Sequence, to: Sequence) -> Result<Vec<NodeId>> {
     named(|nodes| consistency_proof(nodes, from, to).map(drop))
 }
 
 /// The nodes, by level and index, that [`root`] and [`frontier_at`] read, in their order.
-pub fn root_nodes(size: TreeSize) -> Vec<(u8, u64)> {
-    edge(size).collect()
+pub fn root_nodes(size: Sequence) -> Vec<NodeId> {
+    NodeId::of_frontier(size).collect()
 }
 
 /// A node that has to be there.
-pub(crate) fn read(nodes: &(impl Nodes + ?Sized), level: u8, index: u64) -> Result<NodeHash> {
-    nodes.node(level, index)?.ok_or_else(|| {
+pub(crate) fn read(nodes: &(impl Nodes + ?Sized), id: NodeId) -> Result<NodeHash> {
+    nodes.node(id)?.ok_or_else(|| {
         Error::new(ErrorKind::NotFound)
             .with_context("proving")
-            .with_field(format!("nodes[{level}][{index}]"))
+            .with_field(format!("nodes[{}][{}]", id.level, id.index))
     })
 }
 
 /// For a node that the store must have, and has not.
-pub(crate) fn missing(level: u8, index: u64) -> Error {
+pub(crate) fn missing(id: NodeId) -> Error {
     Error::new(ErrorKind::Corrupt)
         .with_context("proving")
-        .with_field(format!("nodes[{level}][{index}]"))
+        .with_field(format!("nodes[{}][{}]", id.level, id.index))
 }
 
 /// The index of the leaf of event `sequence` in the tree of the first `size` events.
-pub(crate) fn leaf_index(sequence: Sequence, size: TreeSize) -> Result<u64> {
+pub(crate) fn leaf_index(sequence: Sequence, size: Sequence) -> Result<u64> {
     match sequence.get().checked_sub(1) {
         Some(index) if index < size.get() => Ok(index),
         _ => Err(out_of_range("sequence", 1, size)),
     }
 }
 
-pub(crate) fn out_of_range(field: &'static str, min: i64, max: TreeSize) -> Error {
+pub(crate) fn out_of_range(field: &'static str, min: i64, max: Sequence) -> Error {
     Error::invalid(field, Violation::OutOfRange { min, max: max.get().cast_signed() })
 }
 
@@ -163,7 +162,7 @@ pub(crate) struct Whole<'a> {
     kept: &'a dyn Nodes,
     computed: &'a Frontier,
     /// Every 2^10 leaves are not read again.
-    made: RefCell<HashMap<(u8, u64), Option<NodeHash>>>,
+    made: RefCell<HashMap<NodeId, Option<NodeHash>>>,
 }
 
 impl<'a> Whole<'a> {
@@ -171,56 +170,56 @@ impl<'a> Whole<'a> {
         Self { kept, computed, made: RefCell::default() }
     }
 
-    fn kept_or_made(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        let place = (level, index);
-        if let Some(made) = self.made.borrow().get(&place) {
+    fn kept_or_made(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        if let Some(made) = self.made.borrow().get(&id) {
             return Ok(*made);
         }
-        let mut hash = self.kept.node(level, index)?;
-        if let (None, Some(below)) = (hash, level.checked_sub(1)) {
-            hash = match self.kept_or_made(below, index << 1)? {
-                Some(left) => {
-                    self.kept_or_made(below, index << 1 | 1)?.map(|right| NodeHash::of(left, right))
-                }
+        let mut hash = self.kept.node(id)?;
+        if let (None, Some(below)) = (hash, id.level.checked_sub(1)) {
+            hash = match self.kept_or_made(NodeId::new(below, id.index << 1))? {
+                Some(left) => self
+                    .kept_or_made(NodeId::new(below, id.index << 1 | 1))?
+                    .map(|right| NodeHash::of(left, right)),
                 None => None,
             };
-            if level >= 10 {
-                self.made.borrow_mut().insert(place, hash);
+            if id.level >= 10 {
+                self.made.borrow_mut().insert(id, hash);
             }
         }
         Ok(hash)
     }
 
-    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        let computed = || self.computed.nodes().find(|n| (n.level, n.index) == (level, index));
-        let hash = self.kept_or_made(level, index)?;
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        let computed = || self.computed.nodes().find(|node| node.id == id);
+        let hash = self.kept_or_made(id)?;
         Ok(hash.or_else(|| computed().map(|node| node.hash)))
     }
 
     /// Whether `node` is in the tree of `head`, as far as the others show.
     pub(crate) fn holds(&self, node: Node, head: &TreeHead) -> Result<bool> {
-        let Node { mut level, mut index, mut hash } = node;
+        let Node { mut id, mut hash } = node;
         let size = head.size.get();
         // Up, as long as the sibling is complete, too: then it is on the edge.
-        while size >> level > index | 1 {
-            let Some(sibling) = self.node(level, index ^ 1)? else { return Ok(false) };
-            let (left, right) = if index & 1 == 0 { (hash, sibling) } else { (sibling, hash) };
-            (level, index, hash) = (level + 1, index >> 1, NodeHash::of(left, right));
+        while size >> id.level > id.index | 1 {
+            let Some(sibling) = self.node(NodeId::new(id.level, id.index ^ 1))? else {
+                return Ok(false);
+            };
+            let (left, right) = if id.index & 1 == 0 { (hash, sibling) } else { (sibling, hash) };
+            (id, hash) = (NodeId::new(id.level + 1, id.index >> 1), NodeHash::of(left, right));
         }
         let mut hashes = Vec::new();
-        for (at, number) in edge(head.size) {
-            let is_it = (at, number) == (level, index);
-            let tree = if is_it { Some(hash) } else { self.node(at, number)? };
+        for at in NodeId::of_frontier(head.size) {
+            let tree = if at == id { Some(hash) } else { self.node(at)? };
             let Some(tree) = tree else { return Ok(false) };
             hashes.push(tree);
         }
-        let on_edge = edge(head.size).any(|place| place == (level, index));
+        let on_edge = NodeId::of_frontier(head.size).any(|at| at == id);
         Ok(on_edge && Frontier::from_parts(head.size, hashes)?.root() == head.root)
     }
 }
 
 /// The nodes that [`Whole::holds`] reads where all are kept.
-pub(crate) fn holding_nodes(node: Node, head: &TreeHead) -> Result<Vec<(u8, u64)>> {
+pub(crate) fn holding_nodes(node: Node, head: &TreeHead) -> Result<Vec<NodeId>> {
     let computed = Frontier::new();
     named(|names| Whole::new(names, &computed).holds(node, head).map(drop))
 }
@@ -235,7 +234,8 @@ impl<N: Nodes + ?Sized> HashReader for Reader<'_, N> {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, tlog_tiles::Error> {
         let hash = |position: &u64| {
             let (level, index) = tlog_tiles::split_stored_hash_index(*position);
-            read(self.nodes, level, index).map(|hash| tlog_tiles::Hash(*hash.as_bytes()))
+            read(self.nodes, NodeId::new(level, index))
+                .map(|hash| tlog_tiles::Hash(*hash.as_bytes()))
         };
         indexes.iter().map(hash).collect::<Result<_>>().map_err(|error| {
             self.failure.replace(Some(error));
@@ -258,16 +258,16 @@ fn prove<N: Nodes + ?Sized, T>(
 
 /// Notes which nodes are asked for.
 #[derive(Default)]
-struct Names(RefCell<Vec<(u8, u64)>>);
+struct Names(RefCell<Vec<NodeId>>);
 
 impl Nodes for Names {
-    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        self.0.borrow_mut().push((level, index));
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        self.0.borrow_mut().push(id);
         Ok(Some(NodeHash::from_bytes([0; 32])))
     }
 }
 
-fn named(ask: impl FnOnce(&Names) -> Result<()>) -> Result<Vec<(u8, u64)>> {
+fn named(ask: impl FnOnce(&Names) -> Result<()>) -> Result<Vec<NodeId>> {
     let names = Names::default();
     ask(&names)?;
     Ok(names.0.into_inner())
@@ -282,11 +282,11 @@ mod tests {
         let leaf = |number: u8| LeafHash::of(&[number]);
         let (mut frontier, mut nodes, mut all) = (Frontier::new(), HashMap::new(), Vec::new());
         for number in 0..21 {
-            let first = Node { level: 0, index: number.into(), hash: leaf(number).into() };
+            let first = Node { id: NodeId::new(0, number.into()), hash: leaf(number).into() };
             let completed = frontier.append(leaf(number)).unwrap();
             all.extend([first].into_iter().chain(completed));
         }
-        nodes.extend(all.iter().map(|node| ((node.level, node.index), node.hash)));
+        nodes.extend(all.iter().map(|node| (node.id, node.hash)));
         let head = frontier.head();
         let leaves: Vec<_> = (0..21).map(leaf).collect();
         for kept in [&nodes as &dyn Nodes, &leaves] {
@@ -295,7 +295,10 @@ mod tests {
                 let holds = |node| whole.holds(node, &head).unwrap();
                 assert!(holds(*node));
                 assert!(!holds(Node { hash: leaf(99).into(), ..*node }));
-                assert!(!holds(Node { index: node.index + 21, ..*node }));
+                assert!(!holds(Node {
+                    id: NodeId::new(node.id.level, node.id.index + 21),
+                    ..*node
+                }));
             }
         }
     }

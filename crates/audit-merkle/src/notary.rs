@@ -1,35 +1,33 @@
-//! The notary: signs what the logs of a store state, and never two things that deny each other.
+//! The notary: signs the checkpoints of a store's logs, and never two that contradict each other.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-
-use audit_core::{AuditStore, Error, ErrorKind, Log, OrganizationId, Result};
+use audit_core::{AuditStore, ErrorKind, Log, OrganizationId, Result};
 
 use crate::{
-    Checkpoint, CheckpointSigner, CheckpointVerifier, ConsistencyProof, ProvableExt as _,
-    SignedCheckpoint, TreeHead,
+    Checkpoint, CheckpointSigner, CheckpointStore, CheckpointVerifier, ConsistencyProof,
+    ProvableExt as _, SignedCheckpoint, TreeHead,
 };
 
-/// Signs the checkpoints of a store's logs, and keeps the last of each in a directory.
+/// Signs the checkpoints of a store's logs, and publishes each in a [`CheckpointStore`] before it
+/// returns it.
 ///
-/// A log's origin is the name of the key, a slash, and the log: `audit.example.com/platform`. The
-/// file `<directory>/<log>.checkpoint` is the last checkpoint of that log, and what is published:
-/// readable by all, replaced at once, and on the disk before anyone is given it.
+/// It signs a checkpoint only if the log still begins with everything that was signed before. So a
+/// log that was rewritten, cut, or restored from an old backup gets no further signature. The
+/// checkpoint store is what the notary remembers: keep it apart from the database. Without it,
+/// another history could be signed under the same name. Any number of notaries with the same key may
+/// share one, in as many processes as the checkpoint store allows.
 ///
-/// The directory is what the notary remembers, and so what has to be kept: not beside the database,
-/// so that nobody restores the one with the other. Without it, another log could be signed under the
-/// same name. Several processes may share it, on one machine.
+/// The origin of a log is the name of the key, a slash, and the log: `audit.example.com/platform`.
 ///
 /// ```
 /// use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 /// use audit_memory::MemoryStore;
-/// use audit_merkle::{CheckpointSigner, Notary, ProvableExt};
+/// use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary, ProvableExt};
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # futures_executor::block_on(async {
 /// let store = MemoryStore::new()?;
-/// let notary = Notary::new(CheckpointSigner::generate("audit.example.com")?, directory.path())?;
+/// let checkpoints = CheckpointDirectory::open(directory.path())?;
+/// let notary = Notary::new(CheckpointSigner::generate("audit.example.com")?, checkpoints)?;
 /// let receipt = store.record(Log::Platform, NewEvent::new("a", Actor::user("u_7"))).await?;
 ///
 /// let signed = notary.checkpoint(&store, Log::Platform).await?;
@@ -42,113 +40,84 @@ use crate::{
 #[derive(Debug)]
 pub struct Notary {
     signer: CheckpointSigner,
-    directory: PathBuf,
+    checkpoints: Box<dyn CheckpointStore>,
 }
 
-/// The file whose lock is held while a checkpoint is put in the place of the last.
-const LOCK: &str = "notary.lock";
-
 impl Notary {
-    /// The notary that signs with this key, and keeps what it has signed in `directory`, which is
-    /// made if it is not there.
+    /// Creates a notary that signs with `signer` and publishes in `checkpoints`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] if the key's name is too long for the origins of its logs.
-    /// [`ErrorKind::Unavailable`], or what else the system says, if the directory cannot be written.
-    pub fn new(signer: CheckpointSigner, directory: impl Into<PathBuf>) -> Result<Self> {
-        let notary = Self { signer, directory: directory.into() };
+    /// [`ErrorKind::Invalid`] with the field `name` if the key's name is too long for the origins of
+    /// its logs.
+    pub fn new(signer: CheckpointSigner, checkpoints: impl CheckpointStore) -> Result<Self> {
+        let notary = Self { signer, checkpoints: Box::new(checkpoints) };
         let longest = notary.origin(Log::Organization(OrganizationId::new()));
         Checkpoint::new(longest, TreeHead::EMPTY).map_err(|error| error.with_field("name"))?;
-        fs::create_dir_all(&notary.directory).map_err(failed)?;
-        notary.lock()?;
         Ok(notary)
     }
 
-    /// The name of `log` in its checkpoints.
+    /// Returns the origin of `log`: its name in checkpoints.
     pub fn origin(&self, log: Log) -> String {
         format!("{}/{log}", self.signer.verifier().origin())
     }
 
-    /// What others know the checkpoints of `log` by.
+    /// Returns the verifier of the checkpoints of `log`.
     pub fn verifier(&self, log: Log) -> CheckpointVerifier {
         self.signer.verifier().clone().with_origin(self.origin(log))
     }
 
-    /// Where the last checkpoint of `log` is kept, and published.
-    pub fn path(&self, log: Log) -> PathBuf {
-        self.directory.join(format!("{log}.checkpoint"))
-    }
-
-    /// The logs of which a checkpoint was signed, in their order.
+    /// Returns the logs that have a published checkpoint, in their order.
     ///
     /// # Errors
-    /// Those of the directory.
-    pub fn logs(&self) -> Result<Vec<Log>> {
-        let mut logs = Vec::new();
-        for entry in fs::read_dir(&self.directory).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let log = name.to_str().and_then(|name| name.strip_suffix(".checkpoint"));
-            logs.extend(log.and_then(|log| log.parse::<Log>().ok()));
+    /// Those of the checkpoint store.
+    pub async fn logs(&self) -> Result<Vec<Log>> {
+        self.checkpoints.logs().await
+    }
+
+    /// Returns the latest published checkpoint of `log`, whichever process signed it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] with a field below `latest` if it is of another key or log. Those of
+    /// the checkpoint store.
+    pub async fn latest(&self, log: Log) -> Result<Option<SignedCheckpoint>> {
+        let latest = self.checkpoints.latest(log).await?;
+        if let Some(latest) = &latest {
+            self.verifier(log).verify(latest).map_err(|error| error.below("latest"))?;
         }
-        logs.sort_unstable();
-        Ok(logs)
+        Ok(latest)
     }
 
-    /// The last checkpoint of `log` that was signed, by whichever process.
+    /// Returns the checkpoint of `log` as it is now: the latest one if the log has not grown since,
+    /// else a new one, signed and published.
+    ///
+    /// Holds no lock while it reads the store. Dropping the future is safe at any point: a
+    /// checkpoint is returned only after it was published.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the file is no checkpoint; [`ErrorKind::Invalid`] with a field below
-    /// `last` if it is one of another key or log. Then it was not written by this notary.
-    pub fn last(&self, log: Log) -> Result<Option<SignedCheckpoint>> {
-        // One that is being written is not on the disk yet.
-        let lock = self.open_lock()?;
-        lock.lock_shared().map_err(failed)?;
-        self.read(log)
-    }
-
-    /// The last checkpoint, whoever holds the lock.
-    fn read(&self, log: Log) -> Result<Option<SignedCheckpoint>> {
-        let text = match fs::read_to_string(self.path(log)) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
-        let signed: SignedCheckpoint = text.parse().map_err(|source: Error| {
-            let error = Error::new(ErrorKind::Corrupt).with_context("reading the last checkpoint");
-            error.with_source(source)
-        })?;
-        self.verifier(log).verify(&signed).map_err(|error| error.below("last"))?;
-        Ok(Some(signed))
-    }
-
-    /// The checkpoint of `log` as it is now: the last one if nothing was appended since, else a new
-    /// one, that is signed if the log still begins with all that was signed before.
-    ///
-    /// Dropping the future is safe at any point.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`] if the log is not what was signed before, as when an old copy was
-    /// restored: it is smaller (field `size`), has another root (`root`), or begins otherwise
-    /// (`proof`). Then nothing is signed. [`ErrorKind::Gone`] if retention has removed events that
-    /// were appended since the last checkpoint, so that nothing can show it. Those of
-    /// [`last`](Self::last), of the store, and of the directory.
+    /// [`ErrorKind::Corrupt`] if the log contradicts what was signed before: it is smaller (field
+    /// `size`), has another root (`root`), or does not begin with it (`proof`). Nothing is signed
+    /// then. [`ErrorKind::Gone`] if retention has removed events that were appended after the latest
+    /// checkpoint, so that no proof can be made. Those of [`latest`](Self::latest), of the store,
+    /// and of the checkpoint store.
     pub async fn checkpoint<S>(&self, store: &S, log: Log) -> Result<SignedCheckpoint>
     where
         S: AuditStore + ?Sized,
     {
         loop {
-            let last = self.last(log)?;
+            let latest = self.latest(log).await?;
             let head = store.tree_head(log).await?;
-            let proof = match &last {
-                Some(last) if last.unverified().head() == &head => return Ok(last.clone()),
-                Some(last) => proof(store, log, last.unverified().head(), &head).await?,
+            let proof = match &latest {
+                Some(latest) if latest.unverified().head() == &head => return Ok(latest.clone()),
+                Some(latest) => proof(store, log, latest.unverified().head(), &head).await?,
                 None => ConsistencyProof::new(TreeHead::EMPTY.size, head.size, Vec::new()),
             };
-            // The lock is held only to write, and not while the store is asked: so it is not known
-            // before whether another has signed meanwhile.
-            let _lock = self.lock()?;
-            if self.read(log)? == last {
-                return self.sign(log, head, last.as_ref(), &proof);
+            let next = self.sign(log, head, latest.as_ref(), &proof)?;
+            match self.checkpoints.publish(log, latest.as_ref(), &next).await {
+                Ok(()) => return Ok(next),
+                // Another notary has published meanwhile. What was signed here is not returned, and
+                // the next attempt starts from what the other has published.
+                Err(error) if error.kind() == ErrorKind::Conflict => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -157,87 +126,27 @@ impl Notary {
         &self,
         log: Log,
         head: TreeHead,
-        last: Option<&SignedCheckpoint>,
+        latest: Option<&SignedCheckpoint>,
         proof: &ConsistencyProof,
     ) -> Result<SignedCheckpoint> {
         let checkpoint = Checkpoint::new(self.origin(log), head)?;
-        let signed = match last {
-            Some(last) => self.signer.sign_next(&checkpoint, last, proof)?,
-            None => self.signer.sign_first(&checkpoint)?,
-        };
-        replace(&self.path(log), signed.to_string().as_bytes()).map_err(failed)?;
-        Ok(signed)
-    }
-
-    /// Waits for the lock of the directory, for as long as another writes a file. It is let go when
-    /// the file is dropped, or the process ends.
-    fn lock(&self) -> Result<File> {
-        let lock = self.open_lock()?;
-        lock.lock().map_err(failed)?;
-        Ok(lock)
-    }
-
-    fn open_lock(&self) -> Result<File> {
-        let path = self.directory.join(LOCK);
-        let open = || OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        open().map_err(failed)
+        match latest {
+            Some(latest) => self.signer.sign_next(&checkpoint, latest, proof),
+            None => self.signer.sign_first(&checkpoint),
+        }
     }
 }
 
-/// The proof that a log that was at `last` is now at `head`.
+/// Proves that the log at `head` begins with the log at `latest`.
 async fn proof<S: AuditStore + ?Sized>(
     store: &S,
     log: Log,
-    last: &TreeHead,
+    latest: &TreeHead,
     head: &TreeHead,
 ) -> Result<ConsistencyProof> {
-    if last.size > head.size {
-        // There is none. The signer says why.
-        return Ok(ConsistencyProof::new(last.size, head.size, Vec::new()));
+    if latest.size > head.size {
+        // There is no proof. The signer says why.
+        return Ok(ConsistencyProof::new(latest.size, head.size, Vec::new()));
     }
-    store.consistency_proof(log, last.size, head.size).await
-}
-
-/// Puts `content` in the place of the file at `path`: whoever reads sees the one or the other, and
-/// when this returns a power cut leaves the new.
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    file.write_all(content)?;
-    publish(&file)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    path.parent().map_or(Ok(()), sync_directory)
-}
-
-/// Lets everyone read a file, whatever the process's files are otherwise.
-#[cfg(unix)]
-fn publish(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn publish(_: &File) -> io::Result<()> {
-    Ok(())
-}
-
-#[cfg(unix)]
-fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Elsewhere a directory cannot be synced, and a rename is durable by itself or not at all.
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
-fn failed(source: io::Error) -> Error {
-    let kind = match source.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::StorageFull,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
-        _ => ErrorKind::Unavailable,
-    };
-    Error::new(kind).with_context("keeping checkpoints").with_source(source)
+    store.consistency_proof(log, latest.size, head.size).await
 }

@@ -3,7 +3,7 @@
 use audit_core::{Error, Result, Sequence, Violation};
 use serde::{Deserialize, Serialize};
 
-use crate::{LeafHash, NodeHash, RootHash, TreeHead, TreeSize, nodes};
+use crate::{LeafHash, NodeHash, RootHash, TreeHead, nodes};
 
 /// The proof that an event is in a tree: the siblings on the way from its leaf to the root.
 ///
@@ -18,7 +18,7 @@ pub struct InclusionProof {
     /// The number of the event.
     sequence: Sequence,
     /// The size of the tree.
-    size: TreeSize,
+    size: Sequence,
     /// The siblings, from the leaf's to that below the root.
     path: Vec<NodeHash>,
 }
@@ -31,9 +31,9 @@ pub struct InclusionProof {
 #[serde(deny_unknown_fields)]
 pub struct ConsistencyProof {
     /// The size of the smaller tree.
-    from: TreeSize,
+    from: Sequence,
     /// The size of the larger tree.
-    to: TreeSize,
+    to: Sequence,
     /// The hashes, in the order of RFC 6962.
     path: Vec<NodeHash>,
 }
@@ -45,7 +45,7 @@ const CONSISTENCY_HASHES: usize = 64;
 
 impl InclusionProof {
     /// The proof of these parts. Whether it is one, [`verify`](Self::verify) tells.
-    pub fn new(sequence: Sequence, size: TreeSize, path: Vec<NodeHash>) -> Self {
+    pub fn new(sequence: Sequence, size: Sequence, path: Vec<NodeHash>) -> Self {
         Self { sequence, size, path }
     }
 
@@ -55,7 +55,7 @@ impl InclusionProof {
     }
 
     /// The size of the tree.
-    pub fn size(&self) -> TreeSize {
+    pub fn size(&self) -> Sequence {
         self.size
     }
 
@@ -85,17 +85,17 @@ impl InclusionProof {
 
 impl ConsistencyProof {
     /// The proof of these parts. Whether it is one, [`verify`](Self::verify) tells.
-    pub fn new(from: TreeSize, to: TreeSize, path: Vec<NodeHash>) -> Self {
+    pub fn new(from: Sequence, to: Sequence, path: Vec<NodeHash>) -> Self {
         Self { from, to, path }
     }
 
     /// The size of the smaller tree.
-    pub fn from(&self) -> TreeSize {
+    pub fn from(&self) -> Sequence {
         self.from
     }
 
     /// The size of the larger tree.
-    pub fn to(&self) -> TreeSize {
+    pub fn to(&self) -> Sequence {
         self.to
     }
 
@@ -121,9 +121,9 @@ impl ConsistencyProof {
         }
         let path = hashes(&self.path, CONSISTENCY_HASHES)?;
         // RFC 6962 leaves the empty tree out: it begins every other, and needs no proof.
-        let proves = if self.from == TreeSize::ZERO {
+        let proves = if self.from == Sequence::ZERO {
             let has_root =
-                |head: &TreeHead| head.size != TreeSize::ZERO || head.root == RootHash::EMPTY;
+                |head: &TreeHead| head.size != Sequence::ZERO || head.root == RootHash::EMPTY;
             path.is_empty() && has_root(old) && has_root(new)
         } else {
             let root = |head: &TreeHead| tlog_tiles::Hash(*head.root.as_bytes());

@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use audit_core::tree::is_needed;
-use audit_core::{AuditStore, Error, ErrorKind, EventId, Log, Result, Sequence, StoredEvent};
+use audit_core::tree::NodeId;
+use audit_core::{
+    AuditStore, EntriesRequest, Error, ErrorKind, EventId, Log, Result, Sequence,
+    backend::StoredEvent,
+};
 
 use crate::verify::{Progress, verify};
 use crate::{
     ConsistencyProof, Evidence, InclusionProof, LeafHash, NodeHash, Report, SignedCheckpoint,
-    TreeHead, TreeSize, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof,
-    nodes, root, root_nodes,
+    TreeHead, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, nodes, root,
+    root_nodes,
 };
 
 /// What proves the logs of every [`AuditStore`], `dyn` ones included.
@@ -52,7 +55,7 @@ pub trait ProvableExt: AuditStore {
     /// # Errors
     /// [`Behind`](ErrorKind::Behind) if the log has fewer, [`Gone`](ErrorKind::Gone) if retention
     /// has removed more.
-    async fn tree_head_at(&self, log: Log, size: TreeSize) -> Result<TreeHead> {
+    async fn tree_head_at(&self, log: Log, size: Sequence) -> Result<TreeHead> {
         holds(self, log, size).await?;
         let kept = kept_nodes(self, log, root_nodes(size)).await?;
         Ok(TreeHead { size, root: root(&kept, size)? })
@@ -68,7 +71,7 @@ pub trait ProvableExt: AuditStore {
         &self,
         log: Log,
         sequence: Sequence,
-        size: TreeSize,
+        size: Sequence,
     ) -> Result<InclusionProof> {
         let names = inclusion_nodes(sequence, size)?;
         if sequence <= holds(self, log, size).await? {
@@ -87,8 +90,8 @@ pub trait ProvableExt: AuditStore {
     async fn consistency_proof(
         &self,
         log: Log,
-        from: TreeSize,
-        to: TreeSize,
+        from: Sequence,
+        to: Sequence,
     ) -> Result<ConsistencyProof> {
         let names = consistency_nodes(from, to)?;
         holds(self, log, to).await.map_err(|error| error.with_field("to"))?;
@@ -101,7 +104,11 @@ pub trait ProvableExt: AuditStore {
     /// [`Gone`](ErrorKind::Gone) if retention has removed it, [`Corrupt`](ErrorKind::Corrupt) if it
     /// is not there for another reason.
     async fn stored_event(&self, log: Log, sequence: Sequence) -> Result<StoredEvent> {
-        let entry = self.entries(log, sequence.previous(), 1, 1).await?.into_iter().next();
+        let entry = self
+            .entries(log, EntriesRequest::default().after(sequence.previous()).limit(1).bytes(1))
+            .await?
+            .into_iter()
+            .next();
         if let Some(entry) = entry.filter(|entry| entry.sequence == sequence) {
             return Ok(entry.event);
         }
@@ -177,9 +184,9 @@ pub trait ProvableExt: AuditStore {
 impl<S: AuditStore + ?Sized> ProvableExt for S {}
 
 /// Checks that `log` has `size` events, and returns the last that retention has removed.
-async fn holds<S: AuditStore + ?Sized>(store: &S, log: Log, size: TreeSize) -> Result<Sequence> {
+async fn holds<S: AuditStore + ?Sized>(store: &S, log: Log, size: Sequence) -> Result<Sequence> {
     let head = store.head(log).await?;
-    if size > head.size.into() {
+    if size > head.size {
         return Err(Error::new(ErrorKind::Behind).with_field("size"));
     }
     Ok(head.pruned)
@@ -189,13 +196,13 @@ async fn holds<S: AuditStore + ?Sized>(store: &S, log: Log, size: TreeSize) -> R
 pub(crate) async fn kept_nodes<S: AuditStore + ?Sized>(
     store: &S,
     log: Log,
-    names: Vec<(u8, u64)>,
-) -> Result<HashMap<(u8, u64), NodeHash>> {
+    names: Vec<NodeId>,
+) -> Result<HashMap<NodeId, NodeHash>> {
     let (kept, missing) = ask(store, log, names).await?;
-    if let Some((level, index)) = missing.first() {
-        let pruned = store.head(log).await?.pruned.into();
-        return Err(if is_needed(*level, *index, pruned) {
-            nodes::missing(*level, *index)
+    if let Some(id) = missing.first() {
+        let pruned = store.head(log).await?.pruned;
+        return Err(if id.is_retained(pruned) {
+            nodes::missing(*id)
         } else {
             Error::new(ErrorKind::Gone).with_context("proving")
         });
@@ -207,8 +214,8 @@ pub(crate) async fn kept_nodes<S: AuditStore + ?Sized>(
 pub(crate) async fn ask<S: AuditStore + ?Sized>(
     store: &S,
     log: Log,
-    names: Vec<(u8, u64)>,
-) -> Result<(HashMap<(u8, u64), NodeHash>, Vec<(u8, u64)>)> {
+    names: Vec<NodeId>,
+) -> Result<(HashMap<NodeId, NodeHash>, Vec<NodeId>)> {
     if names.is_empty() {
         return Ok((HashMap::new(), Vec::new()));
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use audit_core::{Error, ErrorKind, Log, Result, Sequence};
 
-use crate::{TreeHead, TreeSize};
+use crate::{NodeId, TreeHead};
 
 /// What an [`Audit`](crate::Audit), or a [verification](crate::ProvableExt::verify), has found. As
 /// text it says so in words.
@@ -13,12 +13,12 @@ use crate::{TreeHead, TreeSize};
 pub struct Report {
     /// The events before the first that was read: none, or what retention has removed, or what a
     /// kept checkpoint stands for.
-    pub from: TreeSize,
+    pub from: Sequence,
     /// The size and the root of what was read, up to the first fault.
     pub head: TreeHead,
     /// The size of the largest kept head that is the root of what was read: the records up to it
     /// are those that were stated.
-    pub proved: TreeSize,
+    pub proved: Sequence,
     /// The kept heads of fewer events than [`from`](Self::from): there was nothing to compare them
     /// with.
     pub skipped: Vec<TreeHead>,
@@ -33,7 +33,7 @@ pub struct Report {
     pub personal: Vec<Sequence>,
     /// Nodes, by level and index, that are missing or not those of the records; the first 1,000. The
     /// records are right, and proofs made of these nodes will fail.
-    pub nodes: Vec<(u8, u64)>,
+    pub nodes: Vec<NodeId>,
 }
 
 /// What is wrong with a log.
@@ -59,16 +59,16 @@ pub enum Fault {
     /// The log ends before the event that is stated to be its last.
     Shorter {
         /// The events that were there.
-        found: TreeSize,
+        found: Sequence,
         /// The events that were stated.
-        expected: TreeSize,
+        expected: Sequence,
         /// Who states it.
         by: Stated,
     },
     /// There is an event behind the end of the log.
     Longer {
         /// Where the log ends, as its head says.
-        size: TreeSize,
+        size: Sequence,
         /// The event that is there.
         found: Sequence,
     },
@@ -85,20 +85,20 @@ pub enum Fault {
     /// nodes stand, and what is wrong can be one of these.
     Differs {
         /// The records that were not read.
-        from: TreeSize,
+        from: Sequence,
         /// The records that are proved.
-        after: TreeSize,
+        after: Sequence,
         /// The size that is stated.
-        size: TreeSize,
+        size: Sequence,
         /// Who states it.
         by: Stated,
     },
     /// The head of the log and the edge of its tree are of different sizes.
     Edge {
         /// The events, as the head says.
-        head: TreeSize,
+        head: Sequence,
         /// The events, as the edge says.
-        edge: TreeSize,
+        edge: Sequence,
     },
     /// The first events are gone, and none of those that are left tells that they were removed.
     Removed {
@@ -154,8 +154,8 @@ impl Report {
         if let Some(sequence) = self.personal.first() {
             return Err(corrupt().with_field(format!("personal[{sequence}]")));
         }
-        if let Some((level, index)) = self.nodes.first() {
-            return Err(corrupt().with_field(format!("nodes[{level}][{index}]")));
+        if let Some(id) = self.nodes.first() {
+            return Err(corrupt().with_field(format!("nodes[{}][{}]", id.level, id.index)));
         }
         Ok(self)
     }
@@ -190,9 +190,9 @@ impl fmt::Display for Report {
                 "WRONG: {count} personal parts were changed, first that of event {first}."
             )?;
         }
-        if let Some((level, index)) = self.nodes.first() {
+        if let Some(id) = self.nodes.first() {
             let count = self.nodes.len();
-            writeln!(f, "WRONG: {count} nodes were changed, first ({level}, {index}).")?;
+            writeln!(f, "WRONG: {count} nodes were changed, first ({}, {}).", id.level, id.index)?;
         }
         f.write_str(if self.is_intact() { "Nothing is wrong." } else { "The log is not intact." })
     }

@@ -1,6 +1,6 @@
 //! What a log tells of itself in its events, held against what is missing.
 
-use audit_core::{AuditEvent, Erasure, Pruned, Sequence, StoredEvent};
+use audit_core::{AuditEvent, Erasure, Pruned, Sequence, backend::StoredEvent};
 
 use crate::Fault;
 
@@ -41,8 +41,8 @@ impl Told {
     /// Takes the next event.
     pub(crate) fn event(&mut self, at: Sequence, event: &StoredEvent) {
         if let Some(telling) = telling(&event.record) {
-            self.stated = self.stated.saturating_add(Erasure::stated_by(&telling));
-            self.removed = self.removed.max(Pruned::stated_by(&telling).unwrap_or_default());
+            self.stated = self.stated.saturating_add(Erasure::declared_by(&telling));
+            self.removed = self.removed.max(Pruned::declared_by(&telling).unwrap_or_default());
             if self.excess.is_none() && !self.closed && self.counts(at).balance() < 0 {
                 self.excess = Some(self.counts(at));
             }
@@ -89,12 +89,12 @@ fn telling(record: &[u8]) -> Option<AuditEvent> {
         return None;
     }
     // What cannot be read tells nothing; that it is not what was recorded, its hash tells.
-    StoredEvent { record: record.to_vec(), personal: None }.open().ok()
+    StoredEvent { record: record.to_vec(), personal: None }.decode().ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use audit_core::{Actor, Attribution, Log, NewEvent, PreparedEvent, Timestamp};
+    use audit_core::{Actor, AuditContext, Log, NewEvent, Timestamp, backend::PreparedEvent};
 
     use super::*;
 
@@ -102,14 +102,14 @@ mod tests {
     fn told(events: &[Result<bool, u64>]) -> Told {
         let mut told = Told::default();
         for (number, event) in (1..).zip(events) {
-            let by = || Attribution::new(Actor::user("u"));
+            let by = || AuditContext::new(Actor::user("u"));
             let content = match event {
                 Ok(_) => NewEvent::new("a", Actor::user("u")),
                 Err(erased) => Erasure::event(*erased, by()).unwrap(),
             };
             let at = Sequence::new(number).unwrap();
             let prepared = PreparedEvent::new(content).unwrap();
-            let mut stored = prepared.seal(Log::Platform, at, Timestamp::now());
+            let mut stored = prepared.into_stored(Log::Platform, at, Timestamp::now());
             stored.personal = stored.personal.filter(|_| *event != Ok(false));
             told.event(at, &stored);
         }

@@ -3,13 +3,15 @@
 use std::task::Poll;
 
 use audit_core::tree::Tile;
-use audit_core::{AuditStore, Error, ErrorKind, Head, Log, LogEntry, Result, Sequence};
+use audit_core::{
+    AuditStore, EntriesRequest, Error, ErrorKind, Head, Log, Result, Sequence, tree::LogEntry,
+};
 use futures_util::FutureExt as _;
 
 use crate::nodes::holding_nodes;
 use crate::provable::{ask, kept_nodes};
 use crate::{
-    Audit, Fault, NodeHash, Nodes, Report, Stated, TreeHead, TreeSize, frontier_at, root_nodes,
+    Audit, Fault, NodeHash, NodeId, Nodes, Report, Stated, TreeHead, frontier_at, root_nodes,
 };
 
 /// How far a [verification](crate::ProvableExt::verify) has come.
@@ -17,9 +19,9 @@ use crate::{
 #[non_exhaustive]
 pub struct Progress {
     /// The last event that was read.
-    pub read: TreeSize,
+    pub read: Sequence,
     /// The last that is to be read.
-    pub end: TreeSize,
+    pub end: Sequence,
 }
 
 /// The events of a slice.
@@ -61,13 +63,13 @@ async fn read<S: AuditStore + ?Sized>(
     since: Option<TreeHead>,
     on_progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Report> {
-    let start = since.map_or(head.pruned.into(), |since| since.size);
-    if start < head.pruned.into() {
+    let start = since.map_or(head.pruned, |since| since.size);
+    if start < head.pruned {
         return Err(Error::new(ErrorKind::Gone).with_field("since"));
     }
     let own = store.frontier(log).await?.head();
-    let later = store.head(log).await?.size.into();
-    let nearest = own.size.max(head.size.into()).min(later);
+    let later = store.head(log).await?.size;
+    let nearest = own.size.max(head.size).min(later);
     let fault = if own.size != nearest {
         Some(Fault::Edge { head: nearest, edge: own.size })
     } else if own.size < start {
@@ -99,9 +101,11 @@ async fn read<S: AuditStore + ?Sized>(
 
 impl<S: AuditStore + ?Sized> Reading<'_, S> {
     /// Reads up to event `end`, or to the first fault.
-    async fn to(&mut self, end: TreeSize) -> Result<()> {
+    async fn to(&mut self, end: Sequence) -> Result<()> {
         let (store, log) = (self.store, self.log);
-        let entries = |after| store.entries(log, after, EVENTS, BYTES);
+        let entries = |after| {
+            store.entries(log, EntriesRequest::default().after(after).limit(EVENTS).bytes(BYTES))
+        };
         let mut begun = None;
         while self.audit.fault().is_none() && self.audit.size() < end {
             let after = Sequence::new(self.audit.size().get())?;
@@ -178,12 +182,15 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
     /// Looks behind the end of the log, where nothing should be.
     async fn beyond(&mut self) -> Result<()> {
         let end = self.store.head(self.log).await?.size;
-        if let Some(LogEntry { sequence: found, .. }) =
-            self.store.entries(self.log, end, 1, 1).await?.first()
+        if let Some(LogEntry { sequence: found, .. }) = self
+            .store
+            .entries(self.log, EntriesRequest::default().after(end).limit(1).bytes(1))
+            .await?
+            .first()
         {
             // An append makes the event visible, and the end, at once.
             let size = self.store.head(self.log).await?.size;
-            let fault = Fault::Longer { size: size.into(), found: *found };
+            let fault = Fault::Longer { size, found: *found };
             self.audit.blame((*found > size).then_some(fault));
         }
         Ok(())
@@ -193,7 +200,7 @@ impl<S: AuditStore + ?Sized> Reading<'_, S> {
 /// The nodes that the events of a slice complete, of those above them that tiles are made of: the
 /// others are made of these.
 struct SliceNodes {
-    names: Vec<(u8, u64)>,
+    names: Vec<NodeId>,
     hashes: Vec<Option<NodeHash>>,
     /// For each level of tiles above the leaves the first node, and where it stands.
     levels: Vec<(u64, usize)>,
@@ -210,28 +217,28 @@ impl SliceNodes {
         let (mut names, mut levels) = (Vec::new(), Vec::new());
         for level in (Tile::HEIGHT..63).step_by(Tile::HEIGHT.into()) {
             levels.push((after >> level, names.len()));
-            names.extend((after >> level..last >> level).map(|index| (level, index)));
+            names.extend((after >> level..last >> level).map(|index| NodeId::new(level, index)));
         }
         let mut hashes = store.nodes(log, names.clone()).await?;
         hashes.resize(names.len(), None); // what a store leaves out it has not kept
         Ok(Self { names, hashes, levels })
     }
 
-    fn missing(&self) -> Vec<(u8, u64)> {
+    fn missing(&self) -> Vec<NodeId> {
         let all = self.names.iter().zip(&self.hashes);
         all.filter(|(_, hash)| hash.is_none()).map(|(name, _)| *name).collect()
     }
 }
 
 impl Nodes for SliceNodes {
-    fn node(&self, level: u8, index: u64) -> Result<Option<NodeHash>> {
-        let tier = (level / Tile::HEIGHT).checked_sub(1);
-        let Some(tier) = tier.filter(|_| level.is_multiple_of(Tile::HEIGHT)) else {
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        let tier = (id.level / Tile::HEIGHT).checked_sub(1);
+        let Some(tier) = tier.filter(|_| id.level.is_multiple_of(Tile::HEIGHT)) else {
             return Ok(None);
         };
         let at = self.levels.get(usize::from(tier)).and_then(|(first, at)| {
-            let behind = usize::try_from(index.checked_sub(*first)?).ok()?;
-            at.checked_add(behind).filter(|at| self.names.get(*at) == Some(&(level, index)))
+            let behind = usize::try_from(id.index.checked_sub(*first)?).ok()?;
+            at.checked_add(behind).filter(|at| self.names.get(*at) == Some(&id))
         });
         Ok(at.and_then(|at| self.hashes.get(at).copied().flatten()))
     }

@@ -1,8 +1,9 @@
 //! The API keys. [`ApiKey`] decides each change; this file writes it, in one transaction with its
 //! event.
 
+use audit_core::backend::Batch;
 use audit_core::{
-    ApiKey, ApiKeyId, Attribution, Batch, Error, ErrorKind, OrganizationId, Result, limits,
+    ApiKey, ApiKeyId, AuditContext, Error, ErrorKind, OrganizationId, Result, limits,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -19,7 +20,7 @@ impl WriteTransaction<'_> {
         Ok(key)
     }
 
-    pub(crate) fn revoke_api_key(&mut self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+    pub(crate) fn revoke_api_key(&mut self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let key = find(self.connection, id)?;
         let Some((revoked, event)) = key.revoke(by)? else { return Ok(key) };
         self.append_all(revoked.batches(event)?)?;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    Batch, Error, ErrorKind, Frontier, LeafHash, Log, NewEvent, Node, PlacedEvent, Receipt, Result,
-    Sequence, StoredEvent, Timestamp,
+    Error, ErrorKind, LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
+    backend::{Batch, SequencedEvent, StoredEvent},
+    tree::{Frontier, Node},
 };
 use rusqlite::{Connection, Transaction, params};
 
@@ -200,16 +201,16 @@ impl<'c> WriteTransaction<'c> {
         };
         let head = row.map(|row| row.head).unwrap_or_default();
         let connection = self.connection;
-        let placement = batch.place(head, frontier, Timestamp::now(), |event| {
+        let sequenced = batch.sequence(head, frontier, Timestamp::now(), |event| {
             let Some(row) = row else { return Ok(None) };
             let sequence = sequence_by_id(connection, &row, event)?;
             sequence.map(|sequence| event_at(connection, row.id, sequence)).transpose()
         })?;
-        if placement.new.is_empty() {
-            return Ok(placement.receipts);
+        if sequenced.new.is_empty() {
+            return Ok(sequenced.receipts);
         }
         let id = row.map(|row| row.id);
-        schema::event_key(id.unwrap_or_default(), placement.head.size)?; // the last one fits, so all do
+        schema::event_key(id.unwrap_or_default(), sequenced.head.size)?; // the last one fits, so all do
         self.dirty = true;
         let id = match id {
             Some(id) => id,
@@ -220,13 +221,13 @@ impl<'c> WriteTransaction<'c> {
             (None, Some(key)) => Key::read(self.connection, key)?,
             (None, None) => None,
         };
-        let mut entries = Vec::with_capacity(placement.new.len());
-        for event in placement.new {
+        let mut entries = Vec::with_capacity(sequenced.new.len());
+        for event in sequenced.new {
             entries.push(self.insert(id, event, &mut key)?);
         }
         let indexed = row.map_or(Sequence::ZERO, |row| row.indexed);
-        let row = LogRow { id, head: placement.head, indexed, key: key.map(|key| key.id) };
-        let (frontier, nodes) = (placement.frontier, placement.nodes);
+        let row = LogRow { id, head: sequenced.head, indexed, key: key.map(|key| key.id) };
+        let (frontier, nodes) = (sequenced.frontier, sequenced.nodes);
         match self.logs.entry(log) {
             Occupied(end) => {
                 let end = end.into_mut();
@@ -238,7 +239,7 @@ impl<'c> WriteTransaction<'c> {
                 none.insert(LogEnd { row, frontier, key, nodes, entries });
             }
         }
-        Ok(placement.receipts)
+        Ok(sequenced.receipts)
     }
 
     /// Writes the batches of one change.
@@ -285,8 +286,8 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Writes an event, and returns what the index is to have of it.
-    fn insert(&mut self, log: i64, event: PlacedEvent, key: &mut Option<Key>) -> Result<Entry> {
-        let PlacedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
+    fn insert(&mut self, log: i64, event: SequencedEvent, key: &mut Option<Key>) -> Result<Entry> {
+        let SequencedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
         let event_key = schema::event_key(log, sequence)?;
         let key = match key.filter(|_| Key::is_shared_by(sequence)) {
             Some(key) => key,

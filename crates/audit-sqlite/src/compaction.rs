@@ -22,8 +22,8 @@ mod tests {
     use std::path::Path;
 
     use audit_core::{
-        Actor, Attribution, AuditStore as _, AuditStoreExt as _, Erasure, Filter, Log, NewEvent,
-        OrganizationId, Query, Sequence,
+        Actor, AuditContext, AuditStore as _, AuditStoreExt as _, EntriesRequest, Erasure,
+        EventQuery, Filter, Log, NewEvent, OrganizationId, RetentionStoreExt as _, Sequence,
     };
     use futures_executor::block_on;
 
@@ -78,7 +78,7 @@ mod tests {
         let emails = (0..SUBJECTS).map(|subject| format!("{subject}@acme.example"));
         let of_all = emails.fold(Filter::new(), Filter::actor_email);
         for log in logs {
-            let by = Attribution::new(Actor::system());
+            let by = AuditContext::new(Actor::system());
             block_on(store.erase(log, Erasure::matching(of_all.clone()), by)).unwrap();
         }
         // Besides, what was deleted without being overwritten.
@@ -93,7 +93,10 @@ mod tests {
         assert_eq!(found(&deleted, directory.path()), deleted);
         let size = || fs::metadata(&path).unwrap().len();
 
-        let before = block_on(store.entries(logs[0], Sequence::ZERO, 9_999, usize::MAX)).unwrap();
+        let before = block_on(
+            store.entries(logs[0], EntriesRequest::default().after(Sequence::ZERO).limit(9_999)),
+        )
+        .unwrap();
         block_on(store.compact()).unwrap();
         let compact = size();
         assert_eq!(found(&keys, directory.path()), HashSet::new());
@@ -101,10 +104,14 @@ mod tests {
         block_on(store.compact()).unwrap();
         assert_eq!(size(), compact);
         // The rest is as it was, and goes on.
-        let after = block_on(store.entries(logs[0], Sequence::ZERO, 9_999, usize::MAX)).unwrap();
+        let after = block_on(
+            store.entries(logs[0], EntriesRequest::default().after(Sequence::ZERO).limit(9_999)),
+        )
+        .unwrap();
         assert!(before == after);
         block_on(store.record(logs[0], event(7))).unwrap();
-        let of_one = |filter| block_on(store.count(&Query::new(logs[0]).filter(filter))).unwrap();
+        let of_one =
+            |filter| block_on(store.count(&EventQuery::new(logs[0]).filter(filter))).unwrap();
         assert_eq!(of_one(Filter::new().actor_id("u_7")), 61);
         assert_eq!(of_one(Filter::new().actor_email("7@acme.example")), 1);
     }

@@ -1,6 +1,7 @@
 //! Erasure: personal parts overwritten, and what was indexed of them taken out.
 
-use audit_core::{Attribution, Batch, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
+use audit_core::backend::Batch;
+use audit_core::{AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
 use rusqlite::Connection;
 
 use crate::append::{After, WriteTransaction};
@@ -26,7 +27,7 @@ impl WriteTransaction<'_> {
         &mut self,
         log: Log,
         mut sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         limits::erased_events(sequences.len())?;
         let Some(row) = self.log_row(log)? else { return Ok(0) };
@@ -45,7 +46,7 @@ impl WriteTransaction<'_> {
         if erased == 0 {
             return Ok(0);
         }
-        self.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
+        self.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
         for event in &found {
             let event_key = schema::event_key(row.id, event.sequence)?;

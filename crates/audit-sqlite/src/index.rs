@@ -9,7 +9,7 @@
 
 use std::ops::RangeInclusive;
 
-use audit_core::index::{Index, Lookup};
+use audit_core::backend::index::{Index, IndexQuery};
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
 use rusqlite::Connection;
 
@@ -111,7 +111,7 @@ pub(crate) struct LogIndex<'c> {
 }
 
 impl LogIndex<'_> {
-    fn in_tail(&self, groups: &[Vec<TermKey>], lookup: &Lookup) -> Result<Vec<Position>> {
+    fn in_tail(&self, groups: &[Vec<TermKey>], lookup: &IndexQuery) -> Result<Vec<Position>> {
         if lookup.bound <= self.indexed {
             return Ok(Vec::new());
         }
@@ -119,7 +119,7 @@ impl LogIndex<'_> {
     }
 
     /// The segments that can hold what is wanted, the last first.
-    fn segments(&self, lookup: &Lookup) -> Result<Vec<Segment>> {
+    fn segments(&self, lookup: &IndexQuery) -> Result<Vec<Segment>> {
         let mut segments = segment::directory(self.connection, self.log)?;
         segments.retain(|segment| segment.is_within(lookup));
         Ok(segments)
@@ -132,8 +132,8 @@ impl<'c> Index for LogIndex<'c> {
     where
         Self: 'a;
 
-    fn find(&self, lookup: Lookup) -> Result<Found<'c>> {
-        let groups = self.indexing.hasher.groups(&lookup.groups);
+    fn find(&self, lookup: IndexQuery) -> Result<Found<'c>> {
+        let groups = self.indexing.hasher.groups(&lookup.clauses);
         if lookup.order != Order::Sequence {
             let tail = self.in_tail(&groups, &lookup)?;
             let mut waiting = self.segments(&lookup)?;
@@ -159,8 +159,8 @@ impl<'c> Index for LogIndex<'c> {
         Ok(Found::BySequence(walk))
     }
 
-    fn count(&self, lookup: Lookup) -> Result<u64> {
-        let mut groups = self.indexing.hasher.groups(&lookup.groups);
+    fn count(&self, lookup: IndexQuery) -> Result<u64> {
+        let mut groups = self.indexing.hasher.groups(&lookup.clauses);
         let mut parts = Parts::open(self.connection)?;
         let mut count = self.in_tail(&groups, &lookup)?.len() as u64;
         for segment in self.segments(&lookup)? {
@@ -194,7 +194,7 @@ impl Iterator for Found<'_> {
 pub(crate) struct ByTime<'c> {
     parts: Parts<'c>,
     groups: Vec<Vec<TermKey>>,
-    lookup: Lookup,
+    lookup: IndexQuery,
     /// The segments not come to yet, the next one last.
     waiting: Vec<Segment>,
     open: Vec<Open>,
@@ -242,7 +242,7 @@ impl ByTime<'_> {
 }
 
 impl Rest {
-    fn advance(&mut self, parts: &mut Parts<'_>, lookup: &Lookup) -> Result<Option<Position>> {
+    fn advance(&mut self, parts: &mut Parts<'_>, lookup: &IndexQuery) -> Result<Option<Position>> {
         match self {
             Self::Tail(positions) => Ok(positions.next()),
             Self::Segment(segment, ranks) => loop {
@@ -264,7 +264,7 @@ impl Rest {
 pub(crate) struct BySequence<'c> {
     parts: Parts<'c>,
     groups: Vec<Vec<TermKey>>,
-    lookup: Lookup,
+    lookup: IndexQuery,
     /// The segments not come to yet, the next one last.
     waiting: Vec<Segment>,
     current: Current,

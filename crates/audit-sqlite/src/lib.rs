@@ -4,10 +4,10 @@
 //! `synchronous=FULL`). Appends that wait at the same time share one commit. Several processes may
 //! use one file. The futures need no particular runtime: the store works on threads of its own.
 //! (One exception: an executor whose wakers run the task at once, on the waking thread, would run
-//! a task that waits in `wait_beyond` under a lock.)
+//! a task that waits in `wait_for_append` under a lock.)
 //!
 //! ```
-//! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, Query};
+//! use audit_core::{Actor, AuditStoreExt, EventQuery, Filter, Log, NewEvent};
 //! use audit_sqlite::SqliteStore;
 //!
 //! # let directory = tempfile::tempdir().unwrap();
@@ -16,7 +16,7 @@
 //! let store = SqliteStore::open(&path)?;
 //! store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
 //!
-//! let logins = Query::new(Log::Platform).filter(Filter::new().action("user.*"));
+//! let logins = EventQuery::new(Log::Platform).filter(Filter::new().action("user.*"));
 //! assert_eq!(store.page(&logins).await?.events.len(), 1);
 //! # Ok::<(), audit_core::Error>(())
 //! # })?;

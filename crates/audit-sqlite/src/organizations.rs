@@ -2,8 +2,8 @@
 //! transaction with its event.
 
 use audit_core::{
-    Attribution, Batch, Error, ErrorKind, Organization, OrganizationId, OrganizationUpdate, Result,
-    limits,
+    AuditContext, Error, ErrorKind, Organization, OrganizationId, OrganizationUpdate, Result,
+    backend::Batch, limits,
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -30,7 +30,7 @@ impl WriteTransaction<'_> {
         &mut self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let organization = present(self.connection, id)?;
         let Some((updated, event)) = organization.update(update, by)? else {
@@ -44,7 +44,7 @@ impl WriteTransaction<'_> {
     pub(crate) fn delete_organization(
         &mut self,
         id: OrganizationId,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<()> {
         let event = present(self.connection, id)?.delete(by)?;
         self.append_all(Organization::batches(id, event)?)?;

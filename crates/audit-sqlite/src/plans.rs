@@ -14,7 +14,10 @@ const PLANS: [(&str, &str); 35] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     // All of it is what is asked for.
-    (read::LIST_LOGS, "SCAN audit_log USING COVERING INDEX sqlite_autoindex_audit_log_1"),
+    (
+        read::LIST_LOGS,
+        "SEARCH audit_log USING COVERING INDEX sqlite_autoindex_audit_log_1 (name>?)",
+    ),
     (read::FIND_EVENT, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
     (read::READ_EVENT, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (tail::READ_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),

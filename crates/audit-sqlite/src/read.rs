@@ -5,14 +5,14 @@ use std::path::Path;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use audit_core::index::select;
+use audit_core::backend::index::select;
 use audit_core::{
-    AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, Sequence, Slice, StoredEvent,
-    Timestamp, Total,
+    AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence,
+    Timestamp, Total, backend::StoredEvent,
 };
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_channel::oneshot;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
 use crate::index::{Indexing, LogIndex};
@@ -111,7 +111,7 @@ impl<'c> Snapshot<'c> {
         let not_found = || Error::not_found("event");
         let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
         let sequence = sequence_by_id(&self.connection, &row, id)?.ok_or_else(not_found)?;
-        let event = event_at(&self.connection, row.id, sequence)?.open()?;
+        let event = event_at(&self.connection, row.id, sequence)?.decode()?;
         // Who is asked for one event gives no other, whatever was done to the index of ids.
         if event.id != id {
             return Err(damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
@@ -146,11 +146,11 @@ pub(crate) struct StoredSlice {
 }
 
 impl StoredSlice {
-    pub(crate) fn open(self) -> Result<Slice> {
+    pub(crate) fn open(self) -> Result<ScanResult> {
         let Self { events, more, total, bound } = self;
-        let opened = events.into_iter().map(|event| event.unseal().open());
+        let opened = events.into_iter().map(|event| event.unseal().decode());
         let events = opened.collect::<Result<_>>()?;
-        Ok(Slice { events, more, total, bound })
+        Ok(ScanResult { events, more, total, bound })
     }
 }
 
@@ -158,7 +158,8 @@ impl StoredSlice {
 pub(crate) const READ_LOG: &str =
     "SELECT id, size, recorded_at, indexed, pruned, sealing_key FROM audit_log WHERE name = ?1";
 /// The statement that lists the logs.
-pub(crate) const LIST_LOGS: &str = "SELECT hex(name) FROM audit_log ORDER BY name";
+pub(crate) const LIST_LOGS: &str =
+    "SELECT hex(name) FROM audit_log WHERE name > ?1 ORDER BY name LIMIT ?2";
 /// The statement that finds an event by its id.
 pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
@@ -178,10 +179,17 @@ pub(crate) struct LogRow {
     pub(crate) key: Option<i64>,
 }
 
-/// The logs that have events, in their order.
-pub(crate) fn logs(connection: &Connection) -> Result<Vec<Log>> {
+/// Returns the logs that have events, in ascending order, after `after`, at most `limit`.
+pub(crate) fn logs(connection: &Connection, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
     let query = || -> rusqlite::Result<Vec<String>> {
-        connection.prepare_cached(LIST_LOGS)?.query_map([], |row| row.get(0))?.collect()
+        // Every name is a blob, which is greater than any text.
+        let after: &dyn ToSql = match &after {
+            None => &"",
+            Some(after) => &after.as_bytes(),
+        };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let mut statement = connection.prepare_cached(LIST_LOGS)?;
+        statement.query_map(params![after, limit], |row| row.get(0))?.collect()
     };
     let log = |name: String| match name.as_str() {
         "" => Ok(Log::Platform),

@@ -1,8 +1,8 @@
 //! Retention: what a log keeps, and how what it does not keep is removed, a few events at a time.
 
 use audit_core::{
-    Attribution, Batch, Error, ErrorKind, Log, Pruned, Result, Retention, Sequence, StoredEvent,
-    Timestamp,
+    AuditContext, Error, ErrorKind, Log, Pruned, Result, Retention, Sequence, Timestamp,
+    backend::{Batch, StoredEvent},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -61,7 +61,12 @@ impl WriteTransaction<'_> {
         retention(self.connection, log)
     }
 
-    pub(crate) fn set_retention(&mut self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+    pub(crate) fn set_retention(
+        &mut self,
+        log: Log,
+        to: Retention,
+        by: AuditContext,
+    ) -> Result<()> {
         to.validate()?;
         let before = match self.log_row(log)? {
             Some(row) => self.retention(row.id)?,
@@ -72,7 +77,7 @@ impl WriteTransaction<'_> {
         }
         let kept = serde_json::to_vec(&to)
             .map_err(|source| Error::new(ErrorKind::Invalid).with_source(source))?;
-        self.append(Batch::of_log(log, to.event(&before, by)?)?)?;
+        self.append(Batch::reserved(log, to.event(&before, by)?)?)?;
         let Some(row) = self.log_row(log)? else { return Ok(()) };
         let set = || self.connection.prepare_cached(SET_RETENTION)?.execute(params![row.id, kept]);
         set().map_err(sqlite("setting the retention"))?;
@@ -80,7 +85,7 @@ impl WriteTransaction<'_> {
     }
 
     /// Makes the events that are not to be kept invisible, and says so in an event.
-    pub(crate) fn prune(&mut self, log: Log, by: Attribution) -> Result<Pruned> {
+    pub(crate) fn prune(&mut self, log: Log, by: AuditContext) -> Result<Pruned> {
         let Some(row) = self.log_row(log)? else {
             return Ok(Pruned::new(audit_core::Head::default(), Sequence::ZERO));
         };
@@ -88,7 +93,7 @@ impl WriteTransaction<'_> {
         let floor = self.retention(row.id)?.floor(row.head, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(row.head, floor);
         if pruned.events > 0 {
-            self.append(Batch::of_log(log, pruned.event(by)?)?)?;
+            self.append(Batch::reserved(log, pruned.event(by)?)?)?;
             if let Some(end) = self.logs.get_mut(&log) {
                 end.row.head.pruned = floor;
             }
@@ -124,7 +129,7 @@ impl WriteTransaction<'_> {
             let sequence = schema::sequence_of(event_key)?;
             sequences.push(sequence);
             // A record that is damaged is removed all the same; its id stays behind.
-            let Ok(event) = (StoredEvent { record, personal: None }).open() else { continue };
+            let Ok(event) = (StoredEvent { record, personal: None }).decode() else { continue };
             let delete = params![event.id.as_bytes(), log, sequence.as_i64()];
             let forget = || self.connection.prepare_cached(DELETE_ID)?.execute(delete);
             forget().map_err(sqlite(CONTEXT))?;
@@ -174,5 +179,5 @@ fn recorded_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<
     };
     let record: Option<Vec<u8>> = query().map_err(sqlite(CONTEXT))?;
     let record = record.ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context(CONTEXT))?;
-    Ok(StoredEvent { record, personal: None }.open()?.recorded_at)
+    Ok(StoredEvent { record, personal: None }.decode()?.recorded_at)
 }

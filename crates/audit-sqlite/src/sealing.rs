@@ -11,7 +11,10 @@
 //! it.
 
 use audit_core::tree::Tile;
-use audit_core::{PersonalPart, Result, Sequence, StoredEvent};
+use audit_core::{
+    Result, Sequence,
+    backend::{PersonalData, StoredEvent},
+};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -24,7 +27,8 @@ pub(crate) const READ_KEY: &str = "SELECT key FROM audit_sealing_key WHERE id = 
 /// The statement that overwrites a key.
 pub(crate) const OVERWRITE_KEY: &str = "UPDATE audit_sealing_key SET key = ?2 WHERE id = ?1";
 /// The statement that reads what a key may have sealed.
-pub(crate) const READ_SEALED: &str = "SELECT event_key, sealing_key, personal FROM audit_event WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
+pub(crate) const READ_SEALED: &str = "SELECT event_key, sealing_key, personal FROM audit_event
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 /// The statement that seals a personal part anew.
 pub(crate) const SEAL_AGAIN: &str = "UPDATE audit_event SET personal = ?2 WHERE event_key = ?1";
 
@@ -74,7 +78,7 @@ impl Key {
     }
 
     /// The bytes to keep of the personal part of the event at `place`.
-    pub(crate) fn seal(self, event_key: i64, part: &PersonalPart) -> Vec<u8> {
+    pub(crate) fn seal(self, event_key: i64, part: &PersonalData) -> Vec<u8> {
         let mut bytes = [&part.salt[..], &part.bytes].concat();
         self.apply(event_key, &mut bytes);
         bytes
@@ -155,7 +159,7 @@ impl SealedEvent {
             key.apply(event_key, &mut bytes);
             let salt = *bytes.first_chunk::<SALT>()?;
             bytes.drain(..SALT);
-            Some(PersonalPart { salt, bytes })
+            Some(PersonalData { salt, bytes })
         };
         StoredEvent { record, personal: sealed.and_then(open) }
     }

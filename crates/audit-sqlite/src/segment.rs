@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use audit_core::index::Lookup;
+use audit_core::backend::index::IndexQuery;
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
 use roaring::RoaringBitmap;
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
@@ -112,7 +112,7 @@ impl Segment {
     }
 
     /// Whether it can hold events that `lookup` wants.
-    pub(crate) fn is_within(&self, lookup: &Lookup) -> bool {
+    pub(crate) fn is_within(&self, lookup: &IndexQuery) -> bool {
         let (low, high) = lookup.span();
         self.last > lookup.first_after()
             && self.first <= lookup.bound
@@ -222,7 +222,11 @@ impl<'c> Parts<'c> {
     }
 
     /// The ranks between the places by time of `lookup`.
-    fn ranks_within(&mut self, segment: &Segment, lookup: &Lookup) -> Result<std::ops::Range<u32>> {
+    fn ranks_within(
+        &mut self,
+        segment: &Segment,
+        lookup: &IndexQuery,
+    ) -> Result<std::ops::Range<u32>> {
         let (low, high) = lookup.span();
         let by_time = |a: &Position, b: &Position| Order::OldestFirst.compare(a, b);
         let begin = if by_time(&segment.edge(Order::OldestFirst), &low).is_ge() {
@@ -245,7 +249,7 @@ impl<'c> Parts<'c> {
         &mut self,
         segment: &Segment,
         groups: &mut [Vec<TermKey>],
-        lookup: &Lookup,
+        lookup: &IndexQuery,
     ) -> Result<RoaringBitmap> {
         // The shortest first: most often one that is short leaves nothing to do for the others.
         let mut unions = Vec::with_capacity(groups.len());
@@ -292,7 +296,7 @@ impl<'c> Parts<'c> {
         &mut self,
         segment: &Segment,
         groups: &mut [Vec<TermKey>],
-        lookup: &Lookup,
+        lookup: &IndexQuery,
     ) -> Result<u64> {
         let is_whole = self.ranks_within(segment, lookup)? == (0..segment.len());
         if lookup.holds(segment.first) && lookup.holds(segment.last) {

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use audit_conformance::Harness;
-use audit_core::{ApiKeyStore, AuditStore};
+use audit_conformance::{Harness, Store};
 use tempfile::TempDir;
 
 use crate::{SqliteOptions, SqliteStore};
@@ -23,11 +22,11 @@ impl<const SEGMENT: u64> File<SEGMENT> {
 }
 
 impl<const SEGMENT: u64> Harness for File<SEGMENT> {
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         self.store()
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         self.store()
     }
 }

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use audit_core::backend::Batch;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditEvent, AuditStore, Batch,
-    EventId, Frontier, Head, Log, LogEntry, NewApiKey, NewEvent, NewOrganization, NodeHash,
-    Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention, Scan,
-    Sequence, Slice, TokenKeys,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
+    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
+    Sequence, TenantStore, TokenKeys, limits,
 };
 
 use crate::append::{After, WriteTransaction};
@@ -86,7 +88,7 @@ impl SqliteStore {
     /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if the copy cannot be written.
     ///
     /// ```
-    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent, Query};
+    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent, EventQuery};
     /// # use audit_sqlite::SqliteStore;
     /// # let directory = tempfile::tempdir().unwrap();
     /// # let at = |name: &str| directory.path().join(name);
@@ -96,7 +98,7 @@ impl SqliteStore {
     /// store.backup(at("monday.db")).await?;
     ///
     /// let restored = SqliteStore::open(at("monday.db"))?;
-    /// assert_eq!(restored.count(&Query::new(Log::Platform)).await?, 1);
+    /// assert_eq!(restored.count(&EventQuery::new(Log::Platform)).await?, 1);
     /// # Ok::<(), audit_core::Error>(())
     /// # })?;
     /// # Ok::<(), audit_core::Error>(())
@@ -138,25 +140,6 @@ impl SqliteStore {
         };
         self.shared.writer.write(compact).await
     }
-
-    /// Returns the logs that have events, in order. Includes the logs of organizations that were
-    /// deleted, or that are not in the store.
-    ///
-    /// ```
-    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
-    /// # use audit_sqlite::SqliteStore;
-    /// # let directory = tempfile::tempdir().unwrap();
-    /// # futures_executor::block_on(async {
-    /// let store = SqliteStore::open(directory.path().join("audit.db"))?;
-    /// store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
-    /// assert_eq!(store.logs().await?, [Log::Platform]);
-    /// # Ok::<(), audit_core::Error>(())
-    /// # })?;
-    /// # Ok::<(), audit_core::Error>(())
-    /// ```
-    pub async fn logs(&self) -> Result<Vec<Log>> {
-        self.shared.readers.read(|snapshot| read::logs(&snapshot.connection)).await
-    }
 }
 
 #[async_trait]
@@ -181,12 +164,20 @@ impl AuditStore for SqliteStore {
         self.shared.readers.read(move |snapshot| snapshot.head(log)).await
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Slice> {
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        limits::logs_page(limit)?;
+        self.shared
+            .readers
+            .read(move |snapshot| read::logs(&snapshot.connection, after, limit))
+            .await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let indexing = self.shared.indexing.clone();
         self.shared.readers.read(move |snapshot| snapshot.slice(&indexing, &scan)).await?.open()
     }
 
-    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
         let waiting = self.shared.watch.wait()?;
         loop {
             // Listen before reading the head, so that an append in between is not missed.
@@ -203,27 +194,24 @@ impl AuditStore for SqliteStore {
         self.shared.readers.read(move |snapshot| snapshot.frontier(log)).await
     }
 
-    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         self.shared.readers.read(move |snapshot| snapshot.nodes(log, &nodes)).await
     }
 
-    async fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
-        let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, after, limit, bytes);
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, request);
         let sealed = self.shared.readers.read(read).await?;
         Ok(sealed.into_iter().map(SealedEntry::unseal).collect())
     }
+}
 
+#[async_trait]
+impl RetentionStore for SqliteStore {
     async fn erase_events(
         &self,
         log: Log,
         sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         self.shared.writer.write(move |t| t.erase(log, sequences, by)).await
     }
@@ -232,21 +220,24 @@ impl AuditStore for SqliteStore {
         self.shared.readers.read(move |snapshot| snapshot.retention(log)).await
     }
 
-    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()> {
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
         self.shared.writer.write(move |t| t.set_retention(log, retention, by)).await
     }
 
-    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let pruned = self.shared.writer.write(move |t| t.prune(log, by)).await?;
         // In a transaction each, so that appends can run between them.
         while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
         Ok(pruned)
     }
+}
 
+#[async_trait]
+impl TenantStore for SqliteStore {
     async fn create_organization(
         &self,
         new: NewOrganization,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
         let batches = Organization::batches(organization.id, event)?;
@@ -269,22 +260,19 @@ impl AuditStore for SqliteStore {
         &self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         self.shared.writer.write(move |t| t.update_organization(id, update, by)).await
     }
 
-    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         self.shared.writer.write(move |t| t.delete_organization(id, by)).await
     }
-}
 
-#[async_trait]
-impl ApiKeyStore for SqliteStore {
     async fn create_api_key(
         &self,
         new: NewApiKey,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
         let batches = key.batches(event)?;
@@ -308,7 +296,7 @@ impl ApiKeyStore for SqliteStore {
             .await
     }
 
-    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         self.shared.writer.write(move |t| t.revoke_api_key(id, by)).await
     }
 }

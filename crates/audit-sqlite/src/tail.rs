@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use audit_core::index::Lookup;
+use audit_core::backend::index::IndexQuery;
 use audit_core::{Position, Result, Sequence, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -157,7 +157,7 @@ pub(crate) fn find(
     log: i64,
     (indexed, size): (Sequence, Sequence),
     groups: &[Vec<TermKey>],
-    lookup: &Lookup,
+    lookup: &IndexQuery,
 ) -> Result<Vec<Position>> {
     let mut found = Vec::new();
     for_each_row(connection, log, indexed, size, |first, mut data| {

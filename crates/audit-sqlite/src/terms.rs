@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use audit_core::index::Term;
+use audit_core::backend::Term;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 use std::hash::Hasher as _;
 

@@ -7,9 +7,10 @@
 
 use std::collections::HashMap;
 
-use audit_core::tree::{Tile, TilePlace};
+use audit_core::tree::{Tile, TileId};
 use audit_core::{
-    Error, ErrorKind, Frontier, LeafHash, Log, LogEntry, Node, NodeHash, Result, Sequence,
+    EntriesRequest, Error, ErrorKind, LeafHash, Log, Result, Sequence,
+    tree::{Frontier, LogEntry, Node, NodeHash, NodeId},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -34,7 +35,7 @@ pub(crate) const READ_ENTRIES: &str = "SELECT event_key, leaf, record, sealing_k
 
 /// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
 /// which are those of its tier.
-pub(crate) fn tile_key(log: i64, tile: TilePlace) -> Result<i64> {
+pub(crate) fn tile_key(log: i64, tile: TileId) -> Result<i64> {
     let first = u128::from(tile.index) << (u32::from(tile.tier + 1) * u32::from(Tile::HEIGHT));
     let first = u64::try_from(first).map_err(|_| damaged_tree())?;
     schema::event_key(log, Sequence::new(first + u64::from(tile.tier))?)
@@ -62,15 +63,15 @@ pub(crate) fn frontier(connection: &Connection, log: i64) -> Result<Frontier> {
 pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> Result<()> {
     let mut of_tiles: Vec<_> = nodes
         .iter()
-        .filter(|node| node.level % Tile::HEIGHT == 0)
-        .map(|node| (TilePlace::of(node.level, node.index), node))
+        .filter(|node| node.id.level % Tile::HEIGHT == 0)
+        .map(|node| (TileId::of(node.id), node))
         .collect();
     // Of each tile in the order of its leaves, as they came.
     of_tiles.sort_by_key(|(tile, _)| *tile);
     for of_tile in of_tiles.chunk_by(|a, b| a.0 == b.0) {
         let Some((tile, first)) = of_tile.first() else { continue };
         let event_key = tile_key(log, *tile)?;
-        let before = usize::try_from(first.index - tile.first_leaf()).unwrap_or(0);
+        let before = usize::try_from(first.id.index - tile.first_leaf()).unwrap_or(0);
         let mut leaves = if before == 0 {
             Vec::new()
         } else {
@@ -100,7 +101,7 @@ fn read_tile(connection: &Connection, event_key: i64) -> Result<Option<Vec<u8>>>
 }
 
 /// A tile as far as it is there.
-fn tile(connection: &Connection, log: i64, tile: TilePlace) -> Result<Tile> {
+fn tile(connection: &Connection, log: i64, tile: TileId) -> Result<Tile> {
     if tile.tier == 0 {
         return Tile::new(leaves_of_events(connection, log, tile.first_leaf())?);
     }
@@ -153,38 +154,33 @@ impl Snapshot<'_> {
         frontier(&self.connection, row.id)
     }
 
-    pub(crate) fn nodes(&self, log: Log, nodes: &[(u8, u64)]) -> Result<Vec<Option<NodeHash>>> {
+    pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Result<Vec<Option<NodeHash>>> {
         let Some(row) = log_row(&self.connection, log)? else {
             return Ok(vec![None; nodes.len()]);
         };
         let size = row.head.size.get();
-        let mut tiles: HashMap<TilePlace, Tile> = HashMap::new();
-        let mut read = |(level, index): (u8, u64)| {
-            // Others are not complete; and no number that follows overflows.
-            let is_complete = u32::from(level) < u64::BITS && index < size >> level;
+        let mut tiles: HashMap<TileId, Tile> = HashMap::new();
+        let mut read = |node: NodeId| {
+            // Checked first, so that nothing below overflows.
+            let is_complete = u32::from(node.level) < u64::BITS && node.index < size >> node.level;
             if !is_complete {
                 return Ok(None);
             }
-            let id = TilePlace::of(level, index);
+            let id = TileId::of(node);
             let tile = match tiles.entry(id) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(unknown) => {
                     unknown.insert(tile(&self.connection, row.id, id)?)
                 }
             };
-            Ok(tile.node(id, level, index))
+            Ok(tile.node(id, node))
         };
         nodes.iter().map(|node| read(*node)).collect()
     }
 
-    pub(crate) fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<SealedEntry>> {
+    pub(crate) fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<SealedEntry>> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
+        let EntriesRequest { after, limit, bytes, .. } = request;
         let Ok(first) = schema::event_key(row.id, after.max(row.head.pruned).next()) else {
             return Ok(Vec::new()); // behind all that there can be
         };
@@ -216,7 +212,7 @@ mod tests {
         let mut event_keys = std::collections::HashSet::new();
         for tier in 1..=7 {
             for index in [0, 1, 2, 31, 32, 33] {
-                let event_key = tile_key(3, TilePlace { tier, index });
+                let event_key = tile_key(3, TileId { tier, index });
                 let Ok(event_key) = event_key else { continue };
                 assert!(event_keys.insert(event_key), "{tier} {index}");
                 let sequence = schema::sequence_of(event_key).unwrap().get();

@@ -81,13 +81,8 @@ impl Writer {
         connection
             .pragma_update(None, "wal_autocheckpoint", 0)
             .map_err(sqlite("opening the file"))?;
-        let mut state = State {
-            connection,
-            indexing,
-            written_back: 0,
-            patient_at: LONGEST_PAGES,
-            appended,
-        };
+        let mut state =
+            State { connection, indexing, written_back: 0, patient_at: LONGEST_PAGES, appended };
         let run = move || {
             while let Ok(first) = queue.recv() {
                 state.group(first, &queue);

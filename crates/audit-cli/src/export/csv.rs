@@ -44,7 +44,7 @@ const COLUMNS: [&str; 39] = [
     "message.text",
     "message.key",
     "message.params",
-    "place",
+    "location",
     "reason",
     "request.method",
     "request.path",
@@ -183,7 +183,7 @@ mod tests {
                 key: Some("k".to_owned()),
                 params: Some("p".to_owned()),
             })
-            .place("here")
+            .location("here")
             .reason("why")
             .request("GET", "/")
             .source("s", "1")

@@ -5,9 +5,7 @@ use std::fmt;
 use std::io::BufReader;
 use std::ops::AddAssign;
 
-use audit_core::{
-    AuditStore, Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp, Violation, limits,
-};
+use audit_core::{Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp, Violation, limits};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -15,19 +13,20 @@ use super::input::{Input, unreadable};
 use super::lines::{Line, Lines};
 use super::source::{Record, Source};
 use super::verify::Expected;
+use crate::address::Store;
 use crate::error::CliError;
 
 /// Events of one append.
 const BATCH: usize = 500;
 /// Bytes of lines of one append, so that a batch of large records stays small.
-const BATCH_BYTES: usize = 8 << 20;
-/// Bytes of one line. An event has at most [`limits::EVENT_BYTES`], but its JSON can be longer by
+const MAX_BATCH_BYTES: usize = 8 << 20;
+/// Bytes of one line. An event has at most [`limits::MAX_EVENT_BYTES`], but its JSON can be longer by
 /// the escapes of its texts, which are six bytes for one.
-const LINE_BYTES: usize = 8 * limits::EVENT_BYTES;
+const LINE_BYTES: usize = 8 * limits::MAX_EVENT_BYTES;
 
 /// Imports files into one log.
 pub(crate) struct Importer<'a> {
-    store: &'a dyn AuditStore,
+    store: &'a dyn Store,
     log: Log,
     source: Source,
     /// The time of records that state none; unless set, when their file was last written.
@@ -79,7 +78,7 @@ enum Fate {
 }
 
 impl<'a> Importer<'a> {
-    pub(crate) fn new(store: &'a dyn AuditStore, log: Log, source: Source) -> Self {
+    pub(crate) fn new(store: &'a dyn Store, log: Log, source: Source) -> Self {
         Self { store, log, source, received: None, expected: None }
     }
 
@@ -108,7 +107,7 @@ impl<'a> Importer<'a> {
             if let Some(fate) = fate {
                 tally.count(line.number, fate, refuse);
             }
-            if pending.waiting.len() >= BATCH || pending.bytes >= BATCH_BYTES {
+            if pending.waiting.len() >= BATCH || pending.bytes >= MAX_BATCH_BYTES {
                 self.flush(std::mem::take(&mut pending), &mut tally, refuse).await?;
             }
         }

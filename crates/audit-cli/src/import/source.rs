@@ -85,7 +85,7 @@ const OF_LOG: [&str; 4] = ["log", "sequence", "recordedAt", "erased"];
 
 fn native(line: &[u8], received: Timestamp) -> Result<Record> {
     let mut event = match NewEvent::from_json(line) {
-        Err(error) if is_of_log(&error) => {
+        Err(error) if is_reserved(&error) => {
             let event = json::from_slice::<AuditEvent>(line)?.into_content();
             event.validate()?;
             event
@@ -108,7 +108,7 @@ fn native(line: &[u8], received: Timestamp) -> Result<Record> {
 }
 
 /// Whether a line was refused for what a log adds alone.
-fn is_of_log(error: &Error) -> bool {
+fn is_reserved(error: &Error) -> bool {
     error.kind() == ErrorKind::Invalid
         && error.violation() == Some(&Violation::UnknownField)
         && error.field().is_some_and(|field| OF_LOG.contains(&field))

@@ -3,9 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use audit_core::{
-    AuditStore, AuditStoreExt as _, EventId, Log, NewEvent, Order, Position, Query, Result,
-};
+use crate::address::Store;
+use audit_core::{AuditStoreExt as _, EventId, EventQuery, Log, NewEvent, Order, Position, Result};
 
 /// The events that the log must hold: for each id, a digest of the content.
 #[derive(Debug, Default)]
@@ -54,11 +53,11 @@ pub(crate) fn walks() -> impl Iterator<Item = Walk> {
 impl Walk {
     pub(crate) async fn run(
         mut self,
-        store: &dyn AuditStore,
+        store: &dyn Store,
         log: Log,
         expected: &Expected,
     ) -> Result<Self> {
-        let query = Query::new(log).order(self.order).limit(self.limit);
+        let query = EventQuery::new(log).order(self.order).limit(self.limit);
         let (mut seen, mut last) = (HashSet::new(), None::<Position>);
         let mut page = store.page(&query).await?;
         loop {
@@ -100,6 +99,7 @@ impl fmt::Display for Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use audit_core::AuditStore as _;
     use audit_core::{Actor, OrganizationId};
     use audit_memory::MemoryStore;
 
@@ -113,7 +113,7 @@ mod tests {
         for event in [&kept, &altered, &absent] {
             expected.insert(event);
         }
-        let altered = altered.place("elsewhere");
+        let altered = altered.location("elsewhere");
         store.append(log, vec![kept, altered, event("other")]).await.unwrap();
         for walk in walks() {
             let walk = walk.run(&store, log, &expected).await.unwrap();

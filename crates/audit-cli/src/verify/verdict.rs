@@ -1,5 +1,6 @@
 //! What the verification of a log has found, in words and as JSON.
 
+use audit_core::tree::NodeId;
 use audit_core::{Error, Log};
 use audit_merkle::{Report, TreeHead};
 use serde::Serialize;
@@ -51,7 +52,7 @@ impl Verdict {
         }));
         // Where records are wrong, nodes are missing that nobody took away.
         if report.fault.is_none() {
-            faults.extend(some(&report.nodes, |(level, index)| {
+            faults.extend(some(&report.nodes, |NodeId { level, index }| {
                 format!(
                     "node {index} of level {level} of the tree is not that of the records, which \
                      are right; proofs with it will fail"

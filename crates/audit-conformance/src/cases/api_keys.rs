@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use audit_core::limits::{API_KEYS_PAGE, ID, TEXT};
+use crate::Store;
+use audit_core::limits::{MAX_API_KEYS_PAGE, MAX_ID_BYTES, MAX_TEXT_BYTES};
 use audit_core::{
-    Action, ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, AuditEvent, ErrorKind, Log, NewApiKey,
-    NewOrganization, OrganizationId, Result, Role, Target,
+    Action, ApiKey, ApiKeyId, ApiKeySecret, AuditEvent, ErrorKind, Log, NewApiKey, NewOrganization,
+    OrganizationId, Result, Role, Target,
 };
 use futures_executor::block_on;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use crate::subject::{Subject, refused};
 /// The store under test through two handles, one of which keeps the keys.
 pub(super) struct Keys {
     // Before the subject, whose harness removes what the store left.
-    pub(super) store: Arc<dyn ApiKeyStore>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) subject: Subject,
 }
 
@@ -72,7 +73,7 @@ impl Keys {
     }
 
     pub(super) fn all(&self, organization: OrganizationId) -> Vec<ApiKey> {
-        self.list(organization, None, API_KEYS_PAGE).expect("a listing succeeds")
+        self.list(organization, None, MAX_API_KEYS_PAGE).expect("a listing succeeds")
     }
 
     pub(super) fn revoke(&self, id: ApiKeyId) -> Result<ApiKey> {
@@ -91,7 +92,8 @@ pub(super) fn admin(organization: OrganizationId) -> NewApiKey {
 pub(crate) fn come_back_as_created(new: NewHarness<'_>) {
     let keys = Keys::new(new);
     let organizations = [(); 2].map(|()| keys.organization());
-    let emails = ["ana@acme.example", "東京\0@acme.example", &"x".repeat(ID)].map(str::to_owned);
+    let emails =
+        ["ana@acme.example", "東京\0@acme.example", &"x".repeat(MAX_ID_BYTES)].map(str::to_owned);
     let asked = organizations.into_iter().flat_map(|organization| {
         let emails = &emails;
         Role::ALL.into_iter().flat_map(move |role| {
@@ -270,7 +272,7 @@ pub(crate) fn outlive_their_organization(new: NewHarness<'_>) {
 pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
-    for email in [String::new(), "x".repeat(ID + 1)] {
+    for email in [String::new(), "x".repeat(MAX_ID_BYTES + 1)] {
         let new = NewApiKey::new(id, Role::Member, email);
         let error = refused(keys.create(new), ErrorKind::Invalid, "email");
         assert_eq!(error.field(), Some("email"), "an error names the field at fault");
@@ -283,7 +285,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, _) = keys.created(id);
-    let bad = || by().reason("x".repeat(TEXT + 1));
+    let bad = || by().reason("x".repeat(MAX_TEXT_BYTES + 1));
     for error in [
         block_on(keys.store.create_api_key(admin(id), bad())).map(drop),
         block_on(keys.store.revoke_api_key(key.id, bad())).map(drop),
@@ -309,7 +311,7 @@ pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
         for organization in organizations {
             let own = |key: &&ApiKey| key.organization_id == organization;
             let of_all: Vec<_> = expected.iter().filter(own).cloned().collect();
-            for limit in [1, 2, 5, 6, 7, API_KEYS_PAGE] {
+            for limit in [1, 2, 5, 6, 7, MAX_API_KEYS_PAGE] {
                 let (mut found, mut after) = (Vec::<ApiKey>::new(), None);
                 loop {
                     let page = keys.list(organization, after, limit).expect("a listing succeeds");
@@ -338,11 +340,11 @@ pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
 pub(crate) fn check_the_limit_of_a_listing(new: NewHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
-    for limit in [0, API_KEYS_PAGE + 1, usize::MAX] {
+    for limit in [0, MAX_API_KEYS_PAGE + 1, usize::MAX] {
         let error = refused(keys.list(id, None, limit), ErrorKind::Invalid, "a limit out of range");
         assert_eq!(error.field(), Some("limit"), "an error names the field at fault");
     }
-    for limit in [1, API_KEYS_PAGE] {
+    for limit in [1, MAX_API_KEYS_PAGE] {
         assert_eq!(keys.list(id, None, limit).expect("a limit in range is accepted"), []);
     }
 }

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use audit_core::limits::BATCH_EVENTS;
+use audit_core::limits::MAX_BATCH_EVENTS;
 use audit_core::{Action, Actor, ErrorKind, Head, Log, NewEvent, Timestamp};
 use futures_executor::block_on;
 
@@ -199,7 +199,7 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
         assert!(error.violation().is_some(), "an error says which limit of {field} was broken");
         assert!(!error.is_retryable(), "bad input is bad the next time too");
     }
-    let many = vec![event(0); BATCH_EVENTS + 1];
+    let many = vec![event(0); MAX_BATCH_EVENTS + 1];
     let error = refused(subject.append(log, many), ErrorKind::Invalid, "too many events");
     assert_eq!(error.field(), Some("events"), "too many events are named as such");
     assert_eq!(subject.head(log), Head::default(), "a refused event changes nothing");
@@ -219,9 +219,9 @@ pub(crate) fn at_the_limits_are_kept(new: NewHarness<'_>) {
 pub(crate) fn of_the_most_events_are_kept(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let count = i64::try_from(BATCH_EVENTS).unwrap();
+    let count = i64::try_from(MAX_BATCH_EVENTS).unwrap();
     let placed = subject.put(log, &events(count));
-    assert_eq!(subject.head(log).size.get(), BATCH_EVENTS as u64, "the largest batch is kept");
+    assert_eq!(subject.head(log).size.get(), MAX_BATCH_EVENTS as u64, "the largest batch is kept");
     assert!(subject.events(log) == placed, "the largest batch is kept whole");
 }
 

@@ -1,24 +1,26 @@
 //! Changes of organizations and keys: on whose behalf, and in which logs they are told.
 
-use audit_core::{Actor, Attribution, AuditEvent, ChangeSetId, Log, Order, OrganizationId, Query};
+use audit_core::{
+    Actor, AuditContext, AuditEvent, ChangeSetId, EventQuery, Log, Order, OrganizationId,
+};
 use uuid::Uuid;
 
 use crate::subject::Subject;
 
-pub(super) fn by() -> Attribution {
-    Attribution::new(Actor::user("u_1").email("ana@example.org"))
+pub(super) fn by() -> AuditContext {
+    AuditContext::new(Actor::user("u_1").email("ana@example.org"))
 }
 
 /// An attribution with every field set.
-pub(super) fn attributed() -> Attribution {
-    Attribution::new(Actor::api("key_1").name("Deploy key").ip("10.0.0.7"))
+pub(super) fn attributed() -> AuditContext {
+    AuditContext::new(Actor::api("key_1").name("Deploy key").ip("10.0.0.7"))
         .reason("asked for in ticket 7")
         .request("POST", "/organizations")
         .change_set_id(ChangeSetId::derived(Uuid::nil(), b"set"))
 }
 
 pub(super) fn assert_attributed(event: &AuditEvent) {
-    let Attribution { actor, reason, request, change_set_id, .. } = attributed();
+    let AuditContext { actor, reason, request, change_set_id, .. } = attributed();
     assert_eq!(event.actor, actor, "the event says who did it");
     assert_eq!(event.reason, reason, "the event says why");
     assert_eq!(event.request, request, "the event says in which request");
@@ -34,7 +36,7 @@ impl Subject {
 
     /// The last event of an organization's log, which must be the `number`th.
     pub(super) fn last_event(&self, id: OrganizationId, number: u64) -> AuditEvent {
-        let page = self.page(&Query::new(id).limit(1).order(Order::NewestFirst));
+        let page = self.page(&EventQuery::new(id).limit(1).order(Order::NewestFirst));
         let event = page.events.into_iter().next().expect("a change leaves an event");
         assert_eq!(event.sequence.get(), number, "each change leaves one event");
         event

@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Action, ErrorKind, EventId, Log, NewOrganization, Order, OrganizationUpdate, Query, Receipt,
-    Scan,
+    Action, ErrorKind, EventId, EventQuery, Log, NewOrganization, Order, OrganizationUpdate,
+    Receipt, Scan,
 };
 use futures_executor::block_on;
 
@@ -57,7 +57,7 @@ pub(crate) fn writers_to_several_logs_lose_nothing(new: NewHarness<'_>) {
         assert_eq!(numbers, dense, "concurrent appends are numbered 1, 2, 3 … without a gap");
         assert!(subject.events(log) == expected, "every acknowledged event is in its log");
         assert!(expected.is_sorted_by_key(|event| event.recorded_at), "time does not go back");
-        let by_time = subject.walk(&Query::new(log).order(Order::OldestFirst), 1_000);
+        let by_time = subject.walk(&EventQuery::new(log).order(Order::OldestFirst), 1_000);
         assert_eq!(by_time.len(), expected.len(), "every order has every event");
     }
 }

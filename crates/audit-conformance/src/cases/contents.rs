@@ -1,8 +1,8 @@
 //! What is read is what was written.
 
 use audit_core::{
-    Actor, Change, FeedStart, Log, Message, NewEvent, OrganizationRef, Query, Request, Scope,
-    Target, Timestamp,
+    Actor, Change, EventQuery, FeedStart, Log, Message, NewEvent, OrganizationRef, RequestInfo,
+    Scope, Target, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -70,9 +70,9 @@ pub(crate) fn keep_empty_and_absent_apart(new: NewHarness<'_>) {
     let events = [
         nothing(),
         NewEvent { actor: Actor::user("").name("").email("").ip("").details(""), ..nothing() },
-        NewEvent { category: empty(), place: empty(), reason: empty(), ..nothing() },
+        NewEvent { category: empty(), location: empty(), reason: empty(), ..nothing() },
         NewEvent { message: Message { title: empty(), ..Message::default() }, ..nothing() },
-        NewEvent { request: Request { method: empty(), path: None }, ..nothing() },
+        NewEvent { request: RequestInfo { method: empty(), path: None }, ..nothing() },
         nothing().add_target(Target::with_id("")).add_target(Target::named("")),
         nothing().scope(Scope::default().product("").surface("")),
         nothing().organization(OrganizationRef::new("")),
@@ -107,7 +107,7 @@ fn check(new: NewHarness<'_>, events: &[NewEvent]) {
     let placed = logs.map(|log| subject.put(log, events));
     for _ in 0..2 {
         for (&log, placed) in logs.iter().zip(&placed) {
-            let query = Query::new(log);
+            let query = EventQuery::new(log);
             let fed = subject.feed(&query, FeedStart::Beginning).expect("a feed is readable");
             assert_eq!(fed.events, *placed, "a feed returns what was appended");
             for event in placed {

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use audit_core::limits::{BATCH_EVENTS, FILTER_VALUES, TEXT};
+use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
 use audit_core::{
-    Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, Facet, FeedStart,
-    Filter, Head, LeafHash, Log, NewEvent, Order, Query, Retention, Sequence,
+    Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, EventQuery, Facet,
+    FeedStart, Filter, Head, LeafHash, Log, NewEvent, Order, Retention, RetentionStoreExt as _,
+    Sequence,
 };
 use futures_executor::block_on;
 use serde_json::json;
@@ -55,17 +56,17 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewHarness<'_>) {
         assert_eq!(found, *event, "a look-up shows nothing personal");
     }
     for order in ORDERS {
-        let query = Query::new(log).order(order);
+        let query = EventQuery::new(log).order(order);
         let expected = model.all(&Filter::new(), order);
         assert_eq!(subject.walk(&query, 3), expected, "a walk shows nothing personal");
     }
-    let query = Query::new(log);
+    let query = EventQuery::new(log);
     let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
     assert_eq!(feed.events, model.events, "a feed shows nothing personal");
     for (entry, event) in subject.entries(log).iter().zip(&model.events) {
         let stored = &entry.event;
         assert_eq!(stored.personal.is_none(), event.erased, "the part and its salt are gone");
-        let opened = stored.open().expect("an erased event is an event");
+        let opened = stored.decode().expect("an erased event is an event");
         assert_eq!(opened, *event, "what is kept is what is read");
         let record = String::from_utf8(stored.record.clone()).expect("a record is JSON");
         let kept = |value: &&&str| event.erased && record.contains(**value);
@@ -101,7 +102,7 @@ pub(crate) fn leave_the_records_and_what_proves_them(new: NewHarness<'_>) {
 pub(crate) fn select_by_each_condition(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let batch = [mixed(30), vec![full(), by_user("u_3", 9), full()]].concat();
-    let many = (2..FILTER_VALUES + 2).map(|n| format!("u_{n}"));
+    let many = (2..MAX_FILTER_VALUES + 2).map(|n| format!("u_{n}"));
     for filter in [
         Filter::new().actor_id("u_1"),
         Filter::new().actor_email(EMAIL),
@@ -148,13 +149,13 @@ pub(crate) fn leave_nothing_to_be_found_by(new: NewHarness<'_>) {
         ] {
             for order in ORDERS {
                 let expected = model.all(&filter, order);
-                let query = Query::new(log).filter(filter.clone()).order(order).limit(4);
+                let query = EventQuery::new(log).filter(filter.clone()).order(order).limit(4);
                 let page = subject.page(&query.clone().with_total());
                 assert_eq!(page.total, Some(expected.len() as u64), "a total: {filter:?}");
                 let found = subject.walk(&query, 4);
                 assert_eq!(found, expected, "a filter finds what is not erased: {filter:?}");
             }
-            let query = Query::new(log).filter(filter.clone());
+            let query = EventQuery::new(log).filter(filter.clone());
             let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
             let expected = model.all(&filter, Order::Sequence);
             assert_eq!(feed.events, expected, "a feed delivers what is not erased: {filter:?}");
@@ -185,7 +186,7 @@ pub(crate) fn leave_every_total_exact(new: NewHarness<'_>) {
         let pair = Filter::new().target_type("item").target_id("1").during(at(0)..at(3));
         for (filter, order) in values.chain(more).chain([pair]).zip(ORDERS.into_iter().cycle()) {
             let expected = model.all(&filter, order);
-            let query = Query::new(log).filter(filter.clone()).order(order).with_total();
+            let query = EventQuery::new(log).filter(filter.clone()).order(order).with_total();
             for offset in [0, 1, expected.len()] {
                 let page = subject.page(&query.clone().limit(3).offset(offset as u64));
                 let total = Some(expected.len() as u64);
@@ -211,7 +212,7 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
     let told = subject.events(log).pop().expect("an erasure leaves an event");
     assert_eq!((entry.sequence, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
     assert_eq!(told.action, Action::LOG_ERASED, "the event says what was done");
-    assert_eq!(Erasure::stated_by(&told), 3, "the event says how many events were erased");
+    assert_eq!(Erasure::declared_by(&told), 3, "the event says how many events were erased");
     assert_attributed(&told);
     let record = String::from_utf8(entry.event.record).expect("a record is JSON");
     let text = format!("{record} {}", json!(told));
@@ -222,7 +223,7 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
     let erased = block_on(subject.store().erase(log, Erasure::event_id(told.id), officer()));
     assert_eq!(erased.expect("it can be erased itself").events, 1);
     let told = subject.get(log, told.id).expect("an erased event is found still");
-    assert_eq!(Erasure::stated_by(&told), 3, "how many is part of the record");
+    assert_eq!(Erasure::declared_by(&told), 3, "how many is part of the record");
 }
 
 pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
@@ -263,15 +264,15 @@ pub(crate) fn of_many_events_reach_all(new: NewHarness<'_>) {
     let events = subject.events(log);
     let (old, told) = events.split_at(batch.len());
     assert!(old == model.events, "all that match are erased, and nothing else");
-    let stated: u64 = told.iter().map(Erasure::stated_by).sum();
+    let stated: u64 = told.iter().map(Erasure::declared_by).sum();
     assert_eq!(stated, expected, "the events of it say how many, together");
     let set = told[0].change_set_id;
     let together = set.is_some() && told.iter().all(|event| event.change_set_id == set);
     assert!(together, "the events of one erasure have one change set");
-    let query = Query::new(log).filter(Filter::new().actor_email(EMAIL));
+    let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
     let left = block_on(subject.store().count(&query)).expect("events can be counted");
     assert_eq!(left, batch.len() as u64 - expected, "only the others are found");
-    let most: Vec<_> = (1..=BATCH_EVENTS as u64).map(sequence).collect();
+    let most: Vec<_> = (1..=MAX_BATCH_EVENTS as u64).map(sequence).collect();
     let rest = subject.erase_events(log, most).expect("the most numbers are accepted");
     let rest_expected = events.iter().filter(|event| !event.erased).count() as u64;
     assert_eq!(rest, rest_expected, "one call takes as many numbers as one batch has events");
@@ -285,7 +286,7 @@ pub(crate) fn pass_over_unknown_numbers(new: NewHarness<'_>) {
     let erased = subject.erase_events(log, numbers).expect("unknown numbers are passed over");
     assert_eq!(erased, 2, "each event is erased once, whatever else is asked for");
     let events = subject.events(log);
-    assert_eq!(Erasure::stated_by(&events[70]), 2, "the event tells of those alone");
+    assert_eq!(Erasure::declared_by(&events[70]), 2, "the event tells of those alone");
     let at = [events[1].clone(), events[4].clone()];
     let expected = [&placed[1], &placed[4]].map(without_personal);
     assert_eq!(at, expected, "the events of these numbers are erased");
@@ -319,12 +320,12 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     let log = new_log();
     let placed = subject.put(log, &events(3));
     let too_many =
-        (0..=FILTER_VALUES).map(|n| format!("u_{n}")).fold(Filter::new(), Filter::actor_id);
-    let long = officer().reason("x".repeat(TEXT + 1));
+        (0..=MAX_FILTER_VALUES).map(|n| format!("u_{n}")).fold(Filter::new(), Filter::actor_id);
+    let long = officer().reason("x".repeat(MAX_TEXT_BYTES + 1));
     for (erasure, by, field) in [
         (Erasure::matching(Filter::new()), officer(), "filter"),
         (Erasure::matching(too_many), officer(), "actorId"),
-        (Erasure::Events(vec![placed[0].id; BATCH_EVENTS + 1]), officer(), "ids"),
+        (Erasure::Events(vec![placed[0].id; MAX_BATCH_EVENTS + 1]), officer(), "ids"),
         (Erasure::event_id(placed[0].id), long.clone(), "reason"),
         (Erasure::matching(Filter::new().actor_id("u_1")), long, "reason"),
     ] {
@@ -332,7 +333,7 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
         let error = refused(erased, ErrorKind::Invalid, field);
         assert_eq!(error.field(), Some(field), "an error names the field at fault");
     }
-    let many = vec![sequence(1); BATCH_EVENTS + 1];
+    let many = vec![sequence(1); MAX_BATCH_EVENTS + 1];
     let error = refused(subject.erase_events(log, many), ErrorKind::Invalid, "too many numbers");
     assert_eq!(error.field(), Some("sequences"), "too many numbers are named as such");
     assert_eq!(subject.events(log), placed, "a refused erasure changes nothing");
@@ -348,9 +349,13 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
     subject.set_retention(log, held).expect("a log can be held");
     let before = (subject.entries(log), subject.head(log));
     for _ in 0..2 {
-        refused(subject.erase(log, of_ana()), ErrorKind::Held, "an erasure under a legal hold");
+        refused(
+            subject.erase(log, of_ana()),
+            ErrorKind::LegalHold,
+            "an erasure under a legal hold",
+        );
         let erased = subject.erase_events(log, vec![sequence(1)]);
-        refused(erased, ErrorKind::Held, "an erasure by number under a legal hold");
+        refused(erased, ErrorKind::LegalHold, "an erasure by number under a legal hold");
         assert!(before == (subject.entries(log), subject.head(log)), "nothing changes then");
         subject = subject.reopen();
     }
@@ -375,7 +380,7 @@ pub(crate) fn leave_redeliveries_recognised(new: NewHarness<'_>) {
     let kept = &subject.entries(log)[0].event;
     assert_eq!(LeafHash::of(&kept.record), receipts[0].leaf, "the receipt is of what is kept");
     assert!(kept.personal.is_none(), "a redelivery does not bring back what is erased");
-    let query = Query::new(log).filter(Filter::new().actor_email(EMAIL));
+    let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
     assert_eq!(subject.page(&query).events, [], "nor is it found again");
     for other in [batch[0].clone().category("other"), batch[1].clone().at(9)] {
         refused(subject.append(log, vec![other]), ErrorKind::Conflict, "another record");
@@ -392,7 +397,7 @@ pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
         subject.erased(log, &placed[n], &Filter::new().actor_email(EMAIL));
         for (log, before) in logs[n + 1..].iter().zip(of_others) {
             assert!(subject.entries(*log) == before, "other logs keep all of the same events");
-            let query = Query::new(*log).filter(Filter::new().actor_email(EMAIL)).with_total();
+            let query = EventQuery::new(*log).filter(Filter::new().actor_email(EMAIL)).with_total();
             assert_eq!(subject.page(&query).total, Some(2), "other logs find all of them");
         }
     }
@@ -408,7 +413,7 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
     assert_eq!(subject.events(log), model.events, "what is erased stays erased");
     assert!(subject.entries(log) == entries, "what is erased stays erased in what is kept");
     assert_eq!(subject.frontier(log), edge, "the edge survives");
-    let query = Query::new(log).filter(Filter::new().actor_email(EMAIL)).with_total();
+    let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL)).with_total();
     assert_eq!(subject.page(&query).total, Some(0), "what is erased is not found again");
     let again = subject.erase(log, Filter::new().actor_id("u_7")).expect("nothing is left");
     assert_eq!(again, 0, "what is erased is not erased again");
@@ -453,7 +458,7 @@ pub(crate) fn miss_nothing_while_others_append(new: NewHarness<'_>) {
     assert!(numbers.eq(1..=events.len() as u64), "no number is lost or given twice");
     let expected = placed.iter().filter(|event| event.actor.email.is_some()).count() as u64;
     assert_eq!(erased, expected, "each event is erased once");
-    let stated: u64 = events.iter().map(Erasure::stated_by).sum();
+    let stated: u64 = events.iter().map(Erasure::declared_by).sum();
     assert_eq!(stated, expected, "the log tells of each");
     for event in placed {
         let found = &events[usize::try_from(event.sequence.get()).unwrap() - 1];

@@ -2,14 +2,14 @@
 
 use std::thread;
 
-use audit_core::{AuditEvent, ErrorKind, FeedStart, Filter, Order, Query};
+use audit_core::{AuditEvent, ErrorKind, EventQuery, FeedStart, Filter, Order};
 
 use crate::NewHarness;
 use crate::model::Model;
 use crate::samples::{event, events, mixed, new_log, sequence};
 use crate::subject::{Subject, refused};
 
-fn start(subject: &Subject, query: &Query, start: FeedStart) -> audit_core::FeedPage {
+fn start(subject: &Subject, query: &EventQuery, start: FeedStart) -> audit_core::FeedPage {
     subject.feed(query, start).expect("a feed can be begun")
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn deliver_every_event_once_in_order(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     for limit in [1, 2, 5, 1_000] {
         let log = new_log();
-        let query = Query::new(log).limit(limit).order(Order::NewestFirst).offset(3);
+        let query = EventQuery::new(log).limit(limit).order(Order::NewestFirst).offset(3);
         let first = start(&subject, &query, FeedStart::Beginning);
         let (mut found, mut token) = subject.drain(&query, first);
         let mut expected = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn deliver_every_event_once_in_order(new: NewHarness<'_>) {
 pub(crate) fn have_a_token_when_empty(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let query = Query::new(log).filter(Filter::new().actor_id("u_1"));
+    let query = EventQuery::new(log).filter(Filter::new().actor_id("u_1"));
     let mut token = start(&subject, &query, FeedStart::Beginning).token;
     for round in 0..3 {
         for _ in 0..2 {
@@ -58,7 +58,7 @@ pub(crate) fn select_by_filter(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let filter = Filter::new().action("user.login.*").actor_id("u_2");
-    let query = Query::new(log).filter(filter.clone()).limit(2);
+    let query = EventQuery::new(log).filter(filter.clone()).limit(2);
     let mut token = start(&subject, &query, FeedStart::Beginning).token;
     let (mut found, mut all) = (Vec::new(), Vec::new());
     for _ in 0..4 {
@@ -76,7 +76,7 @@ pub(crate) fn select_by_filter(new: NewHarness<'_>) {
 pub(crate) fn go_on_after_a_reopen(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
-    let query = Query::new(log).limit(2);
+    let query = EventQuery::new(log).limit(2);
     let mut token = start(&subject, &query, FeedStart::Now).token;
     let (mut found, mut expected) = (Vec::new(), Vec::new());
     for round in 0..4 {
@@ -100,7 +100,7 @@ pub(crate) fn begin_where_they_are_told(new: NewHarness<'_>) {
         (FeedStart::Now, 6),
     ] {
         let log = new_log();
-        let query = Query::new(log);
+        let query = EventQuery::new(log);
         let placed = subject.put(log, &mixed(6));
         let page = start(&subject, &query, from);
         assert_eq!(page.events, placed[left_out..], "a feed begins where it is told: {from:?}");
@@ -114,7 +114,7 @@ pub(crate) fn tell_when_they_are_caught_up(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(5));
-    let query = Query::new(log).limit(2);
+    let query = EventQuery::new(log).limit(2);
     let mut page = start(&subject, &query, FeedStart::Beginning);
     let mut caught_up = vec![page.caught_up];
     while !page.caught_up && caught_up.len() < 9 {
@@ -133,7 +133,7 @@ pub(crate) fn follow_several_writers(new: NewHarness<'_>) {
     const ROUNDS: usize = 25;
     let subject = Subject::new(new);
     let log = new_log();
-    let query = Query::new(log).limit(7);
+    let query = EventQuery::new(log).limit(7);
     let mut found: Vec<AuditEvent> = Vec::new();
     thread::scope(|scope| {
         let writers: Vec<_> = (0..WRITERS)

@@ -1,8 +1,8 @@
 //! Filters: each store finds exactly what [`Filter::matches`] says.
 
-use audit_core::limits::FILTER_VALUES;
+use audit_core::limits::MAX_FILTER_VALUES;
 use audit_core::{
-    Actor, AuditEvent, ErrorKind, Facet, Filter, Log, NewEvent, Order, Query, Surface, Target,
+    Actor, AuditEvent, ErrorKind, EventQuery, Facet, Filter, Log, NewEvent, Order, Surface, Target,
     Timestamp,
 };
 
@@ -151,7 +151,7 @@ pub(crate) fn by_a_half_open_time_range(new: NewHarness<'_>) {
         let to_the_end = Filter::new().during(time..Timestamp::MAX).target_type("item");
         check(&subject, &model, log, &to_the_end);
     }
-    let backwards = Query::new(log).filter(Filter::new().during(at(2)..at(1)));
+    let backwards = EventQuery::new(log).filter(Filter::new().during(at(2)..at(1)));
     let error =
         refused(subject.try_page(&backwards), ErrorKind::Invalid, "a range that ends first");
     assert_eq!(error.field(), Some("until"), "an error names the field at fault");
@@ -216,16 +216,16 @@ pub(crate) fn by_values_that_are_hard_to_index(new: NewHarness<'_>) {
 pub(crate) fn by_the_most_values(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let count = i64::try_from(FILTER_VALUES).unwrap();
+    let count = i64::try_from(MAX_FILTER_VALUES).unwrap();
     let events: Vec<_> = (0..count + 20)
         .map(|n| NewEvent { actor: Actor::user(format!("u_{n}")), ..event(n % 7) })
         .collect();
     let model = Model::new(subject.put(log, &events));
     let most = (0..count).fold(Filter::new(), |f, n| f.actor_id(format!("u_{n}")));
     let found = check(&subject, &model, log, &most);
-    assert_eq!(found.len(), FILTER_VALUES, "each of the most values is looked for");
+    assert_eq!(found.len(), MAX_FILTER_VALUES, "each of the most values is looked for");
     check(&subject, &model, log, &most.clone().target_type("item").action("item.*"));
-    let query = Query::new(log).filter(most.actor_id("one more"));
+    let query = EventQuery::new(log).filter(most.actor_id("one more"));
     let error = refused(subject.try_page(&query), ErrorKind::Invalid, "too many values");
     assert_eq!(error.field(), Some("actorId"), "an error names the facet at fault");
 }
@@ -233,7 +233,7 @@ pub(crate) fn by_the_most_values(new: NewHarness<'_>) {
 /// Compares the store with the reference in every order, on one page and on small ones.
 fn check(subject: &Subject, model: &Model, log: Log, filter: &Filter) -> Vec<AuditEvent> {
     for order in ORDERS {
-        let query = Query::new(log).filter(filter.clone()).order(order);
+        let query = EventQuery::new(log).filter(filter.clone()).order(order);
         for limit in [2, 1_000] {
             let found = subject.walk(&query, limit);
             assert_eq!(found, model.all(filter, order), "{order:?} finds {filter:?}");

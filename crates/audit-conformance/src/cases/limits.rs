@@ -1,7 +1,8 @@
 //! Events at the limits of the model, and beyond each.
 
 use audit_core::limits::{
-    ACTION_SEGMENTS, EVENT_BYTES, FIELD_CHANGES, ID, JSON_DEPTH, NAME, TARGETS, TEXT,
+    MAX_ACTION_SEGMENTS, MAX_EVENT_BYTES, MAX_FIELD_CHANGES, MAX_ID_BYTES, MAX_JSON_DEPTH,
+    MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES,
 };
 use audit_core::{Actor, Change, EntityClass, Message, NewEvent, OrganizationRef, Scope, Target};
 use serde_json::{Value, json};
@@ -23,7 +24,8 @@ fn nested(levels: usize) -> Value {
 
 /// One event for each limit, which breaks it, with the field at fault.
 pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
-    let (name, id, long) = (text(NAME + 1), text(ID + 1), text(TEXT + 1));
+    let (name, id, long) =
+        (text(MAX_NAME_BYTES + 1), text(MAX_ID_BYTES + 1), text(MAX_TEXT_BYTES + 1));
     let user = || Actor::user("u");
     let by = |actor: Actor| NewEvent { actor, ..base() };
     let saying = |message: Message| NewEvent { message, ..base() };
@@ -31,11 +33,11 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
     let to = |target: Target| base().target("a", "b").add_target(target);
     let diff = |field: &str| Change::default().field(field, None, None);
     let many_fields =
-        Change { diff: vec![diff("f").diff.remove(0); FIELD_CHANGES + 1], ..diff("") };
+        Change { diff: vec![diff("f").diff.remove(0); MAX_FIELD_CHANGES + 1], ..diff("") };
     vec![
         ("action", NewEvent { action: "".into(), ..base() }),
         ("action", NewEvent { action: name.clone().into(), ..base() }),
-        ("action", NewEvent { action: "a.".repeat(ACTION_SEGMENTS).into(), ..base() }),
+        ("action", NewEvent { action: "a.".repeat(MAX_ACTION_SEGMENTS).into(), ..base() }),
         ("action", NewEvent { action: "user.*".into(), ..base() }),
         ("category", base().category(&name)),
         ("actor.kind", by(Actor::new(""))),
@@ -49,7 +51,7 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
         ("actor.entityClass", by(user().entity_class(EntityClass::new(name.clone())))),
         ("actor.organization.id", by(user().organization(OrganizationRef::new(&id)))),
         ("actor.organization.name", by(user().organization(OrganizationRef::new("o").name(&long)))),
-        ("targets", NewEvent { targets: vec![Target::named("x"); TARGETS + 1], ..base() }),
+        ("targets", NewEvent { targets: vec![Target::named("x"); MAX_TARGETS + 1], ..base() }),
         ("targets[1]", to(Target::default())),
         ("targets[1].type", to(Target::of_kind(&name))),
         ("targets[1].id", to(Target::with_id(&id))),
@@ -63,32 +65,32 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
         ("scope.surface", within(Scope::default().surface(name.clone()))),
         ("change.diff", base().change(many_fields)),
         ("change.diff[0].field", base().change(diff(&long))),
-        ("change.old", base().change(Change::default().with_old(nested(JSON_DEPTH + 2)))),
-        ("change.new", base().change(Change::default().with_new(nested(JSON_DEPTH + 2)))),
+        ("change.old", base().change(Change::default().with_old(nested(MAX_JSON_DEPTH + 2)))),
+        ("change.new", base().change(Change::default().with_new(nested(MAX_JSON_DEPTH + 2)))),
         (
             "change.diff[0].new",
-            base().change(Change::default().field("f", None, Some(nested(JSON_DEPTH + 2)))),
+            base().change(Change::default().field("f", None, Some(nested(MAX_JSON_DEPTH + 2)))),
         ),
         ("message.title", saying(Message { title: Some(long.clone()), ..Message::default() })),
         ("message.text", saying(Message { text: Some(long.clone()), ..Message::default() })),
         ("message.key", saying(Message { key: Some(long.clone()), ..Message::default() })),
         ("message.params", saying(Message { params: Some(long.clone()), ..Message::default() })),
-        ("place", base().place(&long)),
+        ("location", base().location(&long)),
         ("reason", base().reason(&long)),
         ("request.method", base().request(&name, "/")),
         ("request.path", base().request("GET", &long)),
         ("source.system", base().source("", "1")),
         ("source.system", base().source(&name, "1")),
         ("source.id", base().source("s", &id)),
-        ("metadata", base().metadata("deep", nested(JSON_DEPTH + 2))),
+        ("metadata", base().metadata("deep", nested(MAX_JSON_DEPTH + 2))),
         // The whole event, which is no field of itself.
-        ("", base().metadata("large", text(EVENT_BYTES))),
+        ("", base().metadata("large", text(MAX_EVENT_BYTES))),
     ]
 }
 
 /// Events in which every limit is reached: the texts in one, the numbers of things in another.
 pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
-    let (name, id, long) = (text(NAME), text(ID), text(TEXT));
+    let (name, id, long) = (text(MAX_NAME_BYTES), text(MAX_ID_BYTES), text(MAX_TEXT_BYTES));
     let organization = OrganizationRef::new(&id).name(&long);
     let texts = NewEvent {
         action: name.clone().into(),
@@ -117,18 +119,18 @@ pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
             key: Some(long.clone()),
             params: Some(long.clone()),
         },
-        place: Some(long.clone()),
+        location: Some(long.clone()),
         ..base().reason(&long).request(&name, &long).source(&name, &id)
     };
     let numbers = NewEvent {
-        action: vec!["a"; ACTION_SEGMENTS].join(".").into(),
-        targets: (0..TARGETS).map(|n| Target::new("item", n.to_string())).collect(),
-        change: (0..FIELD_CHANGES).fold(
-            Change::default().with_old(nested(JSON_DEPTH)).with_new(nested(JSON_DEPTH)),
+        action: vec!["a"; MAX_ACTION_SEGMENTS].join(".").into(),
+        targets: (0..MAX_TARGETS).map(|n| Target::new("item", n.to_string())).collect(),
+        change: (0..MAX_FIELD_CHANGES).fold(
+            Change::default().with_old(nested(MAX_JSON_DEPTH)).with_new(nested(MAX_JSON_DEPTH)),
             |change, n| change.field(n.to_string(), Some(json!(n)), None),
         ),
-        ..base().metadata("deep", nested(JSON_DEPTH - 1))
+        ..base().metadata("deep", nested(MAX_JSON_DEPTH - 1))
     };
-    let large = full().metadata("large", text(EVENT_BYTES - 8 * 1_024));
+    let large = full().metadata("large", text(MAX_EVENT_BYTES - 8 * 1_024));
     vec![texts, numbers, large]
 }

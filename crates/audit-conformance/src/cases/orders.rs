@@ -1,6 +1,6 @@
 //! The orders in which a log is read.
 
-use audit_core::{Order, Query};
+use audit_core::{EventQuery, Order};
 
 use crate::NewHarness;
 use crate::samples::{event, new_log};
@@ -31,7 +31,7 @@ fn check(new: NewHarness<'_>, seconds: &[i64], expected: [&[u64]; 3]) {
     let orders = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
     for (order, expected) in orders.into_iter().zip(expected) {
         for limit in [1, 2, 100] {
-            let found = subject.walk(&Query::new(log).order(order), limit);
+            let found = subject.walk(&EventQuery::new(log).order(order), limit);
             let numbers: Vec<_> = found.iter().map(|event| event.sequence.get()).collect();
             assert_eq!(numbers, expected, "{order:?} of seconds {seconds:?}");
         }

@@ -1,9 +1,11 @@
 //! Organizations, and the events of their changes.
 
-use audit_core::limits::{ID, ORGANIZATIONS_PAGE, PRIVATE_ENDPOINTS, TEXT};
+use audit_core::limits::{
+    MAX_ID_BYTES, MAX_ORGANIZATIONS_PAGE, MAX_PRIVATE_ENDPOINTS, MAX_TEXT_BYTES,
+};
 use audit_core::{
-    Action, Attribution, AuditEvent, ErrorKind, Head, Log, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, PrivateEndpoint, Query, Result, Target, Timestamp,
+    Action, AuditContext, AuditEvent, ErrorKind, EventQuery, Head, Log, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, PrivateEndpoint, Result, Target, Timestamp,
     json::Object,
 };
 use futures_executor::block_on;
@@ -17,7 +19,7 @@ use crate::subject::{Subject, refused};
 
 /// The calls of the trait, blocking.
 impl Subject {
-    pub(super) fn create(&self, new: NewOrganization, by: Attribution) -> Result<Organization> {
+    pub(super) fn create(&self, new: NewOrganization, by: AuditContext) -> Result<Organization> {
         block_on(self.store().create_organization(new, by))
     }
 
@@ -279,8 +281,8 @@ pub(crate) fn that_do_not_change_leave_no_trace(new: NewHarness<'_>) {
 pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
-    let (id, long) = ("x".repeat(ID + 1), "x".repeat(TEXT + 1));
-    let too_many: Vec<_> = (0..=PRIVATE_ENDPOINTS).map(|n| endpoint(&n.to_string())).collect();
+    let (id, long) = ("x".repeat(MAX_ID_BYTES + 1), "x".repeat(MAX_TEXT_BYTES + 1));
+    let too_many: Vec<_> = (0..=MAX_PRIVATE_ENDPOINTS).map(|n| endpoint(&n.to_string())).collect();
     let large = settings(&json!({"text": long}));
     let base = || NewOrganization::new("Other");
     for (field, bad) in [
@@ -319,7 +321,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     let (id, store) = (created.id, subject.store());
-    let bad = || by().reason("x".repeat(TEXT + 1));
+    let bad = || by().reason("x".repeat(MAX_TEXT_BYTES + 1));
     let new = acme();
     let new_id = new.id;
     let update = OrganizationUpdate::default().name("New");
@@ -348,7 +350,7 @@ pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
     let gone = expected.remove(2).id;
     subject.delete(gone).expect("an organization can be deleted");
     for _ in 0..2 {
-        for limit in [1, 2, 5, 6, 7, ORGANIZATIONS_PAGE] {
+        for limit in [1, 2, 5, 6, 7, MAX_ORGANIZATIONS_PAGE] {
             let (mut found, mut after) = (Vec::<Organization>::new(), None);
             loop {
                 let page = subject.list(after, limit).expect("a listing succeeds");
@@ -370,11 +372,11 @@ pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
 
 pub(crate) fn check_the_limit_of_a_listing(new: NewHarness<'_>) {
     let subject = Subject::new(new);
-    for limit in [0, ORGANIZATIONS_PAGE + 1, usize::MAX] {
+    for limit in [0, MAX_ORGANIZATIONS_PAGE + 1, usize::MAX] {
         let error = refused(subject.list(None, limit), ErrorKind::Invalid, "a limit out of range");
         assert_eq!(error.field(), Some("limit"), "an error names the field at fault");
     }
-    for limit in [1, ORGANIZATIONS_PAGE] {
+    for limit in [1, MAX_ORGANIZATIONS_PAGE] {
         assert_eq!(subject.list(None, limit).expect("a limit in range is accepted"), []);
     }
 }
@@ -387,7 +389,7 @@ pub(crate) fn keep_their_log_when_deleted(new: NewHarness<'_>) {
     subject.delete(id).expect("an organization can be deleted");
     let events = subject.events(id.into());
     assert_eq!(events[..6], expected, "the events of a deleted organization stay");
-    let query = Query::new(id).with_total();
+    let query = EventQuery::new(id).with_total();
     assert_eq!(subject.page(&query).total, Some(7), "and are found as before");
     subject.put(id.into(), &mixed(1));
     assert_eq!(subject.head(id.into()).size.get(), 8, "its log still takes events");

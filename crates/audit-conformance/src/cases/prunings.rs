@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use audit_core::tree::{Tile, is_needed};
+use audit_core::tree::Tile;
 use audit_core::{
-    Action, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Head,
-    Log, NewEvent, Order, Position, Query, Retention, Scan, Sequence, Target, Timestamp, Token,
-    Total,
+    Action, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart,
+    Filter, Head, Log, NewEvent, Order, Position, Retention, Scan, Sequence, Target, Timestamp,
+    Token, Total,
 };
 use futures_executor::block_on;
 
@@ -45,7 +45,7 @@ impl Subject {
     }
 
     /// The tokens of a walk in pages of `limit`, each with the place that it stands at.
-    fn places(&self, query: &Query) -> Vec<(Position, Token)> {
+    fn places(&self, query: &EventQuery) -> Vec<(Position, Token)> {
         let mut page = self.page(query);
         let mut places = Vec::new();
         while let Some(token) = page.next {
@@ -57,7 +57,7 @@ impl Subject {
     }
 
     /// The tokens of a feed in pages of the query's size, each with the number it stands at.
-    fn numbers(&self, query: &Query) -> Vec<(Sequence, Token)> {
+    fn numbers(&self, query: &EventQuery) -> Vec<(Sequence, Token)> {
         let mut page = self.feed(query, FeedStart::Beginning).expect("a feed can be begun");
         let mut numbers = Vec::new();
         while !page.caught_up {
@@ -147,7 +147,7 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
         for order in ORDERS {
             for filter in [Filter::new(), Filter::new().actor_id("u_7"), Filter::new().until(at(2))]
             {
-                let query = Query::new(log).order(order).filter(filter.clone());
+                let query = EventQuery::new(log).order(order).filter(filter.clone());
                 let expected = model.all(&filter, order);
                 assert_eq!(
                     subject.walk(&query, 7),
@@ -164,7 +164,7 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
                 assert_eq!(slice, model.answer(&scan), "a scan up to {bound} has what is left");
             }
         }
-        let query = Query::new(log);
+        let query = EventQuery::new(log);
         let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
         assert_eq!(feed.events, model.events, "a feed begins with what is left");
         for after in [0, 1, 63, 64] {
@@ -240,7 +240,7 @@ pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
 pub(crate) fn end_the_tokens_below_the_floor(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
-    let query = Query::new(log).limit(5);
+    let query = EventQuery::new(log).limit(5);
     subject.put(log, &mixed(90));
     let walks = ORDERS.map(|order| subject.places(&query.clone().order(order)));
     let feed = subject.numbers(&query);
@@ -278,7 +278,8 @@ pub(crate) fn leave_the_walks_above_the_floor(new: NewHarness<'_>) {
     for filter in [Filter::new(), Filter::new().actor_id("u_1"), Filter::new().action("user.*")] {
         for order in ORDERS {
             let log = new_log();
-            let query = Query::new(log).filter(filter.clone()).order(order).limit(3).with_total();
+            let query =
+                EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
             subject.put(log, &mixed(90));
             let bound = subject.head(log).size;
             let places = subject.places(&query);
@@ -321,7 +322,7 @@ pub(crate) fn leave_the_feeds_above_the_floor(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     for filter in [Filter::new(), Filter::new().actor_id("u_1")] {
         let log = new_log();
-        let query = Query::new(log).filter(filter.clone()).limit(4);
+        let query = EventQuery::new(log).filter(filter.clone()).limit(4);
         subject.put(log, &mixed(90));
         let tokens = subject.numbers(&query);
         let mut model = subject.pruned(log, 30);
@@ -368,7 +369,7 @@ pub(crate) fn leave_every_total_exact(new: NewHarness<'_>) {
         for filter in values.chain(more) {
             for order in ORDERS {
                 let expected = model.all(&filter, order);
-                let query = Query::new(log).filter(filter.clone()).order(order).with_total();
+                let query = EventQuery::new(log).filter(filter.clone()).order(order).with_total();
                 for offset in [0, 1, expected.len() / 2, expected.len()] {
                     let page = subject.page(&query.clone().limit(3).offset(offset as u64));
                     let total = Some(expected.len() as u64);
@@ -402,10 +403,10 @@ pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
         let edge = subject.frontier(log);
         assert_eq!(edge.head(), tree.head(tree.size()), "the edge is that of all that ever was");
         let names = tree.complete();
-        for ((level, index), hash) in names.iter().zip(subject.nodes(log, &names)) {
-            let needed = hash.is_some() || is_needed(*level, *index, floor.into());
-            let expected = tree.node(*level, *index).filter(|_| needed);
-            assert_eq!(hash, expected, "node {index} of level {level}, pruned up to {floor}");
+        for (id, hash) in names.iter().zip(subject.nodes(log, &names)) {
+            let needed = hash.is_some() || id.is_retained(floor);
+            let expected = tree.node(*id).filter(|_| needed);
+            assert_eq!(hash, expected, "{id:?}, pruned up to {floor}");
         }
         let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
         let sizes = (floor.get()..=tree.size()).filter(telling).chain([tree.size()]);
@@ -469,7 +470,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
     subject.set_retention(log, held).expect("a log can be held");
     let before = (subject.entries(log), subject.head(log));
     for _ in 0..2 {
-        refused(subject.prune(log), ErrorKind::Held, "pruning under a legal hold");
+        refused(subject.prune(log), ErrorKind::LegalHold, "pruning under a legal hold");
         assert!(before == (subject.entries(log), subject.head(log)), "nothing changes then");
         subject = subject.reopen();
     }
@@ -498,7 +499,7 @@ pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
         for log in rest {
             let found = subject.get(*log, batch[0].id);
             assert!(found.is_ok(), "another log's event of the same id is found still");
-            let query = Query::new(*log).with_total();
+            let query = EventQuery::new(*log).with_total();
             assert_eq!(subject.page(&query).total, Some(70), "another log's total is its own");
         }
     }
@@ -518,7 +519,7 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
         assert!(state(&subject) == before, "what is gone stays gone");
         assert_eq!(subject.events(log), model.events, "what is left stays");
         assert_eq!(events_of(&*subject.other_handle(), log), model.events, "every handle sees it");
-        let query = Query::new(log).filter(Filter::new().actor_id("u_1"));
+        let query = EventQuery::new(log).filter(Filter::new().actor_id("u_1"));
         let count = block_on(subject.store().count(&query)).expect("events can be counted");
         let expected = model.all(&Filter::new().actor_id("u_1"), Order::Sequence).len() as u64;
         assert_eq!(count, expected, "what is gone is not counted again");
@@ -531,7 +532,7 @@ pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewHarness<'_>) {
     let log = new_log();
     let rule = Retention::default().max_events(50);
     subject.set_retention(log, rule).expect("retention can be set");
-    let query = Query::new(log).limit(16);
+    let query = EventQuery::new(log).limit(16);
     let begin = || subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
     let (done, prunings) = (AtomicBool::new(false), AtomicU64::new(0));
     let (mut placed, mut appended) = (BTreeMap::new(), 0);
@@ -601,7 +602,7 @@ pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewHarness<'_>) {
             assert!(told, "nothing is in the log that nobody appended");
         }
     }
-    assert_eq!(subject.frontier(log).size(), head.size.into(), "the edge is of all events");
-    let old = heads.iter().filter(|old| old.size >= head.pruned.into()).copied();
+    assert_eq!(subject.frontier(log).size(), head.size, "the edge is of all events");
+    let old = heads.iter().filter(|old| old.size >= head.pruned).copied();
     subject.assert_grown(log, &old.collect::<Vec<_>>());
 }

@@ -21,7 +21,7 @@ pub(crate) fn are_the_very_bytes_that_are_proved(new: NewHarness<'_>) {
             assert_eq!(leaf, receipt.leaf, "a record is kept to the byte as it was hashed");
             let intact = stored.personal_is_intact().expect("a record is readable");
             assert_eq!(intact, Some(true), "the personal part is kept as it was hashed");
-            let opened = stored.open().expect("what is kept is an event");
+            let opened = stored.decode().expect("what is kept is an event");
             assert_eq!(opened, *event, "what is kept is what is read");
         }
     }

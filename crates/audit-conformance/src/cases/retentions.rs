@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use audit_core::limits::TEXT;
+use audit_core::limits::MAX_TEXT_BYTES;
 use audit_core::{Action, ErrorKind, Head, Log, Retention};
 use futures_executor::block_on;
 use serde_json::json;
@@ -91,7 +91,7 @@ pub(crate) fn beyond_a_bound_are_refused_by_field(new: NewHarness<'_>) {
     let kept = Retention::default().max_events(9);
     subject.set_retention(log, kept).expect("retention can be set");
     let head = subject.head(log);
-    let long = officer().reason("x".repeat(TEXT + 1));
+    let long = officer().reason("x".repeat(MAX_TEXT_BYTES + 1));
     for (retention, by, field) in [
         (kept.max_events(0), officer(), "maxEvents"),
         (kept.max_events(u64::MAX), officer(), "maxEvents"),

@@ -1,7 +1,7 @@
 //! The scan, argument by argument.
 
 use audit_core::{
-    ErrorKind, FeedStart, Filter, Order, Position, Query, Scan, Sequence, Timestamp, Total,
+    ErrorKind, EventQuery, FeedStart, Filter, Order, Position, Scan, Sequence, Timestamp, Total,
 };
 
 use crate::NewHarness;
@@ -71,7 +71,7 @@ pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
     assert_eq!(read(45_000, 2), 2, "the limit holds, too");
     assert_eq!(read(usize::MAX, 20), 20, "without such a bound, all are returned");
 
-    let query = Query::new(log).max_bytes(30_000).order(Order::OldestFirst);
+    let query = EventQuery::new(log).max_bytes(30_000).order(Order::OldestFirst);
     let mut seen = subject.walk(&query, 20);
     seen.sort_by_key(|event| event.sequence);
     assert_eq!(seen, placed, "a walk of short pages returns every event once");

@@ -1,8 +1,8 @@
 //! Tenants are apart: no call reads two logs.
 
 use audit_core::{
-    AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Log, NewOrganization, Order,
-    Query,
+    AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart, Filter, Log,
+    NewOrganization, Order,
 };
 use futures_executor::block_on;
 
@@ -35,7 +35,7 @@ pub(crate) fn never_see_each_others_events(new: NewHarness<'_>) {
         let in_own_log = |events: &[audit_core::AuditEvent]| events.iter().all(|e| e.log == log);
         assert_eq!(subject.head(log).size.get(), expected as u64, "a log counts its own events");
         for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
-            let query = Query::new(log).order(order).with_total();
+            let query = EventQuery::new(log).order(order).with_total();
             assert_eq!(subject.page(&query).total, Some(expected as u64), "a total is a log's own");
             let events = subject.walk(&query, 7);
             assert_eq!(events.len(), expected, "a walk returns a log's own events");
@@ -43,11 +43,12 @@ pub(crate) fn never_see_each_others_events(new: NewHarness<'_>) {
         }
         for facet in Facet::ALL {
             let [value, _] = values_of(facet);
-            let events = subject.page(&Query::new(log).filter(Filter::new().with(facet, value)));
+            let events =
+                subject.page(&EventQuery::new(log).filter(Filter::new().with(facet, value)));
             assert_eq!(events.events.len(), 1, "{} finds a log's own event", facet.name());
             assert!(in_own_log(&events.events), "a filter finds no other log's event");
         }
-        let feed = subject.feed(&Query::new(log).limit(1_000), FeedStart::Beginning);
+        let feed = subject.feed(&EventQuery::new(log).limit(1_000), FeedStart::Beginning);
         let feed = feed.expect("a feed can be begun").events;
         assert_eq!(feed.len(), expected, "a feed delivers a log's own events");
         assert!(in_own_log(&feed), "a feed delivers no other log's event");
@@ -56,7 +57,7 @@ pub(crate) fn never_see_each_others_events(new: NewHarness<'_>) {
             assert_eq!(event.log, log, "a look-up returns the log's own event");
         }
     }
-    let query = Query::new(new_log()).with_total();
+    let query = EventQuery::new(new_log()).with_total();
     let page = subject.page(&query);
     assert_eq!((page.events.len(), page.total), (0, Some(0)), "a log without events is empty");
     assert_eq!(block_on(subject.store().count(&query)).expect("it can be counted"), 0);

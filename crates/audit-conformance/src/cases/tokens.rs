@@ -1,7 +1,7 @@
 //! A token is worth nothing elsewhere.
 
 use audit_core::{
-    Error, ErrorKind, FeedStart, Filter, Log, Order, OrganizationId, Query, Timestamp, Token,
+    Error, ErrorKind, EventQuery, FeedStart, Filter, Log, Order, OrganizationId, Timestamp, Token,
 };
 
 use crate::NewHarness;
@@ -10,12 +10,12 @@ use crate::subject::{Subject, refused};
 
 /// A log, a query of it, and the tokens of a walk and of a feed that both have more to return.
 struct Issued {
-    query: Query,
+    query: EventQuery,
     walk: Token,
     feed: Token,
 }
 
-fn issue(subject: &Subject, query: Query) -> Issued {
+fn issue(subject: &Subject, query: EventQuery) -> Issued {
     subject.put(query.log(), &mixed(12));
     let query = query.limit(2);
     let walk = subject.page(&query).next.expect("a walk has a second page");
@@ -26,7 +26,7 @@ fn issue(subject: &Subject, query: Query) -> Issued {
 }
 
 /// Requires that both refuse the token in the one way in which every token is refused.
-fn refuse(subject: &Subject, query: &Query, walk: &Token, feed: &Token, what: &str) {
+fn refuse(subject: &Subject, query: &EventQuery, walk: &Token, feed: &Token, what: &str) {
     let answer = Error::new(ErrorKind::InvalidToken);
     for error in [
         refused(subject.next_page(query, walk), ErrorKind::InvalidToken, what),
@@ -39,7 +39,7 @@ fn refuse(subject: &Subject, query: &Query, walk: &Token, feed: &Token, what: &s
 
 pub(crate) fn altered_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
-    let Issued { query, walk, feed } = issue(&subject, Query::new(new_log()));
+    let Issued { query, walk, feed } = issue(&subject, EventQuery::new(new_log()));
     let alter = |token: &Token, at: usize, with: char| {
         let mut text = token.as_str().to_owned();
         let old = text.remove(at);
@@ -70,7 +70,7 @@ pub(crate) fn altered_are_refused(new: NewHarness<'_>) {
 
 pub(crate) fn that_are_no_tokens_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
-    let Issued { query, .. } = issue(&subject, Query::new(new_log()));
+    let Issued { query, .. } = issue(&subject, EventQuery::new(new_log()));
     for text in ["", "0", "null", "../..", "\0", "🦀", "AAAA", "====", &"A".repeat(60)] {
         let token = Token::new(text);
         refuse(&subject, &query, &token, &token, "a text that is no token");
@@ -82,7 +82,7 @@ pub(crate) fn that_are_no_tokens_are_refused(new: NewHarness<'_>) {
 pub(crate) fn of_another_log_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [Log::Platform, new_log(), new_log()];
-    let issued = logs.map(|log| issue(&subject, Query::new(log)));
+    let issued = logs.map(|log| issue(&subject, EventQuery::new(log)));
     for (n, own) in issued.iter().enumerate() {
         for (m, other) in issued.iter().enumerate() {
             if n != m {
@@ -90,13 +90,13 @@ pub(crate) fn of_another_log_are_refused(new: NewHarness<'_>) {
             }
         }
     }
-    let empty = Query::new(OrganizationId::new());
+    let empty = EventQuery::new(OrganizationId::new());
     refuse(&subject, &empty, &issued[0].walk, &issued[0].feed, "a token in an empty log");
 }
 
 pub(crate) fn of_another_filter_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
-    let query = Query::new(new_log()).filter(Filter::new().actor_id("u_1").since(at(0)));
+    let query = EventQuery::new(new_log()).filter(Filter::new().actor_id("u_1").since(at(0)));
     let Issued { query, walk, feed } = issue(&subject, query);
     for other in [
         Filter::new(),
@@ -120,7 +120,7 @@ pub(crate) fn of_another_order_are_refused(new: NewHarness<'_>) {
     let log = new_log();
     let orders = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
     for issued_for in orders {
-        let Issued { query, walk, feed } = issue(&subject, Query::new(log).order(issued_for));
+        let Issued { query, walk, feed } = issue(&subject, EventQuery::new(log).order(issued_for));
         for order in orders {
             let query = query.clone().order(order);
             if order != issued_for {
@@ -137,8 +137,8 @@ pub(crate) fn of_another_endpoint_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     for (own, other) in [("", "a"), ("a", ""), ("a", "b"), ("events", "activities"), ("a", "A")] {
-        let Issued { query, walk, feed } = issue(&subject, Query::new(log).endpoint(own));
-        let query = query.endpoint(other);
+        let Issued { query, walk, feed } = issue(&subject, EventQuery::new(log).audience(own));
+        let query = query.audience(other);
         refuse(&subject, &query, &walk, &feed, "a token of another endpoint");
     }
 }
@@ -146,14 +146,14 @@ pub(crate) fn of_another_endpoint_are_refused(new: NewHarness<'_>) {
 pub(crate) fn of_another_kind_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     // By sequence, where walk and feed have the same order.
-    let query = Query::new(new_log()).order(Order::Sequence);
+    let query = EventQuery::new(new_log()).order(Order::Sequence);
     let Issued { query, walk, feed } = issue(&subject, query);
     refuse(&subject, &query, &feed, &walk, "a walk's token in a feed, or the reverse");
 }
 
 pub(crate) fn of_another_store_are_refused(new: NewHarness<'_>) {
     let [subject, other] = [(); 2].map(|()| Subject::new(new));
-    let query = Query::new(new_log());
+    let query = EventQuery::new(new_log());
     let own = issue(&subject, query.clone());
     let foreign = issue(&other, query);
     refuse(&subject, &own.query, &foreign.walk, &foreign.feed, "another store's token");
@@ -162,7 +162,7 @@ pub(crate) fn of_another_store_are_refused(new: NewHarness<'_>) {
 
 pub(crate) fn are_good_with_every_handle(new: NewHarness<'_>) {
     let subject = Subject::new(new);
-    let Issued { query, walk, feed } = issue(&subject, Query::new(new_log()));
+    let Issued { query, walk, feed } = issue(&subject, EventQuery::new(new_log()));
     let expected = subject.next_page(&query, &walk).expect("its own token is accepted");
     let other = subject.with_other_handle();
     let page = other.next_page(&query, &walk).expect("a token is good with every handle");

@@ -1,6 +1,6 @@
 //! Totals and offsets are exact.
 
-use audit_core::{AuditStoreExt as _, ErrorKind, Filter, Order, Query, Sequence};
+use audit_core::{AuditStoreExt as _, ErrorKind, EventQuery, Filter, Order, Sequence};
 use futures_executor::block_on;
 
 use crate::NewHarness;
@@ -11,7 +11,7 @@ use crate::subject::{Subject, refused};
 pub(crate) fn count_what_matches(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let nothing = subject.page(&Query::new(log).with_total());
+    let nothing = subject.page(&EventQuery::new(log).with_total());
     assert_eq!(nothing.total, Some(0), "an empty log counts nothing");
     let model = Model::new(subject.put(log, &mixed(37)));
     for filter in [
@@ -23,7 +23,8 @@ pub(crate) fn count_what_matches(new: NewHarness<'_>) {
     ] {
         let expected = model.all(&filter, Order::Sequence).len() as u64;
         for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
-            let query = Query::new(log).filter(filter.clone()).order(order).limit(3).with_total();
+            let query =
+                EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
             assert_eq!(subject.page(&query).total, Some(expected), "a total is exact: {filter:?}");
             let count = block_on(subject.store().count(&query)).expect("events can be counted");
             assert_eq!(count, expected, "a count is exact: {filter:?}");
@@ -38,7 +39,7 @@ pub(crate) fn are_the_same_on_every_page(new: NewHarness<'_>) {
         let log = new_log();
         let model = Model::new(subject.put(log, &mixed(20)));
         let expected = Some(model.all(&filter, order).len() as u64);
-        let query = Query::new(log).filter(filter.clone()).order(order).limit(3).with_total();
+        let query = EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
         let mut page = subject.page(&query);
         let mut pages = 1;
         while let Some(token) = page.next {
@@ -56,7 +57,7 @@ pub(crate) fn are_absent_unless_asked_for(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &mixed(5));
-    let query = Query::new(log).limit(3);
+    let query = EventQuery::new(log).limit(3);
     let page = subject.page(&query);
     assert_eq!(page.total, None, "nothing is counted unless asked for");
     let token = page.next.expect("two are left");
@@ -75,7 +76,7 @@ pub(crate) fn leave_out_exactly_the_offset(new: NewHarness<'_>) {
         (Filter::new().action("user.*"), Order::Sequence),
     ] {
         let all = model.all(&filter, order);
-        let query = Query::new(log).filter(filter).order(order).limit(4).with_total();
+        let query = EventQuery::new(log).filter(filter).order(order).limit(4).with_total();
         for offset in (0..all.len() + 2).chain([1_000_000]) {
             let query = query.clone().offset(offset as u64);
             let page = subject.page(&query);
@@ -87,7 +88,7 @@ pub(crate) fn leave_out_exactly_the_offset(new: NewHarness<'_>) {
             assert_eq!(rest, expected, "an offset applies to the first page of a walk only");
         }
     }
-    let most = Query::new(log).offset(Sequence::MAX.get());
+    let most = EventQuery::new(log).offset(Sequence::MAX.get());
     assert_eq!(subject.page(&most).events, [], "the largest offset leaves out everything");
     let error = refused(subject.try_page(&most.offset(1 << 63)), ErrorKind::Invalid, "an offset");
     assert_eq!(error.field(), Some("offset"), "an error names the field at fault");
@@ -98,7 +99,7 @@ pub(crate) fn agree_between_offsets_and_tokens(new: NewHarness<'_>) {
     let log = new_log();
     subject.put(log, &mixed(31));
     for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
-        let query = Query::new(log).order(order);
+        let query = EventQuery::new(log).order(order);
         let by_token = subject.walk(&query, 7);
         let by_offset: Vec<_> = (0..5)
             .flat_map(|page| subject.page(&query.clone().limit(7).offset(page * 7)).events)

@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use audit_core::tree::{Tile, edge};
-use audit_core::{Frontier, LeafHash, Log, NodeHash, Sequence, TreeHead, TreeSize};
+use audit_core::tree::{NodeId, Tile};
+use audit_core::{
+    LeafHash, Log, Sequence, TreeHead,
+    tree::{Frontier, NodeHash},
+};
 use audit_merkle::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 
 use crate::NewHarness;
@@ -21,7 +24,7 @@ impl Subject {
     }
 
     /// The nodes of these names that are there, by name.
-    fn nodes_by_name(&self, log: Log, names: BTreeSet<(u8, u64)>) -> HashMap<(u8, u64), NodeHash> {
+    fn nodes_by_name(&self, log: Log, names: BTreeSet<NodeId>) -> HashMap<NodeId, NodeHash> {
         let names: Vec<_> = names.into_iter().collect();
         let hashes = self.nodes(log, &names);
         assert_eq!(hashes.len(), names.len(), "there is one entry for each node asked for");
@@ -66,17 +69,17 @@ impl Subject {
     }
 }
 
-fn assert_consistent(nodes: &HashMap<(u8, u64), NodeHash>, older: &TreeHead, newer: &TreeHead) {
+fn assert_consistent(nodes: &HashMap<NodeId, NodeHash>, older: &TreeHead, newer: &TreeHead) {
     let proof = consistency_proof(nodes, older.size, newer.size);
     let proof = proof.expect("the nodes that prove a growth are there");
     let valid = proof.verify(older, newer).is_ok();
     assert!(valid, "{} events are proved to begin {}", older.size, newer.size);
 }
 
-/// The edge of the tree of its first `size` events.
-fn edge_of(tree: &Tree, size: u64) -> Frontier {
-    let size = TreeSize::new(size).unwrap();
-    let hashes = edge(size).map(|(level, index)| tree.node(level, index).unwrap()).collect();
+/// The frontier of the tree of its first `size` events.
+fn frontier_of(tree: &Tree, size: u64) -> Frontier {
+    let size = Sequence::new(size).unwrap();
+    let hashes = NodeId::of_frontier(size).map(|id| tree.node(id).unwrap()).collect();
     Frontier::from_parts(size, hashes).unwrap()
 }
 
@@ -105,29 +108,33 @@ pub(crate) fn give_each_record_its_leaf(new: NewHarness<'_>) {
 pub(crate) fn grow_with_each_append(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    assert_eq!(subject.frontier(log), Frontier::new(), "an empty log has the edge of no events");
+    assert_eq!(
+        subject.frontier(log),
+        Frontier::new(),
+        "an empty log has the frontier of no events"
+    );
     let other = subject.other_handle();
     let mut seen = vec![TreeHead::EMPTY];
     for count in [1, 1, 2, 0, 3, 25, 32, 1, 40, 64] {
         let batch = mixed(count);
         let receipts = subject.append(log, batch.clone()).expect("an append must succeed");
         let of_other = futures_executor::block_on(other.frontier(log)).expect("it is readable");
-        assert_eq!(of_other, subject.frontier(log), "every handle sees the edge of an append");
+        assert_eq!(of_other, subject.frontier(log), "every handle sees the frontier of an append");
         subject.append(log, batch).expect("a redelivery succeeds");
         subject.append(new_log(), events(3)).expect("an append must succeed");
-        let edge = subject.frontier(log);
-        assert_eq!(edge, of_other, "what adds no event leaves the edge");
-        let last = receipts.last().map_or(seen.last().unwrap().size, |r| r.sequence.into());
-        assert_eq!(edge.size(), last, "the edge is that of all events");
-        seen.push(edge.head());
+        let frontier = subject.frontier(log);
+        assert_eq!(frontier, of_other, "what adds no event leaves the frontier");
+        let last = receipts.last().map_or(seen.last().unwrap().size, |r| r.sequence);
+        assert_eq!(frontier.size(), last, "the frontier is that of all events");
+        seen.push(frontier.head());
     }
     let tree = subject.tree(log);
     for head in seen {
         let expected = tree.head(head.size.get());
         assert_eq!(head, expected, "the root is that of the records, after each append");
     }
-    let all = edge_of(&tree, tree.size());
-    assert_eq!(subject.frontier(log), all, "the edge has the roots of its complete subtrees");
+    let all = frontier_of(&tree, tree.size());
+    assert_eq!(subject.frontier(log), all, "the frontier has the roots of its complete subtrees");
 }
 
 pub(crate) fn are_the_same_whatever_the_batches(new: NewHarness<'_>) {
@@ -138,10 +145,14 @@ pub(crate) fn are_the_same_whatever_the_batches(new: NewHarness<'_>) {
             subject.put(log, batch);
         }
         let tree = subject.tree(log);
-        let edge = edge_of(&tree, tree.size());
-        assert_eq!(subject.frontier(log), edge, "batches of {size} leave no mark on the edge");
+        let frontier = frontier_of(&tree, tree.size());
+        assert_eq!(
+            subject.frontier(log),
+            frontier,
+            "batches of {size} leave no mark on the frontier"
+        );
         let names = tree.complete();
-        let expected: Vec<_> = names.iter().map(|(level, at)| tree.node(*level, *at)).collect();
+        let expected: Vec<_> = names.iter().map(|id| tree.node(*id)).collect();
         let same = subject.nodes(log, &names) == expected;
         assert!(same, "batches of {size} leave no mark on the nodes");
     }
@@ -151,7 +162,8 @@ pub(crate) fn have_the_nodes_that_are_complete(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let absurd =
-        [(0, u64::MAX), (1, 1 << 63), (5, 1 << 59), (62, 1), (63, 0), (64, 0), (255, u64::MAX)];
+        [(0, u64::MAX), (1, 1 << 63), (5, 1 << 59), (62, 1), (63, 0), (64, 0), (255, u64::MAX)]
+            .map(|(level, index)| NodeId::new(level, index));
     let nothing = subject.nodes(log, &absurd);
     assert_eq!(nothing, [None; 7], "an empty log has no node");
     assert_eq!(subject.nodes(log, &[]), [], "of no nodes there is no entry");
@@ -160,14 +172,14 @@ pub(crate) fn have_the_nodes_that_are_complete(new: NewHarness<'_>) {
         let tree = subject.tree(log);
         // In no order, some twice, and next to each complete one those that are not.
         let mut names = tree.complete();
-        let beyond = (0..64).map(|level| (level, tree.size() >> level));
-        names.extend(beyond.chain(absurd).chain([(0, 0), (0, 0)]));
-        names.sort_unstable_by_key(|(level, index)| (index.wrapping_mul(0x9e37_79b9), *level));
+        let beyond = (0..64).map(|level| NodeId::new(level, tree.size() >> level));
+        names.extend(beyond.chain(absurd).chain([NodeId::new(0, 0); 2]));
+        names.sort_unstable_by_key(|id| (id.index.wrapping_mul(0x9e37_79b9), id.level));
         let hashes = subject.nodes(log, &names);
         assert_eq!(hashes.len(), names.len(), "there is one entry for each node asked for");
-        for ((level, index), hash) in names.into_iter().zip(hashes) {
-            let expected = tree.node(level, index);
-            assert_eq!(hash, expected, "node {index} of level {level} of {}", tree.size());
+        for (id, hash) in names.into_iter().zip(hashes) {
+            let expected = tree.node(id);
+            assert_eq!(hash, expected, "{id:?} of {}", tree.size());
         }
     }
 }
@@ -198,16 +210,24 @@ pub(crate) fn of_two_logs_are_apart(new: NewHarness<'_>) {
     let trees = logs.map(|log| subject.tree(log));
     let heads = logs.map(|log| subject.frontier(log).head());
     for (n, log) in logs.into_iter().enumerate() {
-        assert_eq!(heads[n], trees[n].head(70), "the edge is that of the log's own records");
+        assert_eq!(heads[n], trees[n].head(70), "the frontier is that of the log's own records");
         let names = trees[n].complete();
-        let expected: Vec<_> = names.iter().map(|(level, at)| trees[n].node(*level, *at)).collect();
+        let expected: Vec<_> = names.iter().map(|id| trees[n].node(*id)).collect();
         assert!(subject.nodes(log, &names) == expected, "nodes are those of the log's own records");
         let roots = heads.iter().filter(|head| head.root == heads[n].root);
         assert_eq!(roots.count(), 1, "the log is part of each record: no two have a root");
     }
     let empty = new_log();
-    assert_eq!(subject.frontier(empty), Frontier::new(), "a log without events has no edge");
-    assert_eq!(subject.nodes(empty, &[(0, 0), (5, 0)]), [None; 2], "nor has it nodes");
+    assert_eq!(
+        subject.frontier(empty),
+        Frontier::new(),
+        "a log without events has an empty frontier"
+    );
+    assert_eq!(
+        subject.nodes(empty, &[NodeId::new(0, 0), NodeId::new(5, 0)]),
+        [None; 2],
+        "nor has it nodes"
+    );
     assert_eq!(subject.entries(empty), [], "nor has it records");
 }
 
@@ -216,13 +236,17 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
     let log = new_log();
     for count in [1, 33, 64, 5] {
         subject.put(log, &mixed(count));
-        let (edge, entries) = (subject.frontier(log), subject.entries(log));
+        let (frontier, entries) = (subject.frontier(log), subject.entries(log));
         subject = subject.reopen();
-        assert_eq!(subject.frontier(log), edge, "the edge survives a reopen");
+        assert_eq!(subject.frontier(log), frontier, "the frontier survives a reopen");
         assert_eq!(subject.entries(log), entries, "records survive a reopen to the byte");
     }
     let tree = subject.tree(log);
-    assert_eq!(subject.frontier(log), edge_of(&tree, tree.size()), "the edge goes on as it was");
+    assert_eq!(
+        subject.frontier(log),
+        frontier_of(&tree, tree.size()),
+        "the frontier goes on as it was"
+    );
     subject.assert_proves(log, &tree, 0, &[1, 34, 98, tree.size()]);
     let last = events_of(subject.store(), log).last().map(|event| event.sequence);
     assert_eq!(last, Some(Sequence::new(tree.size()).unwrap()), "the tree is that of the log");

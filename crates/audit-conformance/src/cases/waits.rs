@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
-use audit_core::{AuditStore, AuditStoreExt as _, FeedStart, Head, Log, Query, Sequence};
+use crate::Store;
+use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Head, Log, Sequence};
 use futures_executor::block_on;
 use futures_util::future::join_all;
 
@@ -15,8 +16,8 @@ use crate::subject::{SOON, Subject, within};
 /// Long enough for a wait to have begun, and to have returned too early.
 const MOMENT: Duration = Duration::from_millis(50);
 
-fn wait(store: &dyn AuditStore, log: Log, beyond: Sequence) -> Head {
-    let head = within(SOON, store.wait_beyond(log, beyond));
+fn wait(store: &dyn Store, log: Log, beyond: Sequence) -> Head {
+    let head = within(SOON, store.wait_for_append(log, beyond));
     head.expect("a wait must return soon after an append").expect("a wait succeeds")
 }
 
@@ -48,8 +49,8 @@ pub(crate) fn wake_for_an_append(new: NewHarness<'_>) {
     }
     // Several waits of one task, of which one is dropped unfinished.
     let head = subject.head(log).size;
-    assert!(within(MOMENT / 5, subject.store().wait_beyond(log, head)).is_none());
-    let waits = join_all((0..3).map(|_| subject.store().wait_beyond(log, head)));
+    assert!(within(MOMENT / 5, subject.store().wait_for_append(log, head)).is_none());
+    let waits = join_all((0..3).map(|_| subject.store().wait_for_append(log, head)));
     thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(MOMENT / 5);
@@ -77,7 +78,7 @@ pub(crate) fn sleep_while_other_logs_grow(new: NewHarness<'_>) {
     let (log, other) = (new_log(), new_log());
     subject.put(log, &events(2));
     // In one thread, so that what is seen does not depend on which thread runs when.
-    let mut wait = pin!(subject.store().wait_beyond(log, sequence(2)));
+    let mut wait = pin!(subject.store().wait_for_append(log, sequence(2)));
     assert!(within(MOMENT / 5, wait.as_mut()).is_none(), "a wait sleeps until an event comes");
     subject.put(other, &events(5));
     subject.append(log, Vec::new()).expect("an empty batch is accepted");
@@ -90,7 +91,7 @@ pub(crate) fn sleep_while_other_logs_grow(new: NewHarness<'_>) {
 pub(crate) fn return_what_came_to_a_feed(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let query = Query::new(log);
+    let query = EventQuery::new(log);
     let mut token = subject.feed(&query, FeedStart::Now).expect("a feed can be begun").token;
     for round in 0..3 {
         let page = thread::scope(|scope| {

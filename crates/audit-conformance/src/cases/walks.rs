@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use audit_core::limits::PAGE;
-use audit_core::{AuditStoreExt as _, ErrorKind, Filter, Log, Order, Query};
+use audit_core::limits::MAX_PAGE_EVENTS;
+use audit_core::{AuditStoreExt as _, ErrorKind, EventQuery, Filter, Log, Order};
 use futures_executor::block_on;
 use futures_util::TryStreamExt as _;
 
@@ -29,7 +29,7 @@ pub(crate) fn return_every_event_once_in_order(new: NewHarness<'_>) {
     let model = Model::new(subject.put(log, &mixed(50)));
     for order in ORDERS {
         for filter in filters() {
-            let query = Query::new(log).order(order).filter(filter.clone());
+            let query = EventQuery::new(log).order(order).filter(filter.clone());
             for limit in [1, 2, 3, 7, 49, 50, 51, 1_000] {
                 let found = subject.walk(&query, limit);
                 assert_eq!(found, model.all(&filter, order), "{order:?}, pages of {limit}");
@@ -44,7 +44,7 @@ pub(crate) fn are_snapshots(new: NewHarness<'_>) {
         for filter in filters() {
             let log = new_log();
             let model = Model::new(subject.put(log, &mixed(20)));
-            let query = Query::new(log).order(order).filter(filter.clone()).limit(2);
+            let query = EventQuery::new(log).order(order).filter(filter.clone()).limit(2);
             let first = subject.page(&query);
             assert_eq!(first.bound, model.size(), "a page tells the size of its snapshot");
             let (mut found, mut next) = (first.events, first.next);
@@ -67,15 +67,15 @@ pub(crate) fn may_change_their_page_size(new: NewHarness<'_>) {
     let log = new_log();
     let model = Model::new(subject.put(log, &mixed(1_200)));
     for order in ORDERS {
-        for sizes in [&[1, PAGE][..], &[PAGE, 1], &[3, 1, 250, 2, 700]] {
-            let query = Query::new(log).order(order).limit(5);
+        for sizes in [&[1, MAX_PAGE_EVENTS][..], &[MAX_PAGE_EVENTS, 1], &[3, 1, 250, 2, 700]] {
+            let query = EventQuery::new(log).order(order).limit(5);
             let found = subject.rest(&query, subject.page(&query), sizes);
             let same = found == model.all(&Filter::new(), order);
             assert!(same, "{order:?}: a walk in pages of {sizes:?} returns every event once");
         }
     }
-    for limit in [0, PAGE + 1] {
-        let error = subject.try_page(&Query::new(log).limit(limit));
+    for limit in [0, MAX_PAGE_EVENTS + 1] {
+        let error = subject.try_page(&EventQuery::new(log).limit(limit));
         let error = refused(error, ErrorKind::Invalid, "a page size out of range");
         assert_eq!(error.field(), Some("limit"), "an error names the field at fault");
     }
@@ -86,7 +86,7 @@ pub(crate) fn go_on_after_a_reopen(new: NewHarness<'_>) {
     let log = new_log();
     subject.put(log, &mixed(12));
     for order in ORDERS {
-        let query = Query::new(log).order(order).limit(5);
+        let query = EventQuery::new(log).order(order).limit(5);
         let first = subject.page(&query);
         let (mut found, mut next) = (first.events, first.next);
         while let Some(token) = next {
@@ -106,20 +106,20 @@ pub(crate) fn end_without_a_token(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     for order in ORDERS {
-        let page = subject.page(&Query::new(log).order(order));
+        let page = subject.page(&EventQuery::new(log).order(order));
         let empty = (page.events.is_empty(), page.next, page.bound.get());
         assert_eq!(empty, (true, None, 0), "an empty log is one empty page");
     }
     subject.put(log, &events(6));
     for (limit, has_more) in [(5, true), (6, false), (7, false)] {
-        let page = subject.page(&Query::new(log).limit(limit));
+        let page = subject.page(&EventQuery::new(log).limit(limit));
         assert_eq!(page.next.is_some(), has_more, "a token says that more match: {limit} of 6");
     }
-    let query = Query::new(log).limit(3);
+    let query = EventQuery::new(log).limit(3);
     let token = subject.page(&query).next.expect("three of six are left");
     let last = subject.next_page(&query, &token).expect("its token is accepted");
     assert_eq!((last.events.len(), last.next), (3, None), "the last full page has no token");
-    let nothing = Query::new(log).filter(Filter::new().actor_id("no one"));
+    let nothing = EventQuery::new(log).filter(Filter::new().actor_id("no one"));
     assert_eq!(subject.page(&nothing).next, None, "a walk of nothing is over at once");
 }
 
@@ -140,13 +140,13 @@ pub(crate) fn hold_while_others_append(new: NewHarness<'_>) {
             });
         }
         for order in ORDERS {
-            let query = Query::new(log).order(order).limit(3);
+            let query = EventQuery::new(log).order(order).limit(3);
             let first = subject.page(&query);
             let (mut found, mut next) = (first.events, first.next);
             while let Some(token) = next {
                 // Something is appended between two pages, unless the writers have finished.
                 let head = subject.head(log).size;
-                within(MOMENT, subject.store().wait_beyond(log, head));
+                within(MOMENT, subject.store().wait_for_append(log, head));
                 let page = subject.next_page(&query.clone().limit(11), &token);
                 let page = page.expect("its token is accepted");
                 found.extend(page.events);
@@ -165,7 +165,7 @@ pub(crate) fn stream_the_same_events(new: NewHarness<'_>) {
     for log in [new_log(), Log::Platform] {
         let model = Model::new(subject.put(log, &mixed(25)));
         for (order, filter) in ORDERS.into_iter().zip(filters().into_iter().cycle()) {
-            let query = Query::new(log).order(order).filter(filter.clone()).limit(4);
+            let query = EventQuery::new(log).order(order).filter(filter.clone()).limit(4);
             let found: Vec<_> = block_on(subject.store().walk(query).try_collect())
                 .expect("a walk can be read as a stream");
             assert_eq!(found, model.all(&filter, order), "a stream is the whole walk");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use audit_core::limits::PAGE;
+use audit_core::limits::MAX_PAGE_EVENTS;
 use audit_core::{
     Actor, EventId, Facet, Filter, NewEvent, Order, Scope, Surface, Target, Timestamp, Total,
 };
@@ -54,7 +54,7 @@ pub(super) enum Op {
         log: Which,
         filter: Filter,
     },
-    Lookup {
+    IndexQuery {
         log: Which,
         event: Index,
     },
@@ -135,7 +135,7 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         5 => (any::<Index>(), page_size())
             .prop_map(|(feed, limit)| Op::ContinueFeed { feed, limit }),
         1 => (log(), filter()).prop_map(|(log, filter)| Op::Count { log, filter }),
-        1 => (log(), any::<Index>()).prop_map(|(log, event)| Op::Lookup { log, event }),
+        1 => (log(), any::<Index>()).prop_map(|(log, event)| Op::IndexQuery { log, event }),
         1 => (log(), erased()).prop_map(|(log, filter)| Op::Erase { log, filter }),
         2 => (log(), select(vec![1, 9, 40, 70])).prop_map(|(log, keep)| Op::Prune { log, keep }),
         1 => Just(Op::Reopen),
@@ -153,7 +153,7 @@ fn order() -> impl Strategy<Value = Order> {
 
 /// Mostly small, so that walks have many pages.
 fn page_size() -> impl Strategy<Value = usize> {
-    prop_oneof![8 => 1_usize..4, 2 => 1..=PAGE, 1 => Just(PAGE)]
+    prop_oneof![8 => 1_usize..4, 2 => 1..=MAX_PAGE_EVENTS, 1 => Just(MAX_PAGE_EVENTS)]
 }
 
 fn draft() -> impl Strategy<Value = Draft> {

@@ -6,8 +6,8 @@ use std::ops::AddAssign;
 
 use audit_core::tree::Tile;
 use audit_core::{
-    Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, FeedPage,
-    FeedStart, Filter, LeafHash, Log, NewEvent, Order, Page, Position, Query, Receipt, Result,
+    Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, EventQuery,
+    FeedPage, FeedStart, Filter, LeafHash, Log, NewEvent, Order, Page, Position, Receipt, Result,
     Retention, Scan, Sequence, Timestamp, Token, Total,
 };
 use futures_executor::block_on;
@@ -168,7 +168,7 @@ impl Player {
                 let (id, model) = self.log(*log);
                 let expected = model.all(filter, *order);
                 let bound = model.size();
-                let query = Query::new(id).filter(filter.clone()).order(*order).limit(*limit);
+                let query = EventQuery::new(id).filter(filter.clone()).order(*order).limit(*limit);
                 let page = self.subject().try_page(&with(query.offset(*offset), *total));
                 let skipped = usize::try_from(*offset).unwrap_or(usize::MAX).min(expected.len());
                 let walk = Walk {
@@ -207,7 +207,7 @@ impl Player {
                     Sequence::ZERO => FeedStart::Beginning,
                     after => FeedStart::After(after),
                 };
-                let query = Query::new(id).filter(filter.clone()).limit(*limit);
+                let query = EventQuery::new(id).filter(filter.clone()).limit(*limit);
                 let page = self.subject().feed(&query, start);
                 if matches!(start, FeedStart::After(after) if after < model.floor) {
                     return self.gone(page);
@@ -220,7 +220,7 @@ impl Player {
                     return Ok(());
                 }
                 let feed = self.feeds.swap_remove(feed.index(self.feeds.len()));
-                let query = Query::new(self.log(feed.log).0).filter(feed.filter.clone());
+                let query = EventQuery::new(self.log(feed.log).0).filter(feed.filter.clone());
                 let page = self.subject().next_feed(&query.limit(*limit), &feed.token);
                 if feed.after < self.log(feed.log).1.floor {
                     return self.gone(page);
@@ -229,13 +229,13 @@ impl Player {
             }
             Op::Count { log, filter } => {
                 let (id, model) = self.log(*log);
-                let query = Query::new(id).filter(filter.clone());
+                let query = EventQuery::new(id).filter(filter.clone());
                 let count = block_on(self.subject().store().count(&query));
                 let expected = model.all(filter, Order::Sequence).len() as u64;
                 prop_assert_eq!(count.map_err(fail("a count"))?, expected, "a count is exact");
                 Ok(())
             }
-            Op::Lookup { log, event } => self.look_up(*log, *event),
+            Op::IndexQuery { log, event } => self.look_up(*log, *event),
             Op::Erase { log, filter } => self.erase(*log, filter),
             Op::Prune { log, keep } => self.prune(*log, *keep),
             Op::Reopen => {
@@ -268,7 +268,7 @@ impl Player {
             match draft {
                 Draft::Bad => fault = Some(ErrorKind::Invalid),
                 // Only the log itself tells of it.
-                _ if event.action.is_of_log() => fault = Some(ErrorKind::Invalid),
+                _ if event.action.is_reserved() => fault = Some(ErrorKind::Invalid),
                 // What is invalid is found before anything is looked up.
                 Draft::Clash(_) if fault.is_none() => fault = Some(ErrorKind::Conflict),
                 _ => {}
@@ -322,7 +322,7 @@ impl Player {
         self.figure.erased += erased;
         let told = self.told(which)?;
         prop_assert_eq!(told.is_empty(), expected == 0, "an erasure of nothing leaves no event");
-        let stated: u64 = told.iter().map(Erasure::stated_by).sum();
+        let stated: u64 = told.iter().map(Erasure::declared_by).sum();
         prop_assert_eq!(stated, expected, "how many events it tells of");
         prop_assert!(told.iter().all(|event| event.action == Action::LOG_ERASED), "what it tells");
         self.look_again(which);
@@ -453,14 +453,14 @@ impl Player {
                     Which::First => self.logs[1].0,
                     Which::Second => self.logs[0].0,
                 };
-                Query::new(log).filter(walk.filter.clone()).order(walk.order)
+                EventQuery::new(log).filter(walk.filter.clone()).order(walk.order)
             }
             Misuse::OtherFilter => query.filter(walk.filter.clone().category("other")),
             Misuse::OtherOrder => query.order(match walk.order {
                 Order::NewestFirst => Order::OldestFirst,
                 _ => Order::NewestFirst,
             }),
-            Misuse::OtherEndpoint => query.endpoint("other"),
+            Misuse::OtherEndpoint => query.audience("other"),
             Misuse::OtherKind => {
                 let page = self.subject().next_feed(&query, &token);
                 let kind = page.map_err(|error| error.kind());
@@ -473,12 +473,12 @@ impl Player {
         Ok(())
     }
 
-    fn query_of(&self, walk: &Walk) -> Query {
-        Query::new(self.log(walk.log).0).filter(walk.filter.clone()).order(walk.order)
+    fn query_of(&self, walk: &Walk) -> EventQuery {
+        EventQuery::new(self.log(walk.log).0).filter(walk.filter.clone()).order(walk.order)
     }
 }
 
-fn with(query: Query, total: Total) -> Query {
+fn with(query: EventQuery, total: Total) -> EventQuery {
     if total == Total::Exact { query.with_total() } else { query }
 }
 

@@ -13,10 +13,12 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use audit_core::{
-    Actor, ApiKey, ApiKeyId, Attribution, AuditEvent, AuditStore, Error, EventId, Facet, Frontier,
-    Head, Log, LogEntry, NewEvent, NewOrganization, NodeHash, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Query, Receipt, Result, Retention, Scan, Sequence, Slice, Token,
-    TokenKeys,
+    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
+    Error, EventId, EventQuery, Facet, Head, Log, NewApiKey, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Token, TokenKeys,
+    tree::NodeId,
+    tree::{Frontier, LogEntry, NodeHash},
 };
 
 use serde_json::Value;
@@ -185,7 +187,7 @@ struct Notes {
     credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,
-    tokens: Mutex<HashMap<Token, Query>>,
+    tokens: Mutex<HashMap<Token, EventQuery>>,
     erasures: AtomicUsize,
     retention: Mutex<Retention>,
     /// What was erased, as it was, and what was pruned.
@@ -282,15 +284,19 @@ impl AuditStore for Faulty {
         Ok(head)
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Slice> {
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.inner.logs(after, limit).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         self.faulty_scan(scan).await
     }
 
-    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
         match self.fault {
             Fault::NeverWakes => std::future::pending().await,
             Fault::WakesAtOnce => self.inner.head(log).await,
-            _ => self.inner.wait_beyond(log, sequence).await,
+            _ => self.inner.wait_for_append(log, sequence).await,
         }
     }
 
@@ -298,25 +304,22 @@ impl AuditStore for Faulty {
         self.faulty_frontier(log).await
     }
 
-    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         self.faulty_nodes(log, nodes).await
     }
 
-    async fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
-        self.faulty_entries(log, after, limit, bytes).await
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        self.faulty_entries(log, request).await
     }
+}
 
+#[async_trait]
+impl RetentionStore for Faulty {
     async fn erase_events(
         &self,
         log: Log,
         sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         self.forget_field(self.faulty_erase(log, sequences, by).await)
     }
@@ -325,18 +328,21 @@ impl AuditStore for Faulty {
         self.faulty_retention(log).await
     }
 
-    async fn set_retention(&self, log: Log, retention: Retention, by: Attribution) -> Result<()> {
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
         self.forget_field(self.faulty_set_retention(log, retention, by).await)
     }
 
-    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         self.faulty_prune(log, by).await
     }
+}
 
+#[async_trait]
+impl TenantStore for Faulty {
     async fn create_organization(
         &self,
         new: NewOrganization,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let created = self.tell_more(self.faulty_create(new, by).await, |_| true).await;
         self.forget_field(created)
@@ -362,7 +368,7 @@ impl AuditStore for Faulty {
         &self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let before = self.inner.organization(id).await;
         let updated = self.faulty_update(id, update, by).await;
@@ -370,8 +376,37 @@ impl AuditStore for Faulty {
         self.forget_field(self.tell_more(updated, changed).await)
     }
 
-    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         let deleted = self.tell_more(self.faulty_delete(id, by).await, |()| true).await;
         self.forget_field(deleted)
+    }
+
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: AuditContext,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let created = self.tell_more(self.faulty_create_key(new, by).await, |_| true).await;
+        self.spoil_error(created)
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.spoil_error(self.faulty_key(id).await)
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.spoil_error(self.faulty_keys(organization, after, limit).await)
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        let before = self.inner.api_key(id).await;
+        let revoked = self.faulty_revoke(id, by).await;
+        let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
+        self.spoil_error(self.tell_more(revoked, changed).await)
     }
 }

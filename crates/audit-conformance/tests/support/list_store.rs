@@ -7,12 +7,16 @@ use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
 use audit_conformance::Harness;
+use audit_conformance::Store;
+use audit_core::tree::NodeId;
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditEvent, AuditStore, Batch,
-    Erasure, Error, ErrorKind, EventId, Frontier, Head, LeafHash, Log, LogEntry, NewApiKey,
-    NewEvent, NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate,
-    Position, Pruned, Receipt, Result, Retention, Scan, Sequence, Slice, StoredEvent, Timestamp,
-    TokenKeys, Total, limits, tree,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure,
+    Error, ErrorKind, EventId, Head, LeafHash, Log, NewApiKey, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Position, Pruned, Receipt, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Timestamp, TokenKeys, Total,
+    backend::{Batch, StoredEvent},
+    limits, tree,
+    tree::{Frontier, LogEntry, NodeHash},
 };
 
 /// Holds every promise but speed and durability. Clones are handles of the same state.
@@ -53,11 +57,11 @@ impl ListStore {
 }
 
 impl Harness for ListStore {
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.clone())
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         Arc::new(self.clone())
     }
 }
@@ -72,10 +76,10 @@ impl LogState {
         &self.leaves[self.leaves.len() - self.events.len()..]
     }
 
-    fn node(&self, level: u8, index: u64) -> Option<NodeHash> {
-        let width = 1_usize.checked_shl(level.into())?;
-        let first = width.checked_mul(usize::try_from(index).ok()?)?;
-        tree::subtree(self.leaves.get(first..first.checked_add(width)?)?)
+    fn node(&self, id: NodeId) -> Option<NodeHash> {
+        let width = 1_usize.checked_shl(id.level.into())?;
+        let first = width.checked_mul(usize::try_from(id.index).ok()?)?;
+        tree::subtree_root(self.leaves.get(first..first.checked_add(width)?)?)
     }
 
     fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
@@ -83,10 +87,10 @@ impl LogState {
             let found = self.events.iter().find(|(_, event)| event.id == id);
             Ok(found.map(|(stored, _)| stored.clone()))
         };
-        let placement = batch.place(self.head, self.frontier.clone(), Timestamp::now(), find)?;
+        let placement = batch.sequence(self.head, self.frontier.clone(), Timestamp::now(), find)?;
         for new in placement.new {
             self.leaves.push(new.leaf);
-            let event = new.stored.open()?;
+            let event = new.stored.decode()?;
             self.events.push((new.stored, event));
         }
         (self.head, self.frontier) = (placement.head, placement.frontier);
@@ -99,7 +103,7 @@ impl LogState {
         for (stored, event) in &mut self.events {
             if wanted(event.sequence) && stored.personal.is_some() {
                 stored.erase()?;
-                *event = stored.open()?;
+                *event = stored.decode()?;
                 erased += 1;
             }
         }
@@ -133,7 +137,7 @@ impl State {
 
     /// Appends the event that tells of a change of a log.
     fn append_one(&mut self, log: Log, event: NewEvent) -> Result<()> {
-        self.append(Batch::of_log(log, event)?).map(drop)
+        self.append(Batch::reserved(log, event)?).map(drop)
     }
 
     fn tell(&mut self, batches: [Batch; 2]) -> Result<()> {
@@ -178,7 +182,14 @@ impl AuditStore for ListStore {
         Ok(self.state().head(log))
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Slice> {
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        limits::logs_page(limit)?;
+        let state = self.state();
+        let logs = state.logs.keys().filter(|log| Some(**log) > after);
+        Ok(logs.take(limit).copied().collect())
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let state = self.state();
         let bound = scan.bound_within(state.head(scan.log))?;
         let mut events: Vec<_> =
@@ -194,10 +205,10 @@ impl AuditStore for ListStore {
         let rest: Vec<_> = rest.iter().copied().cloned().collect();
         let fitting = scan.fitting(&rest);
         let more = rest.len() > fitting;
-        Ok(Slice { events: rest.into_iter().take(fitting).collect(), more, total, bound })
+        Ok(ScanResult { events: rest.into_iter().take(fitting).collect(), more, total, bound })
     }
 
-    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
         poll_fn(|context| {
             let mut state = self.state();
             let head = state.head(log);
@@ -214,19 +225,14 @@ impl AuditStore for ListStore {
         Ok(self.state().log(log).map(|log| log.frontier.clone()).unwrap_or_default())
     }
 
-    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         let state = self.state();
-        let node = |(level, index)| state.log(log)?.node(level, index);
+        let node = |id| state.log(log)?.node(id);
         Ok(nodes.into_iter().map(node).collect())
     }
 
-    async fn entries(
-        &self,
-        log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
-    ) -> Result<Vec<LogEntry>> {
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        let EntriesRequest { after, limit, bytes, .. } = request;
         let state = self.state();
         let Some(log) = state.log(log) else { return Ok(Vec::new()) };
         let behind = log.events.iter().zip(log.leaves_left());
@@ -244,19 +250,22 @@ impl AuditStore for ListStore {
         };
         Ok(fitting.map(entry).take(limit).collect())
     }
+}
 
+#[async_trait]
+impl RetentionStore for ListStore {
     async fn erase_events(
         &self,
         log: Log,
         sequences: Vec<Sequence>,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<u64> {
         limits::erased_events(sequences.len())?;
         let mut state = self.state();
-        let Some(of_log) = state.logs.get_mut(&log) else { return Ok(0) };
-        of_log.retention.permits_removal()?;
+        let Some(reserved) = state.logs.get_mut(&log) else { return Ok(0) };
+        reserved.retention.permits_removal()?;
         Erasure::event(1, by.clone())?; // what can be refused is, before anything changes
-        let erased = of_log.erase(|sequence| sequences.contains(&sequence))?;
+        let erased = reserved.erase(|sequence| sequences.contains(&sequence))?;
         if erased > 0 {
             state.append_one(log, Erasure::event(erased, by)?)?;
         }
@@ -267,7 +276,7 @@ impl AuditStore for ListStore {
         Ok(self.state().log(log).map(|log| log.retention).unwrap_or_default())
     }
 
-    async fn set_retention(&self, log: Log, to: Retention, by: Attribution) -> Result<()> {
+    async fn set_retention(&self, log: Log, to: Retention, by: AuditContext) -> Result<()> {
         to.validate()?;
         let mut state = self.state();
         let before = state.log(log).map(|log| log.retention).unwrap_or_default();
@@ -278,28 +287,31 @@ impl AuditStore for ListStore {
         Ok(())
     }
 
-    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let mut state = self.state();
-        let of_log = state.logs.entry(log).or_default();
-        let (head, events) = (of_log.head, &of_log.events);
+        let reserved = state.logs.entry(log).or_default();
+        let (head, events) = (reserved.head, &reserved.events);
         let recorded_at = |sequence: Sequence| {
             let found = events.iter().find(|(_, event)| event.sequence == sequence);
             found.map(|(_, event)| event.recorded_at).ok_or_else(|| Error::not_found("event"))
         };
-        let floor = of_log.retention.floor(head, Timestamp::now(), recorded_at)?;
+        let floor = reserved.retention.floor(head, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(head, floor);
         if pruned.events > 0 {
             let told = pruned.event(by)?;
-            of_log.remove_up_to(floor);
+            reserved.remove_up_to(floor);
             state.append_one(log, told)?;
         }
         Ok(pruned)
     }
+}
 
+#[async_trait]
+impl TenantStore for ListStore {
     async fn create_organization(
         &self,
         new: NewOrganization,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
         let mut state = self.state();
@@ -334,7 +346,7 @@ impl AuditStore for ListStore {
         &self,
         id: OrganizationId,
         update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let mut state = self.state();
         let before = state.organization(id)?;
@@ -344,21 +356,18 @@ impl AuditStore for ListStore {
         Ok(after)
     }
 
-    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         let mut state = self.state();
         let event = state.organization(id)?.delete(by)?;
         state.tell(Organization::batches(id, event)?)?;
         state.organizations.insert(id, None); // the id is not given again
         Ok(())
     }
-}
 
-#[async_trait]
-impl ApiKeyStore for ListStore {
     async fn create_api_key(
         &self,
         new: NewApiKey,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
         let mut state = self.state();
@@ -384,7 +393,7 @@ impl ApiKeyStore for ListStore {
         Ok(behind.take(limit).cloned().collect())
     }
 
-    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let mut state = self.state();
         let before = state.api_key(id)?;
         let Some((after, event)) = before.revoke(by)? else { return Ok(before) };

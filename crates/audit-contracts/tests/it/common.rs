@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use audit_core::json::{self, Object};
 use audit_core::{
-    AuditEvent, Error, Log, NewEvent, OrganizationId, PreparedEvent, Sequence, Timestamp,
+    AuditEvent, Error, Log, NewEvent, OrganizationId, Sequence, Timestamp, backend::PreparedEvent,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub(crate) fn action() -> BoxedStrategy<String> {
     text().prop_filter("an action", valid).boxed()
 }
 
-/// A text of at most as many bytes as a term of a vocabulary, `limits::NAME`.
+/// A text of at most as many bytes as a term of a vocabulary, `limits::MAX_NAME_BYTES`.
 pub(crate) fn term() -> BoxedStrategy<String> {
     text().prop_filter("a term", |text| text.len() <= 256).boxed()
 }
@@ -129,8 +129,8 @@ where
 
     let (log, sequence, recorded_at) = place;
     let event = AuditEvent::new(log, sequence, recorded_at, content.clone());
-    let stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at);
-    assert_eq!(stored.open().unwrap(), event, "through the stored form");
+    let stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
+    assert_eq!(stored.decode().unwrap(), event, "through the stored form");
     R::from(&event)
 }
 

@@ -10,8 +10,8 @@ use audit_contracts::{
     super_admin_audit_logs,
 };
 use audit_core::{
-    Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, PreparedEvent,
-    Request, Scope, Sequence, Source, Target, Timestamp,
+    Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, RequestInfo,
+    Scope, Sequence, Source, Target, Timestamp, backend::PreparedEvent,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -90,9 +90,9 @@ fn native() -> impl Strategy<Value = NewEvent> {
                 change,
                 change_set_id: change_set.map(Into::into),
                 message,
-                place,
+                location: place,
                 reason,
-                request: Request { method, path },
+                request: RequestInfo { method, path },
                 source,
                 metadata,
                 ..NewEvent::new(action, actor).id(id).occurred_at(occurred_at)
@@ -103,10 +103,10 @@ fn native() -> impl Strategy<Value = NewEvent> {
 /// The event as it stands in its log, and as it stands there erased.
 fn stored(content: NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
     let (log, sequence, recorded_at) = place;
-    let mut stored = PreparedEvent::new(content).unwrap().seal(log, sequence, recorded_at);
-    let whole = stored.open().unwrap();
+    let mut stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
+    let whole = stored.decode().unwrap();
     stored.personal = None;
-    [whole, stored.open().unwrap()]
+    [whole, stored.decode().unwrap()]
 }
 
 type Check = fn(&Value) -> bool;

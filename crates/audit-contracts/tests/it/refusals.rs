@@ -7,7 +7,7 @@ use audit_contracts::organizations_and_activities::Activity;
 use audit_contracts::{
     organisation_audit_logs as d, organizations_and_activities as a, super_admin_audit_logs as e,
 };
-use audit_core::limits::{ACTION_SEGMENTS, ID, NAME, TEXT};
+use audit_core::limits::{MAX_ACTION_SEGMENTS, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use audit_core::{Error, NewEvent, OrganizationUpdate, Violation, json};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -83,7 +83,8 @@ fn the_bare_records_are_read() {
 
 #[test]
 fn each_bound_names_the_wire_field() {
-    let (name, id, text) = (|| long(NAME), || long(ID), || long(TEXT));
+    let (name, id, text) =
+        (|| long(MAX_NAME_BYTES), || long(MAX_ID_BYTES), || long(MAX_TEXT_BYTES));
     let fields = |cases: Vec<(Result<NewEvent, Error>, &str)>| {
         for (result, field) in cases {
             let error = result.expect_err(field);
@@ -163,14 +164,14 @@ fn depth_and_segments_name_the_wire_field() {
         assert_eq!(error.field(), Some(field));
         assert!(matches!(error.violation(), Some(Violation::TooDeep { .. })));
     }
-    let entity = ".".repeat(ACTION_SEGMENTS - 1);
+    let entity = ".".repeat(MAX_ACTION_SEGMENTS - 1);
     let error = with::<AuditTrail>(trail(), "/auditEntity", entity[1..].into());
     assert!(error.is_ok());
     let error = with::<AuditTrail>(trail(), "/auditEntity", entity.into()).unwrap_err();
     assert_eq!(error.field(), Some("auditEntity"));
     assert_eq!(
         error.violation(),
-        Some(&Violation::TooMany { limit: ACTION_SEGMENTS - 1, actual: ACTION_SEGMENTS })
+        Some(&Violation::TooMany { limit: MAX_ACTION_SEGMENTS - 1, actual: MAX_ACTION_SEGMENTS })
     );
 }
 

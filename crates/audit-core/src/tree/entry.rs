@@ -1,7 +1,8 @@
 //! The entry of a log: an event as it is kept, beside its leaf.
 
 use super::LeafHash;
-use crate::{Sequence, StoredEvent};
+use crate::Sequence;
+use crate::backend::StoredEvent;
 
 /// An event as it is kept in its log, with what the log's tree holds of it.
 ///

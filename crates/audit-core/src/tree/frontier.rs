@@ -1,21 +1,22 @@
-//! The right edge of a tree: what an append needs of all that came before.
+//! The frontier of a tree: all that an append needs of the events before it.
 
-use super::{LeafHash, NodeHash, RootHash, TreeHead, TreeSize};
+use super::{LeafHash, Node, NodeHash, NodeId, RootHash, TreeHead};
 use crate::{Error, ErrorKind, Result, Sequence};
 
-/// The right edge of a tree: the roots of its largest complete subtrees, one for each bit of its
-/// size, at most 63.
+/// The frontier of a tree: the roots of its largest complete subtrees, one for each bit that is set
+/// in its size, at most 63.
 ///
 /// A store keeps it in the row of the log's head and appends to it under the lock that numbers the
 /// events. An append makes one node for each event on average, whatever the size.
 ///
 /// ```
-/// use audit_core::{Frontier, LeafHash};
+/// use audit_core::LeafHash;
+/// use audit_core::tree::{Frontier, NodeId};
 ///
 /// let mut frontier = Frontier::new();
 /// assert!(frontier.append(LeafHash::of(b"one"))?.is_empty());
 /// let completed = frontier.append(LeafHash::of(b"two"))?;
-/// assert_eq!((completed[0].level, completed[0].index), (1, 0));
+/// assert_eq!(completed[0].id, NodeId::new(1, 0));
 ///
 /// let kept = frontier.to_bytes();
 /// assert_eq!(Frontier::from_bytes(&kept)?.root(), frontier.root());
@@ -23,75 +24,51 @@ use crate::{Error, ErrorKind, Result, Sequence};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frontier {
-    size: TreeSize,
+    size: Sequence,
     /// From the largest subtree to the smallest.
     hashes: Vec<NodeHash>,
 }
 
-/// A complete subtree: the `index`-th, from zero, of those that hold `2^level` events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Node {
-    /// The height above the leaves.
-    pub level: u8,
-    /// The number among the nodes of that level, from zero.
-    pub index: u64,
-    /// The hash.
-    pub hash: NodeHash,
-}
-
-impl Node {
-    /// The first and the last event below the node.
-    pub fn events(&self) -> (Sequence, Sequence) {
-        let end = |index: u128| {
-            let end = index << self.level.min(63);
-            u64::try_from(end).ok().and_then(|end| Sequence::new(end).ok()).unwrap_or(Sequence::MAX)
-        };
-        (end(self.index.into()).next(), end(u128::from(self.index) + 1))
-    }
-}
-
 impl Frontier {
-    /// The edge of an empty tree.
+    /// Returns the frontier of an empty tree.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The edge of these parts: the size, and a hash for each of its bits that is one, from the
-    /// largest subtree to the smallest.
+    /// Returns the frontier of `size` events with these hashes, one for each bit that is set in the
+    /// size, from the largest subtree to the smallest.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if there are more or fewer.
-    pub fn from_parts(size: TreeSize, hashes: Vec<NodeHash>) -> Result<Self> {
+    /// [`ErrorKind::Corrupt`] if the number of hashes differs.
+    pub fn from_parts(size: Sequence, hashes: Vec<NodeHash>) -> Result<Self> {
         if u32::try_from(hashes.len()) != Ok(size.get().count_ones()) {
-            return Err(Error::new(ErrorKind::Corrupt).with_context("reading the edge of a log"));
+            return Err(
+                Error::new(ErrorKind::Corrupt).with_context("reading the frontier of a log")
+            );
         }
         Ok(Self { size, hashes })
     }
 
-    /// The number of events.
-    pub fn size(&self) -> TreeSize {
+    /// Returns the number of events.
+    pub fn size(&self) -> Sequence {
         self.size
     }
 
-    /// The root of the tree.
+    /// Returns the root of the tree.
     pub fn root(&self) -> RootHash {
         let join = |right: NodeHash, left: &NodeHash| NodeHash::of(*left, right);
         let Some((smallest, larger)) = self.hashes.split_last() else { return RootHash::EMPTY };
         larger.iter().rev().fold(*smallest, join).into()
     }
 
-    /// The size and the root.
+    /// Returns the size and the root.
     pub fn head(&self) -> TreeHead {
         TreeHead { size: self.size, root: self.root() }
     }
 
-    /// The nodes of the edge, from the largest to the smallest.
+    /// Returns the nodes of the frontier, from the largest to the smallest.
     pub fn nodes(&self) -> impl Iterator<Item = Node> {
-        edge(self.size).zip(&self.hashes).map(|((level, index), hash)| Node {
-            level,
-            index,
-            hash: *hash,
-        })
+        NodeId::of_frontier(self.size).zip(&self.hashes).map(|(id, hash)| Node { id, hash: *hash })
     }
 
     /// Appends an event, and returns the nodes above the leaves that are complete now, from the
@@ -99,7 +76,7 @@ impl Frontier {
     /// returned, can prove everything with `O(log n)` reads.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the tree holds [`TreeSize::MAX`] events.
+    /// [`ErrorKind::Invalid`] when the tree holds [`Sequence::MAX`] events.
     pub fn append(&mut self, leaf: LeafHash) -> Result<Vec<Node>> {
         let mut completed = Vec::new();
         self.push(leaf, |node| completed.push(node))?;
@@ -112,19 +89,19 @@ impl Frontier {
     /// As [`append`](Self::append).
     pub fn push(&mut self, leaf: LeafHash, mut completed: impl FnMut(Node)) -> Result<()> {
         let before = self.size.get();
-        self.size = self.size.next()?;
+        self.size = Sequence::new(before + 1)?;
         let mut hash = NodeHash::from(leaf);
         // As an odometer: each subtree of the same size on the left is joined.
         for level in (1_u8..).take_while(|level| before >> (level - 1) & 1 == 1) {
             let Some(left) = self.hashes.pop() else { break };
             hash = NodeHash::of(left, hash);
-            completed(Node { level, index: before >> level, hash });
+            completed(Node { id: NodeId::new(level, before >> level), hash });
         }
         self.hashes.push(hash);
         Ok(())
     }
 
-    /// The edge in bytes: the size in 8 bytes, the highest first, then 32 bytes for each node, at
+    /// Returns the frontier in bytes: the size in 8 bytes, the highest first, then 32 bytes for each node, at
     /// most 2,024 in all.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = self.size.get().to_be_bytes().to_vec();
@@ -132,30 +109,22 @@ impl Frontier {
         bytes
     }
 
-    /// The edge that [`to_bytes`](Self::to_bytes) wrote.
+    /// Reads the frontier that [`to_bytes`](Self::to_bytes) wrote.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if the bytes are not of that form.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let parse = || {
             let (size, hashes) = bytes.split_first_chunk()?;
-            let size = TreeSize::new(u64::from_be_bytes(*size)).ok()?;
+            let size = Sequence::new(u64::from_be_bytes(*size)).ok()?;
             let (hashes, []) = hashes.as_chunks() else { return None };
             let hashes = hashes.iter().copied().map(NodeHash::from_bytes).collect();
             Self::from_parts(size, hashes).ok()
         };
-        parse()
-            .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("reading the edge of a log"))
+        parse().ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt).with_context("reading the frontier of a log")
+        })
     }
-}
-
-/// The largest complete subtrees of a tree of `size` events, by level and index, from the left.
-pub fn edge(size: TreeSize) -> impl DoubleEndedIterator<Item = (u8, u64)> {
-    let size = size.get();
-    (0..64_u8)
-        .rev()
-        .filter(move |level| size >> level & 1 == 1)
-        .map(move |level| (level, (size >> level) - 1))
 }
 
 #[cfg(test)]
@@ -183,22 +152,11 @@ mod tests {
 
     #[test]
     fn a_full_tree_takes_no_more() {
-        let mut bytes = TreeSize::MAX.get().to_be_bytes().to_vec();
+        let mut bytes = Sequence::MAX.get().to_be_bytes().to_vec();
         bytes.extend([7; 63 * 32]);
         let mut frontier = Frontier::from_bytes(&bytes).unwrap();
         assert_eq!(frontier.to_bytes().len(), 2_024);
         assert_eq!(frontier.append(leaf(0)).unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(frontier.to_bytes(), bytes);
-    }
-
-    #[test]
-    fn a_node_tells_its_events() {
-        let events = |level, index| {
-            let (first, last) = Node { level, index, hash: NodeHash::from_bytes([0; 32]) }.events();
-            (first.get(), last.get())
-        };
-        assert_eq!(events(0, 0), (1, 1));
-        assert_eq!(events(3, 2), (17, 24));
-        assert_eq!(events(255, u64::MAX), (Sequence::MAX.get(), Sequence::MAX.get()));
     }
 }

@@ -1,6 +1,6 @@
 //! The tile: a small subtree whose nodes are kept side by side.
 
-use super::NodeHash;
+use super::{NodeHash, NodeId};
 use crate::{Error, ErrorKind, Result};
 
 /// The nodes of a complete subtree of [`Tile::WIDTH`] leaves, below its root: what a store reads or
@@ -16,18 +16,18 @@ pub struct Tile {
 
 /// Which tile of a log's tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TilePlace {
+pub struct TileId {
     /// How many tiles are below it, on the way to the events.
     pub tier: u8,
     /// The number among the tiles of its tier, from zero.
     pub index: u64,
 }
 
-impl TilePlace {
-    /// The tile that keeps node `(level, index)`.
-    pub fn of(level: u8, index: u64) -> Self {
-        let (tier, below) = (level / Tile::HEIGHT, level % Tile::HEIGHT);
-        Self { tier, index: index >> (Tile::HEIGHT - below) }
+impl TileId {
+    /// Returns the tile that keeps `node`.
+    pub fn of(node: NodeId) -> Self {
+        let (tier, below) = (node.level / Tile::HEIGHT, node.level % Tile::HEIGHT);
+        Self { tier, index: node.index >> (Tile::HEIGHT - below) }
     }
 
     /// The level of the tile's leaves.
@@ -74,17 +74,18 @@ impl Tile {
         self.leaves.len() as u64 == Self::WIDTH
     }
 
-    /// The hash of node `(level, index)` of the whole tree, which lies in this tile, at `place`;
-    /// `None` if not all of its leaves are there.
-    pub fn node(&self, place: TilePlace, level: u8, index: u64) -> Option<NodeHash> {
-        let height = level.checked_sub(place.level()).filter(|height| *height < Self::HEIGHT)?;
-        let first = (index << height).checked_sub(place.first_leaf())?;
+    /// Returns the hash of `node` of the whole tree, where this tile is `tile` and keeps the node;
+    /// `None` if not all of the node's leaves are there.
+    pub fn node(&self, tile: TileId, node: NodeId) -> Option<NodeHash> {
+        let height =
+            node.level.checked_sub(tile.level()).filter(|height| *height < Self::HEIGHT)?;
+        let first = (node.index << height).checked_sub(tile.first_leaf())?;
         let first = usize::try_from(first).ok()?;
-        super::subtree(self.leaves.get(first..first + (1 << height))?)
+        super::subtree_root(self.leaves.get(first..first + (1 << height))?)
     }
 
     /// The root, once the tile is complete.
     pub fn root(&self) -> Option<NodeHash> {
-        self.is_complete().then(|| super::subtree(&self.leaves)).flatten()
+        self.is_complete().then(|| super::subtree_root(&self.leaves)).flatten()
     }
 }

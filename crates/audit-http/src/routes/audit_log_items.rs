@@ -1,7 +1,7 @@
 //! Contract B: audit log items, a bare array.
 
 use audit_contracts::audit_log_items::AuditLogItem;
-use audit_core::{AuditStoreExt as _, Facet, Filter, Query, Timestamp, Token};
+use audit_core::{AuditStoreExt as _, EventQuery, Facet, Filter, Timestamp, Token};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -80,10 +80,10 @@ async fn list_audit_log_items(
         filter = filter.until(to);
         wanted.push((TO, to.to_string()));
     }
-    let query = Query::new(organization.id)
+    let query = EventQuery::new(organization.id)
         .filter(filter)
         .limit(LIMIT)
-        .endpoint("b.auditlogs")
+        .audience("b.auditlogs")
         .max_bytes(PAGE_BYTES);
     let page = match params.one("token")? {
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,

@@ -1,7 +1,7 @@
 //! Contract C: audit trails, a feed with a continuation token.
 
 use audit_contracts::audit_trails::{AuditTrail, AuditTrails};
-use audit_core::{AuditStoreExt as _, FeedStart, Query, Token};
+use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Token};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,9 +36,9 @@ async fn list_audit_trails(
 ) -> Result<Json<AuditTrails>, Fault> {
     const TOKEN: &str = "continuationToken";
     let organization = caller.own(&*app.store, path.organization("organizationGuid")?).await?;
-    let query = Query::new(organization.id)
+    let query = EventQuery::new(organization.id)
         .limit(AuditTrail::BATCH)
-        .endpoint("c.audit-trails")
+        .audience("c.audit-trails")
         .max_bytes(PAGE_BYTES);
     let page = match params.one(TOKEN)? {
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await,

@@ -11,7 +11,7 @@ mod platform;
 mod proofs;
 mod super_admin_audit_logs;
 
-use audit_core::{AuditEvent, AuditStore, AuditStoreExt as _, Query};
+use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, TenantStore};
 use axum::Router;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
@@ -30,8 +30,8 @@ const PAGE_BYTES: usize = 1 << 20;
 /// that `record` makes of its events, and how many match in all. The events themselves are held a
 /// few at a time.
 async fn whole_page<T>(
-    store: &dyn AuditStore,
-    query: Query,
+    store: &dyn TenantStore,
+    query: EventQuery,
     limit: usize,
     record: impl Fn(&AuditEvent) -> T,
 ) -> audit_core::Result<(Vec<T>, u64)> {

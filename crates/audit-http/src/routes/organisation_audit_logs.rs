@@ -3,7 +3,7 @@
 use audit_contracts::organisation_audit_logs::{
     AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
 };
-use audit_core::{Filter, NewOrganization, Query, Role, limits};
+use audit_core::{EventQuery, Filter, NewOrganization, Role, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -106,7 +106,8 @@ pub(crate) struct Scopes(String);
 /// The scopes of a list's `include` parameters.
 fn scopes(included: &[String]) -> Result<Vec<&str>, Fault> {
     const MOST: usize = 10;
-    let is_scope = |scope: &&str| (1..=limits::NAME).contains(&scope.len()) && !scope.contains(' ');
+    let is_scope =
+        |scope: &&str| (1..=limits::MAX_NAME_BYTES).contains(&scope.len()) && !scope.contains(' ');
     let mut all = Vec::new();
     for scopes in included {
         let scopes: Vec<_> = scopes.split(',').map(|scope| scope.trim_matches(' ')).collect();
@@ -138,10 +139,10 @@ async fn list_audit_logs(
 ) -> Result<Json<AuditLogs>, Fault> {
     let organization = caller.current(&*app.store).await?;
     let mut filter = Filter::new();
-    if let Some(action) = params.filled("action", limits::NAME)? {
+    if let Some(action) = params.filled("action", limits::MAX_NAME_BYTES)? {
         filter = filter.action(action);
     }
-    if let Some(email) = params.filled("email", limits::ID)? {
+    if let Some(email) = params.filled("email", limits::MAX_ID_BYTES)? {
         filter = filter.actor_email(email);
     }
     for scope in scopes(&params.all("include"))? {
@@ -151,7 +152,7 @@ async fn list_audit_logs(
     // As far as the entries of a log can be numbered.
     let last_page = i64::MAX.unsigned_abs() / limit as u64;
     let number = params.number("page", 1, last_page, 1)?;
-    let query = Query::new(organization.id).filter(filter).offset((number - 1) * limit as u64);
+    let query = EventQuery::new(organization.id).filter(filter).offset((number - 1) * limit as u64);
     let (data, total) =
         whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
     let pagination = Pagination { page: number, limit: limit as u64, total };

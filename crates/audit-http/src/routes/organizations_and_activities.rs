@@ -3,7 +3,7 @@
 use audit_contracts::organizations_and_activities::{
     Activity, Organization, Success, UpdateOrganization,
 };
-use audit_core::{AuditStoreExt as _, Filter, Log, Query, Role, Token};
+use audit_core::{AuditStoreExt as _, EventQuery, Filter, Log, Role, Token};
 use axum::Json;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
@@ -108,10 +108,10 @@ async fn list_activities(
         filter = filter.until(to);
     }
     let limit = params.limit(1_000, 100)?;
-    let query = Query::new(organization.id)
+    let query = EventQuery::new(organization.id)
         .filter(filter)
         .limit(limit)
-        .endpoint("a.activities")
+        .audience("a.activities")
         .max_bytes(PAGE_BYTES);
     let page = match params.one("cursor")? {
         Some(cursor) => app.store.next_page(&query, &Token::new(cursor)).await,

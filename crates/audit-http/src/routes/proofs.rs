@@ -2,7 +2,7 @@
 //!
 //! Each route is there twice, for an organization's log and for the platform's.
 
-use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead, TreeSize};
+use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead};
 use audit_merkle::{ConsistencyProof, InclusionProof, ProvableExt as _, SignedCheckpoint};
 use axum::Json;
 use axum::extract::State;
@@ -19,7 +19,6 @@ use crate::caller::Caller;
 use crate::fault::Fault;
 use crate::openapi::responses::Native;
 use crate::params::{Params, PathParams};
-use crate::publish::sign;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -82,9 +81,9 @@ struct Consistency {
 }
 
 /// A size that is asked for.
-fn size(params: &mut Params, name: &'static str) -> Result<Option<TreeSize>, Fault> {
-    let size = params.given_number(name, 0, TreeSize::MAX.get())?;
-    Ok(size.map(TreeSize::new).transpose()?)
+fn size(params: &mut Params, name: &'static str) -> Result<Option<Sequence>, Fault> {
+    let size = params.given_number(name, 0, Sequence::MAX.get())?;
+    Ok(size.map(Sequence::new).transpose()?)
 }
 
 /// A tree of more events than there are, where no token is at fault.
@@ -99,7 +98,7 @@ fn of_size(error: Error) -> Fault {
 }
 
 /// The head of the tree of that size, or of all that there is.
-async fn head(app: &App, log: Log, size: Option<TreeSize>) -> Result<TreeHead, Error> {
+async fn head(app: &App, log: Log, size: Option<Sequence>) -> Result<TreeHead, Error> {
     match size {
         Some(size) => app.store.tree_head_at(log, size).await,
         None => app.store.tree_head(log).await,
@@ -111,7 +110,7 @@ async fn checkpoint(app: &App, log: Log) -> Result<SignedCheckpoint, Fault> {
         app.options.notary.as_ref().ok_or_else(|| {
             Fault::new(StatusCode::NOT_FOUND, "this service signs no checkpoints")
         })?;
-    sign(&app.store, notary, log).await.map_err(|error| match error.kind() {
+    notary.checkpoint(&*app.store, log).await.map_err(|error| match error.kind() {
         // What the notary has kept is for the operator to mend.
         ErrorKind::Invalid | ErrorKind::Gone | ErrorKind::NotFound => {
             tracing::error!(%error, %log, "a checkpoint was not signed");
@@ -142,7 +141,7 @@ async fn inclusion(
     let (id, size) = (path.event()?, size(&mut params, "size")?);
     params.finish()?;
     let sequence: Sequence = app.store.get(log, id).await?.sequence;
-    if size.is_some_and(|size| size < sequence.into()) {
+    if size.is_some_and(|size| size < sequence) {
         let detail = format!("`size` must be at least {sequence}, the number of the event");
         return Err(Fault::bad_request("size", detail));
     }

@@ -1,7 +1,7 @@
 //! Contract E: what super-admins did, from the platform's log.
 
 use audit_contracts::super_admin_audit_logs::{AuditLog, AuditLogs, Meta, Pagination};
-use audit_core::{Filter, Query, limits};
+use audit_core::{EventQuery, Filter, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -49,7 +49,7 @@ async fn list_super_admin_audit_logs(
     let limit = params.limit(1_000, 100)?;
     let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;
     let mut filter = Filter::new();
-    if let Some(email) = params.filled("super_admin_email", limits::ID)? {
+    if let Some(email) = params.filled("super_admin_email", limits::MAX_ID_BYTES)? {
         let is_address =
             email.rsplit_once('@').is_some_and(|(l, d)| !l.is_empty() && !d.is_empty());
         if !is_address {
@@ -60,7 +60,7 @@ async fn list_super_admin_audit_logs(
     if let Some(id) = params.organization("organization_id")? {
         filter = filter.organization_id(id.to_string());
     }
-    let query = Query::new(log).filter(filter).offset(offset);
+    let query = EventQuery::new(log).filter(filter).offset(offset);
     let (result, total_count) =
         whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
     let pagination = Pagination { limit: limit as u64, offset, total_count };

@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use audit_core::{
-    Actor, ApiKey, ApiKeySecret, ApiKeyStore, Attribution, AuditStore, NewApiKey, NewOrganization,
-    Organization, Role,
+    Actor, ApiKey, ApiKeySecret, AuditContext, NewApiKey, NewOrganization, Organization, Role,
+    TenantStore,
 };
 use audit_http::{ApiKeyAuthenticator, HttpOptions};
 use audit_memory::MemoryStore;
-use audit_merkle::{CheckpointSigner, Notary};
+use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -19,10 +19,11 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// What signs, and keeps what it has signed.
+/// A notary that publishes in `directory`.
 pub(crate) fn notary(directory: &tempfile::TempDir) -> Arc<Notary> {
     let signer = CheckpointSigner::generate("audit.example.com").unwrap();
-    Arc::new(Notary::new(signer, directory.path()).unwrap())
+    let checkpoints = CheckpointDirectory::open(directory.path()).unwrap();
+    Arc::new(Notary::new(signer, checkpoints).unwrap())
 }
 
 /// A service, and a way to ask it.
@@ -73,7 +74,7 @@ impl Service {
 
     pub(crate) fn with_options(options: HttpOptions) -> Self {
         let store = MemoryStore::new().unwrap();
-        let keys: Arc<dyn ApiKeyStore> = Arc::new(store.clone());
+        let keys: Arc<dyn TenantStore> = Arc::new(store.clone());
         let authenticator = Arc::new(ApiKeyAuthenticator::new(keys));
         let router = audit_http::router(Arc::new(store.clone()), authenticator, options);
         Self { store, router }
@@ -127,8 +128,8 @@ impl Service {
     }
 }
 
-pub(crate) fn by() -> Attribution {
-    Attribution::new(Actor::system())
+pub(crate) fn by() -> AuditContext {
+    AuditContext::new(Actor::system())
 }
 
 impl Key {

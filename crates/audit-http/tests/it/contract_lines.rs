@@ -6,8 +6,8 @@ use std::time::Duration;
 use crate::common::{Answer, Key, Service, by, request};
 use audit_contracts::audit_log_items::AuditLogType;
 use audit_core::{
-    Actor, ApiKeyStore as _, AuditStore as _, AuditStoreExt as _, Error, ErrorKind, Log, NewApiKey,
-    NewEvent, NewOrganization, OrganizationId, Role, Scope, TokenKeys,
+    Actor, AuditStore as _, AuditStoreExt as _, Error, ErrorKind, Log, NewApiKey, NewEvent,
+    NewOrganization, OrganizationId, Role, Scope, TenantStore as _, TokenKeys,
 };
 use audit_http::{ApiKeyAuthenticator, Authenticator, HttpOptions, Principal};
 use audit_memory::{MemoryOptions, MemoryStore};

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::common::{Key, Service, request};
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Facet, NewEvent, Scope, limits};
+use audit_core::{
+    Actor, AuditStore as _, AuditStoreExt as _, Facet, NewEvent, Scope, TenantStore as _, limits,
+};
 use audit_http::HttpOptions;
 use axum::body::Body;
 use axum::http::{Method, header};
@@ -58,7 +60,7 @@ async fn a_batch_is_all_or_nothing() {
     let answer = service.post(&admin, &path, &json!({"events": [good, bad]})).await.expect(400);
     assert_eq!(answer["field"], "events[1].actor.kind");
     service.post(&member, &path, &json!({"events": [good]})).await.expect(403);
-    let many = vec![good.clone(); limits::BATCH_EVENTS + 1];
+    let many = vec![good.clone(); limits::MAX_BATCH_EVENTS + 1];
     let answer = service.post(&admin, &path, &json!({"events": many})).await.expect(400);
     assert_eq!(answer["field"], "events");
     assert_eq!(service.store.head(acme.id.into()).await.unwrap().size, before);
@@ -122,8 +124,8 @@ async fn a_walk_is_followed_by_token_in_every_order() {
 #[tokio::test]
 async fn what_is_wrong_is_named() {
     let service = Service::new();
-    let many =
-        (0..=limits::FILTER_VALUES).fold(String::new(), |all, n| all + &format!("&actorId={n}"));
+    let many = (0..=limits::MAX_FILTER_VALUES)
+        .fold(String::new(), |all, n| all + &format!("&actorId={n}"));
     let (_, [_, admin, _]) = service.tenant("Acme").await;
     for (query, field) in [
         ("unknown=1", "unknown"),

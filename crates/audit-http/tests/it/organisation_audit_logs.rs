@@ -2,7 +2,9 @@
 
 use crate::common::Service;
 use audit_contracts::organisation_audit_logs::AuditLog;
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, NewEvent, Scope, json};
+use audit_core::{
+    Actor, AuditStore as _, AuditStoreExt as _, NewEvent, Scope, TenantStore as _, json,
+};
 use axum::http::Method;
 use serde_json::{Value, json};
 

@@ -1,16 +1,19 @@
 //! What proves a log is served to those who may read it, and verified by what they are given alone.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Answer, Key, Service, by};
 use audit_core::{
-    Actor, AuditStore, LeafHash, Log, NewEvent, OrganizationId, Receipt, Retention, TreeHead,
+    Actor, AuditStore, LeafHash, Log, NewEvent, OrganizationId, Receipt, Retention,
+    RetentionStore as _, TenantStore, TreeHead,
 };
 use audit_http::HttpOptions;
 use audit_memory::MemoryStore;
 use audit_merkle::{
-    CheckpointVerifier, ConsistencyProof, Evidence, InclusionProof, Notary, SignedCheckpoint,
+    CheckpointVerifier, ConsistencyProof, Evidence, InclusionProof, MemoryCheckpointStore, Notary,
+    SignedCheckpoint,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,6 +24,11 @@ fn signing() -> (TempDir, Arc<Notary>, Service) {
     let notary = crate::common::notary(&directory);
     let options = HttpOptions::default().with_notary(Arc::clone(&notary));
     (directory, notary, Service::with_options(options))
+}
+
+/// The file of the latest checkpoint of `log`.
+fn published(directory: &TempDir, log: Log) -> PathBuf {
+    directory.path().join(format!("{log}.checkpoint"))
 }
 
 async fn append(service: &Service, log: impl Into<Log>, events: u64) -> Vec<Receipt> {
@@ -44,7 +52,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> T {
 
 #[tokio::test]
 async fn evidence_is_verified_by_its_text_and_the_key_of_the_log() {
-    let (_directory, notary, service) = signing();
+    let (directory, notary, service) = signing();
     let (acme, [member, _, root]) = service.tenant("Acme").await;
     let of_acme = append(&service, acme.id, 20).await;
     let of_platform = append(&service, Log::Platform, 3).await;
@@ -66,7 +74,10 @@ async fn evidence_is_verified_by_its_text_and_the_key_of_the_log() {
         let signed = text(&service.get(key, &format!("{base}/checkpoint")).await);
         let signed: SignedCheckpoint = signed.parse().unwrap();
         assert_eq!(&signed, evidence.checkpoint());
-        assert_eq!(std::fs::read_to_string(notary.path(log)).unwrap(), signed.to_string());
+        assert_eq!(
+            std::fs::read_to_string(published(&directory, log)).unwrap(),
+            signed.to_string()
+        );
         let head: TreeHead =
             read(&service.get(key, &format!("{base}/tree-head")).await.expect(200));
         assert_eq!(verifier.verify(&signed).unwrap().head(), &head);
@@ -225,7 +236,7 @@ async fn a_log_that_is_not_what_was_signed_is_not_signed() {
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let path = format!("/v1/organizations/{}/checkpoint", acme.id);
     text(&service.get(&member, &path).await);
-    let kept = std::fs::read_to_string(notary.path(acme.id.into())).unwrap();
+    let kept = std::fs::read_to_string(published(&directory, acme.id.into())).unwrap();
     // Of another service, as if an old copy of the database were restored.
     let other = MemoryStore::new().unwrap();
     let wrong = Log::from(acme.id);
@@ -234,14 +245,14 @@ async fn a_log_that_is_not_what_was_signed_is_not_signed() {
     // What somebody else wrote is not followed, and not told to callers.
     let foreign = Notary::new(
         audit_merkle::CheckpointSigner::generate("audit.example.com").unwrap(),
-        directory.path().join("foreign"),
+        MemoryCheckpointStore::new(),
     )
     .unwrap();
     let foreign = foreign.checkpoint(&service.store, wrong).await.unwrap().to_string();
-    std::fs::write(notary.path(wrong), &foreign).unwrap();
+    std::fs::write(published(&directory, wrong), &foreign).unwrap();
     let problem = service.get(&member, &path).await.expect(500);
     assert_eq!(problem["detail"], "no checkpoint can be signed");
-    std::fs::write(notary.path(wrong), &kept).unwrap();
+    std::fs::write(published(&directory, wrong), &kept).unwrap();
     assert_eq!(text(&service.get(&member, &path).await), kept);
 }
 
@@ -250,15 +261,15 @@ async fn checkpoints_of_all_logs_are_published_when_nobody_asks() {
     let (_directory, notary, service) = signing();
     let (acme, _) = service.tenant("Acme").await;
     let (other, [_, admin, _]) = service.tenant("Other").await;
-    let store: Arc<dyn AuditStore> = Arc::new(service.store.clone());
+    let store: Arc<dyn TenantStore> = Arc::new(service.store.clone());
     let every = Duration::from_millis(5);
     let publishing =
         tokio::spawn(audit_http::publish_checkpoints(store, Arc::clone(&notary), every));
     let published = async |log: Log| {
         let size = service.store.head(log).await.unwrap().size.get();
         loop {
-            let last = notary.last(log).unwrap();
-            if last.is_some_and(|last| last.unverified().size().get() == size) {
+            let latest = notary.latest(log).await.unwrap();
+            if latest.is_some_and(|latest| latest.unverified().size().get() == size) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -2,7 +2,7 @@
 //! of what the router registers: a route that is added is tried.
 
 use crate::common::{Key, Service, request};
-use audit_core::{Actor, AuditStore as _, NewEvent, OrganizationId, Role};
+use audit_core::{Actor, AuditStore as _, NewEvent, OrganizationId, Role, TenantStore as _};
 use audit_http::HttpOptions;
 use axum::http::Method;
 use serde_json::{Value, json};

@@ -64,7 +64,7 @@ fn cloudtrail() {
             "scope": {"service": "s3.amazonaws.com"},
             "changeSetId": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
             "message": {"key": "AccessDenied", "text": "Access Denied"},
-            "place": "eu-north-1",
+            "location": "eu-north-1",
             "source": {"system": "cloudtrail", "id": "6f1c"},
             "metadata": {
                 "eventVersion": "1.08",
@@ -186,7 +186,7 @@ fn okta_flat_and_nested_are_alike() {
         },
         "targets": [{"type": "Rule", "id": "00p1"}],
         "message": {"title": "User login to Okta", "text": "INVALID_LOGIN"},
-        "place": "Dublin",
+        "location": "Dublin",
         "request": {"path": "/login"},
         "source": {"system": "okta", "id": "62c3328c"},
         "metadata": {
@@ -393,7 +393,7 @@ fn github_audit() {
                 {"field": "visibility", "old": "private", "new": "public"},
                 {"field": "ruleset_name", "old": null, "new": "r"},
             ]},
-            "place": "SE",
+            "location": "SE",
             "request": {"method": "PATCH", "path": "/repositories/6"},
             "source": {"system": "github-audit", "id": "d1"},
             "metadata": {

@@ -9,8 +9,8 @@ use std::sync::LazyLock;
 use audit_core::{Result, Sequence};
 use audit_merkle::{
     ConsistencyProof, Evidence, Frontier, InclusionProof, LeafHash, NodeHash, Nodes, RootHash,
-    TreeHead, TreeSize, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof,
-    is_needed, root, root_nodes,
+    TreeHead, Sequence, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof,
+    is_retained, root, root_nodes,
 };
 use audit_merkle_fuzz::{Genuine, changed, changed_text, equal, json, size};
 use base64::Engine as _;
@@ -143,16 +143,16 @@ fn check_edge(input: &[u8]) {
     assert_eq!(edge.head(), TreeHead { size: edge.size(), root: edge.root() });
     let before = edge.clone();
     let mut nodes: HashMap<_, _> =
-        edge.nodes().map(|node| ((node.level, node.index), node.hash)).collect();
+        edge.nodes().map(|node| (node.id, node.hash)).collect();
     assert_eq!(root(&nodes, edge.size()).unwrap(), edge.root());
     for number in 0..5_u8 {
         let (index, leaf) = (edge.size().get(), LeafHash::of(&[number]));
         let Ok(completed) = edge.append(leaf) else {
-            assert_eq!(edge.size(), TreeSize::MAX);
+            assert_eq!(edge.size(), Sequence::MAX);
             return;
         };
         nodes.insert((0, index), leaf.into());
-        nodes.extend(completed.iter().map(|node| ((node.level, node.index), node.hash)));
+        nodes.extend(completed.iter().map(|node| (node.id, node.hash)));
         assert_eq!(Frontier::from_bytes(&edge.to_bytes()).unwrap(), edge);
         assert_eq!(root(&nodes, edge.size()).unwrap(), edge.root());
         // What is there suffices for what has come since.
@@ -218,6 +218,6 @@ fn check_sizes(input: &[u8]) {
         assert!(nodes.len() >= proof.path().len());
         // No event that is left needs a node that may go.
         let pruned = size(from.get() - 1);
-        assert!(nodes.iter().all(|(level, index)| is_needed(*level, *index, pruned)));
+        assert!(nodes.iter().all(|(level, index)| is_retained(*level, *index, pruned)));
     }
 }

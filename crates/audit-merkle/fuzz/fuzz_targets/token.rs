@@ -6,10 +6,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use audit_core::{
-    Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Log,
-    NewEvent, Order, OrganizationId, Query, Result, Sequence, Timestamp, Token, TokenKeys,
-};
+use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Log, NewEvent, Order, OrganizationId, EventQuery, Result, Sequence, Timestamp, Token, TokenKeys};
 use audit_memory::{MemoryOptions, MemoryStore};
 use audit_merkle_fuzz::{changed, changed_text};
 use base64::Engine as _;
@@ -37,7 +34,7 @@ enum Kind {
 /// Stores of the same events, and all that they can issue for some questions.
 struct Issued {
     store: MemoryStore,
-    questions: Vec<Query>,
+    questions: Vec<EventQuery>,
     /// Each with its question, by number.
     tokens: HashSet<(Kind, usize, String)>,
     /// All texts, each once, those of a store with a foreign key, too.
@@ -58,13 +55,13 @@ fn store(keys: TokenKeys) -> MemoryStore {
 }
 
 /// Questions of which any two differ in one or two things that a token is bound to.
-fn questions() -> Vec<Query> {
-    let all = Query::new(Log::Platform).limit(1);
+fn questions() -> Vec<EventQuery> {
+    let all = EventQuery::new(Log::Platform).limit(1);
     let by = |filter: Filter| all.clone().filter(filter);
     vec![
         all.clone(),
-        Query::new(organization()).limit(1),
-        all.clone().endpoint("other"),
+        EventQuery::new(organization()).limit(1),
+        all.clone().audience("other"),
         all.clone().order(Order::OldestFirst),
         all.clone().order(Order::Sequence),
         by(Filter::new().actor_id("u_1")),
@@ -142,7 +139,7 @@ fn append(store: &MemoryStore, number: u8) {
 }
 
 /// Every token for `query` of a log of so many events.
-fn issue(store: &MemoryStore, query: &Query, events: u8) -> Vec<(Kind, String)> {
+fn issue(store: &MemoryStore, query: &EventQuery, events: u8) -> Vec<(Kind, String)> {
     let mut tokens = Vec::new();
     let mut page = block_on(store.page(query)).unwrap();
     while let Some(token) = page.next {
@@ -157,7 +154,7 @@ fn issue(store: &MemoryStore, query: &Query, events: u8) -> Vec<(Kind, String)> 
     tokens
 }
 
-fn ask(store: &MemoryStore, kind: Kind, query: &Query, token: &Token) -> Result<(), ErrorKind> {
+fn ask(store: &MemoryStore, kind: Kind, query: &EventQuery, token: &Token) -> Result<(), ErrorKind> {
     let answer = match kind {
         Kind::Walk => block_on(store.next_page(query, token)).map(drop),
         Kind::Feed => block_on(store.next_feed(query, token)).map(drop),
@@ -201,9 +198,9 @@ impl Question {
         question
     }
 
-    fn query(&self) -> Query {
+    fn query(&self) -> EventQuery {
         let log = if self.of_organization { organization() } else { Log::Platform };
-        Query::new(log).endpoint(self.endpoint.clone()).filter(self.filter.clone())
+        EventQuery::new(log).endpoint(self.endpoint.clone()).filter(self.filter.clone())
     }
 }
 

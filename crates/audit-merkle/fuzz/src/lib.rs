@@ -6,10 +6,11 @@
 
 use std::collections::HashMap;
 
-use audit_core::{PersonalPart, Sequence, StoredEvent};
+use audit_core::tree::NodeId;
+use audit_core::{Sequence, backend::{PersonalData, StoredEvent}};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, SignedCheckpoint,
-    TreeHead, TreeSize, inclusion_proof,
+    TreeHead, Sequence, inclusion_proof,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +26,7 @@ pub struct Genuine {
     pub signer: CheckpointSigner,
     pub events: Vec<StoredEvent>,
     pub leaves: Vec<LeafHash>,
-    pub nodes: HashMap<(u8, u64), NodeHash>,
+    pub nodes: HashMap<NodeId, NodeHash>,
     /// The head at each size, from none.
     pub heads: Vec<TreeHead>,
 }
@@ -46,7 +47,7 @@ impl Genuine {
         for (index, leaf) in (0..).zip(&log.leaves) {
             log.nodes.insert((0, index), (*leaf).into());
             let completed = frontier.append(*leaf).unwrap();
-            log.nodes.extend(completed.iter().map(|node| ((node.level, node.index), node.hash)));
+            log.nodes.extend(completed.iter().map(|node| (node.id, node.hash)));
             log.heads.push(frontier.head());
         }
         log
@@ -79,7 +80,7 @@ impl Default for Genuine {
 /// An event as a store keeps it. One made by the library would have an id and a salt of its own.
 fn event(number: u8) -> StoredEvent {
     let bytes = format!(r#"{{"email":"ana@acme.example","reason":"{number}"}}"#).into_bytes();
-    let personal = PersonalPart { salt: [number; 16], bytes };
+    let personal = PersonalData { salt: [number; 16], bytes };
     let digest = URL_SAFE_NO_PAD.encode(personal.digest());
     let time = "2024-03-15T12:48:51.000000Z";
     let record = format!(
@@ -89,8 +90,8 @@ fn event(number: u8) -> StoredEvent {
 }
 
 /// A size that no log exceeds.
-pub fn size(number: u64) -> TreeSize {
-    TreeSize::new(number & TreeSize::MAX.get()).unwrap()
+pub fn size(number: u64) -> Sequence {
+    Sequence::new(number & Sequence::MAX.get()).unwrap()
 }
 
 /// One of `genuine`, by the first byte of `input`, changed with the help of another, by the second,

@@ -1,9 +1,10 @@
 //! The audit: each way to change a log is noticed, and told where as far as it can be known.
 
 use crate::common::{Events, Tree, number, sequence, size};
-use audit_core::{ErrorKind, StoredEvent};
+use audit_core::tree::NodeId;
+use audit_core::{ErrorKind, backend::StoredEvent};
 use audit_merkle::{
-    Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at, is_needed,
+    Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at,
 };
 
 const SIZE: u64 = 53;
@@ -127,9 +128,9 @@ fn several_checkpoints_tell_between_which() {
 struct Levels<'a>(&'a Tree, std::ops::Range<u8>);
 
 impl Nodes for Levels<'_> {
-    fn node(&self, level: u8, index: u64) -> audit_core::Result<Option<NodeHash>> {
-        let kept = self.1.contains(&level);
-        Ok(self.0.nodes.get(&(level, index)).copied().filter(|_| kept))
+    fn node(&self, id: NodeId) -> audit_core::Result<Option<NodeHash>> {
+        let kept = self.1.contains(&id.level);
+        Ok(self.0.nodes.get(&id).copied().filter(|_| kept))
     }
 }
 
@@ -172,8 +173,8 @@ fn kept_nodes_tell_the_place() {
 fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
     let tree = Tree::numbered(SIZE);
     let mut forged = tree.clone();
-    forged.nodes.insert((0, 9), LeafHash::of(b"forged").into());
-    forged.nodes.insert((0, 3), LeafHash::of(b"damaged").into());
+    forged.nodes.insert(NodeId::new(0, 9), LeafHash::of(b"forged").into());
+    forged.nodes.insert(NodeId::new(0, 3), LeafHash::of(b"damaged").into());
     let mut changed = records();
     changed[9].1 = b"forged".to_vec();
     let audit = Audit::new([tree.head()]).unwrap().with_nodes(&forged.nodes);
@@ -202,11 +203,11 @@ fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
     }
 
     let mut forged = tree.clone();
-    forged.nodes.insert((0, 30), LeafHash::of(b"damaged").into());
+    forged.nodes.insert(NodeId::new(0, 30), LeafHash::of(b"damaged").into());
     let audit = Audit::new([tree.head()]).unwrap().with_nodes(&forged.nodes);
     let report = run(audit, records());
     assert_eq!((report.fault.clone(), report.proved), (None, size(SIZE)));
-    assert_eq!(report.nodes[0], (0, 30));
+    assert_eq!(report.nodes[0], NodeId::new(0, 30));
     assert_eq!(report.into_result().unwrap_err().field(), Some("nodes[0][30]"));
 }
 
@@ -240,7 +241,7 @@ fn what_retention_leaves_is_audited() {
     let tree = Tree::numbered(SIZE);
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
-        left.retain(|(level, index), _| is_needed(*level, *index, size(pruned)));
+        left.retain(|id, _| id.is_retained(size(pruned)));
         let edge = frontier_at(&left, size(pruned)).unwrap();
         let rest = || records().split_off(usize::try_from(pruned).unwrap());
         let audit = Audit::resume(edge.clone(), [tree.head()]).unwrap().with_nodes(&left);

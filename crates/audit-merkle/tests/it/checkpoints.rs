@@ -59,11 +59,11 @@ fn the_last_checkpoint_is_one_of_this_key_and_log() {
     let next = checkpoint(tree.heads[9]);
     let foreign = signed(&self::signer(), tree.heads[5]);
     let error = signer.sign_next(&next, &foreign, &proof).unwrap_err();
-    assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("last.signature")));
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("latest.signature")));
     let other = Checkpoint::new("audit.example.com/other", tree.heads[5]).unwrap();
     let other = signer.sign_first(&other).unwrap();
     let error = signer.sign_next(&next, &other, &proof).unwrap_err();
-    assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("last.origin")));
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("latest.origin")));
 }
 
 #[test]

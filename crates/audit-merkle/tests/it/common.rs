@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
+use audit_core::tree::NodeId;
 use audit_core::{
-    Actor, Log, NewEvent, OrganizationId, PreparedEvent, Sequence, StoredEvent, Timestamp,
+    Actor, Log, NewEvent, OrganizationId, Sequence, Timestamp,
+    backend::{PreparedEvent, StoredEvent},
 };
 use audit_merkle::{
     Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, SignedCheckpoint,
-    TreeHead, TreeSize, inclusion_proof,
+    TreeHead, inclusion_proof,
 };
 
 pub(crate) const ORIGIN: &str = "audit.example.com/acme";
@@ -16,7 +18,7 @@ pub(crate) const ORIGIN: &str = "audit.example.com/acme";
 #[derive(Clone, Default)]
 pub(crate) struct Tree {
     pub(crate) frontier: Frontier,
-    pub(crate) nodes: HashMap<(u8, u64), NodeHash>,
+    pub(crate) nodes: HashMap<NodeId, NodeHash>,
     pub(crate) leaves: Vec<LeafHash>,
     pub(crate) heads: Vec<TreeHead>,
 }
@@ -35,9 +37,9 @@ impl Tree {
 
     pub(crate) fn append(&mut self, record: &[u8]) {
         let leaf = LeafHash::of(record);
-        self.nodes.insert((0, self.leaves.len() as u64), leaf.into());
+        self.nodes.insert(NodeId::new(0, self.leaves.len() as u64), leaf.into());
         for node in self.frontier.append(leaf).unwrap() {
-            assert_eq!(self.nodes.insert((node.level, node.index), node.hash), None);
+            assert_eq!(self.nodes.insert(node.id, node.hash), None);
         }
         self.leaves.push(leaf);
         self.heads.push(self.frontier.head());
@@ -53,8 +55,8 @@ pub(crate) fn number(index: u64) -> Vec<u8> {
     format!("record {index}").into_bytes()
 }
 
-pub(crate) fn size(size: u64) -> TreeSize {
-    TreeSize::new(size).unwrap()
+pub(crate) fn size(size: u64) -> Sequence {
+    Sequence::new(size).unwrap()
 }
 
 pub(crate) fn sequence(number: u64) -> Sequence {
@@ -89,7 +91,7 @@ pub(crate) fn event(log: Log, number: u64) -> StoredEvent {
     let content = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
         .target("invoice", format!("inv_{number}"))
         .message("Ana paid");
-    PreparedEvent::new(content).unwrap().seal(log, sequence(number), Timestamp::now())
+    PreparedEvent::new(content).unwrap().into_stored(log, sequence(number), Timestamp::now())
 }
 
 pub(crate) fn signed(signer: &CheckpointSigner, head: TreeHead) -> SignedCheckpoint {

@@ -1,7 +1,10 @@
 //! Evidence: what it proves, and that each change of it is refused.
 
 use crate::common::{Events, ORIGIN, Tree, event, one_bit_changes, sequence, signed, size};
-use audit_core::{ErrorKind, Log, PersonalPart, StoredEvent};
+use audit_core::{
+    ErrorKind, Log,
+    backend::{PersonalData, StoredEvent},
+};
 use audit_merkle::{CheckpointSigner, Evidence, InclusionProof, PersonalProof, inclusion_proof};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -60,7 +63,7 @@ fn each_one_bit_change_of_the_event_is_refused() {
     let StoredEvent { record, personal } = evidence.unverified().clone();
     let personal = personal.unwrap();
     let refused = |record: &[u8], salt, bytes: &[u8]| {
-        let personal = PersonalPart { salt, bytes: bytes.to_vec() };
+        let personal = PersonalData { salt, bytes: bytes.to_vec() };
         let event = StoredEvent { record: record.to_vec(), personal: Some(personal) };
         let checkpoint = evidence.checkpoint().clone();
         let changed = Evidence::new(event, &evidence.proof(), checkpoint).unwrap();

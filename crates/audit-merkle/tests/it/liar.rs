@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
+use audit_core::tree::NodeId;
 use audit_core::{
-    Actor, Attribution, AuditEvent, AuditStore, EventId, Frontier, Head, Log, LogEntry, NewEvent,
-    NewOrganization, NodeHash, Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt,
-    Result, Retention, Scan, Sequence, Slice, TokenKeys,
+    Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId, Head, Log, NewEvent,
+    Receipt, Result, Scan, ScanResult, Sequence, TokenKeys,
+    tree::{Frontier, LogEntry, NodeHash},
 };
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
@@ -19,15 +20,15 @@ pub(crate) type Rows = Vec<LogEntry>;
 pub(crate) struct Liar {
     pub(crate) store: MemoryStore,
     pub(crate) rows: Option<Rows>,
-    pub(crate) nodes: HashMap<(u8, u64), Option<NodeHash>>,
+    pub(crate) nodes: HashMap<NodeId, Option<NodeHash>>,
     pub(crate) frontier: Option<Frontier>,
     pub(crate) head: Option<Head>,
 }
 
 pub(crate) const LOG: Log = Log::Platform;
 
-pub(crate) fn by() -> Attribution {
-    Attribution::new(Actor::user("u_1"))
+pub(crate) fn by() -> AuditContext {
+    AuditContext::new(Actor::user("u_1"))
 }
 
 pub(crate) fn paid(number: u64) -> NewEvent {
@@ -57,8 +58,10 @@ impl Liar {
 
     /// With rows that `edit` has changed.
     pub(crate) fn edited(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Self {
-        let mut rows =
-            block_on(store.entries(LOG, Sequence::ZERO, usize::MAX, usize::MAX)).unwrap();
+        let mut rows = block_on(
+            store.entries(LOG, EntriesRequest::default().after(Sequence::ZERO).limit(usize::MAX)),
+        )
+        .unwrap();
         edit(&mut rows);
         Self { rows: Some(rows), ..Self::new(store) }
     }
@@ -83,12 +86,12 @@ impl AuditStore for Liar {
         Ok(self.head.unwrap_or(head))
     }
 
-    async fn scan(&self, scan: Scan) -> Result<Slice> {
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         self.store.scan(scan).await
     }
 
-    async fn wait_beyond(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.store.wait_beyond(log, sequence).await
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        self.store.wait_for_append(log, sequence).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
@@ -96,71 +99,21 @@ impl AuditStore for Liar {
         Ok(self.frontier.clone().unwrap_or(frontier))
     }
 
-    async fn nodes(&self, log: Log, nodes: Vec<(u8, u64)>) -> Result<Vec<Option<NodeHash>>> {
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         let truth = self.store.nodes(log, nodes.clone()).await?;
         let lie = |(name, truth)| self.nodes.get(name).copied().unwrap_or(truth);
         Ok(nodes.iter().zip(truth).map(lie).collect())
     }
 
-    async fn entries(&self, log: Log, after: Sequence, limit: usize, bytes: usize) -> Result<Rows> {
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Rows> {
         let Some(rows) = &self.rows else {
-            return self.store.entries(log, after, limit, bytes).await;
+            return self.store.entries(log, request).await;
         };
-        let behind = rows.iter().filter(|entry| entry.sequence > after);
-        Ok(behind.take(limit).cloned().collect())
+        let behind = rows.iter().filter(|entry| entry.sequence > request.after);
+        Ok(behind.take(request.limit).cloned().collect())
     }
 
-    async fn erase_events(
-        &self,
-        log: Log,
-        sequences: Vec<Sequence>,
-        by: Attribution,
-    ) -> Result<u64> {
-        self.store.erase_events(log, sequences, by).await
-    }
-
-    async fn retention(&self, log: Log) -> Result<Retention> {
-        self.store.retention(log).await
-    }
-
-    async fn set_retention(&self, log: Log, to: Retention, by: Attribution) -> Result<()> {
-        self.store.set_retention(log, to, by).await
-    }
-
-    async fn prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
-        self.store.prune(log, by).await
-    }
-
-    async fn create_organization(
-        &self,
-        new: NewOrganization,
-        by: Attribution,
-    ) -> Result<Organization> {
-        self.store.create_organization(new, by).await
-    }
-
-    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        self.store.organization(id).await
-    }
-
-    async fn organizations(
-        &self,
-        after: Option<OrganizationId>,
-        limit: usize,
-    ) -> Result<Vec<Organization>> {
-        self.store.organizations(after, limit).await
-    }
-
-    async fn update_organization(
-        &self,
-        id: OrganizationId,
-        update: OrganizationUpdate,
-        by: Attribution,
-    ) -> Result<Organization> {
-        self.store.update_organization(id, update, by).await
-    }
-
-    async fn delete_organization(&self, id: OrganizationId, by: Attribution) -> Result<()> {
-        self.store.delete_organization(id, by).await
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.store.logs(after, limit).await
     }
 }

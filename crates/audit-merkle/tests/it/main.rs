@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod audits;
+mod checkpoint_directory;
 mod checkpoints;
 mod common;
 mod evidence;

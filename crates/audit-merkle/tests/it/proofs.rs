@@ -11,11 +11,12 @@
 use std::cell::Cell;
 
 use crate::common::{Tree, number, sequence, size};
+use audit_core::Sequence;
+use audit_core::tree::NodeId;
 use audit_core::{Error, ErrorKind, Result, Violation};
 use audit_merkle::{
-    ConsistencyProof, InclusionProof, LeafHash, NodeHash, Nodes, RootHash, TreeHead, TreeSize,
-    consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, is_needed, root,
-    root_nodes,
+    ConsistencyProof, InclusionProof, LeafHash, NodeHash, Nodes, RootHash, TreeHead,
+    consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof, root, root_nodes,
 };
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use sha2::Sha256;
@@ -88,7 +89,7 @@ fn flipped_head(head: &TreeHead, bit: usize) -> TreeHead {
 }
 
 /// The sizes that differ from `of` in one bit.
-fn near(of: TreeSize) -> impl Iterator<Item = TreeSize> {
+fn near(of: Sequence) -> impl Iterator<Item = Sequence> {
     (0..63).map(move |bit| size(of.get() ^ (1 << bit)))
 }
 
@@ -206,15 +207,15 @@ fn a_last_leaf_that_comes_twice_is_another_tree() {
 #[test]
 fn the_empty_tree_begins_every_other() {
     let tree = Tree::numbered(3);
-    let proof = consistency_proof(&tree.nodes, TreeSize::ZERO, size(3)).unwrap();
+    let proof = consistency_proof(&tree.nodes, Sequence::ZERO, size(3)).unwrap();
     assert!(proof.path().is_empty());
     proof.verify(&TreeHead::EMPTY, &tree.head()).unwrap();
-    let wrong = TreeHead { size: TreeSize::ZERO, root: tree.head().root };
+    let wrong = TreeHead { size: Sequence::ZERO, root: tree.head().root };
     proof.verify(&wrong, &tree.head()).unwrap_err();
-    let none = consistency_proof(&tree.nodes, TreeSize::ZERO, TreeSize::ZERO).unwrap();
+    let none = consistency_proof(&tree.nodes, Sequence::ZERO, Sequence::ZERO).unwrap();
     none.verify(&TreeHead::EMPTY, &TreeHead::EMPTY).unwrap();
     none.verify(&TreeHead::EMPTY, &wrong).unwrap_err();
-    let padded = ConsistencyProof::new(TreeSize::ZERO, size(3), vec![tree.leaves[0].into()]);
+    let padded = ConsistencyProof::new(Sequence::ZERO, size(3), vec![tree.leaves[0].into()]);
     padded.verify(&TreeHead::EMPTY, &tree.head()).unwrap_err();
     for (number, of) in [(0, 3), (4, 3), (1, 0)] {
         let error = inclusion_proof(&tree.nodes, sequence(number), size(of)).unwrap_err();
@@ -229,7 +230,7 @@ fn the_empty_tree_begins_every_other() {
 struct Counted(Cell<u32>);
 
 impl Nodes for Counted {
-    fn node(&self, _: u8, _: u64) -> Result<Option<NodeHash>> {
+    fn node(&self, _: NodeId) -> Result<Option<NodeHash>> {
         self.0.set(self.0.get() + 1);
         Ok(Some(NodeHash::from_bytes([0; 32])))
     }
@@ -268,7 +269,7 @@ fn a_proof_reads_as_many_nodes_as_the_tree_is_high() {
 fn what_is_named_is_what_is_read() {
     let tree = Tree::numbered(200);
     for (m, n) in [(1, 1), (3, 7), (64, 65), (100, 200), (199, 200), (200, 200)] {
-        let only = |names: Vec<(u8, u64)>| -> std::collections::HashMap<_, _> {
+        let only = |names: Vec<NodeId>| -> std::collections::HashMap<_, _> {
             names.into_iter().map(|name| (name, tree.nodes[&name])).collect()
         };
         let nodes = only(inclusion_nodes(sequence(m), size(n)).unwrap());
@@ -288,9 +289,9 @@ fn what_retention_leaves_is_proved() {
     let tree = Tree::numbered(SIZE);
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
-        left.retain(|(level, index), _| is_needed(*level, *index, size(pruned)));
+        left.retain(|id, _| id.is_retained(size(pruned)));
         // No more is kept than the edge of what was removed.
-        let removed = |(level, index): &&(u8, u64)| (index + 1) << level <= pruned;
+        let removed = |id: &&NodeId| (id.index + 1) << id.level <= pruned;
         let edge = left.keys().filter(removed).count();
         assert_eq!(edge, pruned.count_ones() as usize);
         for n in pruned.max(1)..=SIZE {
@@ -311,15 +312,15 @@ fn what_retention_leaves_is_proved() {
             assert_eq!(gone.kind(), ErrorKind::NotFound);
         }
     }
-    assert!(!is_needed(u8::MAX, u64::MAX, TreeSize::MAX));
+    assert!(!NodeId::new(u8::MAX, u64::MAX).is_retained(Sequence::MAX));
 }
 
 /// A tree of any size whose records are all the same, so that a level has one hash.
 struct Uniform(LeafHash);
 
 impl Nodes for Uniform {
-    fn node(&self, level: u8, _: u64) -> Result<Option<NodeHash>> {
-        Ok(Some((0..level).fold(self.0.into(), |below, _| NodeHash::of(below, below))))
+    fn node(&self, id: NodeId) -> Result<Option<NodeHash>> {
+        Ok(Some((0..id.level).fold(self.0.into(), |below, _| NodeHash::of(below, below))))
     }
 }
 
@@ -328,7 +329,7 @@ fn the_largest_trees_are_no_different() {
     let leaf = LeafHash::of(b"the same");
     let nodes = Uniform(leaf);
     let head = |n| TreeHead { size: size(n), root: root(&nodes, size(n)).unwrap() };
-    for n in [TreeSize::MAX.get(), TreeSize::MAX.get() - 1, (1 << 62) + 1, 1 << 62] {
+    for n in [Sequence::MAX.get(), Sequence::MAX.get() - 1, (1 << 62) + 1, 1 << 62] {
         for m in [1, 2, n / 2, n / 2 + 1, n - 1, n] {
             let proof = inclusion_proof(&nodes, sequence(m), size(n)).unwrap();
             proof.verify(leaf, &head(n)).unwrap();

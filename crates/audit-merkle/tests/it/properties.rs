@@ -1,7 +1,7 @@
 //! What holds of any input: the edge is that of the whole tree, and no text makes a parser panic.
 
 use crate::common::{Events, Tree, sequence, signed, size};
-use audit_core::{PersonalPart, StoredEvent};
+use audit_core::backend::{PersonalData, StoredEvent};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, CheckpointVerifier, ConsistencyProof, Evidence, Frontier,
     InclusionProof, LeafHash, NodeHash, RootHash, SignedCheckpoint, WitnessVerifier, frontier_at,
@@ -76,7 +76,7 @@ proptest! {
         prop_assert_eq!(&frontier_at(&tree.nodes, n).unwrap(), &tree.frontier);
         prop_assert_eq!(&Frontier::from_bytes(&tree.frontier.to_bytes()).unwrap(), &tree.frontier);
         let edge: Vec<_> = tree.frontier.nodes().collect();
-        prop_assert!(edge.iter().all(|node| tree.nodes[&(node.level, node.index)] == node.hash));
+        prop_assert!(edge.iter().all(|node| tree.nodes[&node.id] == node.hash));
         // One node for each event on average, the leaves included two.
         let nodes = 2 * records.len() - n.get().count_ones() as usize;
         prop_assert_eq!(tree.nodes.len(), nodes);
@@ -136,7 +136,7 @@ proptest! {
     ) {
         let signer = CheckpointSigner::generate(crate::common::ORIGIN).unwrap();
         let tree = Tree::of([&record]);
-        let personal = personal.map(|(salt, bytes)| PersonalPart { salt, bytes });
+        let personal = personal.map(|(salt, bytes)| PersonalData { salt, bytes });
         let event = StoredEvent { record, personal };
         let proof = inclusion_proof(&tree.nodes, sequence(1), size(1)).unwrap();
         let evidence = Evidence::new(event.clone(), &proof, signed(&signer, tree.head())).unwrap();

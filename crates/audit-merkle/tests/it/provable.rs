@@ -1,9 +1,10 @@
 //! What proves the logs of a store: every proof of it, and what cannot be proved.
 
 use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
+use audit_core::tree::NodeId;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, Error, ErrorKind, EventId, LeafHash, Log, OrganizationId,
-    Retention, Sequence, TreeHead, TreeSize,
+    AuditStore, AuditStoreExt as _, EntriesRequest, Error, ErrorKind, EventId, LeafHash, Log,
+    OrganizationId, Retention, RetentionStore as _, Sequence, TreeHead,
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{Checkpoint, CheckpointSigner, ProvableExt as _, SignedCheckpoint};
@@ -15,8 +16,8 @@ fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
-fn size(size: u64) -> TreeSize {
-    TreeSize::new(size).unwrap()
+fn size(size: u64) -> Sequence {
+    Sequence::new(size).unwrap()
 }
 
 fn heads(store: &dyn AuditStore, sizes: std::ops::RangeInclusive<u64>) -> Vec<TreeHead> {
@@ -67,7 +68,7 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
     assert_eq!(told(consistency(9, 9).unwrap_err()), behind_to());
     assert_eq!(told(consistency(0, 9).unwrap_err()), behind_to());
     assert_eq!(told(block_on(store.tree_head_at(LOG, size(9))).unwrap_err()), behind());
-    let largest = TreeSize::MAX.get();
+    let largest = Sequence::MAX.get();
     assert_eq!(told(inclusion(1, largest).unwrap_err()), behind());
     // A log that nobody has written to.
     let empty = Log::from(OrganizationId::new());
@@ -75,7 +76,7 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
     block_on(store.consistency_proof(empty, size(0), size(0))).unwrap();
     // A node that should be there.
     let mut liar = Liar::new(&store);
-    liar.nodes.insert((2, 1), None);
+    liar.nodes.insert(NodeId::new(2, 1), None);
     let error = block_on(liar.inclusion_proof(LOG, sequence(1), size(8))).unwrap_err();
     assert_eq!(told(error), (ErrorKind::Corrupt, "nodes[2][1]".to_owned()));
 }
@@ -84,7 +85,11 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
 fn what_retention_has_left_is_proved_and_the_rest_is_gone() {
     let store = store(100);
     let leaves: Vec<LeafHash> = {
-        let entries = block_on(store.entries(LOG, Sequence::ZERO, 100, 1 << 20)).unwrap();
+        let entries = block_on(store.entries(
+            LOG,
+            EntriesRequest::default().after(Sequence::ZERO).limit(100).bytes(1 << 20),
+        ))
+        .unwrap();
         entries.iter().map(|entry| LeafHash::of(&entry.event.record)).collect()
     };
     let before = heads(&store, 0..=100);

@@ -4,9 +4,12 @@
 use std::time::Duration;
 
 use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
+use audit_core::tree::NodeId;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, Erasure, ErrorKind, Filter, Frontier, Head, LeafHash, LogEntry,
-    Node, NodeHash, Retention, Sequence, StoredEvent, TreeHead, TreeSize,
+    AuditStore, EntriesRequest, Erasure, ErrorKind, Filter, Head, LeafHash, Retention,
+    RetentionStore as _, RetentionStoreExt as _, Sequence, TreeHead,
+    backend::StoredEvent,
+    tree::{Frontier, LogEntry, Node, NodeHash},
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{Fault, ProvableExt as _, Report, Stated};
@@ -18,8 +21,8 @@ fn sequence(number: u64) -> Sequence {
     Sequence::new(number).unwrap()
 }
 
-fn size(size: u64) -> TreeSize {
-    TreeSize::new(size).unwrap()
+fn size(size: u64) -> Sequence {
+    Sequence::new(size).unwrap()
 }
 
 fn head(store: &dyn AuditStore) -> TreeHead {
@@ -157,7 +160,7 @@ fn nodes_that_went_with_an_event_are_no_fault_of_their_own() {
     let store = store(100);
     let kept = head(&store);
     let mut liar = Liar::edited(&store, |rows| drop(rows.remove(41)));
-    liar.nodes.insert((5, 1), None);
+    liar.nodes.insert(NodeId::new(5, 1), None);
     let report = verify(&liar, &[kept]);
     assert!(matches!(report.fault, Some(Fault::OutOfOrder { .. })), "{report}");
     assert_eq!(report.nodes, []);
@@ -165,7 +168,7 @@ fn nodes_that_went_with_an_event_are_no_fault_of_their_own() {
 
 /// An event that the log does not hold, as it would be at `number`.
 fn forged(number: u64) -> StoredEvent {
-    audit_core::PreparedEvent::new(paid(number)).unwrap().seal(
+    audit_core::backend::PreparedEvent::new(paid(number)).unwrap().into_stored(
         LOG,
         sequence(number),
         audit_core::Timestamp::now(),
@@ -178,8 +181,8 @@ fn anew(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Liar {
     let mut frontier = Frontier::new();
     for row in liar.rows.iter_mut().flatten() {
         row.leaf = LeafHash::of(&row.event.record);
-        for Node { level, index, hash } in frontier.append(row.leaf).unwrap() {
-            liar.nodes.insert((level, index), Some(hash));
+        for Node { id, hash } in frontier.append(row.leaf).unwrap() {
+            liar.nodes.insert(id, Some(hash));
         }
     }
     let size = sequence(frontier.size().get());
@@ -229,7 +232,7 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
     for other in [SIZE - 7, SIZE + 7] {
         let other = sequence(other);
         let liar = Liar { head: Some(Head { size: other, ..truth }), ..Liar::new(&store) };
-        let fault = Fault::Edge { head: other.into(), edge: size(SIZE) };
+        let fault = Fault::Edge { head: other, edge: size(SIZE) };
         assert_eq!(faults(&liar, kept), (fault.clone(), Some(fault)));
     }
     // The edge alone: of another size, with another hash.
@@ -258,12 +261,12 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
     assert_eq!(faults(&liar, kept), (fault.clone(), Some(fault)));
     // A leaf; a node, changed or gone. The records are right.
     let leaf = Liar::edited(&store, |rows| rows[9].leaf = LeafHash::from_bytes([7; 32]));
-    let node = |lie| Liar { nodes: [((5, 0), lie)].into(), ..Liar::new(&store) };
+    let node = |lie| Liar { nodes: [(NodeId::new(5, 0), lie)].into(), ..Liar::new(&store) };
     let (other, gone) = (node(Some(NodeHash::from_bytes([7; 32]))), node(None));
     for (liar, name) in [(leaf, (0, 9)), (other, (5, 0)), (gone, (5, 0))] {
         let report = verify(&liar, &[kept]);
         assert_eq!((report.fault.as_ref(), report.proved), (None, size(SIZE)));
-        assert_eq!(report.nodes, [name]);
+        assert_eq!(report.nodes, [NodeId::new(name.0, name.1)]);
         assert!(report.to_string().contains("WRONG"));
     }
 }
@@ -288,7 +291,13 @@ fn personal_parts_that_were_edited_are_told() {
         let target = Filter::new().target("invoice", format!("inv_{number}"));
         block_on(store.erase(LOG, Erasure::matching(target), by())).unwrap()
     };
-    let part = block_on(store.entries(LOG, sequence(3), 1, 1)).unwrap().remove(0).event.personal;
+    let part = block_on(
+        store.entries(LOG, EntriesRequest::default().after(sequence(3)).limit(1).bytes(1)),
+    )
+    .unwrap()
+    .remove(0)
+    .event
+    .personal;
     assert_eq!(erase(4).events, 1);
     append(&store, 10); // one more of each number
     let kept = head(&store);
@@ -345,7 +354,7 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_told() {
     append(&store, 40);
     for (level, index) in [(5, 4), (7, 0)] {
         let mut liar = Liar::new(&store);
-        liar.nodes.insert((level, index), Some(NodeHash::from_bytes([7; 32])));
+        liar.nodes.insert(NodeId::new(level, index), Some(NodeHash::from_bytes([7; 32])));
         let report = verify(&liar, &[head(&store)]);
         let Some(Fault::Differs { from, .. }) = report.fault else { unreachable!("{report}") };
         assert_eq!(from, size(160));

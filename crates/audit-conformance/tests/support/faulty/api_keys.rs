@@ -2,50 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
 use audit_core::{
-    Actor, ApiKey, ApiKeyId, ApiKeySecret, ApiKeyStore, Attribution, AuditStore, Error, ErrorKind,
-    NewApiKey, NewEvent, OrganizationId, Result, Role, limits::API_KEYS_PAGE,
+    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditStore, Error, ErrorKind, NewApiKey,
+    NewEvent, OrganizationId, Result, Role, TenantStore, limits::MAX_API_KEYS_PAGE,
 };
 use serde_json::json;
 
 use super::writes::wait_until;
 use super::{Fault, Faulty};
 
-#[async_trait]
-impl ApiKeyStore for Faulty {
-    async fn create_api_key(
-        &self,
-        new: NewApiKey,
-        by: Attribution,
-    ) -> Result<(ApiKey, ApiKeySecret)> {
-        let created = self.tell_more(self.faulty_create_key(new, by).await, |_| true).await;
-        self.spoil_error(created)
-    }
-
-    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.spoil_error(self.faulty_key(id).await)
-    }
-
-    async fn api_keys(
-        &self,
-        organization: OrganizationId,
-        after: Option<ApiKeyId>,
-        limit: usize,
-    ) -> Result<Vec<ApiKey>> {
-        self.spoil_error(self.faulty_keys(organization, after, limit).await)
-    }
-
-    async fn revoke_api_key(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
-        let before = self.inner.api_key(id).await;
-        let revoked = self.faulty_revoke(id, by).await;
-        let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
-        self.spoil_error(self.tell_more(revoked, changed).await)
-    }
-}
-
 impl Faulty {
-    fn spoil_error<T>(&self, result: Result<T>) -> Result<T> {
+    pub(super) fn spoil_error<T>(&self, result: Result<T>) -> Result<T> {
         match (self.fault, result) {
             (Fault::NotFoundIsUnavailable, Err(error)) if error.kind() == ErrorKind::NotFound => {
                 Err(Error::new(ErrorKind::Unavailable))
@@ -54,10 +21,10 @@ impl Faulty {
         }
     }
 
-    async fn faulty_create_key(
+    pub(super) async fn faulty_create_key(
         &self,
         new: NewApiKey,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
         if let Fault::CreatesKeysByAnOldLook = self.fault {
             self.inner.organization(new.organization_id).await?;
@@ -85,13 +52,13 @@ impl Faulty {
         created
     }
 
-    fn create_blindly(&self, new: NewApiKey, by: Attribution) -> Result<(ApiKey, ApiKeySecret)> {
+    fn create_blindly(&self, new: NewApiKey, by: AuditContext) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
         self.inner.state().keep_api_key(&key, event)?;
         Ok((key, secret))
     }
 
-    async fn faulty_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+    pub(super) async fn faulty_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let mut key = self.inner.api_key(id).await?;
         match self.fault {
             Fault::AltersKeys(alter) => alter(&mut key),
@@ -107,7 +74,7 @@ impl Faulty {
         Ok(key)
     }
 
-    async fn faulty_keys(
+    pub(super) async fn faulty_keys(
         &self,
         organization: OrganizationId,
         after: Option<ApiKeyId>,
@@ -115,7 +82,7 @@ impl Faulty {
     ) -> Result<Vec<ApiKey>> {
         let (after, limit) = match self.fault {
             Fault::IgnoresAfter => (None, limit),
-            Fault::IgnoresTheListLimit => (after, API_KEYS_PAGE),
+            Fault::IgnoresTheListLimit => (after, MAX_API_KEYS_PAGE),
             _ => (after, limit),
         };
         let mut list = self.inner.api_keys(organization, after, limit).await?;
@@ -134,7 +101,7 @@ impl Faulty {
         Ok(list)
     }
 
-    async fn faulty_revoke(&self, id: ApiKeyId, by: Attribution) -> Result<ApiKey> {
+    pub(super) async fn faulty_revoke(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let before = self.inner.api_key(id).await?;
         match self.fault {
             Fault::RevocationNeedsAnOrganization => {

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 
 use audit_conformance::Harness;
+use audit_conformance::Store;
 use audit_core::{
-    ApiKeyStore, AuditStore, AuditStoreExt as _, ErrorKind, FeedPage, FeedStart, Page, Query,
-    Result, Token, limits::PAGE,
+    AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Page, Result, Token,
+    limits::MAX_PAGE_EVENTS,
 };
 use futures_executor::block_on;
 
 use super::{Fault, FaultyHarness};
 
 impl Harness for FaultyHarness {
-    fn open(&self) -> Arc<dyn AuditStore> {
+    fn open(&self) -> Arc<dyn Store> {
         Arc::new(self.open_faulty())
     }
 
-    fn open_api_keys(&self) -> Arc<dyn ApiKeyStore> {
+    fn open_api_keys(&self) -> Arc<dyn Store> {
         Arc::new(self.open_faulty())
     }
 
-    fn page(&self, store: &dyn AuditStore, query: &Query) -> Result<Page> {
+    fn page(&self, store: &dyn Store, query: &EventQuery) -> Result<Page> {
         let page = block_on(store.page(query))?;
         if let Some(token) = &page.next {
             self.note(token, query);
@@ -28,9 +29,9 @@ impl Harness for FaultyHarness {
         Ok(page)
     }
 
-    fn next_page(&self, store: &dyn AuditStore, query: &Query, token: &Token) -> Result<Page> {
+    fn next_page(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<Page> {
         let query = match self.fault {
-            Fault::IgnoresTheNewPageSize => &query.clone().limit(PAGE),
+            Fault::IgnoresTheNewPageSize => &query.clone().limit(MAX_PAGE_EVENTS),
             _ => query,
         };
         let page = block_on(store.next_page(query, token));
@@ -44,13 +45,13 @@ impl Harness for FaultyHarness {
         Ok(page)
     }
 
-    fn feed(&self, store: &dyn AuditStore, query: &Query, start: FeedStart) -> Result<FeedPage> {
+    fn feed(&self, store: &dyn Store, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         let page = block_on(store.feed(query, start))?;
         self.note(&page.token, query);
         Ok(page)
     }
 
-    fn next_feed(&self, store: &dyn AuditStore, query: &Query, token: &Token) -> Result<FeedPage> {
+    fn next_feed(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         let page = block_on(store.next_feed(query, token));
         let page = self.excuse(page, token, |first| match first {
             Some(first) => block_on(store.next_feed(first, token)),
@@ -62,7 +63,7 @@ impl Harness for FaultyHarness {
 }
 
 impl FaultyHarness {
-    fn note(&self, token: &Token, query: &Query) {
+    fn note(&self, token: &Token, query: &EventQuery) {
         self.notes.tokens.lock().unwrap().insert(token.clone(), query.clone());
     }
 
@@ -72,7 +73,7 @@ impl FaultyHarness {
         &self,
         page: Result<T>,
         token: &Token,
-        read: impl Fn(Option<&Query>) -> Result<T>,
+        read: impl Fn(Option<&EventQuery>) -> Result<T>,
     ) -> Result<T> {
         let error = match page {
             Err(error) if error.kind() == ErrorKind::InvalidToken => error,

@@ -2,7 +2,7 @@
 
 use audit_core::{
     AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
-    Scan, Sequence, Slice, Total,
+    Scan, ScanResult, Sequence, TenantStore as _, Total,
 };
 
 use super::{Fault, Faulty};
@@ -37,7 +37,7 @@ impl Faulty {
         }
     }
 
-    pub(super) async fn faulty_scan(&self, asked: Scan) -> Result<Slice> {
+    pub(super) async fn faulty_scan(&self, asked: Scan) -> Result<ScanResult> {
         let mut scan = asked.clone();
         match self.fault {
             Fault::AlwaysCounts => scan.total = Total::Exact,
@@ -98,7 +98,7 @@ impl Faulty {
         Ok(slice)
     }
 
-    async fn spoil(&self, asked: &Scan, slice: &mut Slice) -> Result<()> {
+    async fn spoil(&self, asked: &Scan, slice: &mut ScanResult) -> Result<()> {
         let events = &mut slice.events;
         match self.fault {
             Fault::Alters(alter) => events.iter_mut().for_each(alter),
@@ -186,7 +186,7 @@ impl Faulty {
         &self,
         asked: Scan,
         matches: fn(&Filter, &AuditEvent) -> bool,
-    ) -> Result<Slice> {
+    ) -> Result<ScanResult> {
         let bound = asked.bound_within(self.inner.head(asked.log).await?)?;
         let every = Scan { filter: Filter::new(), offset: 0, limit: 1_000_000, ..asked.clone() };
         let mut events = self.inner.scan(every).await?.events;
@@ -202,7 +202,7 @@ impl Faulty {
         let mut events = events.split_off(offset);
         let more = events.len() > asked.limit;
         events.truncate(asked.limit);
-        Ok(Slice { events, more, total, bound })
+        Ok(ScanResult { events, more, total, bound })
     }
 }
 

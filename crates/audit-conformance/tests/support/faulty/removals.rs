@@ -5,8 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Attribution, AuditStore, Batch, Erasure, Error, Log, NewEvent, PreparedEvent, Pruned, Receipt,
-    Result, Retention, Sequence,
+    AuditContext, AuditStore, Erasure, Error, Log, NewEvent, Pruned, Receipt, Result, Retention,
+    RetentionStore as _, Sequence,
+    backend::{Batch, PreparedEvent},
 };
 
 use super::{Fault, Faulty};
@@ -16,7 +17,7 @@ impl Faulty {
         &self,
         log: Log,
         mut sequences: Vec<Sequence>,
-        mut by: Attribution,
+        mut by: AuditContext,
     ) -> Result<u64> {
         let all = self.everything(log).await?;
         let wanted: Vec<_> = all.iter().filter(|e| sequences.contains(&e.sequence)).collect();
@@ -31,7 +32,7 @@ impl Faulty {
                 let mut state = self.inner.state();
                 state.logs.insert(log, copy);
                 if erased > 0 {
-                    state.append(Batch::of_log(log, Erasure::event(erased, by)?)?)?;
+                    state.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
                 }
                 return Ok(erased);
             }
@@ -62,8 +63,8 @@ impl Faulty {
             }
             Fault::TellsOfNoErasure => {
                 let mut state = self.inner.state();
-                let Some(of_log) = state.logs.get_mut(&log) else { return Ok(0) };
-                return of_log.erase(|sequence| sequences.contains(&sequence));
+                let Some(reserved) = state.logs.get_mut(&log) else { return Ok(0) };
+                return reserved.erase(|sequence| sequences.contains(&sequence));
             }
             _ => {}
         }
@@ -71,8 +72,8 @@ impl Faulty {
         match self.fault {
             Fault::MiscountsWhatIsErased => return Ok(erased + 1),
             Fault::RewritesRecords => {
-                if let Some(of_log) = self.inner.state().logs.get_mut(&log) {
-                    let events = of_log.events.iter_mut();
+                if let Some(reserved) = self.inner.state().logs.get_mut(&log) {
+                    let events = reserved.events.iter_mut();
                     for (stored, _) in events.filter(|(stored, _)| stored.personal.is_none()) {
                         stored.record.push(b' ');
                     }
@@ -87,14 +88,14 @@ impl Faulty {
     /// Writes the personal parts of events that were delivered again where they were erased.
     pub(super) fn bring_back(&self, log: Log, events: &[NewEvent], receipts: &[Receipt]) {
         let mut state = self.inner.state();
-        let Some(of_log) = state.logs.get_mut(&log) else { return };
+        let Some(reserved) = state.logs.get_mut(&log) else { return };
         for (content, receipt) in events.iter().zip(receipts) {
-            let found = of_log.events.iter_mut().find(|(_, event)| event.id == content.id);
+            let found = reserved.events.iter_mut().find(|(_, event)| event.id == content.id);
             if let Some((stored, event)) = found.filter(|(stored, _)| stored.personal.is_none()) {
                 let prepared = PreparedEvent::new(content.clone()).unwrap();
                 stored.personal =
-                    prepared.seal(log, receipt.sequence, receipt.recorded_at).personal;
-                *event = stored.open().unwrap();
+                    prepared.into_stored(log, receipt.sequence, receipt.recorded_at).personal;
+                *event = stored.decode().unwrap();
             }
         }
     }
@@ -114,7 +115,7 @@ impl Faulty {
         &self,
         log: Log,
         mut to: Retention,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<()> {
         *self.notes.retention.lock().unwrap() = to;
         let before = self.inner.retention(log).await?;
@@ -139,7 +140,7 @@ impl Faulty {
         set
     }
 
-    pub(super) async fn faulty_prune(&self, log: Log, by: Attribution) -> Result<Pruned> {
+    pub(super) async fn faulty_prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let head = self.inner.head(log).await?;
         let retention = self.inner.retention(log).await?;
         let all = self.everything(log).await?;
@@ -156,7 +157,7 @@ impl Faulty {
                     copy.remove_up_to(pruned.floor);
                     let mut state = self.inner.state();
                     state.logs.insert(log, copy);
-                    state.append(Batch::of_log(log, pruned.event(by)?)?)?;
+                    state.append(Batch::reserved(log, pruned.event(by)?)?)?;
                 }
                 return Ok(pruned);
             }
@@ -203,6 +204,6 @@ impl Faulty {
     }
 
     fn tell(&self, log: Log, event: NewEvent) -> Result<()> {
-        self.inner.state().append(Batch::of_log(log, event)?).map(drop)
+        self.inner.state().append(Batch::reserved(log, event)?).map(drop)
     }
 }

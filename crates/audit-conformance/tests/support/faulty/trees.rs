@@ -1,6 +1,10 @@
 //! Faults of what proves a log.
 
-use audit_core::{AuditStore, Frontier, Log, LogEntry, NodeHash, Result, Sequence};
+use audit_core::tree::NodeId;
+use audit_core::{
+    AuditStore, EntriesRequest, Log, Result, Sequence,
+    tree::{Frontier, LogEntry, NodeHash},
+};
 
 use super::{Fault, Faulty};
 
@@ -24,7 +28,7 @@ impl Faulty {
     pub(super) async fn faulty_nodes(
         &self,
         log: Log,
-        mut nodes: Vec<(u8, u64)>,
+        mut nodes: Vec<NodeId>,
     ) -> Result<Vec<Option<NodeHash>>> {
         let names = nodes.clone();
         let log = match self.fault {
@@ -32,16 +36,18 @@ impl Faulty {
             _ => log,
         };
         if let Fault::NodesOffByOne = self.fault {
-            for (_, index) in &mut nodes {
-                *index = index.wrapping_add(1);
+            for node in &mut nodes {
+                node.index = node.index.wrapping_add(1);
             }
         }
         let mut hashes = self.inner.nodes(log, nodes).await?;
         let floor = self.inner.head(log).await?.pruned.get();
-        for ((level, index), hash) in names.into_iter().zip(&mut hashes) {
+        for (id, hash) in names.into_iter().zip(&mut hashes) {
             match self.fault {
-                Fault::HidesHighNodes if level > 4 => *hash = None,
-                Fault::HidesNodesBelowTheFloor if (index + 1) << level <= floor => *hash = None,
+                Fault::HidesHighNodes if id.level > 4 => *hash = None,
+                Fault::HidesNodesBelowTheFloor if (id.index + 1) << id.level <= floor => {
+                    *hash = None;
+                }
                 Fault::NodesThatAreIncomplete => {
                     hash.get_or_insert(NodeHash::from_bytes([7; 32]));
                 }
@@ -54,17 +60,19 @@ impl Faulty {
     pub(super) async fn faulty_entries(
         &self,
         log: Log,
-        after: Sequence,
-        limit: usize,
-        bytes: usize,
+        request: EntriesRequest,
     ) -> Result<Vec<LogEntry>> {
+        let EntriesRequest { after, limit, bytes, .. } = request;
         let (after, limit, bytes) = match self.fault {
             Fault::EntriesIgnoreAfter => (Sequence::ZERO, limit, bytes),
             Fault::EntriesIgnoreBytes => (after, limit, usize::MAX),
             Fault::EntriesIgnoreLimit => (after, usize::MAX, bytes),
             _ => (after, limit, bytes),
         };
-        let mut entries = self.inner.entries(log, after, limit, bytes).await?;
+        let mut entries = self
+            .inner
+            .entries(log, EntriesRequest::default().after(after).limit(limit).bytes(bytes))
+            .await?;
         let next = entries.iter().skip(1).map(|entry| entry.leaf).collect::<Vec<_>>();
         for (at, entry) in entries.iter_mut().enumerate() {
             match self.fault {

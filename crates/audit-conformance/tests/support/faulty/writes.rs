@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, Attribution, AuditStore, Batch, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
+    Actor, AuditContext, AuditStore, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
     NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result,
-    limits::BATCH_EVENTS,
+    TenantStore as _, backend::Batch, limits::MAX_BATCH_EVENTS,
 };
 
 use super::reads::with_gap;
@@ -25,7 +25,7 @@ impl Faulty {
             Fault::RefusesEmptyBatches if events.is_empty() => {
                 return Err(Error::new(ErrorKind::Invalid));
             }
-            Fault::RefusesLargeBatches if events.len() > BATCH_EVENTS / 2 => {
+            Fault::RefusesLargeBatches if events.len() > MAX_BATCH_EVENTS / 2 => {
                 return Err(Error::new(ErrorKind::Invalid));
             }
             Fault::RequiresAnOrganization => {
@@ -46,9 +46,9 @@ impl Faulty {
                     }
                 }
             }
-            Fault::LetsOthersTell if events.iter().any(|event| event.action.is_of_log()) => {
+            Fault::LetsOthersTell if events.iter().any(|event| event.action.is_reserved()) => {
                 let mut state = self.inner.state();
-                let batches = events.into_iter().map(|event| Batch::of_log(log, event));
+                let batches = events.into_iter().map(|event| Batch::reserved(log, event));
                 let receipts = batches.map(|batch| state.append(batch?));
                 return Ok(receipts.collect::<Result<Vec<_>>>()?.concat());
             }
@@ -104,7 +104,7 @@ impl Faulty {
     pub(super) async fn faulty_create(
         &self,
         new: NewOrganization,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let created = self.inner.create_organization(new.clone(), by.clone()).await;
         match (self.fault, &created) {
@@ -140,7 +140,7 @@ impl Faulty {
         &self,
         id: OrganizationId,
         mut update: OrganizationUpdate,
-        by: Attribution,
+        by: AuditContext,
     ) -> Result<Organization> {
         let before = self.inner.organization(id).await?;
         match self.fault {
@@ -168,7 +168,7 @@ impl Faulty {
         updated
     }
 
-    pub(super) async fn faulty_delete(&self, id: OrganizationId, by: Attribution) -> Result<()> {
+    pub(super) async fn faulty_delete(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         if let Fault::IgnoresDeletion = self.fault {
             return self.inner.organization(id).await.map(drop);
         }

@@ -4,7 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use audit_core::{
-    AuditEvent, AuditStoreExt as _, ErrorKind, FeedPage, FeedStart, Log, Query, Sequence, Token,
+    AuditEvent, AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Log, Sequence,
+    Token,
 };
 use axum::Json;
 use axum::extract::{Extension, State};
@@ -96,10 +97,10 @@ async fn feed(
     stopping: Option<Stopping>,
 ) -> Result<Json<EventFeed>, Fault> {
     let filter = filter(&mut params)?;
-    let query = Query::new(log)
+    let query = EventQuery::new(log)
         .filter(filter)
         .limit(params.limit(1_000, 100)?)
-        .endpoint("events.follow")
+        .audience("events.follow")
         .max_bytes(PAGE_BYTES);
     let begin = begin(&mut params, headers)?;
     let token = params.one("token")?;
@@ -139,7 +140,7 @@ async fn stream(
     let filter = filter(&mut params)?;
     let start = begin(&mut params, headers)?;
     params.finish()?;
-    let query = Query::new(log).filter(filter).endpoint("events.follow").max_bytes(PAGE_BYTES);
+    let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PAGE_BYTES);
     // What is wrong with the request is said before the stream begins.
     let first = app.store.feed(&query, start).await.map_err(of_start)?;
     let still = Still { app: app.clone(), caller, headers: headers.clone() };
@@ -165,7 +166,7 @@ struct Still {
 
 /// The pages of a feed, from the first on. It ends when the store fails, or when the caller may no
 /// longer read the log: the client connects again, and is told why.
-fn pages(still: Still, query: Query, first: FeedPage) -> impl Stream<Item = Vec<AuditEvent>> {
+fn pages(still: Still, query: EventQuery, first: FeedPage) -> impl Stream<Item = Vec<AuditEvent>> {
     stream::unfold((still, query, Some(first), None), |(still, query, first, at)| async move {
         let store = &still.app.store;
         let page = match (first, at) {

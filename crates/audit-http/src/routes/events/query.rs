@@ -1,7 +1,7 @@
 //! The conditions under which events are listed and followed, as parameters.
 #![allow(dead_code)] // the structures describe parameters and are never made
 
-use audit_core::{Facet, Filter, Log, Order, Query, Timestamp};
+use audit_core::{EventQuery, Facet, Filter, Log, Order, Timestamp};
 use utoipa::IntoParams;
 
 use crate::fault::Fault;
@@ -113,18 +113,21 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Fault> {
 }
 
 /// The query of a page, and the token with which it goes on.
-pub(super) fn list_query(log: Log, mut params: Params) -> Result<(Query, Option<String>), Fault> {
+pub(super) fn list_query(
+    log: Log,
+    mut params: Params,
+) -> Result<(EventQuery, Option<String>), Fault> {
     let order = match params.one("order")?.as_deref() {
         None | Some("newest") => Order::NewestFirst,
         Some("oldest") => Order::OldestFirst,
         Some("sequence") => Order::Sequence,
         Some(_) => return Err(malformed("order", "newest, oldest or sequence")),
     };
-    let mut query = Query::new(log)
+    let mut query = EventQuery::new(log)
         .filter(filter(&mut params)?)
         .order(order)
         .limit(params.limit(1_000, 100)?)
-        .endpoint("events")
+        .audience("events")
         .max_bytes(PAGE_BYTES);
     if params.flag("total")? {
         query = query.with_total();

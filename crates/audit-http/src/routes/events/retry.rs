@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use audit_core::{AuditStore, ErrorKind, EventId, Log, NewEvent, Receipt, Result, Timestamp};
+use audit_core::{ErrorKind, EventId, Log, NewEvent, Receipt, Result, TenantStore, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -31,7 +31,7 @@ impl Stated {
 /// Appends events of which the client stated so much. An event that the log holds keeps its time
 /// where the client stated none.
 pub(super) async fn append(
-    store: &dyn AuditStore,
+    store: &dyn TenantStore,
     log: Log,
     mut events: Vec<NewEvent>,
     stated: &[Stated],
@@ -65,7 +65,7 @@ pub(super) async fn append(
     store.append(log, events).await
 }
 
-async fn held(store: &dyn AuditStore, log: Log, id: EventId) -> Result<Option<Timestamp>> {
+async fn held(store: &dyn TenantStore, log: Log, id: EventId) -> Result<Option<Timestamp>> {
     match store.get(log, id).await {
         Ok(event) => Ok(Some(event.occurred_at)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

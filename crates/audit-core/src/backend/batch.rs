@@ -1,0 +1,296 @@
+//! The batch: all decisions of an append, made before anything is written.
+
+use std::collections::HashMap;
+
+use super::stored::SALT_BYTES;
+use super::{PreparedEvent, StoredEvent, Term};
+use crate::limits::{self, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+use crate::random::fill_random;
+use crate::tree::{Frontier, Node};
+use crate::{
+    AuditEvent, Error, ErrorKind, EventId, Head, LeafHash, Log, NewEvent, Receipt, Result,
+    Sequence, Timestamp, Violation,
+};
+
+/// The events of one append, checked and encoded.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    log: Log,
+    size: usize,
+    items: Vec<BatchItem>,
+}
+
+#[derive(Clone, Debug)]
+enum BatchItem {
+    Event(Box<PreparedEvent>, Vec<Term>),
+    /// The same event as the item of this index.
+    Repeat(usize),
+}
+
+/// A batch whose events are numbered.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SequencedBatch {
+    /// One receipt for each event of the batch, in its order.
+    pub receipts: Vec<Receipt>,
+    /// The events to write, by sequence.
+    pub new: Vec<SequencedEvent>,
+    /// The nodes of the log's tree above the leaves that they complete, in the order of the events.
+    pub nodes: Vec<Node>,
+    /// The head of the log when they are written.
+    pub head: Head,
+    /// The frontier of the log's tree then.
+    pub frontier: Frontier,
+}
+
+/// An event to write.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SequencedEvent {
+    /// The event's id.
+    pub id: EventId,
+    /// The event's number.
+    pub sequence: Sequence,
+    /// When the event occurred.
+    pub occurred_at: Timestamp,
+    /// The hash of the record, to be kept with it.
+    pub leaf: LeafHash,
+    /// What to store.
+    pub stored: StoredEvent,
+    /// The terms to index it under.
+    pub terms: Vec<Term>,
+}
+
+impl Batch {
+    /// Checks and encodes the events of one append. Most of the cost is here, and needs no lock.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`], with the field as `events[3].actor.id`, if an event exceeds a limit or
+    /// has a [reserved action](crate::Action::is_reserved), or if there are more than
+    /// [`MAX_BATCH_EVENTS`] events or [`MAX_BATCH_BYTES`] bytes. [`ErrorKind::Conflict`] if two
+    /// different events of the batch have one id.
+    pub fn new(log: Log, events: Vec<NewEvent>) -> Result<Self> {
+        if let Some(index) = events.iter().position(|event| event.action.is_reserved()) {
+            let expected = "an action that is not reserved for the store";
+            return Err(Error::malformed(format!("events[{index}].action"), expected));
+        }
+        Self::encode(log, events)
+    }
+
+    /// Does the same for an event with a [reserved action](crate::Action::is_reserved), which only
+    /// the store makes.
+    pub fn reserved(log: Log, event: NewEvent) -> Result<Self> {
+        Self::encode(log, vec![event])
+    }
+
+    fn encode(log: Log, events: Vec<NewEvent>) -> Result<Self> {
+        limits::count("events", events.len(), MAX_BATCH_EVENTS)?;
+        let mut size = 0;
+        let mut items: Vec<BatchItem> = Vec::with_capacity(events.len());
+        let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
+        // All at once: each reading of random bytes asks the system.
+        let mut salts = vec![[0; SALT_BYTES]; events.len()];
+        fill_random(salts.as_flattened_mut())?;
+        for ((index, content), salt) in events.into_iter().enumerate().zip(salts) {
+            let earlier = *first.entry(content.id).or_insert(index);
+            if earlier < index {
+                match &items[earlier] {
+                    BatchItem::Event(event, _) if *event.content() == content => {
+                        items.push(BatchItem::Repeat(earlier));
+                        continue;
+                    }
+                    _ => return Err(conflict(index)),
+                }
+            }
+            let event = PreparedEvent::with_salt(content, salt)
+                .map_err(|error| error.below(&format!("events[{index}]")))?;
+            size += event.size();
+            if size > MAX_BATCH_BYTES {
+                let violation = Violation::TooLong { limit: MAX_BATCH_BYTES, actual: size };
+                return Err(Error::invalid("events", violation));
+            }
+            let terms = Term::of(event.content());
+            items.push(BatchItem::Event(Box::new(event), terms));
+        }
+        Ok(Self { log, size, items })
+    }
+
+    /// Returns the log to which the events are appended.
+    pub fn log(&self) -> Log {
+        self.log
+    }
+
+    /// Returns the number of events.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Returns the most bytes that the events take as stored, at most
+    /// [`MAX_BATCH_BYTES`].
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Returns whether there are no events.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Numbers the events after `head`, at the store's time `now`, and appends them to the log's
+    /// tree from `frontier`, its frontier at `head`. `find` looks an event up in the log by its id.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`], with the field as `events[3].id`, if an id belongs to
+    /// different content. [`ErrorKind::Corrupt`] if `frontier` is not of the size of `head`. Whatever `find`
+    /// returns.
+    pub fn sequence(
+        self,
+        head: Head,
+        mut frontier: Frontier,
+        now: Timestamp,
+        mut find: impl FnMut(EventId) -> Result<Option<StoredEvent>>,
+    ) -> Result<SequencedBatch> {
+        if frontier.size() != head.size {
+            return Err(
+                Error::new(ErrorKind::Corrupt).with_context("reading the frontier of a log")
+            );
+        }
+        let recorded_at = now.max(head.recorded_at);
+        let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
+        let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
+        let mut nodes = Vec::with_capacity(self.len());
+        for (index, item) in self.items.into_iter().enumerate() {
+            let (event, terms) = match item {
+                BatchItem::Event(event, terms) => (event, terms),
+                BatchItem::Repeat(earlier) => {
+                    receipts.push(Receipt { redelivered: true, ..receipts[earlier] });
+                    continue;
+                }
+            };
+            let id = event.content().id;
+            if let Some(stored) = find(id)? {
+                let first = stored.decode()?;
+                if !is_redelivery(&first, event.content()) {
+                    return Err(conflict(index));
+                }
+                let AuditEvent { sequence, recorded_at, .. } = first;
+                let leaf = LeafHash::of(&stored.record);
+                receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: true });
+                continue;
+            }
+            let (sequence, occurred_at) = (head.size.next(), event.content().occurred_at);
+            let stored = event.into_stored(self.log, sequence, recorded_at);
+            let leaf = LeafHash::of(&stored.record);
+            frontier.push(leaf, |node| nodes.push(node))?;
+            head = Head { size: sequence, recorded_at, ..head };
+            receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: false });
+            new.push(SequencedEvent { id, sequence, occurred_at, leaf, stored, terms });
+        }
+        Ok(SequencedBatch { receipts, new, nodes, head, frontier })
+    }
+}
+
+fn conflict(index: usize) -> Error {
+    Error::new(ErrorKind::Conflict).with_field(format!("events[{index}].id"))
+}
+
+/// Returns whether `content` is the content first appended. Compares only the record of an event
+/// whose personal data is erased.
+fn is_redelivery(first: &AuditEvent, content: &NewEvent) -> bool {
+    if !first.erased {
+        return first.has_content(content);
+    }
+    let mut content = content.clone();
+    let actor = &mut content.actor;
+    for field in [
+        &mut actor.name,
+        &mut actor.email,
+        &mut actor.ip,
+        &mut actor.user_agent,
+        &mut actor.details,
+    ] {
+        *field = None;
+    }
+    for organization in
+        [&mut content.organization, &mut content.actor.organization].into_iter().flatten()
+    {
+        organization.name = None;
+    }
+    for target in &mut content.targets {
+        target.name = None;
+    }
+    first.has_content(&NewEvent {
+        change: crate::Change::default(),
+        message: crate::Message::default(),
+        location: None,
+        reason: None,
+        metadata: crate::json::Object::new(),
+        ..content
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Actor;
+
+    fn event(action: &'static str) -> NewEvent {
+        NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
+    }
+
+    fn sequenced(events: Vec<NewEvent>, found: Option<&StoredEvent>) -> Result<SequencedBatch> {
+        let size = Sequence::new(4)?;
+        let head = Head { size, recorded_at: Timestamp::MAX, pruned: Sequence::ZERO };
+        let mut frontier = Frontier::new();
+        (0..4).try_for_each(|n| frontier.push(LeafHash::of(&[n]), |_| {}))?;
+        let batch = Batch::new(Log::Platform, events)?;
+        batch.sequence(head, frontier, Timestamp::now(), |_| Ok(found.cloned()))
+    }
+
+    #[test]
+    fn numbers_are_dense_and_time_does_not_go_back() {
+        let batch = sequenced(vec![event("a"), event("b")], None).unwrap();
+        let numbers: Vec<_> = batch.receipts.iter().map(|r| r.sequence.get()).collect();
+        assert_eq!(numbers, [5, 6]);
+        assert_eq!(batch.head.size.get(), 6);
+        assert_eq!(batch.frontier.size().get(), 6);
+        let nodes: Vec<_> = batch.nodes.iter().map(|n| (n.id.level, n.id.index)).collect();
+        assert_eq!(nodes, [(1, 2)]);
+        let leaves: Vec<_> = batch.new.iter().map(|e| LeafHash::of(&e.stored.record)).collect();
+        assert!(batch.receipts.iter().map(|r| r.leaf).eq(leaves));
+        assert!(batch.receipts.iter().all(|r| r.recorded_at == Timestamp::MAX));
+    }
+
+    #[test]
+    fn the_same_event_twice_in_a_batch_is_one() {
+        let first = event("a");
+        let batch = sequenced(vec![first.clone(), event("b"), first.clone()], None).unwrap();
+        assert_eq!(batch.new.len(), 2);
+        assert!(batch.receipts[2].redelivered);
+        assert_eq!(batch.receipts[2].sequence, batch.receipts[0].sequence);
+        let other = NewEvent { action: "c".into(), ..first.clone() };
+        let error = sequenced(vec![first, other], None).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
+    }
+
+    #[test]
+    fn an_erased_event_is_recognised_by_its_record() {
+        let content = event("a");
+        let prepared = PreparedEvent::new(content.clone()).unwrap();
+        let sequence = Sequence::new(2).unwrap();
+        let mut stored = prepared.into_stored(Log::Platform, sequence, Timestamp::now());
+        stored.personal = None;
+        let batch = sequenced(vec![content.clone()], Some(&stored)).unwrap();
+        assert_eq!(batch.receipts[0].sequence, sequence);
+        assert_eq!(batch.receipts[0].leaf, LeafHash::of(&stored.record));
+        assert!(sequenced(vec![content.category("x")], Some(&stored)).is_err());
+    }
+
+    #[test]
+    fn the_faulty_event_of_a_batch_is_named() {
+        let error = sequenced(vec![event("a"), event("")], None).unwrap_err();
+        assert_eq!(error.field(), Some("events[1].action"));
+        let error = sequenced(vec![event("a"); MAX_BATCH_EVENTS + 1], None).unwrap_err();
+        assert_eq!(error.field(), Some("events"));
+    }
+}

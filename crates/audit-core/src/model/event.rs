@@ -1,0 +1,381 @@
+//! The event: as a caller gives it, and as the log holds it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::json::{self, Object};
+use crate::limits::{self, MAX_ACTION_SEGMENTS, MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES};
+use crate::{
+    Action, Actor, Change, ChangeSetId, Error, EventId, Log, Message, OrganizationRef, RequestInfo,
+    Result, Scope, Sequence, Source, Target, Timestamp, Violation,
+};
+
+/// Declares the event with and without what the log adds, so that a field is written once.
+macro_rules! events {
+    ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
+        /// An event as the caller gives it, before it has a place in a log.
+        ///
+        /// The common event is one expression:
+        ///
+        /// ```
+        /// use audit_core::{Actor, NewEvent};
+        ///
+        /// let event = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@example.org"))
+        ///     .target("invoice", "inv_9")
+        ///     .message("Ana paid invoice 9");
+        /// event.validate()?;
+        /// # Ok::<(), audit_core::Error>(())
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        pub struct NewEvent {
+            $($(#[$meta])* pub $field: $type,)*
+        }
+
+        /// An event in its log, as a store returns it. It never changes, but its personal part may
+        /// be erased.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[non_exhaustive]
+        pub struct AuditEvent {
+            /// The log that holds the event.
+            pub log: Log,
+            /// The event's number in its log.
+            pub sequence: Sequence,
+            /// When the store took the event in; never earlier than that of the event before.
+            pub recorded_at: Timestamp,
+            /// Whether the personal part has been erased: names, addresses, texts, values.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            pub erased: bool,
+            $($(#[$meta])* pub $field: $type,)*
+        }
+
+        impl AuditEvent {
+            /// The event `content` at its place in `log`.
+            pub fn new(
+                log: Log,
+                sequence: Sequence,
+                recorded_at: Timestamp,
+                content: NewEvent,
+            ) -> Self {
+                let NewEvent { $($field),* } = content;
+                Self { log, sequence, recorded_at, erased: false, $($field),* }
+            }
+
+            /// What the caller gave.
+            pub fn into_content(self) -> NewEvent {
+                let Self { $($field,)* .. } = self;
+                NewEvent { $($field),* }
+            }
+
+            /// Whether the caller gave exactly `content`.
+            pub fn has_content(&self, content: &NewEvent) -> bool {
+                $(self.$field == content.$field)&&*
+            }
+        }
+    };
+}
+
+events! {
+    /// The event's id, unique within its log; a new UUIDv7 unless given.
+    #[serde(default = "EventId::new")]
+    id: EventId,
+    /// When it happened, by the caller's clock; the present unless given.
+    #[serde(default = "Timestamp::now")]
+    occurred_at: Timestamp,
+    /// What was done.
+    action: Action,
+    /// The family to which the action belongs. At most [`MAX_NAME_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    /// Who did it.
+    actor: Actor,
+    /// What it was done to. At most [`MAX_TARGETS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<Target>,
+    /// The organization that the event is about, where the log's own does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization: Option<OrganizationRef>,
+    /// Where in the product it belongs.
+    #[serde(default, skip_serializing_if = "Scope::is_empty")]
+    scope: Scope,
+    /// What changed. Personal.
+    #[serde(default, skip_serializing_if = "Change::is_empty")]
+    change: Change,
+    /// The change made in several places of which this event is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    change_set_id: Option<ChangeSetId>,
+    /// What the event says to a reader. Personal.
+    #[serde(default, skip_serializing_if = "Message::is_empty")]
+    message: Message,
+    /// Where it was done, in the service's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    /// Why it was done, in the actor's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The request that it came from.
+    #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
+    request: RequestInfo,
+    /// The foreign system that recorded it first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<Source>,
+    /// Whatever else the service wants to keep. At most
+    /// [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels. Personal.
+    #[serde(
+        default,
+        skip_serializing_if = "Object::is_empty",
+        deserialize_with = "json::object"
+    )]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonObject))]
+    metadata: Object,
+}
+
+impl NewEvent {
+    /// The event that `actor` did `action` just now, with a new id.
+    pub fn new(action: impl Into<Action>, actor: Actor) -> Self {
+        Self {
+            id: EventId::new(),
+            occurred_at: Timestamp::now(),
+            action: action.into(),
+            category: None,
+            actor,
+            targets: Vec::new(),
+            organization: None,
+            scope: Scope::default(),
+            change: Change::default(),
+            change_set_id: None,
+            message: Message::default(),
+            location: None,
+            reason: None,
+            request: RequestInfo::default(),
+            source: None,
+            metadata: Object::new(),
+        }
+    }
+
+    /// Reads an event from its JSON form, refusing what cannot be kept exactly; see
+    /// [`json::from_slice`]. The result is valid.
+    ///
+    /// ```
+    /// use audit_core::{NewEvent, Violation};
+    ///
+    /// let event = NewEvent::from_json(br#"{"action": "user.login", "actor": {"kind": "user"}}"#)?;
+    /// assert_eq!(event.action.as_str(), "user.login");
+    ///
+    /// let error = NewEvent::from_json(br#"{"action": "a", "actor": {"kind": "user", "age": 7}}"#)
+    ///     .unwrap_err();
+    /// assert_eq!(error.field(), Some("actor.age"));
+    /// assert_eq!(error.violation(), Some(&Violation::UnknownField));
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        let event: Self = json::from_slice(text)?;
+        event.validate()?;
+        Ok(event)
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<EventId>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Sets the time at which it happened.
+    #[must_use]
+    pub fn occurred_at(mut self, time: Timestamp) -> Self {
+        self.occurred_at = time;
+        self
+    }
+
+    /// Sets the category.
+    #[must_use]
+    pub fn category(mut self, category: impl Into<String>) -> Self {
+        self.category = Some(category.into());
+        self
+    }
+
+    /// Adds the target of type `kind` with the id `id`.
+    #[must_use]
+    pub fn target(self, kind: impl Into<String>, id: impl Into<String>) -> Self {
+        self.add_target(Target::new(kind, id))
+    }
+
+    /// Adds a target.
+    #[must_use]
+    pub fn add_target(mut self, target: Target) -> Self {
+        self.targets.push(target);
+        self
+    }
+
+    /// Sets the organization that the event is about.
+    #[must_use]
+    pub fn organization(mut self, organization: OrganizationRef) -> Self {
+        self.organization = Some(organization);
+        self
+    }
+
+    /// Sets where in the product it belongs.
+    #[must_use]
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Sets what changed.
+    #[must_use]
+    pub fn change(mut self, change: Change) -> Self {
+        self.change = change;
+        self
+    }
+
+    /// Sets the change set.
+    #[must_use]
+    pub fn change_set_id(mut self, id: impl Into<ChangeSetId>) -> Self {
+        self.change_set_id = Some(id.into());
+        self
+    }
+
+    /// Sets what the event says to a reader.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<Message>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Sets where it was done.
+    #[must_use]
+    pub fn location(mut self, location: impl Into<String>) -> Self {
+        self.location = Some(location.into());
+        self
+    }
+
+    /// Sets why it was done.
+    #[must_use]
+    pub fn reason(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
+    }
+
+    /// Sets the request that it came from.
+    #[must_use]
+    pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
+        self.request = RequestInfo::new(method, path);
+        self
+    }
+
+    /// Sets the foreign system that recorded it first.
+    #[must_use]
+    pub fn source(mut self, system: impl Into<String>, id: impl Into<String>) -> Self {
+        self.source = Some(Source::new(system, id));
+        self
+    }
+
+    /// Sets one entry of the metadata.
+    #[must_use]
+    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.metadata.insert(key.into(), value.into());
+        self
+    }
+
+    /// Checks every bound of [`limits`] but that of the whole, which is
+    /// checked when the event is stored.
+    pub fn validate(&self) -> Result<()> {
+        let action = self.action.as_str();
+        limits::required(format_args!("action"), action, MAX_NAME_BYTES)?;
+        if action.split('.').count() > MAX_ACTION_SEGMENTS {
+            let actual = action.split('.').count();
+            let violation = Violation::TooMany { limit: MAX_ACTION_SEGMENTS, actual };
+            return Err(Error::invalid("action", violation));
+        }
+        if action.ends_with(".*") {
+            return Err(Error::malformed("action", "an action, which does not end in `.*`"));
+        }
+        limits::optional(format_args!("category"), self.category.as_deref(), MAX_NAME_BYTES)?;
+        self.actor.validate()?;
+        limits::count("targets", self.targets.len(), MAX_TARGETS)?;
+        for (index, target) in self.targets.iter().enumerate() {
+            target.validate(index)?;
+        }
+        if let Some(organization) = &self.organization {
+            organization.validate("organization")?;
+        }
+        self.scope.validate()?;
+        self.change.validate()?;
+        self.message.validate()?;
+        limits::optional(format_args!("location"), self.location.as_deref(), MAX_TEXT_BYTES)?;
+        limits::optional(format_args!("reason"), self.reason.as_deref(), MAX_TEXT_BYTES)?;
+        self.request.validate()?;
+        if let Some(source) = &self.source {
+            source.validate()?;
+        }
+        limits::depth(format_args!("metadata"), 1, self.metadata.values())?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::MAX_ID_BYTES;
+    use serde_json::json;
+
+    fn event() -> NewEvent {
+        NewEvent::new("user.login", Actor::user("u_1"))
+    }
+
+    #[test]
+    fn json_is_camel_case_with_microseconds_and_no_empty_fields() {
+        let mut event = event().occurred_at("2024-03-15T14:48:51Z".parse().unwrap());
+        event.change_set_id = Some(event.id.as_uuid().to_owned().into());
+        let value = serde_json::to_value(&event).unwrap();
+        assert_eq!(
+            value,
+            json!({
+                "id": event.id, "occurredAt": "2024-03-15T14:48:51.000000Z", "action": "user.login",
+                "actor": {"kind": "user", "id": "u_1"}, "changeSetId": event.id,
+            })
+        );
+    }
+
+    #[test]
+    fn each_bound_names_its_field() {
+        let long = |n: usize| "x".repeat(n + 1);
+        let cases = [
+            ("action", NewEvent { action: long(MAX_NAME_BYTES).into(), ..event() }),
+            ("action", NewEvent { action: "a.".repeat(MAX_ACTION_SEGMENTS).into(), ..event() }),
+            ("action", NewEvent { action: "user.*".into(), ..event() }),
+            (
+                "actor.email",
+                NewEvent { actor: Actor::user("u").email(long(MAX_ID_BYTES)), ..event() },
+            ),
+            ("actor.kind", NewEvent { actor: Actor::new(""), ..event() }),
+            ("targets[1].id", event().target("a", "b").target("a", long(MAX_ID_BYTES))),
+            ("targets[0]", event().add_target(Target::default())),
+            ("targets", NewEvent { targets: vec![Target::named("x"); MAX_TARGETS + 1], ..event() }),
+            ("scope.product", event().scope(Scope::default().product(long(MAX_ID_BYTES)))),
+            ("message.text", event().message(long(MAX_TEXT_BYTES))),
+            ("reason", event().reason(long(MAX_TEXT_BYTES))),
+            ("request.method", event().request(long(MAX_NAME_BYTES), "/")),
+            ("source.system", event().source("", "1")),
+        ];
+        for (field, event) in cases {
+            assert_eq!(event.validate().unwrap_err().field(), Some(field));
+        }
+    }
+
+    #[test]
+    fn a_key_that_stands_twice_is_refused_wherever_it_stands() {
+        for text in [
+            r#"{"action":"a","action":"b","actor":{"kind":"user"}}"#,
+            r#"{"action":"a","actor":{"kind":"user"},"metadata":{"x":1,"x":2}}"#,
+            r#"{"action":"a","actor":{"kind":"user"},"change":{"old":{"x":[{"y":1,"y":2}]}}}"#,
+        ] {
+            let error = NewEvent::from_json(text.as_bytes()).unwrap_err();
+            assert_eq!(error.violation(), Some(&Violation::DuplicateKey), "{text}");
+        }
+    }
+}

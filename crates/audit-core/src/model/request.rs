@@ -1,0 +1,60 @@
+//! The request that an event came from, and the foreign system that recorded it first.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
+
+/// The HTTP request that an event came from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RequestInfo {
+    /// The method. At most [`MAX_NAME_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The path of the endpoint. At most [`MAX_TEXT_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+impl RequestInfo {
+    /// The request of `method` for `path`.
+    pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
+        Self { method: Some(method.into()), path: Some(path.into()) }
+    }
+
+    /// Whether neither part is set.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        limits::optional(format_args!("request.method"), self.method.as_deref(), MAX_NAME_BYTES)?;
+        limits::optional(format_args!("request.path"), self.path.as_deref(), MAX_TEXT_BYTES)
+    }
+}
+
+/// The foreign system that recorded an event first, and the event's own id there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Source {
+    /// The system's name: `cloudtrail`. At most [`MAX_NAME_BYTES`] bytes.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
+    pub system: String,
+    /// The event's id in that system. At most [`MAX_ID_BYTES`] bytes.
+    pub id: String,
+}
+
+impl Source {
+    /// The event `id` of `system`.
+    pub fn new(system: impl Into<String>, id: impl Into<String>) -> Self {
+        Self { system: system.into(), id: id.into() }
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        limits::required(format_args!("source.system"), &self.system, MAX_NAME_BYTES)?;
+        limits::text(format_args!("source.id"), &self.id, MAX_ID_BYTES)
+    }
+}

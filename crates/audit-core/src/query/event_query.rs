@@ -1,0 +1,145 @@
+//! A question to one log, and the page that answers it.
+
+use std::borrow::Cow;
+
+use crate::limits::{self, MAX_NAME_BYTES, MAX_PAGE_EVENTS};
+use crate::{Error, Filter, Log, Order, Result, Sequence, Violation};
+
+/// A question to one log: which events, in which order, how many a page.
+///
+/// ```
+/// use audit_core::{Filter, Log, Order, EventQuery};
+///
+/// let query = EventQuery::new(Log::Platform)
+///     .filter(Filter::new().action("user.*"))
+///     .order(Order::OldestFirst)
+///     .limit(50);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventQuery {
+    pub(crate) log: Log,
+    pub(crate) filter: Filter,
+    pub(crate) order: Order,
+    pub(crate) limit: usize,
+    pub(crate) bytes: usize,
+    pub(crate) offset: u64,
+    pub(crate) total: Total,
+    pub(crate) audience: Cow<'static, str>,
+}
+
+/// Whether a page tells how many events match in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Total {
+    /// It does not; the cheaper way.
+    #[default]
+    Skip,
+    /// It counts every event of the snapshot that matches, exactly.
+    Exact,
+}
+
+impl EventQuery {
+    /// The events of a page unless [`EventQuery::limit`] says otherwise.
+    pub const DEFAULT_LIMIT: usize = 100;
+
+    /// Every event of `log`, newest first, 100 a page.
+    pub fn new(log: impl Into<Log>) -> Self {
+        Self {
+            log: log.into(),
+            filter: Filter::new(),
+            order: Order::default(),
+            limit: Self::DEFAULT_LIMIT,
+            bytes: usize::MAX,
+            offset: 0,
+            total: Total::Skip,
+            audience: Cow::Borrowed(""),
+        }
+    }
+
+    /// Sets which events.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets the order.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Sets how many events a page holds at most: 1 to [`limits::MAX_PAGE_EVENTS`].
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Ends a page once its events have about so many bytes, so that it takes a bounded memory; but
+    /// not before its first event. The walk goes on with its token as ever. Not bounded unless
+    /// set.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Leaves out the first `offset` events of the first page's walk.
+    ///
+    /// The store still steps over each of them; a walk by token does not.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Also counts the events that match, exactly.
+    #[must_use]
+    pub fn with_total(mut self) -> Self {
+        self.total = Total::Exact;
+        self
+    }
+
+    /// Binds tokens to the audience `name`, for example an endpoint: a query for another audience
+    /// refuses them. At most
+    /// [`MAX_NAME_BYTES`] bytes.
+    #[must_use]
+    pub fn audience(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        self.audience = name.into();
+        self
+    }
+
+    /// The log that is asked.
+    pub fn log(&self) -> Log {
+        self.log
+    }
+
+    /// Checks the limit, the audience and the filter.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=MAX_PAGE_EVENTS).contains(&self.limit) {
+            let violation =
+                Violation::OutOfRange { min: 1, max: MAX_PAGE_EVENTS.cast_signed() as i64 };
+            return Err(Error::invalid("limit", violation));
+        }
+        if self.offset > Sequence::MAX.get() {
+            return Err(Error::invalid("offset", Violation::OutOfRange { min: 0, max: i64::MAX }));
+        }
+        limits::text(format_args!("audience"), &self.audience, MAX_NAME_BYTES)?;
+        self.filter.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_named_with_its_range() {
+        for limit in [0, MAX_PAGE_EVENTS + 1, usize::MAX] {
+            let error = EventQuery::new(Log::Platform).limit(limit).validate().unwrap_err();
+            assert_eq!(error.field(), Some("limit"));
+            assert_eq!(error.violation(), Some(&Violation::OutOfRange { min: 1, max: 1_000 }));
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The query: which events, in which order, and the pages that answer it.
+
+mod event_query;
+mod facet;
+mod filter;
+mod order;
+mod page;
+mod token;
+mod token_keys;
+
+pub(crate) use facet::FacetSource;
+pub(crate) use token_keys::{Cursor, TokenKind};
+
+pub use event_query::{EventQuery, Total};
+pub use facet::Facet;
+pub use filter::Filter;
+pub use order::{Order, Position};
+pub use page::{FeedPage, FeedStart, Page};
+pub use token::Token;
+pub use token_keys::TokenKeys;

@@ -1,0 +1,41 @@
+//! The pages of a walk and of a feed.
+
+use crate::{AuditEvent, Sequence, Token};
+
+/// One page of a walk.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Page {
+    /// The events, in the order of the query.
+    pub events: Vec<AuditEvent>,
+    /// The token of the next page; `None` when the walk is done.
+    pub next: Option<Token>,
+    /// How many events match, on every page, where the query asked for it.
+    pub total: Option<u64>,
+    /// The size of the log when the walk began: every page answers from these first events.
+    pub bound: Sequence,
+}
+
+/// One page of a feed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct FeedPage {
+    /// The events, by sequence; empty when nothing new has come.
+    pub events: Vec<AuditEvent>,
+    /// The token with which to ask again; a feed has no end.
+    pub token: Token,
+    /// Whether the log held nothing more when this was read.
+    pub caught_up: bool,
+}
+
+/// Where a feed begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FeedStart {
+    /// With the log's first event.
+    Beginning,
+    /// With the first event that comes after this call.
+    Now,
+    /// With the event after this one, for example a page's [`bound`](Page::bound).
+    After(Sequence),
+}

@@ -1,0 +1,251 @@
+//! The token: where a walk or a feed goes on, and for whom.
+//!
+//! A token is 45 bytes, in base64url without padding:
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | 1 | version and kind: 1 a walk, 2 a feed |
+//! | 4 | id of the key |
+//! | 8 | `occurred_at` of the last event, microseconds |
+//! | 8 | `sequence` of the last event |
+//! | 8 | the size of the log when the walk began; in a feed, the sequence again |
+//! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, endpoint, order and filter; the first 128 bits |
+//!
+//! What a token is bound to is not in it, so there is nothing to compare and to get wrong: a
+//! token for another log or filter fails in the same place and way as one with an altered byte.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::random::fill_random;
+use crate::{Error, ErrorKind, EventQuery, Order, Position, Result, Sequence, Timestamp, Token};
+
+/// The keys that sign tokens: one that signs, and older ones whose tokens are still good.
+///
+/// ```
+/// use audit_core::TokenKeys;
+///
+/// let old = TokenKeys::from_secret([1; 32]);
+/// let keys = TokenKeys::from_secret([2; 32]).accepting([1; 32]);
+/// # let _ = (old, keys);
+/// ```
+#[derive(Clone)]
+pub struct TokenKeys {
+    signing: Key,
+    accepted: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: [u8; 4],
+    /// The secret, filled up with zeros to the block of the hash as HMAC defines it (RFC 2104).
+    block: [u8; 64],
+}
+
+impl Key {
+    fn new(secret: [u8; 32]) -> Self {
+        let digest = Sha256::new().chain_update(b"audit token key id").chain_update(secret);
+        let mut id = [0; 4];
+        id.copy_from_slice(&digest.finalize()[..4]);
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&secret);
+        Self { id, block }
+    }
+}
+
+impl TokenKeys {
+    /// Keys of which `secret` signs.
+    pub fn from_secret(secret: [u8; 32]) -> Self {
+        Self { signing: Key::new(secret), accepted: Vec::new() }
+    }
+
+    /// A new secret from the system's source of randomness.
+    pub fn generate_secret() -> Result<[u8; 32]> {
+        let mut secret = [0; 32];
+        fill_random(&mut secret)?;
+        Ok(secret)
+    }
+
+    /// Also accepts tokens that `secret` signed, so that a key can be replaced without breaking
+    /// walks under way.
+    #[must_use]
+    pub fn accepting(mut self, secret: [u8; 32]) -> Self {
+        self.accepted.push(Key::new(secret));
+        self
+    }
+}
+
+impl fmt::Debug for TokenKeys {
+    /// Shows the ids of the keys, never the keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = |key: &Key| u32::from_be_bytes(key.id);
+        f.debug_struct("TokenKeys")
+            .field("signing", &id(&self.signing))
+            .field("accepted", &self.accepted.iter().map(id).collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+/// What a token continues.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TokenKind {
+    Walk = 1,
+    Feed = 2,
+}
+
+/// The body of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) last: Position,
+    pub(crate) bound: Sequence,
+}
+
+const TAG: usize = 16;
+const BODY: usize = 1 + 4 + 8 + 8 + 8;
+
+impl TokenKeys {
+    pub(crate) fn sign(&self, kind: TokenKind, cursor: &Cursor, query: &EventQuery) -> Token {
+        let mut bytes = Vec::with_capacity(BODY + TAG);
+        bytes.push(kind as u8);
+        bytes.extend(self.signing.id);
+        bytes.extend(cursor.last.occurred_at.as_micros().to_be_bytes());
+        bytes.extend(cursor.last.sequence.get().to_be_bytes());
+        bytes.extend(cursor.bound.get().to_be_bytes());
+        let tag = mac(&self.signing, &bytes, query).finalize().into_bytes();
+        bytes.extend(&tag[..TAG]);
+        Token::new(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    pub(crate) fn verify(
+        &self,
+        kind: TokenKind,
+        token: &Token,
+        query: &EventQuery,
+    ) -> Result<Cursor> {
+        self.open(kind, token, query).ok_or_else(|| Error::new(ErrorKind::InvalidToken))
+    }
+
+    fn open(&self, kind: TokenKind, token: &Token, query: &EventQuery) -> Option<Cursor> {
+        // A longer text is no token; it is not worth decoding.
+        let bytes = (token.as_str().len() <= 2 * (BODY + TAG))
+            .then(|| URL_SAFE_NO_PAD.decode(token.as_str()).ok())
+            .flatten()?;
+        let (body, tag) = bytes.split_at_checked(BODY)?;
+        let (id, key_id, rest) = (body[0], &body[1..5], &body[5..]);
+        let key = std::iter::once(&self.signing)
+            .chain(&self.accepted)
+            .find(|key| key.id.as_slice() == key_id)?;
+        // Compares in constant time, and refuses a tag of another length.
+        if tag.len() != TAG {
+            return None;
+        }
+        mac(key, body, query).verify_truncated_left(tag).ok()?;
+        let number = |at: usize| rest[at..at + 8].try_into().map(u64::from_be_bytes).ok();
+        let cursor = Cursor {
+            last: Position {
+                occurred_at: Timestamp::from_micros(number(0)?.cast_signed()).ok()?,
+                sequence: Sequence::new(number(8)?).ok()?,
+            },
+            bound: Sequence::new(number(16)?).ok()?,
+        };
+        (id == kind as u8).then_some(cursor)
+    }
+}
+
+/// The code over the token's body and over everything that it is bound to. Each text goes in with
+/// its length before it, so that no two bindings give the same input.
+fn mac(key: &Key, body: &[u8], query: &EventQuery) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new(&key.block.into());
+    let mut put = |bytes: &[u8]| {
+        mac.update(&(bytes.len() as u64).to_be_bytes());
+        mac.update(bytes);
+    };
+    put(body);
+    put(query.log.as_bytes());
+    put(query.audience.as_bytes());
+    put(&[match query.order {
+        Order::NewestFirst => 1,
+        Order::OldestFirst => 2,
+        Order::Sequence => 3,
+    }]);
+    let filter = &query.filter;
+    put(&filter.first_instant().as_micros().to_be_bytes());
+    put(&filter.end_instant().map(|time| time.as_micros().to_be_bytes()).unwrap_or_default());
+    put(&filter.end_instant().map_or([0], |_| [1]));
+    for facet in filter.facets() {
+        put(facet.name().as_bytes());
+        put(&(filter.values(facet).count() as u64).to_be_bytes());
+        filter.values(facet).for_each(|value| put(value.as_bytes()));
+    }
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Filter, Log, OrganizationId};
+    use proptest::prelude::*;
+
+    fn cursor() -> Cursor {
+        let sequence = Sequence::new(7).unwrap();
+        Cursor { last: Position { occurred_at: Timestamp::now(), sequence }, bound: sequence }
+    }
+
+    #[test]
+    fn a_token_is_good_for_its_own_query_alone() {
+        let keys = TokenKeys::from_secret([7; 32]);
+        let query = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("ab"));
+        let token = keys.sign(TokenKind::Walk, &cursor(), &query);
+        assert_eq!(token.as_str().len(), 60);
+        assert!(keys.verify(TokenKind::Walk, &token, &query.clone().limit(7)).is_ok());
+        let foreign = [
+            EventQuery { log: OrganizationId::new().into(), ..query.clone() },
+            query.clone().audience("other"),
+            query.clone().order(Order::OldestFirst),
+            query.clone().filter(Filter::new().actor_id("a").actor_id("b")),
+            query.clone().filter(Filter::new().target_id("ab")),
+            query.clone().filter(Filter::new().actor_id("ab").until(Timestamp::MAX)),
+            query.clone().filter(Filter::new()),
+        ];
+        let answer = Error::new(ErrorKind::InvalidToken).to_string();
+        for query in foreign {
+            let error = keys.verify(TokenKind::Walk, &token, &query).unwrap_err();
+            assert_eq!(error.to_string(), answer);
+        }
+        assert!(keys.verify(TokenKind::Feed, &token, &query).is_err());
+        assert!(TokenKeys::from_secret([8; 32]).verify(TokenKind::Walk, &token, &query).is_err());
+    }
+
+    #[test]
+    fn a_replaced_key_is_accepted_while_it_is_named() {
+        let (old, query) = (TokenKeys::from_secret([1; 32]), EventQuery::new(Log::Platform));
+        let token = old.sign(TokenKind::Feed, &cursor(), &query);
+        let keys = TokenKeys::from_secret([2; 32]);
+        assert!(keys.verify(TokenKind::Feed, &token, &query).is_err());
+        assert!(keys.accepting([1; 32]).verify(TokenKind::Feed, &token, &query).is_ok());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn no_altered_character_passes(at in 0_usize..60, with in "[ -~]") {
+            let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
+            let token = keys.sign(TokenKind::Walk, &cursor(), &query);
+            let mut text = token.as_str().to_owned();
+            text.replace_range(at..=at, &with);
+            let verdict = keys.verify(TokenKind::Walk, &Token::new(text.clone()), &query);
+            prop_assert_eq!(verdict.is_ok(), text == token.as_str());
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,200}") {
+            let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
+            prop_assert!(keys.verify(TokenKind::Walk, &Token::new(text), &query).is_err());
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The store's operations that remove data: erasure, retention, pruning.
+
+use async_trait::async_trait;
+
+use super::scan::scan_of;
+use crate::limits::MAX_PAGE_EVENTS;
+use crate::{
+    AuditContext, AuditStore, ChangeSetId, Erased, Erasure, Error, ErrorKind, EventQuery, Log,
+    Order, Position, Pruned, Result, Retention, Scan, Sequence, Timestamp,
+};
+
+/// A store that erases personal data and removes old events.
+///
+/// Use [`RetentionStoreExt::erase`] to erase by a filter. Errors that describe the engine are those
+/// of [`AuditStore`].
+#[async_trait]
+pub trait RetentionStore: AuditStore {
+    /// Erases the personal data of the events with these sequence numbers, at most
+    /// [`MAX_BATCH_EVENTS`](crate::limits::MAX_BATCH_EVENTS), and returns how many events had some.
+    ///
+    /// # Behavior
+    /// - MUST erase the personal data and its salt, and leave the record unchanged.
+    /// - MUST append the [event of the erasure](crate::Erasure::event) in the same transaction if
+    ///   any event had personal data.
+    /// - MUST, when it returns, keep nothing of what this or an earlier call erased: not in the
+    ///   index, not in a journal, not in free pages.
+    /// - MUST ignore numbers that the log does not hold.
+    /// - MUST fail with [`LegalHold`](ErrorKind::LegalHold), changing nothing, under a legal hold.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid) for too many numbers.
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: AuditContext,
+    ) -> Result<u64>;
+
+    /// Returns the retention of the log.
+    ///
+    /// # Behavior
+    /// - MUST return the [default](Retention::default), which keeps everything, until it is set.
+    async fn retention(&self, log: Log) -> Result<Retention>;
+
+    /// Sets the retention of the log. Removes nothing.
+    ///
+    /// # Behavior
+    /// - MUST set it, and append the [event of the change](Retention::event) in the same
+    ///   transaction.
+    /// - MUST append no event if nothing changes.
+    /// - MUST fail with [`Invalid`](ErrorKind::Invalid) if a field exceeds a bound.
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()>;
+
+    /// Removes the oldest events of the log, as far as its retention permits.
+    ///
+    /// # Behavior
+    /// - MUST remove the events up to [`Retention::floor`], and no other.
+    /// - MUST append the [event of the pruning](Pruned::event) in the transaction in which the
+    ///   events become invisible: from then on no call finds one, and [`Head::pruned`](crate::Head)
+    ///   has their number.
+    /// - MUST append no event if there is nothing to remove.
+    /// - MUST let appends continue meanwhile.
+    /// - MUST finish what an earlier call left unfinished.
+    /// - MUST keep the [frontier](AuditStore::frontier) and the [retained
+    ///   nodes](AuditStore::nodes).
+    /// - MUST fail with [`LegalHold`](ErrorKind::LegalHold), changing nothing, under a legal hold.
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned>;
+}
+
+/// Conveniences over every [`RetentionStore`], including `dyn` ones.
+#[async_trait]
+pub trait RetentionStoreExt: RetentionStore {
+    /// Erases the personal data of the events that `erasure` selects: names, addresses, texts,
+    /// values, metadata. The records stay, and every proof with them. The events are
+    /// [marked as erased](crate::AuditEvent::erased).
+    ///
+    /// Erases a thousand events at a time, and records after each thousand how many and why
+    /// ([`Erasure::event`]). Skips events that are appended meanwhile. A second call, after a
+    /// failure for instance, continues with the rest.
+    ///
+    /// # Errors
+    /// [`LegalHold`](ErrorKind::LegalHold) under a legal hold. [`NotFound`](ErrorKind::NotFound) if
+    /// it names an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter
+    /// exceeds a bound or has no condition. [`Corrupt`](ErrorKind::Corrupt) if the store finds
+    /// events that do not match the filter; none of these is erased.
+    async fn erase(&self, log: Log, erasure: Erasure, by: AuditContext) -> Result<Erased> {
+        erasure.validate()?;
+        // Shared by all events that record this erasure.
+        let by =
+            AuditContext { change_set_id: by.change_set_id.or(Some(ChangeSetId::new())), ..by };
+        let mut erased = Erased::default();
+        match erasure {
+            Erasure::Events(ids) => {
+                let mut sequences = Vec::with_capacity(ids.len());
+                for id in ids {
+                    sequences.push(self.get(log, id).await?.sequence);
+                }
+                erased.events = self.erase_events(log, sequences, by).await?;
+            }
+            Erasure::Matching(filter) => {
+                let size = self.head(log).await?.size;
+                let query = EventQuery::new(log)
+                    .filter(*filter)
+                    .order(Order::Sequence)
+                    .limit(MAX_PAGE_EVENTS);
+                let mut at = Scan { bound: Some(size), ..scan_of(&query, None, 0) };
+                loop {
+                    let slice = match self.scan(at.clone()).await {
+                        // Pruned meanwhile: continue with the rest.
+                        Err(error) if error.kind() == ErrorKind::Gone => {
+                            let floor = self.head(log).await?.pruned;
+                            if at.after.is_none_or(|after| after.sequence >= floor) {
+                                return Err(error);
+                            }
+                            let occurred_at = Timestamp::MIN;
+                            at.after = Some(Position { occurred_at, sequence: floor });
+                            continue;
+                        }
+                        slice => slice?,
+                    };
+                    // A wrong index must not have others' events erased.
+                    if !slice.events.iter().all(|event| at.filter.matches(event)) {
+                        let error = Error::new(ErrorKind::Corrupt);
+                        return Err(error.with_context("finding what is to be erased"));
+                    }
+                    let left = slice.events.iter().filter(|event| !event.erased);
+                    let sequences = left.map(|event| event.sequence).collect();
+                    // Called with no sequences as well: finishes an earlier call's clearing.
+                    erased.events += self.erase_events(log, sequences, by.clone()).await?;
+                    match slice.events.last().filter(|_| slice.more) {
+                        Some(last) => at.after = Some(Position::of(last)),
+                        None => break,
+                    }
+                }
+            }
+        }
+        Ok(erased)
+    }
+}
+
+impl<S: RetentionStore + ?Sized> RetentionStoreExt for S {}

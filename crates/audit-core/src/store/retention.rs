@@ -1,0 +1,257 @@
+//! Retention: how long a log keeps its events.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::tree::Tile;
+use crate::{
+    Action, AuditContext, AuditEvent, Change, Error, ErrorKind, Head, Message, NewEvent, Result,
+    Sequence, Target, Timestamp, Violation,
+};
+
+/// What a log keeps, and for how long: everything for ever, unless told otherwise.
+///
+/// An event is removed when either bound says so, and only together with all before it, in whole
+/// [tiles](Tile) of the log's tree: up to [`Tile::WIDTH`] − 1 events stay longer than they must.
+///
+/// ```
+/// use std::time::Duration;
+/// use audit_core::Retention;
+///
+/// let seven_years = Retention::default().max_age(Duration::from_secs(7 * 365 * 86_400));
+/// assert!(seven_years.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Retention {
+    /// Events are kept for so many seconds after they were recorded, at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u64>,
+    /// So many events are kept, the newest, at least one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_events: Option<u64>,
+    /// Nothing is removed or erased, whatever the bounds say.
+    #[serde(default)]
+    pub legal_hold: bool,
+}
+
+/// What pruning has removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Pruned {
+    /// How many events this call has removed.
+    pub events: u64,
+    /// The number of the last event that has been removed so far.
+    pub floor: Sequence,
+}
+
+/// The target type of the event of a pruning; the id tells the numbers of the first and the last
+/// event, as `1-4096`.
+const EVENTS: &str = "events";
+
+impl Retention {
+    /// Keeps events for so long after they were recorded, in whole seconds.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age_seconds = Some(age.as_secs());
+        self
+    }
+
+    /// Keeps so many events, the newest.
+    #[must_use]
+    pub fn max_events(mut self, events: u64) -> Self {
+        self.max_events = Some(events);
+        self
+    }
+
+    /// Forbids to remove or erase anything.
+    #[must_use]
+    pub fn with_legal_hold(mut self) -> Self {
+        self.legal_hold = true;
+        self
+    }
+
+    /// Lifts the legal hold.
+    #[must_use]
+    pub fn without_legal_hold(mut self) -> Self {
+        self.legal_hold = false;
+        self
+    }
+
+    /// Checks the bounds.
+    pub fn validate(&self) -> Result<()> {
+        for (field, value) in
+            [("maxAgeSeconds", self.max_age_seconds), ("maxEvents", self.max_events)]
+        {
+            if value.is_some_and(|value| value == 0 || i64::try_from(value).is_err()) {
+                return Err(Error::invalid(field, Violation::OutOfRange { min: 1, max: i64::MAX }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails under a legal hold. For those who write a store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LegalHold`].
+    pub fn permits_removal(&self) -> Result<()> {
+        if self.legal_hold { Err(Error::new(ErrorKind::LegalHold)) } else { Ok(()) }
+    }
+
+    /// The last event to remove from a log that ends at `head`, at the time `now`; what has been
+    /// removed already, if no more. `recorded_at` tells when an event was recorded: of some thirty
+    /// events, whatever the size. For those who write a store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::LegalHold`] under a legal hold. Whatever `recorded_at` returns.
+    pub fn floor(
+        &self,
+        head: Head,
+        now: Timestamp,
+        mut recorded_at: impl FnMut(Sequence) -> Result<Timestamp>,
+    ) -> Result<Sequence> {
+        self.permits_removal()?;
+        let by_count = self.max_events.map_or(0, |most| head.size.get().saturating_sub(most));
+        let mut by_age = head.pruned.get();
+        if let Some(seconds) = self.max_age_seconds {
+            let age = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
+            let oldest = now.saturating_add_micros(age.saturating_neg());
+            // Times never go back within a log, so that the first to keep is found by halving.
+            let (mut low, mut high) = (head.pruned.get(), head.size.get());
+            while low < high {
+                let middle = low.midpoint(high);
+                if recorded_at(Sequence::new(middle + 1)?)? < oldest {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            by_age = low;
+        }
+        let last = by_count.max(by_age);
+        Sequence::new(last - last % Tile::WIDTH).map(|floor| floor.max(head.pruned))
+    }
+
+    /// The event that tells of a change of retention. For those who write a store.
+    pub fn event(&self, before: &Self, by: AuditContext) -> Result<NewEvent> {
+        let event = NewEvent {
+            change: Change::between(&json!(before), &json!(self)),
+            message: Message {
+                title: Some("Retention changed".to_owned()),
+                text: None,
+                key: Some("LogRetentionChanged".to_owned()),
+                params: None,
+            },
+            ..by.event(Action::LOG_RETENTION_CHANGED)
+        };
+        event.validate()?;
+        Ok(event)
+    }
+}
+
+impl Pruned {
+    /// What has become of a log of which the events behind `head.pruned` up to `floor` go.
+    pub fn new(head: Head, floor: Sequence) -> Self {
+        Self { events: floor.get().saturating_sub(head.pruned.get()), floor }
+    }
+
+    /// The event that tells of it: which events are gone. The numbers stand in the record. For
+    /// those who write a store.
+    pub fn event(&self, by: AuditContext) -> Result<NewEvent> {
+        let first = self.floor.get().saturating_sub(self.events) + 1;
+        let event = NewEvent {
+            message: Message {
+                title: Some("Events removed".to_owned()),
+                text: Some(format!("The events {first} to {} were removed", self.floor)),
+                key: Some("LogPruned".to_owned()),
+                params: None,
+            },
+            ..by.event(Action::LOG_PRUNED)
+        }
+        .add_target(Target::new(EVENTS, format!("{first}-{}", self.floor)));
+        event.validate()?;
+        Ok(event)
+    }
+
+    /// The number of the last event that `event` says was removed; `None` if it does not tell of a
+    /// pruning.
+    pub fn declared_by(event: &AuditEvent) -> Option<Sequence> {
+        let of_pruning = |target: &&Target| target.kind.as_deref() == Some(EVENTS);
+        let mut targets = event.targets.iter().filter(|_| event.action == Action::LOG_PRUNED);
+        let (_, last) = targets.find(of_pruning)?.id.as_deref()?.split_once('-')?;
+        last.parse().ok().and_then(|last| Sequence::new(last).ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(size: u64, pruned: u64) -> Head {
+        let (size, pruned) = (Sequence::new(size).unwrap(), Sequence::new(pruned).unwrap());
+        Head { size, pruned, recorded_at: Timestamp::MAX }
+    }
+
+    fn at(second: u64) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(second).unwrap() * 1_000_000).unwrap()
+    }
+
+    /// Event n was recorded in second n.
+    fn floor(retention: Retention, head: Head, now: u64) -> u64 {
+        retention.floor(head, at(now), |sequence| Ok(at(sequence.get()))).unwrap().get()
+    }
+
+    #[test]
+    fn the_floor_stands_between_tiles_and_never_goes_back() {
+        let kept = Retention::default();
+        assert_eq!(floor(kept, head(1_000, 0), 5_000), 0);
+        assert_eq!(floor(kept.max_events(1_000), head(1_000, 0), 5_000), 0);
+        assert_eq!(floor(kept.max_events(1), head(1_000, 0), 5_000), 992);
+        assert_eq!(floor(kept.max_events(968), head(1_000, 0), 5_000), 32);
+        assert_eq!(floor(kept.max_events(969), head(1_000, 0), 5_000), 0);
+        assert_eq!(floor(kept.max_events(969), head(1_000, 64), 5_000), 64);
+        let aged = kept.max_age(Duration::from_secs(100));
+        assert_eq!(floor(aged, head(1_000, 0), 1_000), 896);
+        assert_eq!(floor(aged, head(1_000, 0), 100), 0);
+        assert_eq!(floor(aged, head(1_000, 960), 1_000), 960);
+        assert_eq!(floor(aged, head(1_000, 0), 9_000), 992);
+        assert_eq!(floor(aged.max_events(10), head(1_000, 0), 200), 960);
+        assert_eq!(floor(aged, head(0, 0), 9_000), 0);
+        let eternal = kept.max_age(Duration::from_secs(u64::MAX >> 1));
+        assert_eq!(floor(eternal, head(1_000, 0), 9_000), 0);
+    }
+
+    #[test]
+    fn a_hold_forbids_whatever_the_bounds_say() {
+        let held = Retention::default().max_events(1).with_legal_hold();
+        let error = held.floor(head(1_000, 0), at(9), |_| Ok(at(0))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::LegalHold);
+        assert!(held.without_legal_hold().permits_removal().is_ok());
+    }
+
+    #[test]
+    fn the_event_of_a_pruning_states_the_floor() {
+        let pruned = Pruned { events: 32, floor: Sequence::new(96).unwrap() };
+        let event = |action: Action| {
+            let told = pruned.event(AuditContext::new(crate::Actor::user("u"))).unwrap();
+            let told = NewEvent { action, ..told };
+            AuditEvent::new(crate::Log::Platform, Sequence::MAX, at(0), told)
+        };
+        assert_eq!(Pruned::declared_by(&event(Action::LOG_PRUNED)), Some(pruned.floor));
+        assert_eq!(Pruned::declared_by(&event("other".into())), None);
+    }
+
+    #[test]
+    fn nothing_is_no_bound() {
+        for (retention, field) in [
+            (Retention::default().max_events(0), "maxEvents"),
+            (Retention::default().max_age(Duration::from_millis(999)), "maxAgeSeconds"),
+            (Retention::default().max_events(u64::MAX), "maxEvents"),
+        ] {
+            assert_eq!(retention.validate().unwrap_err().field(), Some(field));
+        }
+    }
+}

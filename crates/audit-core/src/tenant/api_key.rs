@@ -1,0 +1,282 @@
+//! The API key: a credential of an organization, of which the store keeps a digest alone.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+
+use super::changes::change_batches;
+use crate::backend::Batch;
+use crate::limits::{self, MAX_ID_BYTES};
+use crate::random::fill_random;
+use crate::{
+    Action, ApiKeyId, AuditContext, Change, Error, Message, NewEvent, OrganizationId,
+    OrganizationRef, Result, Target, Timestamp,
+};
+
+/// What the holder of a key may do. Each role may do what those before it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Reads the organization and its log.
+    Member,
+    /// Also changes the organization, and appends to its log.
+    Admin,
+    /// Also reads the platform's log, and the log of any one organization.
+    SuperAdmin,
+}
+
+impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Self; 3] = [Self::Member, Self::Admin, Self::SuperAdmin];
+
+    /// The role's name: `member`, `admin`, `super-admin`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+            Self::SuperAdmin => "super-admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl std::str::FromStr for Role {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.name() == text)
+            .ok_or_else(|| Error::malformed("role", "member, admin or super-admin"))
+    }
+}
+
+/// An API key as a store keeps it: without the secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApiKey {
+    /// The key's id, the public half of the credential.
+    pub id: ApiKeyId,
+    /// The organization to which the key belongs.
+    pub organization_id: OrganizationId,
+    /// What its holder may do.
+    pub role: Role,
+    /// The e-mail address of its holder. 1 to [`MAX_ID_BYTES`] bytes.
+    pub email: String,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was revoked; `None` while it is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<Timestamp>,
+    /// SHA-256 of the secret, which is random enough that nothing slower is needed.
+    digest: [u8; 32],
+}
+
+/// An API key to create.
+///
+/// ```
+/// use audit_core::{NewApiKey, OrganizationId, Role};
+///
+/// let new = NewApiKey::new(OrganizationId::new(), Role::Admin, "ana@acme.example");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewApiKey {
+    /// The organization to which it is to belong.
+    pub organization_id: OrganizationId,
+    /// What its holder may do.
+    pub role: Role,
+    /// The e-mail address of its holder.
+    pub email: String,
+}
+
+impl NewApiKey {
+    /// A key of `organization` for the holder of an e-mail address.
+    pub fn new(organization: OrganizationId, role: Role, email: impl Into<String>) -> Self {
+        Self { organization_id: organization, role, email: email.into() }
+    }
+}
+
+/// The secret half of an API key: 256 random bits behind the key's id, as text. It is told once,
+/// when the key is created, and kept nowhere.
+///
+/// Its text begins with `audit_`, so that it is found where it was left by mistake.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKeySecret(String);
+
+const PREFIX: &str = "audit_";
+
+impl ApiKeySecret {
+    /// A secret as the holder presents it.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    fn generate(id: ApiKeyId) -> Result<Self> {
+        let mut bytes = [0; 48];
+        bytes[..16].copy_from_slice(id.as_bytes());
+        fill_random(&mut bytes[16..])?;
+        Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
+    }
+
+    /// The text, to hand to the holder.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The id of the key of which this would be the secret, so that it can be looked up by the
+    /// secret alone; `None` if the text is none.
+    pub fn key_id(&self) -> Option<ApiKeyId> {
+        let text = self.0.strip_prefix(PREFIX).filter(|text| text.len() == 64)?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let id: [u8; 16] = bytes.get(..16)?.try_into().ok()?;
+        Some(uuid::Uuid::from_bytes(id).into())
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for ApiKeySecret {
+    /// Does not show it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKeySecret(…)")
+    }
+}
+
+/// The action of a change, its title for people, and its key in a catalogue of messages.
+type ChangeKind = (Action, &'static str, &'static str);
+const CREATED: ChangeKind = (Action::API_KEY_CREATED, "API key created", "ApiKeyCreated");
+const REVOKED: ChangeKind = (Action::API_KEY_REVOKED, "API key revoked", "ApiKeyRevoked");
+
+// What a store does to a key, worked out here so that every store does the same.
+impl ApiKey {
+    /// The key that `new` asks for, its secret, and the event of its creation.
+    pub fn create(new: NewApiKey, by: AuditContext) -> Result<(Self, ApiKeySecret, NewEvent)> {
+        limits::required(format_args!("email"), &new.email, MAX_ID_BYTES)?;
+        let id = ApiKeyId::new();
+        let secret = ApiKeySecret::generate(id)?;
+        let key = Self {
+            id,
+            organization_id: new.organization_id,
+            role: new.role,
+            email: new.email,
+            created_at: Timestamp::now(),
+            revoked_at: None,
+            digest: secret.digest(),
+        };
+        let facts = json!({ "role": key.role, "email": key.email });
+        let event = key.event(CREATED, Change::default().with_new(facts), by)?;
+        Ok((key, secret, event))
+    }
+
+    /// The key as revoked, and the event of it; `None` if it was revoked before.
+    pub fn revoke(&self, by: AuditContext) -> Result<Option<(Self, NewEvent)>> {
+        if self.revoked_at.is_some() {
+            return Ok(None);
+        }
+        let key = Self { revoked_at: Some(Timestamp::now()), ..self.clone() };
+        let facts = json!({ "role": key.role, "email": key.email });
+        let event = key.event(REVOKED, Change::default().with_old(facts), by)?;
+        Ok(Some((key, event)))
+    }
+
+    /// Whether `secret` is this key's and the key is good. Takes the same time for any secret.
+    pub fn accepts(&self, secret: &ApiKeySecret) -> bool {
+        bool::from(self.digest.ct_eq(&secret.digest())) && self.revoked_at.is_none()
+    }
+
+    /// The batches in which a store appends the event of a change: to the log of the key's
+    /// organization, and to the platform's.
+    pub fn batches(&self, event: NewEvent) -> Result<[Batch; 2]> {
+        change_batches(self.organization_id, event)
+    }
+
+    fn event(&self, kind: ChangeKind, change: Change, by: AuditContext) -> Result<NewEvent> {
+        let (action, title, key) = kind;
+        let event = NewEvent {
+            organization: Some(OrganizationRef::from(self.organization_id)),
+            change,
+            message: Message {
+                title: Some(title.to_owned()),
+                text: Some(format!("{title}: {} for {}", self.role, self.email)),
+                key: Some(key.to_owned()),
+                params: None,
+            },
+            reason: by.reason,
+            request: by.request,
+            change_set_id: by.change_set_id,
+            ..NewEvent::new(action, by.actor)
+        }
+        .add_target(Target::new("api_key", self.id.to_string()));
+        event.validate()?;
+        Ok(event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Actor;
+
+    fn create() -> (ApiKey, ApiKeySecret) {
+        let new = NewApiKey::new(OrganizationId::new(), Role::Admin, "ana@acme.example");
+        let (key, secret, _) = ApiKey::create(new, Actor::system().into()).unwrap();
+        (key, secret)
+    }
+
+    #[test]
+    fn a_key_accepts_its_own_secret_until_it_is_revoked() {
+        let ((key, secret), (other, foreign)) = (create(), create());
+        assert_eq!(secret.key_id(), Some(key.id));
+        assert!(key.accepts(&secret) && other.accepts(&foreign));
+        assert!(!key.accepts(&foreign));
+        let mut altered = secret.expose().to_owned();
+        altered.replace_range(20..21, if &altered[20..21] == "A" { "B" } else { "A" });
+        for text in [altered.as_str(), "", "audit_", &secret.expose()[..60]] {
+            assert!(!key.accepts(&ApiKeySecret::new(text)), "{text}");
+        }
+        let (revoked, _) = key.revoke(Actor::system().into()).unwrap().unwrap();
+        assert!(!revoked.accepts(&secret));
+        assert!(revoked.revoke(Actor::system().into()).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_secret_stands_nowhere() {
+        let new = NewApiKey::new(OrganizationId::new(), Role::Member, "a@b.example");
+        let (key, secret, event) = ApiKey::create(new, Actor::system().into()).unwrap();
+        let random = &secret.expose()[PREFIX.len() + 22..];
+        for text in [
+            format!("{key:?} {secret:?} {event:?}"),
+            serde_json::to_string(&key).unwrap(),
+            serde_json::to_string(&event).unwrap(),
+        ] {
+            assert!(!text.contains(random), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_names_no_key() {
+        for text in ["", "audit_", "audit_é", &format!("audit_{}", "*".repeat(64))] {
+            assert_eq!(ApiKeySecret::new(text).key_id(), None);
+        }
+    }
+
+    #[test]
+    fn a_key_is_for_somebody() {
+        let new = NewApiKey::new(OrganizationId::new(), Role::Member, "");
+        let error = ApiKey::create(new, Actor::system().into()).unwrap_err();
+        assert_eq!(error.field(), Some("email"));
+    }
+}

@@ -1,0 +1,10 @@
+//! The tenant: the organization, its API keys, and the store that keeps them.
+
+mod api_key;
+mod changes;
+mod organization;
+mod store;
+
+pub use api_key::{ApiKey, ApiKeySecret, NewApiKey, Role};
+pub use organization::{NewOrganization, Organization, OrganizationUpdate, PrivateEndpoint};
+pub use store::TenantStore;

@@ -1,0 +1,379 @@
+//! The organization: a tenant, and the changes made to it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::changes::change_batches;
+use crate::backend::Batch;
+use crate::json::{self, Object};
+use crate::limits::{
+    self, MAX_ID_BYTES, MAX_ORGANIZATION_BYTES, MAX_PRIVATE_ENDPOINTS, MAX_TEXT_BYTES,
+};
+use crate::{
+    Action, AuditContext, Change, Error, Message, NewEvent, OrganizationId, OrganizationRef,
+    Result, Timestamp, Violation,
+};
+
+/// A tenant: it owns one log, and its own changes are events of that log. At most
+/// [`MAX_ORGANIZATION_BYTES`] as JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Organization {
+    /// The organization's id.
+    pub id: OrganizationId,
+    /// The id by which another system knows the organization. At most [`MAX_ID_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// The name for people. 1 to [`MAX_ID_BYTES`] bytes.
+    pub name: String,
+    /// The private endpoints, in the order in which they were added. At most
+    /// [`MAX_PRIVATE_ENDPOINTS`].
+    #[serde(default)]
+    pub private_endpoints: Vec<PrivateEndpoint>,
+    /// Settings that the service keeps with the organization. At most
+    /// [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) − 1 levels and [`MAX_TEXT_BYTES`] bytes as JSON.
+    #[serde(default, deserialize_with = "json::object")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonObject))]
+    pub settings: Object,
+    /// The e-mail address of the creator. At most [`MAX_ID_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_by: Option<String>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A private connection from a customer's cloud network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PrivateEndpoint {
+    /// The endpoint's id in its cloud, unique within the organization. 1 to [`MAX_ID_BYTES`] bytes.
+    #[cfg_attr(feature = "openapi", schema(min_length = 1))]
+    pub id: String,
+    /// What it is for. At most [`MAX_TEXT_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The cloud: `aws`. At most [`MAX_ID_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloud_provider: Option<String>,
+    /// The cloud's region: `us-east-1`. At most [`MAX_ID_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+}
+
+/// An organization to create.
+///
+/// ```
+/// use audit_core::NewOrganization;
+///
+/// let new = NewOrganization::new("Acme Corp").created_by("founder@acme.example");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewOrganization {
+    /// The id; a new UUIDv7 unless given.
+    pub id: OrganizationId,
+    /// The id by which another system knows the organization.
+    pub external_id: Option<String>,
+    /// The name for people.
+    pub name: String,
+    /// The private endpoints.
+    pub private_endpoints: Vec<PrivateEndpoint>,
+    /// Settings that the service keeps with the organization.
+    pub settings: Object,
+    /// The e-mail address of the creator.
+    pub created_by: Option<String>,
+}
+
+impl NewOrganization {
+    /// An organization named `name`, with a new id.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            id: OrganizationId::new(),
+            external_id: None,
+            name: name.into(),
+            private_endpoints: Vec::new(),
+            settings: Object::new(),
+            created_by: None,
+        }
+    }
+
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<OrganizationId>) -> Self {
+        self.id = id.into();
+        self
+    }
+
+    /// Sets the id by which another system knows the organization.
+    #[must_use]
+    pub fn external_id(mut self, id: impl Into<String>) -> Self {
+        self.external_id = Some(id.into());
+        self
+    }
+
+    /// Adds a private endpoint.
+    #[must_use]
+    pub fn private_endpoint(mut self, endpoint: PrivateEndpoint) -> Self {
+        self.private_endpoints.push(endpoint);
+        self
+    }
+
+    /// Sets the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Object) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets the e-mail address of the creator.
+    #[must_use]
+    pub fn created_by(mut self, email: impl Into<String>) -> Self {
+        self.created_by = Some(email.into());
+        self
+    }
+}
+
+/// Changes to an organization: what is not set stays.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct OrganizationUpdate {
+    /// The new name.
+    pub name: Option<String>,
+    /// The ids of the private endpoints to remove, done before any is added. One that is not
+    /// there is no error, so that an update can be repeated.
+    pub remove_endpoints: Vec<String>,
+    /// The private endpoints to add. One whose id is there replaces it.
+    pub add_endpoints: Vec<PrivateEndpoint>,
+    /// The new settings, as a whole.
+    pub settings: Option<Object>,
+}
+
+impl OrganizationUpdate {
+    /// Sets the name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Removes the private endpoint `id`.
+    #[must_use]
+    pub fn remove_endpoint(mut self, id: impl Into<String>) -> Self {
+        self.remove_endpoints.push(id.into());
+        self
+    }
+
+    /// Adds a private endpoint.
+    #[must_use]
+    pub fn add_endpoint(mut self, endpoint: PrivateEndpoint) -> Self {
+        self.add_endpoints.push(endpoint);
+        self
+    }
+
+    /// Replaces the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: Object) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+}
+
+/// The action of a change, its title for people, and its key in a catalogue of messages.
+type ChangeKind = (Action, &'static str, &'static str);
+const CREATED: ChangeKind =
+    (Action::ORGANIZATION_CREATED, "Organization created", "OrganizationCreated");
+const UPDATED: ChangeKind =
+    (Action::ORGANIZATION_UPDATED, "Organization updated", "OrganizationUpdated");
+const DELETED: ChangeKind =
+    (Action::ORGANIZATION_DELETED, "Organization deleted", "OrganizationDeleted");
+
+// What a store does to an organization, worked out here so that every store does the same.
+impl Organization {
+    /// The organization that `new` asks for, and the event of its creation.
+    pub fn create(new: NewOrganization, by: AuditContext) -> Result<(Self, NewEvent)> {
+        let now = Timestamp::now();
+        let mut organization = Self {
+            id: new.id,
+            external_id: new.external_id,
+            name: new.name,
+            private_endpoints: Vec::new(),
+            settings: new.settings,
+            created_by: new.created_by,
+            created_at: now,
+            updated_at: now,
+        };
+        organization.add_endpoints(new.private_endpoints);
+        organization.validate()?;
+        let change = Change::default().with_new(organization.facts());
+        let event = organization.event(CREATED, change, by)?;
+        Ok((organization, event))
+    }
+
+    /// The organization after `update`, and the event of it; `None` if it changes nothing.
+    pub fn update(
+        &self,
+        update: OrganizationUpdate,
+        by: AuditContext,
+    ) -> Result<Option<(Self, NewEvent)>> {
+        let mut organization = self.clone();
+        organization.name = update.name.unwrap_or(organization.name);
+        organization.settings = update.settings.unwrap_or(organization.settings);
+        organization.private_endpoints.retain(|e| !update.remove_endpoints.contains(&e.id));
+        organization.add_endpoints(update.add_endpoints);
+        organization.validate()?;
+        if organization == *self {
+            return Ok(None);
+        }
+        organization.updated_at = Timestamp::now().max(self.updated_at);
+        let change = Change::between(&self.facts(), &organization.facts());
+        let event = organization.event(UPDATED, change, by)?;
+        Ok(Some((organization, event)))
+    }
+
+    /// The event of the organization's deletion.
+    pub fn delete(&self, by: AuditContext) -> Result<NewEvent> {
+        let change = Change::default().with_old(self.facts());
+        self.event(DELETED, change, by)
+    }
+
+    /// The batches in which a store appends the event of a change: to the organization's own log,
+    /// and to the platform's, so that those who run it see what becomes of its tenants.
+    pub fn batches(id: OrganizationId, event: NewEvent) -> Result<[Batch; 2]> {
+        change_batches(id, event)
+    }
+
+    fn add_endpoints(&mut self, endpoints: Vec<PrivateEndpoint>) {
+        for endpoint in endpoints {
+            match self.private_endpoints.iter_mut().find(|e| e.id == endpoint.id) {
+                Some(place) => *place = endpoint,
+                None => self.private_endpoints.push(endpoint),
+            }
+        }
+    }
+
+    /// What a change is told of: the endpoints by their ids, so that one removed is one line.
+    fn facts(&self) -> Value {
+        let endpoints: Object =
+            self.private_endpoints.iter().map(|e| (e.id.clone(), json!(e))).collect();
+        json!({
+            "name": self.name,
+            "externalId": self.external_id,
+            "privateEndpoints": endpoints,
+            "settings": self.settings,
+        })
+    }
+
+    fn event(&self, kind: ChangeKind, change: Change, by: AuditContext) -> Result<NewEvent> {
+        let (action, title, key) = kind;
+        let event = NewEvent {
+            organization: Some(OrganizationRef::from(self.id).name(&self.name)),
+            change,
+            message: Message {
+                title: Some(title.to_owned()),
+                text: Some(format!("{title}: {}", self.name)),
+                key: Some(key.to_owned()),
+                params: None,
+            },
+            ..by.event(action)
+        }
+        .add_target(crate::Target::new("organization", self.id.to_string()).name(&self.name));
+        event.validate()?;
+        Ok(event)
+    }
+
+    fn validate(&self) -> Result<()> {
+        limits::required(format_args!("name"), &self.name, MAX_ID_BYTES)?;
+        limits::optional(format_args!("externalId"), self.external_id.as_deref(), MAX_ID_BYTES)?;
+        limits::optional(format_args!("createdBy"), self.created_by.as_deref(), MAX_ID_BYTES)?;
+        limits::count("privateEndpoints", self.private_endpoints.len(), MAX_PRIVATE_ENDPOINTS)?;
+        for (index, endpoint) in self.private_endpoints.iter().enumerate() {
+            limits::required(
+                format_args!("privateEndpoints[{index}].id"),
+                &endpoint.id,
+                MAX_ID_BYTES,
+            )?;
+            for (field, value, limit) in [
+                ("description", &endpoint.description, MAX_TEXT_BYTES),
+                ("cloudProvider", &endpoint.cloud_provider, MAX_ID_BYTES),
+                ("region", &endpoint.region, MAX_ID_BYTES),
+            ] {
+                let path = format_args!("privateEndpoints[{index}].{field}");
+                limits::optional(path, value.as_deref(), limit)?;
+            }
+        }
+        // In an event the settings stand within the facts.
+        limits::depth(format_args!("settings"), 2, self.settings.values())?;
+        let settings = Value::Object(self.settings.clone()).to_string().len();
+        if settings > MAX_TEXT_BYTES {
+            let violation = Violation::TooLong { limit: MAX_TEXT_BYTES, actual: settings };
+            return Err(Error::invalid("settings", violation));
+        }
+        // Each field is within its own bound; only many endpoints together can be too large.
+        let facts = self.facts().to_string().len();
+        if facts > MAX_ORGANIZATION_BYTES {
+            let violation = Violation::TooLong { limit: MAX_ORGANIZATION_BYTES, actual: facts };
+            return Err(Error::invalid("privateEndpoints", violation));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Actor;
+
+    fn endpoint(number: usize, description: usize) -> PrivateEndpoint {
+        PrivateEndpoint {
+            id: format!("vpce-{number}"),
+            description: Some("x".repeat(description)),
+            cloud_provider: None,
+            region: None,
+        }
+    }
+
+    fn by() -> AuditContext {
+        AuditContext::new(Actor::user("u"))
+    }
+
+    #[test]
+    fn what_can_be_made_can_be_changed_and_deleted() {
+        let nested = (3..limits::MAX_JSON_DEPTH).fold(Value::Null, |v, _| json!([v]));
+        let mut new = NewOrganization::new("n".repeat(MAX_ID_BYTES));
+        new.settings.insert("deep".into(), nested.clone());
+        new.settings.insert("long".into(), "s".repeat(MAX_TEXT_BYTES - 1_000).into());
+        let mut organization = Organization::create(new, by()).unwrap().0;
+        // As many endpoints as fit, then all of them replaced.
+        let mut number = 0;
+        while let Ok(Some((next, _))) = organization
+            .update(OrganizationUpdate::default().add_endpoint(endpoint(number, 2_000)), by())
+        {
+            (organization, number) = (next, number + 1);
+        }
+        let replace = (0..number).map(|number| endpoint(number, 1_999)).collect();
+        let update = OrganizationUpdate { add_endpoints: replace, ..Default::default() };
+        let (organization, event) = organization.update(update, by()).unwrap().unwrap();
+        assert!(crate::backend::PreparedEvent::new(event).is_ok());
+        assert!(crate::backend::PreparedEvent::new(organization.delete(by()).unwrap()).is_ok());
+
+        let settings = Object::from_iter([("x".to_owned(), json!([nested]))]);
+        let deeper = OrganizationUpdate::default().settings(settings);
+        let error = organization.update(deeper, by()).unwrap_err();
+        assert_eq!(error.field(), Some("settings"));
+    }
+
+    #[test]
+    fn one_endpoint_removed_is_one_line_of_the_diff() {
+        let new = NewOrganization::new("Acme")
+            .private_endpoint(endpoint(1, 3))
+            .private_endpoint(endpoint(2, 3));
+        let organization = Organization::create(new, by()).unwrap().0;
+        let update = OrganizationUpdate::default().remove_endpoint("vpce-1");
+        let (organization, event) = organization.update(update, by()).unwrap().unwrap();
+        let fields: Vec<_> = event.change.diff.iter().map(|change| &*change.field).collect();
+        assert_eq!(fields, ["privateEndpoints/vpce-1"]);
+        assert_eq!(organization.private_endpoints.len(), 1);
+    }
+}

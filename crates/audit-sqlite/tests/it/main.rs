@@ -1,0 +1,20 @@
+//! The integration tests, in one binary: it links once.
+
+// What a test cannot set up, it fails for.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod backups;
+mod common;
+mod compaction;
+mod conformance;
+mod erasure;
+mod faults;
+mod files;
+mod index;
+mod processes;
+mod retention;
+mod sharing;
+#[cfg(target_os = "linux")]
+mod system_calls;
+mod tampering;
+mod transactions;
