@@ -8,13 +8,13 @@ use audit_core::{
     backend::{Batch, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
+use audit_index::{IndexEntry, RemovedKeys};
 use rusqlite::{Connection, Transaction, params};
 
 use crate::error::sqlite;
-use crate::index::{Growth, Indexing};
+use crate::index::{Indexing, SqliteIndex};
 use crate::read::{LogRow, event_at, log_row, sequence_by_id};
 use crate::sealing::Key;
-use crate::tail::{Entry, Forgotten};
 use crate::{schema, tree};
 
 /// Appends events within the caller's own transaction: they are in the log when it commits, and
@@ -141,7 +141,7 @@ pub(crate) struct LogEnd {
     /// The nodes of the tree that the events complete.
     nodes: Vec<Node>,
     /// The events added, which are not in the index yet.
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
 }
 
 impl LogEnd {
@@ -156,11 +156,11 @@ impl LogEnd {
         self.key = keys.iter().find(is_it).copied().or(self.key);
     }
 
-    /// Takes keys from events that are not in the index yet.
-    pub(crate) fn forget(&mut self, forgotten: &Forgotten) {
+    /// Removes keys of terms from events that are not in the index yet.
+    pub(crate) fn remove_keys(&mut self, removed: &RemovedKeys) {
         let Ok(first) = self.first() else { return };
         for (sequence, entry) in (first.get()..).zip(&mut self.entries) {
-            if let Some(keys) = Sequence::new(sequence).ok().and_then(|s| forgotten.get(&s)) {
+            if let Some(keys) = Sequence::new(sequence).ok().and_then(|s| removed.get(&s)) {
                 entry.keys.retain(|key| !keys.contains(key));
             }
         }
@@ -254,9 +254,9 @@ impl<'c> WriteTransaction<'c> {
             let LogEnd { row, frontier, nodes, entries, .. } = end;
             let LogRow { id, head, indexed, key } = row;
             tree::write_nodes(self.connection, id, &nodes)?;
-            let floor = head.pruned;
-            let growth = Growth { log: id, indexed, floor, first, entries };
-            let indexed = growth.write(self.connection, self.indexing)?;
+            let index = SqliteIndex { connection: self.connection, log: id };
+            let writer = index.writer(self.indexing);
+            let indexed = writer.append(indexed, head.pruned, first, entries)?;
             let update = || {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,
@@ -286,7 +286,12 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Writes an event, and returns what the index is to have of it.
-    fn insert(&mut self, log: i64, event: SequencedEvent, key: &mut Option<Key>) -> Result<Entry> {
+    fn insert(
+        &mut self,
+        log: i64,
+        event: SequencedEvent,
+        key: &mut Option<Key>,
+    ) -> Result<IndexEntry> {
         let SequencedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
         let event_key = schema::event_key(log, sequence)?;
         let key = match key.filter(|_| Key::is_shared_by(sequence)) {
@@ -304,7 +309,7 @@ impl<'c> WriteTransaction<'c> {
                 .execute(params![id.as_bytes(), log, sequence.as_i64()])
         };
         insert().map_err(sqlite("writing an event"))?;
-        Ok(Entry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
+        Ok(IndexEntry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
     }
 }
 

@@ -25,10 +25,10 @@ mod tests {
         Actor, AuditContext, AuditStore as _, AuditStoreExt as _, EntriesRequest, Erasure,
         EventQuery, Filter, Log, NewEvent, OrganizationId, RetentionStoreExt as _, Sequence,
     };
+    use audit_index::TermKey;
     use futures_executor::block_on;
 
     use crate::index::Indexing;
-    use crate::terms::TermKey;
     use crate::{SqliteStore, schema};
 
     const SUBJECTS: u64 = 50;
@@ -69,7 +69,7 @@ mod tests {
             }
         }
         let hasher = Indexing::read(&rusqlite::Connection::open(&path).unwrap()).unwrap().hasher;
-        let entries = block_on(store.entries(logs[0], Sequence::ZERO, 50, usize::MAX)).unwrap();
+        let entries = block_on(store.entries(logs[0], EntriesRequest::default().limit(50))).unwrap();
         let terms = entries.into_iter().flat_map(|mut entry| entry.event.erase().unwrap());
         let keys: HashSet<_> = hasher.keys(&terms.collect::<Vec<_>>()).into_iter().collect();
         assert_eq!(keys.len() as u64, SUBJECTS);

@@ -2,15 +2,15 @@
 
 use audit_core::backend::Batch;
 use audit_core::{AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
+use audit_index::TermKey;
 use rusqlite::Connection;
 
 use crate::append::{After, WriteTransaction};
 use crate::error::sqlite;
+use crate::index::SqliteIndex;
 use crate::read::READ_EVENT;
+use crate::schema;
 use crate::sealing::{Keys, SealedEvent, destroy};
-use crate::tail::{self, Forgotten};
-use crate::terms::TermKey;
-use crate::{schema, segment};
 
 /// The statement that takes away a personal part.
 pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE event_key = ?1";
@@ -59,8 +59,12 @@ impl WriteTransaction<'_> {
             end.renew_key(&keys);
         }
         let keys = found.into_iter().filter(|event| !event.keys.is_empty());
-        let forgotten = keys.map(|event| (event.sequence, event.keys)).collect();
-        self.forget(log, row.id, row.indexed, forgotten)?;
+        let removed = keys.map(|event| (event.sequence, event.keys)).collect();
+        if let Some(end) = self.logs.get_mut(&log) {
+            end.remove_keys(&removed);
+        }
+        let index = SqliteIndex { connection: self.connection, log: row.id };
+        index.writer(self.indexing).remove_keys(row.indexed, removed)?;
         Ok(erased)
     }
 
@@ -82,25 +86,6 @@ impl WriteTransaction<'_> {
         let mut event = event.unseal();
         let terms = event.erase()?;
         Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))
-    }
-
-    /// Takes keys out of the index, wherever their events are in it.
-    fn forget(&mut self, log: Log, id: i64, indexed: Sequence, forgotten: Forgotten) -> Result<()> {
-        let (in_segments, newer): (Forgotten, Forgotten) =
-            forgotten.into_iter().partition(|(sequence, _)| *sequence <= indexed);
-        if let Some(end) = self.logs.get_mut(&log) {
-            end.forget(&newer);
-        }
-        tail::forget(self.connection, id, indexed, &newer)?;
-        for segment in segment::directory(self.connection, id)? {
-            let within = |s: &Sequence| segment.first <= *s && *s <= segment.last;
-            let of_segment: Vec<_> =
-                in_segments.iter().filter(|(sequence, _)| within(sequence)).collect();
-            if !of_segment.is_empty() {
-                segment::forget(self.connection, &segment, &of_segment)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -34,11 +34,7 @@
 //! | `append.rs` | the write transaction |
 //! | `writer.rs` | the one thread that writes, with group commit |
 //! | `read.rs` | scans, each from one snapshot, and the threads that read |
-//! | `index.rs` | the index: how events are found by their terms |
-//! | `tail.rs` | the newest events of the index |
-//! | `segment.rs` | the older events of the index, in runs written once |
-//! | `list.rs` | the events of a segment that have one term |
-//! | `terms.rs` | terms as keys of a fixed length |
+//! | `index.rs` | the storage of the index |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | personal data, sealed |
 //! | `erasure.rs` | erasure of personal data |
@@ -57,7 +53,6 @@ mod compaction;
 mod erasure;
 mod error;
 mod index;
-mod list;
 mod options;
 mod organizations;
 #[cfg(test)]
@@ -66,12 +61,9 @@ mod read;
 mod retention;
 mod schema;
 mod sealing;
-mod segment;
 #[cfg(test)]
 mod small_segments;
 mod store;
-mod tail;
-mod terms;
 mod tree;
 mod watch;
 mod writer;

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use audit_core::TokenKeys;
-
-use crate::index;
+use audit_index::SEGMENT_EVENTS;
 
 /// How a [`SqliteStore`] is opened.
 ///
@@ -20,8 +19,8 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) readers: usize,
     pub(crate) token_keys: Option<TokenKeys>,
-    /// See [`Indexing::segment`](crate::index::Indexing::segment).
-    pub(crate) segment: u64,
+    /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
+    pub(crate) segment_events: u64,
 }
 
 impl Default for SqliteOptions {
@@ -31,7 +30,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(30),
             readers: 4,
             token_keys: None,
-            segment: index::SEGMENT,
+            segment_events: SEGMENT_EVENTS,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::{
-    api_keys, append, erasure, organizations, read, retention, schema, sealing, segment, tail, tree,
+    api_keys, append, erasure, index, organizations, read, retention, schema, sealing, tree,
 };
 
 /// Each statement with its plan.
@@ -20,20 +20,17 @@ const PLANS: [(&str, &str); 35] = [
     ),
     (read::FIND_EVENT, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
     (read::READ_EVENT, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
-    (tail::READ_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (tail::LAST_ROW, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (tail::CLEAR, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (
-        segment::DIRECTORY,
-        "SEARCH audit_segment USING INDEX sqlite_autoindex_audit_segment_1 (log=?)",
-    ),
+    (index::READ_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (index::LAST_TAIL_ROW, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (index::CLEAR_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (index::DIRECTORY, "SEARCH audit_segment USING INDEX sqlite_autoindex_audit_segment_1 (log=?)"),
     // From the end, and no further than the first row.
-    (segment::LAST_ID, "SCAN audit_segment"),
-    (segment::READ_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
-    (segment::DELETE_SEGMENT, "SEARCH audit_segment USING INTEGER PRIMARY KEY (rowid=?)"),
-    (segment::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (segment::OVERWRITE_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
-    (segment::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (index::LAST_SEGMENT, "SCAN audit_segment"),
+    (index::READ_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
+    (index::DELETE_SEGMENT, "SEARCH audit_segment USING INTEGER PRIMARY KEY (rowid=?)"),
+    (index::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (index::OVERWRITE_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
+    (index::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_FRONTIER, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
@@ -97,8 +94,6 @@ fn every_look_up_is_among_them() {
         include_str!("sealing.rs"),
         include_str!("read.rs"),
         include_str!("retention.rs"),
-        include_str!("segment.rs"),
-        include_str!("tail.rs"),
         include_str!("tree.rs"),
         include_str!("writer.rs"),
     ];

@@ -10,12 +10,13 @@ use audit_core::{
     AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence,
     Timestamp, Total, backend::StoredEvent,
 };
+use audit_index::LogIndex;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_channel::oneshot;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
-use crate::index::{Indexing, LogIndex};
+use crate::index::{Indexing, SqliteIndex};
 use crate::schema;
 use crate::sealing::{Keys, SealedEvent};
 
@@ -128,7 +129,9 @@ impl<'c> Snapshot<'c> {
         let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
         let connection = &self.connection;
-        let index = LogIndex { connection, indexing, log, size: head.size, indexed };
+        let storage = SqliteIndex { connection, log };
+        let (storage, hasher) = (&storage, &indexing.hasher);
+        let index = LogIndex { storage, hasher, size: head.size, indexed };
         let selection = select(&index, scan, bound, head.pruned)?;
         let mut keys = Keys::new(connection);
         let read = |sequence| sealed_at(&mut keys, log, sequence);

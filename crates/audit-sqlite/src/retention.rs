@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
+use crate::index::SqliteIndex;
 use crate::read::{READ_EVENT, Snapshot, log_row};
+use crate::schema;
 use crate::sealing::destroy;
 use crate::tree::last_event_of_tile;
-use crate::{schema, segment};
 
 const CONTEXT: &str = "removing events";
 
@@ -109,8 +110,9 @@ impl WriteTransaction<'_> {
             return Ok(false);
         }
         self.dirty = true;
+        let index = SqliteIndex { connection: self.connection, log: row.id };
         Ok(self.remove_events(row.id, floor)?
-            || segment::remove_below(self.connection, row.id, floor, STEP)?
+            || index.writer(self.indexing).remove_through(floor, STEP)?
             || self.remove_tiles(row.id, floor)?)
     }
 

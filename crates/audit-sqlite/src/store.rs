@@ -64,7 +64,8 @@ impl SqliteStore {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
         };
-        let indexing = Indexing { segment: options.segment, ..Indexing::read(&connection)? };
+        let indexing =
+            Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
         let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
