@@ -28,8 +28,8 @@ mod tests {
     use audit_index::TermKey;
     use futures_executor::block_on;
 
+    use crate::SqliteStore;
     use crate::index::Indexing;
-    use crate::{SqliteStore, schema};
 
     const SUBJECTS: u64 = 50;
 
@@ -69,7 +69,8 @@ mod tests {
             }
         }
         let hasher = Indexing::read(&rusqlite::Connection::open(&path).unwrap()).unwrap().hasher;
-        let entries = block_on(store.entries(logs[0], EntriesRequest::default().limit(50))).unwrap();
+        let entries =
+            block_on(store.entries(logs[0], EntriesRequest::default().limit(50))).unwrap();
         let terms = entries.into_iter().flat_map(|mut entry| entry.event.erase().unwrap());
         let keys: HashSet<_> = hasher.keys(&terms.collect::<Vec<_>>()).into_iter().collect();
         assert_eq!(keys.len() as u64, SUBJECTS);
@@ -84,7 +85,7 @@ mod tests {
         // Besides, what was deleted without being overwritten.
         let deleted = HashSet::from([*b"deleted in plain"]);
         let other = rusqlite::Connection::open(&path).unwrap();
-        schema::set_secure_delete(&other, "off").unwrap();
+        other.pragma_update(None, "secure_delete", "off").unwrap();
         let batch = "CREATE TABLE other (text BLOB);
              INSERT INTO other VALUES (CAST('deleted in plain' AS BLOB)), (zeroblob(1000000));
              DELETE FROM other";

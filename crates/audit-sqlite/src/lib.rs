@@ -24,7 +24,7 @@
 //! ```
 //!
 //! A service that keeps its own tables in the same file records within its own transaction; see
-//! [`append_in`].
+//! [`SqliteStore::append_in`].
 //!
 //! | file | noun |
 //! |---|---|
@@ -43,6 +43,8 @@
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
 //! | `backup.rs` | a copy of the file, taken while others write |
+//! | `transaction.rs` | recording in the caller's own transaction |
+//! | `file.rs` | the identity of the open file |
 //! | `watch.rs` | how a waiting feed notices appends |
 //! | `error.rs` | SQLite's errors as the library's |
 
@@ -52,6 +54,7 @@ mod backup;
 mod compaction;
 mod erasure;
 mod error;
+mod file;
 mod index;
 mod options;
 mod organizations;
@@ -64,12 +67,12 @@ mod sealing;
 #[cfg(test)]
 mod small_segments;
 mod store;
+mod transaction;
 mod tree;
 mod watch;
 mod writer;
 
-pub use crate::append::append_in;
 pub use crate::options::SqliteOptions;
 pub use crate::store::SqliteStore;
-/// The SQLite binding in whose transactions [`append_in`] records.
+/// The SQLite binding in whose transactions [`SqliteStore::append_in`] records.
 pub use rusqlite;

@@ -14,6 +14,7 @@ use audit_core::{
 };
 
 use crate::append::{After, WriteTransaction};
+use crate::file::FileId;
 use crate::index::Indexing;
 use crate::options::SqliteOptions;
 use crate::read::{Readers, Snapshot};
@@ -26,13 +27,14 @@ use crate::{api_keys, error, read, schema};
 /// completes the appends in progress and closes the store.
 #[derive(Clone, Debug)]
 pub struct SqliteStore {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     keys: TokenKeys,
-    indexing: Indexing,
+    pub(crate) indexing: Indexing,
+    pub(crate) file: FileId,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
     readers: Readers,
@@ -60,6 +62,7 @@ impl SqliteStore {
         let connection = schema::open(&path, options.busy_timeout)?;
         // Threads open it later, when the working directory or a link may have changed.
         let path = path.canonicalize().map_err(error::path)?;
+        let file = FileId::of(&path).map_err(error::path)?;
         let keys = match options.token_keys {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
@@ -70,7 +73,7 @@ impl SqliteStore {
         let watch = Watch::new(path.clone());
         let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
         let readers = Readers::start(&path, options.readers, timeout)?;
-        Ok(Self { shared: Arc::new(Shared { keys, indexing, watch, readers, writer }) })
+        Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
     }
 
     /// Copies the store to a new file at `to` with SQLite's backup API. Others may read and write
