@@ -242,7 +242,8 @@ impl Log {
             }
             let (gone, left) = event.terms.drain(..).partition(|term| term.tag() == actor_tag);
             event.terms = left;
-            removed.insert(event.position.sequence, self.hasher.keys(&gone));
+            let of_event = removed.entry(event.position.sequence).or_default();
+            of_event.extend(self.hasher.keys(&gone));
         }
         self.writer().remove_keys(self.indexed, removed).unwrap();
     }
