@@ -59,6 +59,7 @@
 #![deny(dead_code)]
 
 mod cases;
+pub mod checkpoints;
 mod harness;
 mod model;
 mod registry;
@@ -68,6 +69,7 @@ mod subject;
 mod timer;
 mod tree;
 
+use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
 pub use harness::{Harness, NewHarness, RetentionHarness, TenantHarness};
 use registry::case_list; // `for_each_case!` looks for it here
 pub use registry::{Case, Cases, run};
