@@ -12,10 +12,10 @@ pub(crate) struct Selection {
     #[command(flatten)]
     conditions: Conditions,
     /// Only events that occurred at this time or later (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    #[arg(long, value_name = "TIME", help_heading = HEADING, value_parser = Timestamp::parse_saturating)]
     since: Option<Timestamp>,
     /// Only events that occurred before this time (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    #[arg(long, value_name = "TIME", help_heading = HEADING, value_parser = Timestamp::parse_saturating)]
     until: Option<Timestamp>,
 }
 

@@ -75,7 +75,7 @@ macro_rules! for_each_case {
                 come_back_equal_in_every_field,
                 keep_unicode_nul_and_extreme_numbers,
                 keep_empty_and_absent_apart,
-                keep_times_to_the_microsecond,
+                keep_times_to_the_nanosecond,
             }
             lookups {
                 find_every_event,

@@ -57,8 +57,6 @@ pub(crate) struct JsonBody(Request);
 #[derive(Debug)]
 pub(crate) struct Held<T> {
     pub(crate) value: T,
-    /// The text, as it came.
-    pub(crate) text: Vec<u8>,
     _memory: [Option<OwnedSemaphorePermit>; 2],
 }
 
@@ -109,7 +107,7 @@ impl JsonBody {
         };
         let value = json::from_slice(&text)?;
         require_range(std::str::from_utf8(&text).unwrap_or_default())?;
-        Ok(Held { value, text, _memory: [text_memory, value_memory] })
+        Ok(Held { value, _memory: [text_memory, value_memory] })
     }
 }
 

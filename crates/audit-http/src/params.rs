@@ -102,7 +102,7 @@ impl Params {
         }
     }
 
-    /// The one value of `name`, a time.
+    /// The one value of `name`, a time that bounds a range.
     pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
         let Some(mut text) = self.one(name)? else { return Ok(None) };
         // A `+` that was not escaped has become a space; where an offset begins, it was a `+`.
@@ -111,8 +111,8 @@ impl Params {
         {
             text.replace_range(sign..=sign, "+");
         }
-        let time =
-            text.parse().map_err(|error: Error| Fault::bad_request(name, renamed(&error, name)))?;
+        let time = Timestamp::parse_saturating(&text)
+            .map_err(|error| Fault::bad_request(name, renamed(&error, name)))?;
         Ok(Some(time))
     }
 

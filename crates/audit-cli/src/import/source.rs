@@ -70,12 +70,10 @@ impl Record {
     }
 }
 
-/// What a line states that has a default.
+/// Whether a line has an id.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Stated {
     id: Option<IgnoredAny>,
-    occurred_at: Option<IgnoredAny>,
 }
 
 /// The namespace of the ids of lines that have none.
@@ -96,15 +94,12 @@ fn native(line: &[u8], received: Timestamp) -> Result<Record> {
     if stated.id.is_none() {
         event.id = EventId::derived(NAMESPACE, line);
     }
-    if stated.occurred_at.is_none() {
-        event.occurred_at = received;
+    let states_time = event.occurred_at.is_some();
+    if !states_time {
+        event.occurred_at = Some(received);
         event.metadata.entry(TIME_SOURCE).or_insert_with(|| "received".into());
     }
-    Ok(Record {
-        event,
-        id_is_derived: stated.id.is_none(),
-        states_time: stated.occurred_at.is_some(),
-    })
+    Ok(Record { event, id_is_derived: stated.id.is_none(), states_time })
 }
 
 /// Whether a line was refused for what a log adds alone.
@@ -134,7 +129,7 @@ mod tests {
 
     #[test]
     fn an_event_of_a_log_is_its_content() {
-        let content = NewEvent::new("a", Actor::user("u")).message("m");
+        let content = NewEvent::new("a", Actor::user("u")).occurred_at(Timestamp::MAX).message("m");
         let event =
             AuditEvent::new(Log::Platform, Sequence::ZERO.next(), Timestamp::MIN, content.clone());
         for line in [serde_json::to_vec(&content).unwrap(), serde_json::to_vec(&event).unwrap()] {
@@ -151,7 +146,7 @@ mod tests {
         let read = |time| Source::Native.read(line, at(time)).unwrap();
         let (first, again) = (read("2024-01-01T00:00:00Z"), read("2025-01-01T00:00:00Z"));
         assert_eq!(first.event.id, again.event.id);
-        assert_eq!(first.event.occurred_at, at("2024-01-01T00:00:00Z"));
+        assert_eq!(first.event.occurred_at, Some(at("2024-01-01T00:00:00Z")));
         assert_eq!(first.event.metadata[TIME_SOURCE], "received");
         assert!(again.is_held(&first.event));
 

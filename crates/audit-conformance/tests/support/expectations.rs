@@ -401,10 +401,10 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     (
         Mutation::Alters(|e| {
-            let micros = e.occurred_at.as_micros();
-            e.occurred_at = Timestamp::from_micros(micros - micros % 1_000).unwrap();
+            let nanos = e.occurred_at.as_nanos();
+            e.occurred_at = Timestamp::from_nanos(nanos - nanos % 1_000);
         }),
-        &["contents::keep_times_to_the_microsecond"],
+        &["contents::keep_times_to_the_nanosecond"],
     ),
     (Mutation::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
     (Mutation::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),

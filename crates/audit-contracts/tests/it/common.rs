@@ -66,7 +66,7 @@ pub(crate) fn nullable<T: Clone + Debug + 'static>(
 
 /// Times of which every one is a multiple of `unit` microseconds.
 pub(crate) fn time(unit: i64) -> BoxedStrategy<Timestamp> {
-    let (min, max) = (Timestamp::MIN.as_micros(), Timestamp::MAX.as_micros());
+    let (min, max) = (Timestamp::MIN.as_micros() + unit, Timestamp::MAX.as_micros());
     prop_oneof![Just(0), Just(min), Just(max), Just(-1), -5_000_000..5_000_000_i64, min..=max]
         .prop_map(move |micros| {
             // The first instant is a whole second, so rounding down stays within the range.

@@ -7,6 +7,7 @@
 //! implements [`PostingsCursor`] and leaves the walk to [`Intersection`].
 
 use std::cmp::Ordering;
+use std::time::Duration;
 
 use super::Term;
 use crate::{Order, Position, Result, Scan, Sequence, Timestamp, Total};
@@ -36,7 +37,7 @@ impl IndexQuery {
         let earliest = scan.filter.first_instant();
         let latest = match scan.filter.end_instant() {
             Some(end) if end <= earliest => return None,
-            Some(end) => end.saturating_add_micros(-1),
+            Some(end) => end.saturating_sub(Duration::from_nanos(1)),
             None => Timestamp::MAX,
         };
         let clauses = Term::clauses_of(&scan.filter);

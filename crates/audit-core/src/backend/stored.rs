@@ -139,6 +139,7 @@ mod tests {
                         .on_behalf_of(Actor::user("u_2").name("Bo").email("bo@example.org")),
                 ),
         )
+        .occurred_at(Timestamp::from_nanos(1_710_514_131_123_456_789))
         .category("billing")
         .target("invoice", "i_1")
         .add_target(Target::named("March"))

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 1 | version and kind: 1 a walk, 2 a feed |
 //! | 4 | id of the key |
-//! | 8 | `occurred_at` of the last event, microseconds |
+//! | 8 | `occurred_at` of the last event, nanoseconds |
 //! | 8 | `sequence` of the last event |
 //! | 8 | the size of the log when the walk began; in a feed, the sequence again |
 //! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, endpoint, order and filter; the first 128 bits |
@@ -112,7 +112,7 @@ impl TokenKeys {
         let mut bytes = Vec::with_capacity(BODY + TAG);
         bytes.push(kind as u8);
         bytes.extend(self.signing.id);
-        bytes.extend(cursor.last.occurred_at.as_micros().to_be_bytes());
+        bytes.extend(cursor.last.occurred_at.as_nanos().to_be_bytes());
         bytes.extend(cursor.last.sequence.get().to_be_bytes());
         bytes.extend(cursor.bound.get().to_be_bytes());
         let tag = mac(&self.signing, &bytes, query).finalize().into_bytes();
@@ -147,7 +147,7 @@ impl TokenKeys {
         let number = |at: usize| rest[at..at + 8].try_into().map(u64::from_be_bytes).ok();
         let cursor = Cursor {
             last: Position {
-                occurred_at: Timestamp::from_micros(number(0)?.cast_signed()).ok()?,
+                occurred_at: Timestamp::from_nanos(number(0)?.cast_signed()),
                 sequence: Sequence::new(number(8)?).ok()?,
             },
             bound: Sequence::new(number(16)?).ok()?,
@@ -173,8 +173,8 @@ fn mac(key: &Key, body: &[u8], query: &EventQuery) -> Hmac<Sha256> {
         Order::Sequence => 3,
     }]);
     let filter = &query.filter;
-    put(&filter.first_instant().as_micros().to_be_bytes());
-    put(&filter.end_instant().map(|time| time.as_micros().to_be_bytes()).unwrap_or_default());
+    put(&filter.first_instant().as_nanos().to_be_bytes());
+    put(&filter.end_instant().map(|time| time.as_nanos().to_be_bytes()).unwrap_or_default());
     put(&filter.end_instant().map_or([0], |_| [1]));
     for facet in filter.facets() {
         put(facet.name().as_bytes());

@@ -2,9 +2,7 @@
 
 mod feed;
 mod query;
-mod retry;
 
-use audit_core::json;
 use audit_core::{AuditEvent, AuditStoreExt as _, ErrorKind, Log, NewEvent, Receipt, Role, Token};
 use axum::Json;
 use axum::extract::State;
@@ -74,8 +72,7 @@ async fn append(
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Fault> {
     let held = body.read::<NewEvent>(app).await?;
-    let stated = [json::from_slice(&held.text)?];
-    let receipts = retry::append(&*app.store, log, vec![held.value], &stated).await;
+    let receipts = app.store.append(log, vec![held.value]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", caller.path(), receipt.id)) {
@@ -103,8 +100,7 @@ async fn append_all(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Receipts>), Fault> {
     let held = body.read::<EventBatch>(app).await?;
-    let stated: retry::StatedBatch = json::from_slice(&held.text)?;
-    let receipts = retry::append(&*app.store, log, held.value.events, &stated.events).await?;
+    let receipts = app.store.append(log, held.value.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Receipts { receipts })))

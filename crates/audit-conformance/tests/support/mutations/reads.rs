@@ -1,5 +1,7 @@
 //! Mutations of what is read.
 
+use std::time::Duration;
+
 use audit_core::{
     AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
     Scan, ScanResult, Sequence, TenantStore as _, Total,
@@ -64,7 +66,7 @@ impl Mutated {
             }
             Mutation::UntilIsInclusive => {
                 if let Some(end) = scan.filter.end_instant() {
-                    scan.filter = scan.filter.until(end.saturating_add_micros(1));
+                    scan.filter = scan.filter.until(end.saturating_add(Duration::from_nanos(1)));
                 }
             }
             Mutation::FoldsCase => return self.rescan(asked, folded).await,
