@@ -53,6 +53,7 @@
 #![deny(dead_code)]
 
 mod cases;
+pub mod checkpoints;
 mod harness;
 mod model;
 mod registry;
@@ -61,6 +62,7 @@ mod state_machine;
 mod subject;
 mod tree;
 
+use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
 pub use harness::{Harness, NewHarness, Store};
 use registry::case_list;
 pub use registry::{CASES, Case, run}; // `for_each_case!` looks for it here

@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 type Source = Box<dyn StdError + Send + Sync + 'static>;
 
-/// Why a call failed: a [kind](Self::kind), whether [a retry can help](Self::is_retryable), the
+/// The reason that a call failed: its [kind](Self::kind), whether [a retry can help](Self::is_retryable), the
 /// [field](Self::field) at fault and the [source](StdError::source).
 ///
 /// ```
@@ -32,121 +32,124 @@ struct Inner {
     source: Option<Source>,
 }
 
-/// What went wrong, in the terms a caller can act on.
+/// The kind of an error: what a caller can act on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The input breaks a rule of the model; [`Error::field`] and [`Error::violation`] say which.
+    /// The input violates a rule of the model. [`Error::field`] names the field,
+    /// [`Error::violation`] the rule.
     Invalid,
-    /// The id is taken by different content. Nothing was changed.
+    /// The id belongs to different content. Nothing was changed.
     Conflict,
-    /// There is no such thing, or it has been deleted.
+    /// The object does not exist or was deleted.
     NotFound,
-    /// The token is altered, malformed, or was issued for another log, filter, order or endpoint.
-    /// All of these are one error, so that it tells an attacker nothing.
+    /// The token is malformed, altered, or was issued for another log, filter, order or audience.
+    /// All of these give the same error, so that an attacker learns nothing.
     InvalidToken,
-    /// This copy of the log is shorter than the snapshot that the token names: a replica that
-    /// lags, or a restored backup.
+    /// This copy of the log is shorter than the snapshot that the token names, for example a
+    /// lagging replica or a restored backup.
     Behind,
-    /// Retention has removed what the token, or the number, points to: to go on would be to skip
+    /// Retention removed the events at the position of the token or number. Continuing would skip
     /// events silently.
     Gone,
-    /// A legal hold forbids to remove anything from the log.
+    /// A legal hold forbids removing data from the log.
     LegalHold,
     /// Another writer held the store for longer than the configured time-out.
     Busy,
-    /// The medium is full. Nothing was written; the store works again when space is freed.
+    /// The storage is full. Nothing was written; the store works again when space is freed.
     StorageFull,
     /// The store can be read but not written.
     ReadOnly,
     /// The stored bytes are damaged.
     Corrupt,
-    /// The store was written by another version, or runs on a library that is not safe to use.
+    /// The store was written by another version, or the engine's version is not safe to use.
     Incompatible,
-    /// The store has been closed.
+    /// The store is closed.
     Closed,
-    /// The engine below failed for a reason of its own; see the source.
+    /// The storage engine failed; see the source.
     Unavailable,
 }
 
-/// The rule that an input broke, with its bound.
+/// The rule that an input violates, with its bound.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
-    /// Must hold at least one character or item.
+    /// Has no characters or items, but must have at least one.
     Empty,
-    /// Is required and absent.
+    /// Is required but absent.
     Missing,
-    /// A text or encoding of more bytes than allowed.
+    /// Has more bytes than allowed.
     TooLong {
         /// The most bytes allowed.
         limit: usize,
         /// The bytes found.
         actual: usize,
     },
-    /// More items than allowed.
+    /// Has more items than allowed.
     TooMany {
         /// The most items allowed.
         limit: usize,
         /// The items found.
         actual: usize,
     },
-    /// JSON nested deeper than allowed.
+    /// Is JSON nested deeper than allowed.
     TooDeep {
         /// The most levels allowed.
         limit: usize,
     },
-    /// A number or time outside its range, both ends allowed.
+    /// Is a number or time outside its range, which includes both ends.
     OutOfRange {
         /// The least value allowed.
         min: i64,
         /// The greatest value allowed.
         max: i64,
     },
-    /// Not of the form that the field takes.
+    /// Does not have the required form.
     Malformed {
-        /// The form that the field takes.
+        /// The required form.
         expected: &'static str,
     },
-    /// No such field exists.
+    /// Is not a known field.
     UnknownField,
-    /// The same key stands twice.
+    /// Occurs twice as a key.
     DuplicateKey,
-    /// A number or time with more digits than can be kept exactly.
+    /// Is a number or time with more digits than can be stored exactly.
     Inexact,
 }
 
 impl Error {
-    /// An error of `kind`.
+    /// Creates an error of `kind`.
     pub fn new(kind: ErrorKind) -> Self {
         Self(Box::new(Inner { kind, field: None, violation: None, context: None, source: None }))
     }
 
-    /// The input at `field` breaks a rule.
+    /// Creates an [`Invalid`](ErrorKind::Invalid) error for a rule that `field` violates.
     pub fn invalid(field: impl Into<Cow<'static, str>>, violation: Violation) -> Self {
         let mut error = Self::new(ErrorKind::Invalid).with_field(field);
         error.0.violation = Some(violation);
         error
     }
 
-    /// The input at `field` is not of the form `expected`.
+    /// Creates an [`Invalid`](ErrorKind::Invalid) error for a `field` that does not have the form
+    /// `expected`.
     pub fn malformed(field: impl Into<Cow<'static, str>>, expected: &'static str) -> Self {
         Self::invalid(field, Violation::Malformed { expected })
     }
 
-    /// There is no such `what`, for example `"organization"`.
+    /// Creates a [`NotFound`](ErrorKind::NotFound) error for an object, for example
+    /// `"organization"`.
     pub fn not_found(what: &'static str) -> Self {
         Self::new(ErrorKind::NotFound).with_field(what)
     }
 
-    /// Names the field at fault, as a path: `targets[2].id`.
+    /// Sets the field at fault, as a path: `targets[2].id`.
     #[must_use]
     pub fn with_field(mut self, field: impl Into<Cow<'static, str>>) -> Self {
         self.0.field = Some(field.into());
         self
     }
 
-    /// Puts `parent` before the field at fault: `id` below `events[4]` becomes `events[4].id`.
+    /// Prefixes the field at fault with `parent`: `id` below `events[4]` becomes `events[4].id`.
     #[must_use]
     pub fn below(mut self, parent: &str) -> Self {
         self.0.field = Some(match self.0.field.take() {
@@ -156,43 +159,43 @@ impl Error {
         self
     }
 
-    /// Says in a few fixed words what was being done.
+    /// Sets a few fixed words for the operation that failed.
     #[must_use]
     pub fn with_context(mut self, context: &'static str) -> Self {
         self.0.context = Some(context);
         self
     }
 
-    /// Keeps the cause.
+    /// Sets the source.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
         self
     }
 
-    /// What went wrong.
+    /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The path of the field at fault, where there is one; empty for the input as a whole.
+    /// Returns the path of the field at fault, if any; empty for the input as a whole.
     pub fn field(&self) -> Option<&str> {
         self.0.field.as_deref()
     }
 
-    /// The rule that was broken, where the input is at fault.
+    /// Returns the rule that the input violates, if any.
     pub fn violation(&self) -> Option<&Violation> {
         self.0.violation.as_ref()
     }
 
-    /// Whether the same call can succeed later, unchanged.
+    /// Returns `true` if the same call can succeed later.
     pub fn is_retryable(&self) -> bool {
         self.0.kind.is_retryable()
     }
 }
 
 impl ErrorKind {
-    /// Whether the same call can succeed later, unchanged.
+    /// Returns `true` if the same call can succeed later.
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Behind | Self::Busy | Self::StorageFull | Self::Unavailable)
     }
@@ -202,12 +205,12 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Invalid => "invalid input",
-            Self::Conflict => "the id is taken by different content",
+            Self::Conflict => "the id belongs to different content",
             Self::NotFound => "not found",
             Self::InvalidToken => "the token is not valid here",
             Self::Behind => "the log is shorter than the snapshot of the token",
-            Self::Gone => "retention has removed what this points to",
-            Self::LegalHold => "a legal hold forbids it",
+            Self::Gone => "retention removed the events at this position",
+            Self::LegalHold => "a legal hold forbids removing data",
             Self::Busy => "another writer held the store for too long",
             Self::StorageFull => "the storage is full",
             Self::ReadOnly => "the store is read-only",
@@ -234,8 +237,8 @@ impl fmt::Display for Violation {
             Self::OutOfRange { min, max } => write!(f, "must be from {min} to {max}"),
             Self::Malformed { expected } => write!(f, "must be {expected}"),
             Self::UnknownField => f.write_str("is not a known field"),
-            Self::DuplicateKey => f.write_str("stands twice"),
-            Self::Inexact => f.write_str("has more digits than can be kept exactly"),
+            Self::DuplicateKey => f.write_str("occurs twice"),
+            Self::Inexact => f.write_str("has more digits than can be stored exactly"),
         }
     }
 }
@@ -255,7 +258,7 @@ impl fmt::Display for Error {
             (None, Some(violation)) => write!(f, ": {violation}")?,
             (None, None) => {}
         }
-        // A parser's own words say where; they are kept apart as the source for programs.
+        // A parser's message names the place.
         match (kind, source) {
             (ErrorKind::Invalid, Some(source)) => write!(f, " ({source})"),
             _ => Ok(()),

@@ -1,8 +1,8 @@
-//! JSON read without loss: what cannot be kept exactly is an error, never a silent change.
+//! Reads JSON without loss: input that cannot be stored exactly is an error, never a silent change.
 //!
 //! A common parser keeps the last of two equal keys, rounds `12345678901234567890123` to a float
-//! and cuts `0.12345678901234567890` to what a float holds. An audit log must do none of that, so
-//! every text that becomes an event is read through here.
+//! and truncates `0.12345678901234567890` to the precision of a float. An audit log must not, so
+//! every text that becomes an event is read by this module.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub type Object = Map<String, Value>;
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) with the path of the fault as its field: not
-/// UTF-8, not JSON, nested deeper than the parser's 128 levels, a key that stands twice, a lone
+/// UTF-8, not JSON, nested deeper than the parser's 128 levels, a duplicate key, a lone
 /// surrogate, or a number with more digits than an `i64`, `u64` or `f64` holds.
 ///
 /// ```
@@ -37,8 +37,8 @@ pub fn parse(text: &[u8]) -> Result<Value> {
     from_slice::<Exact>(text).map(|Exact(value)| value)
 }
 
-/// Reads a JSON text as a `T`, under the same rules as [`parse`]. Where `T` has named fields, the
-/// text must be an object: an array of their values, which serde would take as well, is refused.
+/// Reads a JSON text as a `T`, under the same rules as [`parse`]. If `T` is a struct, the text must
+/// be an object: an array of the field values, which serde accepts as well, is an error.
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(text)
         .map_err(|source| Error::malformed("", "UTF-8").with_source(source))?;
@@ -60,7 +60,7 @@ fn fault(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     };
     let source = error.into_inner();
     let words = source.to_string();
-    // The parser tells its reasons apart in words alone.
+    // The parser distinguishes its errors only by their text.
     let violation = if words.starts_with("unknown field") {
         Violation::UnknownField
     } else if words.starts_with("missing field") {
@@ -77,7 +77,7 @@ fn fault(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     Error::invalid(field, violation).with_source(source)
 }
 
-/// The number tokens of a well-formed JSON text, as they are written.
+/// Returns the number tokens of a well-formed JSON text, as written.
 ///
 /// ```
 /// use audit_core::json;
@@ -114,7 +114,7 @@ pub fn numbers(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether the number that the parser keeps for `token` has the same digits.
+/// Returns `true` if the number that the parser stores for `token` has the same digits.
 fn is_exact(token: &str) -> bool {
     if !token.contains(['.', 'e', 'E']) {
         return token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok();
@@ -129,7 +129,7 @@ fn is_exact(token: &str) -> bool {
     }
 }
 
-/// A decimal number as its significant digits and the power of ten of the last one.
+/// Returns a decimal number as its significant digits and the power of ten of the last one.
 fn decimal(token: &str) -> Option<(bool, String, i64)> {
     let (negative, token) = token.strip_prefix('-').map_or((false, token), |rest| (true, rest));
     let (mantissa, exponent) = token.split_once(['e', 'E']).unwrap_or((token, "0"));
@@ -146,7 +146,7 @@ fn decimal(token: &str) -> Option<(bool, String, i64)> {
     Some((negative, significant.to_owned(), exponent.checked_add(dropped)?))
 }
 
-/// A JSON value in which no key stands twice.
+/// A JSON value without duplicate keys.
 struct Exact(Value);
 
 impl<'de> Deserialize<'de> for Exact {
@@ -213,8 +213,8 @@ impl<'de> Visitor<'de> for ExactVisitor {
     }
 }
 
-/// Reads a JSON object in which no key stands twice, at any depth. For
-/// `#[serde(deserialize_with)]`: a plain [`Object`] field would keep the last of two equal keys.
+/// Reads a JSON object without duplicate keys at any depth. Use it with
+/// `#[serde(deserialize_with)]`: a plain [`Object`] field keeps the last of two equal keys.
 pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
     match Exact::deserialize(deserializer)? {
         Exact(Value::Object(object)) => Ok(object),
@@ -222,9 +222,8 @@ pub fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::E
     }
 }
 
-/// Reads a JSON value in which no key stands twice, at any depth; a null is `Some(Value::Null)`.
-/// For `#[serde(default, deserialize_with)]` on a field of which absent and null are different
-/// things.
+/// Reads a JSON value without duplicate keys at any depth; a null is `Some(Value::Null)`. Use it
+/// with `#[serde(default, deserialize_with)]` on a field for which absent and null differ.
 pub fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Exact::deserialize(deserializer).map(|Exact(value)| Some(value))
 }

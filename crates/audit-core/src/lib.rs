@@ -1,22 +1,21 @@
-//! The model, the query, the token and the store trait of an audit log that services trust.
+//! The model, the query, the token and the store traits of an audit log.
 //!
-//! A service describes what happened as a [`NewEvent`], appends it to a [`Log`] of an
-//! [`AuditStore`], and reads it back as an [`AuditEvent`]: filtered by a [`Filter`], page by page
-//! with a [`Token`] that never skips or repeats, or as a feed that has no end. The stores live in
-//! crates of their own; this one has no runtime and does no I/O.
+//! A service describes an action as a [`NewEvent`], appends it to a [`Log`] of an [`AuditStore`], and
+//! reads it back as an [`AuditEvent`]: filtered by a [`Filter`], page by page with a [`Token`] that
+//! never skips or repeats an event, or as a feed without end. The stores are crates of their own.
+//! This crate has no runtime and does no I/O.
 //!
-//! | noun | module |
+//! | to | use |
 //! |---|---|
-//! | the event and its parts | [`NewEvent`], [`AuditEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`RequestInfo`] |
-//! | its lean view | [`Activity`] |
-//! | the tenant | [`Organization`] |
-//! | what is asked | [`EventQuery`], [`Filter`], [`Order`] |
-//! | what is answered | [`Page`], [`FeedPage`], [`Token`] |
-//! | the store | [`AuditStore`], [`AuditStoreExt`] |
-//! | what a log may forget | [`Erasure`], [`Retention`] |
-//! | what proves it | [`tree`], [`LeafHash`], [`Frontier`] |
-//! | the credentials | [`ApiKey`], [`Role`], [`TenantStore`] |
-//! | for those who write a store | [`Batch`], [`StoredEvent`], [`index`] |
+//! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`RequestInfo`], [`AuditContext`] |
+//! | read events | [`AuditEvent`], [`Activity`] |
+//! | query a log | [`EventQuery`], [`Filter`], [`Order`] |
+//! | page through the result | [`Page`], [`FeedPage`], [`Token`] |
+//! | call a store | [`AuditStore`], [`AuditStoreExt`] |
+//! | erase and prune | [`RetentionStore`], [`RetentionStoreExt`], [`Erasure`], [`Retention`] |
+//! | keep tenants | [`TenantStore`], [`Organization`], [`ApiKey`], [`Role`] |
+//! | prove a log | [`tree`], [`LeafHash`], [`TreeHead`], and the crate `audit-merkle` |
+//! | write a store | [`backend`] |
 //!
 //! ```no_run
 //! use audit_core::{Actor, AuditStore, AuditStoreExt, Filter, NewEvent, OrganizationId, EventQuery, Result};

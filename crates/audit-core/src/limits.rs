@@ -1,6 +1,6 @@
-//! The bounds of every input, and the checks that name the field which breaks one.
+//! The limits of every input, and the checks that name the field which exceeds one.
 //!
-//! Sizes are in bytes of UTF-8. A value that does not fit is an error; nothing is cut.
+//! Sizes are in bytes of UTF-8. A value that exceeds its limit is an error; nothing is truncated.
 
 use std::fmt::Arguments;
 
@@ -8,40 +8,41 @@ use serde_json::Value;
 
 use crate::{Error, Result, Violation};
 
-/// Bytes of a term of a vocabulary: action, category, actor kind, entity class, surface, target
+/// Maximum bytes of a term of a vocabulary: action, category, actor kind, entity class, surface, target
 /// type, request method, source system.
 pub const MAX_NAME_BYTES: usize = 256;
-/// Bytes of an identifier, an e-mail or an IP address.
+/// Maximum bytes of an identifier, an e-mail address or an IP address.
 pub const MAX_ID_BYTES: usize = 1_024;
-/// Bytes of any other text: names, details, user agent, path, place, reason, messages.
+/// Maximum bytes of any other text: names, details, user agent, path, location, reason, messages.
 pub const MAX_TEXT_BYTES: usize = 65_536;
-/// Segments between the dots of an action.
+/// Maximum segments between the dots of an action.
 pub const MAX_ACTION_SEGMENTS: usize = 16;
-/// Targets of one event.
+/// Maximum targets of one event.
 pub const MAX_TARGETS: usize = 256;
-/// Fields in the diff of one event.
+/// Maximum fields in the diff of one event.
 pub const MAX_FIELD_CHANGES: usize = 4_096;
-/// Levels of nesting of a JSON value.
+/// Maximum levels of nesting of a JSON value.
 pub const MAX_JSON_DEPTH: usize = 64;
-/// Bytes of one event as stored, both parts together: 1 MiB.
+/// Maximum bytes of one event as stored, record and personal data together: 1 MiB.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
-/// Events of one batch.
+/// Maximum events of one batch.
 pub const MAX_BATCH_EVENTS: usize = 10_000;
-/// Bytes of one batch as stored: 64 MiB.
+/// Maximum bytes of one batch as stored: 64 MiB.
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
-/// Events of one page.
+/// Maximum events of one page.
 pub const MAX_PAGE_EVENTS: usize = 1_000;
-/// Logs of one listing.
+/// Maximum logs of one listing.
 pub const MAX_LOGS_PAGE: usize = 1_000;
-/// Values of one condition of a filter.
+/// Maximum values of one condition of a filter.
 pub const MAX_FILTER_VALUES: usize = 100;
-/// Bytes of one organization as JSON: 256 KiB, so that the event of any change to it fits.
+/// Maximum bytes of one organization as JSON: 256 KiB, so that the event of any change to it fits
+/// in [`MAX_EVENT_BYTES`].
 pub const MAX_ORGANIZATION_BYTES: usize = 256 << 10;
-/// Private endpoints of one organization.
+/// Maximum private endpoints of one organization.
 pub const MAX_PRIVATE_ENDPOINTS: usize = 1_000;
-/// Organizations of one listing.
+/// Maximum organizations of one listing.
 pub const MAX_ORGANIZATIONS_PAGE: usize = 1_000;
-/// API keys of one listing.
+/// Maximum API keys of one listing.
 pub const MAX_API_KEYS_PAGE: usize = 1_000;
 
 /// Checks that `text` has at most `limit` bytes.
@@ -73,42 +74,36 @@ pub(crate) fn count(field: &'static str, actual: usize, limit: usize) -> Result<
     Err(Error::invalid(field, Violation::TooMany { limit, actual }))
 }
 
-/// Checks the size of a page of organizations: 1 to [`MAX_ORGANIZATIONS_PAGE`]. For those who write a
-/// store.
+/// Checks the limit of a listing of organizations: 1 to [`MAX_ORGANIZATIONS_PAGE`]. Used by stores.
 pub fn organizations_page(limit: usize) -> Result<()> {
-    if (1..=MAX_ORGANIZATIONS_PAGE).contains(&limit) {
-        return Ok(());
-    }
-    let violation =
-        Violation::OutOfRange { min: 1, max: MAX_ORGANIZATIONS_PAGE.cast_signed() as i64 };
-    Err(Error::invalid("limit", violation))
+    listing(limit, MAX_ORGANIZATIONS_PAGE)
 }
 
-/// Checks how many events are erased in one call: at most [`MAX_BATCH_EVENTS`]. For those who write a
-/// store.
+/// Checks the number of events to erase in one call: at most [`MAX_BATCH_EVENTS`]. Used by stores.
 pub fn erased_events(count: usize) -> Result<()> {
     self::count("sequences", count, MAX_BATCH_EVENTS)
 }
 
-/// Checks the limit of a listing of logs: 1 to [`MAX_LOGS_PAGE`].
+/// Checks the limit of a listing of logs: 1 to [`MAX_LOGS_PAGE`]. Used by stores.
 pub fn logs_page(limit: usize) -> Result<()> {
-    if (1..=MAX_LOGS_PAGE).contains(&limit) {
-        return Ok(());
-    }
-    let violation = Violation::OutOfRange { min: 1, max: MAX_LOGS_PAGE.cast_signed() as i64 };
-    Err(Error::invalid("limit", violation))
+    listing(limit, MAX_LOGS_PAGE)
 }
 
-/// Checks the limit of a listing of API keys: 1 to [`MAX_API_KEYS_PAGE`].
+/// Checks the limit of a listing of API keys: 1 to [`MAX_API_KEYS_PAGE`]. Used by stores.
 pub fn api_keys_page(limit: usize) -> Result<()> {
-    if (1..=MAX_API_KEYS_PAGE).contains(&limit) {
-        return Ok(());
-    }
-    let violation = Violation::OutOfRange { min: 1, max: MAX_API_KEYS_PAGE.cast_signed() as i64 };
-    Err(Error::invalid("limit", violation))
+    listing(limit, MAX_API_KEYS_PAGE)
 }
 
-/// Checks that values which stand `above` levels deep in what is kept reach at most [`MAX_JSON_DEPTH`].
+/// Checks the limit of a listing: 1 to `max`.
+fn listing(limit: usize, max: usize) -> Result<()> {
+    if (1..=max).contains(&limit) {
+        return Ok(());
+    }
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    Err(Error::invalid("limit", Violation::OutOfRange { min: 1, max }))
+}
+
+/// Checks the depth of values that are stored `above` levels deep: at most [`MAX_JSON_DEPTH`] in all.
 pub(crate) fn depth<'a>(
     field: Arguments<'_>,
     above: usize,

@@ -41,8 +41,8 @@ impl Told {
     /// Takes the next event.
     pub(crate) fn event(&mut self, at: Sequence, event: &StoredEvent) {
         if let Some(telling) = telling(&event.record) {
-            self.stated = self.stated.saturating_add(Erasure::declared_by(&telling));
-            self.removed = self.removed.max(Pruned::declared_by(&telling).unwrap_or_default());
+            self.stated = self.stated.saturating_add(Erasure::erased_count(&telling));
+            self.removed = self.removed.max(Pruned::pruned_through(&telling).unwrap_or_default());
             if self.excess.is_none() && !self.closed && self.counts(at).balance() < 0 {
                 self.excess = Some(self.counts(at));
             }

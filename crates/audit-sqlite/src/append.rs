@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    Error, ErrorKind, LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
+    LeafHash, Log, Receipt, Result, Sequence, Timestamp,
     backend::{Batch, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use crate::erasure::Forgotten;
 use crate::error::sqlite;
@@ -18,88 +18,6 @@ use crate::read::{LogRow, event_at, log_row, sequence_by_id};
 use crate::tail::Entry;
 use crate::writer::After;
 use crate::{schema, tree};
-
-/// Appends events within the caller's own transaction: they are in the log when it commits, and
-/// not if it does not. The file must be one that [`SqliteStore::open`](crate::SqliteStore::open)
-/// has opened.
-///
-/// Other appends to the file wait until the transaction ends, so keep it short. Now and then an
-/// append has a share in the upkeep of the index: some 10 ms each 4,096 events of a log, and up to
-/// 0.3 s each 262,144. Begin the transaction with
-/// [`Immediate`](rusqlite::TransactionBehavior::Immediate): a deferred one that has read before
-/// can fail with [`Busy`](ErrorKind::Busy) when it begins to write, and must then be run again from
-/// its beginning.
-///
-/// # Errors
-/// As [`AuditStore::append`](audit_core::AuditStore::append). Nothing is written then, and the
-/// transaction goes on as if it had not been called; but after a fault of the medium, such as
-/// [`StorageFull`](ErrorKind::StorageFull), SQLite undoes the whole transaction itself, which
-/// [`is_autocommit`](Connection::is_autocommit) and the error's text tell. So give up the
-/// transaction on every error that is not of the events. [`Incompatible`](ErrorKind::Incompatible)
-/// also if the connection's `synchronous` is below `FULL`, with which a commit can be lost, or the
-/// file has no audit tables of this version.
-///
-/// ```
-/// use audit_core::{Actor, Log, NewEvent};
-/// use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
-/// use audit_sqlite::{SqliteStore, append_in};
-///
-/// # let directory = tempfile::tempdir()?;
-/// # let path = directory.path().join("service.db");
-/// let store = SqliteStore::open(&path)?;
-///
-/// let mut connection = Connection::open(&path)?;
-/// connection.execute("CREATE TABLE invoice (id TEXT, paid INTEGER)", [])?;
-///
-/// let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-/// transaction.execute("INSERT INTO invoice VALUES ('inv_9', 1)", [])?;
-/// let event = NewEvent::new("invoice.paid", Actor::user("u_7")).target("invoice", "inv_9");
-/// append_in(&transaction, Log::Platform, vec![event])?;
-/// transaction.commit()?; // both, or neither
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn append_in(
-    transaction: &Transaction<'_>,
-    log: Log,
-    events: Vec<NewEvent>,
-) -> Result<Vec<Receipt>> {
-    const CONTEXT: &str = "recording in the caller's transaction";
-    let batch = Batch::new(log, events)?;
-    if batch.is_empty() {
-        return Ok(Vec::new());
-    }
-    schema::require_current(transaction)?;
-    let synchronous: i64 = transaction
-        .pragma_query_value(None, "synchronous", |row| row.get(0))
-        .map_err(sqlite(CONTEXT))?;
-    if synchronous < 2 {
-        let error = Error::new(ErrorKind::Incompatible).with_field("synchronous");
-        return Err(error.with_context("the caller's connection is not durable"));
-    }
-    // A caller may go on after an error, so what was begun is undone here.
-    transaction.execute_batch("SAVEPOINT audit_append").map_err(sqlite(CONTEXT))?;
-    let of_caller = schema::set_secure_delete(transaction, "on")?;
-    let indexing = schema::indexing(transaction)?;
-    let mut write = WriteTransaction::new(transaction, &indexing);
-    let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
-    schema::set_secure_delete(transaction, of_caller)?;
-    match receipts {
-        Ok(receipts) => {
-            transaction.execute_batch("RELEASE audit_append").map_err(sqlite(CONTEXT))?;
-            Ok(receipts)
-        }
-        Err(error) if transaction.is_autocommit() => Err(error.with_context(UNDONE)),
-        Err(error) => {
-            let undo = "ROLLBACK TO audit_append; RELEASE audit_append";
-            transaction.execute_batch(undo).map_err(sqlite(CONTEXT))?;
-            Err(error)
-        }
-    }
-}
-
-/// After some faults SQLite has ended the whole transaction, and what the caller wrote next would
-/// be a transaction of its own.
-const UNDONE: &str = "SQLite has undone the whole transaction; begin it again";
 
 /// The statement that writes the end of a log.
 pub(crate) const END_LOG: &str =

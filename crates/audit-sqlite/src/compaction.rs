@@ -86,7 +86,7 @@ mod tests {
         // Besides, what was deleted without being overwritten.
         let deleted = HashSet::from([*b"deleted in plain"]);
         let other = rusqlite::Connection::open(&path).unwrap();
-        schema::set_secure_delete(&other, "off").unwrap();
+        other.pragma_update(None, "secure_delete", "off").unwrap();
         let batch = "CREATE TABLE other (text BLOB);
              INSERT INTO other VALUES (CAST('deleted in plain' AS BLOB)), (zeroblob(1000000));
              DELETE FROM other";

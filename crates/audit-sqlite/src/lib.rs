@@ -24,7 +24,7 @@
 //! ```
 //!
 //! A service that keeps its own tables in the same file records within its own transaction; see
-//! [`append_in`].
+//! [`SqliteStore::append_in`].
 //!
 //! | file | noun |
 //! |---|---|
@@ -45,6 +45,8 @@
 //! | `api_keys.rs` | the credentials of the tenants |
 //! | `organizations.rs` | the tenants |
 //! | `backup.rs` | a copy of the file, taken while others write |
+//! | `transaction.rs` | recording in the caller's own transaction |
+//! | `file.rs` | which file a store has open |
 //! | `watch.rs` | how a waiting feed learns of what other processes append |
 //! | `error.rs` | SQLite's errors in the terms of the library |
 
@@ -54,6 +56,7 @@ mod backup;
 mod compaction;
 mod erasure;
 mod error;
+mod file;
 mod index;
 mod list;
 mod organizations;
@@ -68,6 +71,7 @@ mod segment;
 mod small_segments;
 mod tail;
 mod terms;
+mod transaction;
 mod tree;
 mod watch;
 mod writer;
@@ -87,13 +91,13 @@ use audit_core::{
 };
 
 use crate::append::WriteTransaction;
-pub use crate::append::append_in;
+use crate::file::FileId;
 use crate::index::Indexing;
 use crate::read::{Readers, Snapshot};
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::{After, Writer};
-/// The SQLite binding in whose transactions [`append_in`] records.
+/// The SQLite binding in whose transactions [`SqliteStore::append_in`] records.
 pub use rusqlite;
 
 /// A store in one SQLite file. Clones are handles of the same open store, which closes, after the
@@ -107,6 +111,7 @@ pub struct SqliteStore {
 struct Shared {
     keys: TokenKeys,
     indexing: Indexing,
+    file: FileId,
     // In the order in which they close: the writer last, so that it leaves one whole file.
     watch: Watch,
     readers: Readers,
@@ -185,6 +190,7 @@ impl SqliteStore {
         let connection = schema::open(&path, options.busy_timeout)?;
         // Threads open it later, when the working directory or a link may be another.
         let path = path.canonicalize().map_err(error::path)?;
+        let file = FileId::of(&path).map_err(error::path)?;
         let keys = match options.token_keys {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
@@ -194,7 +200,7 @@ impl SqliteStore {
         let watch = Watch::new(path.clone());
         let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
         let readers = Readers::start(&path, options.readers, timeout)?;
-        Ok(Self { shared: Arc::new(Shared { keys, indexing, watch, readers, writer }) })
+        Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
     }
 
     /// Copies the store to a new file at `to`, through SQLite's own backup, while others go on

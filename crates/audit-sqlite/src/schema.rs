@@ -275,7 +275,7 @@ fn set_pragmas(connection: &Connection) -> Result<()> {
         Ok(mode)
     };
     let mode = set().map_err(sqlite("opening the file"))?;
-    set_secure_delete(connection, "on")?;
+    set_secure_delete(connection)?;
     match mode.as_str() {
         "wal" => Ok(()),
         _ => Err(Error::new(ErrorKind::Incompatible).with_context("the file cannot use a WAL")),
@@ -316,20 +316,11 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     transaction.commit().map_err(sqlite(context))
 }
 
-/// Sets whether the connection overwrites what it deletes, pages that become free included. Returns
-/// what was set before. It costs little: most pages that are freed are written again in the same
-/// transaction.
-pub(crate) fn set_secure_delete(connection: &Connection, to: &str) -> Result<&'static str> {
-    let set = || {
-        let before = connection.pragma_query_value(None, "secure_delete", |row| row.get(0))?;
-        connection.pragma_update(None, "secure_delete", to)?;
-        Ok(before)
-    };
-    Ok(match set().map_err(sqlite("overwriting what is deleted"))? {
-        0 => "off",
-        1 => "on",
-        _ => "fast",
-    })
+/// Has the connection overwrite what it deletes, pages that become free included. It costs little:
+/// most pages that are freed are written again in the same transaction.
+pub(crate) fn set_secure_delete(connection: &Connection) -> Result<()> {
+    let set = connection.pragma_update(None, "secure_delete", "on");
+    set.map_err(sqlite("setting secure_delete"))
 }
 
 /// Puts zeros over the pages that are free, which earlier versions left as they were.
@@ -449,15 +440,6 @@ fn version(connection: &Connection) -> Result<Option<i64>> {
     fact(connection, SCHEMA_VERSION)
 }
 
-/// Fails unless the tables of the file are of this version.
-pub(crate) fn require_current(connection: &Connection) -> Result<()> {
-    if version(connection)? == Some(VERSION) {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Incompatible);
-    Err(error.with_context("the file has no audit tables of this version"))
-}
-
 /// The secret that signs the store's tokens, made with the tables.
 pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
     fact(connection, TOKEN_SECRET)?
@@ -508,6 +490,5 @@ mod tests {
         put(&connection, SCHEMA_VERSION, &(VERSION + 1)).unwrap();
         let error = open(&path, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incompatible);
-        assert!(require_current(&connection).is_err());
     }
 }

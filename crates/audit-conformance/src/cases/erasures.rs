@@ -212,7 +212,7 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
     let told = subject.events(log).pop().expect("an erasure leaves an event");
     assert_eq!((entry.sequence, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
     assert_eq!(told.action, Action::LOG_ERASED, "the event says what was done");
-    assert_eq!(Erasure::declared_by(&told), 3, "the event says how many events were erased");
+    assert_eq!(Erasure::erased_count(&told), 3, "the event says how many events were erased");
     assert_attributed(&told);
     let record = String::from_utf8(entry.event.record).expect("a record is JSON");
     let text = format!("{record} {}", json!(told));
@@ -223,7 +223,7 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
     let erased = block_on(subject.store().erase(log, Erasure::event_id(told.id), officer()));
     assert_eq!(erased.expect("it can be erased itself").events, 1);
     let told = subject.get(log, told.id).expect("an erased event is found still");
-    assert_eq!(Erasure::declared_by(&told), 3, "how many is part of the record");
+    assert_eq!(Erasure::erased_count(&told), 3, "how many is part of the record");
 }
 
 pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
@@ -264,7 +264,7 @@ pub(crate) fn of_many_events_reach_all(new: NewHarness<'_>) {
     let events = subject.events(log);
     let (old, told) = events.split_at(batch.len());
     assert!(old == model.events, "all that match are erased, and nothing else");
-    let stated: u64 = told.iter().map(Erasure::declared_by).sum();
+    let stated: u64 = told.iter().map(Erasure::erased_count).sum();
     assert_eq!(stated, expected, "the events of it say how many, together");
     let set = told[0].change_set_id;
     let together = set.is_some() && told.iter().all(|event| event.change_set_id == set);
@@ -286,7 +286,7 @@ pub(crate) fn pass_over_unknown_numbers(new: NewHarness<'_>) {
     let erased = subject.erase_events(log, numbers).expect("unknown numbers are passed over");
     assert_eq!(erased, 2, "each event is erased once, whatever else is asked for");
     let events = subject.events(log);
-    assert_eq!(Erasure::declared_by(&events[70]), 2, "the event tells of those alone");
+    assert_eq!(Erasure::erased_count(&events[70]), 2, "the event tells of those alone");
     let at = [events[1].clone(), events[4].clone()];
     let expected = [&placed[1], &placed[4]].map(without_personal);
     assert_eq!(at, expected, "the events of these numbers are erased");
@@ -458,7 +458,7 @@ pub(crate) fn miss_nothing_while_others_append(new: NewHarness<'_>) {
     assert!(numbers.eq(1..=events.len() as u64), "no number is lost or given twice");
     let expected = placed.iter().filter(|event| event.actor.email.is_some()).count() as u64;
     assert_eq!(erased, expected, "each event is erased once");
-    let stated: u64 = events.iter().map(Erasure::declared_by).sum();
+    let stated: u64 = events.iter().map(Erasure::erased_count).sum();
     assert_eq!(stated, expected, "the log tells of each");
     for event in placed {
         let found = &events[usize::try_from(event.sequence.get()).unwrap() - 1];

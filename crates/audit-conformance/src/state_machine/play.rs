@@ -322,7 +322,7 @@ impl Player {
         self.figure.erased += erased;
         let told = self.told(which)?;
         prop_assert_eq!(told.is_empty(), expected == 0, "an erasure of nothing leaves no event");
-        let stated: u64 = told.iter().map(Erasure::declared_by).sum();
+        let stated: u64 = told.iter().map(Erasure::erased_count).sum();
         prop_assert_eq!(stated, expected, "how many events it tells of");
         prop_assert!(told.iter().all(|event| event.action == Action::LOG_ERASED), "what it tells");
         self.look_again(which);

@@ -1,12 +1,12 @@
-//! A deserializer that takes a structure from an object alone. The derived code of serde would take
-//! an array of its fields' values as well, and `[]` where all of them have defaults.
+//! A deserializer that reads a struct only from an object. The code that serde derives also accepts
+//! an array of the field values, and `[]` if all fields have defaults.
 
 use std::fmt;
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 
-/// The deserializer, or what it hands on, at every level below.
+/// Wraps the deserializer, and everything it passes on at deeper levels.
 pub(super) struct Strict<T>(pub(super) T);
 
 macro_rules! forward {
@@ -29,7 +29,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         deserialize_identifier deserialize_ignored_any
     }
 
-    /// This is what it is for.
+    /// Reads a map where serde would accept a sequence.
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,

@@ -1,4 +1,4 @@
-//! Erasure: what a person may ask to be forgotten.
+//! Erasure: which personal data to erase, and the event that records it.
 
 use crate::limits::{self, MAX_BATCH_EVENTS};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     Violation,
 };
 
-/// Which events of a log are to lose their personal part.
+/// The events of a log whose personal data is to be erased.
 ///
 /// ```
 /// use audit_core::{Erasure, Filter};
@@ -17,17 +17,17 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erasure {
-    /// Those that match: of an actor, of a target, of a time.
+    /// The events that match a filter: of an actor, of a target, of a time.
     Matching(Box<Filter>),
-    /// Those of these ids, at most [`MAX_BATCH_EVENTS`].
+    /// The events with these ids, at most [`MAX_BATCH_EVENTS`].
     Events(Vec<EventId>),
 }
 
-/// What an erasure has done.
+/// The result of an erasure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Erased {
-    /// The events that had a personal part, and have none any more.
+    /// The number of events whose personal data was erased.
     pub events: u64,
 }
 
@@ -35,17 +35,17 @@ pub struct Erased {
 const ERASED_EVENTS: &str = "erased_events";
 
 impl Erasure {
-    /// The erasure of the events that match `filter`.
+    /// Selects the events that match `filter`.
     pub fn matching(filter: Filter) -> Self {
         Self::Matching(Box::new(filter))
     }
 
-    /// The erasure of one event.
+    /// Selects one event.
     pub fn event_id(id: EventId) -> Self {
         Self::Events(vec![id])
     }
 
-    /// Checks the bounds. A filter without a condition would erase the whole log, and is refused.
+    /// Checks the limits. A filter without a condition would select the whole log and is an error.
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::Matching(filter) if **filter == Filter::new() => {
@@ -56,13 +56,13 @@ impl Erasure {
         }
     }
 
-    /// The event that tells of an erasure: how many events, by whom and why, not whose. The number
-    /// stands in the record, so that it stays. For those who write a store.
+    /// Returns the event that records an erasure: how many events, by whom and why, but not whose
+    /// data. The number is part of the record, so it cannot be erased. Used by stores.
     pub fn event(events: u64, by: AuditContext) -> Result<NewEvent> {
         let event = NewEvent {
             message: Message {
                 title: Some("Personal data erased".to_owned()),
-                text: Some(format!("The personal part of {events} events was erased")),
+                text: Some(format!("The personal data of {events} events was erased")),
                 key: Some("LogErased".to_owned()),
                 params: None,
             },
@@ -73,11 +73,12 @@ impl Erasure {
         Ok(event)
     }
 
-    /// How many events `event` says were erased; zero if it does not tell of an erasure.
-    pub fn declared_by(event: &AuditEvent) -> u64 {
+    /// Returns the number of events that `event` records as erased; zero if it does not record an
+    /// erasure.
+    pub fn erased_count(event: &AuditEvent) -> u64 {
         let of_erasure = |target: &&Target| target.kind.as_deref() == Some(ERASED_EVENTS);
         let targets = event.targets.iter().filter(|_| event.action == Action::LOG_ERASED);
-        let stated = targets.filter(of_erasure).filter_map(|target| target.id.as_deref());
-        stated.filter_map(|number| number.parse::<u64>().ok()).fold(0, u64::saturating_add)
+        let counts = targets.filter(of_erasure).filter_map(|target| target.id.as_deref());
+        counts.filter_map(|number| number.parse::<u64>().ok()).fold(0, u64::saturating_add)
     }
 }

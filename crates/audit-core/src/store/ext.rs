@@ -1,4 +1,4 @@
-//! What callers use day to day, built on any store: pages, tokens, feeds, streams.
+//! Conveniences over every store: single events, pages, feeds and streams.
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream};
@@ -12,7 +12,7 @@ use crate::{
     Order, Page, Position, Receipt, Result, Scan, ScanResult, Sequence, Timestamp, Token, Total,
 };
 
-/// What callers use day to day, for every [`AuditStore`], `dyn` ones included.
+/// Conveniences over every [`AuditStore`], including `dyn` ones.
 #[async_trait]
 pub trait AuditStoreExt: AuditStore {
     /// Appends one event. See [`AuditStore::append`].
@@ -20,38 +20,37 @@ pub trait AuditStoreExt: AuditStore {
         self.append(log.into(), vec![event]).await?.pop().ok_or_else(no_receipt)
     }
 
-    /// The first page of a walk. It fixes the size of the log that the whole walk answers from.
+    /// Returns the first page of a walk. It fixes the size of the log that the whole walk reads.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid) if the query breaks a bound.
+    /// [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
     async fn page(&self, query: &EventQuery) -> Result<Page> {
         query.validate()?;
-        let slice = self.scan(scan_of(query, None, query.offset)).await?;
-        Ok(page(self.token_keys(), query, slice))
+        let result = self.scan(scan_of(query, None, query.offset)).await?;
+        Ok(page(self.token_keys(), query, result))
     }
 
-    /// The page that `token` continues with. The page size may differ from call to call; a walk's
-    /// offset applies to its first page only.
+    /// Returns the page after the one that returned `token`. The page size may differ from call to
+    /// call. The query's offset applies to the first page only.
     ///
     /// # Errors
     /// [`InvalidToken`](ErrorKind::InvalidToken) if the token was not issued for this log, filter,
-    /// order and endpoint. [`Behind`](ErrorKind::Behind) if this copy of the log is shorter than
-    /// the one that the walk began on. [`Gone`](ErrorKind::Gone) if retention has removed the
-    /// events at which the token stands. [`Invalid`](ErrorKind::Invalid) if the query breaks a
-    /// bound.
+    /// order and audience. [`Behind`](ErrorKind::Behind) if this copy of the log is shorter than
+    /// the one that the walk began on. [`Gone`](ErrorKind::Gone) if retention removed the events at
+    /// the token's position. [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
     async fn next_page(&self, query: &EventQuery, token: &Token) -> Result<Page> {
         query.validate()?;
         let cursor = self.token_keys().verify(TokenKind::Walk, token, query)?;
-        let slice = self.scan(scan_of(query, Some(cursor), 0)).await?;
-        Ok(page(self.token_keys(), query, slice))
+        let result = self.scan(scan_of(query, Some(cursor), 0)).await?;
+        Ok(page(self.token_keys(), query, result))
     }
 
-    /// The first page of a feed: the events from `start` on that match the query's filter, by
-    /// sequence. The query's order and offset play no part.
+    /// Returns the first page of a feed: the events from `start` on that match the query's filter,
+    /// by sequence. Ignores the query's order and offset.
     ///
     /// # Errors
-    /// [`Gone`](ErrorKind::Gone) if it is to start after an event that retention has removed
-    /// together with the next. [`Invalid`](ErrorKind::Invalid) if the query breaks a bound.
+    /// [`Gone`](ErrorKind::Gone) if `start` is after an event that retention removed together with
+    /// the next. [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
     async fn feed(&self, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         query.validate()?;
         let after = match start {
@@ -62,8 +61,8 @@ pub trait AuditStoreExt: AuditStore {
         feed_page(self, query, after).await
     }
 
-    /// The page of a feed that `token` continues with: the events that came since. An empty page
-    /// has a token too.
+    /// Returns the page of a feed after the one that returned `token`: the events appended since. An
+    /// empty page has a token, too.
     ///
     /// # Errors
     /// As [`AuditStoreExt::next_page`].
@@ -73,12 +72,12 @@ pub trait AuditStoreExt: AuditStore {
         feed_page(self, query, Some(cursor.last.sequence)).await
     }
 
-    /// Waits until the feed of `token` may have something new, then returns its next page, which
-    /// can still be empty if what came does not match.
+    /// Waits until an event is appended after the position of `token`, then returns the next page of
+    /// the feed. The page is empty if none of the new events matches.
     async fn wait_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         query.validate()?;
         let cursor = self.token_keys().verify(TokenKind::Feed, token, &in_sequence(query))?;
-        // On a copy that is shorter, it would be a long wait for the wrong events.
+        // On a shorter copy, it would wait for the wrong events.
         if self.head(query.log).await?.size < cursor.last.sequence {
             return Err(Error::new(ErrorKind::Behind));
         }
@@ -99,14 +98,14 @@ pub trait AuditStoreExt: AuditStore {
         }
     }
 
-    /// How many events match the query's filter now.
+    /// Returns the number of events that match the query's filter now.
     async fn count(&self, query: &EventQuery) -> Result<u64> {
         query.validate()?;
         let scan = Scan { limit: 0, total: Total::Exact, ..scan_of(query, None, 0) };
         Ok(self.scan(scan).await?.total.unwrap_or_default())
     }
 
-    /// Every event of a walk, page after page. The stream ends when the walk does.
+    /// Returns the events of a walk as a stream, which ends with the walk.
     ///
     /// ```no_run
     /// use audit_core::{AuditStore, AuditStoreExt, Log, EventQuery, Result};
@@ -138,8 +137,8 @@ pub trait AuditStoreExt: AuditStore {
         pages.try_flatten().boxed()
     }
 
-    /// Every event of a feed, those that are there and those that come. The stream waits, and does
-    /// not end.
+    /// Returns the events of a feed as a stream: those in the log, then those appended later. The
+    /// stream waits and does not end.
     fn follow(&self, query: EventQuery, start: FeedStart) -> BoxStream<'_, Result<AuditEvent>> {
         let pages = stream::try_unfold((query, None), move |(query, at)| async move {
             let page = match at {
@@ -160,14 +159,14 @@ fn no_receipt() -> Error {
     Error::new(ErrorKind::Unavailable).with_context("the store returned no receipt")
 }
 
-fn page(keys: &crate::TokenKeys, query: &EventQuery, slice: ScanResult) -> Page {
-    let ScanResult { events, more, total, bound } = slice;
+fn page(keys: &crate::TokenKeys, query: &EventQuery, result: ScanResult) -> Page {
+    let ScanResult { events, more, total, bound } = result;
     let last = events.last().filter(|_| more).map(Position::of);
     let next = last.map(|last| keys.sign(TokenKind::Walk, &Cursor { last, bound }, query));
     Page { events, next, total, bound }
 }
 
-/// A feed's query as its tokens are bound to it.
+/// Returns the query to which the tokens of a feed are bound.
 fn in_sequence(query: &EventQuery) -> EventQuery {
     query.clone().order(Order::Sequence).offset(0)
 }
@@ -178,19 +177,19 @@ async fn feed_page<S: AuditStore + ?Sized>(
     after: Option<Sequence>,
 ) -> Result<FeedPage> {
     let query = in_sequence(query);
-    // The time plays no part in the order, so that a place in a feed is its sequence.
+    // The order ignores the time, so a position in a feed is its sequence.
     let cursor = |sequence| Cursor {
         last: Position { occurred_at: Timestamp::MIN, sequence },
         bound: sequence,
     };
-    let slice = store.scan(Scan { bound: None, ..scan_of(&query, after.map(cursor), 0) }).await?;
-    if after.is_some_and(|after| slice.bound < after) {
+    let result = store.scan(Scan { bound: None, ..scan_of(&query, after.map(cursor), 0) }).await?;
+    if after.is_some_and(|after| result.bound < after) {
         return Err(Error::new(ErrorKind::Behind));
     }
-    let last = match slice.events.last() {
-        Some(event) if slice.more => event.sequence,
-        _ => slice.bound,
+    let last = match result.events.last() {
+        Some(event) if result.more => event.sequence,
+        _ => result.bound,
     };
     let token = store.token_keys().sign(TokenKind::Feed, &cursor(last), &query);
-    Ok(FeedPage { events: slice.events, token, caught_up: !slice.more })
+    Ok(FeedPage { events: result.events, token, caught_up: !result.more })
 }

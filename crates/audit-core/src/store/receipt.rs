@@ -1,10 +1,10 @@
-//! What an append returns, and the end of a log.
+//! The receipt that an append returns, and the head of a log.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{EventId, LeafHash, Sequence, Timestamp};
 
-/// Where an appended event stands in its log.
+/// The receipt of an appended event: its number, its time and its leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -14,28 +14,29 @@ pub struct Receipt {
     pub id: EventId,
     /// The event's number in its log.
     pub sequence: Sequence,
-    /// When the store took it in.
+    /// The time at which the store recorded it.
     pub recorded_at: Timestamp,
-    /// The hash of its record, a leaf of the log's tree: kept elsewhere, it proves later that this
-    /// very record was in the log.
+    /// The hash of its record, a leaf of the log's tree. Kept elsewhere, it proves later that this
+    /// record was in the log.
     pub leaf: LeafHash,
-    /// Whether the log held the event already: the other fields are then those of the first time.
+    /// `true` if the log held the event already. The other fields are then those of the first
+    /// append.
     pub redelivered: bool,
 }
 
-/// The end of a log.
+/// The head of a log: its size, its last time, and how far it was pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The number of the last event; zero in an empty log.
     pub size: Sequence,
-    /// When the last event was taken in.
+    /// The time at which the last event was recorded.
     pub recorded_at: Timestamp,
-    /// The number of the last event that retention has removed; zero if it has removed none.
+    /// The number of the last event that retention removed; zero if it removed none.
     pub pruned: Sequence,
 }
 
 impl Default for Head {
-    /// The head of an empty log.
+    /// Returns the head of an empty log.
     fn default() -> Self {
         Self { size: Sequence::ZERO, recorded_at: Timestamp::MIN, pruned: Sequence::ZERO }
     }

@@ -11,10 +11,10 @@ use crate::{
     Sequence, Target, Timestamp, Violation,
 };
 
-/// What a log keeps, and for how long: everything for ever, unless told otherwise.
+/// How long a log keeps its events. The default keeps everything.
 ///
-/// An event is removed when either bound says so, and only together with all before it, in whole
-/// [tiles](Tile) of the log's tree: up to [`Tile::WIDTH`] − 1 events stay longer than they must.
+/// Pruning removes an event if either bound permits it, together with all earlier events, in whole
+/// [tiles](Tile) of the log's tree: up to [`Tile::WIDTH`] − 1 events are kept longer than required.
 ///
 /// ```
 /// use std::time::Duration;
@@ -27,47 +27,47 @@ use crate::{
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Retention {
-    /// Events are kept for so many seconds after they were recorded, at least one.
+    /// Seconds for which an event is kept after it was recorded, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_seconds: Option<u64>,
-    /// So many events are kept, the newest, at least one.
+    /// Number of events to keep, the newest, at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_events: Option<u64>,
-    /// Nothing is removed or erased, whatever the bounds say.
+    /// Whether removing and erasing is forbidden, regardless of the bounds.
     #[serde(default)]
     pub legal_hold: bool,
 }
 
-/// What pruning has removed.
+/// The result of pruning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruned {
-    /// How many events this call has removed.
+    /// The number of events that this call removed.
     pub events: u64,
-    /// The number of the last event that has been removed so far.
+    /// The number of the last event removed so far.
     pub floor: Sequence,
 }
 
-/// The target type of the event of a pruning; the id tells the numbers of the first and the last
-/// event, as `1-4096`.
+/// The target type of the event of a pruning. The id is the range of the sequence numbers removed,
+/// as `1-4096`.
 const EVENTS: &str = "events";
 
 impl Retention {
-    /// Keeps events for so long after they were recorded, in whole seconds.
+    /// Sets how long events are kept after they were recorded, in whole seconds.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
         self.max_age_seconds = Some(age.as_secs());
         self
     }
 
-    /// Keeps so many events, the newest.
+    /// Sets the number of events to keep, the newest.
     #[must_use]
     pub fn max_events(mut self, events: u64) -> Self {
         self.max_events = Some(events);
         self
     }
 
-    /// Forbids to remove or erase anything.
+    /// Sets a legal hold, which forbids removing and erasing.
     #[must_use]
     pub fn with_legal_hold(mut self) -> Self {
         self.legal_hold = true;
@@ -81,7 +81,7 @@ impl Retention {
         self
     }
 
-    /// Checks the bounds.
+    /// Checks the limits.
     pub fn validate(&self) -> Result<()> {
         for (field, value) in
             [("maxAgeSeconds", self.max_age_seconds), ("maxEvents", self.max_events)]
@@ -93,7 +93,7 @@ impl Retention {
         Ok(())
     }
 
-    /// Fails under a legal hold. For those who write a store.
+    /// Fails under a legal hold. Used by stores.
     ///
     /// # Errors
     /// [`ErrorKind::LegalHold`].
@@ -101,9 +101,9 @@ impl Retention {
         if self.legal_hold { Err(Error::new(ErrorKind::LegalHold)) } else { Ok(()) }
     }
 
-    /// The last event to remove from a log that ends at `head`, at the time `now`; what has been
-    /// removed already, if no more. `recorded_at` tells when an event was recorded: of some thirty
-    /// events, whatever the size. For those who write a store.
+    /// Returns the sequence up to which events may be pruned at `now` in a log with this head, at
+    /// least [`Head::pruned`]. `recorded_at` returns the time at which an event was recorded; it is
+    /// called about 60 times at most. Used by stores.
     ///
     /// # Errors
     /// [`ErrorKind::LegalHold`] under a legal hold. Whatever `recorded_at` returns.
@@ -119,7 +119,7 @@ impl Retention {
         if let Some(seconds) = self.max_age_seconds {
             let age = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
             let oldest = now.saturating_add_micros(age.saturating_neg());
-            // Times never go back within a log, so that the first to keep is found by halving.
+            // Times never go back within a log, so a binary search finds the first event to keep.
             let (mut low, mut high) = (head.pruned.get(), head.size.get());
             while low < high {
                 let middle = low.midpoint(high);
@@ -135,7 +135,7 @@ impl Retention {
         Sequence::new(last - last % Tile::WIDTH).map(|floor| floor.max(head.pruned))
     }
 
-    /// The event that tells of a change of retention. For those who write a store.
+    /// Returns the event that records a change of retention. Used by stores.
     pub fn event(&self, before: &Self, by: AuditContext) -> Result<NewEvent> {
         let event = NewEvent {
             change: Change::between(&json!(before), &json!(self)),
@@ -153,13 +153,13 @@ impl Retention {
 }
 
 impl Pruned {
-    /// What has become of a log of which the events behind `head.pruned` up to `floor` go.
+    /// Returns the result of removing the events after `head.pruned` up to `floor`.
     pub fn new(head: Head, floor: Sequence) -> Self {
         Self { events: floor.get().saturating_sub(head.pruned.get()), floor }
     }
 
-    /// The event that tells of it: which events are gone. The numbers stand in the record. For
-    /// those who write a store.
+    /// Returns the event that records the pruning. The range of the numbers is part of the record.
+    /// Used by stores.
     pub fn event(&self, by: AuditContext) -> Result<NewEvent> {
         let first = self.floor.get().saturating_sub(self.events) + 1;
         let event = NewEvent {
@@ -176,9 +176,9 @@ impl Pruned {
         Ok(event)
     }
 
-    /// The number of the last event that `event` says was removed; `None` if it does not tell of a
-    /// pruning.
-    pub fn declared_by(event: &AuditEvent) -> Option<Sequence> {
+    /// Returns the number of the last event that `event` records as removed; `None` if it does not
+    /// record a pruning.
+    pub fn pruned_through(event: &AuditEvent) -> Option<Sequence> {
         let of_pruning = |target: &&Target| target.kind.as_deref() == Some(EVENTS);
         let mut targets = event.targets.iter().filter(|_| event.action == Action::LOG_PRUNED);
         let (_, last) = targets.find(of_pruning)?.id.as_deref()?.split_once('-')?;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_floor_stands_between_tiles_and_never_goes_back() {
+    fn the_floor_is_a_multiple_of_a_tile_and_never_goes_back() {
         let kept = Retention::default();
         assert_eq!(floor(kept, head(1_000, 0), 5_000), 0);
         assert_eq!(floor(kept.max_events(1_000), head(1_000, 0), 5_000), 0);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_forbids_whatever_the_bounds_say() {
+    fn a_legal_hold_forbids_removal_regardless_of_the_bounds() {
         let held = Retention::default().max_events(1).with_legal_hold();
         let error = held.floor(head(1_000, 0), at(9), |_| Ok(at(0))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LegalHold);
@@ -233,19 +233,19 @@ mod tests {
     }
 
     #[test]
-    fn the_event_of_a_pruning_states_the_floor() {
+    fn the_event_of_a_pruning_records_the_floor() {
         let pruned = Pruned { events: 32, floor: Sequence::new(96).unwrap() };
         let event = |action: Action| {
-            let told = pruned.event(AuditContext::new(crate::Actor::user("u"))).unwrap();
-            let told = NewEvent { action, ..told };
-            AuditEvent::new(crate::Log::Platform, Sequence::MAX, at(0), told)
+            let recorded = pruned.event(AuditContext::new(crate::Actor::user("u"))).unwrap();
+            let recorded = NewEvent { action, ..recorded };
+            AuditEvent::new(crate::Log::Platform, Sequence::MAX, at(0), recorded)
         };
-        assert_eq!(Pruned::declared_by(&event(Action::LOG_PRUNED)), Some(pruned.floor));
-        assert_eq!(Pruned::declared_by(&event("other".into())), None);
+        assert_eq!(Pruned::pruned_through(&event(Action::LOG_PRUNED)), Some(pruned.floor));
+        assert_eq!(Pruned::pruned_through(&event("other".into())), None);
     }
 
     #[test]
-    fn nothing_is_no_bound() {
+    fn a_bound_of_zero_is_an_error() {
         for (retention, field) in [
             (Retention::default().max_events(0), "maxEvents"),
             (Retention::default().max_age(Duration::from_millis(999)), "maxAgeSeconds"),

@@ -6,32 +6,32 @@ use crate::{
     Total,
 };
 
-/// What [`AuditStore::scan`] is to read.
+/// The request of [`AuditStore::scan`](crate::AuditStore::scan).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scan {
     /// The log.
     pub log: Log,
-    /// Which events.
+    /// The events to select.
     pub filter: Filter,
-    /// In which order.
+    /// The order of the events.
     pub order: Order,
-    /// Begin behind this place, which need not be that of an event that matches.
+    /// Resume after this position. It need not be that of a matching event.
     pub after: Option<Position>,
-    /// Look at the first so many events of the log only.
+    /// Highest sequence to read.
     pub bound: Option<Sequence>,
-    /// Leave out so many of the events that match.
+    /// Number of matching events to skip.
     pub offset: u64,
-    /// Return at most so many.
+    /// Highest number of events to return.
     pub limit: usize,
-    /// Return no more once those returned have so many bytes, as JSON.
+    /// Stop once the events returned have this many bytes, as stored or as JSON.
     pub bytes: usize,
-    /// Whether to count those that match.
+    /// Whether to count the matching events.
     pub total: Total,
 }
 
-/// How many bytes `event` has as JSON.
+/// Returns the number of bytes that `event` has as JSON.
 fn bytes_of(event: &AuditEvent) -> usize {
-    /// Counts what is written.
+    /// Counts the bytes written.
     struct Count(usize);
 
     impl std::io::Write for Count {
@@ -46,13 +46,14 @@ fn bytes_of(event: &AuditEvent) -> usize {
     }
 
     let mut count = Count(0);
-    // Neither the count nor an event can fail.
+    // Counting cannot fail, and neither can writing an event.
     let _ = serde_json::to_writer(&mut count, event);
     count.0
 }
 
 impl Scan {
-    /// How many of `events`, which match behind the offset, in order, fit a slice.
+    /// Returns how many of `events`, the matching events after the offset in order, fit in one
+    /// result. Used by stores without an index.
     pub fn fitting(&self, events: &[AuditEvent]) -> usize {
         let mut bytes = 0;
         let fit = events.iter().take(self.limit).take_while(|event| {
@@ -63,11 +64,11 @@ impl Scan {
         fit.count()
     }
 
-    /// The bound to scan to in a log that ends at `head`.
+    /// Returns the highest sequence to read in a log with this head.
     ///
     /// # Errors
-    /// [`ErrorKind::Behind`] if the scan's bound is beyond it, [`ErrorKind::Gone`] if the scan
-    /// goes on from an event that retention has removed together with the next.
+    /// [`ErrorKind::Behind`] if the scan's bound exceeds the log's size, [`ErrorKind::Gone`] if the
+    /// scan resumes after an event that retention removed together with the next.
     pub fn bound_within(&self, head: Head) -> Result<Sequence> {
         if self.after.is_some_and(|after| after.sequence < head.pruned) {
             return Err(Error::new(ErrorKind::Gone));
@@ -80,16 +81,16 @@ impl Scan {
     }
 }
 
-/// What [`AuditStore::scan`] read.
+/// The result of [`AuditStore::scan`](crate::AuditStore::scan).
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScanResult {
     /// The events, in order.
     pub events: Vec<AuditEvent>,
-    /// Whether more match behind the last.
+    /// Whether more events match after the last.
     pub more: bool,
-    /// How many match, if the scan asked.
+    /// The number of matching events, if the scan asked for it.
     pub total: Option<u64>,
-    /// The size of the log to which the scan looked.
+    /// The highest sequence that the scan read.
     pub bound: Sequence,
 }
 

@@ -1,4 +1,4 @@
-//! The API key: a credential of an organization, of which the store keeps a digest alone.
+//! The API key: a credential of an organization. The store keeps only its digest.
 
 use std::fmt;
 
@@ -18,24 +18,24 @@ use crate::{
     OrganizationRef, Result, Target, Timestamp,
 };
 
-/// What the holder of a key may do. Each role may do what those before it may.
+/// The permissions of the holder of a key. Each role includes those before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Reads the organization and its log.
     Member,
-    /// Also changes the organization, and appends to its log.
+    /// Also updates the organization and appends to its log.
     Admin,
-    /// Also reads the platform's log, and the log of any one organization.
+    /// Also reads the platform's log and the log of any one organization.
     SuperAdmin,
 }
 
 impl Role {
-    /// Every role, the least first.
+    /// Every role, from the fewest permissions to the most.
     pub const ALL: [Self; 3] = [Self::Member, Self::Admin, Self::SuperAdmin];
 
-    /// The role's name: `member`, `admin`, `super-admin`.
+    /// Returns the role's name: `member`, `admin`, `super-admin`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Member => "member",
@@ -62,7 +62,7 @@ impl std::str::FromStr for Role {
     }
 }
 
-/// An API key as a store keeps it: without the secret.
+/// An API key as stored: without the secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApiKey {
@@ -70,16 +70,16 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// The organization to which the key belongs.
     pub organization_id: OrganizationId,
-    /// What its holder may do.
+    /// The permissions of its holder.
     pub role: Role,
     /// The e-mail address of its holder. 1 to [`MAX_ID_BYTES`] bytes.
     pub email: String,
-    /// When it was created.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// When it was revoked; `None` while it is good.
+    /// The time at which it was revoked; `None` while it is valid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_at: Option<Timestamp>,
-    /// SHA-256 of the secret, which is random enough that nothing slower is needed.
+    /// SHA-256 of the secret. A slower hash is not needed for 256 random bits.
     digest: [u8; 32],
 }
 
@@ -92,32 +92,32 @@ pub struct ApiKey {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewApiKey {
-    /// The organization to which it is to belong.
+    /// The organization to which the key belongs.
     pub organization_id: OrganizationId,
-    /// What its holder may do.
+    /// The permissions of its holder.
     pub role: Role,
     /// The e-mail address of its holder.
     pub email: String,
 }
 
 impl NewApiKey {
-    /// A key of `organization` for the holder of an e-mail address.
+    /// Creates a request for a key of `organization`, held by `email`.
     pub fn new(organization: OrganizationId, role: Role, email: impl Into<String>) -> Self {
         Self { organization_id: organization, role, email: email.into() }
     }
 }
 
-/// The secret half of an API key: 256 random bits behind the key's id, as text. It is told once,
-/// when the key is created, and kept nowhere.
+/// The secret half of an API key: the key's id and 256 random bits, as text. It is returned once,
+/// when the key is created, and is not stored.
 ///
-/// Its text begins with `audit_`, so that it is found where it was left by mistake.
+/// The text begins with `audit_`, so that secret scanners find it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKeySecret(String);
 
 const PREFIX: &str = "audit_";
 
 impl ApiKeySecret {
-    /// A secret as the holder presents it.
+    /// Wraps a secret as its holder presents it.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -129,13 +129,13 @@ impl ApiKeySecret {
         Ok(Self(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))))
     }
 
-    /// The text, to hand to the holder.
+    /// Returns the text, to give to the holder.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The id of the key of which this would be the secret, so that it can be looked up by the
-    /// secret alone; `None` if the text is none.
+    /// Returns the id of the key that the secret belongs to, so that the secret alone finds the key;
+    /// `None` if the text does not have the form of a secret.
     pub fn key_id(&self) -> Option<ApiKeyId> {
         let text = self.0.strip_prefix(PREFIX).filter(|text| text.len() == 64)?;
         let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -149,7 +149,7 @@ impl ApiKeySecret {
 }
 
 impl fmt::Debug for ApiKeySecret {
-    /// Does not show it.
+    /// Does not print the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKeySecret(…)")
     }
@@ -160,9 +160,9 @@ type ChangeKind = (Action, &'static str, &'static str);
 const CREATED: ChangeKind = (Action::API_KEY_CREATED, "API key created", "ApiKeyCreated");
 const REVOKED: ChangeKind = (Action::API_KEY_REVOKED, "API key revoked", "ApiKeyRevoked");
 
-// What a store does to a key, worked out here so that every store does the same.
+// What a store does to a key. Computed here, so that every store does the same.
 impl ApiKey {
-    /// The key that `new` asks for, its secret, and the event of its creation.
+    /// Returns a new key, its secret, and the event of its creation.
     pub fn create(new: NewApiKey, by: AuditContext) -> Result<(Self, ApiKeySecret, NewEvent)> {
         limits::required(format_args!("email"), &new.email, MAX_ID_BYTES)?;
         let id = ApiKeyId::new();
@@ -181,7 +181,7 @@ impl ApiKey {
         Ok((key, secret, event))
     }
 
-    /// The key as revoked, and the event of it; `None` if it was revoked before.
+    /// Returns the revoked key and the event of its revocation; `None` if it was revoked before.
     pub fn revoke(&self, by: AuditContext) -> Result<Option<(Self, NewEvent)>> {
         if self.revoked_at.is_some() {
             return Ok(None);
@@ -192,12 +192,13 @@ impl ApiKey {
         Ok(Some((key, event)))
     }
 
-    /// Whether `secret` is this key's and the key is good. Takes the same time for any secret.
+    /// Returns `true` if `secret` is this key's and the key is not revoked. Takes the same time for
+    /// any secret.
     pub fn accepts(&self, secret: &ApiKeySecret) -> bool {
         bool::from(self.digest.ct_eq(&secret.digest())) && self.revoked_at.is_none()
     }
 
-    /// The batches in which a store appends the event of a change: to the log of the key's
+    /// Returns the batches in which a store appends the event of a change: to the log of the key's
     /// organization, and to the platform's.
     pub fn batches(&self, event: NewEvent) -> Result<[Batch; 2]> {
         change_batches(self.organization_id, event)

@@ -3,7 +3,8 @@
 use crate::backend::Batch;
 use crate::{Log, NewEvent, OrganizationId, Result};
 
-/// A change of a tenant or its keys is told in two logs: the tenant's own, and the platform's.
+/// Returns the two batches that record a change of a tenant or its keys: for the tenant's own log, and
+/// for the platform's.
 pub(crate) fn change_batches(id: OrganizationId, event: NewEvent) -> Result<[Batch; 2]> {
     Ok([Batch::new(id.into(), vec![event.clone()])?, Batch::new(Log::Platform, vec![event])?])
 }

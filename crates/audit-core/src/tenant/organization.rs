@@ -39,9 +39,9 @@ pub struct Organization {
     /// The e-mail address of the creator. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_by: Option<String>,
-    /// When it was created.
+    /// The time at which it was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// The time at which it was last changed.
     pub updated_at: Timestamp,
 }
 
@@ -53,7 +53,7 @@ pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud, unique within the organization. 1 to [`MAX_ID_BYTES`] bytes.
     #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub id: String,
-    /// What it is for. At most [`MAX_TEXT_BYTES`] bytes.
+    /// A description. At most [`MAX_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The cloud: `aws`. At most [`MAX_ID_BYTES`] bytes.
@@ -88,7 +88,7 @@ pub struct NewOrganization {
 }
 
 impl NewOrganization {
-    /// An organization named `name`, with a new id.
+    /// Creates a request for an organization named `name`, with a new id.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             id: OrganizationId::new(),
@@ -136,17 +136,17 @@ impl NewOrganization {
     }
 }
 
-/// Changes to an organization: what is not set stays.
+/// Changes to an organization. Fields that are not set stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct OrganizationUpdate {
     /// The new name.
     pub name: Option<String>,
-    /// The ids of the private endpoints to remove, done before any is added. One that is not
-    /// there is no error, so that an update can be repeated.
+    /// The ids of the private endpoints to remove, before any is added. An unknown id is not an
+    /// error, so that an update can be repeated.
     pub remove_endpoints: Vec<String>,
-    /// The private endpoints to add. One whose id is there replaces it.
+    /// The private endpoints to add. An endpoint replaces an existing one with the same id.
     pub add_endpoints: Vec<PrivateEndpoint>,
-    /// The new settings, as a whole.
+    /// The new settings, which replace all old ones.
     pub settings: Option<Object>,
 }
 
@@ -189,9 +189,9 @@ const UPDATED: ChangeKind =
 const DELETED: ChangeKind =
     (Action::ORGANIZATION_DELETED, "Organization deleted", "OrganizationDeleted");
 
-// What a store does to an organization, worked out here so that every store does the same.
+// What a store does to an organization. Computed here, so that every store does the same.
 impl Organization {
-    /// The organization that `new` asks for, and the event of its creation.
+    /// Returns a new organization and the event of its creation.
     pub fn create(new: NewOrganization, by: AuditContext) -> Result<(Self, NewEvent)> {
         let now = Timestamp::now();
         let mut organization = Self {
@@ -211,7 +211,8 @@ impl Organization {
         Ok((organization, event))
     }
 
-    /// The organization after `update`, and the event of it; `None` if it changes nothing.
+    /// Returns the organization after `update` and the event of the update; `None` if nothing
+    /// changes.
     pub fn update(
         &self,
         update: OrganizationUpdate,
@@ -232,14 +233,14 @@ impl Organization {
         Ok(Some((organization, event)))
     }
 
-    /// The event of the organization's deletion.
+    /// Returns the event of the organization's deletion.
     pub fn delete(&self, by: AuditContext) -> Result<NewEvent> {
         let change = Change::default().with_old(self.facts());
         self.event(DELETED, change, by)
     }
 
-    /// The batches in which a store appends the event of a change: to the organization's own log,
-    /// and to the platform's, so that those who run it see what becomes of its tenants.
+    /// Returns the batches in which a store appends the event of a change: to the organization's own
+    /// log and to the platform's, so that operators see every change of a tenant.
     pub fn batches(id: OrganizationId, event: NewEvent) -> Result<[Batch; 2]> {
         change_batches(id, event)
     }
@@ -253,7 +254,8 @@ impl Organization {
         }
     }
 
-    /// What a change is told of: the endpoints by their ids, so that one removed is one line.
+    /// Returns the fields that a change compares: endpoints by id, so that a removed one is one line
+    /// of the diff.
     fn facts(&self) -> Value {
         let endpoints: Object =
             self.private_endpoints.iter().map(|e| (e.id.clone(), json!(e))).collect();

@@ -1,18 +1,18 @@
-//! The entry of a log: an event as it is kept, beside its leaf.
+//! The entry of a log: a stored event and its leaf.
 
 use super::LeafHash;
 use crate::Sequence;
 use crate::backend::StoredEvent;
 
-/// An event as it is kept in its log, with what the log's tree holds of it.
+/// A stored event and its leaf in the log's tree.
 ///
-/// It says what is there: verification asks whether `leaf` is the hash of the record, and `sequence`
-/// the number that the record names.
+/// Holds the stored bytes as they are. Verification checks that `leaf` is the hash of the record and
+/// that `sequence` is the number in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// The number under which the event is kept.
+    /// The number under which the event is stored.
     pub sequence: Sequence,
-    /// The leaf that the append made of the record.
+    /// The leaf that the append computed from the record.
     pub leaf: LeafHash,
     /// The event.
     pub event: StoredEvent,

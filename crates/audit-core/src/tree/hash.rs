@@ -1,4 +1,4 @@
-//! Hashes: of a record, of two nodes, of a whole log. RFC 6962, section 2.1.
+//! The hashes of a tree: of a record, of a node, of a whole log (RFC 6962, section 2.1).
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,12 +20,12 @@ macro_rules! hash {
         pub struct $name([u8; 32]);
 
         impl $name {
-            /// The hash of these bytes.
+            /// Creates the hash with these bytes.
             pub const fn from_bytes(bytes: [u8; 32]) -> Self {
                 Self(bytes)
             }
 
-            /// The bytes.
+            /// Returns the bytes.
             pub const fn as_bytes(&self) -> &[u8; 32] {
                 &self.0
             }
@@ -82,20 +82,20 @@ hash! {
 }
 
 hash! {
-    /// The hash of a whole log of some size.
+    /// The hash of a whole log at some size.
     RootHash
 }
 
 impl LeafHash {
-    /// The hash of a record, of the exact bytes that are stored
-    /// ([`StoredEvent::record`](crate::StoredEvent::record)).
+    /// Returns the hash of a record, over the exact bytes stored
+    /// ([`StoredEvent::record`](crate::backend::StoredEvent::record)).
     pub fn of(record: &[u8]) -> Self {
         Self(Sha256::new().chain_update([0]).chain_update(record).finalize().into())
     }
 }
 
 impl NodeHash {
-    /// The hash of the node above `left` and `right`.
+    /// Returns the hash of the node above `left` and `right`.
     pub fn of(left: Self, right: Self) -> Self {
         let hash = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
         Self(hash.finalize().into())
@@ -103,12 +103,29 @@ impl NodeHash {
 }
 
 impl RootHash {
-    /// The root of an empty log: SHA-256 of nothing.
+    /// The root of an empty log: SHA-256 of the empty string.
     pub const EMPTY: Self = Self([
         0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9,
         0x24, 0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52,
         0xb8, 0x55,
     ]);
+}
+
+/// Returns the root of a complete subtree with these leaves, or `None` unless their number is a power
+/// of two.
+pub fn subtree_root(leaves: &[impl Copy + Into<NodeHash>]) -> Option<NodeHash> {
+    if let [leaf] = leaves {
+        return Some((*leaf).into());
+    }
+    if !leaves.len().is_power_of_two() {
+        return None;
+    }
+    let mut row: Vec<NodeHash> = leaves.iter().map(|leaf| (*leaf).into()).collect();
+    while row.len() > 1 {
+        let (pairs, _) = row.as_chunks();
+        row = pairs.iter().map(|[left, right]| NodeHash::of(*left, *right)).collect();
+    }
+    row.pop()
 }
 
 impl From<LeafHash> for NodeHash {

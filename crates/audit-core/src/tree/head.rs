@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::RootHash;
 use crate::Sequence;
 
-/// The size of a log and its root at that size: all that a proof is checked against.
+/// The size of a log and its root at that size. Proofs are verified against it.
 ///
-/// It is worth as much as the place that it comes from. Whoever wants to trust it takes it from a
-/// checkpoint whose signature was verified.
+/// A head is only as trustworthy as its origin: take it from a checkpoint whose signature you
+/// verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]

@@ -14,24 +14,7 @@ mod tile;
 
 pub use entry::LogEntry;
 pub use frontier::Frontier;
-pub use hash::{LeafHash, NodeHash, RootHash};
+pub use hash::{LeafHash, NodeHash, RootHash, subtree_root};
 pub use head::TreeHead;
 pub use node::{Node, NodeId};
 pub use tile::{Tile, TileId};
-
-/// Returns the root of a complete subtree with these leaves, or `None` unless their number is a power
-/// of two.
-pub fn subtree_root(leaves: &[impl Copy + Into<NodeHash>]) -> Option<NodeHash> {
-    if let [leaf] = leaves {
-        return Some((*leaf).into());
-    }
-    if !leaves.len().is_power_of_two() {
-        return None;
-    }
-    let mut row: Vec<NodeHash> = leaves.iter().map(|leaf| (*leaf).into()).collect();
-    while row.len() > 1 {
-        let (pairs, _) = row.as_chunks();
-        row = pairs.iter().map(|[left, right]| NodeHash::of(*left, *right)).collect();
-    }
-    row.pop()
-}

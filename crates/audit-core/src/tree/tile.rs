@@ -1,23 +1,22 @@
-//! The tile: a small subtree whose nodes are kept side by side.
+//! The tile: a small subtree that a store reads and writes at once.
 
-use super::{NodeHash, NodeId};
+use super::{NodeHash, NodeId, subtree_root};
 use crate::{Error, ErrorKind, Result};
 
-/// The nodes of a complete subtree of [`Tile::WIDTH`] leaves, below its root: what a store reads or
-/// writes at once.
+/// The nodes of a complete subtree of [`Tile::WIDTH`] leaves, without its root.
 ///
-/// A tile's root is a leaf of the tile above it, in the next *tier*. So a way from a leaf to the
-/// root of 10^6 events goes through four tiles, and a tile that is complete is never changed.
+/// A tile's root is a leaf of the tile above it, in the next *tier*. The path from a leaf to the root
+/// of 10^6 events has four tiles. A complete tile never changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tile {
-    /// The leaves of the tile that are there, from the left.
+    /// The leaves present so far, from the left.
     leaves: Vec<NodeHash>,
 }
 
-/// Which tile of a log's tree.
+/// The id of a tile in a log's tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TileId {
-    /// How many tiles are below it, on the way to the events.
+    /// The number of tiles below it on the path to an event.
     pub tier: u8,
     /// The number among the tiles of its tier, from zero.
     pub index: u64,
@@ -30,17 +29,17 @@ impl TileId {
         Self { tier, index: node.index >> (Tile::HEIGHT - below) }
     }
 
-    /// The level of the tile's leaves.
+    /// Returns the level of the tile's leaves.
     pub fn level(self) -> u8 {
         self.tier * Tile::HEIGHT
     }
 
-    /// The number, within their level, of the first of the tile's leaves.
+    /// Returns the number of the tile's first leaf within its level.
     pub fn first_leaf(self) -> u64 {
         self.index << Tile::HEIGHT
     }
 
-    /// The tile above, of which this one's root is a leaf.
+    /// Returns the tile above: this tile's root is one of its leaves.
     #[must_use]
     pub fn above(self) -> Self {
         Self { tier: self.tier + 1, index: self.index >> Tile::HEIGHT }
@@ -48,12 +47,12 @@ impl TileId {
 }
 
 impl Tile {
-    /// The levels of a tile.
+    /// The number of levels of a tile.
     pub const HEIGHT: u8 = 5;
-    /// The leaves of a tile.
+    /// The number of leaves of a complete tile.
     pub const WIDTH: u64 = 1 << Self::HEIGHT;
 
-    /// The tile of these leaves, at most [`Tile::WIDTH`] of them.
+    /// Creates a tile with these leaves, at most [`Tile::WIDTH`].
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if there are more.
@@ -64,28 +63,28 @@ impl Tile {
         Ok(Self { leaves })
     }
 
-    /// The leaves that are there.
+    /// Returns the leaves present so far.
     pub fn leaves(&self) -> &[NodeHash] {
         &self.leaves
     }
 
-    /// Whether all leaves are there.
+    /// Returns `true` if the tile has all its leaves.
     pub fn is_complete(&self) -> bool {
         self.leaves.len() as u64 == Self::WIDTH
     }
 
     /// Returns the hash of `node` of the whole tree, where this tile is `tile` and keeps the node;
-    /// `None` if not all of the node's leaves are there.
+    /// `None` if some of the node's leaves are missing.
     pub fn node(&self, tile: TileId, node: NodeId) -> Option<NodeHash> {
         let height =
             node.level.checked_sub(tile.level()).filter(|height| *height < Self::HEIGHT)?;
         let first = (node.index << height).checked_sub(tile.first_leaf())?;
         let first = usize::try_from(first).ok()?;
-        super::subtree_root(self.leaves.get(first..first + (1 << height))?)
+        subtree_root(self.leaves.get(first..first + (1 << height))?)
     }
 
-    /// The root, once the tile is complete.
+    /// Returns the root, or `None` if the tile is not complete.
     pub fn root(&self) -> Option<NodeHash> {
-        self.is_complete().then(|| super::subtree_root(&self.leaves)).flatten()
+        self.is_complete().then(|| subtree_root(&self.leaves)).flatten()
     }
 }

@@ -16,8 +16,8 @@ use crate::common::{
     assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told,
 };
 use audit_core::{Actor, AuditStoreExt, EventQuery, Log, NewEvent};
+use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
-use audit_sqlite::{SqliteStore, append_in};
 use futures_executor::block_on;
 
 const PROCESSES: usize = 4;
@@ -137,6 +137,7 @@ fn a_killed_service_has_both_or_neither() {
 #[test]
 #[ignore = "the others run it, as a process of its own"]
 fn service() {
+    let store = SqliteStore::open(path()).unwrap();
     let mut connection = Connection::open(path()).unwrap();
     connection.busy_timeout(Duration::from_secs(30)).unwrap();
     begin();
@@ -146,7 +147,7 @@ fn service() {
         let event = NewEvent::new("invoice.paid", Actor::user("u_7"));
         let id = event.id.to_string();
         transaction.execute("INSERT INTO invoice VALUES (?1)", [&id]).unwrap();
-        append_in(&transaction, Log::Platform, vec![event]).unwrap();
+        store.append_in(&transaction, Log::Platform, vec![event]).unwrap();
         transaction.commit().unwrap();
         tell(id);
     }

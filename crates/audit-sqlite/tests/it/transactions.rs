@@ -1,17 +1,18 @@
 //! Recording in the caller's own transaction: both commit or neither does.
 
 use std::future::Future as _;
+use std::time::Instant;
 
 use audit_core::{
     Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent, Sequence,
 };
+use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
-use audit_sqlite::{SqliteStore, append_in};
 use futures_executor::block_on;
 use tempfile::TempDir;
 
 struct Service {
-    _directory: TempDir,
+    directory: TempDir,
     store: SqliteStore,
     connection: Connection,
 }
@@ -23,7 +24,7 @@ impl Service {
         let store = SqliteStore::open(&path).unwrap();
         let connection = Connection::open(&path).unwrap();
         connection.execute("CREATE TABLE invoice (id TEXT PRIMARY KEY)", []).unwrap();
-        Self { _directory: directory, store, connection }
+        Self { directory, store, connection }
     }
 
     fn invoices(&self) -> i64 {
@@ -46,7 +47,7 @@ fn both_or_neither() {
         let transaction =
             service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
-        let receipts = append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
+        let receipts = service.store.append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
         assert_eq!(receipts[0].sequence.get(), 1);
         if commits {
             transaction.commit().unwrap();
@@ -70,7 +71,8 @@ fn a_refused_event_leaves_the_transaction_as_it_was() {
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
     let other = NewEvent { action: "other".into(), ..first };
-    let error = append_in(&transaction, Log::Platform, vec![paid(), other]).unwrap_err();
+    let error =
+        service.store.append_in(&transaction, Log::Platform, vec![paid(), other]).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
     transaction.commit().unwrap();
     assert_eq!((service.invoices(), service.events()), (1, 1));
@@ -84,9 +86,42 @@ fn a_feed_learns_of_it() {
         std::thread::spawn(move || block_on(store.wait_for_append(Log::Platform, Sequence::ZERO)));
     let transaction =
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-    append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
+    service.store.append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
     transaction.commit().unwrap();
     assert_eq!(waiter.join().unwrap().unwrap().size.get(), 1);
+}
+
+#[test]
+fn whoever_began_the_transaction_it_records_and_feeds_wake_soon() {
+    let service = Service::new();
+    let mut latencies = Vec::new();
+    for (number, begin) in ["BEGIN", "BEGIN IMMEDIATE", "SAVEPOINT payment"].into_iter().enumerate()
+    {
+        let store = service.store.clone();
+        let before = Sequence::try_from(i64::try_from(number).unwrap()).unwrap();
+        let waiter = std::thread::spawn(move || {
+            block_on(store.wait_for_append(Log::Platform, before)).unwrap();
+            Instant::now()
+        });
+        service.connection.execute_batch(begin).unwrap();
+        service.store.append_in(&service.connection, Log::Platform, vec![paid()]).unwrap();
+        let end = if begin.starts_with("SAVE") { "RELEASE payment" } else { "COMMIT" };
+        service.connection.execute_batch(end).unwrap();
+        let committed = Instant::now();
+        latencies.push(waiter.join().unwrap().saturating_duration_since(committed));
+    }
+    assert_eq!(service.events(), 3);
+    println!("a waiting feed wakes {latencies:?} after the commits");
+}
+
+#[test]
+fn a_connection_outside_a_transaction_is_refused() {
+    let service = Service::new();
+    let refused = service.store.append_in(&service.connection, Log::Platform, vec![paid()]);
+    let error = refused.unwrap_err();
+    assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("connection")));
+    assert!(error.to_string().ends_with("must be in a transaction"), "{error}");
+    assert_eq!(service.events(), 0);
 }
 
 #[test]
@@ -94,16 +129,50 @@ fn a_connection_that_is_not_durable_is_refused() {
     let mut service = Service::new();
     service.connection.pragma_update(None, "synchronous", "normal").unwrap();
     let transaction = service.connection.transaction().unwrap();
-    let error = append_in(&transaction, Log::Platform, vec![paid()]).unwrap_err();
+    let refused = service.store.append_in(&transaction, Log::Platform, vec![paid()]);
+    let error = refused.unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Incompatible, Some("synchronous")));
 }
 
 #[test]
-fn a_file_without_the_tables_is_refused() {
-    let mut connection = Connection::open_in_memory().unwrap();
-    let transaction = connection.transaction().unwrap();
-    let error = append_in(&transaction, Log::Platform, vec![paid()]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Incompatible);
+fn a_connection_to_another_file_is_refused() {
+    let service = Service::new();
+    let at = |name: &str| service.directory.path().join(name);
+    block_on(service.store.backup(at("copy.db"))).unwrap();
+    drop(SqliteStore::open(at("other.db")).unwrap());
+    // Even where the file of the store is attached to it: the tables of another come first.
+    let attached = Connection::open(at("copy.db")).unwrap();
+    attached.execute("ATTACH ?1 AS store", [at("service.db").to_str().unwrap()]).unwrap();
+    let others = [
+        attached,
+        Connection::open(at("copy.db")).unwrap(),
+        Connection::open(at("other.db")).unwrap(),
+        Connection::open(at("without.db")).unwrap(),
+        Connection::open_in_memory().unwrap(),
+        Connection::open("").unwrap(),
+    ];
+    for other in others {
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let refused = service.store.append_in(&other, Log::Platform, vec![paid()]);
+        let error = refused.unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("connection")));
+        assert!(error.to_string().ends_with("must be to the file of the store"), "{error}");
+        assert!(!other.is_autocommit(), "the transaction goes on");
+    }
+    assert_eq!(service.events(), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn every_path_to_the_file_will_do() {
+    let service = Service::new();
+    let at = |name: &str| service.directory.path().join(name);
+    std::os::unix::fs::symlink(at("service.db"), at("link.db")).unwrap();
+    let linked = Connection::open(at("link.db")).unwrap();
+    linked.execute_batch("BEGIN IMMEDIATE").unwrap();
+    service.store.append_in(&linked, Log::Platform, vec![paid()]).unwrap();
+    linked.execute_batch("COMMIT").unwrap();
+    assert_eq!(service.events(), 1);
 }
 
 #[test]
@@ -123,17 +192,17 @@ fn a_caller_who_holds_the_lock_too_long_makes_appends_busy() {
 }
 
 #[test]
-fn a_fault_that_ends_the_transaction_is_told() {
+fn a_fault_ends_the_transaction() {
     let mut service = Service::new();
     service.connection.pragma_update(None, "max_page_count", 60).unwrap();
     let transaction =
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
     let batch = (0..1_000).map(|_| paid()).collect();
-    let error = append_in(&transaction, Log::Platform, batch).unwrap_err();
+    let error = service.store.append_in(&transaction, Log::Platform, batch).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
     assert!(transaction.is_autocommit(), "SQLite has ended it");
-    assert!(error.to_string().contains("undone the whole transaction"), "{error}");
+    assert!(error.to_string().contains("the transaction is rolled back"), "{error}");
     drop(transaction);
     assert_eq!((service.invoices(), service.events()), (0, 0));
 }
