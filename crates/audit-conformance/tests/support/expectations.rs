@@ -28,6 +28,7 @@ const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
 
 const FAULTS: &[(Fault, &[&str])] = &[
     // What is read.
+    (Fault::AddressesByLetter, &["filters::by_addresses_in_any_case"]),
     (Fault::AlwaysCounts, &["totals::are_absent_unless_asked_for", "scans::obey_every_argument"]),
     (
         Fault::AlwaysMore,
@@ -149,6 +150,10 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (Fault::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    (
+        Fault::InvolvesActorsOnly,
+        &["filters::by_ids_involved", "filters::by_each_facet", STATE_MACHINE],
+    ),
     (Fault::LeaksAnotherLog, &["tenants::never_see_each_others_events", STATE_MACHINE]),
     (
         Fault::NeverMore,
@@ -177,6 +182,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Fault::SplitsPairs, &["filters::by_pairs_of_type_and_id", STATE_MACHINE]),
     (Fault::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
     (
         Fault::TiesInReverse,

@@ -117,7 +117,10 @@ impl Facet {
         match self {
             Self::Target => {
                 let Some((kind, id)) = pair::split(value) else {
-                    return Err(Error::malformed(name, "`type=id`, with `\\=` for `=` in the type"));
+                    return Err(Error::malformed(
+                        name,
+                        "`type=id`, with `\\=` for `=` in the type",
+                    ));
                 };
                 limits::text(format_args!("{name}"), &kind, MAX_NAME_BYTES)?;
                 return limits::text(format_args!("{name}"), id, MAX_ID_BYTES);
