@@ -60,7 +60,7 @@ async fn drill(directory: &Path) -> Result<()> {
     let kept = *notary.verifier(Log::Platform).verify(&signed)?.head();
     println!("50 events were recorded, and a checkpoint was kept:\n\n{signed}");
 
-    // To erase what a person asks for is no tampering: the log tells of it.
+    // An erasure is not tampering: the log records it.
     let of_one = Erasure::matching(Filter::new().actor_id("u_3"));
     let erased = store.erase(Log::Platform, of_one, Actor::system().into()).await?.events;
     let report = verify(&store, kept).await?;
