@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use audit_conformance::{Harness, Store};
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, RetentionStore, TenantStore};
 use tempfile::TempDir;
 
 use crate::{SqliteOptions, SqliteStore};
@@ -16,17 +17,25 @@ impl<const SEGMENT: u64> File<SEGMENT> {
     }
 
     fn store(&self) -> Arc<SqliteStore> {
-        let options = SqliteOptions { segment: SEGMENT, ..SqliteOptions::default() };
+        let options = SqliteOptions { segment_events: SEGMENT, ..SqliteOptions::default() };
         Arc::new(SqliteStore::open_with(self.0.path().join("audit.db"), options).unwrap())
     }
 }
 
 impl<const SEGMENT: u64> Harness for File<SEGMENT> {
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Arc<dyn AuditStore> {
         self.store()
     }
+}
 
-    fn open_api_keys(&self) -> Arc<dyn Store> {
+impl<const SEGMENT: u64> RetentionHarness for File<SEGMENT> {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        self.store()
+    }
+}
+
+impl<const SEGMENT: u64> TenantHarness for File<SEGMENT> {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
     }
 }

@@ -12,7 +12,7 @@ use event_listener::Event;
 use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::append::WriteTransaction;
+use crate::append::{After, WriteTransaction};
 use crate::compaction::compact;
 use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
@@ -36,17 +36,6 @@ struct Job {
 /// Runs in a transaction, or is told why there is none. Returns how to answer the caller, who
 /// waits until the fate of the transaction is known; `None` if he has gone away.
 type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Option<Done> + Send>;
-
-/// What is to be done to the file when a transaction is committed, before its callers are answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum After {
-    #[default]
-    Nothing,
-    /// What transactions have left of what was erased is cleared away.
-    Scrub,
-    /// The file is written anew, without what is unused.
-    Compact,
-}
 
 struct Done {
     /// The kind of its failure, if it failed.

@@ -1,0 +1,415 @@
+//! A good store, broken in one way.
+
+mod api_keys;
+mod client;
+mod reads;
+mod removals;
+mod trees;
+mod writes;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use audit_core::{
+    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
+    Error, EventId, EventQuery, Facet, Head, Log, NewApiKey, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Token, TokenKeys,
+    tree::NodeId,
+    tree::{Frontier, LogEntry, NodeHash},
+};
+
+use serde_json::Value;
+
+use super::list_store::ListStore;
+
+/// The one thing that is wrong.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Mutation {
+    Nothing,
+    // What is read.
+    AddressesByLetter,
+    Alters(fn(&mut AuditEvent)),
+    AlwaysCounts,
+    AlwaysMore,
+    AltersPlatformEvents(fn(&mut AuditEvent)),
+    BoundOffByOne,
+    ClampsTheBound,
+    DeletionClearsTheLog,
+    DropsFirst,
+    DropsLast,
+    FirstValuesOnly,
+    FoldsCase,
+    GetsAcrossLogs,
+    GetsTheFirst,
+    HeadOffByOne,
+    HidesKeyEvents,
+    HidesOrganizationEvents,
+    HidesPlatformEvents,
+    IgnoresAfter,
+    IgnoresBound,
+    IgnoresFacet(Facet),
+    IgnoresOffset,
+    IgnoresOrder,
+    IgnoresTimeRange,
+    InvolvesActorsOnly,
+    LeaksAnotherLog,
+    NeverMore,
+    NotFoundIsUnavailable,
+    RepeatsLast,
+    SplitsPairs,
+    TakesPrefixesLiterally,
+    TiesInReverse,
+    TotalIgnoresBound,
+    TotalOfTheRest,
+    TotalOffByOne,
+    TypeAndIdApart,
+    UntilIsInclusive,
+    // What is awaited.
+    NeverWakes,
+    WakesAtOnce,
+    // What is written.
+    DropsReceipt,
+    ErrorsForgetTheField,
+    FirstReceiptOnly,
+    GapInSequence,
+    IdsAreUniqueAcrossLogs,
+    LetsOthersTell,
+    NotMarkedAsRedelivered,
+    RecordsRedeliveriesAgain,
+    RefusesEmptyBatches,
+    RefusesLargeBatches,
+    RequiresAnOrganization,
+    ReversesBatches,
+    SplitsBatches,
+    SwallowsConflicts,
+    // What is done to organizations.
+    AddsBeforeRemoving,
+    AltersOrganizations,
+    ChangesBeforeChecking,
+    IgnoresDeletion,
+    IgnoresTheListLimit,
+    ListsInReverse,
+    LosesUpdates,
+    TellsThePlatformMore,
+    TouchesWithoutChange,
+    // What is done to keys.
+    AltersKeys(fn(&mut ApiKey)),
+    CachesKeys,
+    CreatesKeysByAnOldLook,
+    ForgetsKeys,
+    HidesRevokedKeys,
+    KeysEndWithTheirOrganization,
+    KeysOfAllOrganizations,
+    KeysStayGood,
+    KeyWithoutOrganization,
+    MovesRevocations,
+    RecordsEachRevocation,
+    RevocationNeedsAnOrganization,
+    RevokesAllKeys,
+    RevokesByAnOldLook,
+    RevokesNothing,
+    TellsTheDigest,
+    TellsTheSecret,
+    // What proves a log.
+    AltersRecords,
+    FrontierIsOld,
+    FrontierInReverse,
+    FrontierOfAnotherLog,
+    EntriesIgnoreAfter,
+    EntriesIgnoreBytes,
+    EntriesIgnoreLimit,
+    HashesNothing,
+    HidesHighNodes,
+    HidesNodesBelowTheFloor,
+    LeavesOfOthers,
+    NodesOfAnotherLog,
+    NodesOffByOne,
+    NodesThatAreIncomplete,
+    // What is erased.
+    BringsBackWhatIsErased,
+    ErasesACopy,
+    ErasesInAllLogs,
+    ErasesNeighbours,
+    ErasesNothing,
+    ErasesOnePage,
+    FindsWhatIsErased,
+    IgnoresTheHold,
+    MiscountsWhatIsErased,
+    RefusesUnknownNumbers,
+    RewritesRecords,
+    TellsOfEachErasure,
+    TellsOfNoErasure,
+    TellsWhose,
+    // What is kept, and for how long.
+    AcceptsAnyRetention,
+    ForgetsTheHold,
+    KeepsLessByDefault,
+    OneRetentionForAll,
+    TellsOfEachRetention,
+    TellsOfNoRetention,
+    // What is pruned.
+    CountsWhatIsGone,
+    EndsEveryToken,
+    FindsWhatIsGone,
+    IgnoresTheAge,
+    PrunesACopy,
+    PrunesAllLogs,
+    PrunesNothing,
+    PrunesOnce,
+    PrunesPartOfATile,
+    SkipsWhatIsGone,
+    TellsOfEachPruning,
+    TellsOfNoPruning,
+    // What becomes of handles and tokens.
+    AcceptsAnyToken,
+    ForgetsOnReopen,
+    IgnoresTheNewPageSize,
+    KeysChangeOnReopen,
+    TellsWhyATokenIsRefused,
+}
+
+/// Opens a [`ListStore`] that has a [`Mutation`].
+pub(crate) struct MutatedHarness {
+    mutation: Mutation,
+    store: ListStore,
+    notes: Arc<Notes>,
+}
+
+/// What a broken store needs to remember, shared by its handles.
+#[derive(Debug, Default)]
+struct Notes {
+    opened: AtomicUsize,
+    updates: AtomicUsize,
+    deletions: AtomicUsize,
+    /// How often something was looked at that was to be changed then.
+    looks: AtomicUsize,
+    /// What should stand in no event.
+    credential: Mutex<Value>,
+    logs: Mutex<Vec<Log>>,
+    ids: Mutex<HashMap<EventId, Log>>,
+    tokens: Mutex<HashMap<Token, EventQuery>>,
+    erasures: AtomicUsize,
+    retention: Mutex<Retention>,
+    /// What was erased, as it was, and what was pruned.
+    gone: Mutex<Vec<AuditEvent>>,
+}
+
+#[derive(Debug)]
+struct Mutated {
+    inner: ListStore,
+    mutation: Mutation,
+    keys: TokenKeys,
+    notes: Arc<Notes>,
+    /// The API keys that this handle has read.
+    seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
+    /// The frontiers that this handle has read.
+    frontiers: Mutex<HashMap<Log, Frontier>>,
+}
+
+impl MutatedHarness {
+    pub(crate) fn new(mutation: Mutation) -> Self {
+        Self { mutation, store: ListStore::new(), notes: Arc::default() }
+    }
+
+    fn open_mutated(&self) -> Mutated {
+        let is_first = self.notes.opened.fetch_add(1, Ordering::Relaxed) == 0;
+        // The harness's notes are nobody else's when no handle is open.
+        if matches!(self.mutation, Mutation::ForgetsKeys) && Arc::strong_count(&self.notes) == 1 {
+            self.store.state().api_keys.clear();
+        }
+        let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
+        match self.mutation {
+            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new(),
+            Mutation::KeysChangeOnReopen if !is_first => {
+                keys = ListStore::new().token_keys().clone();
+            }
+            _ => {}
+        }
+        let notes = Arc::clone(&self.notes);
+        Mutated {
+            inner,
+            mutation: self.mutation,
+            keys,
+            notes,
+            seen: Mutex::default(),
+            frontiers: Mutex::default(),
+        }
+    }
+}
+
+impl Mutated {
+    /// Another log that holds something.
+    fn other_log(&self, log: Log) -> Option<Log> {
+        self.notes.logs.lock().unwrap().iter().copied().find(|other| *other != log)
+    }
+
+    /// Tells the platform of a change that did not happen.
+    async fn tell_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
+        if matches!(self.mutation, Mutation::TellsThePlatformMore)
+            && !changed.as_ref().is_ok_and(happened)
+        {
+            let event = NewEvent::new("organization.updated", Actor::system());
+            self.inner.append(Log::Platform, vec![event]).await?;
+        }
+        changed
+    }
+
+    fn forget_field<T>(&self, result: Result<T>) -> Result<T> {
+        match self.mutation {
+            Mutation::ErrorsForgetTheField => result.map_err(|error| Error::new(error.kind())),
+            _ => result,
+        }
+    }
+}
+
+#[async_trait]
+impl AuditStore for Mutated {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        self.forget_field(self.mutated_append(log, events).await)
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.mutated_get(log, id).await
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        let mut head = self.inner.head(log).await?;
+        if let Mutation::HeadOffByOne = self.mutation {
+            head.size = head.size.next();
+        }
+        Ok(head)
+    }
+
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.inner.logs(after, limit).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
+        self.mutated_scan(scan).await
+    }
+
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        match self.mutation {
+            Mutation::NeverWakes => std::future::pending().await,
+            Mutation::WakesAtOnce => self.inner.head(log).await,
+            _ => self.inner.wait_for_append(log, sequence).await,
+        }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        self.mutated_frontier(log).await
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
+        self.mutated_nodes(log, nodes).await
+    }
+
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        self.mutated_entries(log, request).await
+    }
+}
+
+#[async_trait]
+impl RetentionStore for Mutated {
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: AuditContext,
+    ) -> Result<u64> {
+        self.forget_field(self.mutated_erase(log, sequences, by).await)
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        self.mutated_retention(log).await
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
+        self.forget_field(self.mutated_set_retention(log, retention, by).await)
+    }
+
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+        self.mutated_prune(log, by).await
+    }
+}
+
+#[async_trait]
+impl TenantStore for Mutated {
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        let created = self.tell_more(self.mutated_create(new, by).await, |_| true).await;
+        self.forget_field(created)
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        let mut organization = self.inner.organization(id).await?;
+        if let Mutation::AltersOrganizations = self.mutation {
+            organization.name.push('!');
+        }
+        Ok(organization)
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.mutated_list(after, limit).await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        let before = self.inner.organization(id).await;
+        let updated = self.mutated_update(id, update, by).await;
+        let changed = |after: &Organization| before.as_ref().is_ok_and(|before| before != after);
+        self.forget_field(self.tell_more(updated, changed).await)
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
+        let deleted = self.tell_more(self.mutated_delete(id, by).await, |()| true).await;
+        self.forget_field(deleted)
+    }
+
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: AuditContext,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let created = self.tell_more(self.mutated_create_key(new, by).await, |_| true).await;
+        self.spoil_error(created)
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.spoil_error(self.mutated_key(id).await)
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.spoil_error(self.mutated_keys(organization, after, limit).await)
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        let before = self.inner.api_key(id).await;
+        let revoked = self.mutated_revoke(id, by).await;
+        let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
+        self.spoil_error(self.tell_more(revoked, changed).await)
+    }
+}
