@@ -208,7 +208,7 @@ struct Mutated {
 
 impl MutatedHarness {
     pub(crate) fn new(mutation: Mutation) -> Self {
-        Self { mutation, store: ListStore::new(), notes: Arc::default() }
+        Self { mutation, store: ListStore::new().unwrap(), notes: Arc::default() }
     }
 
     fn open_mutated(&self) -> Mutated {
@@ -219,9 +219,9 @@ impl MutatedHarness {
         }
         let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
         match self.mutation {
-            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new(),
+            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new().unwrap(),
             Mutation::KeysChangeOnReopen if !is_first => {
-                keys = ListStore::new().token_keys().clone();
+                keys = ListStore::new().unwrap().token_keys().clone();
             }
             _ => {}
         }
