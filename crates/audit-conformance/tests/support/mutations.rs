@@ -33,6 +33,7 @@ pub(crate) enum Mutation {
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
+    CachesLogs,
     AltersPlatformEvents(fn(&mut AuditEvent)),
     BoundOffByOne,
     ClampsTheBound,
@@ -45,8 +46,11 @@ pub(crate) enum Mutation {
     GetsTheFirst,
     HeadOffByOne,
     HidesKeyEvents,
+    HidesLogsOfDeletedOrganizations,
     HidesOrganizationEvents,
     HidesPlatformEvents,
+    HidesPrunedLogs,
+    HidesThePlatformLog,
     IgnoresAfter,
     IgnoresBound,
     IgnoresFacet(Facet),
@@ -56,6 +60,7 @@ pub(crate) enum Mutation {
     LeaksAnotherLog,
     NeverMore,
     NotFoundIsUnavailable,
+    ReadsMakeLogs,
     RepeatsLast,
     TakesPrefixesLiterally,
     TiesInReverse,
@@ -202,6 +207,8 @@ struct Mutated {
     notes: Arc<Notes>,
     /// The API keys that this handle has read.
     seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
+    /// The logs that this handle has listed first.
+    logs: Mutex<Option<Vec<Log>>>,
     /// The frontiers that this handle has read.
     frontiers: Mutex<HashMap<Log, Frontier>>,
 }
@@ -232,6 +239,7 @@ impl MutatedHarness {
             keys,
             notes,
             seen: Mutex::default(),
+            logs: Mutex::default(),
             frontiers: Mutex::default(),
         }
     }
@@ -278,14 +286,16 @@ impl AuditStore for Mutated {
 
     async fn head(&self, log: Log) -> Result<Head> {
         let mut head = self.inner.head(log).await?;
-        if let Mutation::HeadOffByOne = self.mutation {
-            head.size = head.size.next();
+        match self.mutation {
+            Mutation::HeadOffByOne => head.size = head.size.next(),
+            Mutation::ReadsMakeLogs => drop(self.inner.state().logs.entry(log).or_default()),
+            _ => {}
         }
         Ok(head)
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.inner.logs(after, limit).await
+        self.forget_field(self.mutated_logs(after, limit).await)
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
