@@ -23,7 +23,7 @@ fn organizations_are_created_listed_and_shown() {
     let listed = place.ok(&["organizations", "list"]);
     assert!(listed.starts_with("ID ") && listed.contains(NOBODY) && listed.contains("Acme"));
     let error = place.fails(2, &[&["organizations"], &all[..]].concat());
-    assert!(error.starts_with("error: the id is taken by different content"), "{error}");
+    assert!(error.starts_with("error: the id belongs to different content"), "{error}");
 
     // By whom, in both logs.
     for log in ["platform", NOBODY] {
@@ -140,6 +140,6 @@ fn help_and_completions_are_there() {
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.ok(&["completions", shell]);
-        assert!(script.contains("organization-named"), "{shell}");
+        assert!(script.contains("named-organization-id"), "{shell}");
     }
 }

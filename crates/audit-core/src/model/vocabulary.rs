@@ -65,8 +65,8 @@ vocabulary! {
     /// What was done, usually dotted from the general to the special: `user.login.failed`.
     ///
     /// 1 to [`limits::MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, at most
-    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and not
-    /// ending in `.*`, which in a [`Filter`](crate::Filter) stands for all actions below a prefix.
+    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and no
+    /// `*`: in a [`Filter`](crate::Filter), `prefix.*` selects the actions that start with `prefix.`.
     Action {
         /// An organization was created.
         ORGANIZATION_CREATED = "organization.created",
@@ -110,6 +110,42 @@ vocabulary! {
         SERVICE = "service",
         /// The source does not say.
         UNKNOWN = "unknown",
+    }
+}
+
+vocabulary! {
+    /// The result of an action.
+    OutcomeResult {
+        /// The action was carried out.
+        SUCCESS = "success",
+        /// The action failed.
+        FAILURE = "failure",
+        /// The actor was not permitted to perform the action.
+        DENIED = "denied",
+        /// The result is not known.
+        UNKNOWN = "unknown",
+    }
+}
+
+vocabulary! {
+    /// How severe an event is, in the terms of OCSF (`severity_id`).
+    Severity {
+        /// The severity is not known.
+        UNKNOWN = "unknown",
+        /// No action is required.
+        INFORMATIONAL = "informational",
+        /// The reader decides whether action is needed.
+        LOW = "low",
+        /// Action is required, but the situation is not serious.
+        MEDIUM = "medium",
+        /// Action is required at once.
+        HIGH = "high",
+        /// Action is required at once, and the scope is broad.
+        CRITICAL = "critical",
+        /// An error occurred, and it is too late to act.
+        FATAL = "fatal",
+        /// The source uses a severity that OCSF does not define.
+        OTHER = "other",
     }
 }
 

@@ -25,12 +25,12 @@ fn each_event_of_a_log_is_proved_offline() {
         assert_eq!(proved.event.sequence, sequence(number));
         assert_eq!(proved.event.actor.email.as_deref(), Some("ana@acme.example"));
         assert_eq!(proved.personal, PersonalProof::Intact);
-        assert!(proved.to_string().contains("is as it was recorded"));
+        assert!(proved.to_string().contains("is unchanged since it was recorded"));
     }
 }
 
 #[test]
-fn without_the_personal_part_the_record_is_proved() {
+fn without_the_personal_data_the_record_is_proved() {
     let (signer, events) = (signer(), Events::new(20));
     let text = events.evidence(7, &signer).without_personal().to_string();
     let proved = text.parse::<Evidence>().unwrap().verify(signer.verifier()).unwrap();
