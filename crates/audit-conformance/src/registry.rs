@@ -59,6 +59,7 @@ macro_rules! for_each_case {
                 refuse_what_a_log_tells_of_itself,
                 of_nothing_do_nothing,
                 are_recorded_once,
+                without_a_time_are_recorded_once,
                 of_other_content_conflict,
                 with_two_contents_for_one_id_conflict,
                 are_all_or_nothing,
@@ -83,6 +84,13 @@ macro_rules! for_each_case {
                 of_an_empty_log_give_the_default_head,
                 of_the_head_follow_each_append,
             }
+            logs {
+                are_listed_once_in_order,
+                are_listed_by_pages,
+                without_events_are_not_listed,
+                are_listed_by_every_handle,
+                check_the_limit_of_a_listing,
+            }
             scans {
                 obey_every_argument,
                 stop_when_they_have_the_bytes,
@@ -94,6 +102,9 @@ macro_rules! for_each_case {
                 by_action_prefix,
                 by_several_conditions,
                 by_type_and_id_of_one_target,
+                by_pairs_of_type_and_id,
+                by_addresses_in_any_case,
+                by_ids_involved,
                 by_a_half_open_time_range,
                 by_values_that_are_hard_to_index,
                 by_the_most_values,
@@ -215,6 +226,7 @@ macro_rules! for_each_case {
                 leave_every_total_exact,
                 leave_every_proof_valid,
                 leave_the_numbers_going_on,
+                leave_the_log_listed,
                 go_further_each_time,
                 are_forbidden_under_a_legal_hold,
                 leave_other_logs_alone,

@@ -59,6 +59,7 @@ pub struct AuditLog {
     #[serde(deserialize_with = "json::object")]
     pub metadata: Object,
     /// When it happened.
+    #[serde(serialize_with = "wire::print::micros")]
     pub created_at: Timestamp,
 }
 

@@ -15,6 +15,7 @@ pub(crate) fn come_back_equal_in_every_field(new: NewHarness<'_>) {
     let unknown_words = NewEvent::new("x", Actor::new("robot").entity_class("machine"))
         .outcome(Outcome::new("partial"))
         .severity("dire")
+        .at(2)
         .scope(Scope::default().surface("moon"));
     check(new, &[full(), least, unknown_words]);
 }
@@ -39,8 +40,9 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
                 .on_behalf_of(Actor::user(text).name(text)),
             category: Some(text.into()),
             organization: Some(OrganizationRef::new(text).name(text)),
-            ..NewEvent::new(text.to_owned(), Actor::unknown())
+            ..NewEvent::new(text.replace('*', ""), Actor::unknown())
                 .add_target(Target::new(text, text).name(text))
+                .at(1)
                 .scope(Scope::default().service(text).surface(text.to_owned()))
                 .change(Change::default().field(text, Some(json!(text)), Some(json!({text: text}))))
                 .message(text)

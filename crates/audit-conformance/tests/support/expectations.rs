@@ -28,6 +28,7 @@ const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
 
 const MUTATIONS: &[(Mutation, &[&str])] = &[
     // What is read.
+    (Mutation::AddressesByLetter, &["filters::by_addresses_in_any_case"]),
     (
         Mutation::AlwaysCounts,
         &["totals::are_absent_unless_asked_for", "scans::obey_every_argument"],
@@ -53,6 +54,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (Mutation::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
+    (Mutation::CachesLogs, &["logs::are_listed_by_every_handle", "logs::are_listed_once_in_order"]),
     (Mutation::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
     (Mutation::DeletionClearsTheLog, &["organizations::keep_their_log_when_deleted"]),
     (
@@ -117,6 +119,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresAfter,
         &[
+            "logs::are_listed_by_pages",
             "feeds::begin_where_they_are_told",
             "scans::obey_every_argument",
             "api_keys::are_listed_by_ascending_id",
@@ -150,7 +153,17 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Mutation::HidesLogsOfDeletedOrganizations, &["organizations::keep_their_log_when_deleted"]),
+    (
+        Mutation::HidesThePlatformLog,
+        &["logs::are_listed_once_in_order", "logs::are_listed_by_pages"],
+    ),
+    (Mutation::ReadsMakeLogs, &["logs::without_events_are_not_listed"]),
     (Mutation::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    (
+        Mutation::InvolvesActorsOnly,
+        &["filters::by_ids_involved", "filters::by_each_facet", STATE_MACHINE],
+    ),
     (Mutation::LeaksAnotherLog, &["isolation::never_see_each_others_events", STATE_MACHINE]),
     (
         Mutation::NeverMore,
@@ -179,6 +192,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Mutation::SplitsPairs, &["filters::by_pairs_of_type_and_id", STATE_MACHINE]),
     (Mutation::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
     (
         Mutation::TiesInReverse,
@@ -205,9 +219,11 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     // What is written.
     (Mutation::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
+    (Mutation::FillsTimesBeforeComparing, &["appends::without_a_time_are_recorded_once"]),
     (
         Mutation::ErrorsForgetTheField,
         &[
+            "logs::check_the_limit_of_a_listing",
             "appends::beyond_a_limit_are_refused_by_field",
             "appends::of_other_content_conflict",
             "appends::with_two_contents_for_one_id_conflict",
@@ -309,6 +325,8 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresTheListLimit,
         &[
+            "logs::are_listed_by_pages",
+            "logs::check_the_limit_of_a_listing",
             "organizations::check_the_limit_of_a_listing",
             "organizations::are_listed_by_ascending_id",
             "api_keys::check_the_limit_of_a_listing",
@@ -317,7 +335,11 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     (
         Mutation::ListsInReverse,
-        &["organizations::are_listed_by_ascending_id", "api_keys::are_listed_by_ascending_id"],
+        &[
+            "logs::are_listed_once_in_order",
+            "organizations::are_listed_by_ascending_id",
+            "api_keys::are_listed_by_ascending_id",
+        ],
     ),
     (
         Mutation::LosesUpdates,
@@ -361,6 +383,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::ForgetsOnReopen,
         &[
+            "logs::are_listed_once_in_order",
             "appends::survive_a_reopen",
             "appends::are_recorded_once",
             "appends::are_seen_by_every_handle",

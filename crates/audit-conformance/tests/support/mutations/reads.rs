@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use audit_core::{
-    AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
-    Scan, ScanResult, Sequence, TenantStore as _, Total,
+    Action, AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position,
+    Result, Scan, ScanResult, Sequence, TenantStore as _, Total, limits::MAX_LOGS_PAGE,
 };
 
 use super::{Mutated, Mutation};
@@ -39,6 +39,41 @@ impl Mutated {
         }
     }
 
+    pub(super) async fn mutated_logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        let mut all = self.inner.logs(None, MAX_LOGS_PAGE).await?;
+        let (after, limit) = match self.mutation {
+            Mutation::IgnoresAfter => (None, limit),
+            Mutation::IgnoresTheListLimit => (after, MAX_LOGS_PAGE),
+            _ => (after, limit),
+        };
+        let in_range = self.inner.logs(after, limit).await?;
+        match self.mutation {
+            Mutation::CachesLogs => all = self.logs.lock().unwrap().get_or_insert(all).clone(),
+            Mutation::HidesLogsOfDeletedOrganizations => {
+                let mut left = Vec::new();
+                for log in all {
+                    if !self.ends_with_a_deletion(log).await? {
+                        left.push(log);
+                    }
+                }
+                all = left;
+            }
+            Mutation::HidesPrunedLogs => {
+                let state = self.inner.state();
+                all.retain(|log| state.logs[log].head.pruned == Sequence::ZERO);
+            }
+            Mutation::HidesThePlatformLog => all.retain(|log| *log != Log::Platform),
+            Mutation::ListsInReverse => all.reverse(),
+            _ => return Ok(in_range),
+        }
+        Ok(all.into_iter().filter(|log| Some(*log) > after).take(limit).collect())
+    }
+
+    async fn ends_with_a_deletion(&self, log: Log) -> Result<bool> {
+        let events = self.everything(log).await?;
+        Ok(events.last().is_some_and(|event| event.action == Action::ORGANIZATION_DELETED))
+    }
+
     pub(super) async fn mutated_scan(&self, asked: Scan) -> Result<ScanResult> {
         let mut scan = asked.clone();
         match self.mutation {
@@ -69,7 +104,10 @@ impl Mutated {
                     scan.filter = scan.filter.until(end.saturating_add(Duration::from_nanos(1)));
                 }
             }
+            Mutation::AddressesByLetter => return self.rescan(asked, by_letter).await,
             Mutation::FoldsCase => return self.rescan(asked, folded).await,
+            Mutation::InvolvesActorsOnly => return self.rescan(asked, by_actor_only).await,
+            Mutation::SplitsPairs => return self.rescan(asked, pairs_split).await,
             Mutation::TypeAndIdApart => return self.rescan(asked, type_and_id_apart).await,
             _ => {}
         }
@@ -240,6 +278,29 @@ fn folded(filter: &Filter, event: &AuditEvent) -> bool {
     let mut event = event.clone();
     event.actor.id = event.actor.id.map(|id| id.to_lowercase());
     lower.matches(&event)
+}
+
+/// Compares addresses letter by letter with the lower case.
+fn by_letter(filter: &Filter, event: &AuditEvent) -> bool {
+    let spelled = |email: &String| filter.values(Facet::ActorEmail).any(|value| value == email);
+    filter.matches(event)
+        && (filter.values(Facet::ActorEmail).next().is_none()
+            || event.actor.email.as_ref().is_some_and(spelled))
+}
+
+fn by_actor_only(filter: &Filter, event: &AuditEvent) -> bool {
+    let acted = |id: &str| event.actor.id.as_deref() == Some(id);
+    filter.matches(event)
+        && (filter.values(Facet::Involving).next().is_none()
+            || filter.values(Facet::Involving).any(acted))
+}
+
+/// Takes any type of a pair with any id of a pair.
+fn pairs_split(filter: &Filter, event: &AuditEvent) -> bool {
+    let pairs = filter.values(Facet::Target).filter_map(|pair| pair.split_once('='));
+    let split = |filter: Filter, (kind, id)| filter.target_type(kind).target_id(id);
+    let split = pairs.fold(rebuilt(filter, |facet, _, _| facet != Facet::Target), split);
+    split.matches(event)
 }
 
 fn type_and_id_apart(filter: &Filter, event: &AuditEvent) -> bool {
