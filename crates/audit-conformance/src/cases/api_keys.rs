@@ -180,7 +180,7 @@ pub(crate) fn record_their_revocation(new: NewTenantHarness<'_>) {
     assert_untold(&keys, &key, &secret);
 }
 
-pub(crate) fn revoked_twice_leave_one_event(new: NewTenantHarness<'_>) {
+pub(crate) fn revoked_twice_append_one_event(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, _) = keys.created(id);

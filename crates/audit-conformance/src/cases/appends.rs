@@ -47,7 +47,7 @@ pub(crate) fn are_numbered_densely_in_the_order_given(new: NewHarness<'_>) {
     assert_eq!(found, expected, "events are numbered in the order given");
 }
 
-pub(crate) fn refuse_what_a_log_tells_of_itself(new: NewHarness<'_>) {
+pub(crate) fn refuse_reserved_actions(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(2));

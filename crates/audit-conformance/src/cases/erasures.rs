@@ -1,9 +1,5 @@
 //! What an erasure takes, what it leaves, and what it tells.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
-
 use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
 use audit_core::{
     Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, EventQuery, Facet,
@@ -19,16 +15,13 @@ use crate::model::{Model, without_personal};
 use crate::samples::{
     At as _, at, event, event_with, events, full, mixed, new_log, redelivered, sequence, values_of,
 };
-use crate::subject::{SetOnDrop, Subject, officer, refused};
+use crate::subject::{Subject, officer, refused};
 
 const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
-const EMAIL: &str = "ana@example.org";
-
-/// Long enough for another thread to append something.
-const MOMENT: Duration = Duration::from_millis(100);
+pub(super) const EMAIL: &str = "ana@example.org";
 
 /// An event of an actor who has an e-mail address.
-fn by_user(id: &str, n: i64) -> NewEvent {
+pub(super) fn by_user(id: &str, n: i64) -> NewEvent {
     NewEvent { actor: Actor::user(id).name("Ana").email(EMAIL), ..event(n) }
 }
 
@@ -49,7 +42,7 @@ impl Subject<dyn RetentionHarness> {
     }
 }
 
-pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<'_>) {
+pub(crate) fn remove_personal_data_from_every_read(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &[&[full(), event(1), full()][..], &mixed(9)].concat());
@@ -94,7 +87,7 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<
     }
 }
 
-pub(crate) fn leave_the_records_and_what_proves_them(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_the_records_and_their_proofs(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     for n in 0..70 {
@@ -155,7 +148,7 @@ pub(crate) fn select_by_each_condition(new: NewRetentionHarness<'_>) {
     assert_eq!(left, model.events, "the events of these ids are erased, and no other");
 }
 
-pub(crate) fn leave_nothing_to_be_found_by(new: NewRetentionHarness<'_>) {
+pub(crate) fn clear_the_index(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let batch: Vec<_> = (0..40).map(|n| by_user(["u_1", "u_2", "u_3"][n % 3], 40)).collect();
@@ -189,7 +182,7 @@ pub(crate) fn leave_nothing_to_be_found_by(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
@@ -223,7 +216,7 @@ pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn tell_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
+pub(crate) fn record_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let subjects = [full(), full(), full()];
@@ -251,7 +244,7 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
     assert_eq!(Erasure::erased_count(&told), 3, "how many is part of the record");
 }
 
-pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
+pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let of_ana = Filter::new().actor_id("u_7");
@@ -303,7 +296,7 @@ pub(crate) fn of_many_events_reach_all(new: NewRetentionHarness<'_>) {
     assert_eq!(rest, rest_expected, "one call takes as many numbers as one batch has events");
 }
 
-pub(crate) fn pass_over_unknown_numbers(new: NewRetentionHarness<'_>) {
+pub(crate) fn ignore_unknown_numbers(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &events(70));
@@ -391,7 +384,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     assert_eq!(erased, 2, "nothing was lost under the hold");
 }
 
-pub(crate) fn leave_redeliveries_recognised(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let batch = vec![full(), by_user("u_7", 2), event(3)];
@@ -412,7 +405,7 @@ pub(crate) fn leave_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_other_logs_alone(new: NewRetentionHarness<'_>) {
+pub(crate) fn do_not_change_other_logs(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), new_log(), Log::Platform];
     let batch = [vec![full(), by_user("u_7", 1)], mixed(6)].concat();
@@ -443,56 +436,4 @@ pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
     let again = subject.erase(log, Filter::new().actor_id("u_7")).expect("nothing is left");
     assert_eq!(again, 0, "what is erased is not erased again");
     assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
-}
-
-pub(crate) fn miss_nothing_while_others_append(new: NewRetentionHarness<'_>) {
-    const WRITERS: usize = 2;
-    let subject = Subject::new(new);
-    let log = new_log();
-    let filter = || Filter::new().actor_email(EMAIL);
-    let done = AtomicBool::new(false);
-    let (mut erased, mut placed) = (0, Vec::new());
-    thread::scope(|scope| {
-        let finished = SetOnDrop(&done);
-        let write = || {
-            let mut placed = Vec::new();
-            // On until there have been erasures between the writes.
-            for round in 0..400 {
-                if round >= 20 && done.load(Ordering::Relaxed) {
-                    break;
-                }
-                placed.extend(subject.put(log, &[by_user("u_7", round), event(round)]));
-            }
-            placed
-        };
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
-        for _ in 0..20 {
-            // Something is appended between two erasures, unless the writers have finished.
-            let size = subject.head(log).size;
-            subject.within(MOMENT, subject.store().wait_for_append(log, size));
-            let size = subject.head(log).size;
-            erased += subject.erase(log, filter()).expect("an erasure beside writers succeeds");
-            let events = subject.events(log);
-            let left = events.iter().take_while(|event| event.sequence <= size);
-            let left = left.filter(|event| event.actor.email.is_some()).count();
-            assert_eq!(left, 0, "what was there when an erasure began is erased when it returns");
-        }
-        drop(finished);
-        placed = writers.into_iter().flat_map(|w| w.join().expect("a writer succeeds")).collect();
-    });
-    erased += subject.erase(log, filter()).expect("events can be erased");
-    let events = subject.events(log);
-    let numbers = events.iter().map(|event| event.sequence.get());
-    assert!(numbers.eq(1..=events.len() as u64), "no number is lost or given twice");
-    let expected = placed.iter().filter(|event| event.actor.email.is_some()).count() as u64;
-    assert_eq!(erased, expected, "each event is erased once");
-    let stated: u64 = events.iter().map(Erasure::erased_count).sum();
-    assert_eq!(stated, expected, "the log tells of each");
-    for event in placed {
-        let found = &events[usize::try_from(event.sequence.get()).unwrap() - 1];
-        let kept = if event.actor.email.is_some() { without_personal(&event) } else { event };
-        assert_eq!(*found, kept, "an erasure beside writers takes what is personal, and no more");
-    }
-    let tree = subject.tree(log);
-    assert_eq!(subject.frontier(log).head(), tree.head(tree.size()), "the tree is the records'");
 }

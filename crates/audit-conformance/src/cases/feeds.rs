@@ -90,7 +90,7 @@ pub(crate) fn go_on_after_a_reopen(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn begin_where_they_are_told(new: NewHarness<'_>) {
+pub(crate) fn start_where_asked(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     for (from, left_out) in [
         (FeedStart::Beginning, 0),
@@ -110,7 +110,7 @@ pub(crate) fn begin_where_they_are_told(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn tell_when_they_are_caught_up(new: NewHarness<'_>) {
+pub(crate) fn report_when_they_are_caught_up(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(5));

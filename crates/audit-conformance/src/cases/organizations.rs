@@ -150,7 +150,7 @@ pub(crate) fn record_their_deletion(new: NewTenantHarness<'_>) {
     assert_eq!(facts["name"], json!(created.name));
 }
 
-pub(crate) fn are_told_to_the_platform(new: NewTenantHarness<'_>) {
+pub(crate) fn are_recorded_in_the_platform_log(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let placed = subject.put(Log::Platform, &mixed(2));
     let ids = [acme(), NewOrganization::new("B")].map(|new| {
@@ -174,7 +174,7 @@ pub(crate) fn are_told_to_the_platform(new: NewTenantHarness<'_>) {
     assert_eq!(subject.sizes(ids[0]), [6, 8], "the platform is told of nothing else");
 }
 
-pub(crate) fn keep_an_id_for_ever(new: NewTenantHarness<'_>) {
+pub(crate) fn never_reuse_an_id(new: NewTenantHarness<'_>) {
     let mut subject = Subject::new(new);
     let [kept, deleted] = [(); 2].map(|()| subject.created(acme()));
     subject.delete(deleted.id).expect("an organization can be deleted");
@@ -260,7 +260,7 @@ pub(crate) fn remove_endpoints_before_they_add(new: NewTenantHarness<'_>) {
     assert_eq!(found, updated, "what is returned is what is kept");
 }
 
-pub(crate) fn that_do_not_change_leave_no_trace(new: NewTenantHarness<'_>) {
+pub(crate) fn that_do_not_change_append_no_event(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     for update in [

@@ -1,25 +1,20 @@
 //! What pruning removes, what it leaves, and what it tells.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use audit_core::tree::Tile;
 use audit_core::{
     Action, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart,
-    Filter, Head, Log, NewEvent, Order, Position, Retention, Scan, Sequence, Target, Timestamp,
-    Token, Total,
+    Filter, Head, Log, NewEvent, Order, Retention, Scan, Sequence, Target, Timestamp, Total,
 };
 
 use super::changes::{assert_attributed, attributed};
 use crate::RetentionHarness;
 use crate::harness::NewRetentionHarness;
 use crate::model::Model;
-use crate::samples::{
-    At as _, at, event, event_with, events, full, mixed, new_log, sequence, values_of,
-};
-use crate::subject::{SOON, SetOnDrop, Subject, everything, refused};
+use crate::samples::{at, event, event_with, events, full, mixed, new_log, sequence, values_of};
+use crate::subject::{Subject, everything, refused};
 
 const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
 
@@ -31,7 +26,7 @@ fn whole_tiles(number: u64) -> u64 {
 impl Subject<dyn RetentionHarness> {
     /// Makes the log keep its newest `count` events, checks which are gone then, and returns the
     /// model of what is left.
-    fn pruned(&self, log: Log, count: u64) -> Model {
+    pub(super) fn pruned(&self, log: Log, count: u64) -> Model {
         let mut model = Model { events: self.events(log), floor: self.head(log).pruned };
         let floor = self.keep_newest(log, count);
         model.prune(floor);
@@ -43,35 +38,9 @@ impl Subject<dyn RetentionHarness> {
         model.events.extend_from_slice(told);
         model
     }
-
-    /// The tokens of a walk in pages of `limit`, each with the place that it stands at.
-    fn places(&self, query: &EventQuery) -> Vec<(Position, Token)> {
-        let mut page = self.page(query);
-        let mut places = Vec::new();
-        while let Some(token) = page.next {
-            places.push((Position::of(page.events.last().expect("it has a next page")), token));
-            let (_, token) = places.last().unwrap();
-            page = self.next_page(query, token).expect("a walk's own token is accepted");
-        }
-        places
-    }
-
-    /// The tokens of a feed in pages of the query's size, each with the number it stands at.
-    fn numbers(&self, query: &EventQuery) -> Vec<(Sequence, Token)> {
-        let mut page = self.feed(query, FeedStart::Beginning).expect("a feed can be begun");
-        let mut numbers = Vec::new();
-        while !page.caught_up {
-            let last = page.events.last().expect("a feed that is not caught up has events");
-            numbers.push((last.sequence, page.token));
-            let (_, token) = numbers.last().unwrap();
-            page = self.next_feed(query, token).expect("a feed's own token is accepted");
-        }
-        numbers.push((self.head(query.log()).size, page.token));
-        numbers
-    }
 }
 
-pub(crate) fn remove_what_is_too_many(new: NewRetentionHarness<'_>) {
+pub(crate) fn remove_events_over_the_count(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     for (count, kept, floor) in [
         (31, 1, 0), // with the event of the rule there are 32, of which one stays
@@ -98,7 +67,7 @@ pub(crate) fn remove_what_is_too_many(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn remove_what_is_too_old(new: NewRetentionHarness<'_>) {
+pub(crate) fn remove_events_over_the_age(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     // It matters when an event was recorded, not when it occurred.
@@ -128,7 +97,7 @@ pub(crate) fn remove_what_is_too_old(new: NewRetentionHarness<'_>) {
     assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
 }
 
-pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
+pub(crate) fn leave_nothing_of_removed_events(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let batch = [vec![full()], mixed(98), vec![full()]].concat();
@@ -185,7 +154,7 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
     assert!(new, "an event whose first is gone is a new one");
 }
 
-pub(crate) fn record_what_they_removed(new: NewRetentionHarness<'_>) {
+pub(crate) fn record_the_removed_range(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &[events(100), vec![full()]].concat());
@@ -207,7 +176,7 @@ pub(crate) fn record_what_they_removed(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
+pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let (empty, log) = (new_log(), new_log());
     let nothing = |log: Log, what: &str| {
@@ -238,121 +207,7 @@ pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
     nothing(log, "what has been removed");
 }
 
-pub(crate) fn end_the_tokens_below_the_floor(new: NewRetentionHarness<'_>) {
-    let mut subject = Subject::new(new);
-    let log = new_log();
-    let query = EventQuery::new(log).limit(5);
-    subject.put(log, &mixed(90));
-    let walks = ORDERS.map(|order| subject.places(&query.clone().order(order)));
-    let feed = subject.numbers(&query);
-    let floor = subject.pruned(log, 30).floor;
-    assert_eq!(floor, sequence(32), "this case removes a tile");
-    let gone = |what: &str| format!("a {what} below what is kept");
-    for _ in 0..2 {
-        for (order, places) in ORDERS.into_iter().zip(&walks) {
-            let query = query.clone().order(order);
-            let below: Vec<_> = places.iter().filter(|(last, _)| last.sequence < floor).collect();
-            assert!(below.len() > 3, "this case has walks that stand below the floor");
-            for (last, token) in below {
-                let page = subject.next_page(&query.clone().limit(1_000), token);
-                let error = refused(page, ErrorKind::Gone, &gone("walk"));
-                assert!(!error.is_retryable(), "what is gone does not come back");
-                let scan = Scan { order, after: Some(*last), ..everything(log) };
-                refused(subject.scan(scan), ErrorKind::Gone, &gone("place"));
-            }
-        }
-        for (_, token) in feed.iter().filter(|(last, _)| *last < floor) {
-            refused(subject.next_feed(&query, token), ErrorKind::Gone, &gone("feed"));
-            let waited = subject.within(SOON, subject.store().wait_feed(&query, token));
-            refused(waited.expect("there is no wait"), ErrorKind::Gone, &gone("feed that waits"));
-        }
-        for after in [0, 1, 30, 31].map(sequence) {
-            let page = subject.feed(&query, FeedStart::After(after));
-            refused(page, ErrorKind::Gone, &gone("beginning of a feed"));
-        }
-        subject = subject.reopen();
-    }
-}
-
-pub(crate) fn leave_the_walks_above_the_floor(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    for filter in [Filter::new(), Filter::new().actor_id("u_1"), Filter::new().action("user.*")] {
-        for order in ORDERS {
-            let log = new_log();
-            let query =
-                EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
-            subject.put(log, &mixed(90));
-            let bound = subject.head(log).size;
-            let places = subject.places(&query);
-            let model = subject.pruned(log, 30);
-            // Later events, with times before, among and after those of the walk.
-            subject.put(
-                log,
-                &[-9, 0, 2, 4, 99].map(|second| mixed(1)[0].clone().id(EventId::new()).at(second)),
-            );
-            let above = places.iter().filter(|(last, _)| last.sequence >= model.floor);
-            assert!(above.clone().count() > 3, "this case has walks that stand above the floor");
-            for (last, token) in above {
-                let expected = model.answer(&Scan {
-                    filter: filter.clone(),
-                    order,
-                    after: Some(*last),
-                    bound: Some(bound),
-                    total: Total::Exact,
-                    ..everything(log)
-                });
-                let page = subject.next_page(&query, token);
-                let page = page.expect("a walk above the floor goes on");
-                assert_eq!(page.bound, bound, "a walk stays a snapshot");
-                assert_eq!(page.total, expected.total, "its total counts what is left");
-                // A place that it comes to below the floor ends it, and only that.
-                let (mut found, mut next) = (page.events, page.next);
-                while let Some(token) = next {
-                    let page =
-                        subject.next_page(&query, &token).expect("it stands above the floor");
-                    found.extend(page.events);
-                    next = page.next;
-                }
-                assert_eq!(found, expected.events, "{order:?}: a walk has all that is left");
-            }
-        }
-    }
-}
-
-pub(crate) fn leave_the_feeds_above_the_floor(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    for filter in [Filter::new(), Filter::new().actor_id("u_1")] {
-        let log = new_log();
-        let query = EventQuery::new(log).filter(filter.clone()).limit(4);
-        subject.put(log, &mixed(90));
-        let tokens = subject.numbers(&query);
-        let mut model = subject.pruned(log, 30);
-        model.events.extend(subject.put(log, &mixed(7)));
-        let expected = |after: Sequence| {
-            let mut events = model.all(&filter, Order::Sequence);
-            events.retain(|event| event.sequence > after);
-            events
-        };
-        let starts = [32, 33, 60, 90].map(|after| (FeedStart::After(sequence(after)), after));
-        for (start, after) in starts.into_iter().chain([(FeedStart::Beginning, 32)]) {
-            let page = subject.feed(&query, start).expect("a feed can be begun at the floor");
-            let (found, _) = subject.drain(&query, page);
-            let all = expected(sequence(after));
-            assert_eq!(found, all, "a feed begins where it is told, or at the floor: {start:?}");
-        }
-        let above = tokens.into_iter().filter(|(last, _)| *last >= model.floor);
-        let mut count = 0;
-        for (last, token) in above {
-            let page = subject.next_feed(&query, &token).expect("a feed above the floor goes on");
-            let (found, _) = subject.drain(&query, page);
-            assert_eq!(found, expected(last), "a feed delivers all that came after it");
-            count += 1;
-        }
-        assert!(count > 3, "this case has feeds that stand above the floor");
-    }
-}
-
-pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
@@ -389,7 +244,7 @@ fn fresh(event: NewEvent) -> NewEvent {
     event.id(EventId::new())
 }
 
-pub(crate) fn leave_every_proof_valid(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_proofs_valid(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     for batch in events(300).chunks(43) {
@@ -416,7 +271,7 @@ pub(crate) fn leave_every_proof_valid(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_the_numbers_going_on(new: NewRetentionHarness<'_>) {
+pub(crate) fn continue_the_numbers(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(64));
@@ -439,7 +294,7 @@ pub(crate) fn leave_the_numbers_going_on(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_the_log_listed(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_the_log_listed(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let mut logs = [new_log(), new_log(), new_log()];
     logs.sort_unstable();
@@ -458,7 +313,7 @@ pub(crate) fn leave_the_log_listed(new: NewRetentionHarness<'_>) {
     assert_eq!(subject.logs(2), logs, "a pruned log is listed after a reopen");
 }
 
-pub(crate) fn go_further_each_time(new: NewRetentionHarness<'_>) {
+pub(crate) fn continue_where_they_ended(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let mut floor = 0;
@@ -501,7 +356,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     assert_eq!(pruned.floor, sequence(96), "the rule applies again once the hold is lifted");
 }
 
-pub(crate) fn leave_other_logs_alone(new: NewRetentionHarness<'_>) {
+pub(crate) fn do_not_change_other_logs(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), Log::Platform, new_log(), new_log()];
     let batch = mixed(70);
@@ -544,85 +399,4 @@ pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
         let expected = model.all(&Filter::new().actor_id("u_1"), Order::Sequence).len() as u64;
         assert_eq!(count, expected, "what is gone is not counted again");
     }
-}
-
-pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewRetentionHarness<'_>) {
-    const WRITERS: usize = 2;
-    let subject = Subject::new(new);
-    let log = new_log();
-    let rule = Retention::default().max_events(50);
-    subject.set_retention(log, rule).expect("retention can be set");
-    let query = EventQuery::new(log).limit(16);
-    let begin = || subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
-    let (done, prunings) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (mut placed, mut appended) = (BTreeMap::new(), 0);
-    let (mut followed, mut heads) = (Vec::<AuditEvent>::new(), Vec::new());
-    thread::scope(|scope| {
-        let finished = SetOnDrop(&done);
-        let write = || {
-            // On until there have been prunings between the writes.
-            let enough = || prunings.load(Ordering::Relaxed) >= 5;
-            let rounds = (0..400).take_while(|round| *round < 40 || !enough());
-            rounds.flat_map(|_| subject.put(log, &mixed(5))).collect::<Vec<_>>()
-        };
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
-        let pruner = scope.spawn(|| {
-            let mut heads = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                heads.push(subject.frontier(log).head());
-                let pruned = subject.prune(log).expect("pruning beside writers succeeds");
-                prunings.fetch_add(pruned.events.min(1), Ordering::Relaxed);
-                thread::sleep(Duration::from_millis(1));
-            }
-            // The writers may have been the faster ones.
-            subject.prune(log).expect("pruning behind writers succeeds");
-            heads
-        });
-        let (mut page, mut begun) = (begin(), true);
-        loop {
-            let last_round = writers.iter().all(thread::ScopedJoinHandle::is_finished);
-            let after = followed.last().map_or(0, |event| event.sequence.get());
-            if let Some(first) = page.events.first().map(|event| event.sequence.get()) {
-                // Only what was pruned before it could be read is left out, and it was told so.
-                let skips = begun && first > after && (first - 1).is_multiple_of(Tile::WIDTH);
-                let goes_on = first == after + 1 || skips;
-                assert!(goes_on, "a follower goes on at {first} after {after}");
-            }
-            let numbers: Vec<_> = page.events.iter().map(|event| event.sequence.get()).collect();
-            let dense = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
-            assert!(dense, "a follower sees no gap within a page: {numbers:?}");
-            followed.append(&mut page.events);
-            if last_round && page.caught_up {
-                break;
-            }
-            let next = subject.next_feed(&query, &page.token);
-            begun = matches!(&next, Err(error) if error.kind() == ErrorKind::Gone);
-            let accepted = "a feed's own token is accepted, or what it needs is gone";
-            page = if begun { begin() } else { next.expect(accepted) };
-        }
-        drop(finished);
-        for writer in writers {
-            let events = writer.join().expect("an append beside pruning succeeds");
-            appended += events.len();
-            placed.extend(events.into_iter().map(|event| (event.sequence, event)));
-        }
-        heads = pruner.join().expect("pruning beside writers succeeds");
-    });
-    assert_eq!(placed.len(), appended, "no number is given twice");
-    let head = subject.head(log);
-    assert!(head.pruned > Sequence::ZERO, "this case removes something");
-    let events = subject.events(log);
-    let numbers = events.iter().map(|event| event.sequence.get());
-    assert!(numbers.eq(head.pruned.get() + 1..=head.size.get()), "what is left has no gap");
-    for event in events.iter().chain(&followed) {
-        if let Some(placed) = placed.get(&event.sequence) {
-            assert_eq!(event, placed, "what is read is what was appended");
-        } else {
-            let told = [Action::LOG_RETENTION_CHANGED, Action::LOG_PRUNED].contains(&event.action);
-            assert!(told, "nothing is in the log that nobody appended");
-        }
-    }
-    assert_eq!(subject.frontier(log).size(), head.size, "the edge is of all events");
-    let old = heads.iter().filter(|old| old.size >= head.pruned).copied();
-    subject.assert_grown(log, &old.collect::<Vec<_>>());
 }

@@ -6,7 +6,7 @@ use crate::NewHarness;
 use crate::samples::{event, full, mixed, new_log, sequence};
 use crate::subject::Subject;
 
-pub(crate) fn are_the_very_bytes_that_are_proved(new: NewHarness<'_>) {
+pub(crate) fn are_the_bytes_that_are_proved(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     for log in [new_log(), Log::Platform] {
         let batch = [vec![full(), event(1).message("\0 \u{feff} 지불")], mixed(40)].concat();

@@ -17,7 +17,7 @@ fn some() -> [Retention; 4] {
     [bounded, bounded.max_events(7), bounded.with_legal_hold(), Retention::default()]
 }
 
-pub(crate) fn keep_everything_until_told(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_everything_by_default(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let everything = Retention::default();
@@ -70,7 +70,7 @@ pub(crate) fn record_each_change(new: NewRetentionHarness<'_>) {
     assert_eq!(subject.tree(log).size(), 4, "such events are part of the log as any other");
 }
 
-pub(crate) fn that_do_not_change_leave_no_event(new: NewRetentionHarness<'_>) {
+pub(crate) fn that_do_not_change_append_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.set_retention(log, Retention::default()).expect("the default can be set");

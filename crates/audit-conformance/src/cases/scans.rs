@@ -48,7 +48,7 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
+pub(crate) fn stop_at_the_byte_limit(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     // 20 events, of which every other is large.
@@ -80,7 +80,7 @@ pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
     assert_eq!(subject.drain(&query, feed).0, placed, "a feed of short pages misses none");
 }
 
-pub(crate) fn beyond_the_end_are_behind(new: NewHarness<'_>) {
+pub(crate) fn beyond_the_end_fail(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let bounded = |bound| Scan { bound: Some(bound), ..everything(log) };

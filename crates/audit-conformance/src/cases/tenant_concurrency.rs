@@ -52,7 +52,7 @@ pub(crate) fn creations_of_one_organization_have_one_winner(new: NewTenantHarnes
     }
 }
 
-pub(crate) fn revocations_of_one_key_leave_one_event(new: NewTenantHarness<'_>) {
+pub(crate) fn revocations_of_one_key_append_one_event(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let other = keys.with_other_handle();
     let id = keys.organization();

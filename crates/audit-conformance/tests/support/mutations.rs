@@ -81,7 +81,7 @@ pub(crate) enum Mutation {
     FirstReceiptOnly,
     GapInSequence,
     IdsAreUniqueAcrossLogs,
-    LetsOthersTell,
+    AcceptsReservedActions,
     NotMarkedAsRedelivered,
     RecordsRedeliveriesAgain,
     RefusesEmptyBatches,
@@ -98,12 +98,12 @@ pub(crate) enum Mutation {
     IgnoresTheListLimit,
     ListsInReverse,
     LosesUpdates,
-    TellsThePlatformMore,
+    RecordsFailuresInThePlatformLog,
     TouchesWithoutChange,
     // What is done to keys.
     AltersKeys(fn(&mut ApiKey)),
     CachesKeys,
-    CreatesKeysByAnOldLook,
+    CreatesKeysByAnOldRead,
     ForgetsKeys,
     HidesRevokedKeys,
     KeysEndWithTheirOrganization,
@@ -114,10 +114,10 @@ pub(crate) enum Mutation {
     RecordsEachRevocation,
     RevocationNeedsAnOrganization,
     RevokesAllKeys,
-    RevokesByAnOldLook,
+    RevokesByAnOldRead,
     RevokesNothing,
-    TellsTheDigest,
-    TellsTheSecret,
+    RevealsTheDigest,
+    RevealsTheSecret,
     // What proves a log.
     AltersRecords,
     FrontierIsOld,
@@ -134,46 +134,46 @@ pub(crate) enum Mutation {
     NodesOffByOne,
     NodesThatAreIncomplete,
     // What is erased.
-    BringsBackWhatIsErased,
+    RestoresErasedData,
     ErasesACopy,
     ErasesInAllLogs,
     ErasesNeighbours,
     ErasesNothing,
     ErasesOnePage,
-    FindsWhatIsErased,
+    FindsErasedEvents,
     IgnoresTheHold,
-    MiscountsWhatIsErased,
+    MiscountsErasures,
     RefusesUnknownNumbers,
     RewritesRecords,
-    TellsOfEachErasure,
-    TellsOfNoErasure,
-    TellsWhose,
+    RecordsEmptyErasures,
+    RecordsNoErasure,
+    RecordsWhose,
     // What is kept, and for how long.
     AcceptsAnyRetention,
     ForgetsTheHold,
     KeepsLessByDefault,
     OneRetentionForAll,
-    TellsOfEachRetention,
-    TellsOfNoRetention,
+    RecordsUnchangedRetention,
+    RecordsNoRetention,
     // What is pruned.
-    CountsWhatIsGone,
+    CountsPrunedEvents,
     EndsEveryToken,
-    FindsWhatIsGone,
+    FindsPrunedEvents,
     IgnoresTheAge,
     PrunesACopy,
     PrunesAllLogs,
     PrunesNothing,
     PrunesOnce,
     PrunesPartOfATile,
-    SkipsWhatIsGone,
-    TellsOfEachPruning,
-    TellsOfNoPruning,
+    SkipsPrunedEvents,
+    RecordsEmptyPrunings,
+    RecordsNoPruning,
     // What becomes of handles and tokens.
     AcceptsAnyToken,
     ForgetsOnReopen,
     IgnoresTheNewPageSize,
     KeysChangeOnReopen,
-    TellsWhyATokenIsRefused,
+    ExplainsTokenErrors,
 }
 
 /// Opens a [`ListStore`] that has a [`Mutation`].
@@ -255,8 +255,8 @@ impl Mutated {
     }
 
     /// Tells the platform of a change that did not happen.
-    async fn tell_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
-        if matches!(self.mutation, Mutation::TellsThePlatformMore)
+    async fn record_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
+        if matches!(self.mutation, Mutation::RecordsFailuresInThePlatformLog)
             && !changed.as_ref().is_ok_and(happened)
         {
             let event = NewEvent::new("organization.updated", Actor::system());
@@ -357,7 +357,7 @@ impl TenantStore for Mutated {
         new: NewOrganization,
         by: AuditContext,
     ) -> Result<Organization> {
-        let created = self.tell_more(self.mutated_create(new, by).await, |_| true).await;
+        let created = self.record_more(self.mutated_create(new, by).await, |_| true).await;
         self.forget_field(created)
     }
 
@@ -386,11 +386,11 @@ impl TenantStore for Mutated {
         let before = self.inner.organization(id).await;
         let updated = self.mutated_update(id, update, by).await;
         let changed = |after: &Organization| before.as_ref().is_ok_and(|before| before != after);
-        self.forget_field(self.tell_more(updated, changed).await)
+        self.forget_field(self.record_more(updated, changed).await)
     }
 
     async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        let deleted = self.tell_more(self.mutated_delete(id, by).await, |()| true).await;
+        let deleted = self.record_more(self.mutated_delete(id, by).await, |()| true).await;
         self.forget_field(deleted)
     }
 
@@ -399,7 +399,7 @@ impl TenantStore for Mutated {
         new: NewApiKey,
         by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
-        let created = self.tell_more(self.mutated_create_key(new, by).await, |_| true).await;
+        let created = self.record_more(self.mutated_create_key(new, by).await, |_| true).await;
         self.spoil_error(created)
     }
 
@@ -420,6 +420,6 @@ impl TenantStore for Mutated {
         let before = self.inner.api_key(id).await;
         let revoked = self.mutated_revoke(id, by).await;
         let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
-        self.spoil_error(self.tell_more(revoked, changed).await)
+        self.spoil_error(self.record_more(revoked, changed).await)
     }
 }
