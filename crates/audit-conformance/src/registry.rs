@@ -1,4 +1,4 @@
-//! The one list of cases, by the trait that they test, and what is made of it.
+//! The one list of cases, by the trait that they test.
 
 use crate::{Harness, NewHarness, RetentionHarness, TenantHarness, cases, state_machine};
 
@@ -300,12 +300,12 @@ macro_rules! suite_tests {
     };
 }
 
-/// One promise, and how it is tested, on the stores that an `H` opens.
+/// One promise, tested on the stores that an `H` opens.
 #[derive(Debug)]
 pub struct Case<H: ?Sized + 'static = dyn Harness> {
     /// The noun that it is about.
     pub group: &'static str,
-    /// What it shows, to be read after the group.
+    /// The promise, to be read after the group.
     pub name: &'static str,
     play: fn(NewHarness<'_, H>),
 }

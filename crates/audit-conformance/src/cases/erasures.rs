@@ -1,4 +1,4 @@
-//! What an erasure takes, what it leaves, and what it tells.
+//! Erasures: what they remove, keep and record.
 
 use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
 use audit_core::{
@@ -34,10 +34,10 @@ impl Subject<dyn RetentionHarness> {
         let erased = self.erase(log, filter.clone()).expect("events can be erased");
         assert_eq!(erased, expected, "an erasure says how many events it took: {filter:?}");
         let events = self.events(log);
-        let (old, told) = events.split_at(placed.len());
+        let (old, reserved) = events.split_at(placed.len());
         assert_eq!(old, model.events, "what matches is erased, and nothing else: {filter:?}");
-        assert_eq!(told.len(), usize::from(expected > 0), "an erasure leaves an event");
-        model.events.extend_from_slice(told);
+        assert_eq!(reserved.len(), usize::from(expected > 0), "an erasure leaves an event");
+        model.events.extend_from_slice(reserved);
         model
     }
 }
@@ -47,9 +47,13 @@ pub(crate) fn remove_personal_data_from_every_read(new: NewRetentionHarness<'_>)
     let log = new_log();
     let placed = subject.put(log, &[&[full(), event(1), full()][..], &mixed(9)].concat());
     let model = subject.erased(log, &placed, &Filter::new().actor_id("u_7"));
-    assert_eq!(model.events.iter().filter(|event| event.erased).count(), 2, "readers can tell");
+    assert_eq!(
+        model.events.iter().filter(|event| event.erased).count(),
+        2,
+        "erased events are marked"
+    );
     for event in &model.events {
-        let found = subject.get(log, event.id).expect("an erased event is found still");
+        let found = subject.get(log, event.id).expect("an erased event is found by its id");
         assert_eq!(found, *event, "a look-up shows nothing personal");
     }
     for order in ORDERS {
@@ -64,7 +68,7 @@ pub(crate) fn remove_personal_data_from_every_read(new: NewRetentionHarness<'_>)
         let stored = &entry.event;
         assert_eq!(stored.personal.is_none(), event.erased, "the part and its salt are gone");
         let opened = stored.decode().expect("an erased event is an event");
-        assert_eq!(opened, *event, "what is kept is what is read");
+        assert_eq!(opened, *event, "the stored event is the event read");
         let record = String::from_utf8(stored.record.clone()).expect("a record is JSON");
         let kept = |value: &&&str| event.erased && record.contains(**value);
         let personal = [
@@ -93,7 +97,7 @@ pub(crate) fn keep_the_records_and_their_proofs(new: NewRetentionHarness<'_>) {
     for n in 0..70 {
         subject.put(log, &[by_user(["u_1", "u_2"][n % 2], 0)]);
     }
-    let (before, edge) = (subject.entries(log), subject.frontier(log));
+    let (before, frontier) = (subject.entries(log), subject.frontier(log));
     subject.erase(log, Filter::new().actor_id("u_1")).expect("events can be erased");
     let after = subject.entries(log);
     assert_eq!(after.len(), 71, "an erasure leaves one event");
@@ -106,8 +110,8 @@ pub(crate) fn keep_the_records_and_their_proofs(new: NewRetentionHarness<'_>) {
         assert_eq!(intact.is_none(), after.sequence.get() % 2 == 1, "of the others, all is left");
     }
     let tree = subject.tree(log);
-    assert_eq!(edge.head(), tree.head(70), "the root before is that of the records after");
-    assert_eq!(subject.frontier(log).head(), tree.head(71), "the edge grows by one event");
+    assert_eq!(frontier.head(), tree.head(70), "the root before is that of the records after");
+    assert_eq!(subject.frontier(log).head(), tree.head(71), "the frontier grows by one event");
     subject.assert_proves(log, &tree, 0, &[1, 35, 64, 70, 71]);
 }
 
@@ -142,7 +146,7 @@ pub(crate) fn select_by_each_condition(new: NewRetentionHarness<'_>) {
     let erasure = |erasure| subject.block_on(subject.store().erase(log, erasure, officer()));
     let first = erasure(Erasure::event_id(ids[0])).expect("one event can be erased");
     let rest = erasure(Erasure::Events(ids.clone())).expect("events can be erased by their ids");
-    assert_eq!((first.events, rest.events), (1, 2), "what is erased is not erased again");
+    assert_eq!((first.events, rest.events), (1, 2), "erased events are not erased again");
     model.erase(|event| ids.contains(&event.id));
     let left = &subject.events(log)[..batch.len()];
     assert_eq!(left, model.events, "the events of these ids are erased, and no other");
@@ -167,7 +171,7 @@ pub(crate) fn clear_the_index(new: NewRetentionHarness<'_>) {
                 let page = subject.page(&query.clone().with_total());
                 assert_eq!(page.total, Some(expected.len() as u64), "a total: {filter:?}");
                 let found = subject.walk(&query, 4);
-                assert_eq!(found, expected, "a filter finds what is not erased: {filter:?}");
+                assert_eq!(found, expected, "a filter finds only what is not erased: {filter:?}");
             }
             let query = EventQuery::new(log).filter(filter.clone());
             let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
@@ -226,22 +230,26 @@ pub(crate) fn record_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
         .block_on(subject.store().erase(log, erasure, attributed()))
         .expect("events can be erased");
     let entry = subject.entries(log).pop().expect("an erasure leaves an event");
-    let told = subject.events(log).pop().expect("an erasure leaves an event");
-    assert_eq!((entry.sequence, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
-    assert_eq!(told.action, Action::LOG_ERASED, "the event says what was done");
-    assert_eq!(Erasure::erased_count(&told), 3, "the event says how many events were erased");
-    assert_attributed(&told);
+    let reserved = subject.events(log).pop().expect("an erasure leaves an event");
+    assert_eq!(
+        (entry.sequence, reserved.sequence),
+        (sequence(4), sequence(4)),
+        "it leaves one event"
+    );
+    assert_eq!(reserved.action, Action::LOG_ERASED, "the event says what was done");
+    assert_eq!(Erasure::erased_count(&reserved), 3, "the event says how many events were erased");
+    assert_attributed(&reserved);
     let record = String::from_utf8(entry.event.record).expect("a record is JSON");
-    let text = format!("{record} {}", json!(told));
+    let text = format!("{record} {}", json!(reserved));
     let ids = subjects.iter().map(|event| event.id.to_string());
     let values = ["u_7", EMAIL, "Ana", "2001:db8", "Mozilla", "inv_9", "Acme", "org_7", "4711"];
     let whose = values.map(str::to_owned).into_iter().chain(ids).find(|v| text.contains(v));
     assert_eq!(whose, None, "the event does not say whose events were erased");
     let erased =
-        subject.block_on(subject.store().erase(log, Erasure::event_id(told.id), officer()));
+        subject.block_on(subject.store().erase(log, Erasure::event_id(reserved.id), officer()));
     assert_eq!(erased.expect("it can be erased itself").events, 1);
-    let told = subject.get(log, told.id).expect("an erased event is found still");
-    assert_eq!(Erasure::erased_count(&told), 3, "how many is part of the record");
+    let reserved = subject.get(log, reserved.id).expect("an erased event is found by its id");
+    assert_eq!(Erasure::erased_count(&reserved), 3, "the count is in the record");
 }
 
 pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
@@ -280,12 +288,12 @@ pub(crate) fn of_many_events_reach_all(new: NewRetentionHarness<'_>) {
     let erased = subject.erase(log, Filter::new().actor_id("u_1")).expect("events can be erased");
     assert_eq!(erased, expected, "an erasure reaches all events, page after page");
     let events = subject.events(log);
-    let (old, told) = events.split_at(batch.len());
+    let (old, reserved) = events.split_at(batch.len());
     assert!(old == model.events, "all that match are erased, and nothing else");
-    let stated: u64 = told.iter().map(Erasure::erased_count).sum();
+    let stated: u64 = reserved.iter().map(Erasure::erased_count).sum();
     assert_eq!(stated, expected, "the events of it say how many, together");
-    let set = told[0].change_set_id;
-    let together = set.is_some() && told.iter().all(|event| event.change_set_id == set);
+    let set = reserved[0].change_set_id;
+    let together = set.is_some() && reserved.iter().all(|event| event.change_set_id == set);
     assert!(together, "the events of one erasure have one change set");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
     let left = subject.block_on(subject.store().count(&query)).expect("events can be counted");
@@ -304,7 +312,7 @@ pub(crate) fn ignore_unknown_numbers(new: NewRetentionHarness<'_>) {
     let erased = subject.erase_events(log, numbers).expect("unknown numbers are passed over");
     assert_eq!(erased, 2, "each event is erased once, whatever else is asked for");
     let events = subject.events(log);
-    assert_eq!(Erasure::erased_count(&events[70]), 2, "the event tells of those alone");
+    assert_eq!(Erasure::erased_count(&events[70]), 2, "the event counts only those");
     let at = [events[1].clone(), events[4].clone()];
     let expected = [&placed[1], &placed[4]].map(without_personal);
     assert_eq!(at, expected, "the events of these numbers are erased");
@@ -313,7 +321,7 @@ pub(crate) fn ignore_unknown_numbers(new: NewRetentionHarness<'_>) {
     let size = subject.head(log).size.get();
     let all = (1..=size).map(sequence).collect();
     let erased = subject.erase_events(log, all).expect("pruned numbers are passed over");
-    assert_eq!(erased, size - floor.get(), "what is pruned is not erased");
+    assert_eq!(erased, size - floor.get(), "pruned events are not counted as erased");
     let numbers = vec![sequence(1), sequence(2)];
     let erased = subject.erase_events(new_log(), numbers).expect("a log may be empty");
     assert_eq!(erased, 0, "an empty log holds no number");
@@ -394,10 +402,14 @@ pub(crate) fn keep_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     let receipts = subject.append(log, batch.clone()).expect("a redelivery succeeds");
     let again: Vec<_> = first.into_iter().map(redelivered).collect();
     assert_eq!(receipts, again, "an erased event is known by its record: the first receipts");
-    assert_eq!(subject.events(log), before, "a redelivery does not bring back what is erased");
+    assert_eq!(subject.events(log), before, "a redelivery does not restore erased data");
     let kept = &subject.entries(log)[0].event;
-    assert_eq!(LeafHash::of(&kept.record), receipts[0].leaf, "the receipt is of what is kept");
-    assert!(kept.personal.is_none(), "a redelivery does not bring back what is erased");
+    assert_eq!(
+        LeafHash::of(&kept.record),
+        receipts[0].leaf,
+        "the receipt has the leaf of the stored record"
+    );
+    assert!(kept.personal.is_none(), "a redelivery does not restore erased data");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
     assert_eq!(subject.page(&query).events, [], "nor is it found again");
     for other in [batch[0].clone().category("other"), batch[1].clone().at(9)] {
@@ -426,14 +438,14 @@ pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
     let log = new_log();
     let placed = subject.put(log, &[full(), by_user("u_7", 2), event(3)]);
     let model = subject.erased(log, &placed, &Filter::new().actor_id("u_7"));
-    let (edge, entries) = (subject.frontier(log), subject.entries(log));
+    let (frontier, entries) = (subject.frontier(log), subject.entries(log));
     let subject = subject.reopen();
-    assert_eq!(subject.events(log), model.events, "what is erased stays erased");
-    assert!(subject.entries(log) == entries, "what is erased stays erased in what is kept");
-    assert_eq!(subject.frontier(log), edge, "the edge survives");
+    assert_eq!(subject.events(log), model.events, "erased events stay erased");
+    assert!(subject.entries(log) == entries, "erased events stay erased as stored");
+    assert_eq!(subject.frontier(log), frontier, "the frontier survives a reopen");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL)).with_total();
-    assert_eq!(subject.page(&query).total, Some(0), "what is erased is not found again");
+    assert_eq!(subject.page(&query).total, Some(0), "erased events are not found again");
     let again = subject.erase(log, Filter::new().actor_id("u_7")).expect("nothing is left");
-    assert_eq!(again, 0, "what is erased is not erased again");
+    assert_eq!(again, 0, "erased events are not erased again");
     assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
 }

@@ -103,7 +103,7 @@ pub(crate) fn start_where_asked(new: NewHarness<'_>) {
         let query = EventQuery::new(log);
         let placed = subject.put(log, &mixed(6));
         let page = start(&subject, &query, from);
-        assert_eq!(page.events, placed[left_out..], "a feed begins where it is told: {from:?}");
+        assert_eq!(page.events, placed[left_out..], "a feed begins where asked: {from:?}");
         let later = subject.put(log, &[event(1)]);
         let next = subject.next_feed(&query, &page.token).expect("its token is accepted");
         assert_eq!(next.events, later, "a feed goes on with what comes: {from:?}");
@@ -123,7 +123,7 @@ pub(crate) fn report_when_they_are_caught_up(new: NewHarness<'_>) {
     }
     assert_eq!(caught_up, [false, false, true], "a feed is caught up with the last event");
     let exact = start(&subject, &query.clone().limit(5), FeedStart::Beginning);
-    assert!(exact.caught_up, "a full page with nothing behind it is caught up");
+    assert!(exact.caught_up, "a full page with nothing after it is caught up");
     let beyond = subject.feed(&query, FeedStart::After(sequence(6)));
     refused(beyond, ErrorKind::Behind, "a feed that begins beyond the end of the log");
 }

@@ -13,7 +13,7 @@ use crate::subject::{SOON, Subject, everything, refused};
 const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
 
 impl Subject<dyn RetentionHarness> {
-    /// The tokens of a walk in pages of `limit`, each with the place that it stands at.
+    /// Returns the tokens of a walk in pages of `limit`, each with its position.
     fn places(&self, query: &EventQuery) -> Vec<(Position, Token)> {
         let mut page = self.page(query);
         let mut places = Vec::new();
@@ -25,7 +25,7 @@ impl Subject<dyn RetentionHarness> {
         places
     }
 
-    /// The tokens of a feed in pages of the query's size, each with the number it stands at.
+    /// Returns the tokens of a feed in pages of the query's size, each with its sequence.
     fn numbers(&self, query: &EventQuery) -> Vec<(Sequence, Token)> {
         let mut page = self.feed(query, FeedStart::Beginning).expect("a feed can be begun");
         let mut numbers = Vec::new();
@@ -49,16 +49,16 @@ pub(crate) fn end_the_tokens_below_them(new: NewRetentionHarness<'_>) {
     let feed = subject.numbers(&query);
     let floor = subject.pruned(log, 30).floor;
     assert_eq!(floor, sequence(32), "this case removes a tile");
-    let gone = |what: &str| format!("a {what} below what is kept");
+    let gone = |what: &str| format!("a {what} below the floor");
     for _ in 0..2 {
         for (order, places) in ORDERS.into_iter().zip(&walks) {
             let query = query.clone().order(order);
             let below: Vec<_> = places.iter().filter(|(last, _)| last.sequence < floor).collect();
-            assert!(below.len() > 3, "this case has walks that stand below the floor");
+            assert!(below.len() > 3, "this case has walks below the floor");
             for (last, token) in below {
                 let page = subject.next_page(&query.clone().limit(1_000), token);
                 let error = refused(page, ErrorKind::Gone, &gone("walk"));
-                assert!(!error.is_retryable(), "what is gone does not come back");
+                assert!(!error.is_retryable(), "pruned events do not come back");
                 let scan = Scan { order, after: Some(*last), ..everything(log) };
                 refused(subject.scan(scan), ErrorKind::Gone, &gone("place"));
             }
@@ -93,7 +93,7 @@ pub(crate) fn keep_the_walks_above_them(new: NewRetentionHarness<'_>) {
                 &[-9, 0, 2, 4, 99].map(|second| mixed(1)[0].clone().id(EventId::new()).at(second)),
             );
             let above = places.iter().filter(|(last, _)| last.sequence >= model.floor);
-            assert!(above.clone().count() > 3, "this case has walks that stand above the floor");
+            assert!(above.clone().count() > 3, "this case has walks above the floor");
             for (last, token) in above {
                 let expected = model.answer(&Scan {
                     filter: filter.clone(),
@@ -106,12 +106,13 @@ pub(crate) fn keep_the_walks_above_them(new: NewRetentionHarness<'_>) {
                 let page = subject.next_page(&query, token);
                 let page = page.expect("a walk above the floor goes on");
                 assert_eq!(page.bound, bound, "a walk stays a snapshot");
-                assert_eq!(page.total, expected.total, "its total counts what is left");
+                assert_eq!(page.total, expected.total, "its total counts the retained events");
                 // A place that it comes to below the floor ends it, and only that.
                 let (mut found, mut next) = (page.events, page.next);
                 while let Some(token) = next {
-                    let page =
-                        subject.next_page(&query, &token).expect("it stands above the floor");
+                    let page = subject
+                        .next_page(&query, &token)
+                        .expect("a token above the floor is accepted");
                     found.extend(page.events);
                     next = page.next;
                 }
@@ -140,7 +141,7 @@ pub(crate) fn keep_the_feeds_above_them(new: NewRetentionHarness<'_>) {
             let page = subject.feed(&query, start).expect("a feed can be begun at the floor");
             let (found, _) = subject.drain(&query, page);
             let all = expected(sequence(after));
-            assert_eq!(found, all, "a feed begins where it is told, or at the floor: {start:?}");
+            assert_eq!(found, all, "a feed begins where asked, or at the floor: {start:?}");
         }
         let above = tokens.into_iter().filter(|(last, _)| *last >= model.floor);
         let mut count = 0;
@@ -150,6 +151,6 @@ pub(crate) fn keep_the_feeds_above_them(new: NewRetentionHarness<'_>) {
             assert_eq!(found, expected(last), "a feed delivers all that came after it");
             count += 1;
         }
-        assert!(count > 3, "this case has feeds that stand above the floor");
+        assert!(count > 3, "this case has feeds above the floor");
     }
 }

@@ -1,4 +1,4 @@
-//! What pruning removes, what it leaves, and what it tells.
+//! Prunings: what they remove, keep and record.
 
 use std::thread;
 use std::time::Duration;
@@ -24,18 +24,21 @@ fn whole_tiles(number: u64) -> u64 {
 }
 
 impl Subject<dyn RetentionHarness> {
-    /// Makes the log keep its newest `count` events, checks which are gone then, and returns the
-    /// model of what is left.
+    /// Makes the log keep its newest `count` events, checks which are removed, and returns the
+    /// model of the rest.
     pub(super) fn pruned(&self, log: Log, count: u64) -> Model {
         let mut model = Model { events: self.events(log), floor: self.head(log).pruned };
         let floor = self.keep_newest(log, count);
         model.prune(floor);
         let events = self.events(log);
-        let (left, told) = events.split_at(model.events.len());
+        let (left, reserved) = events.split_at(model.events.len());
         assert!(left == model.events, "pruning removes the first events, and no other");
-        assert!((1..=2).contains(&told.len()), "pruning leaves an event, and so does its rule");
-        assert_eq!(self.head(log).pruned, floor, "the head tells the last that is gone");
-        model.events.extend_from_slice(told);
+        assert!(
+            (1..=2).contains(&reserved.len()),
+            "pruning appends an event, and so does its rule"
+        );
+        assert_eq!(self.head(log).pruned, floor, "the head has the last pruned sequence");
+        model.events.extend_from_slice(reserved);
         model
     }
 }
@@ -59,11 +62,11 @@ pub(crate) fn remove_events_over_the_count(new: NewRetentionHarness<'_>) {
         let pruned = subject.prune(log).expect("a log can be pruned");
         let removed = (pruned.events, pruned.floor.get());
         assert_eq!(removed, (floor, floor), "of {count} events {kept} are kept, by whole tiles");
-        assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
+        assert_eq!(subject.head(log).pruned.get(), floor, "the head has the last pruned sequence");
         let events = subject.events(log);
-        let (left, told) = (&placed[usize::try_from(floor).unwrap()..], usize::from(floor > 0));
+        let (left, reserved) = (&placed[usize::try_from(floor).unwrap()..], usize::from(floor > 0));
         assert!(events[..left.len()] == *left, "the newest events stay as they are");
-        assert_eq!(events.len(), left.len() + 1 + told, "nothing else is added or removed");
+        assert_eq!(events.len(), left.len() + 1 + reserved, "nothing else is added or removed");
     }
 }
 
@@ -88,13 +91,10 @@ pub(crate) fn remove_events_over_the_age(new: NewRetentionHarness<'_>) {
     let floor = subject.prune(log).expect("a log can be pruned").floor.get();
     let after = recorded_before(Timestamp::now());
     assert_eq!(before, 64, "this case waits for some events to be too old");
-    assert!(
-        (before..=after).contains(&floor),
-        "what was recorded too long ago is removed: {floor}"
-    );
+    assert!((before..=after).contains(&floor), "events recorded too long ago are removed: {floor}");
     let left = &subject.events(log)[..events.len() - usize::try_from(floor).unwrap()];
-    assert!(*left == events[usize::try_from(floor).unwrap()..], "what is younger stays");
-    assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
+    assert!(*left == events[usize::try_from(floor).unwrap()..], "younger events stay");
+    assert_eq!(subject.head(log).pruned.get(), floor, "the head has the last pruned sequence");
 }
 
 pub(crate) fn leave_nothing_of_removed_events(new: NewRetentionHarness<'_>) {
@@ -108,7 +108,7 @@ pub(crate) fn leave_nothing_of_removed_events(new: NewRetentionHarness<'_>) {
         for event in &placed {
             let found = subject.get(log, event.id);
             if event.sequence > model.floor {
-                assert_eq!(found.expect("what is left is found"), *event);
+                assert_eq!(found.expect("retained events are found"), *event);
             } else {
                 refused(found, ErrorKind::NotFound, "the id of an event that is gone");
             }
@@ -121,28 +121,36 @@ pub(crate) fn leave_nothing_of_removed_events(new: NewRetentionHarness<'_>) {
                 assert_eq!(
                     subject.walk(&query, 7),
                     expected,
-                    "a walk has what is left: {filter:?}"
+                    "a walk has the retained events: {filter:?}"
                 );
                 let count =
                     subject.block_on(subject.store().count(&query)).expect("it can be counted");
-                assert_eq!(count, expected.len() as u64, "a count counts what is left: {filter:?}");
+                assert_eq!(
+                    count,
+                    expected.len() as u64,
+                    "a count counts the retained events: {filter:?}"
+                );
             }
             for bound in [0, 1, 63, 64, 65, 100].map(sequence) {
                 let scan =
                     Scan { order, bound: Some(bound), total: Total::Exact, ..everything(log) };
                 let slice = subject.scan(scan.clone()).expect("a scan succeeds");
-                assert_eq!(slice, model.answer(&scan), "a scan up to {bound} has what is left");
+                assert_eq!(
+                    slice,
+                    model.answer(&scan),
+                    "a scan up to {bound} has the retained events"
+                );
             }
         }
         let query = EventQuery::new(log);
         let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
-        assert_eq!(feed.events, model.events, "a feed begins with what is left");
+        assert_eq!(feed.events, model.events, "a feed begins with the first retained event");
         for after in [0, 1, 63, 64] {
             let entries = subject.try_entries(log, sequence(after), 1_000, usize::MAX);
             let entries = entries.expect("to begin below the floor is no fault");
             let numbers: Vec<_> = entries.iter().map(|entry| entry.sequence).collect();
             let expected: Vec<_> = model.events.iter().map(|event| event.sequence).collect();
-            assert_eq!(numbers, expected, "what is kept is what is left");
+            assert_eq!(numbers, expected, "only retained events are stored");
         }
         let first = subject.try_entries(log, sequence(3), 1, 1).expect("it is readable");
         assert_eq!(first[0].sequence, sequence(65), "the first that is left is read first");
@@ -164,12 +172,12 @@ pub(crate) fn record_the_removed_range(new: NewRetentionHarness<'_>) {
         let pruned = subject.block_on(subject.store().prune(log, attributed()));
         let pruned = pruned.expect("a log can be pruned");
         assert_eq!(pruned.events, removed, "pruning says how many events it has removed");
-        let told = subject.events(log).pop().expect("pruning leaves an event");
-        assert_eq!(told.sequence, subject.head(log).size, "it is the last of the log");
-        assert_eq!(told.action, Action::LOG_PRUNED, "the event says what was done");
+        let reserved = subject.events(log).pop().expect("pruning leaves an event");
+        assert_eq!(reserved.sequence, subject.head(log).size, "it is the last of the log");
+        assert_eq!(reserved.action, Action::LOG_PRUNED, "the event says what was done");
         let target = Target::new("events", numbers);
-        assert_eq!(told.targets, [target], "the event says which events are gone");
-        assert_attributed(&told);
+        assert_eq!(reserved.targets, [target], "the event says which events are gone");
+        assert_attributed(&reserved);
         let again = subject.prune(log).expect("a log can be pruned");
         assert_eq!((again.events, again.floor), (0, pruned.floor), "nothing is left to remove");
         subject.put(log, &events(60));
@@ -204,7 +212,7 @@ pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
     subject.set_retention(log, day).expect("retention can be set");
     nothing(log, "events of today");
     assert_eq!(subject.keep_newest(log, 1), sequence(64), "this case removes something in the end");
-    nothing(log, "what has been removed");
+    nothing(log, "a pruned log");
 }
 
 pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
@@ -229,9 +237,9 @@ pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
                 for offset in [0, 1, expected.len() / 2, expected.len()] {
                     let page = subject.page(&query.clone().limit(3).offset(offset as u64));
                     let total = Some(expected.len() as u64);
-                    assert_eq!(page.total, total, "a total counts what is left: {filter:?}");
+                    assert_eq!(page.total, total, "a total counts the retained events: {filter:?}");
                     let part: Vec<_> = expected.iter().skip(offset).take(3).cloned().collect();
-                    assert_eq!(page.events, part, "an offset leaves out what is left: {filter:?}");
+                    assert_eq!(page.events, part, "an offset skips retained events: {filter:?}");
                 }
             }
         }
@@ -254,18 +262,23 @@ pub(crate) fn keep_proofs_valid(new: NewRetentionHarness<'_>) {
     for kept in [290, 150, 43, 1] {
         let floor = subject.keep_newest(log, kept);
         let known = tree.size();
-        let told = subject.entries(log).into_iter().filter(|entry| entry.sequence.get() > known);
-        told.for_each(|entry| tree.push(&entry.event));
-        let edge = subject.frontier(log);
-        assert_eq!(edge.head(), tree.head(tree.size()), "the edge is that of all that ever was");
+        let reserved =
+            subject.entries(log).into_iter().filter(|entry| entry.sequence.get() > known);
+        reserved.for_each(|entry| tree.push(&entry.event));
+        let frontier = subject.frontier(log);
+        assert_eq!(
+            frontier.head(),
+            tree.head(tree.size()),
+            "the frontier covers every event ever appended"
+        );
         let names = tree.complete();
         for (id, hash) in names.iter().zip(subject.nodes(log, &names)) {
             let needed = hash.is_some() || id.is_retained(floor);
             let expected = tree.node(*id).filter(|_| needed);
             assert_eq!(hash, expected, "{id:?}, pruned up to {floor}");
         }
-        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
-        let sizes = (floor.get()..=tree.size()).filter(telling).chain([tree.size()]);
+        let chosen = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
+        let sizes = (floor.get()..=tree.size()).filter(chosen).chain([tree.size()]);
         subject.assert_proves(log, &tree, floor.get(), &sizes.collect::<Vec<_>>());
         subject = subject.reopen();
     }
@@ -329,9 +342,9 @@ pub(crate) fn continue_where_they_ended(new: NewRetentionHarness<'_>) {
         let events = subject.events(log);
         assert!(events.starts_with(&model.events), "each time the next events go, and no other");
         let head = subject.head(log);
-        assert_eq!(head.pruned.get(), expected, "the head tells the last that is gone");
+        assert_eq!(head.pruned.get(), expected, "the head has the last pruned sequence");
         let numbers = events.iter().map(|event| event.sequence.get());
-        assert!(numbers.eq(expected + 1..=head.size.get()), "what is left has no gap");
+        assert!(numbers.eq(expected + 1..=head.size.get()), "the retained events have no gap");
         floor = expected;
     }
 }
@@ -391,12 +404,12 @@ pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
         };
         let before = state(&subject);
         subject = subject.reopen();
-        assert!(state(&subject) == before, "what is gone stays gone");
-        assert_eq!(subject.events(log), model.events, "what is left stays");
+        assert!(state(&subject) == before, "pruned events stay pruned");
+        assert_eq!(subject.events(log), model.events, "retained events stay");
         assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
         let query = EventQuery::new(log).filter(Filter::new().actor_id("u_1"));
         let count = subject.block_on(subject.store().count(&query)).expect("events can be counted");
         let expected = model.all(&Filter::new().actor_id("u_1"), Order::Sequence).len() as u64;
-        assert_eq!(count, expected, "what is gone is not counted again");
+        assert_eq!(count, expected, "pruned events are not counted again");
     }
 }

@@ -49,7 +49,7 @@ pub(crate) fn erasures_miss_nothing_beside_writers(new: NewRetentionHarness<'_>)
             let events = subject.events(log);
             let left = events.iter().take_while(|event| event.sequence <= size);
             let left = left.filter(|event| event.actor.email.is_some()).count();
-            assert_eq!(left, 0, "what was there when an erasure began is erased when it returns");
+            assert_eq!(left, 0, "every event from before an erasure is erased when it returns");
         }
         drop(finished);
         placed = writers.into_iter().flat_map(|w| w.join().expect("a writer succeeds")).collect();
@@ -61,11 +61,11 @@ pub(crate) fn erasures_miss_nothing_beside_writers(new: NewRetentionHarness<'_>)
     let expected = placed.iter().filter(|event| event.actor.email.is_some()).count() as u64;
     assert_eq!(erased, expected, "each event is erased once");
     let stated: u64 = events.iter().map(Erasure::erased_count).sum();
-    assert_eq!(stated, expected, "the log tells of each");
+    assert_eq!(stated, expected, "the log records each erasure");
     for event in placed {
         let found = &events[usize::try_from(event.sequence.get()).unwrap() - 1];
         let kept = if event.actor.email.is_some() { without_personal(&event) } else { event };
-        assert_eq!(*found, kept, "an erasure beside writers takes what is personal, and no more");
+        assert_eq!(*found, kept, "an erasure beside writers removes personal data, and no more");
     }
     let tree = subject.tree(log);
     assert_eq!(subject.frontier(log).head(), tree.head(tree.size()), "the tree is the records'");
@@ -100,7 +100,7 @@ pub(crate) fn prunings_lose_nothing_beside_writers_and_followers(new: NewRetenti
                 thread::sleep(Duration::from_millis(1));
             }
             // The writers may have been the faster ones.
-            subject.prune(log).expect("pruning behind writers succeeds");
+            subject.prune(log).expect("pruning after the writers succeeds");
             heads
         });
         let (mut page, mut begun) = (begin(), true);
@@ -108,7 +108,7 @@ pub(crate) fn prunings_lose_nothing_beside_writers_and_followers(new: NewRetenti
             let last_round = writers.iter().all(thread::ScopedJoinHandle::is_finished);
             let after = followed.last().map_or(0, |event| event.sequence.get());
             if let Some(first) = page.events.first().map(|event| event.sequence.get()) {
-                // Only what was pruned before it could be read is left out, and it was told so.
+                // A follower skips only events pruned before it read them, and got `Gone`.
                 let skips = begun && first > after && (first - 1).is_multiple_of(Tile::WIDTH);
                 let goes_on = first == after + 1 || skips;
                 assert!(goes_on, "a follower goes on at {first} after {after}");
@@ -122,7 +122,7 @@ pub(crate) fn prunings_lose_nothing_beside_writers_and_followers(new: NewRetenti
             }
             let next = subject.next_feed(&query, &page.token);
             begun = matches!(&next, Err(error) if error.kind() == ErrorKind::Gone);
-            let accepted = "a feed's own token is accepted, or what it needs is gone";
+            let accepted = "a feed's own token is accepted, or its position is pruned";
             page = if begun { begin() } else { next.expect(accepted) };
         }
         drop(finished);
@@ -138,16 +138,17 @@ pub(crate) fn prunings_lose_nothing_beside_writers_and_followers(new: NewRetenti
     assert!(head.pruned > Sequence::ZERO, "this case removes something");
     let events = subject.events(log);
     let numbers = events.iter().map(|event| event.sequence.get());
-    assert!(numbers.eq(head.pruned.get() + 1..=head.size.get()), "what is left has no gap");
+    assert!(numbers.eq(head.pruned.get() + 1..=head.size.get()), "the retained events have no gap");
     for event in events.iter().chain(&followed) {
         if let Some(placed) = placed.get(&event.sequence) {
-            assert_eq!(event, placed, "what is read is what was appended");
+            assert_eq!(event, placed, "events are read as they were appended");
         } else {
-            let told = [Action::LOG_RETENTION_CHANGED, Action::LOG_PRUNED].contains(&event.action);
-            assert!(told, "nothing is in the log that nobody appended");
+            let reserved =
+                [Action::LOG_RETENTION_CHANGED, Action::LOG_PRUNED].contains(&event.action);
+            assert!(reserved, "the log holds only appended events and its own");
         }
     }
-    assert_eq!(subject.frontier(log).size(), head.size, "the edge is of all events");
+    assert_eq!(subject.frontier(log).size(), head.size, "the frontier covers all events");
     let old = heads.iter().filter(|old| old.size >= head.pruned).copied();
     subject.assert_grown(log, &old.collect::<Vec<_>>());
 }

@@ -30,7 +30,7 @@ pub(crate) fn updates_of_an_organization_lose_nothing(new: NewTenantHarness<'_>)
     let events = subject.events(id.into());
     assert_eq!(events.len() as u64, 1 + CALLERS * 5, "each update leaves one event");
     let one_field = events[1..].iter().all(|event| event.change.diff.len() == 1);
-    assert!(one_field, "each event tells the difference from what was there");
+    assert!(one_field, "each event has the difference from the state before");
 }
 
 pub(crate) fn creations_of_one_organization_have_one_winner(new: NewTenantHarness<'_>) {

@@ -13,7 +13,7 @@ pub(super) struct Figure {
     pub(super) erased: u64,
     /// Events that were pruned.
     pub(super) pruned: u64,
-    /// Tokens and places that answered that what they need is gone.
+    /// Tokens and positions that failed with `Gone`.
     pub(super) gone: u64,
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Walk {
     pub(super) rest: Vec<AuditEvent>,
     pub(super) total: u64,
     pub(super) bound: Sequence,
-    /// Where it stands.
+    /// The position of the last event returned.
     pub(super) last: Position,
     pub(super) token: Token,
 }
@@ -82,18 +82,18 @@ impl Player {
             self.figure.operations += 1;
             self.step(op)?;
         }
-        // Whatever was asked, in the end the logs hold what they must.
+        // In the end the logs are those of the model.
         for (log, model) in &self.logs {
             prop_assert_eq!(&self.subject().events(*log), &model.events, "the log in the end");
             let head = self.subject().head(*log);
             prop_assert_eq!(head.size, model.size(), "its size in the end");
-            prop_assert_eq!(head.pruned, model.floor, "what is pruned in the end");
+            prop_assert_eq!(head.pruned, model.floor, "the floor in the end");
         }
         for ((log, model), tree) in self.logs.iter().zip(&self.trees) {
             let root = tree.head(tree.size());
             prop_assert_eq!(self.subject().frontier(*log).head(), root, "the tree in the end");
             let entries = self.subject().entries(*log);
-            prop_assert_eq!(entries.len(), model.events.len(), "what is kept in the end");
+            prop_assert_eq!(entries.len(), model.events.len(), "the stored events in the end");
             for (entry, event) in entries.iter().zip(&model.events) {
                 let leaf = LeafHash::of(&entry.event.record);
                 let expected = tree.leaf(entry.sequence.get());
@@ -209,7 +209,7 @@ impl Player {
         }
     }
 
-    /// Works out anew what the walks of a log have still to return.
+    /// Recomputes what the walks of a log have still to return.
     pub(super) fn look_again(&mut self, which: Which) {
         let model = &self.logs[which as usize].1;
         for walk in self.walks.iter_mut().filter(|walk| walk.log as usize == which as usize) {

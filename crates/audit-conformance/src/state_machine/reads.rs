@@ -1,4 +1,4 @@
-//! What a player reads: pages, feeds, look-ups, misused tokens.
+//! The reads of a player: pages, feeds, look-ups, misused tokens.
 
 use audit_core::{
     ErrorKind, EventId, EventQuery, FeedPage, Order, Page, Position, Result, Token, Total,
@@ -51,11 +51,11 @@ impl Player {
         Ok(())
     }
 
-    /// Requires that what is asked for has been pruned.
+    /// Requires that the call failed with `Gone`.
     pub(super) fn gone<T>(&mut self, page: Result<T>) -> Played {
         self.figure.gone += 1;
         let kind = page.map(drop).map_err(|error| error.kind());
-        prop_assert_eq!(kind, Err(ErrorKind::Gone), "what stands below the floor is gone");
+        prop_assert_eq!(kind, Err(ErrorKind::Gone), "a token or position below the floor is gone");
         Ok(())
     }
 

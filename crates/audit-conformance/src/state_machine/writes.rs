@@ -1,4 +1,4 @@
-//! What a player writes: appends, erasures, prunings.
+//! The writes of a player: appends, erasures, prunings.
 
 use audit_core::tree::Tile;
 use audit_core::{
@@ -35,7 +35,7 @@ impl Player {
             let Some(event) = event else { continue };
             match draft {
                 Draft::Bad => fault = Some(ErrorKind::Invalid),
-                // Only the log itself tells of it.
+                // Reserved for the store.
                 _ if event.action.is_reserved() => fault = Some(ErrorKind::Invalid),
                 // What is invalid is found before anything is looked up.
                 Draft::Clash(_) if fault.is_none() => fault = Some(ErrorKind::Conflict),
@@ -49,7 +49,7 @@ impl Player {
             return self.record(which, batch, &receipts);
         };
         let kind = result.map_err(|error| error.kind());
-        // A batch can be at fault in two ways, of which either may be told.
+        // A batch can be at fault in two ways, and either may be reported.
         let both = kind == Err(ErrorKind::Conflict) && fault == ErrorKind::Invalid;
         prop_assert!(both || kind == Err(fault), "a bad batch: {kind:?}, not {fault:?}");
         let size = self.subject().head(log).size;
@@ -93,11 +93,18 @@ impl Player {
         let erased = self.subject().erase(log, filter.clone()).map_err(fail("an erasure"))?;
         prop_assert_eq!(erased, expected, "how many events are erased");
         self.figure.erased += erased;
-        let told = self.told(which)?;
-        prop_assert_eq!(told.is_empty(), expected == 0, "an erasure of nothing leaves no event");
-        let stated: u64 = told.iter().map(Erasure::erased_count).sum();
-        prop_assert_eq!(stated, expected, "how many events it tells of");
-        prop_assert!(told.iter().all(|event| event.action == Action::LOG_ERASED), "what it tells");
+        let reserved = self.take_reserved(which)?;
+        prop_assert_eq!(
+            reserved.is_empty(),
+            expected == 0,
+            "an erasure of nothing leaves no event"
+        );
+        let stated: u64 = reserved.iter().map(Erasure::erased_count).sum();
+        prop_assert_eq!(stated, expected, "how many events the log says were erased");
+        prop_assert!(
+            reserved.iter().all(|event| event.action == Action::LOG_ERASED),
+            "the event of an erasure"
+        );
         self.look_again(which);
         Ok(())
     }
@@ -115,29 +122,29 @@ impl Player {
         let events = floor.get() - model.floor.get();
         expected.extend((events > 0).then_some(Action::LOG_PRUNED));
         let pruned = self.subject().prune(log).map_err(fail("pruning"))?;
-        prop_assert_eq!((pruned.events, pruned.floor), (events, floor), "what is pruned");
+        prop_assert_eq!((pruned.events, pruned.floor), (events, floor), "the pruned events");
         self.figure.pruned += events;
-        let told = self.told(which)?.into_iter().map(|event| event.action);
-        prop_assert_eq!(told.collect::<Vec<_>>(), expected, "what pruning tells");
+        let reserved = self.take_reserved(which)?.into_iter().map(|event| event.action);
+        prop_assert_eq!(reserved.collect::<Vec<_>>(), expected, "the events of a pruning");
         self.logs[which as usize].1.prune(floor);
         self.look_again(which);
         Ok(())
     }
 
-    /// Takes the events that the store itself has appended into the model.
-    pub(super) fn told(&mut self, which: Which) -> Result<Vec<AuditEvent>, TestCaseError> {
+    /// Takes the reserved events that the store appended into the model.
+    pub(super) fn take_reserved(&mut self, which: Which) -> Result<Vec<AuditEvent>, TestCaseError> {
         let (log, model) = self.log(which);
         let size = model.size();
         let last = Position { occurred_at: Timestamp::MIN, sequence: size };
         let scan = Scan { order: Order::Sequence, after: Some(last), ..everything(log) };
-        let told = self.subject().scan(scan).map_err(fail("a scan"))?.events;
+        let reserved = self.subject().scan(scan).map_err(fail("a scan"))?.events;
         let kept = self.subject().try_entries(log, size, usize::MAX, usize::MAX);
-        let kept = kept.map_err(fail("what is kept"))?;
-        prop_assert_eq!(kept.len(), told.len(), "what is told is kept");
+        let kept = kept.map_err(fail("a read of stored events"))?;
+        prop_assert_eq!(kept.len(), reserved.len(), "each event that is read is stored");
         for entry in &kept {
             self.trees[which as usize].push(&entry.event);
         }
-        self.logs[which as usize].1.events.extend(told.iter().cloned());
-        Ok(told)
+        self.logs[which as usize].1.events.extend(reserved.iter().cloned());
+        Ok(reserved)
     }
 }

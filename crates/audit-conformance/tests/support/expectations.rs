@@ -27,7 +27,7 @@ pub(crate) fn expectations() -> Vec<(Mutation, &'static [&'static str])> {
 const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
 
 const MUTATIONS: &[(Mutation, &[&str])] = &[
-    // What is read.
+    // Reads.
     (Mutation::AddressesByLetter, &["filters::by_addresses_in_any_case"]),
     (
         Mutation::AlwaysCounts,
@@ -203,7 +203,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (Mutation::TotalOffByOne, &["totals::count_what_matches", STATE_MACHINE]),
     (Mutation::TypeAndIdApart, &["filters::by_type_and_id_of_one_target"]),
     (Mutation::UntilIsInclusive, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
-    // What is awaited.
+    // Waits.
     (
         Mutation::NeverWakes,
         &[
@@ -217,7 +217,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         Mutation::WakesAtOnce,
         &["waits::sleep_while_other_logs_grow", "waits::return_what_came_to_a_feed"],
     ),
-    // What is written.
+    // Appends.
     (Mutation::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
     (
         Mutation::ErrorsForgetTheField,
@@ -298,7 +298,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    // What is done to organizations.
+    // Organizations.
     (Mutation::AddsBeforeRemoving, &["organizations::remove_endpoints_before_they_add"]),
     (
         Mutation::AltersOrganizations,
@@ -364,7 +364,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (Mutation::TouchesWithoutChange, &["organizations::that_do_not_change_append_no_event"]),
-    // What becomes of handles and tokens.
+    // Handles and tokens.
     (
         Mutation::AcceptsAnyToken,
         &[

@@ -29,7 +29,7 @@ use super::list_store::ListStore;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mutation {
     Nothing,
-    // What is read.
+    // Reads.
     AddressesByLetter,
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
@@ -72,10 +72,10 @@ pub(crate) enum Mutation {
     TotalOffByOne,
     TypeAndIdApart,
     UntilIsInclusive,
-    // What is awaited.
+    // Waits.
     NeverWakes,
     WakesAtOnce,
-    // What is written.
+    // Appends.
     DropsReceipt,
     ErrorsForgetTheField,
     FirstReceiptOnly,
@@ -90,7 +90,7 @@ pub(crate) enum Mutation {
     ReversesBatches,
     SplitsBatches,
     SwallowsConflicts,
-    // What is done to organizations.
+    // Organizations.
     AddsBeforeRemoving,
     AltersOrganizations,
     ChangesBeforeChecking,
@@ -100,7 +100,7 @@ pub(crate) enum Mutation {
     LosesUpdates,
     RecordsFailuresInThePlatformLog,
     TouchesWithoutChange,
-    // What is done to keys.
+    // API keys.
     AltersKeys(fn(&mut ApiKey)),
     CachesKeys,
     CreatesKeysByAnOldRead,
@@ -118,7 +118,7 @@ pub(crate) enum Mutation {
     RevokesNothing,
     RevealsTheDigest,
     RevealsTheSecret,
-    // What proves a log.
+    // The tree.
     AltersRecords,
     FrontierIsOld,
     FrontierInReverse,
@@ -133,7 +133,7 @@ pub(crate) enum Mutation {
     NodesOfAnotherLog,
     NodesOffByOne,
     NodesThatAreIncomplete,
-    // What is erased.
+    // Erasures.
     RestoresErasedData,
     ErasesACopy,
     ErasesInAllLogs,
@@ -148,14 +148,14 @@ pub(crate) enum Mutation {
     RecordsEmptyErasures,
     RecordsNoErasure,
     RecordsWhose,
-    // What is kept, and for how long.
+    // Retention.
     AcceptsAnyRetention,
     ForgetsTheHold,
     KeepsLessByDefault,
     OneRetentionForAll,
     RecordsUnchangedRetention,
     RecordsNoRetention,
-    // What is pruned.
+    // Prunings.
     CountsPrunedEvents,
     EndsEveryToken,
     FindsPrunedEvents,
@@ -168,7 +168,7 @@ pub(crate) enum Mutation {
     SkipsPrunedEvents,
     RecordsEmptyPrunings,
     RecordsNoPruning,
-    // What becomes of handles and tokens.
+    // Handles and tokens.
     AcceptsAnyToken,
     ForgetsOnReopen,
     IgnoresTheNewPageSize,
@@ -183,7 +183,7 @@ pub(crate) struct MutatedHarness {
     notes: Arc<Notes>,
 }
 
-/// What a broken store needs to remember, shared by its handles.
+/// The memory of a broken store, shared by its handles.
 #[derive(Debug, Default)]
 struct Notes {
     opened: AtomicUsize,
@@ -191,14 +191,14 @@ struct Notes {
     deletions: AtomicUsize,
     /// How often something was looked at that was to be changed then.
     looks: AtomicUsize,
-    /// What should stand in no event.
+    /// What no event should contain.
     credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,
     tokens: Mutex<HashMap<Token, EventQuery>>,
     erasures: AtomicUsize,
     retention: Mutex<Retention>,
-    /// What was erased, as it was, and what was pruned.
+    /// Erased events as they were, and pruned ones.
     gone: Mutex<Vec<AuditEvent>>,
 }
 

@@ -1,4 +1,4 @@
-//! Mutations of what is done to API keys, and the cases that must notice them.
+//! Mutations of API keys, and the cases that must notice them.
 
 use crate::support::mutations::Mutation;
 

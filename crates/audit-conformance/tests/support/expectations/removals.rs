@@ -1,10 +1,10 @@
-//! Mutations of what is erased, kept and pruned, and the cases that must notice them.
+//! Mutations of erasures, retention and prunings, and the cases that must notice them.
 
 use super::STATE_MACHINE;
 use crate::support::mutations::Mutation;
 
 pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
-    // What is erased.
+    // Erasures.
     (
         Mutation::Alters(|e| e.erased = false),
         &["erasures::remove_personal_data_from_every_read", STATE_MACHINE],
@@ -89,7 +89,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (Mutation::RecordsWhose, &["erasures::record_how_many_and_not_whose"]),
-    // What is kept, and for how long.
+    // Retention.
     (Mutation::AcceptsAnyRetention, &["retentions::beyond_a_bound_are_refused_by_field"]),
     (
         Mutation::ForgetsTheHold,
@@ -108,7 +108,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     (Mutation::RecordsNoRetention, &["retentions::record_each_change", STATE_MACHINE]),
     (Mutation::ErrorsForgetTheField, &["retentions::beyond_a_bound_are_refused_by_field"]),
-    // What is pruned.
+    // Prunings.
     (
         Mutation::CountsPrunedEvents,
         &[
@@ -159,7 +159,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (Mutation::SkipsPrunedEvents, &["floors::end_the_tokens_below_them", STATE_MACHINE]),
     (Mutation::RecordsEmptyPrunings, &["prunings::of_nothing_append_no_event", STATE_MACHINE]),
     (Mutation::RecordsNoPruning, &["prunings::record_the_removed_range", STATE_MACHINE]),
-    // What becomes of handles.
+    // Handles.
     (
         Mutation::ForgetsOnReopen,
         &[

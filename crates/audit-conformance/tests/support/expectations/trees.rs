@@ -1,4 +1,4 @@
-//! Mutations of what proves a log, and the cases that must notice them.
+//! Mutations of the tree, and the cases that must notice them.
 
 use super::STATE_MACHINE;
 use crate::support::mutations::Mutation;

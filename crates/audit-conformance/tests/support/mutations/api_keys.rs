@@ -1,4 +1,4 @@
-//! Mutations of what is done to API keys.
+//! Mutations of API keys.
 
 use std::sync::atomic::Ordering;
 
@@ -96,8 +96,8 @@ impl Mutated {
             Mutation::KeysOfAllOrganizations => {
                 let state = self.inner.state();
                 let every = state.api_keys.values();
-                let behind = every.filter(|key| after.is_none_or(|after| key.id > after));
-                list = behind.take(limit).cloned().collect();
+                let rest = every.filter(|key| after.is_none_or(|after| key.id > after));
+                list = rest.take(limit).cloned().collect();
             }
             Mutation::ListsInReverse => list.reverse(),
             _ => {}

@@ -1,4 +1,4 @@
-//! Mutations of what is read.
+//! Mutations of reads.
 
 use audit_core::{
     Action, AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position,

@@ -1,4 +1,4 @@
-//! Mutations of what is erased, kept and pruned.
+//! Mutations of erasures, retention and prunings.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -80,7 +80,7 @@ impl Mutated {
                 }
             }
             Mutation::RecordsEmptyErasures if erased == 0 => {
-                self.tell(log, Erasure::event(0, by)?)?
+                self.record(log, Erasure::event(0, by)?)?
             }
             _ => {}
         }
@@ -135,7 +135,7 @@ impl Mutated {
                 return Ok(());
             }
             Mutation::RecordsUnchangedRetention if before == to => {
-                self.tell(log, to.event(&before, by)?)?;
+                self.record(log, to.event(&before, by)?)?;
             }
             _ => {}
         }
@@ -177,7 +177,7 @@ impl Mutated {
                 let floor = Sequence::new(last)?.max(head.pruned);
                 let pruned = Pruned::new(head, floor);
                 if let Mutation::PrunesPartOfATile = self.mutation {
-                    self.tell(log, pruned.event(by)?)?;
+                    self.record(log, pruned.event(by)?)?;
                 }
                 self.inner.state().logs.entry(log).or_default().prune(floor);
                 return Ok(pruned);
@@ -196,7 +196,7 @@ impl Mutated {
                 }
             }
             Mutation::RecordsEmptyPrunings if pruned.events == 0 => {
-                self.tell(log, pruned.event(by)?)?
+                self.record(log, pruned.event(by)?)?
             }
             _ => {}
         }
@@ -207,7 +207,7 @@ impl Mutated {
         self.inner.state().logs.entry(log).or_default().retention.legal_hold = false;
     }
 
-    fn tell(&self, log: Log, event: NewEvent) -> Result<()> {
+    fn record(&self, log: Log, event: NewEvent) -> Result<()> {
         self.inner.state().append(Batch::reserved(log, event)?).map(drop)
     }
 }

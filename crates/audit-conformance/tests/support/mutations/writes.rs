@@ -1,4 +1,4 @@
-//! Mutations of what is written.
+//! Mutations of writes.
 
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
