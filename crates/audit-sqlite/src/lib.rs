@@ -130,6 +130,7 @@ struct Shared {
 #[must_use]
 pub struct SqliteOptions {
     busy_timeout: Duration,
+    queue_bytes: usize,
     readers: usize,
     token_keys: Option<TokenKeys>,
     /// See [`Indexing::segment`].
@@ -137,10 +138,11 @@ pub struct SqliteOptions {
 }
 
 impl Default for SqliteOptions {
-    /// A time-out of 30 seconds, four readers, and the key that the file holds.
+    /// A time-out of 5 seconds, a queue of 64 MiB, four readers, and the key that the file holds.
     fn default() -> Self {
         Self {
-            busy_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+            queue_bytes: 64 << 20,
             readers: 4,
             token_keys: None,
             segment: index::SEGMENT,
@@ -149,14 +151,22 @@ impl Default for SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// How long a call waits for other connections to the file before it fails with
+    /// Sets how long a call waits for other connections to the file before it fails with
     /// [`Busy`](audit_core::ErrorKind::Busy).
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
         self
     }
 
-    /// How many threads read: 1 to 64; a number outside is taken for the nearest.
+    /// Sets how many bytes of memory the appends may take that wait to be written, by a rough
+    /// estimate. A further append fails at once with
+    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets how many threads read: 1 to 64. A number outside becomes the nearest.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 64);
         self
@@ -198,7 +208,13 @@ impl SqliteStore {
         let indexing = Indexing { segment: options.segment, ..schema::indexing(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
-        let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
+        let writer = Writer::start(
+            connection,
+            timeout,
+            options.queue_bytes,
+            indexing.clone(),
+            watch.appended(),
+        )?;
         let readers = Readers::start(&path, options.readers, timeout)?;
         Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
     }
@@ -285,7 +301,7 @@ impl AuditStore for SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.shared.writer.write(move |transaction| transaction.append(batch)).await
+        self.shared.writer.append(batch).await
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {

@@ -261,10 +261,12 @@ const FAULTS: &[(Fault, &[&str])] = &[
         &[
             "appends::are_all_or_nothing",
             "appends::are_seen_whole_or_not_at_all",
-            "concurrency::cancelled_appends_leave_whole_batches",
+            "concurrency::dropped_appends_are_carried_through",
             STATE_MACHINE,
         ],
     ),
+    (Fault::DropsWithItsCaller, &["concurrency::dropped_appends_are_carried_through"]),
+    (Fault::AppendsUnasked, &["concurrency::dropped_appends_are_carried_through"]),
     (
         Fault::SwallowsConflicts,
         &[

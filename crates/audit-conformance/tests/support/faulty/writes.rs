@@ -52,6 +52,7 @@ impl Faulty {
                 let receipts = batches.map(|batch| state.append(batch?));
                 return Ok(receipts.collect::<Result<Vec<_>>>()?.concat());
             }
+            Fault::DropsWithItsCaller => yield_now().await,
             Fault::ReversesBatches => events.reverse(),
             Fault::SplitsBatches => {
                 let rest = events.split_off(events.len() / 2);
