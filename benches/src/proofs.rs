@@ -88,7 +88,7 @@ fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Vec<Row>>
         }
         let start = Instant::now();
         let connection = Connection::open(path)?;
-        let sql = "SELECT record, personal FROM audit_event ORDER BY place";
+        let sql = "SELECT record, personal FROM audit_event ORDER BY event_key";
         let mut statement = connection.prepare(sql)?;
         let mut read = statement.query([])?;
         let mut sum = 0_u8;

@@ -1,5 +1,5 @@
-//! The API keys. What a change decides is worked out by [`ApiKey`]; here it is kept, in one
-//! transaction with its event.
+//! The API keys. [`ApiKey`] decides each change; this file writes it, in one transaction with its
+//! event.
 
 use audit_core::backend::Batch;
 use audit_core::{
@@ -66,11 +66,11 @@ impl Snapshot<'_> {
     }
 }
 
-/// The statement that lists the API keys of an organization from behind an id.
+/// Lists the API keys of an organization after an id.
 pub(crate) const LIST: &str = "SELECT body FROM audit_api_key
      WHERE organization = ?1 AND id > ?2 ORDER BY id LIMIT ?3";
 
-/// The statement that reads an API key.
+/// Reads an API key.
 pub(crate) const READ: &str = "SELECT body FROM audit_api_key WHERE id = ?1";
 
 pub(crate) fn find(connection: &Connection, id: ApiKeyId) -> Result<ApiKey> {

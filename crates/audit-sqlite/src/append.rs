@@ -8,22 +8,31 @@ use audit_core::{
     backend::{Batch, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
+use audit_index::{IndexEntry, RemovedKeys};
 use rusqlite::{Connection, params};
 
-use crate::erasure::Forgotten;
 use crate::error::sqlite;
-use crate::index::{Growth, Indexing};
-use crate::personal::Key;
+use crate::index::{Indexing, SqliteIndex};
 use crate::read::{LogRow, event_at, log_row, sequence_by_id};
-use crate::tail::Entry;
-use crate::writer::After;
+use crate::sealing::Key;
 use crate::{schema, tree};
 
 /// The statement that writes the end of a log.
 pub(crate) const END_LOG: &str =
-    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, edge = ?6,
-         key = ?7
+    "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, frontier = ?6,
+         sealing_key = ?7
      WHERE id = ?1";
+
+/// The work on the file after a transaction has been committed, before its callers are answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum After {
+    #[default]
+    Nothing,
+    /// Removes what transactions have left of erased data.
+    Scrub,
+    /// Rewrites the file without its unused space.
+    Compact,
+}
 
 /// A transaction under way. Events are written as they come; what many of them share (the ends of
 /// the logs, the index) is written once, by [`WriteTransaction::finish`].
@@ -50,7 +59,7 @@ pub(crate) struct LogEnd {
     /// The nodes of the tree that the events complete.
     nodes: Vec<Node>,
     /// The events added, which are not in the index yet.
-    entries: Vec<Entry>,
+    entries: Vec<IndexEntry>,
 }
 
 impl LogEnd {
@@ -65,11 +74,11 @@ impl LogEnd {
         self.key = keys.iter().find(is_it).copied().or(self.key);
     }
 
-    /// Takes keys from events that are not in the index yet.
-    pub(crate) fn forget(&mut self, forgotten: &Forgotten) {
+    /// Removes keys of terms from events that are not in the index yet.
+    pub(crate) fn remove_keys(&mut self, removed: &RemovedKeys) {
         let Ok(first) = self.first() else { return };
         for (sequence, entry) in (first.get()..).zip(&mut self.entries) {
-            if let Some(keys) = Sequence::new(sequence).ok().and_then(|s| forgotten.get(&s)) {
+            if let Some(keys) = Sequence::new(sequence).ok().and_then(|s| removed.get(&s)) {
                 entry.keys.retain(|key| !keys.contains(key));
             }
         }
@@ -119,7 +128,7 @@ impl<'c> WriteTransaction<'c> {
             return Ok(sequenced.receipts);
         }
         let id = row.map(|row| row.id);
-        schema::place(id.unwrap_or_default(), sequenced.head.size)?; // the last one fits, so all do
+        schema::event_key(id.unwrap_or_default(), sequenced.head.size)?; // the last one fits, so all do
         self.dirty = true;
         let id = match id {
             Some(id) => id,
@@ -163,9 +172,9 @@ impl<'c> WriteTransaction<'c> {
             let LogEnd { row, frontier, nodes, entries, .. } = end;
             let LogRow { id, head, indexed, key } = row;
             tree::write_nodes(self.connection, id, &nodes)?;
-            let floor = head.pruned;
-            let growth = Growth { log: id, indexed, floor, first, entries };
-            let indexed = growth.write(self.connection, self.indexing)?;
+            let index = SqliteIndex { connection: self.connection, log: id };
+            let writer = index.writer(self.indexing);
+            let indexed = writer.append(indexed, head.pruned, first, entries)?;
             let update = || {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,
@@ -195,14 +204,19 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Writes an event, and returns what the index is to have of it.
-    fn insert(&mut self, log: i64, event: SequencedEvent, key: &mut Option<Key>) -> Result<Entry> {
+    fn insert(
+        &mut self,
+        log: i64,
+        event: SequencedEvent,
+        key: &mut Option<Key>,
+    ) -> Result<IndexEntry> {
         let SequencedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
-        let place = schema::place(log, sequence)?;
+        let event_key = schema::event_key(log, sequence)?;
         let key = match key.filter(|_| Key::is_shared_by(sequence)) {
             Some(key) => key,
             None => *key.insert(Key::create(self.connection)?),
         };
-        insert_event(self.connection, key, place, leaf, &stored)?;
+        insert_event(self.connection, key, event_key, leaf, &stored)?;
         let insert = || {
             // The id can be that of an event that was pruned, and is still to be removed.
             self.connection
@@ -213,7 +227,7 @@ impl<'c> WriteTransaction<'c> {
                 .execute(params![id.as_bytes(), log, sequence.as_i64()])
         };
         insert().map_err(sqlite("writing an event"))?;
-        Ok(Entry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
+        Ok(IndexEntry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
     }
 }
 
@@ -221,19 +235,19 @@ impl<'c> WriteTransaction<'c> {
 pub(crate) fn insert_event(
     connection: &Connection,
     key: Key,
-    place: i64,
+    event_key: i64,
     leaf: LeafHash,
     event: &StoredEvent,
 ) -> Result<()> {
-    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(place, part)));
+    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(event_key, part)));
     let (key, personal) = sealed.unzip();
     let insert = || {
         connection
             .prepare_cached(
-                "INSERT INTO audit_event (place, leaf, record, key, personal)
+                "INSERT INTO audit_event (event_key, leaf, record, sealing_key, personal)
                  VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![place, leaf.as_bytes(), event.record, key, personal])
+            .execute(params![event_key, leaf.as_bytes(), event.record, key, personal])
     };
     insert().map_err(sqlite("writing an event"))?;
     Ok(())

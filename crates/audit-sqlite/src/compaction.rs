@@ -25,10 +25,11 @@ mod tests {
         Actor, AuditContext, AuditStore as _, AuditStoreExt as _, EntriesRequest, Erasure,
         EventQuery, Filter, Log, NewEvent, OrganizationId, RetentionStoreExt as _, Sequence,
     };
+    use audit_index::TermKey;
     use futures_executor::block_on;
 
-    use crate::terms::TermKey;
-    use crate::{SqliteStore, schema};
+    use crate::SqliteStore;
+    use crate::index::Indexing;
 
     const SUBJECTS: u64 = 50;
 
@@ -67,11 +68,9 @@ mod tests {
                 block_on(store.append(log, (number..number + 20).map(event).collect())).unwrap();
             }
         }
-        let hasher = schema::indexing(&rusqlite::Connection::open(&path).unwrap()).unwrap().hasher;
-        let entries = block_on(
-            store.entries(logs[0], EntriesRequest::default().after(Sequence::ZERO).limit(50)),
-        )
-        .unwrap();
+        let hasher = Indexing::read(&rusqlite::Connection::open(&path).unwrap()).unwrap().hasher;
+        let entries =
+            block_on(store.entries(logs[0], EntriesRequest::default().limit(50))).unwrap();
         let terms = entries.into_iter().flat_map(|mut entry| entry.event.erase().unwrap());
         let keys: HashSet<_> = hasher.keys(&terms.collect::<Vec<_>>()).into_iter().collect();
         assert_eq!(keys.len() as u64, SUBJECTS);

@@ -1,22 +1,19 @@
 //! Erasure: personal parts overwritten, and what was indexed of them taken out.
 
-use std::collections::HashMap;
-
-use audit_core::{
-    AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, backend::Batch, limits,
-};
+use audit_core::backend::Batch;
+use audit_core::{AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
+use audit_index::TermKey;
 use rusqlite::Connection;
 
-use crate::append::WriteTransaction;
+use crate::append::{After, WriteTransaction};
 use crate::error::sqlite;
-use crate::personal::{Keys, SealedEvent, destroy};
+use crate::index::SqliteIndex;
 use crate::read::READ_EVENT;
-use crate::terms::TermKey;
-use crate::writer::After;
-use crate::{schema, segment, tail};
+use crate::schema;
+use crate::sealing::{Keys, SealedEvent, destroy};
 
 /// The statement that takes away a personal part.
-pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE place = ?1";
+pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE event_key = ?1";
 
 /// An event that is to be erased.
 struct Found {
@@ -24,9 +21,6 @@ struct Found {
     /// Under which it is not to be found any more.
     keys: Vec<TermKey>,
 }
-
-/// The keys that each of some events is to lose.
-pub(crate) type Forgotten = HashMap<Sequence, Vec<TermKey>>;
 
 impl WriteTransaction<'_> {
     pub(crate) fn erase(
@@ -55,8 +49,8 @@ impl WriteTransaction<'_> {
         self.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
         for event in &found {
-            let place = schema::place(row.id, event.sequence)?;
-            erase.execute([place]).map_err(sqlite(CONTEXT))?;
+            let event_key = schema::event_key(row.id, event.sequence)?;
+            erase.execute([event_key]).map_err(sqlite(CONTEXT))?;
         }
         drop(erase);
         let sequences: Vec<_> = found.iter().map(|event| event.sequence).collect();
@@ -65,18 +59,22 @@ impl WriteTransaction<'_> {
             end.renew_key(&keys);
         }
         let keys = found.into_iter().filter(|event| !event.keys.is_empty());
-        let forgotten = keys.map(|event| (event.sequence, event.keys)).collect();
-        self.forget(log, row.id, row.indexed, forgotten)?;
+        let removed = keys.map(|event| (event.sequence, event.keys)).collect();
+        if let Some(end) = self.logs.get_mut(&log) {
+            end.remove_keys(&removed);
+        }
+        let index = SqliteIndex { connection: self.connection, log: row.id };
+        index.writer(self.indexing).remove_keys(row.indexed, removed)?;
         Ok(erased)
     }
 
     /// The event, if it has a personal part.
     fn to_erase(&self, log: i64, sequence: Sequence) -> Result<Option<Found>> {
-        let place = schema::place(log, sequence)?;
+        let event_key = schema::event_key(log, sequence)?;
         let query = || {
             self.connection
                 .prepare_cached(READ_EVENT)?
-                .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+                .query_row([event_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         };
         let kept: (Vec<u8>, Option<i64>, Option<Vec<u8>>) = query().map_err(sqlite(CONTEXT))?;
         let (record, key, personal) = kept;
@@ -84,29 +82,10 @@ impl WriteTransaction<'_> {
             return Ok(None);
         }
         let event =
-            SealedEvent::read(&mut Keys::new(self.connection), place, record, key, personal)?;
+            SealedEvent::read(&mut Keys::new(self.connection), event_key, record, key, personal)?;
         let mut event = event.unseal();
         let terms = event.erase()?;
         Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))
-    }
-
-    /// Takes keys out of the index, wherever their events are in it.
-    fn forget(&mut self, log: Log, id: i64, indexed: Sequence, forgotten: Forgotten) -> Result<()> {
-        let (in_segments, newer): (Forgotten, Forgotten) =
-            forgotten.into_iter().partition(|(sequence, _)| *sequence <= indexed);
-        if let Some(end) = self.logs.get_mut(&log) {
-            end.forget(&newer);
-        }
-        tail::forget(self.connection, id, indexed, &newer)?;
-        for segment in segment::directory(self.connection, id)? {
-            let within = |s: &Sequence| segment.first <= *s && *s <= segment.last;
-            let of_segment: Vec<_> =
-                in_segments.iter().filter(|(sequence, _)| within(sequence)).collect();
-            if !of_segment.is_empty() {
-                segment::forget(self.connection, &segment, &of_segment)?;
-            }
-        }
-        Ok(())
     }
 }
 

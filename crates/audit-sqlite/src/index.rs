@@ -1,324 +1,254 @@
-//! The index of a log: how events are found by their terms.
-//!
-//! The newest events are in the [tail](crate::tail), which is looked through. When that has grown,
-//! it becomes a [segment](crate::segment); and when there are many small segments, they become a
-//! larger one. So each event is written into the index a few times in its life, each time together
-//! with thousands of others, and a page reads a few rows of each segment that it comes to.
-//!
-//! All of it is done in the transaction of the append, and nothing is kept in memory between two.
+//! The storage of the index: the calls of [`audit_index`] in SQL.
 
-use std::ops::RangeInclusive;
+use audit_core::{Error, ErrorKind, Result, Sequence};
+use audit_index::{
+    IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, NewSegment, PartId, ReadParts,
+    SEGMENT_EVENTS, Segment, SegmentInfo, TailRow, TermHasher,
+};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
-use audit_core::backend::index::{Index, IndexQuery};
-use audit_core::{Order, Position, Result, Sequence, Timestamp};
-use rusqlite::Connection;
-
-use crate::list::damaged;
-use crate::segment::{self, Parts, Segment};
-use crate::tail::{self, Entry};
-use crate::terms::{TermHasher, TermKey};
+use crate::error::sqlite;
+use crate::schema;
 
 /// How events are indexed.
 #[derive(Clone, Debug)]
 pub(crate) struct Indexing {
     pub(crate) hasher: TermHasher,
-    /// So many events make a segment.
-    pub(crate) segment: u64,
+    /// How many events make a segment.
+    pub(crate) segment_events: u64,
 }
 
-/// So many events of a log are looked through at most.
-pub(crate) const SEGMENT: u64 = 512;
-/// Segments are merged when together they have so many times the events of one.
-const FAN_OUT: u64 = 8;
-/// So often: then a segment stays.
-const MERGES: u32 = 3;
-
-/// What the index has of a log, and what it is to have.
-pub(crate) struct Growth {
-    pub(crate) log: i64,
-    /// So many events are in segments.
-    pub(crate) indexed: Sequence,
-    /// So many events have been pruned.
-    pub(crate) floor: Sequence,
-    /// The number of the first new event.
-    pub(crate) first: Sequence,
-    /// The new events.
-    pub(crate) entries: Vec<Entry>,
-}
-
-impl Growth {
-    /// Writes the new events into the index, and returns how many are in segments then.
-    pub(crate) fn write(self, connection: &Connection, indexing: &Indexing) -> Result<Sequence> {
-        let Self { log, indexed, floor, first, entries } = self;
-        let old = first.previous();
-        let unindexed = old.get() - indexed.get() + entries.len() as u64;
-        if unindexed < indexing.segment {
-            tail::extend(connection, log, indexed, first, &entries)?;
-            return Ok(indexed);
-        }
-        let mut all = tail::read(connection, log, indexed, old)?;
-        tail::clear(connection, log, indexed, old)?;
-        all.extend(entries);
-        if all.len() as u64 != unindexed {
-            return Err(damaged());
-        }
-        segment::write(connection, log, indexed.next(), &all)?;
-        let mut segments = segment::directory(connection, log)?;
-        segments.retain(|segment| segment.last > floor); // the others are being removed
-        let mut run = to_merge(&segments, indexing.segment).to_vec();
-        if !run.is_empty() {
-            run.reverse();
-            segment::merge(connection, log, &run)?;
-        }
-        Sequence::new(indexed.get() + all.len() as u64)
+impl Indexing {
+    /// Reads how the file is indexed.
+    pub(crate) fn read(connection: &Connection) -> Result<Self> {
+        let hasher = TermHasher::new(&schema::index_secret(connection)?);
+        Ok(Self { hasher, segment_events: SEGMENT_EVENTS })
     }
 }
 
-/// The segments, of those given the last first, that are to become one: the longest run of small
-/// ones that together make a larger.
-fn to_merge(segments: &[Segment], least: u64) -> &[Segment] {
-    let mut run = &segments[..0];
-    let mut size = least;
-    for _ in 0..MERGES {
-        size *= FAN_OUT;
-        let small = segments.iter().map(Segment::weight).take_while(|weight| *weight < size);
-        let (count, sum) = small.fold((0, 0), |(count, sum), weight| (count + 1, sum + weight));
-        if sum >= size {
-            run = &segments[..count];
-        }
-    }
-    run
-}
-
-/// The index of one log, as one snapshot of the file has it.
-pub(crate) struct LogIndex<'c> {
+/// The stored index of one log.
+#[derive(Debug)]
+pub(crate) struct SqliteIndex<'c> {
     pub(crate) connection: &'c Connection,
-    pub(crate) indexing: &'c Indexing,
+    /// The log's number.
     pub(crate) log: i64,
-    /// So many events the log has.
-    pub(crate) size: Sequence,
-    /// So many of them are in segments.
-    pub(crate) indexed: Sequence,
 }
 
-impl LogIndex<'_> {
-    fn in_tail(&self, groups: &[Vec<TermKey>], lookup: &IndexQuery) -> Result<Vec<Position>> {
-        if lookup.bound <= self.indexed {
-            return Ok(Vec::new());
-        }
-        tail::find(self.connection, self.log, (self.indexed, self.size), groups, lookup)
+const READING: &str = "reading the index";
+const WRITING: &str = "writing the index";
+
+/// Reads the rows of a tail.
+pub(crate) const READ_TAIL: &str = "SELECT event_key, data FROM audit_tail
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
+/// Reads the last row of a tail.
+pub(crate) const LAST_TAIL_ROW: &str = "SELECT event_key, data FROM audit_tail
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key DESC LIMIT 1";
+/// Deletes the rows of a tail.
+pub(crate) const CLEAR_TAIL: &str = "DELETE FROM audit_tail WHERE event_key BETWEEN ?1 AND ?2";
+/// Reads the segments of a log, the newest first.
+pub(crate) const DIRECTORY: &str =
+    "SELECT id, first, last, earliest, latest, bucket_bits FROM audit_segment
+     WHERE log = ?1 ORDER BY first DESC";
+/// Finds the id of the last segment of the file.
+pub(crate) const LAST_SEGMENT: &str = "SELECT id FROM audit_segment ORDER BY id DESC LIMIT 1";
+/// Deletes a segment from the directory.
+pub(crate) const DELETE_SEGMENT: &str = "DELETE FROM audit_segment WHERE id = ?1";
+/// Reads a part of a segment.
+pub(crate) const READ_PART: &str = "SELECT data FROM audit_part WHERE id = ?1";
+/// Finds the last part of a segment.
+pub(crate) const LAST_PART: &str = "SELECT id FROM audit_part
+     WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC LIMIT 1";
+/// Overwrites a part of a segment.
+pub(crate) const OVERWRITE_PART: &str = "UPDATE audit_part SET data = ?2 WHERE id = ?1";
+/// Deletes parts of a segment.
+pub(crate) const DELETE_PARTS: &str = "DELETE FROM audit_part WHERE id BETWEEN ?1 AND ?2";
+
+impl<'c> SqliteIndex<'c> {
+    pub(crate) fn writer<'s>(&'s self, indexing: &Indexing) -> IndexWriter<'s, Self> {
+        IndexWriter { storage: self, segment_events: indexing.segment_events }
     }
 
-    /// The segments that can hold what is wanted, the last first.
-    fn segments(&self, lookup: &IndexQuery) -> Result<Vec<Segment>> {
-        let mut segments = segment::directory(self.connection, self.log)?;
-        segments.retain(|segment| segment.is_within(lookup));
-        Ok(segments)
+    fn event_keys(&self, first: Sequence, last: Sequence) -> Result<[i64; 2]> {
+        Ok([schema::event_key(self.log, first)?, schema::event_key(self.log, last)?])
     }
 }
 
-impl<'c> Index for LogIndex<'c> {
-    type Found<'a>
-        = Found<'c>
+impl IndexStorage for SqliteIndex<'_> {
+    type Parts<'a>
+        = SqliteParts<'a>
     where
         Self: 'a;
 
-    fn find(&self, lookup: IndexQuery) -> Result<Found<'c>> {
-        let groups = self.indexing.hasher.groups(&lookup.clauses);
-        if lookup.order != Order::Sequence {
-            let tail = self.in_tail(&groups, &lookup)?;
-            let mut waiting = self.segments(&lookup)?;
-            let order = lookup.order;
-            waiting.sort_by(|a, b| order.compare(&b.edge(order), &a.edge(order)));
-            let mut open = Vec::new();
-            let mut tail = tail.into_iter();
-            if let Some(head) = tail.next() {
-                open.push(Open { head, rest: Rest::Tail(tail) });
+    fn tail(
+        &self,
+        first: Sequence,
+        last: Sequence,
+        mut visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        let event_keys = self.event_keys(first, last)?;
+        let mut statement = self.connection.prepare_cached(READ_TAIL).map_err(sqlite(READING))?;
+        let mut rows = statement.query(event_keys).map_err(sqlite(READING))?;
+        while let Some(row) = rows.next().map_err(sqlite(READING))? {
+            let event_key = row.get(0).map_err(sqlite(READING))?;
+            let data = row.get_ref(1).map_err(sqlite(READING))?.as_blob();
+            let data = data.map_err(|error| sqlite(READING)(error.into()))?;
+            visit(TailRow { first: schema::sequence_of(event_key)?, data })?;
+        }
+        Ok(())
+    }
+
+    fn segments(&self) -> Result<Vec<Segment>> {
+        let query = || {
+            let mut statement = self.connection.prepare_cached(DIRECTORY)?;
+            let rows = statement.query_map([self.log], |row| Ok(segment(row)))?;
+            rows.collect::<rusqlite::Result<Result<Vec<_>>>>()
+        };
+        query().map_err(sqlite(READING))?
+    }
+
+    fn parts(&self) -> Result<SqliteParts<'_>> {
+        let statement = self.connection.prepare_cached(READ_PART).map_err(sqlite(READING))?;
+        Ok(SqliteParts(statement))
+    }
+}
+
+/// Reads a segment from its row in the directory.
+fn segment(row: &Row<'_>) -> Result<Segment> {
+    let get = |column| row.get::<_, i64>(column).map_err(sqlite(READING));
+    let sequences = (get(1)?, get(2)?);
+    let times = (get(3)?, get(4)?);
+    Segment::new(get(0)?, SegmentInfo::from_numbers(sequences, times, get(5)?)?)
+}
+
+/// Reads parts of segments.
+pub(crate) struct SqliteParts<'c>(CachedStatement<'c>);
+
+impl ReadParts for SqliteParts<'_> {
+    fn prefetch(&mut self, _: impl Iterator<Item = PartId>) -> Result<()> {
+        Ok(())
+    }
+
+    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        let mut rows = self.0.query([part_key(part)]).map_err(sqlite(READING))?;
+        let row = rows.next().map_err(sqlite(READING))?.ok_or_else(damaged)?;
+        read(row.get_ref(0).map_err(sqlite(READING))?.as_blob().map_err(|_| damaged())?)
+    }
+}
+
+/// Returns the key of a part in `audit_part`.
+fn part_key(part: PartId) -> i64 {
+    part.segment << MAX_PARTS.ilog2() | i64::from(part.number)
+}
+
+/// Returns the first and the last key that a part of the segment can have.
+fn part_keys(segment: &Segment) -> (i64, i64) {
+    let key = |number| part_key(PartId { segment: segment.id(), number });
+    (key(0), key(MAX_PARTS - 1))
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::Corrupt).with_context(READING)
+}
+
+impl IndexStorageMut for SqliteIndex<'_> {
+    fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>> {
+        let event_keys = self.event_keys(first, last)?;
+        let query = || {
+            self.connection
+                .prepare_cached(LAST_TAIL_ROW)?
+                .query_row(event_keys, |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()
+        };
+        let row: Option<(i64, Vec<u8>)> = query().map_err(sqlite(READING))?;
+        row.map(|(event_key, data)| Ok(TailRow { first: schema::sequence_of(event_key)?, data }))
+            .transpose()
+    }
+
+    fn put_tail<'r>(&self, rows: impl IntoIterator<Item = TailRow<&'r [u8]>>) -> Result<()> {
+        let mut put = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO audit_tail (event_key, data) VALUES (?1, ?2)
+                 ON CONFLICT (event_key) DO UPDATE SET data = excluded.data",
+            )
+            .map_err(sqlite(WRITING))?;
+        for row in rows {
+            let event_key = schema::event_key(self.log, row.first)?;
+            put.execute(params![event_key, row.data]).map_err(sqlite(WRITING))?;
+        }
+        Ok(())
+    }
+
+    fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
+        let event_keys = self.event_keys(first, last)?;
+        let delete = || self.connection.prepare_cached(CLEAR_TAIL)?.execute(event_keys);
+        delete().map_err(sqlite(WRITING))?;
+        Ok(())
+    }
+
+    fn insert_segment(&self, segment: &NewSegment) -> Result<()> {
+        let last = || self.connection.prepare_cached(LAST_SEGMENT)?.query_row([], |row| row.get(0));
+        let last: Option<i64> = last().optional().map_err(sqlite(READING))?;
+        let id = last.unwrap_or(0).saturating_add(1);
+        if id > i64::MAX >> MAX_PARTS.ilog2() {
+            return Err(damaged());
+        }
+        let SegmentInfo { first, last, bucket_bits, .. } = *segment.info();
+        let (earliest, latest) = segment.info().times();
+        let (first, last) = (first.as_i64(), last.as_i64());
+        let insert = || {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO audit_segment (id, log, first, last, earliest, latest, bucket_bits)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?
+                .execute(params![id, self.log, first, last, earliest, latest, bucket_bits])?;
+            self.connection.prepare_cached("INSERT INTO audit_part (id, data) VALUES (?1, ?2)")
+        };
+        let mut insert_part = insert().map_err(sqlite(WRITING))?;
+        let mut key = part_key(PartId { segment: id, number: 0 });
+        segment.for_each_part(|data| {
+            insert_part.execute(params![key, data]).map_err(sqlite(WRITING))?;
+            key += 1;
+            Ok(())
+        })
+    }
+
+    fn delete_segments(&self, segments: &[Segment]) -> Result<()> {
+        let delete = || {
+            let mut delete_segment = self.connection.prepare_cached(DELETE_SEGMENT)?;
+            let mut delete_parts = self.connection.prepare_cached(DELETE_PARTS)?;
+            for segment in segments {
+                delete_segment.execute([segment.id()])?;
+                delete_parts.execute(part_keys(segment))?;
             }
-            let parts = Parts::open(self.connection)?;
-            return Ok(Found::ByTime(ByTime { parts, groups, lookup, waiting, open }));
-        }
-        let after = lookup.first_after().get();
-        if groups.is_empty() && lookup.earliest == Timestamp::MIN && lookup.latest == Timestamp::MAX
-        {
-            return Ok(Found::All(after + 1..=lookup.bound.get()));
-        }
-        let tail = self.in_tail(&groups, &lookup)?.into_iter();
-        let waiting = self.segments(&lookup)?;
-        let parts = Parts::open(self.connection)?;
-        let walk = BySequence { parts, groups, lookup, waiting, current: Current::None, tail };
-        Ok(Found::BySequence(walk))
+            Ok(())
+        };
+        delete().map_err(sqlite(WRITING))
     }
 
-    fn count(&self, lookup: IndexQuery) -> Result<u64> {
-        let mut groups = self.indexing.hasher.groups(&lookup.clauses);
-        let mut parts = Parts::open(self.connection)?;
-        let mut count = self.in_tail(&groups, &lookup)?.len() as u64;
-        for segment in self.segments(&lookup)? {
-            count += parts.count(&segment, &mut groups, &lookup)?;
-        }
-        Ok(count)
-    }
-}
-
-/// The events found, in the order that was asked for.
-pub(crate) enum Found<'c> {
-    /// Every event, by sequence.
-    All(RangeInclusive<u64>),
-    ByTime(ByTime<'c>),
-    BySequence(BySequence<'c>),
-}
-
-impl Iterator for Found<'_> {
-    type Item = Result<Sequence>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self {
-            Self::All(numbers) => numbers.next().map(Sequence::new),
-            Self::ByTime(walk) => walk.advance().transpose(),
-            Self::BySequence(walk) => walk.advance().transpose(),
-        }
-    }
-}
-
-/// A walk by time: the tail and the segments side by side, each opened when the walk comes to it.
-pub(crate) struct ByTime<'c> {
-    parts: Parts<'c>,
-    groups: Vec<Vec<TermKey>>,
-    lookup: IndexQuery,
-    /// The segments not come to yet, the next one last.
-    waiting: Vec<Segment>,
-    open: Vec<Open>,
-}
-
-struct Open {
-    head: Position,
-    rest: Rest,
-}
-
-enum Rest {
-    Tail(std::vec::IntoIter<Position>),
-    Segment(Segment, roaring::bitmap::IntoIter),
-}
-
-impl ByTime<'_> {
-    fn advance(&mut self) -> Result<Option<Sequence>> {
-        let order = self.lookup.order;
-        loop {
-            let heads = self.open.iter().enumerate();
-            let next = heads.min_by(|(_, a), (_, b)| order.compare(&a.head, &b.head));
-            let next = next.map(|(index, open)| (index, open.head));
-            let comes_first = |segment: &mut Segment| {
-                next.is_none_or(|(_, head)| order.compare(&segment.edge(order), &head).is_lt())
-            };
-            if let Some(segment) = self.waiting.pop_if(comes_first) {
-                let ranks = self.parts.find(&segment, &mut self.groups, &self.lookup)?;
-                let mut rest = Rest::Segment(segment, ranks.into_iter());
-                if let Some(head) = rest.advance(&mut self.parts, &self.lookup)? {
-                    self.open.push(Open { head, rest });
-                }
-                continue;
+    fn delete_segment_step(&self, segment: &Segment, limit: usize) -> Result<()> {
+        let (low, high) = part_keys(segment);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let delete = || {
+            let mut last = self.connection.prepare_cached(LAST_PART)?;
+            let last: Option<i64> = last.query_row((low, high), |row| row.get(0)).optional()?;
+            // From the end: while the segment is in the directory, the rest can be found.
+            let from = last.map_or(low, |last| low.max(last.saturating_sub(limit)));
+            self.connection.prepare_cached(DELETE_PARTS)?.execute([from, high])?;
+            if from == low {
+                self.connection.prepare_cached(DELETE_SEGMENT)?.execute([segment.id()])?;
             }
-            let Some((index, head)) = next else { return Ok(None) };
-            let open = &mut self.open[index];
-            match open.rest.advance(&mut self.parts, &self.lookup)? {
-                Some(head) => open.head = head,
-                None => {
-                    self.open.swap_remove(index);
-                }
-            }
-            return Ok(Some(head.sequence));
-        }
-    }
-}
-
-impl Rest {
-    fn advance(&mut self, parts: &mut Parts<'_>, lookup: &IndexQuery) -> Result<Option<Position>> {
-        match self {
-            Self::Tail(positions) => Ok(positions.next()),
-            Self::Segment(segment, ranks) => loop {
-                let rank = match lookup.order {
-                    Order::NewestFirst => ranks.next_back(),
-                    _ => ranks.next(),
-                };
-                let Some(rank) = rank else { return Ok(None) };
-                let position = parts.position(segment, rank)?;
-                if lookup.holds(position.sequence) {
-                    return Ok(Some(position));
-                }
-            },
-        }
-    }
-}
-
-/// A walk by sequence: one segment after the other, then the tail.
-pub(crate) struct BySequence<'c> {
-    parts: Parts<'c>,
-    groups: Vec<Vec<TermKey>>,
-    lookup: IndexQuery,
-    /// The segments not come to yet, the next one last.
-    waiting: Vec<Segment>,
-    current: Current,
-    tail: std::vec::IntoIter<Position>,
-}
-
-/// What is found in the segment come to.
-enum Current {
-    None,
-    /// A few events, by sequence.
-    Few(std::vec::IntoIter<Sequence>),
-    /// So many, by rank, that the next is never far: each event in turn is looked up.
-    Many {
-        segment: Segment,
-        ranks: roaring::RoaringBitmap,
-        next: Sequence,
-    },
-}
-
-/// Up to so many are sorted, rather than each event looked up.
-const FEW: u64 = 256;
-
-impl BySequence<'_> {
-    fn advance(&mut self) -> Result<Option<Sequence>> {
-        loop {
-            match &mut self.current {
-                Current::None => {}
-                Current::Few(few) => {
-                    if let Some(sequence) = few.next() {
-                        return Ok(Some(sequence));
-                    }
-                }
-                Current::Many { segment, ranks, next } => {
-                    while *next <= segment.last.min(self.lookup.bound) {
-                        let sequence = *next;
-                        *next = sequence.next();
-                        if ranks.contains(self.parts.rank(segment, sequence)?) {
-                            return Ok(Some(sequence));
-                        }
-                    }
-                }
-            }
-            let Some(segment) = self.waiting.pop() else {
-                return Ok(self.tail.next().map(|position| position.sequence));
-            };
-            self.current = self.enter(segment)?;
-        }
+            Ok(())
+        };
+        delete().map_err(sqlite("removing from the index"))
     }
 
-    fn enter(&mut self, segment: Segment) -> Result<Current> {
-        let ranks = self.parts.find(&segment, &mut self.groups, &self.lookup)?;
-        if ranks.len() > FEW {
-            let next = self.lookup.first_after().next().max(segment.first);
-            return Ok(Current::Many { segment, ranks, next });
-        }
-        let mut few = Vec::new();
-        for rank in ranks {
-            let position = self.parts.position(&segment, rank)?;
-            if self.lookup.reaches(&position) {
-                few.push(position.sequence);
-            }
-        }
-        few.sort_unstable();
-        Ok(Current::Few(few.into_iter()))
+    fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()> {
+        let update = || {
+            self.connection.prepare_cached(OVERWRITE_PART)?.execute(params![part_key(part), data])
+        };
+        update().map_err(sqlite(WRITING))?;
+        Ok(())
     }
 }

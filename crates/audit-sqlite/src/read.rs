@@ -10,14 +10,15 @@ use audit_core::{
     AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence,
     Timestamp, Total, backend::StoredEvent,
 };
+use audit_index::LogIndex;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use futures_channel::oneshot;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
-use crate::index::{Indexing, LogIndex};
-use crate::personal::{Keys, SealedEvent};
+use crate::index::{Indexing, SqliteIndex};
 use crate::schema;
+use crate::sealing::{Keys, SealedEvent};
 
 /// The threads that read, each on its own connection. They end when this is dropped.
 pub(crate) struct Readers {
@@ -128,7 +129,9 @@ impl<'c> Snapshot<'c> {
         let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
         let connection = &self.connection;
-        let index = LogIndex { connection, indexing, log, size: head.size, indexed };
+        let storage = SqliteIndex { connection, log };
+        let (storage, hasher) = (&storage, &indexing.hasher);
+        let index = LogIndex { storage, hasher, size: head.size, indexed };
         let selection = select(&index, scan, bound, head.pruned)?;
         let mut keys = Keys::new(connection);
         let read = |sequence| sealed_at(&mut keys, log, sequence);
@@ -156,7 +159,7 @@ impl StoredSlice {
 
 /// The statement that reads what is kept of a log.
 pub(crate) const READ_LOG: &str =
-    "SELECT id, size, recorded_at, indexed, pruned, key FROM audit_log WHERE name = ?1";
+    "SELECT id, size, recorded_at, indexed, pruned, sealing_key FROM audit_log WHERE name = ?1";
 /// The statement that lists the logs.
 pub(crate) const LIST_LOGS: &str =
     "SELECT hex(name) FROM audit_log WHERE name > ?1 ORDER BY name LIMIT ?2";
@@ -165,7 +168,7 @@ pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
 /// The statement that reads an event by its place.
 pub(crate) const READ_EVENT: &str =
-    "SELECT record, key, personal FROM audit_event WHERE place = ?1";
+    "SELECT record, sealing_key, personal FROM audit_event WHERE event_key = ?1";
 
 /// What is kept of a log.
 #[derive(Clone, Copy, Debug)]
@@ -252,16 +255,16 @@ pub(crate) fn event_at(
 }
 
 fn sealed_at(keys: &mut Keys<'_>, log: i64, sequence: Sequence) -> Result<SealedEvent> {
-    let place = schema::place(log, sequence).map_err(damaged)?;
+    let event_key = schema::event_key(log, sequence).map_err(damaged)?;
     let query = || {
         keys.connection
             .prepare_cached(READ_EVENT)?
-            .query_row([place], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_row([event_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
     let kept: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
     let (record, key, personal) = kept;
     let has_personal = personal.is_some();
-    let event = SealedEvent::read(keys, place, record, key, personal)?;
+    let event = SealedEvent::read(keys, event_key, record, key, personal)?;
     if has_personal != event.has_personal() {
         return Err(damaged(Error::new(ErrorKind::Corrupt))); // its key is gone, and it is not erased
     }

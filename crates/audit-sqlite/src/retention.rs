@@ -8,10 +8,11 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
-use crate::personal::destroy;
+use crate::index::SqliteIndex;
 use crate::read::{READ_EVENT, Snapshot, log_row};
+use crate::schema;
+use crate::sealing::destroy;
 use crate::tree::last_event_of_tile;
-use crate::{schema, segment};
 
 const CONTEXT: &str = "removing events";
 
@@ -23,18 +24,18 @@ pub(crate) const READ_RETENTION: &str = "SELECT retention FROM audit_log WHERE i
 /// The statement that sets what a log keeps.
 pub(crate) const SET_RETENTION: &str = "UPDATE audit_log SET retention = ?2 WHERE id = ?1";
 /// The statement that finds the first events of a log.
-pub(crate) const FIRST_EVENTS: &str = "SELECT place, record FROM audit_event
-     WHERE place BETWEEN ?1 AND ?2 ORDER BY place LIMIT ?3";
+pub(crate) const FIRST_EVENTS: &str = "SELECT event_key, record FROM audit_event
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key LIMIT ?3";
 /// The statement that removes events.
-pub(crate) const DELETE_EVENTS: &str = "DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2";
+pub(crate) const DELETE_EVENTS: &str = "DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2";
 /// The statement that forgets an event's id.
 pub(crate) const DELETE_ID: &str =
     "DELETE FROM audit_event_id WHERE id = ?1 AND log = ?2 AND sequence = ?3";
 /// The statement that finds the first tiles of a log.
 pub(crate) const FIRST_TILES: &str =
-    "SELECT place FROM audit_tile WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+    "SELECT event_key FROM audit_tile WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 /// The statement that removes a tile.
-pub(crate) const DELETE_TILE: &str = "DELETE FROM audit_tile WHERE place = ?1";
+pub(crate) const DELETE_TILE: &str = "DELETE FROM audit_tile WHERE event_key = ?1";
 
 pub(crate) fn retention(connection: &Connection, log: i64) -> Result<Retention> {
     let query = || connection.prepare_cached(READ_RETENTION)?.query_row([log], |row| row.get(0));
@@ -109,13 +110,14 @@ impl WriteTransaction<'_> {
             return Ok(false);
         }
         self.dirty = true;
+        let index = SqliteIndex { connection: self.connection, log: row.id };
         Ok(self.remove_events(row.id, floor)?
-            || segment::remove_below(self.connection, row.id, floor, STEP)?
+            || index.writer(self.indexing).remove_through(floor, STEP)?
             || self.remove_tiles(row.id, floor)?)
     }
 
     fn remove_events(&self, log: i64, floor: Sequence) -> Result<bool> {
-        let (low, high) = (schema::place(log, Sequence::ZERO)?, schema::place(log, floor)?);
+        let (low, high) = (schema::event_key(log, Sequence::ZERO)?, schema::event_key(log, floor)?);
         let query = || {
             let mut statement = self.connection.prepare_cached(FIRST_EVENTS)?;
             let kept = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
@@ -125,8 +127,8 @@ impl WriteTransaction<'_> {
         let events = query().map_err(sqlite(CONTEXT))?;
         let is_last = events.len() < STEP;
         let mut sequences = Vec::with_capacity(events.len());
-        for (place, record) in events {
-            let sequence = schema::sequence_of(place)?;
+        for (event_key, record) in events {
+            let sequence = schema::sequence_of(event_key)?;
             sequences.push(sequence);
             // A record that is damaged is removed all the same; its id stays behind.
             let Ok(event) = (StoredEvent { record, personal: None }).decode() else { continue };
@@ -137,7 +139,7 @@ impl WriteTransaction<'_> {
         let Some(last) = sequences.last() else { return Ok(false) };
         // Nothing else is sealed by their keys: a tile is removed whole.
         destroy(self.connection, log, &sequences)?;
-        let last = schema::place(log, *last)?;
+        let last = schema::event_key(log, *last)?;
         let delete = || self.connection.prepare_cached(DELETE_EVENTS)?.execute([low, last]);
         delete().map_err(sqlite(CONTEXT))?;
         Ok(!is_last)
@@ -145,26 +147,26 @@ impl WriteTransaction<'_> {
 
     /// Removes the tiles that no proof needs.
     fn remove_tiles(&self, log: i64, floor: Sequence) -> Result<bool> {
-        let (low, high) = (schema::place(log, Sequence::ZERO)?, schema::place(log, floor)?);
+        let (low, high) = (schema::event_key(log, Sequence::ZERO)?, schema::event_key(log, floor)?);
         let query = || {
             let mut statement = self.connection.prepare_cached(FIRST_TILES)?;
-            let mut places = Vec::new();
+            let mut event_keys = Vec::new();
             let mut rows = statement.query([low, high])?;
-            while places.len() < STEP {
+            while event_keys.len() < STEP {
                 let Some(row) = rows.next()? else { break };
-                let place: i64 = row.get(0)?;
+                let event_key: i64 = row.get(0)?;
                 // Of one that reaches further, the nodes on the left are needed.
-                let is_below = schema::sequence_of(place)
+                let is_below = schema::sequence_of(event_key)
                     .is_ok_and(|at| last_event_of_tile(at.get()) <= floor.get());
-                places.extend(is_below.then_some(place));
+                event_keys.extend(is_below.then_some(event_key));
             }
             drop(rows);
             drop(statement);
             let mut delete = self.connection.prepare_cached(DELETE_TILE)?;
-            for place in &places {
-                delete.execute([place])?;
+            for event_key in &event_keys {
+                delete.execute([event_key])?;
             }
-            Ok(places.len() == STEP)
+            Ok(event_keys.len() == STEP)
         };
         query().map_err(sqlite(CONTEXT))
     }
@@ -172,10 +174,10 @@ impl WriteTransaction<'_> {
 
 /// When an event was recorded.
 fn recorded_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<Timestamp> {
-    let place = schema::place(log, sequence)?;
+    let event_key = schema::event_key(log, sequence)?;
     let query = || {
         let mut statement = connection.prepare_cached(READ_EVENT)?;
-        statement.query_row([place], |row| row.get(0)).optional()
+        statement.query_row([event_key], |row| row.get(0)).optional()
     };
     let record: Option<Vec<u8>> = query().map_err(sqlite(CONTEXT))?;
     let record = record.ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context(CONTEXT))?;

@@ -1,50 +1,38 @@
 //! The tables, their version, and how a file is opened.
 //!
-//! | table | one row for | key |
+//! | table | one row for each | key |
 //! |---|---|---|
-//! | `audit_store` | a fact about the store: its version, the secret of its tokens | `name` |
-//! | `audit_log` | a log, with its end | `id`, a small number |
-//! | `audit_event` | an event in its stored form, with its leaf hash | `place`: the log and the sequence in one number |
-//! | `audit_key` | a key that seals personal parts, the only copy of it | `id`, only ever higher |
-//! | `audit_tile` | some nodes of a log's tree | `place` of the first event, but for the lowest bits |
-//! | `audit_event_id` | an event id | id, log |
-//! | `audit_tail` | some of the newest events, with their terms | `place` of the first |
-//! | `audit_segment` | a segment of the index | `id`; log and first sequence |
-//! | `audit_part` | a part of a segment | the segment and the part in one number |
-//! | `audit_organization` | a tenant; without a body once deleted | `id` |
-//! | `audit_api_key` | a credential, without its secret | `id`; organization and id |
+//! | `audit_store` | fact about the store: its version, its secrets | `name` |
+//! | `audit_log` | log, with its head | `id`, a small number |
+//! | `audit_event` | event in its stored form, with its leaf hash | `event_key`: the log and the sequence in one number |
+//! | `audit_sealing_key` | key that seals personal data; the only copy of it | `id`, always rising |
+//! | `audit_tile` | tile of a log's tree | `event_key` of its first event, the lowest bits replaced |
+//! | `audit_event_id` | event id | id, log |
+//! | `audit_tail` | run of the newest events, with their terms | `event_key` of the first |
+//! | `audit_segment` | segment of the index | `id`; log and first sequence |
+//! | `audit_part` | part of a segment | the segment and the part in one number |
+//! | `audit_organization` | organization; without a body once deleted | `id` |
+//! | `audit_api_key` | API key, without its secret | `id`; organization and id |
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use audit_core::backend::Term;
-use audit_core::{
-    Error, ErrorKind, LeafHash, Result, Sequence, TokenKeys,
-    backend::{PersonalData, StoredEvent},
-    tree::Frontier,
-};
+use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
 use rusqlite::config::DbConfig;
 use rusqlite::{
     Connection, MAIN_DB, OpenFlags, OptionalExtension as _, TransactionBehavior, params,
 };
 
-use crate::append::insert_event;
 use crate::error::{damaged, sqlite};
-use crate::index::{Growth, Indexing, SEGMENT};
-use crate::personal::Key;
-use crate::read::event_at;
-use crate::tail::Entry;
-use crate::terms::TermHasher;
-use crate::tree;
 
 /// The version of the tables that this library writes: the number of [`MIGRATIONS`].
-const VERSION: i64 = 4;
+const VERSION: i64 = 1;
 
-/// Older versions of SQLite can lose what they committed when a WAL is reset.
+/// Older versions of SQLite can lose committed data when a WAL is reset.
 const LEAST_SQLITE: i32 = 3_051_003;
 
-/// The steps from one version to the next: the first makes the tables in an empty file.
-const MIGRATIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+/// The steps from one version to the next: the first creates the tables in an empty file.
+const MIGRATIONS: [&str; 1] = [VERSION_1];
 
 const VERSION_1: &str = "CREATE TABLE audit_store (
          name TEXT PRIMARY KEY,
@@ -54,55 +42,36 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          id INTEGER PRIMARY KEY,
          name BLOB NOT NULL UNIQUE,
          size INTEGER NOT NULL,
-         recorded_at INTEGER NOT NULL
+         recorded_at INTEGER NOT NULL,
+         indexed INTEGER NOT NULL,
+         pruned INTEGER NOT NULL DEFAULT 0,
+         retention BLOB,
+         sealing_key INTEGER,
+         frontier BLOB NOT NULL DEFAULT x'0000000000000000'
      ) STRICT;
      CREATE TABLE audit_event (
-         place INTEGER PRIMARY KEY,
+         event_key INTEGER PRIMARY KEY,
+         leaf BLOB NOT NULL,
          record BLOB NOT NULL,
-         salt BLOB,
+         sealing_key INTEGER,
          personal BLOB
      ) STRICT;
-     CREATE TABLE audit_event_id (
-         log INTEGER NOT NULL,
-         id BLOB NOT NULL,
-         sequence INTEGER NOT NULL,
-         PRIMARY KEY (log, id)
-     ) STRICT, WITHOUT ROWID;
-     CREATE TABLE audit_term (
-         id INTEGER PRIMARY KEY,
-         log INTEGER NOT NULL,
-         tag INTEGER NOT NULL,
-         value BLOB NOT NULL,
-         UNIQUE (log, tag, value)
-     ) STRICT;
-     CREATE TABLE audit_posting (
-         term INTEGER NOT NULL,
-         occurred_at INTEGER NOT NULL,
-         sequence INTEGER NOT NULL,
-         PRIMARY KEY (term, occurred_at, sequence)
-     ) STRICT, WITHOUT ROWID;
-     CREATE INDEX audit_posting_by_sequence ON audit_posting (term, sequence);
-     CREATE TABLE audit_organization (
-         id BLOB PRIMARY KEY,
-         body BLOB
-     ) STRICT, WITHOUT ROWID;";
-
-/// Another index; and event ids first by id, so that new ones, which rise with time, lie side by
-/// side whatever their logs.
-const VERSION_2: &str = "DROP TABLE audit_term;
-     DROP TABLE audit_posting;
-     ALTER TABLE audit_log ADD COLUMN indexed INTEGER NOT NULL DEFAULT 0;
-     ALTER TABLE audit_event_id RENAME TO audit_event_id_1;
      CREATE TABLE audit_event_id (
          id BLOB NOT NULL,
          log INTEGER NOT NULL,
          sequence INTEGER NOT NULL,
          PRIMARY KEY (id, log)
      ) STRICT, WITHOUT ROWID;
-     INSERT INTO audit_event_id SELECT id, log, sequence FROM audit_event_id_1 ORDER BY id, log;
-     DROP TABLE audit_event_id_1;
+     CREATE TABLE audit_sealing_key (
+         id INTEGER PRIMARY KEY,
+         key BLOB NOT NULL
+     ) STRICT;
+     CREATE TABLE audit_tile (
+         event_key INTEGER PRIMARY KEY,
+         leaves BLOB NOT NULL
+     ) STRICT;
      CREATE TABLE audit_tail (
-         place INTEGER PRIMARY KEY,
+         event_key INTEGER PRIMARY KEY,
          data BLOB NOT NULL
      ) STRICT;
      CREATE TABLE audit_segment (
@@ -118,46 +87,30 @@ const VERSION_2: &str = "DROP TABLE audit_term;
      CREATE TABLE audit_part (
          id INTEGER PRIMARY KEY,
          data BLOB NOT NULL
-     ) STRICT;";
-
-/// API keys.
-const VERSION_3: &str = "CREATE TABLE audit_api_key (
+     ) STRICT;
+     CREATE TABLE audit_organization (
+         id BLOB PRIMARY KEY,
+         body BLOB
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE audit_api_key (
          id BLOB PRIMARY KEY,
          organization BLOB NOT NULL,
          body BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;
      CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);";
 
-/// The tree, retention, and personal parts that are sealed with keys of a table of their own.
-const VERSION_4: &str = "ALTER TABLE audit_log ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
-     ALTER TABLE audit_log ADD COLUMN retention BLOB;
-     ALTER TABLE audit_log ADD COLUMN key INTEGER;
-     ALTER TABLE audit_log ADD COLUMN edge BLOB NOT NULL DEFAULT x'0000000000000000';
-     ALTER TABLE audit_event RENAME TO audit_event_3;
-     CREATE TABLE audit_event (
-         place INTEGER PRIMARY KEY,
-         leaf BLOB NOT NULL,
-         record BLOB NOT NULL,
-         key INTEGER,
-         personal BLOB
-     ) STRICT;
-     CREATE TABLE audit_key (
-         id INTEGER PRIMARY KEY,
-         key BLOB NOT NULL
-     ) STRICT;
-     CREATE TABLE audit_tile (
-         place INTEGER PRIMARY KEY,
-         leaves BLOB NOT NULL
-     ) STRICT;";
-
-/// The bits of a place that hold the sequence: 2^40 events a log, 2^23 logs a file.
+/// The bits of an event key that hold the sequence: 2^40 events a log, 2^23 logs a file.
 const SEQUENCE_BITS: u32 = 40;
 
 /// The last event that a log can hold.
 pub(crate) const LAST_SEQUENCE: u64 = (1 << SEQUENCE_BITS) - 1;
 
-/// Where an event stands in `audit_event`: events of one log lie side by side, by sequence.
-pub(crate) fn place(log: i64, sequence: Sequence) -> Result<i64> {
+/// Returns the key of an event in `audit_event`. The keys of one log's events are neighbours, in
+/// the order of their sequences.
+///
+/// # Errors
+/// [`StorageFull`](ErrorKind::StorageFull) if the log or the sequence is beyond what a file holds.
+pub(crate) fn event_key(log: i64, sequence: Sequence) -> Result<i64> {
     let fits = sequence.get() >> SEQUENCE_BITS == 0 && log >> (63 - SEQUENCE_BITS) == 0;
     if !fits {
         let error = Error::new(ErrorKind::StorageFull);
@@ -166,12 +119,12 @@ pub(crate) fn place(log: i64, sequence: Sequence) -> Result<i64> {
     Ok(log << SEQUENCE_BITS | sequence.as_i64())
 }
 
-/// The sequence of an event that stands at `place`.
-pub(crate) fn sequence_of(place: i64) -> Result<Sequence> {
-    Sequence::try_from(place & ((1 << SEQUENCE_BITS) - 1)).map_err(damaged)
+/// Returns the sequence of the event with that key.
+pub(crate) fn sequence_of(event_key: i64) -> Result<Sequence> {
+    Sequence::try_from(event_key & ((1 << SEQUENCE_BITS) - 1)).map_err(damaged)
 }
 
-/// Opens the file for writing, and makes or migrates the tables.
+/// Opens the file for writing, and creates or migrates the tables.
 pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     if rusqlite::version_number() < LEAST_SQLITE {
         let error = Error::new(ErrorKind::Incompatible);
@@ -193,13 +146,13 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Makes a new file readable by its owner alone: it holds what people did, and the secret of the
-/// tokens. What SQLite will put beside it gets the same rights.
+/// Makes a new file readable by its owner only: it holds personal data and the secrets of the
+/// store. SQLite gives the files that it creates beside it the same permissions.
 #[cfg(unix)]
 fn make_private(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
 
-    // By its path: to open and close it here would drop the locks that SQLite has on it.
+    // By path: opening and closing the file here would drop SQLite's locks on it.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|error| {
         Error::new(ErrorKind::Unavailable).with_context("making the file").with_source(error)
     })
@@ -210,14 +163,14 @@ fn make_private(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Has every statement keep the plan that it was first given, whatever is bound to it: otherwise
-/// some are planned again each time.
+/// Keeps the first plan of every statement, whatever is bound to it. Otherwise SQLite plans some
+/// statements again at each call.
 fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_prepared_statement_cache_capacity(64);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-/// Opens the file, whose tables are there, for reading.
+/// Opens a file that has the tables, for reading.
 pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI - OpenFlags::SQLITE_OPEN_CREATE;
     let connection =
@@ -232,15 +185,15 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     Ok(connection)
 }
 
-/// A day: what is longer might overflow a clock.
+/// A day. Longer time-outs could overflow the clock.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(86_400);
 
-/// When a wait that begins now ends.
+/// Returns when a wait that begins now ends.
 pub(crate) fn deadline(timeout: Duration) -> Instant {
     Instant::now() + timeout.min(LONGEST_TIMEOUT)
 }
 
-/// Repeats `attempt` while another connection is in the way, until the deadline.
+/// Repeats `attempt` while it fails with [`Busy`](ErrorKind::Busy), until the deadline.
 pub(crate) fn retry_busy<T>(
     deadline: Instant,
     mut attempt: impl FnMut() -> Result<T>,
@@ -258,10 +211,11 @@ pub(crate) fn retry_busy<T>(
     }
 }
 
-/// What the writer may keep of the file, negative as SQLite counts KiB: the ends of the logs, and
-/// the pages where ids go that do not rise with time.
+/// The page cache of the writer, negative because SQLite then counts in KiB: room for the ends of
+/// the tables, and for the pages of ids that do not rise with time.
 const WRITE_CACHE_KIB: i64 = -32 << 10;
-/// What each reader may keep: a page of three filters reads some hundred pages all over the file.
+/// The page cache of each reader. A query by three filters reads some hundred pages scattered over
+/// the file.
 const READ_CACHE_KIB: i64 = -16 << 10;
 
 fn set_pragmas(connection: &Connection) -> Result<()> {
@@ -283,7 +237,7 @@ fn set_pragmas(connection: &Connection) -> Result<()> {
 }
 
 fn migrate(connection: &mut Connection) -> Result<()> {
-    let context = "making the tables";
+    let context = "creating the tables";
     // The common case takes no lock.
     if version(connection)? == Some(VERSION) {
         return Ok(());
@@ -302,134 +256,26 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     }
     if done == 0 {
         put(&transaction, TOKEN_SECRET, &TokenKeys::generate_secret()?)?;
-    }
-    if done < 4 {
-        seal_events(&transaction)?;
-        transaction.execute("DROP TABLE audit_event_3", []).map_err(sqlite(context))?;
-        overwrite_free_pages(&transaction).map_err(sqlite(context))?;
-    }
-    if done < 2 {
-        put(&transaction, INDEX_SECRET, &TermHasher::generate_secret()?)?;
-        index_events(&transaction)?;
+        let random = TokenKeys::generate_secret()?;
+        put(&transaction, INDEX_SECRET, &&random[..INDEX_SECRET_BYTES])?;
     }
     put(&transaction, SCHEMA_VERSION, &VERSION)?;
     transaction.commit().map_err(sqlite(context))
 }
 
-/// Has the connection overwrite what it deletes, pages that become free included. It costs little:
+/// Makes the connection overwrite deleted data, including pages that become free. It costs little:
 /// most pages that are freed are written again in the same transaction.
 pub(crate) fn set_secure_delete(connection: &Connection) -> Result<()> {
     let set = connection.pragma_update(None, "secure_delete", "on");
     set.map_err(sqlite("setting secure_delete"))
 }
 
-/// Puts zeros over the pages that are free, which earlier versions left as they were.
-fn overwrite_free_pages(connection: &Connection) -> rusqlite::Result<()> {
-    /// The most bytes that are written at a time.
-    const BYTES: i64 = 64 << 20;
-    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    let mut left = pragma("freelist_count")?.saturating_mul(pragma("page_size")?);
-    connection.execute_batch("CREATE TABLE audit_filling (zeros BLOB NOT NULL) STRICT")?;
-    while left > 0 {
-        // It takes the free pages one after the other, and fills them.
-        let insert = "INSERT INTO audit_filling VALUES (zeroblob(?1))";
-        connection.execute(insert, [left.min(BYTES)])?;
-        left -= BYTES;
-    }
-    connection.execute_batch("DROP TABLE audit_filling")
-}
-
-/// The logs of the file, by number, with their sizes.
-fn logs(connection: &Connection) -> Result<Vec<(i64, Sequence)>> {
-    let query = || {
-        let mut statement = connection.prepare("SELECT id, size FROM audit_log")?;
-        let logs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        logs.collect::<rusqlite::Result<Vec<(i64, i64)>>>()
-    };
-    let logs = query().map_err(sqlite("reading the logs"))?.into_iter();
-    logs.map(|(log, size)| Ok((log, Sequence::try_from(size).map_err(damaged)?))).collect()
-}
-
-/// Seals the personal parts of a file that has them open, and grows the trees.
-fn seal_events(connection: &Connection) -> Result<()> {
-    const CONTEXT: &str = "sealing the events";
-    for (log, size) in logs(connection)? {
-        let mut frontier = Frontier::new();
-        let mut nodes = Vec::new();
-        let mut key = None;
-        let mut read = connection
-            .prepare("SELECT record, salt, personal FROM audit_event_3 WHERE place = ?1")
-            .map_err(sqlite(CONTEXT))?;
-        for sequence in 1..=size.get() {
-            let sequence = Sequence::new(sequence)?;
-            let place = place(log, sequence)?;
-            let event = read.query_row([place], |row| {
-                let personal = match (row.get(1)?, row.get(2)?) {
-                    (Some(salt), Some(bytes)) => Some(PersonalData { salt, bytes }),
-                    _ => None,
-                };
-                Ok(StoredEvent { record: row.get(0)?, personal })
-            });
-            let event = event.map_err(sqlite(CONTEXT))?;
-            let leaf = LeafHash::of(&event.record);
-            frontier.push(leaf, |node| nodes.push(node))?;
-            let of_event = match key.filter(|_| Key::is_shared_by(sequence)) {
-                Some(key) => key,
-                None => *key.insert(Key::create(connection)?),
-            };
-            insert_event(connection, of_event, place, leaf, &event)?;
-            if nodes.len() > 10_000 {
-                tree::write_nodes(connection, log, &nodes)?;
-                nodes.clear();
-            }
-        }
-        tree::write_nodes(connection, log, &nodes)?;
-        connection
-            .execute(
-                "UPDATE audit_log SET edge = ?2, key = ?3 WHERE id = ?1",
-                params![log, frontier.to_bytes(), key.map(|key| key.id)],
-            )
-            .map_err(sqlite(CONTEXT))?;
-    }
-    Ok(())
-}
-
-/// Indexes the events of a file that has no index.
-fn index_events(connection: &Connection) -> Result<()> {
-    let indexing = indexing(connection)?;
-    logs(connection)?
-        .into_iter()
-        .try_for_each(|(log, size)| index_log(connection, log, size, &indexing))
-}
-
-fn index_log(connection: &Connection, log: i64, size: Sequence, indexing: &Indexing) -> Result<()> {
-    /// Events at a time.
-    const SLICE: u64 = 8_192;
-    let mut indexed = Sequence::ZERO;
-    let mut first = Sequence::ZERO.next();
-    while first <= size {
-        let last = size.get().min(first.get() + SLICE - 1);
-        let mut entries = Vec::new();
-        for sequence in first.get()..=last {
-            let event = event_at(connection, log, Sequence::new(sequence)?)?.decode()?;
-            let keys = indexing.hasher.keys(&Term::of_stored(&event));
-            entries.push(Entry { occurred_at: event.occurred_at, keys });
-        }
-        let floor = Sequence::ZERO;
-        indexed = Growth { log, indexed, floor, first, entries }.write(connection, indexing)?;
-        first = Sequence::new(last + 1)?;
-    }
-    connection
-        .execute("UPDATE audit_log SET indexed = ?2 WHERE id = ?1", [log, indexed.as_i64()])
-        .map_err(sqlite("writing the end of a log"))?;
-    Ok(())
-}
-
 const SCHEMA_VERSION: &str = "schema_version";
 const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
+const INDEX_SECRET_BYTES: usize = 16;
 
-/// The version of the tables in the file; `None` if it has none.
+/// Returns the version of the tables in the file; `None` if it has no tables.
 fn version(connection: &Connection) -> Result<Option<i64>> {
     let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'audit_store')";
     let context = "reading the version";
@@ -440,18 +286,16 @@ fn version(connection: &Connection) -> Result<Option<i64>> {
     fact(connection, SCHEMA_VERSION)
 }
 
-/// The secret that signs the store's tokens, made with the tables.
+/// Returns the secret that signs the store's tokens, made with the tables.
 pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
     fact(connection, TOKEN_SECRET)?
         .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the token secret is missing"))
 }
 
-/// How events are indexed, with the secret made with the tables.
-pub(crate) fn indexing(connection: &Connection) -> Result<Indexing> {
-    let secret: Option<[u8; 16]> = fact(connection, INDEX_SECRET)?;
-    let missing = || Error::new(ErrorKind::Corrupt).with_context("the index secret is missing");
-    let hasher = TermHasher::new(&secret.ok_or_else(missing)?);
-    Ok(Indexing { hasher, segment: SEGMENT })
+/// Returns the secret of the keys under which the index holds terms, made with the tables.
+pub(crate) fn index_secret(connection: &Connection) -> Result<[u8; INDEX_SECRET_BYTES]> {
+    fact(connection, INDEX_SECRET)?
+        .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the index secret is missing"))
 }
 
 fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {
@@ -475,11 +319,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_in_the_order_of_log_and_sequence() {
-        let at = |log, sequence| place(log, Sequence::new(sequence).unwrap()).unwrap();
+    fn event_keys_sort_by_log_and_sequence() {
+        let at = |log, sequence| event_key(log, Sequence::new(sequence).unwrap()).unwrap();
         assert!(at(1, 1) < at(1, 2) && at(1, (1 << 40) - 1) < at(2, 1));
-        assert!(place(1, Sequence::new(1 << 40).unwrap()).is_err());
-        assert!(place(1 << 23, Sequence::ZERO).is_err());
+        assert!(event_key(1, Sequence::new(1 << 40).unwrap()).is_err());
+        assert!(event_key(1 << 23, Sequence::ZERO).is_err());
     }
 
     #[test]

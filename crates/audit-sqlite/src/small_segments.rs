@@ -16,7 +16,7 @@ impl<const SEGMENT: u64> File<SEGMENT> {
     }
 
     fn store(&self) -> Arc<SqliteStore> {
-        let options = SqliteOptions { segment: SEGMENT, ..SqliteOptions::default() };
+        let options = SqliteOptions { segment_events: SEGMENT, ..SqliteOptions::default() };
         Arc::new(SqliteStore::open_with(self.0.path().join("audit.db"), options).unwrap())
     }
 }

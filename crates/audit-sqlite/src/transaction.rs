@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
 use crate::file::FileId;
-use crate::{SqliteStore, schema};
+use crate::schema;
+use crate::store::SqliteStore;
 
 impl SqliteStore {
     /// Appends events in the transaction that `connection` is in, however it was begun: they are in

@@ -15,30 +15,30 @@ use audit_core::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{damaged, sqlite};
-use crate::personal::{Keys, SealedEvent};
 use crate::read::{Snapshot, log_row};
 use crate::schema;
+use crate::sealing::{Keys, SealedEvent};
 
 const CONTEXT: &str = "reading the tree";
 
 /// The statement that reads the edge of a log.
-pub(crate) const READ_FRONTIER: &str = "SELECT edge FROM audit_log WHERE id = ?1";
+pub(crate) const READ_FRONTIER: &str = "SELECT frontier FROM audit_log WHERE id = ?1";
 /// The statement that reads a tile.
-pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE place = ?1";
+pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE event_key = ?1";
 /// The statement that reads the leaves of events.
 pub(crate) const READ_LEAVES: &str =
-    "SELECT place, leaf FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+    "SELECT event_key, leaf FROM audit_event WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 /// The statement that reads events as they are kept.
-pub(crate) const READ_ENTRIES: &str = "SELECT place, leaf, record, key, personal
+pub(crate) const READ_ENTRIES: &str = "SELECT event_key, leaf, record, sealing_key, personal
      FROM audit_event
-     WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 
 /// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
 /// which are those of its tier.
-pub(crate) fn tile_place(log: i64, tile: TileId) -> Result<i64> {
+pub(crate) fn tile_key(log: i64, tile: TileId) -> Result<i64> {
     let first = u128::from(tile.index) << (u32::from(tile.tier + 1) * u32::from(Tile::HEIGHT));
     let first = u64::try_from(first).map_err(|_| damaged_tree())?;
-    schema::place(log, Sequence::new(first + u64::from(tile.tier))?)
+    schema::event_key(log, Sequence::new(first + u64::from(tile.tier))?)
 }
 
 /// The last event below the tile that is kept at the sequence `at`.
@@ -52,11 +52,11 @@ fn damaged_tree() -> Error {
     Error::new(ErrorKind::Corrupt).with_context(CONTEXT)
 }
 
-/// Returns the frontier of the log with that number.
+/// The edge of the log of that number.
 pub(crate) fn frontier(connection: &Connection, log: i64) -> Result<Frontier> {
     let query = || connection.prepare_cached(READ_FRONTIER)?.query_row([log], |row| row.get(0));
-    let edge: Vec<u8> = query().map_err(sqlite(CONTEXT))?;
-    Frontier::from_bytes(&edge)
+    let frontier: Vec<u8> = query().map_err(sqlite(CONTEXT))?;
+    Frontier::from_bytes(&frontier)
 }
 
 /// Writes those of `nodes`, which an append completed, that are leaves of tiles.
@@ -70,12 +70,12 @@ pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> 
     of_tiles.sort_by_key(|(tile, _)| *tile);
     for of_tile in of_tiles.chunk_by(|a, b| a.0 == b.0) {
         let Some((tile, first)) = of_tile.first() else { continue };
-        let place = tile_place(log, *tile)?;
+        let event_key = tile_key(log, *tile)?;
         let before = usize::try_from(first.id.index - tile.first_leaf()).unwrap_or(0);
         let mut leaves = if before == 0 {
             Vec::new()
         } else {
-            read_tile(connection, place)?.ok_or_else(damaged_tree)?
+            read_tile(connection, event_key)?.ok_or_else(damaged_tree)?
         };
         // If it was damaged, what is added stands in its place all the same.
         leaves.resize(before * size_of::<NodeHash>(), 0);
@@ -83,19 +83,20 @@ pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> 
         let put = || {
             connection
                 .prepare_cached(
-                    "INSERT INTO audit_tile (place, leaves) VALUES (?1, ?2)
-                     ON CONFLICT (place) DO UPDATE SET leaves = excluded.leaves",
+                    "INSERT INTO audit_tile (event_key, leaves) VALUES (?1, ?2)
+                     ON CONFLICT (event_key) DO UPDATE SET leaves = excluded.leaves",
                 )?
-                .execute(params![place, leaves])
+                .execute(params![event_key, leaves])
         };
         put().map_err(sqlite("writing the tree"))?;
     }
     Ok(())
 }
 
-fn read_tile(connection: &Connection, place: i64) -> Result<Option<Vec<u8>>> {
-    let query =
-        || connection.prepare_cached(READ_TILE)?.query_row([place], |row| row.get(0)).optional();
+fn read_tile(connection: &Connection, event_key: i64) -> Result<Option<Vec<u8>>> {
+    let query = || {
+        connection.prepare_cached(READ_TILE)?.query_row([event_key], |row| row.get(0)).optional()
+    };
     query().map_err(sqlite(CONTEXT))
 }
 
@@ -104,7 +105,7 @@ fn tile(connection: &Connection, log: i64, tile: TileId) -> Result<Tile> {
     if tile.tier == 0 {
         return Tile::new(leaves_of_events(connection, log, tile.first_leaf())?);
     }
-    let kept = read_tile(connection, tile_place(log, tile)?)?.unwrap_or_default();
+    let kept = read_tile(connection, tile_key(log, tile)?)?.unwrap_or_default();
     // In a row that was damaged, whole hashes are missing or wrong: who verifies is told which.
     let (hashes, _) = kept.as_chunks();
     let hashes = hashes.iter().copied().map(NodeHash::from_bytes);
@@ -114,15 +115,15 @@ fn tile(connection: &Connection, log: i64, tile: TileId) -> Result<Tile> {
 /// The leaves of the events behind the first `behind`, up to the width of a tile and the first that
 /// is missing.
 fn leaves_of_events(connection: &Connection, log: i64, behind: u64) -> Result<Vec<NodeHash>> {
-    let first = schema::place(log, Sequence::new(behind + 1)?)?;
-    let last = schema::place(log, Sequence::new(behind + Tile::WIDTH)?)?;
+    let first = schema::event_key(log, Sequence::new(behind + 1)?)?;
+    let last = schema::event_key(log, Sequence::new(behind + Tile::WIDTH)?)?;
     let query = || {
         let mut statement = connection.prepare_cached(READ_LEAVES)?;
         let rows = statement.query_map([first, last], |row| Ok((row.get(0)?, leaf(row, 1)?)))?;
         rows.collect::<rusqlite::Result<Vec<(i64, LeafHash)>>>()
     };
     let found = query().map_err(sqlite(CONTEXT))?;
-    let there = (first..).zip(found).take_while(|(place, (found, _))| place == found);
+    let there = (first..).zip(found).take_while(|(event_key, (found, _))| event_key == found);
     Ok(there.map(|(_, (_, leaf))| leaf.into()).collect())
 }
 
@@ -180,10 +181,10 @@ impl Snapshot<'_> {
     pub(crate) fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<SealedEntry>> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
         let EntriesRequest { after, limit, bytes, .. } = request;
-        let Ok(first) = schema::place(row.id, after.max(row.head.pruned).next()) else {
+        let Ok(first) = schema::event_key(row.id, after.max(row.head.pruned).next()) else {
             return Ok(Vec::new()); // behind all that there can be
         };
-        let last = schema::place(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
+        let last = schema::event_key(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
         let mut keys = Keys::new(&self.connection);
         let (mut entries, mut size) = (Vec::new(), 0);
         let context = || sqlite("reading an event");
@@ -192,10 +193,10 @@ impl Snapshot<'_> {
         while entries.len() < limit && (entries.is_empty() || size < bytes) {
             let Some(row) = rows.next().map_err(context())? else { break };
             let kept = || Ok((row.get(0)?, leaf(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-            let (place, leaf, record, key, personal) = kept().map_err(context())?;
-            let event = SealedEvent::read(&mut keys, place, record, key, personal)?;
+            let (event_key, leaf, record, sealing_key, personal) = kept().map_err(context())?;
+            let event = SealedEvent::read(&mut keys, event_key, record, sealing_key, personal)?;
             size += event.size();
-            let sequence = schema::sequence_of(place).map_err(damaged)?;
+            let sequence = schema::sequence_of(event_key).map_err(damaged)?;
             entries.push(SealedEntry { sequence, leaf, event });
         }
         Ok(entries)
@@ -208,17 +209,17 @@ mod tests {
 
     #[test]
     fn a_tile_is_kept_where_no_other_is_and_tells_its_events() {
-        let mut places = std::collections::HashSet::new();
+        let mut event_keys = std::collections::HashSet::new();
         for tier in 1..=7 {
             for index in [0, 1, 2, 31, 32, 33] {
-                let place = tile_place(3, TileId { tier, index });
-                let Ok(place) = place else { continue };
-                assert!(places.insert(place), "{tier} {index}");
-                let sequence = schema::sequence_of(place).unwrap().get();
+                let event_key = tile_key(3, TileId { tier, index });
+                let Ok(event_key) = event_key else { continue };
+                assert!(event_keys.insert(event_key), "{tier} {index}");
+                let sequence = schema::sequence_of(event_key).unwrap().get();
                 let width = 1_u64 << (5 * (tier + 1));
                 assert_eq!(last_event_of_tile(sequence), (index + 1) * width);
             }
         }
-        assert!(places.len() > 30);
+        assert!(event_keys.len() > 30);
     }
 }

@@ -14,7 +14,7 @@ use event_listener::Event;
 use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::append::WriteTransaction;
+use crate::append::{After, WriteTransaction};
 use crate::compaction::compact;
 use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
@@ -82,17 +82,6 @@ impl Drop for Share {
     fn drop(&mut self) {
         self.of.fetch_sub(self.bytes, Ordering::Relaxed);
     }
-}
-
-/// What is to be done to the file when a transaction is committed, before its callers are answered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum After {
-    #[default]
-    Nothing,
-    /// What transactions have left of what was erased is cleared away.
-    Scrub,
-    /// The file is written anew, without what is unused.
-    Compact,
 }
 
 struct Done {

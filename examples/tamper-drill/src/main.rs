@@ -21,22 +21,22 @@ const DRILLS: [(&str, &str); 6] = [
         "UPDATE audit_event SET record = CAST(replace(record, 'inv_7', 'inv_8') AS BLOB)
          WHERE instr(record, '\"inv_7\"')",
     ),
-    ("an event is deleted", "DELETE FROM audit_event WHERE place & 0xffff = 9"),
-    ("the end is cut off", "DELETE FROM audit_event WHERE place & 0xffff > 40"),
+    ("an event is deleted", "DELETE FROM audit_event WHERE event_key & 0xffff = 9"),
+    ("the end is cut off", "DELETE FROM audit_event WHERE event_key & 0xffff > 40"),
     (
         "two events change places",
         "UPDATE audit_event SET (leaf, record) = (SELECT leaf, record FROM audit_event AS other
-         WHERE other.place = audit_event.place + CASE audit_event.place & 0xffff
-         WHEN 3 THEN 1 ELSE -1 END) WHERE place & 0xffff IN (3, 4)",
+         WHERE other.event_key = audit_event.event_key + CASE audit_event.event_key & 0xffff
+         WHEN 3 THEN 1 ELSE -1 END) WHERE event_key & 0xffff IN (3, 4)",
     ),
     (
         "what a person did is made anonymous, without a word",
-        "UPDATE audit_event SET personal = NULL WHERE place & 0xffff = 12",
+        "UPDATE audit_event SET personal = NULL WHERE event_key & 0xffff = 12",
     ),
     (
         "a personal part is put to another event",
-        "UPDATE audit_event SET (key, personal) = (SELECT key, personal FROM audit_event
-         WHERE place & 0xffff = 20) WHERE place & 0xffff = 21",
+        "UPDATE audit_event SET (sealing_key, personal) = (SELECT sealing_key, personal FROM audit_event
+         WHERE event_key & 0xffff = 20) WHERE event_key & 0xffff = 21",
     ),
 ];
 
@@ -60,7 +60,7 @@ async fn drill(directory: &Path) -> Result<()> {
     let kept = *notary.verifier(Log::Platform).verify(&signed)?.head();
     println!("50 events were recorded, and a checkpoint was kept:\n\n{signed}");
 
-    // To erase what a person asks for is no tampering: the log tells of it.
+    // An erasure is not tampering: the log records it.
     let of_one = Erasure::matching(Filter::new().actor_id("u_3"));
     let erased = store.erase(Log::Platform, of_one, Actor::system().into()).await?.events;
     let report = verify(&store, kept).await?;

@@ -77,7 +77,7 @@ fn what_was_erased_is_no_tampering_and_evidence_of_before_is_good() {
     assert!(shown.contains("proved:  up to event 91, by a kept checkpoint"), "{shown}");
     assert!(shown.ends_with("erased:  30 events; the log tells of 30\n"), "{shown}");
     // Who takes one more away is found.
-    let sql = "UPDATE audit_event SET personal = NULL WHERE place & 0xffffff = 91";
+    let sql = "UPDATE audit_event SET personal = NULL WHERE event_key & 0xffffff = 91";
     assert_eq!(place.sql(sql), 1);
     assert_eq!(place.run(&verify).code, Some(1));
 }

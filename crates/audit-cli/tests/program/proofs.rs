@@ -126,7 +126,10 @@ fn what_is_done_behind_the_back_is_found_and_named() {
             format!("UPDATE audit_event SET personal = NULL WHERE {}", record(41)),
             "personal parts are missing that no event tells of: 1 from event 43",
         ),
-        ("DELETE FROM audit_event WHERE place & 0xffffff > 90".to_owned(), "there are 90 events"),
+        (
+            "DELETE FROM audit_event WHERE event_key & 0xffffff > 90".to_owned(),
+            "there are 90 events",
+        ),
     ] {
         assert!(place.sql(&sql) > 0, "{sql}");
         let ran = place.run(&verify);

@@ -3,10 +3,9 @@
 
 use audit_core::{
     Actor, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Order,
-    Position, Scope, TenantStore as _, Timestamp,
+    Position, Scope, Timestamp,
 };
 use audit_sqlite::SqliteStore;
-use audit_sqlite::rusqlite::Connection;
 use futures_executor::block_on;
 use futures_util::TryStreamExt;
 
@@ -165,49 +164,4 @@ fn events_of_many_targets() {
         assert_eq!(block_on(store.count(&query)).unwrap(), count, "{id}");
         assert_eq!(block_on(store.page(&query)).unwrap().events.len() as u64, count, "{id}");
     }
-}
-
-/// What is found stays found, and the tables have the version of this library.
-#[test]
-fn a_file_of_the_first_version_is_taken_over() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("audit.db");
-    std::fs::write(&path, include_bytes!("files/v1.sqlite")).unwrap();
-    let organization: audit_core::OrganizationId =
-        "018f0000-0000-7000-8000-000000000001".parse().unwrap();
-    for _ in 0..2 {
-        let store = SqliteStore::open(&path).unwrap();
-        assert_eq!(block_on(store.organization(organization)).unwrap().name, "Acme");
-        // The creation of the organization, then sixty events of which every tenth is late.
-        for (log, size) in [(organization.into(), 61), (Log::Platform, 60)] {
-            let head = block_on(store.head(log)).unwrap();
-            assert_eq!(head.size.get(), size);
-            let query = EventQuery::new(log).order(Order::Sequence);
-            let events: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
-            assert_eq!(events.len() as u64, size);
-            for filter in [
-                Filter::new().actor_email("u1@example.org"),
-                Filter::new().target("invoice", "inv_3").action("invoice.*"),
-                Filter::new(),
-            ] {
-                let mut expected: Vec<_> = events.iter().filter(|e| filter.matches(e)).collect();
-                expected.sort_by_key(|event| (event.occurred_at, event.sequence));
-                assert!(!expected.is_empty());
-                let query = EventQuery::new(log).filter(filter).order(Order::OldestFirst).limit(7);
-                let found: Vec<_> = block_on(store.walk(query).try_collect()).unwrap();
-                assert!(found.iter().eq(expected));
-            }
-            // Redelivered, each is recognised by its id.
-            let again = events.iter().cloned().map(AuditEvent::into_content).collect();
-            let receipts = block_on(store.append(log, again)).unwrap();
-            assert!(receipts.iter().all(|receipt| receipt.redelivered));
-        }
-    }
-    let connection = Connection::open(&path).unwrap();
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'audit_posting%'";
-    let old: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
-    assert_eq!(old, 0);
-    let check: String =
-        connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
-    assert_eq!(check, "ok");
 }

@@ -47,7 +47,7 @@ fn verify(path: &Path, heads: &[TreeHead]) -> Report {
 }
 
 /// The place of an event of the log.
-fn place(connection: &Connection, sequence: i64) -> i64 {
+fn event_key(connection: &Connection, sequence: i64) -> i64 {
     let sql = "SELECT id FROM audit_log WHERE name = x''";
     let log: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     log << 40 | sequence
@@ -58,7 +58,7 @@ fn swap(connection: &Connection, columns: &[&str], a: i64, b: i64) {
     for column in columns {
         let sql = format!(
             "UPDATE audit_event SET {column} = (SELECT other.{column} FROM audit_event AS other
-             WHERE other.place = ?1 + ?2 - audit_event.place) WHERE place IN (?1, ?2)"
+             WHERE other.event_key = ?1 + ?2 - audit_event.event_key) WHERE event_key IN (?1, ?2)"
         );
         assert_eq!(connection.execute(&sql, [a, b]).unwrap(), 2);
     }
@@ -67,16 +67,16 @@ fn swap(connection: &Connection, columns: &[&str], a: i64, b: i64) {
 /// Makes leaves, tiles and the edge those of the records that are there, as only who knows the
 /// library would.
 fn grow_again(connection: &Connection) {
-    let (low, high) = (place(connection, 0), place(connection, (1 << 40) - 1));
-    let sql = "SELECT place, record FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+    let (low, high) = (event_key(connection, 0), event_key(connection, (1 << 40) - 1));
+    let sql = "SELECT event_key, record FROM audit_event WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
     let mut statement = connection.prepare(sql).unwrap();
     let rows = statement.query_map([low, high], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let rows: Vec<(i64, Vec<u8>)> = rows.map(Result::unwrap).collect();
     let (mut frontier, mut tiles) = (Frontier::new(), vec![Vec::new(); 3]);
-    for (place, record) in rows {
+    for (event_key, record) in rows {
         let leaf = LeafHash::of(&record);
-        let sql = "UPDATE audit_event SET leaf = ?2 WHERE place = ?1";
-        connection.execute(sql, params![place, leaf.as_bytes()]).unwrap();
+        let sql = "UPDATE audit_event SET leaf = ?2 WHERE event_key = ?1";
+        connection.execute(sql, params![event_key, leaf.as_bytes()]).unwrap();
         for node in frontier.append(leaf).unwrap() {
             if node.id.level % 5 == 0 {
                 tiles[usize::from(node.id.level / 5)].extend_from_slice(node.hash.as_bytes());
@@ -84,16 +84,16 @@ fn grow_again(connection: &Connection) {
         }
     }
     connection
-        .execute("DELETE FROM audit_tile WHERE place BETWEEN ?1 AND ?2", [low, high])
+        .execute("DELETE FROM audit_tile WHERE event_key BETWEEN ?1 AND ?2", [low, high])
         .unwrap();
     for (tier, hashes) in (0..).zip(&tiles) {
         for (index, hashes) in (0_i64..).zip(hashes.chunks(32 * 32)) {
-            let at = place(connection, (index << (5 * (tier + 1))) + tier);
-            let sql = "INSERT INTO audit_tile (place, leaves) VALUES (?1, ?2)";
+            let at = event_key(connection, (index << (5 * (tier + 1))) + tier);
+            let sql = "INSERT INTO audit_tile (event_key, leaves) VALUES (?1, ?2)";
             connection.execute(sql, params![at, hashes]).unwrap();
         }
     }
-    let sql = "UPDATE audit_log SET size = ?1, edge = ?2, indexed = min(indexed, ?1)
+    let sql = "UPDATE audit_log SET size = ?1, frontier = ?2, indexed = min(indexed, ?1)
          WHERE name = x''";
     let size = frontier.size().get().cast_signed();
     connection.execute(sql, params![size, frontier.to_bytes()]).unwrap();
@@ -105,95 +105,97 @@ type Tampering = (&'static str, fn(&Connection, i64, i64));
 const TAMPERINGS: [Tampering; 24] = [
     ("a record is changed", |c, a, _| {
         let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
-             'invoice.void') AS BLOB) WHERE place = ?1";
+             'invoice.void') AS BLOB) WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
     }),
     ("a byte is added to a record", |c, a, _| {
-        let sql = "UPDATE audit_event SET record = CAST(record || ' ' AS BLOB) WHERE place = ?1";
+        let sql =
+            "UPDATE audit_event SET record = CAST(record || ' ' AS BLOB) WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
     }),
     ("an event is deleted", |c, a, _| {
-        c.execute("DELETE FROM audit_event WHERE place = ?1", [a]).unwrap();
+        c.execute("DELETE FROM audit_event WHERE event_key = ?1", [a]).unwrap();
     }),
     ("events are deleted", |c, a, b| {
-        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [a, b]).unwrap();
+        c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [a, b]).unwrap();
     }),
     ("two events are exchanged", |c, a, b| {
-        swap(c, &["leaf", "record", "key", "personal"], a, b);
+        swap(c, &["leaf", "record", "sealing_key", "personal"], a, b);
     }),
     ("two records are exchanged", |c, a, b| swap(c, &["record"], a, b)),
     ("an event is inserted at the end", |c, a, _| {
-        let end = place(c, EVENTS + 2);
-        let sql = "INSERT INTO audit_event SELECT ?2, leaf, record, key, personal
-             FROM audit_event WHERE place = ?1";
+        let end = event_key(c, EVENTS + 2);
+        let sql = "INSERT INTO audit_event SELECT ?2, leaf, record, sealing_key, personal
+             FROM audit_event WHERE event_key = ?1";
         c.execute(sql, [a, end]).unwrap();
     }),
     ("an event is put over another", |c, a, b| {
-        let sql = "REPLACE INTO audit_event SELECT ?2, leaf, record, key, personal
-             FROM audit_event WHERE place = ?1";
+        let sql = "REPLACE INTO audit_event SELECT ?2, leaf, record, sealing_key, personal
+             FROM audit_event WHERE event_key = ?1";
         c.execute(sql, [a, b]).unwrap();
     }),
     ("the end is cut off", |c, _, b| {
-        let last = place(c, (1 << 40) - 1);
-        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [b, last]).unwrap();
+        let last = event_key(c, (1 << 40) - 1);
+        c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [b, last]).unwrap();
     }),
     ("the end is cut off, and the log says so", |c, _, b| {
-        let last = place(c, (1 << 40) - 1);
-        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [b, last]).unwrap();
+        let last = event_key(c, (1 << 40) - 1);
+        c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [b, last]).unwrap();
         grow_again(c);
     }),
     ("a record is changed, and the tree with it", |c, a, _| {
         let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
-             'invoice.void') AS BLOB) WHERE place = ?1";
+             'invoice.void') AS BLOB) WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
         grow_again(c);
     }),
     ("the beginning is said to be pruned", |c, a, _| {
         let pruned = (a & 0xff_ffff) / 32 * 32 + 32;
         c.execute("UPDATE audit_log SET pruned = ?1 WHERE name = x''", [pruned]).unwrap();
-        let first = place(c, 0);
-        let last = place(c, pruned);
-        c.execute("DELETE FROM audit_event WHERE place BETWEEN ?1 AND ?2", [first, last]).unwrap();
+        let first = event_key(c, 0);
+        let last = event_key(c, pruned);
+        c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [first, last])
+            .unwrap();
     }),
     ("a personal part is deleted", |c, a, _| {
-        let sql = "UPDATE audit_event SET personal = NULL, key = NULL WHERE place = ?1";
+        let sql = "UPDATE audit_event SET personal = NULL, sealing_key = NULL WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
     }),
     ("a personal part is changed", |c, a, _| {
         let sql = "UPDATE audit_event SET personal = CAST(personal || x'00' AS BLOB)
-             WHERE place = ?1";
+             WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
     }),
-    ("two personal parts are exchanged", |c, a, b| swap(c, &["key", "personal"], a, b)),
-    ("a key is taken for another", |c, a, b| swap(c, &["key"], a, b)),
+    ("two personal parts are exchanged", |c, a, b| swap(c, &["sealing_key", "personal"], a, b)),
+    ("a key is taken for another", |c, a, b| swap(c, &["sealing_key"], a, b)),
     ("a key is deleted", |c, a, _| {
-        let sql = "DELETE FROM audit_key WHERE id =
-             (SELECT key FROM audit_event WHERE place = ?1)";
+        let sql = "DELETE FROM audit_sealing_key WHERE id =
+             (SELECT sealing_key FROM audit_event WHERE event_key = ?1)";
         assert_eq!(c.execute(sql, [a]).unwrap(), 1);
     }),
     ("a key is cut", |c, a, _| {
-        let sql = "UPDATE audit_key SET key = x'00' WHERE id =
-             (SELECT key FROM audit_event WHERE place = ?1)";
+        let sql = "UPDATE audit_sealing_key SET key = x'00' WHERE id =
+             (SELECT sealing_key FROM audit_event WHERE event_key = ?1)";
         assert_eq!(c.execute(sql, [a]).unwrap(), 1);
     }),
     ("a leaf is changed", |c, a, _| {
-        c.execute("UPDATE audit_event SET leaf = zeroblob(32) WHERE place = ?1", [a]).unwrap();
+        c.execute("UPDATE audit_event SET leaf = zeroblob(32) WHERE event_key = ?1", [a]).unwrap();
     }),
     ("a tile is changed", |c, _, _| {
-        let sql = "UPDATE audit_tile SET leaves = zeroblob(length(leaves)) WHERE place = ?1";
-        assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
+        let sql = "UPDATE audit_tile SET leaves = zeroblob(length(leaves)) WHERE event_key = ?1";
+        assert_eq!(c.execute(sql, [event_key(c, 1)]).unwrap(), 1);
     }),
     ("a leaf is cut", |c, a, _| {
-        c.execute("UPDATE audit_event SET leaf = x'00' WHERE place = ?1", [a]).unwrap();
+        c.execute("UPDATE audit_event SET leaf = x'00' WHERE event_key = ?1", [a]).unwrap();
     }),
     ("a tile is cut within a hash", |c, _, _| {
-        let sql = "UPDATE audit_tile SET leaves = substr(leaves, 1, 100) WHERE place = ?1";
-        assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
+        let sql = "UPDATE audit_tile SET leaves = substr(leaves, 1, 100) WHERE event_key = ?1";
+        assert_eq!(c.execute(sql, [event_key(c, 1)]).unwrap(), 1);
     }),
     ("a tile is longer than it can be, and begins with another hash", |c, _, _| {
         let sql = "UPDATE audit_tile SET leaves = CAST(zeroblob(32) || leaves AS BLOB)
-             WHERE place = ?1";
-        assert_eq!(c.execute(sql, [place(c, 1)]).unwrap(), 1);
+             WHERE event_key = ?1";
+        assert_eq!(c.execute(sql, [event_key(c, 1)]).unwrap(), 1);
     }),
     ("the log is said to be shorter", |c, _, b| {
         let size = b & 0xff_ffff;
@@ -219,7 +221,7 @@ fn every_tampering_is_found_with_a_kept_checkpoint() {
             let copy = directory.path().join("copy.db");
             fs::copy(&original, &copy).unwrap();
             let connection = Connection::open(&copy).unwrap();
-            tamper(&connection, place(&connection, a), place(&connection, b));
+            tamper(&connection, event_key(&connection, a), event_key(&connection, b));
             drop(connection);
             let report = verify(&copy, &[head]);
             tried += 1;
@@ -236,8 +238,8 @@ fn every_tampering_is_found_with_a_kept_checkpoint() {
 fn edited(path: &Path, sql: &str, a: i64, b: i64) -> SqliteStore {
     file(path);
     let connection = Connection::open(path).unwrap();
-    let places = [place(&connection, a), place(&connection, b)];
-    connection.execute(sql, places).unwrap();
+    let event_keys = [event_key(&connection, a), event_key(&connection, b)];
+    connection.execute(sql, event_keys).unwrap();
     drop(connection);
     SqliteStore::open(path).unwrap()
 }
@@ -246,8 +248,8 @@ fn edited(path: &Path, sql: &str, a: i64, b: i64) -> SqliteStore {
 fn a_key_that_is_not_the_neighbours_keeps_nobody_from_forgetting() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
-    let sql = "UPDATE audit_event SET key = (SELECT key FROM audit_event WHERE place = ?2)
-         WHERE place = ?1";
+    let sql = "UPDATE audit_event SET sealing_key = (SELECT sealing_key FROM audit_event WHERE event_key = ?2)
+         WHERE event_key = ?1";
     let store = edited(&path, sql, 101, 900);
     let by = || AuditContext::new(Actor::system());
     let erase = |filter| block_on(store.erase(LOG, Erasure::matching(filter), by()));
@@ -257,8 +259,8 @@ fn a_key_that_is_not_the_neighbours_keeps_nobody_from_forgetting() {
     block_on(store.set_retention(LOG, retention, by())).unwrap();
     block_on(store.prune(LOG, by())).unwrap();
     let connection = Connection::open(&path).unwrap();
-    let left = "SELECT count(*) FROM audit_event WHERE place BETWEEN ?1 AND ?2";
-    let bounds = [place(&connection, 0), place(&connection, 1_024)];
+    let left = "SELECT count(*) FROM audit_event WHERE event_key BETWEEN ?1 AND ?2";
+    let bounds = [event_key(&connection, 0), event_key(&connection, 1_024)];
     assert_eq!(connection.query_row(left, bounds, |row| row.get(0)), Ok(0));
 }
 
@@ -291,11 +293,12 @@ fn an_append_puts_its_nodes_in_their_places_whatever_a_tile_holds() {
     let path = directory.path().join("audit.db");
     file(&path);
     let connection = Connection::open(&path).unwrap();
-    let last = "(SELECT max(place) FROM audit_tile WHERE place < ?1 AND (place & 31) = 1)";
+    let last =
+        "(SELECT max(event_key) FROM audit_tile WHERE event_key < ?1 AND (event_key & 31) = 1)";
     let sql = format!(
-        "UPDATE audit_tile SET leaves = CAST(leaves || zeroblob(39) AS BLOB) WHERE place = {last}"
+        "UPDATE audit_tile SET leaves = CAST(leaves || zeroblob(39) AS BLOB) WHERE event_key = {last}"
     );
-    assert_eq!(connection.execute(&sql, [place(&connection, (1 << 40) - 1)]), Ok(1));
+    assert_eq!(connection.execute(&sql, [event_key(&connection, (1 << 40) - 1)]), Ok(1));
     let store = SqliteStore::open(&path).unwrap();
     block_on(store.append(LOG, (0..100).map(event).collect())).unwrap();
     assert!(verify(&path, &[]).is_intact());

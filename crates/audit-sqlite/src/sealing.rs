@@ -23,14 +23,14 @@ use crate::error::sqlite;
 use crate::schema;
 
 /// The statement that reads a key.
-pub(crate) const READ_KEY: &str = "SELECT key FROM audit_key WHERE id = ?1";
+pub(crate) const READ_KEY: &str = "SELECT key FROM audit_sealing_key WHERE id = ?1";
 /// The statement that overwrites a key.
-pub(crate) const OVERWRITE_KEY: &str = "UPDATE audit_key SET key = ?2 WHERE id = ?1";
+pub(crate) const OVERWRITE_KEY: &str = "UPDATE audit_sealing_key SET key = ?2 WHERE id = ?1";
 /// The statement that reads what a key may have sealed.
-pub(crate) const READ_SEALED: &str =
-    "SELECT place, key, personal FROM audit_event WHERE place BETWEEN ?1 AND ?2 ORDER BY place";
+pub(crate) const READ_SEALED: &str = "SELECT event_key, sealing_key, personal FROM audit_event
+     WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 /// The statement that seals a personal part anew.
-pub(crate) const SEAL_AGAIN: &str = "UPDATE audit_event SET personal = ?2 WHERE place = ?1";
+pub(crate) const SEAL_AGAIN: &str = "UPDATE audit_event SET personal = ?2 WHERE event_key = ?1";
 
 const SALT: usize = 16;
 /// The bytes of the cipher's four blocks, which it makes in the time of one.
@@ -49,7 +49,9 @@ impl Key {
     pub(crate) fn create(connection: &Connection) -> Result<Self> {
         let bytes = audit_core::TokenKeys::generate_secret()?;
         let insert = || {
-            connection.prepare_cached("INSERT INTO audit_key (key) VALUES (?1)")?.insert([bytes])
+            connection
+                .prepare_cached("INSERT INTO audit_sealing_key (key) VALUES (?1)")?
+                .insert([bytes])
         };
         Ok(Self { id: insert().map_err(sqlite("writing a key"))?, bytes })
     }
@@ -76,16 +78,16 @@ impl Key {
     }
 
     /// The bytes to keep of the personal part of the event at `place`.
-    pub(crate) fn seal(self, place: i64, part: &PersonalData) -> Vec<u8> {
+    pub(crate) fn seal(self, event_key: i64, part: &PersonalData) -> Vec<u8> {
         let mut bytes = [&part.salt[..], &part.bytes].concat();
-        self.apply(place, &mut bytes);
+        self.apply(event_key, &mut bytes);
         bytes
     }
 
     /// Encrypts, or decrypts. A place is sealed once under a key, and so is the nonce.
-    fn apply(self, place: i64, bytes: &mut [u8]) {
+    fn apply(self, event_key: i64, bytes: &mut [u8]) {
         let mut nonce = [0; 12];
-        nonce[4..].copy_from_slice(&place.to_be_bytes());
+        nonce[4..].copy_from_slice(&event_key.to_be_bytes());
         let mut cipher = ChaCha20::new(&self.bytes.into(), &nonce.into());
         for part in bytes.chunks_mut(AT_ONCE) {
             let mut stream = [0; AT_ONCE];
@@ -118,7 +120,7 @@ impl<'c> Keys<'c> {
 /// An event as it is read from the file: its personal part is sealed still, so that it can be opened
 /// when the snapshot is gone and the thread free.
 pub(crate) struct SealedEvent {
-    place: i64,
+    event_key: i64,
     record: Vec<u8>,
     sealed: Option<(Key, Vec<u8>)>,
 }
@@ -127,7 +129,7 @@ impl SealedEvent {
     /// The event of these columns. A personal part whose key is not there counts as erased.
     pub(crate) fn read(
         keys: &mut Keys<'_>,
-        place: i64,
+        event_key: i64,
         record: Vec<u8>,
         key: Option<i64>,
         personal: Option<Vec<u8>>,
@@ -136,7 +138,7 @@ impl SealedEvent {
             (Some(id), Some(bytes)) => keys.read(id)?.map(|key| (key, bytes)),
             _ => None,
         };
-        Ok(Self { place, record, sealed })
+        Ok(Self { event_key, record, sealed })
     }
 
     /// Whether there is a personal part.
@@ -152,9 +154,9 @@ impl SealedEvent {
 
     /// Opens the personal part.
     pub(crate) fn unseal(self) -> StoredEvent {
-        let Self { place, record, sealed } = self;
+        let Self { event_key, record, sealed } = self;
         let open = |(key, mut bytes): (Key, Vec<u8>)| {
-            key.apply(place, &mut bytes);
+            key.apply(event_key, &mut bytes);
             let salt = *bytes.first_chunk::<SALT>()?;
             bytes.drain(..SALT);
             Some(PersonalData { salt, bytes })
@@ -176,8 +178,8 @@ pub(crate) fn destroy(
         let Some(before) = of_group.first().map(|first| group(first) * Tile::WIDTH) else {
             continue;
         };
-        let first = schema::place(log, Sequence::new(before + 1)?)?;
-        let last = schema::place(log, Sequence::new(before + Tile::WIDTH)?)?;
+        let first = schema::event_key(log, Sequence::new(before + 1)?)?;
+        let last = schema::event_key(log, Sequence::new(before + Tile::WIDTH)?)?;
         keys.extend(overwrite_keys(connection, first, last)?);
     }
     Ok(keys)
@@ -200,11 +202,12 @@ fn overwrite_keys(connection: &Connection, first: i64, last: i64) -> Result<Vec<
     for id in ids {
         let Some(old) = Key::read(connection, id)? else { continue };
         let new = old.overwrite(connection, audit_core::TokenKeys::generate_secret()?)?;
-        for (place, _, personal) in rows.iter().filter(|(_, key, _)| *key == Some(id)) {
+        for (event_key, _, personal) in rows.iter().filter(|(_, key, _)| *key == Some(id)) {
             let Some(mut bytes) = personal.clone() else { continue };
-            old.apply(*place, &mut bytes);
-            new.apply(*place, &mut bytes);
-            let update = || connection.prepare_cached(SEAL_AGAIN)?.execute(params![place, bytes]);
+            old.apply(*event_key, &mut bytes);
+            new.apply(*event_key, &mut bytes);
+            let update =
+                || connection.prepare_cached(SEAL_AGAIN)?.execute(params![event_key, bytes]);
             update().map_err(sqlite(CONTEXT))?;
         }
         keys.push(new);

@@ -1,0 +1,60 @@
+//! The inverted index of an audit log, for authors of stores. It has no runtime and does no I/O: a
+//! store provides the storage calls of [`IndexStorage`] and [`IndexStorageMut`].
+//!
+//! The newest events of a log are in the *tail*: rows of times and term keys, read in full by every
+//! query. When the tail has [`SEGMENT_EVENTS`] events, it becomes a *segment*: for each term the
+//! *postings*, the events that have it. When small segments together are eight times as large as one
+//! of them, they are merged into one. So an event is written to the index three or four times, each
+//! time together with thousands of others, and a query reads a few rows of each segment that it
+//! comes to.
+//!
+//! A segment consists of parts, each stored as a row: first the table of its events by time, then
+//! the buckets with short postings, then long postings. Terms are stored as [`TermKey`]s; their
+//! first bits choose the bucket.
+//!
+//! | to | use |
+//! |---|---|
+//! | answer a query | [`LogIndex`], with [`select`](audit_core::backend::index::select) |
+//! | index an append, erase keys, remove pruned segments | [`IndexWriter`] |
+//! | provide the storage | [`IndexStorage`], [`ReadParts`], [`IndexStorageMut`] |
+//!
+//! | file | noun |
+//! |---|---|
+//! | `storage.rs` | the storage calls that a store provides |
+//! | `index.rs` | the index of one log, for reading |
+//! | `writer.rs` | the index of one log, for writing |
+//! | `walk.rs` | walks by time and by sequence |
+//! | `merge.rs` | how neighbouring segments become one |
+//! | `builder.rs` | how a segment is made |
+//! | `reader.rs` | how a segment is read |
+//! | `tail.rs` | the newest events |
+//! | `segment.rs` | a segment of the directory |
+//! | `table.rs` | the events of a segment, by time and by sequence |
+//! | `bucket.rs` | the postings of some terms |
+//! | `postings.rs` | the events that have one term |
+//! | `term_key.rs` | terms hashed to a fixed length |
+//! | `bytes.rs` | numbers as bytes |
+
+mod bucket;
+mod builder;
+mod bytes;
+mod index;
+mod merge;
+mod postings;
+mod reader;
+mod segment;
+mod storage;
+mod table;
+mod tail;
+mod term_key;
+mod walk;
+mod writer;
+
+pub use builder::NewSegment;
+pub use index::LogIndex;
+pub use segment::{MAX_PARTS, Segment, SegmentInfo};
+pub use storage::{IndexStorage, IndexStorageMut, PartId, ReadParts, TailRow};
+pub use tail::{IndexEntry, RemovedKeys};
+pub use term_key::{TermHasher, TermKey};
+pub use walk::Found;
+pub use writer::{IndexWriter, SEGMENT_EVENTS};

@@ -1,0 +1,241 @@
+//! How a segment is read.
+
+use std::ops::Range;
+
+use audit_core::backend::index::IndexQuery;
+use audit_core::{Order, Position, Result, Sequence};
+use roaring::RoaringBitmap;
+
+use crate::bucket::{Bucket, Location};
+use crate::bytes::damaged;
+use crate::postings;
+use crate::segment::Segment;
+use crate::storage::{PartId, ReadParts};
+use crate::table::{self, TableEntry};
+use crate::term_key::TermKey;
+
+/// Reads segments.
+#[derive(Debug)]
+pub(crate) struct SegmentReader<P> {
+    pub(crate) parts: P,
+    /// The row of a table that was read last.
+    row: Option<(PartId, Vec<u8>)>,
+}
+
+/// The postings of a term in one segment.
+struct Postings {
+    len: u64,
+    location: Location<Vec<u8>>,
+}
+
+impl<P: ReadParts> SegmentReader<P> {
+    pub(crate) fn new(parts: P) -> Self {
+        Self { parts, row: None }
+    }
+
+    fn entry(&mut self, segment: &Segment, number: u32) -> Result<TableEntry> {
+        let part = table::row_of(segment, number);
+        if let Some((_, row)) = self.row.as_ref().filter(|(read, _)| *read == part) {
+            return table::entry(segment, row, number);
+        }
+        let mut row = self.row.take().map(|(_, row)| row).unwrap_or_default();
+        row.clear();
+        let row = self.parts.read(part, move |data| {
+            row.extend(data);
+            Ok(row)
+        })?;
+        let entry = table::entry(segment, &row, number);
+        self.row = Some((part, row));
+        entry
+    }
+
+    /// Returns the event of a rank.
+    pub(crate) fn position(&mut self, segment: &Segment, rank: u32) -> Result<Position> {
+        Ok(self.entry(segment, rank)?.position)
+    }
+
+    /// Returns the rank of an event.
+    pub(crate) fn rank(&mut self, segment: &Segment, sequence: Sequence) -> Result<u32> {
+        Ok(self.entry(segment, segment.offset_of(sequence)?)?.rank_of_offset)
+    }
+
+    /// Announces the buckets of `clauses` in some segments.
+    pub(crate) fn prefetch<'s>(
+        &mut self,
+        segments: impl Iterator<Item = &'s Segment>,
+        clauses: &[Vec<TermKey>],
+    ) -> Result<()> {
+        let of_segment =
+            |segment: &'s Segment| clauses.iter().flatten().map(|key| segment.bucket_of(key));
+        self.parts.prefetch(segments.flat_map(of_segment))
+    }
+
+    /// Announces the table entries of some ranks.
+    pub(crate) fn prefetch_positions(
+        &mut self,
+        segment: &Segment,
+        ranks: impl Iterator<Item = u32>,
+    ) -> Result<()> {
+        self.parts.prefetch(ranks.map(|rank| table::row_of(segment, rank)))
+    }
+
+    /// Returns how many events come before `position` by time.
+    fn ranks_before(&mut self, segment: &Segment, position: Position) -> Result<u32> {
+        let (mut low, mut high) = (0, segment.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let found = self.position(segment, middle)?;
+            if Order::OldestFirst.compare(&found, &position).is_lt() {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// Returns the ranks within the span of `query`.
+    fn ranks_within(&mut self, segment: &Segment, query: &IndexQuery) -> Result<Range<u32>> {
+        let (low, high) = query.span();
+        let by_time = |a: &Position, b: &Position| Order::OldestFirst.compare(a, b);
+        let begin = if by_time(&segment.start(Order::OldestFirst), &low).is_ge() {
+            0
+        } else {
+            self.ranks_before(segment, low)?
+        };
+        let end = if by_time(&segment.start(Order::NewestFirst), &high).is_le() {
+            segment.len()
+        } else {
+            let after = Position { sequence: high.sequence.next(), ..high };
+            self.ranks_before(segment, after)?
+        };
+        Ok(begin..end)
+    }
+
+    /// Returns the ranks of the events that have a term of each clause and are within the span of
+    /// `query`. If the segment has no event for one of the clauses, moves that clause to the front,
+    /// because the next segment may have none for it either.
+    pub(crate) fn find(
+        &mut self,
+        segment: &Segment,
+        clauses: &mut [Vec<TermKey>],
+        query: &IndexQuery,
+    ) -> Result<RoaringBitmap> {
+        let mut unions = Vec::with_capacity(clauses.len());
+        for at in 0..clauses.len() {
+            let mut union = Vec::with_capacity(clauses[at].len());
+            for key in &clauses[at] {
+                union.extend(self.postings(segment, key)?);
+            }
+            if union.is_empty() {
+                clauses.swap(0, at);
+                return Ok(RoaringBitmap::new());
+            }
+            unions.push((union.iter().map(|postings| postings.len).sum::<u64>(), union));
+        }
+        // The shortest first: most often a short one leaves nothing to do for the others.
+        unions.sort_by_key(|(len, _)| *len);
+        self.prefetch_overflows(segment, &unions)?;
+        let mut found: Option<RoaringBitmap> = None;
+        for (_, union) in unions {
+            let mut ranks = RoaringBitmap::new();
+            for postings in union {
+                ranks |= self.decode(segment, &postings)?;
+            }
+            let both = match found {
+                Some(found) => found & ranks,
+                None => ranks,
+            };
+            if both.is_empty() {
+                return Ok(both);
+            }
+            found = Some(both);
+        }
+        let within = self.ranks_within(segment, query)?;
+        let Some(mut found) = found else {
+            let mut all = RoaringBitmap::new();
+            all.insert_range(within);
+            return Ok(all);
+        };
+        found.remove_range(..within.start);
+        found.remove_range(within.end..);
+        Ok(found)
+    }
+
+    fn prefetch_overflows(
+        &mut self,
+        segment: &Segment,
+        unions: &[(u64, Vec<Postings>)],
+    ) -> Result<()> {
+        let postings = unions.iter().flat_map(|(_, union)| union);
+        self.parts.prefetch(postings.filter_map(|postings| match &postings.location {
+            Location::Overflow { part, .. } => Some(segment.part(*part)),
+            Location::Inline(_) => None,
+        }))
+    }
+
+    /// Returns how many events there are for `query`, whatever it begins after.
+    pub(crate) fn count(
+        &mut self,
+        segment: &Segment,
+        clauses: &mut [Vec<TermKey>],
+        query: &IndexQuery,
+    ) -> Result<u64> {
+        let is_whole = self.ranks_within(segment, query)? == (0..segment.len());
+        let (first, last) = (segment.info().first, segment.info().last);
+        if query.holds(first) && query.holds(last) {
+            return match clauses {
+                [] if is_whole => Ok(u64::from(segment.len())),
+                [clause] if is_whole && let [key] = &**clause => {
+                    Ok(self.postings(segment, key)?.map_or(0, |postings| postings.len))
+                }
+                _ => Ok(self.find(segment, clauses, query)?.len()),
+            };
+        }
+        let found = self.find(segment, clauses, query)?;
+        let mut count = found.len();
+        // Events out of bounds do not count. Looks through the smaller of the two sets.
+        let below = first.get()..(query.floor.get() + 1).max(first.get());
+        let beyond = (query.bound.get() + 1).max(below.end)..last.get() + 1;
+        if (below.end - below.start) + (beyond.end.saturating_sub(beyond.start)) <= count {
+            for outside in below.chain(beyond) {
+                let rank = self.rank(segment, Sequence::new(outside)?)?;
+                count -= u64::from(found.contains(rank));
+            }
+            return Ok(count);
+        }
+        for rank in found {
+            count -= u64::from(!query.holds(self.position(segment, rank)?.sequence));
+        }
+        Ok(count)
+    }
+
+    /// Returns the postings of a term, as its bucket has them.
+    fn postings(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<Postings>> {
+        let found = self.parts.read(segment.bucket_of(key), |bucket| {
+            Ok(match Bucket(bucket).find(key)? {
+                Some(Location::Inline(bytes)) => Some(Postings {
+                    len: postings::len(bytes)?,
+                    location: Location::Inline(bytes.to_vec()),
+                }),
+                Some(Location::Overflow { part, len }) => {
+                    Some(Postings { len, location: Location::Overflow { part, len } })
+                }
+                None => None,
+            })
+        })?;
+        match found {
+            Some(postings) if postings.len > u64::from(segment.len()) => Err(damaged()),
+            found => Ok(found),
+        }
+    }
+
+    fn decode(&mut self, segment: &Segment, postings: &Postings) -> Result<RoaringBitmap> {
+        match &postings.location {
+            Location::Inline(bytes) => postings::decode(bytes),
+            Location::Overflow { part, .. } => {
+                self.parts.read(segment.part(*part), postings::decode)
+            }
+        }
+    }
+}

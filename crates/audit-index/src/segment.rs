@@ -1,0 +1,177 @@
+//! A segment: the index of a run of a log's events. Written once; only erasure changes it.
+
+use audit_core::backend::index::IndexQuery;
+use audit_core::{Order, Position, Result, Sequence, Timestamp};
+
+use crate::bucket;
+use crate::bytes::{damaged, time_from_number, time_to_number};
+use crate::storage::PartId;
+use crate::table;
+use crate::term_key::TermKey;
+
+/// A segment of the directory: its id, given by the storage, and what it covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    id: i64,
+    info: SegmentInfo,
+}
+
+/// What a segment covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The first event.
+    pub first: Sequence,
+    /// The last event. The segment has every event between.
+    pub last: Sequence,
+    /// The earliest time of an event.
+    pub earliest: Timestamp,
+    /// The latest time of an event.
+    pub latest: Timestamp,
+    /// The number of buckets, as a power of two.
+    pub bucket_bits: u32,
+}
+
+/// The number of parts of a segment is below this.
+pub const MAX_PARTS: u32 = 1 << 24;
+/// The most events of a segment.
+const MAX_EVENTS: u64 = 1 << 22;
+pub(crate) const MAX_BUCKET_BITS: u32 = 20;
+/// The usual size of a bucket in bytes.
+pub(crate) const BUCKET_BYTES: usize = 2_500;
+
+impl Segment {
+    /// A segment read from the storage.
+    ///
+    /// # Errors
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if no segment covers this.
+    pub fn new(id: i64, info: SegmentInfo) -> Result<Self> {
+        let span = info.last.get().checked_sub(info.first.get());
+        let is_valid = info.first > Sequence::ZERO
+            && span.is_some_and(|span| span < MAX_EVENTS)
+            && info.earliest <= info.latest
+            && info.bucket_bits <= MAX_BUCKET_BITS;
+        if is_valid { Ok(Self { id, info }) } else { Err(damaged()) }
+    }
+
+    /// Returns the id that the storage gave it.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Returns what it covers.
+    pub fn info(&self) -> &SegmentInfo {
+        &self.info
+    }
+
+    /// Returns the number of events.
+    pub(crate) fn len(&self) -> u32 {
+        // At most MAX_EVENTS.
+        u32::try_from(self.info.last.get() - self.info.first.get() + 1).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the size in events with the usual number of terms. Merges go by it, so that they are
+    /// bounded in bytes as well.
+    pub(crate) fn weight(&self) -> u64 {
+        const USUAL_BYTES: u64 = 128;
+        let bytes = (BUCKET_BYTES as u64) << self.info.bucket_bits;
+        u64::from(self.len()).max(bytes / USUAL_BYTES)
+    }
+
+    /// Returns where a walk by time in `order` can first meet an event of it.
+    pub(crate) fn start(&self, order: Order) -> Position {
+        let SegmentInfo { first, last, earliest, latest, .. } = self.info;
+        match order {
+            Order::NewestFirst => Position { occurred_at: latest, sequence: last },
+            _ => Position { occurred_at: earliest, sequence: first },
+        }
+    }
+
+    /// Returns `true` if it can have events that `query` asks for.
+    pub(crate) fn is_within(&self, query: &IndexQuery) -> bool {
+        let (low, high) = query.span();
+        self.info.last > query.first_after()
+            && self.info.first <= query.bound
+            && self.info.latest >= low.occurred_at
+            && self.info.earliest <= high.occurred_at
+    }
+
+    pub(crate) fn contains(&self, sequence: Sequence) -> bool {
+        self.info.first <= sequence && sequence <= self.info.last
+    }
+
+    /// Returns the offset of an event: its distance from the first.
+    pub(crate) fn offset_of(&self, sequence: Sequence) -> Result<u32> {
+        let offset = sequence.get().checked_sub(self.info.first.get()).ok_or_else(damaged)?;
+        u32::try_from(offset).map_err(|_| damaged())
+    }
+
+    pub(crate) fn table_rows(&self) -> u32 {
+        table::rows(self.len())
+    }
+
+    pub(crate) fn part(&self, number: u32) -> PartId {
+        PartId { segment: self.id, number }
+    }
+
+    /// Returns the part that is the bucket of that number.
+    pub(crate) fn bucket(&self, number: u32) -> PartId {
+        self.part(self.table_rows() + number)
+    }
+
+    /// Returns the part that is the bucket of a key.
+    pub(crate) fn bucket_of(&self, key: &TermKey) -> PartId {
+        self.bucket(bucket::bucket_of(key, self.info.bucket_bits))
+    }
+}
+
+impl SegmentInfo {
+    /// Returns the bounds of the times as the numbers to store.
+    pub fn times(&self) -> (i64, i64) {
+        (time_to_number(self.earliest), time_to_number(self.latest))
+    }
+
+    /// Makes it from stored numbers.
+    ///
+    /// # Errors
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if a number is out of range.
+    pub fn from_numbers(
+        (first, last): (i64, i64),
+        (earliest, latest): (i64, i64),
+        bucket_bits: i64,
+    ) -> Result<Self> {
+        let sequence = |number| Sequence::try_from(number).map_err(crate::bytes::damaged_value);
+        Ok(Self {
+            first: sequence(first)?,
+            last: sequence(last)?,
+            earliest: time_from_number(earliest)?,
+            latest: time_from_number(latest)?,
+            bucket_bits: u32::try_from(bucket_bits).map_err(|_| damaged())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_that_cannot_be_is_corrupt() {
+        let info = SegmentInfo::from_numbers((3, 5), (10, 20), 2).unwrap();
+        assert_eq!(Segment::new(1, info).unwrap().len(), 3);
+        assert_eq!(info.times(), (10, 20));
+        let cases = [
+            ((5, 3), (10, 20), 2),
+            ((0, 3), (10, 20), 2),
+            ((3, 5), (20, 10), 2),
+            ((3, 5), (10, 20), 21),
+            ((3, 3 + (1 << 22)), (10, 20), 2),
+            ((-3, 5), (10, 20), 2),
+        ];
+        for (sequences, times, bits) in cases {
+            let segment = SegmentInfo::from_numbers(sequences, times, bits)
+                .and_then(|info| Segment::new(1, info));
+            let error = segment.unwrap_err();
+            assert_eq!(error.kind(), audit_core::ErrorKind::Corrupt, "{sequences:?}");
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The storage calls that a store provides.
+
+use audit_core::{Result, Sequence};
+
+use crate::builder::NewSegment;
+use crate::segment::Segment;
+
+/// Reads the stored index of one log.
+///
+/// # Behavior
+/// - All calls on one value MUST see one snapshot, together with the size of the log and the number
+///   of events in segments that the caller gives to [`LogIndex`](crate::LogIndex).
+/// - Bytes MUST be returned as they were written. Where a row or part is missing, the call fails
+///   with [`Corrupt`](audit_core::ErrorKind::Corrupt).
+pub trait IndexStorage {
+    /// The reader of parts.
+    type Parts<'a>: ReadParts
+    where
+        Self: 'a;
+
+    /// Calls `visit` with each row of the tail that begins with an event between `first` and
+    /// `last`, in order.
+    fn tail(
+        &self,
+        first: Sequence,
+        last: Sequence,
+        visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+    ) -> Result<()>;
+
+    /// Returns the directory: the segments of the log, the newest first.
+    fn segments(&self) -> Result<Vec<Segment>>;
+
+    /// Returns a reader of parts.
+    fn parts(&self) -> Result<Self::Parts<'_>>;
+}
+
+/// Reads parts of segments.
+pub trait ReadParts {
+    /// Announces parts that are read next. A storage for which each call is a round trip reads all
+    /// of them in one; others ignore the call, and the iterator is then not consumed.
+    fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()>;
+
+    /// Calls `read` with the bytes of a part.
+    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T>;
+}
+
+/// Writes the index of one log.
+///
+/// # Behavior
+/// - The writes of one call of [`IndexWriter`](crate::IndexWriter) MUST take effect together with
+///   the events that they are about, in one transaction.
+/// - Reads on the same value MUST see its writes.
+pub trait IndexStorageMut: IndexStorage {
+    /// Returns the last row of the tail that begins between `first` and `last`, to have events added
+    /// to it. A storage whose rows are written by several transactions at once returns `None`:
+    /// then each append writes rows of its own.
+    fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>>;
+
+    /// Writes rows of the tail, over those that begin with the same events.
+    ///
+    /// Overwritten rows MUST keep no copy in the storage, because erasure overwrites rows.
+    fn put_tail<'r>(&self, rows: impl IntoIterator<Item = TailRow<&'r [u8]>>) -> Result<()>;
+
+    /// Deletes the rows of the tail that begin with an event between `first` and `last`.
+    fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()>;
+
+    /// Writes a segment: its directory entry, under a new id, and its parts.
+    fn insert_segment(&self, segment: &NewSegment) -> Result<()>;
+
+    /// Deletes segments with all their parts.
+    fn delete_segments(&self, segments: &[Segment]) -> Result<()>;
+
+    /// Deletes parts of a segment, about `limit` of them. When no part is left, deletes its
+    /// directory entry too. An interrupted deletion MUST be continued by the next call.
+    fn delete_segment_step(&self, segment: &Segment, limit: usize) -> Result<()>;
+
+    /// Overwrites a part with as many or more bytes. The old bytes MUST not remain in the storage.
+    fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()>;
+}
+
+/// The identity of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartId {
+    /// The id of the segment.
+    pub segment: i64,
+    /// The number of the part in its segment, from 0; below [`MAX_PARTS`](crate::MAX_PARTS).
+    pub number: u32,
+}
+
+/// A row of the tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TailRow<B> {
+    /// The first event of the row; the others follow it without a gap.
+    pub first: Sequence,
+    /// The events in the form that this crate gives them.
+    pub data: B,
+}

@@ -1,0 +1,52 @@
+//! Keys of terms: terms hashed to a fixed length.
+
+use std::fmt;
+use std::hash::Hasher as _;
+
+use audit_core::backend::Term;
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+
+/// The key of a term: 128 bits of a keyed hash (SipHash-2-4). Without the secret, nobody can choose
+/// two terms that share a key.
+pub type TermKey = [u8; 16];
+
+/// Makes the keys of terms, with a secret that the store keeps.
+#[derive(Clone)]
+pub struct TermHasher(SipHasher24);
+
+impl fmt::Debug for TermHasher {
+    /// Does not show the secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TermHasher").finish_non_exhaustive()
+    }
+}
+
+impl TermHasher {
+    /// The hasher of a secret. A store MUST use the same secret as long as the index exists.
+    #[must_use]
+    pub fn new(secret: &[u8; 16]) -> Self {
+        Self(SipHasher24::new_with_key(secret))
+    }
+
+    /// Returns the key of a term.
+    pub fn key(&self, term: &Term) -> TermKey {
+        let mut hasher = self.0;
+        hasher.write_u8(term.tag());
+        hasher.write(term.value());
+        hasher.finish128().as_bytes()
+    }
+
+    /// Returns the keys of an event's terms, without [`Term::every`], which has no postings.
+    pub fn keys(&self, terms: &[Term]) -> Vec<TermKey> {
+        terms.iter().filter(|term| !term.is_every()).map(|term| self.key(term)).collect()
+    }
+
+    /// Returns the keys of each clause, without the clauses that every event meets.
+    pub(crate) fn clauses(&self, clauses: &[Vec<Term>]) -> Vec<Vec<TermKey>> {
+        clauses
+            .iter()
+            .filter(|clause| !clause.iter().any(Term::is_every))
+            .map(|clause| self.keys(clause))
+            .collect()
+    }
+}

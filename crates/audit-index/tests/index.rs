@@ -1,0 +1,523 @@
+//! The index over a storage in memory, held against a list of all events.
+
+// What a test cannot set up, it fails for.
+#![allow(clippy::unwrap_used)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use audit_core::backend::Term;
+use audit_core::backend::index::{Index as _, IndexQuery};
+use audit_core::{Actor, Error, ErrorKind, NewEvent, Order, Position, Result, Sequence, Timestamp};
+use audit_index::{
+    IndexEntry, IndexStorage, IndexStorageMut, IndexWriter, LogIndex, NewSegment, PartId,
+    ReadParts, RemovedKeys, Segment, TailRow, TermHasher,
+};
+use proptest::prelude::*;
+
+/// A storage in memory.
+#[derive(Debug, Default)]
+struct Memory {
+    tail: RefCell<BTreeMap<Sequence, Vec<u8>>>,
+    segments: RefCell<BTreeMap<i64, Segment>>,
+    parts: RefCell<BTreeMap<PartId, Vec<u8>>>,
+    /// Round trips, if each call and each part that was not announced were one.
+    trips: Cell<usize>,
+    /// Whether rows of the tail take in later events.
+    is_shared: bool,
+}
+
+fn missing() -> Error {
+    Error::new(ErrorKind::Corrupt)
+}
+
+impl Memory {
+    fn trip(&self) {
+        self.trips.set(self.trips.get() + 1);
+    }
+}
+
+struct Parts<'a> {
+    memory: &'a Memory,
+    announced: BTreeSet<PartId>,
+}
+
+impl ReadParts for Parts<'_> {
+    fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()> {
+        let before = self.announced.len();
+        self.announced.extend(parts);
+        if self.announced.len() > before {
+            self.memory.trip();
+        }
+        Ok(())
+    }
+
+    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        if self.announced.insert(part) {
+            self.memory.trip();
+        }
+        read(self.memory.parts.borrow().get(&part).ok_or_else(missing)?)
+    }
+}
+
+impl IndexStorage for Memory {
+    type Parts<'a> = Parts<'a>;
+
+    fn tail(
+        &self,
+        first: Sequence,
+        last: Sequence,
+        mut visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        self.trip();
+        let tail = self.tail.borrow();
+        tail.range(first..=last)
+            .try_for_each(|(first, data)| visit(TailRow { first: *first, data }))
+    }
+
+    fn segments(&self) -> Result<Vec<Segment>> {
+        self.trip();
+        let mut segments: Vec<_> = self.segments.borrow().values().copied().collect();
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.info().first));
+        Ok(segments)
+    }
+
+    fn parts(&self) -> Result<Parts<'_>> {
+        Ok(Parts { memory: self, announced: BTreeSet::new() })
+    }
+}
+
+impl IndexStorageMut for Memory {
+    fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>> {
+        let tail = self.tail.borrow();
+        let row = tail.range(first..=last).next_back().filter(|_| !self.is_shared);
+        Ok(row.map(|(first, data)| TailRow { first: *first, data: data.clone() }))
+    }
+
+    fn put_tail<'r>(&self, rows: impl IntoIterator<Item = TailRow<&'r [u8]>>) -> Result<()> {
+        let rows = rows.into_iter().map(|row| (row.first, row.data.to_vec()));
+        self.tail.borrow_mut().extend(rows);
+        Ok(())
+    }
+
+    fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
+        self.tail.borrow_mut().retain(|row, _| *row < first || last < *row);
+        Ok(())
+    }
+
+    fn insert_segment(&self, segment: &NewSegment) -> Result<()> {
+        let id = self.segments.borrow().last_key_value().map_or(1, |(id, _)| id + 1);
+        let mut number = 0;
+        segment.for_each_part(|data| {
+            self.parts.borrow_mut().insert(PartId { segment: id, number }, data.to_vec());
+            number += 1;
+            Ok(())
+        })?;
+        assert_eq!(u64::from(number), segment.part_count());
+        self.segments.borrow_mut().insert(id, Segment::new(id, *segment.info())?);
+        Ok(())
+    }
+
+    fn delete_segments(&self, segments: &[Segment]) -> Result<()> {
+        for segment in segments {
+            self.delete_segment_step(segment, usize::MAX)?;
+        }
+        Ok(())
+    }
+
+    fn delete_segment_step(&self, segment: &Segment, limit: usize) -> Result<()> {
+        let of_segment: Vec<_> = {
+            let parts = self.parts.borrow();
+            parts.keys().filter(|part| part.segment == segment.id()).copied().collect()
+        };
+        for part in of_segment.iter().rev().take(limit) {
+            self.parts.borrow_mut().remove(part);
+        }
+        if of_segment.len() <= limit {
+            self.segments.borrow_mut().remove(&segment.id());
+        }
+        Ok(())
+    }
+
+    fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()> {
+        let old = self.parts.borrow_mut().insert(part, data.to_vec()).ok_or_else(missing)?;
+        assert!(old.len() <= data.len(), "a part keeps its length");
+        Ok(())
+    }
+}
+
+/// An event of the reference: its position and its terms.
+#[derive(Clone, Debug)]
+struct Event {
+    position: Position,
+    terms: Vec<Term>,
+}
+
+/// A log: its index, and all its events in a list.
+struct Log {
+    storage: Memory,
+    hasher: TermHasher,
+    segment_events: u64,
+    indexed: Sequence,
+    floor: Sequence,
+    events: Vec<Event>,
+}
+
+/// The terms of an event with this action and actor.
+fn terms(action: &str, actor: &str) -> Vec<Term> {
+    Term::of(&NewEvent::new(action.to_owned(), Actor::user(actor)))
+}
+
+/// The term of an action.
+fn action(name: &str) -> Term {
+    let other = terms("other", "u");
+    terms(name, "u").into_iter().find(|term| !other.contains(term)).unwrap()
+}
+
+/// The term of an actor.
+fn actor(id: &str) -> Term {
+    let other = terms("a", "other");
+    terms("a", id).into_iter().find(|term| !other.contains(term)).unwrap()
+}
+
+fn time(number: i64) -> Timestamp {
+    Timestamp::from_micros(number).unwrap()
+}
+
+fn sequence(number: u64) -> Sequence {
+    Sequence::new(number).unwrap()
+}
+
+impl Log {
+    fn new(segment_events: u64, is_shared: bool) -> Self {
+        Self {
+            storage: Memory { is_shared, ..Memory::default() },
+            hasher: TermHasher::new(b"a secret of test"),
+            segment_events,
+            indexed: Sequence::ZERO,
+            floor: Sequence::ZERO,
+            events: Vec::new(),
+        }
+    }
+
+    fn size(&self) -> Sequence {
+        sequence(self.events.len() as u64)
+    }
+
+    fn writer(&self) -> IndexWriter<'_, Memory> {
+        IndexWriter { storage: &self.storage, segment_events: self.segment_events }
+    }
+
+    /// Appends events with these times and terms. Where the storage is shared, the index is built
+    /// apart from the append.
+    fn append(&mut self, events: Vec<(Timestamp, Vec<Term>)>) {
+        let first = self.size().next();
+        let mut entries = Vec::new();
+        for (occurred_at, terms) in events {
+            entries.push(IndexEntry { occurred_at, keys: self.hasher.keys(&terms) });
+            let position = Position { occurred_at, sequence: self.size().next() };
+            self.events.push(Event { position, terms });
+        }
+        if self.storage.is_shared {
+            self.writer().extend_tail(self.indexed, first, &entries).unwrap();
+        } else {
+            let append = self.writer().append(self.indexed, self.floor, first, entries);
+            self.indexed = append.unwrap();
+        }
+    }
+
+    fn build(&mut self) {
+        self.indexed = self.writer().build(self.indexed, self.size()).unwrap();
+        while self.writer().merge(self.floor).unwrap() {}
+    }
+
+    /// Removes the terms of actors from events.
+    fn erase(&mut self, numbers: &[usize]) {
+        let actor_tag = actor("u").tag();
+        let mut removed = RemovedKeys::new();
+        for number in numbers {
+            let Some(event) = self.events.get_mut(*number) else { continue };
+            if event.position.sequence <= self.floor {
+                continue;
+            }
+            let (gone, left) = event.terms.drain(..).partition(|term| term.tag() == actor_tag);
+            event.terms = left;
+            let of_event = removed.entry(event.position.sequence).or_default();
+            of_event.extend(self.hasher.keys(&gone));
+        }
+        self.writer().remove_keys(self.indexed, removed).unwrap();
+    }
+
+    fn index(&self) -> LogIndex<'_, Memory> {
+        LogIndex {
+            storage: &self.storage,
+            hasher: &self.hasher,
+            size: self.size(),
+            indexed: self.indexed,
+        }
+    }
+
+    /// Finds events by looking at each.
+    fn reference(&self, query: &IndexQuery) -> Vec<Sequence> {
+        let has = |event: &Event, clause: &Vec<Term>| {
+            clause.iter().any(|term| event.terms.contains(term))
+        };
+        let wanted = |event: &&Event| {
+            query.reaches(&event.position) && query.clauses.iter().all(|clause| has(event, clause))
+        };
+        let mut found: Vec<_> =
+            self.events.iter().filter(wanted).map(|event| event.position).collect();
+        found.sort_by(|a, b| query.order.compare(a, b));
+        found.into_iter().map(|position| position.sequence).collect()
+    }
+
+    fn query(&self, clauses: Vec<Vec<Term>>, order: Order) -> IndexQuery {
+        IndexQuery {
+            clauses,
+            order,
+            bound: self.size(),
+            floor: self.floor,
+            earliest: Timestamp::MIN,
+            latest: Timestamp::MAX,
+            after: None,
+        }
+    }
+
+    /// Fails unless the index finds what the reference finds.
+    fn agrees(&self, query: &IndexQuery) {
+        let found: Result<Vec<_>> = self.index().find(query.clone()).unwrap().collect();
+        assert_eq!(found.unwrap(), self.reference(query), "{query:?}");
+        let whole = IndexQuery { after: None, ..query.clone() };
+        let count = self.index().count(whole.clone()).unwrap();
+        assert_eq!(count, self.reference(&whole).len() as u64, "{whole:?}");
+    }
+}
+
+const ACTIONS: [&str; 4] = ["paid", "sent", "viewed", "voided"];
+const ACTORS: [&str; 5] = ["u_1", "u_2", "u_3", "u_4", "u_5"];
+
+/// A step in the life of a log.
+#[derive(Clone, Debug)]
+enum Step {
+    Append(Vec<(i64, usize, usize)>),
+    Build,
+    Erase(Vec<usize>),
+    Prune(usize),
+    RemovePruned(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let event = (0..40_i64, 0..ACTIONS.len(), 0..ACTORS.len());
+    prop_oneof![
+        8 => prop::collection::vec(event, 1..30).prop_map(Step::Append),
+        2 => Just(Step::Build),
+        2 => prop::collection::vec(0..200_usize, 1..8).prop_map(Step::Erase),
+        1 => (0..200_usize).prop_map(Step::Prune),
+        2 => (1..5_usize).prop_map(Step::RemovePruned),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Ask {
+    actions: Vec<usize>,
+    actors: Vec<usize>,
+    order: Order,
+    bound: u64,
+    times: Option<(i64, i64)>,
+    after: Option<(i64, u64)>,
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let order = prop::sample::select(vec![Order::NewestFirst, Order::OldestFirst, Order::Sequence]);
+    (
+        prop::collection::vec(0..ACTIONS.len(), 0..3),
+        prop::collection::vec(0..ACTORS.len(), 0..3),
+        order,
+        0..220_u64,
+        prop::option::of((0..40_i64, 0..40_i64)),
+        prop::option::of((0..40_i64, 0..220_u64)),
+    )
+        .prop_map(|(actions, actors, order, bound, times, after)| Ask {
+            actions,
+            actors,
+            order,
+            bound,
+            times,
+            after,
+        })
+}
+
+fn query_of(log: &Log, ask: &Ask) -> IndexQuery {
+    let actions: Vec<_> = ask.actions.iter().map(|at| action(ACTIONS[*at])).collect();
+    let actors: Vec<_> = ask.actors.iter().map(|at| actor(ACTORS[*at])).collect();
+    let clauses = [actions, actors].into_iter().filter(|clause| !clause.is_empty()).collect();
+    let mut query = log.query(clauses, ask.order);
+    query.bound = log.size().min(sequence(ask.bound));
+    if let Some((from, to)) = ask.times {
+        (query.earliest, query.latest) = (time(from.min(to)), time(from.max(to)));
+    }
+    query.after =
+        ask.after.map(|(at, after)| Position { occurred_at: time(at), sequence: sequence(after) });
+    query
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_index_finds_what_a_list_of_all_events_finds(
+        steps in prop::collection::vec(step(), 1..20),
+        asks in prop::collection::vec(ask(), 1..12),
+        segment_events in prop::sample::select(vec![1_u64, 2, 5, 16]),
+        is_shared in any::<bool>(),
+    ) {
+        let mut log = Log::new(segment_events, is_shared);
+        let mut pruned = Sequence::ZERO;
+        for step in steps {
+            match step {
+                Step::Append(events) => {
+                    let events = events.into_iter().map(|(at, action, actor)| {
+                        (time(at), terms(ACTIONS[action], ACTORS[actor]))
+                    });
+                    log.append(events.collect());
+                }
+                Step::Build => log.build(),
+                Step::Erase(numbers) => log.erase(&numbers),
+                Step::Prune(through) => {
+                    pruned = pruned.max(log.size().min(sequence(through as u64)));
+                    log.floor = pruned;
+                }
+                Step::RemovePruned(limit) => {
+                    log.writer().remove_through(log.floor, limit).unwrap();
+                }
+            }
+            for ask in asks.iter().take(3) {
+                log.agrees(&query_of(&log, ask));
+            }
+        }
+        for ask in &asks {
+            log.agrees(&query_of(&log, ask));
+        }
+    }
+}
+
+/// The number of an event, scattered.
+fn scatter(number: u64) -> u64 {
+    (number ^ (number >> 3)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
+}
+
+fn large(events: u64, batch: u64, is_shared: bool) -> Log {
+    let mut log = Log::new(64, is_shared);
+    for first in (0..events).step_by(usize::try_from(batch).unwrap()) {
+        let events = (first..events.min(first + batch)).map(|number| {
+            let random = scatter(number);
+            // Every tenth event is late.
+            let late = if number % 10 == 0 { random % 500 } else { 0 };
+            let at = time(i64::try_from(number.saturating_sub(late)).unwrap());
+            let action = ["paid", "paid", "viewed"][(random % 3) as usize];
+            (at, terms(action, &format!("u_{}", random % 500)))
+        });
+        log.append(events.collect());
+        log.build();
+    }
+    log
+}
+
+/// Postings of all lengths, and segments of all levels.
+#[test]
+fn long_postings_and_merged_segments_agree() {
+    for (batch, is_shared) in [(37, false), (900, false), (37, true)] {
+        let mut log = large(9_000, batch, is_shared);
+        let segments = log.storage.segments().unwrap();
+        let is_merged = |s: &Segment| s.info().last.get() - s.info().first.get() >= 4_000;
+        assert!(segments.iter().any(is_merged), "{segments:?}");
+        let paid = vec![action("paid")];
+        let one = vec![actor("u_7")];
+        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+            for clauses in [vec![], vec![paid.clone()], vec![paid.clone(), one.clone()]] {
+                let mut query = log.query(clauses, order);
+                log.agrees(&query);
+                (query.earliest, query.latest) = (time(2_000), time(6_500));
+                log.agrees(&query);
+                query.bound = sequence(6_000);
+                query.floor = sequence(2_500);
+                log.agrees(&query);
+            }
+        }
+        log.erase(&(0..9_000).step_by(3).collect::<Vec<_>>());
+        let someone = (0..500).map(|n| actor(&format!("u_{n}")));
+        log.agrees(&log.query(vec![someone.collect()], Order::NewestFirst));
+    }
+}
+
+/// A removed key is in no row and no part any more.
+#[test]
+fn a_removed_key_is_overwritten() {
+    let mut log = large(1_000, 37, false);
+    let term = actor("u_7");
+    let key = log.hasher.key(&term);
+    let stored = |log: &Log| {
+        let tail = log.storage.tail.borrow();
+        let parts = log.storage.parts.borrow();
+        let contains = |bytes: &Vec<u8>| bytes.windows(key.len()).any(|window| window == key);
+        tail.values().any(contains) || parts.values().any(contains)
+    };
+    assert!(stored(&log));
+    let has_it = |(_, event): &(usize, &Event)| event.terms.contains(&term);
+    let events: Vec<_> =
+        log.events.iter().enumerate().filter(has_it).map(|(number, _)| number).collect();
+    log.erase(&events);
+    assert!(!stored(&log));
+}
+
+/// Where each read is a round trip, a page costs a few.
+#[test]
+fn a_page_of_the_newest_events_takes_few_round_trips() {
+    let log = large(20_000, 50, true);
+    let segments = log.storage.segments().unwrap().len();
+    assert!(segments > 8, "{segments}");
+    let paid = vec![action("paid")];
+    let one = vec![actor("u_7")];
+    let trips = |clauses| {
+        log.storage.trips.set(0);
+        let query = log.query(clauses, Order::NewestFirst);
+        let page: Result<Vec<_>> = log.index().find(query).unwrap().take(20).collect();
+        assert_eq!(page.unwrap().len(), 20);
+        log.storage.trips.get()
+    };
+    // The tail, the directory, the buckets of the first segments; then tables and long postings.
+    let common = trips(vec![paid]);
+    assert!(common <= 8, "{common}");
+    let rare = trips(vec![one]);
+    assert!(rare <= segments + 3, "{rare} of {segments} segments");
+}
+
+/// Damage is an error, never a panic or an endless walk.
+#[test]
+fn damaged_parts_are_corrupt_or_end() {
+    let log = large(2_000, 37, false);
+    let paid = vec![action("paid")];
+    let parts: Vec<PartId> = log.storage.parts.borrow().keys().copied().collect();
+    let mut failed = HashMap::new();
+    for part in parts {
+        let original = log.storage.parts.borrow()[&part].clone();
+        let half = original.len() / 2;
+        let damages =
+            [original[..half].to_vec(), vec![0; original.len()], vec![0xff; original.len()]];
+        for (kind, damage) in damages.into_iter().enumerate() {
+            log.storage.parts.borrow_mut().insert(part, damage);
+            for order in [Order::NewestFirst, Order::Sequence] {
+                let query = log.query(vec![paid.clone()], order);
+                let walk = log.index().find(query.clone()).unwrap().take(100_000);
+                let found: Result<Vec<_>> = walk.collect();
+                let count = log.index().count(query);
+                for error in [found.err(), count.err()].into_iter().flatten() {
+                    assert_eq!(error.kind(), ErrorKind::Corrupt);
+                    *failed.entry(kind).or_insert(0) += 1;
+                }
+            }
+        }
+        log.storage.parts.borrow_mut().insert(part, original);
+    }
+    assert!(failed.len() > 1, "{failed:?}");
+}

@@ -1,0 +1,67 @@
+//! How a store is opened.
+
+use std::time::Duration;
+
+use audit_core::TokenKeys;
+use audit_index::SEGMENT_EVENTS;
+
+/// How a [`SqliteStore`] is opened.
+///
+/// ```
+/// use std::time::Duration;
+/// use audit_sqlite::SqliteOptions;
+///
+/// let options = SqliteOptions::default().with_busy_timeout(Duration::from_secs(5));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SqliteOptions {
+    pub(crate) busy_timeout: Duration,
+    pub(crate) queue_bytes: usize,
+    pub(crate) readers: usize,
+    pub(crate) token_keys: Option<TokenKeys>,
+    /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
+    pub(crate) segment_events: u64,
+}
+
+impl Default for SqliteOptions {
+    /// A time-out of 5 seconds, a queue of 64 MiB, four readers, and the token key of the file.
+    fn default() -> Self {
+        Self {
+            busy_timeout: Duration::from_secs(5),
+            queue_bytes: 64 << 20,
+            readers: 4,
+            token_keys: None,
+            segment_events: SEGMENT_EVENTS,
+        }
+    }
+}
+
+impl SqliteOptions {
+    /// Sets how long a call waits for other connections to the file before it fails with
+    /// [`Busy`](audit_core::ErrorKind::Busy).
+    pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
+        self.busy_timeout = timeout;
+        self
+    }
+
+    /// Sets how many bytes of memory the appends may take that wait to be written, by a rough
+    /// estimate. A further append fails at once with
+    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets the number of threads that read: 1 to 64. A number outside is set to the nearest.
+    pub fn with_readers(mut self, readers: usize) -> Self {
+        self.readers = readers.clamp(1, 64);
+        self
+    }
+
+    /// Signs tokens with these keys instead of the key of the file.
+    pub fn with_token_keys(mut self, keys: TokenKeys) -> Self {
+        self.token_keys = Some(keys);
+        self
+    }
+}

@@ -1,0 +1,312 @@
+//! The store and the traits that it implements.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use audit_core::backend::Batch;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::{
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
+    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
+    Sequence, TenantStore, TokenKeys, limits,
+};
+
+use crate::append::{After, WriteTransaction};
+use crate::file::FileId;
+use crate::index::Indexing;
+use crate::options::SqliteOptions;
+use crate::read::{Readers, Snapshot};
+use crate::tree::SealedEntry;
+use crate::watch::Watch;
+use crate::writer::Writer;
+use crate::{api_keys, error, read, schema};
+
+/// A store in one SQLite file. Clones are handles of the same open store. Dropping the last handle
+/// completes the appends in progress and closes the store.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    keys: TokenKeys,
+    pub(crate) indexing: Indexing,
+    pub(crate) file: FileId,
+    // In the order in which they close. The writer is last, so that it leaves a single file.
+    watch: Watch,
+    readers: Readers,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and creates it if there is none. The file may hold other tables;
+    /// the names of the store's own begin with `audit_`.
+    ///
+    /// # Errors
+    /// [`Incompatible`](audit_core::ErrorKind::Incompatible) if the file was written by a later
+    /// version of this library, if it cannot be put into WAL mode, or if the linked SQLite is
+    /// older than 3.51.3 and can lose committed data.
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if it is not a database.
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) or
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if it cannot be written or opened.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, SqliteOptions::default())
+    }
+
+    /// Opens the store at `path` with these options. Fails as [`SqliteStore::open`] does.
+    pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
+        let path = std::path::absolute(path).map_err(error::path)?;
+        let connection = schema::open(&path, options.busy_timeout)?;
+        // Threads open it later, when the working directory or a link may have changed.
+        let path = path.canonicalize().map_err(error::path)?;
+        let file = FileId::of(&path).map_err(error::path)?;
+        let keys = match options.token_keys {
+            Some(keys) => keys,
+            None => TokenKeys::from_secret(schema::token_secret(&connection)?),
+        };
+        let indexing =
+            Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
+        let timeout = options.busy_timeout;
+        let watch = Watch::new(path.clone());
+        let writer = Writer::start(
+            connection,
+            timeout,
+            options.queue_bytes,
+            indexing.clone(),
+            watch.appended(),
+        )?;
+        let readers = Readers::start(&path, options.readers, timeout)?;
+        Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
+    }
+
+    /// Copies the store to a new file at `to` with SQLite's backup API. Others may read and write
+    /// meanwhile. The copy holds every append that was acknowledged before the call. It appears at
+    /// `to` when it is complete and on the disk. It has the permissions of a new store, and holds
+    /// the secrets of the store.
+    ///
+    /// A copy is a store: to restore it, open it. Data erased after the backup remains in the
+    /// backup; repeat the erasure after a restore. Tokens of walks that began when the store was
+    /// longer than the copy fail with [`Behind`](audit_core::ErrorKind::Behind) after a restore.
+    ///
+    /// # Errors
+    /// [`Conflict`](audit_core::ErrorKind::Conflict), with the field `to`, if a file exists there.
+    /// [`StorageFull`](audit_core::ErrorKind::StorageFull),
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) or
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if the copy cannot be written.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent, EventQuery};
+    /// # use audit_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let at = |name: &str| directory.path().join(name);
+    /// # futures_executor::block_on(async {
+    /// let store = SqliteStore::open(at("audit.db"))?;
+    /// store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+    /// store.backup(at("monday.db")).await?;
+    ///
+    /// let restored = SqliteStore::open(at("monday.db"))?;
+    /// assert_eq!(restored.count(&EventQuery::new(Log::Platform)).await?, 1);
+    /// # Ok::<(), audit_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub async fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
+        let to = std::path::absolute(to).map_err(error::path)?;
+        self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
+    }
+
+    /// Rewrites the file without its unused space. Returns the space of pruned events to the system,
+    /// and removes the last traces of erased data from the unused bytes of pages.
+    ///
+    /// Appends wait meanwhile; reads do not. It needs room for two more copies of the file, one of
+    /// them where SQLite keeps temporary files (`SQLITE_TMPDIR`). The caller's own tables in the same
+    /// file are rewritten too; SQLite may renumber the rows of those without an `INTEGER PRIMARY
+    /// KEY`.
+    ///
+    /// # Errors
+    /// [`StorageFull`](audit_core::ErrorKind::StorageFull) if there is not enough room.
+    /// [`Busy`](audit_core::ErrorKind::Busy) if another connection writes or reads for longer than
+    /// five seconds; call again. The file is unchanged after an error.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
+    /// # use audit_sqlite::SqliteStore;
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # futures_executor::block_on(async {
+    /// let store = SqliteStore::open(directory.path().join("audit.db"))?;
+    /// store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+    /// store.compact().await?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub async fn compact(&self) -> Result<()> {
+        let compact = |transaction: &mut WriteTransaction<'_>| {
+            transaction.after = After::Compact;
+            Ok(())
+        };
+        self.shared.writer.write(compact).await
+    }
+}
+
+#[async_trait]
+impl AuditStore for SqliteStore {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.shared.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        let batch = Batch::new(log, events)?;
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.writer.append(batch).await
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.shared.readers.read(move |snapshot| snapshot.event(log, id)).await
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        self.shared.readers.read(move |snapshot| snapshot.head(log)).await
+    }
+
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        limits::logs_page(limit)?;
+        self.shared
+            .readers
+            .read(move |snapshot| read::logs(&snapshot.connection, after, limit))
+            .await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
+        let indexing = self.shared.indexing.clone();
+        self.shared.readers.read(move |snapshot| snapshot.slice(&indexing, &scan)).await?.open()
+    }
+
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        let waiting = self.shared.watch.wait()?;
+        loop {
+            // Listen before reading the head, so that an append in between is not missed.
+            let appended = waiting.listen();
+            let head = self.head(log).await?;
+            if head.size > sequence {
+                return Ok(head);
+            }
+            appended.await;
+        }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        self.shared.readers.read(move |snapshot| snapshot.frontier(log)).await
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
+        self.shared.readers.read(move |snapshot| snapshot.nodes(log, &nodes)).await
+    }
+
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, request);
+        let sealed = self.shared.readers.read(read).await?;
+        Ok(sealed.into_iter().map(SealedEntry::unseal).collect())
+    }
+}
+
+#[async_trait]
+impl RetentionStore for SqliteStore {
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: AuditContext,
+    ) -> Result<u64> {
+        self.shared.writer.write(move |t| t.erase(log, sequences, by)).await
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        self.shared.readers.read(move |snapshot| snapshot.retention(log)).await
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
+        self.shared.writer.write(move |t| t.set_retention(log, retention, by)).await
+    }
+
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+        let pruned = self.shared.writer.write(move |t| t.prune(log, by)).await?;
+        // In a transaction each, so that appends can run between them.
+        while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
+        Ok(pruned)
+    }
+}
+
+#[async_trait]
+impl TenantStore for SqliteStore {
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        let (organization, event) = Organization::create(new, by)?;
+        let batches = Organization::batches(organization.id, event)?;
+        self.shared.writer.write(move |t| t.create_organization(organization, batches)).await
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        self.shared.readers.read(move |snapshot| snapshot.organization(id)).await
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.shared.readers.read(move |snapshot| snapshot.organizations(after, limit)).await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        self.shared.writer.write(move |t| t.update_organization(id, update, by)).await
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
+        self.shared.writer.write(move |t| t.delete_organization(id, by)).await
+    }
+
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: AuditContext,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let (key, secret, event) = ApiKey::create(new, by)?;
+        let batches = key.batches(event)?;
+        let key = self.shared.writer.write(move |t| t.create_api_key(key, batches)).await?;
+        Ok((key, secret))
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.shared.readers.read(move |snapshot| api_keys::find(&snapshot.connection, id)).await
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.shared
+            .readers
+            .read(move |snapshot| snapshot.api_keys(organization, after, limit))
+            .await
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.shared.writer.write(move |t| t.revoke_api_key(id, by)).await
+    }
+}
