@@ -1,63 +1,104 @@
-//! How a store is put under test.
+//! How a store is put under test: one trait for each trait of a store.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use audit_core::{
-    AuditStoreExt as _, EventQuery, FeedPage, FeedStart, Page, Result, RetentionStore, TenantStore,
-    Token,
+    AuditStore, AuditStoreExt as _, EventQuery, FeedPage, FeedStart, Page, Result, RetentionStore,
+    TenantStore, Token,
 };
-use futures_executor::block_on;
-
-/// Everything that the suite asks of a store.
-pub trait Store: RetentionStore + TenantStore {}
-
-impl<S: RetentionStore + TenantStore> Store for S {}
+use futures_util::future::BoxFuture;
 
 /// Makes a harness, and with it a new and empty store.
-pub type NewHarness<'a> = &'a dyn Fn() -> Box<dyn Harness>;
+pub type NewHarness<'a, H = dyn Harness> = &'a dyn Fn() -> Box<H>;
 
-/// Opens the store under test. A harness stands for one store, lives for one test, and removes
+/// Makes a harness that opens a store with retention.
+pub(crate) type NewRetentionHarness<'a> = NewHarness<'a, dyn RetentionHarness>;
+
+/// Makes a harness that opens a store with tenants.
+pub(crate) type NewTenantHarness<'a> = NewHarness<'a, dyn TenantHarness>;
+
+/// Opens the [`AuditStore`] under test. A harness is of one store, lives for one test, and removes
 /// what the store left when it is dropped.
 ///
-/// The provided methods are the client's side: what stands between a caller and the store. They
-/// are those of [`AuditStoreExt`](audit_core::AuditStoreExt). A backend leaves them as they are; a
-/// harness that reaches its store some other way, or breaks it on purpose, replaces them.
+/// [`page`](Harness::page), [`next_page`](Harness::next_page), [`feed`](Harness::feed) and
+/// [`next_feed`](Harness::next_feed) are the client's side. They call
+/// [`AuditStoreExt`](audit_core::AuditStoreExt). A backend keeps them; a harness that reaches its
+/// store another way, or breaks it on purpose, replaces them.
+#[async_trait]
 pub trait Harness: Send + Sync {
-    /// Opens the store: empty the first time, afterwards with everything that any earlier handle
-    /// was acknowledged.
+    /// Opens the store: empty the first time, afterwards with every event of which an earlier
+    /// handle returned a receipt.
     ///
     /// Is also called while other handles are open. Once all have been dropped, the next call must
-    /// read what the medium holds: a store in a file opens the file again; a store in memory, which
-    /// has nothing else, gives another handle of the same state.
+    /// read what the medium holds: a store in a file opens the file again. A store in memory, which
+    /// has nothing else, returns another handle of the same state.
     ///
     /// # Panics
     /// If the store cannot be opened.
-    fn open(&self) -> Arc<dyn Store>;
+    fn open(&self) -> Arc<dyn AuditStore>;
 
-    /// Opens the same store as [`Harness::open`] does, in the same way, to keep API keys in it. Is
-    /// also called while handles that `open` gave are in use, and the other way round.
+    /// Runs a future to its end. Is called on several threads at once.
+    ///
+    /// Every future of the store is polled here. A store that needs a runtime replaces it, for
+    /// example by `tokio::runtime::Runtime::block_on`. The runtime must have threads of its own if
+    /// the store spawns tasks: these continue between two calls.
+    fn block_on(&self, future: BoxFuture<'_, ()>) {
+        futures_executor::block_on(future);
+    }
+
+    /// Returns the first page of a walk.
+    async fn page(&self, store: &dyn AuditStore, query: &EventQuery) -> Result<Page> {
+        store.page(query).await
+    }
+
+    /// Returns the page of a walk that `token` continues with.
+    async fn next_page(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        token: &Token,
+    ) -> Result<Page> {
+        store.next_page(query, token).await
+    }
+
+    /// Returns the first page of a feed.
+    async fn feed(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        start: FeedStart,
+    ) -> Result<FeedPage> {
+        store.feed(query, start).await
+    }
+
+    /// Returns the page of a feed that `token` continues with.
+    async fn next_feed(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        token: &Token,
+    ) -> Result<FeedPage> {
+        store.next_feed(query, token).await
+    }
+}
+
+/// Opens the store under test as a [`RetentionStore`].
+pub trait RetentionHarness: Harness {
+    /// Opens the same store as [`Harness::open`] does, in the same way. Is also called while other
+    /// handles are open.
     ///
     /// # Panics
     /// If the store cannot be opened.
-    fn open_api_keys(&self) -> Arc<dyn Store>;
+    fn open_retention(&self) -> Arc<dyn RetentionStore>;
+}
 
-    /// The first page of a walk.
-    fn page(&self, store: &dyn Store, query: &EventQuery) -> Result<Page> {
-        block_on(store.page(query))
-    }
-
-    /// The page of a walk that `token` continues with.
-    fn next_page(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<Page> {
-        block_on(store.next_page(query, token))
-    }
-
-    /// The first page of a feed.
-    fn feed(&self, store: &dyn Store, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
-        block_on(store.feed(query, start))
-    }
-
-    /// The page of a feed that `token` continues with.
-    fn next_feed(&self, store: &dyn Store, query: &EventQuery, token: &Token) -> Result<FeedPage> {
-        block_on(store.next_feed(query, token))
-    }
+/// Opens the store under test as a [`TenantStore`].
+pub trait TenantHarness: Harness {
+    /// Opens the same store as [`Harness::open`] does, in the same way. Is also called while other
+    /// handles are open.
+    ///
+    /// # Panics
+    /// If the store cannot be opened.
+    fn open_tenants(&self) -> Arc<dyn TenantStore>;
 }

@@ -1,15 +1,18 @@
-//! What every [`AuditStore`](audit_core::AuditStore), and every
-//! [`TenantStore`](audit_core::TenantStore), must prove: one test for each promise.
+//! The conformance suite: one test for each promise of a store.
 //!
-//! A backend describes in a [`Harness`] how its store is opened, and calls [`suite!`] once. That
-//! gives it one named test for each case of [`CASES`]. The list is written once, so no backend can
-//! leave a case out, and a case that stands in no list does not compile.
+//! The cases come in three groups, one for each trait: [`AuditStore`](audit_core::AuditStore),
+//! [`RetentionStore`](audit_core::RetentionStore), [`TenantStore`](audit_core::TenantStore). A
+//! backend says how its store is opened by a [`Harness`], a [`RetentionHarness`] and a
+//! [`TenantHarness`], as far as it implements the traits, and calls [`suite!`]. This gives it one
+//! named test for each case of a group. The list is written once, so no backend can leave out a
+//! case, and a case that is not in the list does not compile.
 //!
 //! ```
 //! use std::sync::Arc;
 //!
-//! use audit_conformance::{Harness, Store};
-//! # fn open_at(_: &std::path::Path) -> Arc<dyn Store> { unimplemented!() }
+//! use audit_conformance::{Harness, RetentionHarness};
+//! use audit_core::{AuditStore, RetentionStore};
+//! # fn open_at(_: &std::path::Path) -> Arc<dyn RetentionStore> { unimplemented!() }
 //!
 //! struct InFile(std::path::PathBuf);
 //!
@@ -21,16 +24,19 @@
 //! }
 //!
 //! impl Harness for InFile {
-//!     fn open(&self) -> Arc<dyn Store> {
-//!         open_at(&self.0)
-//!     }
-//!
-//!     fn open_api_keys(&self) -> Arc<dyn Store> {
+//!     fn open(&self) -> Arc<dyn AuditStore> {
 //!         open_at(&self.0)
 //!     }
 //! }
 //!
-//! audit_conformance::suite!(InFile::new);
+//! impl RetentionHarness for InFile {
+//!     fn open_retention(&self) -> Arc<dyn RetentionStore> {
+//!         open_at(&self.0)
+//!     }
+//! }
+//!
+//! audit_conformance::suite!(store: InFile::new);
+//! audit_conformance::suite!(retention: InFile::new); // it keeps no organizations
 //! # fn main() {}
 //! ```
 //!
@@ -60,9 +66,10 @@ mod registry;
 mod samples;
 mod state_machine;
 mod subject;
+mod timer;
 mod tree;
 
 use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
-pub use harness::{Harness, NewHarness, Store};
-use registry::case_list;
-pub use registry::{CASES, Case, run}; // `for_each_case!` looks for it here
+pub use harness::{Harness, NewHarness, RetentionHarness, TenantHarness};
+use registry::case_list; // `for_each_case!` looks for it here
+pub use registry::{Case, Cases, run};

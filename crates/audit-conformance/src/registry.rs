@@ -1,28 +1,57 @@
-//! The one list of cases, and what is made of it.
+//! The one list of cases, by the trait that they test, and what is made of it.
 
-use crate::{NewHarness, cases, state_machine};
+use crate::{Harness, NewHarness, RetentionHarness, TenantHarness, cases, state_machine};
 
 /// Makes one test for each case, against the stores that the harness `$new()` opens.
 ///
-/// `$new` is a function without arguments that returns a [`Harness`](crate::Harness). Call the
-/// macro at the top of a module; the tests are named `group::case`.
+/// `$new` is a function without arguments. `suite!($new)` tests all that a store can do. A store
+/// that implements only some of the traits names what it has, one call for each:
+///
+/// | call | tests | `$new` returns a |
+/// |---|---|---|
+/// | `suite!(store: $new)` | [`AuditStore`](audit_core::AuditStore) | [`Harness`](crate::Harness) |
+/// | `suite!(retention: $new)` | [`RetentionStore`](audit_core::RetentionStore) | [`RetentionHarness`](crate::RetentionHarness) |
+/// | `suite!(tenants: $new)` | [`TenantStore`](audit_core::TenantStore) | [`TenantHarness`](crate::TenantHarness) |
+///
+/// Call the macro at the top of a module. The tests are named `group::case`.
 #[macro_export]
 macro_rules! suite {
-    ($new:expr) => {
-        fn new_harness() -> ::std::boxed::Box<dyn $crate::Harness> {
+    (store: $new:expr) => {
+        fn new_store_harness() -> ::std::boxed::Box<dyn $crate::Harness> {
             ::std::boxed::Box::new($new())
         }
 
-        $crate::for_each_case!(suite_tests);
+        $crate::for_each_case!(store, suite_tests new_store_harness);
+    };
+    (retention: $new:expr) => {
+        fn new_retention_harness() -> ::std::boxed::Box<dyn $crate::RetentionHarness> {
+            ::std::boxed::Box::new($new())
+        }
+
+        $crate::for_each_case!(retention, suite_tests new_retention_harness);
+    };
+    (tenants: $new:expr) => {
+        fn new_tenant_harness() -> ::std::boxed::Box<dyn $crate::TenantHarness> {
+            ::std::boxed::Box::new($new())
+        }
+
+        $crate::for_each_case!(tenants, suite_tests new_tenant_harness);
+    };
+    ($new:expr) => {
+        $crate::suite!(store: $new);
+        $crate::suite!(retention: $new);
+        $crate::suite!(tenants: $new);
     };
 }
 
-/// Calls the macro `$then` of this crate with every case, by group. This is the list.
+/// Calls the macro `$then` of this crate with every case of one trait, by group. This is the list.
+/// The names of the groups are distinct.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! for_each_case {
-    ($then:ident) => {
+    (store, $then:ident $($arguments:tt)*) => {
         $crate::$then! {
+            ($($arguments)*)
             appends {
                 survive_a_reopen,
                 are_numbered_densely_in_the_order_given,
@@ -119,6 +148,34 @@ macro_rules! for_each_case {
                 are_the_very_bytes_that_are_proved,
                 obey_every_argument,
             }
+            tokens {
+                altered_are_refused,
+                that_are_no_tokens_are_refused,
+                of_another_log_are_refused,
+                of_another_filter_are_refused,
+                of_another_order_are_refused,
+                of_another_endpoint_are_refused,
+                of_another_kind_are_refused,
+                of_another_store_are_refused,
+                are_good_with_every_handle,
+            }
+            isolation {
+                never_see_each_others_events,
+                cannot_look_up_each_others_ids,
+                are_not_touched_by_each_others_conflicts,
+            }
+            concurrency {
+                writers_to_several_logs_lose_nothing,
+                readers_always_see_a_dense_prefix,
+                one_event_from_all_sides_is_recorded_once,
+                conflicts_at_once_have_one_winner,
+                dropped_appends_are_carried_through,
+            }
+        }
+    };
+    (retention, $then:ident $($arguments:tt)*) => {
+        $crate::$then! {
+            ($($arguments)*)
             erasures {
                 take_what_is_personal_from_every_reading,
                 leave_the_records_and_what_proves_them,
@@ -164,22 +221,14 @@ macro_rules! for_each_case {
                 survive_a_reopen,
                 lose_nothing_beside_writers_and_followers,
             }
-            tokens {
-                altered_are_refused,
-                that_are_no_tokens_are_refused,
-                of_another_log_are_refused,
-                of_another_filter_are_refused,
-                of_another_order_are_refused,
-                of_another_endpoint_are_refused,
-                of_another_kind_are_refused,
-                of_another_store_are_refused,
-                are_good_with_every_handle,
+            state_machine {
+                agrees_with_the_model,
             }
-            tenants {
-                never_see_each_others_events,
-                cannot_look_up_each_others_ids,
-                are_not_touched_by_each_others_conflicts,
-            }
+        }
+    };
+    (tenants, $then:ident $($arguments:tt)*) => {
+        $crate::$then! {
+            ($($arguments)*)
             organizations {
                 come_back_as_created,
                 record_their_creation,
@@ -213,19 +262,11 @@ macro_rules! for_each_case {
                 check_the_limit_of_a_listing,
                 survive_a_reopen,
             }
-            concurrency {
-                writers_to_several_logs_lose_nothing,
-                readers_always_see_a_dense_prefix,
-                one_event_from_all_sides_is_recorded_once,
-                conflicts_at_once_have_one_winner,
-                dropped_appends_are_carried_through,
+            tenant_concurrency {
                 updates_of_an_organization_lose_nothing,
                 creations_of_one_organization_have_one_winner,
                 revocations_of_one_key_leave_one_event,
                 deletions_of_an_organization_end_the_creation_of_keys,
-            }
-            state_machine {
-                agrees_with_the_model,
             }
         }
     };
@@ -234,38 +275,38 @@ macro_rules! for_each_case {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! suite_tests {
-    ($($group:ident { $($case:ident,)* })*) => {
+    (($new:ident) $($group:ident { $($case:ident,)* })*) => {
         $(mod $group {
             $(#[test]
             fn $case() {
-                $crate::run(stringify!($group), stringify!($case), &super::new_harness);
+                $crate::run(stringify!($group), stringify!($case), &super::$new);
             })*
         })*
     };
 }
 
-/// One promise, and how it is shown.
-#[derive(Clone, Copy, Debug)]
-pub struct Case {
+/// One promise, and how it is tested, on the stores that an `H` opens.
+#[derive(Debug)]
+pub struct Case<H: ?Sized + 'static = dyn Harness> {
     /// The noun that it is about.
     pub group: &'static str,
     /// What it shows, to be read after the group.
     pub name: &'static str,
-    play: fn(NewHarness<'_>),
+    play: fn(NewHarness<'_, H>),
 }
 
-impl Case {
+impl<H: ?Sized> Case<H> {
     /// Runs the case.
     ///
     /// # Panics
     /// If the store breaks the promise; the message says how.
-    pub fn run(&self, new: NewHarness<'_>) {
+    pub fn run(&self, new: NewHarness<'_, H>) {
         (self.play)(new);
     }
 }
 
 macro_rules! case_list {
-    ($($group:ident { $($case:ident,)* })*) => {
+    (() $($group:ident { $($case:ident,)* })*) => {
         &[$($(Case {
             group: stringify!($group),
             name: stringify!($case),
@@ -280,14 +321,29 @@ mod groups {
     pub(super) use super::state_machine;
 }
 
-/// Every case, by group.
-pub const CASES: &[Case] = crate::for_each_case!(case_list);
+/// The cases that a harness can run: those of the trait that it opens.
+pub trait Cases: Harness + 'static {
+    /// The cases, by group.
+    const CASES: &'static [Case<Self>];
+}
+
+impl Cases for dyn Harness {
+    const CASES: &'static [Case<Self>] = crate::for_each_case!(store, case_list);
+}
+
+impl Cases for dyn RetentionHarness {
+    const CASES: &'static [Case<Self>] = crate::for_each_case!(retention, case_list);
+}
+
+impl Cases for dyn TenantHarness {
+    const CASES: &'static [Case<Self>] = crate::for_each_case!(tenants, case_list);
+}
 
 /// Runs the case `name` of `group`.
 ///
 /// # Panics
 /// If the store breaks the promise; the message says how. If there is no such case.
-pub fn run(group: &str, name: &str, new: NewHarness<'_>) {
-    let case = CASES.iter().find(|case| case.group == group && case.name == name);
+pub fn run<H: Cases + ?Sized>(group: &str, name: &str, new: NewHarness<'_, H>) {
+    let case = H::CASES.iter().find(|case| case.group == group && case.name == name);
     case.unwrap_or_else(|| panic!("no case is named {group}::{name}")).run(new);
 }

@@ -1,69 +1,145 @@
 //! The store under test, as cases use it.
 
 use std::fmt::Debug;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
-use crate::Store;
-use audit_core::tree::NodeId;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    Actor, AuditContext, AuditEvent, EntriesRequest, Erasure, Error, ErrorKind, EventId,
-    EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order, Page, Pruned, Receipt,
-    Result, Retention, RetentionStoreExt as _, Scan, ScanResult, Sequence, Token, Total,
-    tree::{Frontier, LogEntry, NodeHash},
+    Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure, Error, ErrorKind,
+    EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order, Page, Pruned,
+    Receipt, Result, Retention, RetentionStore, RetentionStoreExt as _, Scan, ScanResult, Sequence,
+    TenantStore, Token, Total,
 };
-use futures_executor::block_on;
+use futures_util::future::{Either, select};
 
-use crate::{Harness, NewHarness};
+use crate::timer::Timer;
+use crate::{Harness, NewHarness, RetentionHarness, TenantHarness};
 
 /// How long a case waits for what a store must do "soon".
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 
-/// The store under test, with calls that block.
-pub(crate) struct Subject {
-    // Before the harness, which removes what the store left.
-    store: Arc<dyn Store>,
-    harness: Arc<dyn Harness>,
+/// A harness, and the trait object that it opens.
+pub(crate) trait Opens: Harness {
+    type Store: AuditStore + ?Sized;
+
+    fn open_store(&self) -> Arc<Self::Store>;
+
+    /// Returns the store as what each of them is.
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore;
 }
 
-impl Subject {
-    pub(crate) fn new(new: NewHarness<'_>) -> Self {
-        let harness: Arc<dyn Harness> = new().into();
-        Self { store: harness.open(), harness }
+impl Opens for dyn Harness {
+    type Store = dyn AuditStore;
+
+    fn open_store(&self) -> Arc<Self::Store> {
+        self.open()
+    }
+
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
+        store
+    }
+}
+
+impl Opens for dyn RetentionHarness {
+    type Store = dyn RetentionStore;
+
+    fn open_store(&self) -> Arc<Self::Store> {
+        self.open_retention()
+    }
+
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
+        store
+    }
+}
+
+impl Opens for dyn TenantHarness {
+    type Store = dyn TenantStore;
+
+    fn open_store(&self) -> Arc<Self::Store> {
+        self.open_tenants()
+    }
+
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
+        store
+    }
+}
+
+/// One handle of the store under test, with calls that block.
+pub(crate) struct Subject<H: Opens + ?Sized = dyn Harness> {
+    // Before the harness, which removes what the store left.
+    store: Arc<H::Store>,
+    harness: Arc<H>,
+}
+
+/// How futures are run.
+impl<H: Opens + ?Sized> Subject<H> {
+    /// Returns the output of `future`.
+    pub(crate) fn block_on<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
+        let mut output = None;
+        self.harness.block_on(Box::pin(async { output = Some(future.await) }));
+        output.expect("`Harness::block_on` must run a future to its end")
+    }
+
+    /// Returns the output of `future`, or `None` if it takes longer than `limit`.
+    pub(crate) fn within<T: Send>(
+        &self,
+        limit: Duration,
+        future: impl Future<Output = T> + Send,
+    ) -> Option<T> {
+        self.block_on(async {
+            match select(pin!(future), Timer::after(limit)).await {
+                Either::Left((output, _)) => Some(output),
+                Either::Right(_) => None,
+            }
+        })
+    }
+
+    /// Polls `future` once.
+    pub(crate) fn poll<T: Send>(
+        &self,
+        mut future: Pin<&mut (impl Future<Output = T> + Send)>,
+    ) -> Poll<T> {
+        self.block_on(poll_fn(|_| {
+            let mut context = Context::from_waker(Waker::noop());
+            Poll::Ready(future.as_mut().poll(&mut context))
+        }))
+    }
+}
+
+impl<H: Opens + ?Sized> Subject<H> {
+    pub(crate) fn new(new: NewHarness<'_, H>) -> Self {
+        let harness: Arc<H> = new().into();
+        Self { store: harness.open_store(), harness }
     }
 
     /// Closes the store and opens it again.
     pub(crate) fn reopen(self) -> Self {
         let Self { store, harness } = self;
         drop(store);
-        Self { store: harness.open(), harness }
+        Self { store: harness.open_store(), harness }
     }
 
-    /// A second handle of the same store.
-    pub(crate) fn other_handle(&self) -> Arc<dyn Store> {
-        self.harness.open()
-    }
-
-    /// The same store through a second handle.
+    /// Opens a second handle of the same store.
     pub(crate) fn with_other_handle(&self) -> Self {
-        Self { store: self.other_handle(), harness: Arc::clone(&self.harness) }
+        let harness = Arc::clone(&self.harness);
+        Self { store: harness.open_store(), harness }
     }
 
-    /// A handle of the same store that keeps API keys.
-    pub(crate) fn open_api_keys(&self) -> Arc<dyn Store> {
-        self.harness.open_api_keys()
+    pub(crate) fn store(&self) -> &H::Store {
+        &self.store
     }
 
-    pub(crate) fn store(&self) -> &dyn Store {
-        &*self.store
+    fn audit_store(&self) -> &dyn AuditStore {
+        H::as_audit_store(&self.store)
     }
 
     pub(crate) fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        block_on(self.store.append(log, events))
+        self.block_on(self.store.append(log, events))
     }
 
     /// Appends and returns the events as the log must hold them.
@@ -77,23 +153,23 @@ impl Subject {
     }
 
     pub(crate) fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        block_on(self.store.get(log, id))
+        self.block_on(self.store.get(log, id))
     }
 
     pub(crate) fn head(&self, log: Log) -> Head {
-        block_on(self.store.head(log)).expect("the head of any log must be readable")
+        self.block_on(self.store.head(log)).expect("the head of any log must be readable")
     }
 
     pub(crate) fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        block_on(self.store.scan(scan))
+        self.block_on(self.store.scan(scan))
     }
 
     pub(crate) fn frontier(&self, log: Log) -> Frontier {
-        block_on(self.store.frontier(log)).expect("the edge of any log must be readable")
+        self.block_on(self.store.frontier(log)).expect("the edge of any log must be readable")
     }
 
     pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Vec<Option<NodeHash>> {
-        block_on(self.store.nodes(log, nodes.to_vec())).expect("nodes must be readable")
+        self.block_on(self.store.nodes(log, nodes.to_vec())).expect("nodes must be readable")
     }
 
     pub(crate) fn try_entries(
@@ -103,7 +179,7 @@ impl Subject {
         limit: usize,
         bytes: usize,
     ) -> Result<Vec<LogEntry>> {
-        block_on(
+        self.block_on(
             self.store
                 .entries(log, EntriesRequest::default().after(after).limit(limit).bytes(bytes)),
         )
@@ -115,39 +191,12 @@ impl Subject {
         entries.expect("what is kept must be readable")
     }
 
-    /// Erases the events that match, and returns how many that were.
-    pub(crate) fn erase(&self, log: Log, filter: Filter) -> Result<u64> {
-        let erased = block_on(self.store.erase(log, Erasure::matching(filter), officer()));
-        erased.map(|erased| erased.events)
-    }
-
-    pub(crate) fn erase_events(&self, log: Log, sequences: Vec<Sequence>) -> Result<u64> {
-        block_on(self.store.erase_events(log, sequences, officer()))
-    }
-
-    pub(crate) fn retention(&self, log: Log) -> Retention {
-        block_on(self.store.retention(log)).expect("the retention of any log must be readable")
-    }
-
-    pub(crate) fn set_retention(&self, log: Log, retention: Retention) -> Result<()> {
-        block_on(self.store.set_retention(log, retention, officer()))
-    }
-
-    pub(crate) fn prune(&self, log: Log) -> Result<Pruned> {
-        block_on(self.store.prune(log, officer()))
-    }
-
-    /// Makes the log keep its newest `count` events, as far as whole tiles go, and returns the
-    /// number of the last that is gone.
-    pub(crate) fn keep_newest(&self, log: Log, count: u64) -> Sequence {
-        let retention = Retention::default().max_events(count);
-        self.set_retention(log, retention).expect("retention can be set");
-        self.prune(log).expect("a log can be pruned").floor
-    }
-
     /// Every event of `log`, by sequence.
     pub(crate) fn events(&self, log: Log) -> Vec<AuditEvent> {
-        events_of(self.store(), log)
+        let scan = Scan { order: Order::Sequence, ..everything(log) };
+        let result = self.scan(scan).expect("a log must be readable");
+        assert!(!result.more, "nothing can match after the last event of a log");
+        result.events
     }
 
     pub(crate) fn page(&self, query: &EventQuery) -> Page {
@@ -155,11 +204,11 @@ impl Subject {
     }
 
     pub(crate) fn try_page(&self, query: &EventQuery) -> Result<Page> {
-        self.harness.page(self.store(), query)
+        self.block_on(self.harness.page(self.audit_store(), query))
     }
 
     pub(crate) fn next_page(&self, query: &EventQuery, token: &Token) -> Result<Page> {
-        self.harness.next_page(self.store(), query, token)
+        self.block_on(self.harness.next_page(self.audit_store(), query, token))
     }
 
     /// The events of a walk from `page` on, with pages of the sizes given in turn.
@@ -187,11 +236,11 @@ impl Subject {
     }
 
     pub(crate) fn feed(&self, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
-        self.harness.feed(self.store(), query, start)
+        self.block_on(self.harness.feed(self.audit_store(), query, start))
     }
 
     pub(crate) fn next_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
-        self.harness.next_feed(self.store(), query, token)
+        self.block_on(self.harness.next_feed(self.audit_store(), query, token))
     }
 
     /// What a feed delivers from `page` until it is caught up, and the token with which it goes on.
@@ -208,17 +257,41 @@ impl Subject {
     }
 }
 
+impl Subject<dyn RetentionHarness> {
+    /// Erases the events that match, and returns how many that were.
+    pub(crate) fn erase(&self, log: Log, filter: Filter) -> Result<u64> {
+        let erased = self.block_on(self.store.erase(log, Erasure::matching(filter), officer()));
+        erased.map(|erased| erased.events)
+    }
+
+    pub(crate) fn erase_events(&self, log: Log, sequences: Vec<Sequence>) -> Result<u64> {
+        self.block_on(self.store.erase_events(log, sequences, officer()))
+    }
+
+    pub(crate) fn retention(&self, log: Log) -> Retention {
+        self.block_on(self.store.retention(log)).expect("the retention of any log must be readable")
+    }
+
+    pub(crate) fn set_retention(&self, log: Log, retention: Retention) -> Result<()> {
+        self.block_on(self.store.set_retention(log, retention, officer()))
+    }
+
+    pub(crate) fn prune(&self, log: Log) -> Result<Pruned> {
+        self.block_on(self.store.prune(log, officer()))
+    }
+
+    /// Makes the log keep its newest `count` events, as far as whole tiles go, and returns the
+    /// number of the last that is gone.
+    pub(crate) fn keep_newest(&self, log: Log, count: u64) -> Sequence {
+        let retention = Retention::default().max_events(count);
+        self.set_retention(log, retention).expect("retention can be set");
+        self.prune(log).expect("a log can be pruned").floor
+    }
+}
+
 /// On whose behalf cases erase and prune; no sample event is theirs.
 pub(crate) fn officer() -> AuditContext {
     AuditContext::new(Actor::user("officer").name("Otto")).reason("as the law asks")
-}
-
-/// Every event of `log`, by sequence.
-pub(crate) fn events_of(store: &dyn Store, log: Log) -> Vec<AuditEvent> {
-    let scan = Scan { order: Order::Sequence, ..everything(log) };
-    let slice = block_on(store.scan(scan)).expect("a log must be readable");
-    assert!(!slice.more, "nothing can match behind the last event of a log");
-    slice.events
 }
 
 /// The scan of all of `log`.
@@ -242,27 +315,6 @@ pub(crate) fn refused<T: Debug>(result: Result<T>, kind: ErrorKind, promise: &st
     match result {
         Err(error) if error.kind() == kind => error,
         other => panic!("{promise}: expected {kind:?}, got {other:?}"),
-    }
-}
-
-/// The output of `future`, or `None` if it takes longer than `limit`.
-pub(crate) fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
-    struct Unpark(Thread);
-
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let deadline = Instant::now() + limit;
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return Some(output);
-        }
-        thread::park_timeout(deadline.checked_duration_since(Instant::now())?);
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use audit_conformance::{Harness, Store};
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, RetentionStore, TenantStore};
 use audit_memory::MemoryStore;
 
 struct Memory(MemoryStore);
@@ -16,13 +17,21 @@ impl Memory {
     }
 }
 
+// A handle of the same state: there is nothing else to open again.
 impl Harness for Memory {
-    /// Another handle of the same state: there is nothing else to open again.
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Arc<dyn AuditStore> {
         Arc::new(self.0.clone())
     }
+}
 
-    fn open_api_keys(&self) -> Arc<dyn Store> {
+impl RetentionHarness for Memory {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        Arc::new(self.0.clone())
+    }
+}
+
+impl TenantHarness for Memory {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
         Arc::new(self.0.clone())
     }
 }

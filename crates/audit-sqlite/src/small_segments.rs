@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use audit_conformance::{Harness, Store};
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, RetentionStore, TenantStore};
 use tempfile::TempDir;
 
 use crate::{SqliteOptions, SqliteStore};
@@ -22,11 +23,19 @@ impl<const SEGMENT: u64> File<SEGMENT> {
 }
 
 impl<const SEGMENT: u64> Harness for File<SEGMENT> {
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Arc<dyn AuditStore> {
         self.store()
     }
+}
 
-    fn open_api_keys(&self) -> Arc<dyn Store> {
+impl<const SEGMENT: u64> RetentionHarness for File<SEGMENT> {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        self.store()
+    }
+}
+
+impl<const SEGMENT: u64> TenantHarness for File<SEGMENT> {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
     }
 }

@@ -1,41 +1,37 @@
 //! API keys, and the events of their changes.
 
-use std::sync::Arc;
-
-use crate::Store;
 use audit_core::limits::{MAX_API_KEYS_PAGE, MAX_ID_BYTES, MAX_TEXT_BYTES};
 use audit_core::{
     Action, ApiKey, ApiKeyId, ApiKeySecret, AuditEvent, ErrorKind, Log, NewApiKey, NewOrganization,
     OrganizationId, Result, Role, Target,
 };
-use futures_executor::block_on;
 use serde_json::{Value, json};
 
 use super::changes::{assert_attributed, attributed, by};
-use crate::NewHarness;
+use crate::TenantHarness;
+use crate::harness::NewTenantHarness;
 use crate::samples::mixed;
 use crate::subject::{Subject, refused};
 
 /// The store under test through two handles, one of which keeps the keys.
 pub(super) struct Keys {
-    // Before the subject, whose harness removes what the store left.
-    pub(super) store: Arc<dyn Store>,
-    pub(super) subject: Subject,
+    pub(super) keys: Subject<dyn TenantHarness>,
+    pub(super) subject: Subject<dyn TenantHarness>,
 }
 
 /// The calls of the trait, blocking.
 impl Keys {
-    pub(super) fn new(new: NewHarness<'_>) -> Self {
+    pub(super) fn new(new: NewTenantHarness<'_>) -> Self {
         Self::of(Subject::new(new))
     }
 
-    fn of(subject: Subject) -> Self {
-        Self { store: subject.open_api_keys(), subject }
+    fn of(subject: Subject<dyn TenantHarness>) -> Self {
+        Self { keys: subject.with_other_handle(), subject }
     }
 
     fn reopen(self) -> Self {
-        let Self { store, subject } = self;
-        drop(store);
+        let Self { keys, subject } = self;
+        drop(keys);
         Self::of(subject.reopen())
     }
 
@@ -48,7 +44,7 @@ impl Keys {
     }
 
     pub(super) fn create(&self, new: NewApiKey) -> Result<(ApiKey, ApiKeySecret)> {
-        block_on(self.store.create_api_key(new, by()))
+        self.keys.block_on(self.keys.store().create_api_key(new, by()))
     }
 
     pub(super) fn created(&self, organization: OrganizationId) -> (ApiKey, ApiKeySecret) {
@@ -56,7 +52,7 @@ impl Keys {
     }
 
     pub(super) fn get(&self, id: ApiKeyId) -> Result<ApiKey> {
-        block_on(self.store.api_key(id))
+        self.keys.block_on(self.keys.store().api_key(id))
     }
 
     fn found(&self, id: ApiKeyId) -> ApiKey {
@@ -69,7 +65,7 @@ impl Keys {
         after: Option<ApiKeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
-        block_on(self.store.api_keys(organization, after, limit))
+        self.keys.block_on(self.keys.store().api_keys(organization, after, limit))
     }
 
     pub(super) fn all(&self, organization: OrganizationId) -> Vec<ApiKey> {
@@ -77,7 +73,7 @@ impl Keys {
     }
 
     pub(super) fn revoke(&self, id: ApiKeyId) -> Result<ApiKey> {
-        block_on(self.store.revoke_api_key(id, by()))
+        self.keys.block_on(self.keys.store().revoke_api_key(id, by()))
     }
 
     pub(super) fn revoked(&self, id: ApiKeyId) -> ApiKey {
@@ -89,7 +85,7 @@ pub(super) fn admin(organization: OrganizationId) -> NewApiKey {
     NewApiKey::new(organization, Role::Admin, "ana@acme.example")
 }
 
-pub(crate) fn come_back_as_created(new: NewHarness<'_>) {
+pub(crate) fn come_back_as_created(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let organizations = [(); 2].map(|()| keys.organization());
     let emails =
@@ -153,10 +149,10 @@ fn assert_untold(keys: &Keys, key: &ApiKey, secret: &ApiKeySecret) {
     }
 }
 
-pub(crate) fn record_their_creation(new: NewHarness<'_>) {
+pub(crate) fn record_their_creation(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
-    let created = block_on(keys.store.create_api_key(admin(id), attributed()));
+    let created = keys.keys.block_on(keys.keys.store().create_api_key(admin(id), attributed()));
     let (key, secret) = created.expect("a key can be created");
     let event = keys.subject.last_event(id, 2);
     assert_event(&event, &Action::API_KEY_CREATED, &key);
@@ -168,11 +164,11 @@ pub(crate) fn record_their_creation(new: NewHarness<'_>) {
     assert_untold(&keys, &key, &secret);
 }
 
-pub(crate) fn record_their_revocation(new: NewHarness<'_>) {
+pub(crate) fn record_their_revocation(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, secret) = keys.created(id);
-    let revoked = block_on(keys.store.revoke_api_key(key.id, attributed()));
+    let revoked = keys.keys.block_on(keys.keys.store().revoke_api_key(key.id, attributed()));
     let revoked = revoked.expect("a key can be revoked");
     let event = keys.subject.last_event(id, 3);
     assert_event(&event, &Action::API_KEY_REVOKED, &revoked);
@@ -184,7 +180,7 @@ pub(crate) fn record_their_revocation(new: NewHarness<'_>) {
     assert_untold(&keys, &key, &secret);
 }
 
-pub(crate) fn revoked_twice_leave_one_event(new: NewHarness<'_>) {
+pub(crate) fn revoked_twice_leave_one_event(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, _) = keys.created(id);
@@ -201,7 +197,7 @@ pub(crate) fn revoked_twice_leave_one_event(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn are_good_until_revoked(new: NewHarness<'_>) {
+pub(crate) fn are_good_until_revoked(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let other = keys.with_other_handle();
     let id = keys.organization();
@@ -224,7 +220,7 @@ pub(crate) fn are_good_until_revoked(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn need_an_organization(new: NewHarness<'_>) {
+pub(crate) fn need_an_organization(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let deleted = keys.organization();
     keys.subject.delete(deleted).expect("an organization can be deleted");
@@ -238,7 +234,7 @@ pub(crate) fn need_an_organization(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn unknown_are_not_found(new: NewHarness<'_>) {
+pub(crate) fn unknown_are_not_found(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, _) = keys.created(id);
@@ -251,7 +247,7 @@ pub(crate) fn unknown_are_not_found(new: NewHarness<'_>) {
     assert_eq!(keys.found(key.id), key, "and changes no other key");
 }
 
-pub(crate) fn outlive_their_organization(new: NewHarness<'_>) {
+pub(crate) fn outlive_their_organization(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let [(key, secret), (revoked, _)] = [(); 2].map(|()| keys.created(id));
@@ -269,7 +265,7 @@ pub(crate) fn outlive_their_organization(new: NewHarness<'_>) {
     keys.subject.assert_told(&event);
 }
 
-pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
+pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     for email in [String::new(), "x".repeat(MAX_ID_BYTES + 1)] {
@@ -281,14 +277,14 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
+pub(crate) fn do_not_change_when_the_event_is_refused(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, _) = keys.created(id);
     let bad = || by().reason("x".repeat(MAX_TEXT_BYTES + 1));
     for error in [
-        block_on(keys.store.create_api_key(admin(id), bad())).map(drop),
-        block_on(keys.store.revoke_api_key(key.id, bad())).map(drop),
+        keys.keys.block_on(keys.keys.store().create_api_key(admin(id), bad())).map(drop),
+        keys.keys.block_on(keys.keys.store().revoke_api_key(key.id, bad())).map(drop),
     ] {
         let error = refused(error, ErrorKind::Invalid, "a change whose event breaks a limit");
         assert_eq!(error.field(), Some("reason"), "an error names the field at fault");
@@ -297,7 +293,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
     assert_eq!(keys.subject.sizes(id), [2, 2], "nothing more was recorded");
 }
 
-pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
+pub(crate) fn are_listed_by_ascending_id(new: NewTenantHarness<'_>) {
     let mut keys = Keys::new(new);
     let organizations = [(); 2].map(|()| keys.organization());
     assert_eq!(keys.all(organizations[0]), [], "there is none yet");
@@ -337,7 +333,7 @@ pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn check_the_limit_of_a_listing(new: NewHarness<'_>) {
+pub(crate) fn check_the_limit_of_a_listing(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     for limit in [0, MAX_API_KEYS_PAGE + 1, usize::MAX] {
@@ -349,7 +345,7 @@ pub(crate) fn check_the_limit_of_a_listing(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+pub(crate) fn survive_a_reopen(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let [(good, secret), (revoked, its_secret)] = [(); 2].map(|()| keys.created(id));

@@ -1,17 +1,15 @@
 //! What an append promises.
 
 use std::pin::pin;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
 use audit_core::limits::MAX_BATCH_EVENTS;
 use audit_core::{Action, Actor, ErrorKind, Head, Log, NewEvent, Timestamp};
-use futures_executor::block_on;
 
 use super::limits::{broken_limits, events_at_the_limits};
 use crate::NewHarness;
 use crate::samples::{At as _, event, events, mixed, new_log, redelivered, sequence};
-use crate::subject::{Subject, events_of, refused, within};
+use crate::subject::{Subject, refused};
 
 /// Long enough for a store to answer, if it does not wait for the append under way.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -171,14 +169,13 @@ pub(crate) fn are_seen_whole_or_not_at_all(new: NewHarness<'_>) {
     let log = new_log();
     for _ in 0..10 {
         let mut append = pin!(subject.store().append(log, events(4)));
-        let mut context = Context::from_waker(Waker::noop());
         // Looks at the log wherever the append pauses.
         for _ in 0..100 {
-            if append.as_mut().poll(&mut context).is_ready() {
+            if subject.poll(append.as_mut()).is_ready() {
                 break;
             }
             // A store may let a reader wait for the append, which does not go on meanwhile.
-            if let Some(head) = within(MOMENT, subject.store().head(log)) {
+            if let Some(head) = subject.within(MOMENT, subject.store().head(log)) {
                 let size = head.expect("a head is readable").size.get();
                 assert_eq!(size % 4, 0, "a reader sees a batch whole or not at all");
             }
@@ -275,16 +272,16 @@ pub(crate) fn need_no_organization(new: NewHarness<'_>) {
 pub(crate) fn are_seen_by_every_handle(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let other = subject.other_handle();
+    let other = subject.with_other_handle();
     let mut placed = Vec::new();
     for round in 0..3 {
         placed.extend(subject.put(log, &[event(round)]));
-        assert_eq!(events_of(&*other, log), placed, "another handle sees an append at once");
-        let receipts = block_on(other.append(log, vec![event(round + 10)]));
+        assert_eq!(other.events(log), placed, "another handle sees an append at once");
+        let receipts = other.append(log, vec![event(round + 10)]);
         let receipt = receipts.expect("another handle can append")[0];
         let found = subject.get(log, receipt.id).expect("an append is seen at once");
         assert_eq!(found.sequence, receipt.sequence);
-        let head = block_on(other.head(log)).expect("a head is readable");
+        let head = other.head(log);
         assert_eq!(subject.head(log), head, "every handle sees the same head");
         placed.push(found);
     }

@@ -5,6 +5,7 @@ use audit_core::{
 };
 use uuid::Uuid;
 
+use crate::TenantHarness;
 use crate::subject::Subject;
 
 pub(super) fn by() -> AuditContext {
@@ -27,7 +28,7 @@ pub(super) fn assert_attributed(event: &AuditEvent) {
     assert_eq!(event.change_set_id, change_set_id, "the event names the change set");
 }
 
-impl Subject {
+impl Subject<dyn TenantHarness> {
     /// How many events there are in the logs in which a change is told: the organization's own, and
     /// the platform's.
     pub(super) fn sizes(&self, id: OrganizationId) -> [u64; 2] {

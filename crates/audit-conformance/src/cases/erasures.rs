@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
 use audit_core::{
@@ -9,26 +10,29 @@ use audit_core::{
     FeedStart, Filter, Head, LeafHash, Log, NewEvent, Order, Retention, RetentionStoreExt as _,
     Sequence,
 };
-use futures_executor::block_on;
 use serde_json::json;
 
 use super::changes::{assert_attributed, attributed};
-use crate::NewHarness;
+use crate::RetentionHarness;
+use crate::harness::NewRetentionHarness;
 use crate::model::{Model, without_personal};
 use crate::samples::{
     At as _, at, event, event_with, events, full, mixed, new_log, redelivered, sequence, values_of,
 };
-use crate::subject::{SetOnDrop, Subject, events_of, officer, refused};
+use crate::subject::{SetOnDrop, Subject, officer, refused};
 
 const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
 const EMAIL: &str = "ana@example.org";
+
+/// Long enough for another thread to append something.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// An event of an actor who has an e-mail address.
 fn by_user(id: &str, n: i64) -> NewEvent {
     NewEvent { actor: Actor::user(id).name("Ana").email(EMAIL), ..event(n) }
 }
 
-impl Subject {
+impl Subject<dyn RetentionHarness> {
     /// Erases what `filter` matches, checks how many that were and what the log holds then, and
     /// returns the model of that.
     fn erased(&self, log: Log, placed: &[AuditEvent], filter: &Filter) -> Model {
@@ -45,7 +49,7 @@ impl Subject {
     }
 }
 
-pub(crate) fn take_what_is_personal_from_every_reading(new: NewHarness<'_>) {
+pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &[&[full(), event(1), full()][..], &mixed(9)].concat());
@@ -70,12 +74,27 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewHarness<'_>) {
         assert_eq!(opened, *event, "what is kept is what is read");
         let record = String::from_utf8(stored.record.clone()).expect("a record is JSON");
         let kept = |value: &&&str| event.erased && record.contains(**value);
-        let personal = ["Ana", EMAIL, "2001:db8", "Mozilla", "on call", "Acme", "March", "month"];
+        let personal = [
+            "Ana",
+            EMAIL,
+            "2001:db8",
+            "Mozilla",
+            "on call",
+            "Acme",
+            "March",
+            "month",
+            "Bruno",
+            "bruno@",
+            "192.0.2.9",
+            "curl",
+            "off duty",
+            "Umbrella",
+        ];
         assert_eq!(personal.iter().find(kept), None, "a record holds nothing personal");
     }
 }
 
-pub(crate) fn leave_the_records_and_what_proves_them(new: NewHarness<'_>) {
+pub(crate) fn leave_the_records_and_what_proves_them(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     for n in 0..70 {
@@ -99,7 +118,7 @@ pub(crate) fn leave_the_records_and_what_proves_them(new: NewHarness<'_>) {
     subject.assert_proves(log, &tree, 0, &[1, 35, 64, 70, 71]);
 }
 
-pub(crate) fn select_by_each_condition(new: NewHarness<'_>) {
+pub(crate) fn select_by_each_condition(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let batch = [mixed(30), vec![full(), by_user("u_3", 9), full()]].concat();
     let many = (2..MAX_FILTER_VALUES + 2).map(|n| format!("u_{n}"));
@@ -125,7 +144,7 @@ pub(crate) fn select_by_each_condition(new: NewHarness<'_>) {
     let log = new_log();
     let mut model = Model::new(subject.put(log, &batch));
     let ids: Vec<_> = [3, 4, 31].map(|n| batch[n].id).to_vec();
-    let erasure = |erasure| block_on(subject.store().erase(log, erasure, officer()));
+    let erasure = |erasure| subject.block_on(subject.store().erase(log, erasure, officer()));
     let first = erasure(Erasure::event_id(ids[0])).expect("one event can be erased");
     let rest = erasure(Erasure::Events(ids.clone())).expect("events can be erased by their ids");
     assert_eq!((first.events, rest.events), (1, 2), "what is erased is not erased again");
@@ -134,7 +153,7 @@ pub(crate) fn select_by_each_condition(new: NewHarness<'_>) {
     assert_eq!(left, model.events, "the events of these ids are erased, and no other");
 }
 
-pub(crate) fn leave_nothing_to_be_found_by(new: NewHarness<'_>) {
+pub(crate) fn leave_nothing_to_be_found_by(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let batch: Vec<_> = (0..40).map(|n| by_user(["u_1", "u_2", "u_3"][n % 3], 40)).collect();
@@ -159,7 +178,8 @@ pub(crate) fn leave_nothing_to_be_found_by(new: NewHarness<'_>) {
             let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
             let expected = model.all(&filter, Order::Sequence);
             assert_eq!(feed.events, expected, "a feed delivers what is not erased: {filter:?}");
-            let count = block_on(subject.store().count(&query)).expect("events can be counted");
+            let count =
+                subject.block_on(subject.store().count(&query)).expect("events can be counted");
             assert_eq!(count, expected.len() as u64, "a count leaves out what is erased");
         }
         placed = model.events;
@@ -167,7 +187,7 @@ pub(crate) fn leave_nothing_to_be_found_by(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_every_total_exact(new: NewHarness<'_>) {
+pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
@@ -201,13 +221,15 @@ pub(crate) fn leave_every_total_exact(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
+pub(crate) fn tell_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let subjects = [full(), full(), full()];
     subject.put(log, &subjects);
     let erasure = Erasure::matching(Filter::new().actor_email(EMAIL).target_id("inv_9"));
-    block_on(subject.store().erase(log, erasure, attributed())).expect("events can be erased");
+    subject
+        .block_on(subject.store().erase(log, erasure, attributed()))
+        .expect("events can be erased");
     let entry = subject.entries(log).pop().expect("an erasure leaves an event");
     let told = subject.events(log).pop().expect("an erasure leaves an event");
     assert_eq!((entry.sequence, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
@@ -220,13 +242,14 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewHarness<'_>) {
     let values = ["u_7", EMAIL, "Ana", "2001:db8", "Mozilla", "inv_9", "Acme", "org_7", "4711"];
     let whose = values.map(str::to_owned).into_iter().chain(ids).find(|v| text.contains(v));
     assert_eq!(whose, None, "the event does not say whose events were erased");
-    let erased = block_on(subject.store().erase(log, Erasure::event_id(told.id), officer()));
+    let erased =
+        subject.block_on(subject.store().erase(log, Erasure::event_id(told.id), officer()));
     assert_eq!(erased.expect("it can be erased itself").events, 1);
     let told = subject.get(log, told.id).expect("an erased event is found still");
     assert_eq!(Erasure::erased_count(&told), 3, "how many is part of the record");
 }
 
-pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
+pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let of_ana = Filter::new().actor_id("u_7");
@@ -252,7 +275,7 @@ pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
     none("erased again");
 }
 
-pub(crate) fn of_many_events_reach_all(new: NewHarness<'_>) {
+pub(crate) fn of_many_events_reach_all(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let batch: Vec<_> = (0..2_600).map(|n| by_user(["u_1", "u_1", "u_2"][n % 3], 40)).collect();
@@ -270,7 +293,7 @@ pub(crate) fn of_many_events_reach_all(new: NewHarness<'_>) {
     let together = set.is_some() && told.iter().all(|event| event.change_set_id == set);
     assert!(together, "the events of one erasure have one change set");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
-    let left = block_on(subject.store().count(&query)).expect("events can be counted");
+    let left = subject.block_on(subject.store().count(&query)).expect("events can be counted");
     assert_eq!(left, batch.len() as u64 - expected, "only the others are found");
     let most: Vec<_> = (1..=MAX_BATCH_EVENTS as u64).map(sequence).collect();
     let rest = subject.erase_events(log, most).expect("the most numbers are accepted");
@@ -278,7 +301,7 @@ pub(crate) fn of_many_events_reach_all(new: NewHarness<'_>) {
     assert_eq!(rest, rest_expected, "one call takes as many numbers as one batch has events");
 }
 
-pub(crate) fn pass_over_unknown_numbers(new: NewHarness<'_>) {
+pub(crate) fn pass_over_unknown_numbers(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &events(70));
@@ -301,21 +324,21 @@ pub(crate) fn pass_over_unknown_numbers(new: NewHarness<'_>) {
     assert_eq!(erased, 0, "an empty log holds no number");
 }
 
-pub(crate) fn of_unknown_ids_are_not_found(new: NewHarness<'_>) {
+pub(crate) fn of_unknown_ids_are_not_found(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let (log, other) = (new_log(), new_log());
     let placed = subject.put(log, &events(3));
     let elsewhere = subject.put(other, &events(1));
     for unknown in [EventId::new(), elsewhere[0].id] {
         let erasure = Erasure::Events(vec![placed[0].id, unknown]);
-        let erased = block_on(subject.store().erase(log, erasure, officer()));
+        let erased = subject.block_on(subject.store().erase(log, erasure, officer()));
         refused(erased, ErrorKind::NotFound, "an id that the log does not hold");
         assert_eq!(subject.events(log), placed, "nothing is erased then");
     }
     assert_eq!(subject.events(other), elsewhere, "nor in the log that holds the id");
 }
 
-pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
+pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &events(3));
@@ -329,7 +352,7 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
         (Erasure::event_id(placed[0].id), long.clone(), "reason"),
         (Erasure::matching(Filter::new().actor_id("u_1")), long, "reason"),
     ] {
-        let erased = block_on(subject.store().erase(log, erasure, by));
+        let erased = subject.block_on(subject.store().erase(log, erasure, by));
         let error = refused(erased, ErrorKind::Invalid, field);
         assert_eq!(error.field(), Some(field), "an error names the field at fault");
     }
@@ -339,7 +362,7 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     assert_eq!(subject.events(log), placed, "a refused erasure changes nothing");
 }
 
-pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
+pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let (log, other) = (new_log(), new_log());
     subject.put(log, &[full(), event(1), full()]);
@@ -366,7 +389,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
     assert_eq!(erased, 2, "nothing was lost under the hold");
 }
 
-pub(crate) fn leave_redeliveries_recognised(new: NewHarness<'_>) {
+pub(crate) fn leave_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let batch = vec![full(), by_user("u_7", 2), event(3)];
@@ -387,7 +410,7 @@ pub(crate) fn leave_redeliveries_recognised(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
+pub(crate) fn leave_other_logs_alone(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), new_log(), Log::Platform];
     let batch = [vec![full(), by_user("u_7", 1)], mixed(6)].concat();
@@ -403,7 +426,7 @@ pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &[full(), by_user("u_7", 2), event(3)]);
@@ -417,10 +440,10 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
     assert_eq!(subject.page(&query).total, Some(0), "what is erased is not found again");
     let again = subject.erase(log, Filter::new().actor_id("u_7")).expect("nothing is left");
     assert_eq!(again, 0, "what is erased is not erased again");
-    assert_eq!(events_of(&*subject.other_handle(), log), model.events, "every handle sees it");
+    assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
 }
 
-pub(crate) fn miss_nothing_while_others_append(new: NewHarness<'_>) {
+pub(crate) fn miss_nothing_while_others_append(new: NewRetentionHarness<'_>) {
     const WRITERS: usize = 2;
     let subject = Subject::new(new);
     let log = new_log();
@@ -442,6 +465,9 @@ pub(crate) fn miss_nothing_while_others_append(new: NewHarness<'_>) {
         };
         let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
         for _ in 0..20 {
+            // Something is appended between two erasures, unless the writers have finished.
+            let size = subject.head(log).size;
+            subject.within(MOMENT, subject.store().wait_for_append(log, size));
             let size = subject.head(log).size;
             erased += subject.erase(log, filter()).expect("an erasure beside writers succeeds");
             let events = subject.events(log);

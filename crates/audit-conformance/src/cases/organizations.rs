@@ -8,23 +8,23 @@ use audit_core::{
     Organization, OrganizationId, OrganizationUpdate, PrivateEndpoint, Result, Target, Timestamp,
     json::Object,
 };
-use futures_executor::block_on;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::changes::{assert_attributed, attributed, by};
-use crate::NewHarness;
+use crate::TenantHarness;
+use crate::harness::NewTenantHarness;
 use crate::samples::{mixed, new_log};
 use crate::subject::{Subject, refused};
 
 /// The calls of the trait, blocking.
-impl Subject {
+impl Subject<dyn TenantHarness> {
     pub(super) fn create(&self, new: NewOrganization, by: AuditContext) -> Result<Organization> {
-        block_on(self.store().create_organization(new, by))
+        self.block_on(self.store().create_organization(new, by))
     }
 
     pub(super) fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        block_on(self.store().organization(id))
+        self.block_on(self.store().organization(id))
     }
 
     pub(super) fn update(
@@ -32,15 +32,15 @@ impl Subject {
         id: OrganizationId,
         update: OrganizationUpdate,
     ) -> Result<Organization> {
-        block_on(self.store().update_organization(id, update, by()))
+        self.block_on(self.store().update_organization(id, update, by()))
     }
 
     pub(super) fn delete(&self, id: OrganizationId) -> Result<()> {
-        block_on(self.store().delete_organization(id, by()))
+        self.block_on(self.store().delete_organization(id, by()))
     }
 
     fn list(&self, after: Option<OrganizationId>, limit: usize) -> Result<Vec<Organization>> {
-        block_on(self.store().organizations(after, limit))
+        self.block_on(self.store().organizations(after, limit))
     }
 
     pub(super) fn created(&self, new: NewOrganization) -> Organization {
@@ -70,7 +70,7 @@ fn acme() -> NewOrganization {
         .created_by("founder@acme.example")
 }
 
-pub(crate) fn come_back_as_created(new: NewHarness<'_>) {
+pub(crate) fn come_back_as_created(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let asked = acme();
     let created = subject.created(asked.clone());
@@ -106,7 +106,7 @@ fn assert_event(event: &AuditEvent, action: &Action, organization: &Organization
     assert!(event.message.title.is_some(), "the event's message has a title");
 }
 
-pub(crate) fn record_their_creation(new: NewHarness<'_>) {
+pub(crate) fn record_their_creation(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.create(acme(), attributed()).expect("an organization can be created");
     let event = subject.last_event(created.id, 1);
@@ -118,7 +118,7 @@ pub(crate) fn record_their_creation(new: NewHarness<'_>) {
     assert!(facts["privateEndpoints"]["vpce-2"].is_object());
 }
 
-pub(crate) fn record_each_update(new: NewHarness<'_>) {
+pub(crate) fn record_each_update(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     let update = OrganizationUpdate::default()
@@ -126,7 +126,7 @@ pub(crate) fn record_each_update(new: NewHarness<'_>) {
         .remove_endpoint("vpce-1")
         .settings(settings(&json!({"theme": "light", "limit": 1_u64 << 63, "nested": {"a": [1]}})));
     let store = subject.store();
-    let updated = block_on(store.update_organization(created.id, update, attributed()));
+    let updated = subject.block_on(store.update_organization(created.id, update, attributed()));
     let event = subject.last_event(created.id, 2);
     assert_event(&event, &Action::ORGANIZATION_UPDATED, &updated.expect("it can be updated"));
     assert_attributed(&event);
@@ -138,10 +138,10 @@ pub(crate) fn record_each_update(new: NewHarness<'_>) {
     assert_eq!((&name.old, &name.new), (&Some(json!(created.name)), &Some(json!("Acme Corp"))));
 }
 
-pub(crate) fn record_their_deletion(new: NewHarness<'_>) {
+pub(crate) fn record_their_deletion(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
-    let deleted = block_on(subject.store().delete_organization(created.id, attributed()));
+    let deleted = subject.block_on(subject.store().delete_organization(created.id, attributed()));
     deleted.expect("an organization can be deleted");
     let event = subject.last_event(created.id, 2);
     assert_event(&event, &Action::ORGANIZATION_DELETED, &created);
@@ -150,7 +150,7 @@ pub(crate) fn record_their_deletion(new: NewHarness<'_>) {
     assert_eq!(facts["name"], json!(created.name));
 }
 
-pub(crate) fn are_told_to_the_platform(new: NewHarness<'_>) {
+pub(crate) fn are_told_to_the_platform(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let placed = subject.put(Log::Platform, &mixed(2));
     let ids = [acme(), NewOrganization::new("B")].map(|new| {
@@ -174,7 +174,7 @@ pub(crate) fn are_told_to_the_platform(new: NewHarness<'_>) {
     assert_eq!(subject.sizes(ids[0]), [6, 8], "the platform is told of nothing else");
 }
 
-pub(crate) fn keep_an_id_for_ever(new: NewHarness<'_>) {
+pub(crate) fn keep_an_id_for_ever(new: NewTenantHarness<'_>) {
     let mut subject = Subject::new(new);
     let [kept, deleted] = [(); 2].map(|()| subject.created(acme()));
     subject.delete(deleted.id).expect("an organization can be deleted");
@@ -193,7 +193,7 @@ pub(crate) fn keep_an_id_for_ever(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn unknown_or_deleted_are_not_found(new: NewHarness<'_>) {
+pub(crate) fn unknown_or_deleted_are_not_found(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let deleted = subject.created(acme()).id;
     subject.delete(deleted).expect("an organization can be deleted");
@@ -211,7 +211,7 @@ pub(crate) fn unknown_or_deleted_are_not_found(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn change_only_as_asked(new: NewHarness<'_>) {
+pub(crate) fn change_only_as_asked(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let mut expected = subject.created(acme());
     let other = subject.created(acme());
@@ -243,7 +243,7 @@ pub(crate) fn change_only_as_asked(new: NewHarness<'_>) {
     assert_eq!(found, other, "an update changes no other organization");
 }
 
-pub(crate) fn remove_endpoints_before_they_add(new: NewHarness<'_>) {
+pub(crate) fn remove_endpoints_before_they_add(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let id = subject.created(acme()).id;
     let replacement = PrivateEndpoint { region: Some("eu-west-1".into()), ..endpoint("vpce-1") };
@@ -260,7 +260,7 @@ pub(crate) fn remove_endpoints_before_they_add(new: NewHarness<'_>) {
     assert_eq!(found, updated, "what is returned is what is kept");
 }
 
-pub(crate) fn that_do_not_change_leave_no_trace(new: NewHarness<'_>) {
+pub(crate) fn that_do_not_change_leave_no_trace(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     for update in [
@@ -278,7 +278,7 @@ pub(crate) fn that_do_not_change_leave_no_trace(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
+pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     let (id, long) = ("x".repeat(MAX_ID_BYTES + 1), "x".repeat(MAX_TEXT_BYTES + 1));
@@ -317,7 +317,7 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
     assert_eq!(subject.sizes(created.id), [1, 1], "a refused change has no event");
 }
 
-pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
+pub(crate) fn do_not_change_when_the_event_is_refused(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     let (id, store) = (created.id, subject.store());
@@ -327,8 +327,8 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
     let update = OrganizationUpdate::default().name("New");
     for error in [
         subject.create(new, bad()).map(drop),
-        block_on(store.update_organization(id, update, bad())).map(drop),
-        block_on(store.delete_organization(id, bad())),
+        subject.block_on(store.update_organization(id, update, bad())).map(drop),
+        subject.block_on(store.delete_organization(id, bad())),
     ] {
         let error = refused(error, ErrorKind::Invalid, "a change whose event breaks a limit");
         assert_eq!(error.field(), Some("reason"), "an error names the field at fault");
@@ -340,7 +340,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewHarness<'_>) {
     assert_eq!(subject.sizes(id), [1, 1], "nothing more was recorded");
 }
 
-pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
+pub(crate) fn are_listed_by_ascending_id(new: NewTenantHarness<'_>) {
     let mut subject = Subject::new(new);
     assert_eq!(subject.list(None, 10).expect("a listing succeeds"), [], "there is none yet");
     let ids = [9, 2, 7, 4, 1, 8, 3].map(|n| OrganizationId::from_uuid(Uuid::from_u128(n << 64)));
@@ -370,7 +370,7 @@ pub(crate) fn are_listed_by_ascending_id(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn check_the_limit_of_a_listing(new: NewHarness<'_>) {
+pub(crate) fn check_the_limit_of_a_listing(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     for limit in [0, MAX_ORGANIZATIONS_PAGE + 1, usize::MAX] {
         let error = refused(subject.list(None, limit), ErrorKind::Invalid, "a limit out of range");
@@ -381,7 +381,7 @@ pub(crate) fn check_the_limit_of_a_listing(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn keep_their_log_when_deleted(new: NewHarness<'_>) {
+pub(crate) fn keep_their_log_when_deleted(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let id = subject.created(acme()).id;
     let mut expected = subject.events(id.into());
@@ -395,7 +395,7 @@ pub(crate) fn keep_their_log_when_deleted(new: NewHarness<'_>) {
     assert_eq!(subject.head(id.into()).size.get(), 8, "its log still takes events");
 }
 
-pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+pub(crate) fn survive_a_reopen(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let first = subject.created(acme());
     let second = subject.created(NewOrganization::new("B"));

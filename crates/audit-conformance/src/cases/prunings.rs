@@ -11,15 +11,15 @@ use audit_core::{
     Filter, Head, Log, NewEvent, Order, Position, Retention, Scan, Sequence, Target, Timestamp,
     Token, Total,
 };
-use futures_executor::block_on;
 
 use super::changes::{assert_attributed, attributed};
-use crate::NewHarness;
+use crate::RetentionHarness;
+use crate::harness::NewRetentionHarness;
 use crate::model::Model;
 use crate::samples::{
     At as _, at, event, event_with, events, full, mixed, new_log, sequence, values_of,
 };
-use crate::subject::{SOON, SetOnDrop, Subject, events_of, everything, refused, within};
+use crate::subject::{SOON, SetOnDrop, Subject, everything, refused};
 
 const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
 
@@ -28,7 +28,7 @@ fn whole_tiles(number: u64) -> u64 {
     number - number % Tile::WIDTH
 }
 
-impl Subject {
+impl Subject<dyn RetentionHarness> {
     /// Makes the log keep its newest `count` events, checks which are gone then, and returns the
     /// model of what is left.
     fn pruned(&self, log: Log, count: u64) -> Model {
@@ -71,7 +71,7 @@ impl Subject {
     }
 }
 
-pub(crate) fn remove_what_is_too_many(new: NewHarness<'_>) {
+pub(crate) fn remove_what_is_too_many(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     for (count, kept, floor) in [
         (31, 1, 0), // with the event of the rule there are 32, of which one stays
@@ -98,7 +98,7 @@ pub(crate) fn remove_what_is_too_many(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn remove_what_is_too_old(new: NewHarness<'_>) {
+pub(crate) fn remove_what_is_too_old(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     // It matters when an event was recorded, not when it occurred.
@@ -128,7 +128,7 @@ pub(crate) fn remove_what_is_too_old(new: NewHarness<'_>) {
     assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
 }
 
-pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
+pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let batch = [vec![full()], mixed(98), vec![full()]].concat();
@@ -154,7 +154,8 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
                     expected,
                     "a walk has what is left: {filter:?}"
                 );
-                let count = block_on(subject.store().count(&query)).expect("it can be counted");
+                let count =
+                    subject.block_on(subject.store().count(&query)).expect("it can be counted");
                 assert_eq!(count, expected.len() as u64, "a count counts what is left: {filter:?}");
             }
             for bound in [0, 1, 63, 64, 65, 100].map(sequence) {
@@ -184,14 +185,14 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewHarness<'_>) {
     assert!(new, "an event whose first is gone is a new one");
 }
 
-pub(crate) fn record_what_they_removed(new: NewHarness<'_>) {
+pub(crate) fn record_what_they_removed(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &[events(100), vec![full()]].concat());
     let retention = Retention::default().max_events(30);
     subject.set_retention(log, retention).expect("retention can be set");
     for (numbers, removed) in [("1-64", 64), ("65-128", 64)] {
-        let pruned = block_on(subject.store().prune(log, attributed()));
+        let pruned = subject.block_on(subject.store().prune(log, attributed()));
         let pruned = pruned.expect("a log can be pruned");
         assert_eq!(pruned.events, removed, "pruning says how many events it has removed");
         let told = subject.events(log).pop().expect("pruning leaves an event");
@@ -206,7 +207,7 @@ pub(crate) fn record_what_they_removed(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
+pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let (empty, log) = (new_log(), new_log());
     let nothing = |log: Log, what: &str| {
@@ -237,7 +238,7 @@ pub(crate) fn of_nothing_leave_no_event(new: NewHarness<'_>) {
     nothing(log, "what has been removed");
 }
 
-pub(crate) fn end_the_tokens_below_the_floor(new: NewHarness<'_>) {
+pub(crate) fn end_the_tokens_below_the_floor(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let query = EventQuery::new(log).limit(5);
@@ -262,7 +263,7 @@ pub(crate) fn end_the_tokens_below_the_floor(new: NewHarness<'_>) {
         }
         for (_, token) in feed.iter().filter(|(last, _)| *last < floor) {
             refused(subject.next_feed(&query, token), ErrorKind::Gone, &gone("feed"));
-            let waited = within(SOON, subject.store().wait_feed(&query, token));
+            let waited = subject.within(SOON, subject.store().wait_feed(&query, token));
             refused(waited.expect("there is no wait"), ErrorKind::Gone, &gone("feed that waits"));
         }
         for after in [0, 1, 30, 31].map(sequence) {
@@ -273,7 +274,7 @@ pub(crate) fn end_the_tokens_below_the_floor(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_the_walks_above_the_floor(new: NewHarness<'_>) {
+pub(crate) fn leave_the_walks_above_the_floor(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     for filter in [Filter::new(), Filter::new().actor_id("u_1"), Filter::new().action("user.*")] {
         for order in ORDERS {
@@ -318,7 +319,7 @@ pub(crate) fn leave_the_walks_above_the_floor(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_the_feeds_above_the_floor(new: NewHarness<'_>) {
+pub(crate) fn leave_the_feeds_above_the_floor(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     for filter in [Filter::new(), Filter::new().actor_id("u_1")] {
         let log = new_log();
@@ -351,7 +352,7 @@ pub(crate) fn leave_the_feeds_above_the_floor(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_every_total_exact(new: NewHarness<'_>) {
+pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
@@ -388,7 +389,7 @@ fn fresh(event: NewEvent) -> NewEvent {
     event.id(EventId::new())
 }
 
-pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
+pub(crate) fn leave_every_proof_valid(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     for batch in events(300).chunks(43) {
@@ -415,7 +416,7 @@ pub(crate) fn leave_every_proof_valid(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_the_numbers_going_on(new: NewHarness<'_>) {
+pub(crate) fn leave_the_numbers_going_on(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(64));
@@ -438,7 +439,7 @@ pub(crate) fn leave_the_numbers_going_on(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn go_further_each_time(new: NewHarness<'_>) {
+pub(crate) fn go_further_each_time(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let mut floor = 0;
@@ -461,7 +462,7 @@ pub(crate) fn go_further_each_time(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
+pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let (log, other) = (new_log(), new_log());
     subject.put(log, &events(100));
@@ -481,7 +482,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewHarness<'_>) {
     assert_eq!(pruned.floor, sequence(96), "the rule applies again once the hold is lifted");
 }
 
-pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
+pub(crate) fn leave_other_logs_alone(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), Log::Platform, new_log(), new_log()];
     let batch = mixed(70);
@@ -505,28 +506,28 @@ pub(crate) fn leave_other_logs_alone(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     for round in 0..3 {
         subject.put(log, &mixed(60));
         let model = subject.pruned(log, 30 - round);
-        let state = |subject: &Subject| {
+        let state = |subject: &Subject<dyn RetentionHarness>| {
             (subject.head(log), subject.frontier(log), subject.entries(log), subject.retention(log))
         };
         let before = state(&subject);
         subject = subject.reopen();
         assert!(state(&subject) == before, "what is gone stays gone");
         assert_eq!(subject.events(log), model.events, "what is left stays");
-        assert_eq!(events_of(&*subject.other_handle(), log), model.events, "every handle sees it");
+        assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
         let query = EventQuery::new(log).filter(Filter::new().actor_id("u_1"));
-        let count = block_on(subject.store().count(&query)).expect("events can be counted");
+        let count = subject.block_on(subject.store().count(&query)).expect("events can be counted");
         let expected = model.all(&Filter::new().actor_id("u_1"), Order::Sequence).len() as u64;
         assert_eq!(count, expected, "what is gone is not counted again");
     }
 }
 
-pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewHarness<'_>) {
+pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewRetentionHarness<'_>) {
     const WRITERS: usize = 2;
     let subject = Subject::new(new);
     let log = new_log();

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use audit_core::limits::MAX_TEXT_BYTES;
 use audit_core::{Action, ErrorKind, Head, Log, Retention};
-use futures_executor::block_on;
 use serde_json::json;
 
 use super::changes::{assert_attributed, attributed};
-use crate::NewHarness;
+use crate::harness::NewRetentionHarness;
 use crate::samples::{events, new_log, sequence};
 use crate::subject::{Subject, officer, refused};
 
@@ -18,7 +17,7 @@ fn some() -> [Retention; 4] {
     [bounded, bounded.max_events(7), bounded.with_legal_hold(), Retention::default()]
 }
 
-pub(crate) fn keep_everything_until_told(new: NewHarness<'_>) {
+pub(crate) fn keep_everything_until_told(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let everything = Retention::default();
@@ -32,7 +31,7 @@ pub(crate) fn keep_everything_until_told(new: NewHarness<'_>) {
     assert_eq!(subject.events(log), placed, "everything is kept");
 }
 
-pub(crate) fn come_back_as_set(new: NewHarness<'_>) {
+pub(crate) fn come_back_as_set(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let other = subject.with_other_handle();
     for log in [new_log(), Log::Platform] {
@@ -47,12 +46,12 @@ pub(crate) fn come_back_as_set(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn record_each_change(new: NewHarness<'_>) {
+pub(crate) fn record_each_change(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let mut before = Retention::default();
     for (number, to) in (1..).zip(some()) {
-        let set = block_on(subject.store().set_retention(log, to, attributed()));
+        let set = subject.block_on(subject.store().set_retention(log, to, attributed()));
         set.expect("retention can be set");
         let events = subject.events(log);
         assert_eq!(events.len(), number, "each change leaves one event");
@@ -71,7 +70,7 @@ pub(crate) fn record_each_change(new: NewHarness<'_>) {
     assert_eq!(subject.tree(log).size(), 4, "such events are part of the log as any other");
 }
 
-pub(crate) fn that_do_not_change_leave_no_event(new: NewHarness<'_>) {
+pub(crate) fn that_do_not_change_leave_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.set_retention(log, Retention::default()).expect("the default can be set");
@@ -85,7 +84,7 @@ pub(crate) fn that_do_not_change_leave_no_event(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn beyond_a_bound_are_refused_by_field(new: NewHarness<'_>) {
+pub(crate) fn beyond_a_bound_are_refused_by_field(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let kept = Retention::default().max_events(9);
@@ -100,7 +99,7 @@ pub(crate) fn beyond_a_bound_are_refused_by_field(new: NewHarness<'_>) {
         (kept.max_age(Duration::from_secs(u64::MAX)), officer(), "maxAgeSeconds"),
         (kept.max_events(8), long, "reason"),
     ] {
-        let set = block_on(subject.store().set_retention(log, retention, by));
+        let set = subject.block_on(subject.store().set_retention(log, retention, by));
         let error = refused(set, ErrorKind::Invalid, field);
         assert_eq!(error.field(), Some(field), "an error names the field at fault");
         assert_eq!(subject.retention(log), kept, "what is refused changes nothing");
@@ -114,7 +113,7 @@ pub(crate) fn beyond_a_bound_are_refused_by_field(new: NewHarness<'_>) {
     assert_eq!(pruned.events, 0, "nothing is as old as the longest age");
 }
 
-pub(crate) fn of_two_logs_are_apart(new: NewHarness<'_>) {
+pub(crate) fn of_two_logs_are_apart(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), new_log(), Log::Platform, new_log()];
     for (log, retention) in logs.into_iter().zip(some()) {
@@ -127,7 +126,7 @@ pub(crate) fn of_two_logs_are_apart(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
+pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let logs = [new_log(), Log::Platform];
     for retention in some() {

@@ -1,7 +1,6 @@
 //! Totals and offsets are exact.
 
 use audit_core::{AuditStoreExt as _, ErrorKind, EventQuery, Filter, Order, Sequence};
-use futures_executor::block_on;
 
 use crate::NewHarness;
 use crate::model::Model;
@@ -26,7 +25,8 @@ pub(crate) fn count_what_matches(new: NewHarness<'_>) {
             let query =
                 EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
             assert_eq!(subject.page(&query).total, Some(expected), "a total is exact: {filter:?}");
-            let count = block_on(subject.store().count(&query)).expect("events can be counted");
+            let count =
+                subject.block_on(subject.store().count(&query)).expect("events can be counted");
             assert_eq!(count, expected, "a count is exact: {filter:?}");
         }
     }

@@ -11,10 +11,10 @@ use audit_merkle::{consistency_nodes, consistency_proof, inclusion_nodes, inclus
 
 use crate::NewHarness;
 use crate::samples::{event, events, full, mixed, new_log, redelivered, sequence};
-use crate::subject::{Subject, events_of};
+use crate::subject::{Opens, Subject};
 use crate::tree::Tree;
 
-impl Subject {
+impl<H: Opens + ?Sized> Subject<H> {
     /// The tree of the records that `log` keeps, which must be all.
     pub(super) fn tree(&self, log: Log) -> Tree {
         let entries = self.entries(log);
@@ -113,12 +113,12 @@ pub(crate) fn grow_with_each_append(new: NewHarness<'_>) {
         Frontier::new(),
         "an empty log has the frontier of no events"
     );
-    let other = subject.other_handle();
+    let other = subject.with_other_handle();
     let mut seen = vec![TreeHead::EMPTY];
     for count in [1, 1, 2, 0, 3, 25, 32, 1, 40, 64] {
         let batch = mixed(count);
         let receipts = subject.append(log, batch.clone()).expect("an append must succeed");
-        let of_other = futures_executor::block_on(other.frontier(log)).expect("it is readable");
+        let of_other = other.frontier(log);
         assert_eq!(of_other, subject.frontier(log), "every handle sees the frontier of an append");
         subject.append(log, batch).expect("a redelivery succeeds");
         subject.append(new_log(), events(3)).expect("an append must succeed");
@@ -248,6 +248,6 @@ pub(crate) fn survive_a_reopen(new: NewHarness<'_>) {
         "the frontier goes on as it was"
     );
     subject.assert_proves(log, &tree, 0, &[1, 34, 98, tree.size()]);
-    let last = events_of(subject.store(), log).last().map(|event| event.sequence);
+    let last = subject.events(log).last().map(|event| event.sequence);
     assert_eq!(last, Some(Sequence::new(tree.size()).unwrap()), "the tree is that of the log");
 }

@@ -4,20 +4,18 @@ use std::pin::pin;
 use std::thread;
 use std::time::Duration;
 
-use crate::Store;
 use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Head, Log, Sequence};
-use futures_executor::block_on;
 use futures_util::future::join_all;
 
 use crate::NewHarness;
 use crate::samples::{event, events, new_log, sequence};
-use crate::subject::{SOON, Subject, within};
+use crate::subject::{SOON, Subject};
 
 /// Long enough for a wait to have begun, and to have returned too early.
 const MOMENT: Duration = Duration::from_millis(50);
 
-fn wait(store: &dyn Store, log: Log, beyond: Sequence) -> Head {
-    let head = within(SOON, store.wait_for_append(log, beyond));
+fn wait(subject: &Subject, log: Log, after: Sequence) -> Head {
+    let head = subject.within(SOON, subject.store().wait_for_append(log, after));
     head.expect("a wait must return soon after an append").expect("a wait succeeds")
 }
 
@@ -26,7 +24,7 @@ pub(crate) fn return_at_once_for_what_is_there(new: NewHarness<'_>) {
     let log = new_log();
     subject.put(log, &events(3));
     for beyond in 0..3 {
-        let head = wait(subject.store(), log, sequence(beyond));
+        let head = wait(&subject, log, sequence(beyond));
         assert_eq!(head, subject.head(log), "a wait returns the head");
     }
 }
@@ -36,9 +34,8 @@ pub(crate) fn wake_for_an_append(new: NewHarness<'_>) {
     let log = new_log();
     for size in 0..3 {
         thread::scope(|scope| {
-            let waiters: Vec<_> = (0..3)
-                .map(|_| scope.spawn(|| wait(subject.store(), log, sequence(size))))
-                .collect();
+            let waiters: Vec<_> =
+                (0..3).map(|_| scope.spawn(|| wait(&subject, log, sequence(size)))).collect();
             thread::sleep(MOMENT / 5);
             subject.put(log, &events(1));
             for waiter in waiters {
@@ -49,23 +46,23 @@ pub(crate) fn wake_for_an_append(new: NewHarness<'_>) {
     }
     // Several waits of one task, of which one is dropped unfinished.
     let head = subject.head(log).size;
-    assert!(within(MOMENT / 5, subject.store().wait_for_append(log, head)).is_none());
+    assert!(subject.within(MOMENT / 5, subject.store().wait_for_append(log, head)).is_none());
     let waits = join_all((0..3).map(|_| subject.store().wait_for_append(log, head)));
     thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(MOMENT / 5);
             subject.put(log, &events(1));
         });
-        assert!(within(SOON, waits).is_some(), "an append must wake every wait");
+        assert!(subject.within(SOON, waits).is_some(), "an append must wake every wait");
     });
 }
 
 pub(crate) fn wake_for_an_append_by_another_handle(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let other = subject.other_handle();
+    let other = subject.with_other_handle();
     thread::scope(|scope| {
-        let waiter = scope.spawn(|| wait(&*other, log, Sequence::ZERO));
+        let waiter = scope.spawn(|| wait(&other, log, Sequence::ZERO));
         thread::sleep(MOMENT / 5);
         subject.put(log, &events(2));
         let head = waiter.join().expect("an append by another handle must wake a wait");
@@ -79,12 +76,16 @@ pub(crate) fn sleep_while_other_logs_grow(new: NewHarness<'_>) {
     subject.put(log, &events(2));
     // In one thread, so that what is seen does not depend on which thread runs when.
     let mut wait = pin!(subject.store().wait_for_append(log, sequence(2)));
-    assert!(within(MOMENT / 5, wait.as_mut()).is_none(), "a wait sleeps until an event comes");
+    assert!(
+        subject.within(MOMENT / 5, wait.as_mut()).is_none(),
+        "a wait sleeps until an event comes"
+    );
     subject.put(other, &events(5));
     subject.append(log, Vec::new()).expect("an empty batch is accepted");
-    assert!(within(MOMENT, wait.as_mut()).is_none(), "a wait sleeps while other logs grow");
+    assert!(subject.within(MOMENT, wait.as_mut()).is_none(), "a wait sleeps while other logs grow");
     subject.put(log, &events(1));
-    let head = within(SOON, wait).expect("an append must wake a wait").expect("a wait succeeds");
+    let head =
+        subject.within(SOON, wait).expect("an append must wake a wait").expect("a wait succeeds");
     assert_eq!(head.size, sequence(3), "a wait returns the head");
 }
 
@@ -95,7 +96,8 @@ pub(crate) fn return_what_came_to_a_feed(new: NewHarness<'_>) {
     let mut token = subject.feed(&query, FeedStart::Now).expect("a feed can be begun").token;
     for round in 0..3 {
         let page = thread::scope(|scope| {
-            let waiter = scope.spawn(|| within(SOON, subject.store().wait_feed(&query, &token)));
+            let waiter =
+                scope.spawn(|| subject.within(SOON, subject.store().wait_feed(&query, &token)));
             thread::sleep(MOMENT / 5);
             let placed = subject.put(log, &[event(round)]);
             let page = waiter.join().expect("a wait does not panic");
@@ -105,10 +107,10 @@ pub(crate) fn return_what_came_to_a_feed(new: NewHarness<'_>) {
         });
         token = page.token;
     }
-    let first = block_on(subject.store().feed(&query, FeedStart::After(sequence(2))));
+    let first = subject.block_on(subject.store().feed(&query, FeedStart::After(sequence(2))));
     let token = first.expect("a feed can be begun").token;
     let more = subject.put(log, &events(2));
-    let page = within(SOON, subject.store().wait_feed(&query, &token));
+    let page = subject.within(SOON, subject.store().wait_feed(&query, &token));
     let page = page.expect("a wait returns at once for what is there").expect("it is readable");
     assert_eq!(page.events, more, "a feed that need not wait returns what came");
 }

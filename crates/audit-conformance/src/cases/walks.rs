@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use audit_core::limits::MAX_PAGE_EVENTS;
 use audit_core::{AuditStoreExt as _, ErrorKind, EventQuery, Filter, Log, Order};
-use futures_executor::block_on;
 use futures_util::TryStreamExt as _;
 
 use crate::NewHarness;
 use crate::model::Model;
 use crate::samples::{At as _, event, events, mixed, new_log};
-use crate::subject::{SetOnDrop, Subject, refused, within};
+use crate::subject::{SetOnDrop, Subject, refused};
 
 const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
 
@@ -146,7 +145,7 @@ pub(crate) fn hold_while_others_append(new: NewHarness<'_>) {
             while let Some(token) = next {
                 // Something is appended between two pages, unless the writers have finished.
                 let head = subject.head(log).size;
-                within(MOMENT, subject.store().wait_for_append(log, head));
+                subject.within(MOMENT, subject.store().wait_for_append(log, head));
                 let page = subject.next_page(&query.clone().limit(11), &token);
                 let page = page.expect("its token is accepted");
                 found.extend(page.events);
@@ -166,7 +165,8 @@ pub(crate) fn stream_the_same_events(new: NewHarness<'_>) {
         let model = Model::new(subject.put(log, &mixed(25)));
         for (order, filter) in ORDERS.into_iter().zip(filters().into_iter().cycle()) {
             let query = EventQuery::new(log).order(order).filter(filter.clone()).limit(4);
-            let found: Vec<_> = block_on(subject.store().walk(query).try_collect())
+            let found: Vec<_> = subject
+                .block_on(subject.store().walk(query).try_collect())
                 .expect("a walk can be read as a stream");
             assert_eq!(found, model.all(&filter, order), "a stream is the whole walk");
         }

@@ -158,7 +158,7 @@ pub(super) async fn of_two_at_once_one_publishes(harness: &dyn CheckpointHarness
     let published = Mutex::new(BTreeSet::new());
     thread::scope(|scope| {
         for _ in 0..HANDLES {
-            scope.spawn(|| harness.run(Box::pin(publish_each(harness, &published))));
+            scope.spawn(|| harness.block_on(Box::pin(publish_each(harness, &published))));
         }
     });
     let published = published.into_inner().expect("no thread has panicked");

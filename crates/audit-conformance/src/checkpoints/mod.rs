@@ -20,10 +20,9 @@ pub trait CheckpointHarness: Send + Sync {
     /// If the store cannot be opened.
     fn open(&self) -> Arc<dyn CheckpointStore>;
 
-    /// Runs a case to its end. A store that needs a runtime replaces it. Is called on several
-    /// threads at once.
-    fn run(&self, case: BoxFuture<'_, ()>) {
-        block_on(case);
+    /// Runs a future to its end, as [`Harness::block_on`](crate::Harness::block_on) does.
+    fn block_on(&self, future: BoxFuture<'_, ()>) {
+        block_on(future);
     }
 }
 
@@ -96,7 +95,7 @@ macro_rules! checkpoint_tests {
 
 macro_rules! checkpoint_list {
     ($($case:ident,)*) => {
-        &[$((stringify!($case), |harness| harness.run(Box::pin(cases::$case(harness)))),)*]
+        &[$((stringify!($case), |harness| harness.block_on(Box::pin(cases::$case(harness)))),)*]
     };
 }
 pub(crate) use checkpoint_list;

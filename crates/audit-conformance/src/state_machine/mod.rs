@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
-use crate::NewHarness;
+use crate::harness::NewRetentionHarness;
 use play::{Figure, Player};
 
 /// How many cases are played unless [`CASES_VARIABLE`] says otherwise.
@@ -19,7 +19,7 @@ const OPERATIONS: usize = 60;
 /// So many cases share a store, each with logs of its own.
 const CASES_PER_STORE: u32 = 64;
 
-pub(crate) fn agrees_with_the_model(new: NewHarness<'_>) {
+pub(crate) fn agrees_with_the_model(new: NewRetentionHarness<'_>) {
     let cases = match std::env::var(CASES_VARIABLE) {
         Ok(text) => text.parse().unwrap_or_else(|_| panic!("{CASES_VARIABLE} must be a number")),
         Err(_) => CASES,
@@ -49,7 +49,7 @@ pub(crate) fn agrees_with_the_model(new: NewHarness<'_>) {
 
 /// Where players meet stores.
 struct Table<'a> {
-    new: NewHarness<'a>,
+    new: NewRetentionHarness<'a>,
     player: Option<Player>,
     games: u32,
 }

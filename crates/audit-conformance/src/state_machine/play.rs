@@ -10,13 +10,13 @@ use audit_core::{
     FeedPage, FeedStart, Filter, LeafHash, Log, NewEvent, Order, Page, Position, Receipt, Result,
     Retention, Scan, Sequence, Timestamp, Token, Total,
 };
-use futures_executor::block_on;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestCaseError;
 
 use super::op::{Draft, Misuse, Op, Which};
-use crate::NewHarness;
+use crate::RetentionHarness;
+use crate::harness::NewRetentionHarness;
 use crate::model::Model;
 use crate::samples::{At as _, new_log};
 use crate::subject::{Subject, everything};
@@ -59,7 +59,7 @@ impl fmt::Display for Figure {
 
 /// A store with two logs, what they must hold, and the walks and feeds that are open.
 pub(super) struct Player {
-    subject: Option<Subject>,
+    subject: Option<Subject<dyn RetentionHarness>>,
     logs: [(Log, Model); 2],
     trees: [Tree; 2],
     given: HashMap<(Log, EventId), NewEvent>,
@@ -89,7 +89,7 @@ struct Feed {
 }
 
 impl Player {
-    pub(super) fn new(new: NewHarness<'_>) -> Self {
+    pub(super) fn new(new: NewRetentionHarness<'_>) -> Self {
         Self::with(Subject::new(new))
     }
 
@@ -98,7 +98,7 @@ impl Player {
         Self::with(self.subject.expect("a store is open between operations"))
     }
 
-    fn with(subject: Subject) -> Self {
+    fn with(subject: Subject<dyn RetentionHarness>) -> Self {
         Self {
             subject: Some(subject),
             logs: [(); 2].map(|()| (new_log(), Model::default())),
@@ -143,7 +143,7 @@ impl Player {
         Ok(())
     }
 
-    fn subject(&self) -> &Subject {
+    fn subject(&self) -> &Subject<dyn RetentionHarness> {
         self.subject.as_ref().expect("a store is open between operations")
     }
 
@@ -230,7 +230,7 @@ impl Player {
             Op::Count { log, filter } => {
                 let (id, model) = self.log(*log);
                 let query = EventQuery::new(id).filter(filter.clone());
-                let count = block_on(self.subject().store().count(&query));
+                let count = self.subject().block_on(self.subject().store().count(&query));
                 let expected = model.all(filter, Order::Sequence).len() as u64;
                 prop_assert_eq!(count.map_err(fail("a count"))?, expected, "a count is exact");
                 Ok(())

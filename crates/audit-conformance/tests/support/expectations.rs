@@ -1,4 +1,4 @@
-//! Faults, and the cases that must notice them.
+//! Mutations, and the cases that must notice them.
 
 mod api_keys;
 mod fields;
@@ -7,34 +7,37 @@ mod trees;
 
 use audit_core::{Change, EventId, Facet, Timestamp};
 
-use super::faulty::Fault;
+use super::mutations::Mutation;
 
-/// Every fault with the cases that must notice it.
-pub(crate) fn expectations() -> Vec<(Fault, &'static [&'static str])> {
+/// Every mutation with the cases that must notice it.
+pub(crate) fn expectations() -> Vec<(Mutation, &'static [&'static str])> {
     let each_facet =
-        Facet::ALL.map(|facet| (Fault::IgnoresFacet(facet), &["filters::by_each_facet"][..]));
+        Facet::ALL.map(|facet| (Mutation::IgnoresFacet(facet), &["filters::by_each_facet"][..]));
     let each_field = fields::OF_EVENTS
         .iter()
-        .map(|alter| (Fault::Alters(*alter), &["contents::come_back_equal_in_every_field"][..]));
+        .map(|alter| (Mutation::Alters(*alter), &["contents::come_back_equal_in_every_field"][..]));
     let each_key_field = fields::OF_KEYS
         .iter()
-        .map(|alter| (Fault::AltersKeys(*alter), &["api_keys::come_back_as_created"][..]));
-    let lists = [FAULTS, api_keys::FAULTS, trees::FAULTS, removals::FAULTS];
-    let faults = lists.into_iter().flatten().copied();
-    faults.chain(each_facet).chain(each_field).chain(each_key_field).collect()
+        .map(|alter| (Mutation::AltersKeys(*alter), &["api_keys::come_back_as_created"][..]));
+    let lists = [MUTATIONS, api_keys::MUTATIONS, trees::MUTATIONS, removals::MUTATIONS];
+    let mutations = lists.into_iter().flatten().copied();
+    mutations.chain(each_facet).chain(each_field).chain(each_key_field).collect()
 }
 
 const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
 
-const FAULTS: &[(Fault, &[&str])] = &[
+const MUTATIONS: &[(Mutation, &[&str])] = &[
     // What is read.
-    (Fault::AlwaysCounts, &["totals::are_absent_unless_asked_for", "scans::obey_every_argument"]),
     (
-        Fault::AlwaysMore,
+        Mutation::AlwaysCounts,
+        &["totals::are_absent_unless_asked_for", "scans::obey_every_argument"],
+    ),
+    (
+        Mutation::AlwaysMore,
         &["walks::end_without_a_token", "feeds::tell_when_they_are_caught_up", STATE_MACHINE],
     ),
     (
-        Fault::AltersPlatformEvents(|e| e.id = EventId::new()),
+        Mutation::AltersPlatformEvents(|e| e.id = EventId::new()),
         &[
             "organizations::are_told_to_the_platform",
             "api_keys::record_their_creation",
@@ -42,22 +45,22 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::AltersPlatformEvents(|e| e.change = Change::default()),
+        Mutation::AltersPlatformEvents(|e| e.change = Change::default()),
         &[
             "organizations::are_told_to_the_platform",
             "api_keys::record_their_creation",
             "api_keys::record_their_revocation",
         ],
     ),
-    (Fault::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
-    (Fault::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
-    (Fault::DeletionClearsTheLog, &["organizations::keep_their_log_when_deleted"]),
+    (Mutation::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
+    (Mutation::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
+    (Mutation::DeletionClearsTheLog, &["organizations::keep_their_log_when_deleted"]),
     (
-        Fault::DropsFirst,
+        Mutation::DropsFirst,
         &["walks::return_every_event_once_in_order", "feeds::deliver_every_event_once_in_order"],
     ),
     (
-        Fault::DropsLast,
+        Mutation::DropsLast,
         &[
             "walks::return_every_event_once_in_order",
             "walks::may_change_their_page_size",
@@ -74,12 +77,12 @@ const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::FirstValuesOnly, &["filters::by_the_most_values"]),
-    (Fault::FoldsCase, &["filters::by_values_that_are_hard_to_index"]),
-    (Fault::GetsAcrossLogs, &["tenants::cannot_look_up_each_others_ids", STATE_MACHINE]),
-    (Fault::GetsTheFirst, &["lookups::find_every_event", STATE_MACHINE]),
+    (Mutation::FirstValuesOnly, &["filters::by_the_most_values"]),
+    (Mutation::FoldsCase, &["filters::by_values_that_are_hard_to_index"]),
+    (Mutation::GetsAcrossLogs, &["isolation::cannot_look_up_each_others_ids", STATE_MACHINE]),
+    (Mutation::GetsTheFirst, &["lookups::find_every_event", STATE_MACHINE]),
     (
-        Fault::HeadOffByOne,
+        Mutation::HeadOffByOne,
         &[
             "lookups::of_an_empty_log_give_the_default_head",
             "lookups::of_the_head_follow_each_append",
@@ -87,7 +90,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::HidesKeyEvents,
+        Mutation::HidesKeyEvents,
         &[
             "api_keys::record_their_creation",
             "api_keys::record_their_revocation",
@@ -95,17 +98,16 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::HidesPlatformEvents,
+        Mutation::HidesPlatformEvents,
         &[
             "organizations::are_told_to_the_platform",
             "api_keys::record_their_creation",
             "api_keys::record_their_revocation",
             "api_keys::outlive_their_organization",
-            "tenants::never_see_each_others_events",
         ],
     ),
     (
-        Fault::HidesOrganizationEvents,
+        Mutation::HidesOrganizationEvents,
         &[
             "organizations::record_their_creation",
             "organizations::record_each_update",
@@ -113,7 +115,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresAfter,
+        Mutation::IgnoresAfter,
         &[
             "feeds::begin_where_they_are_told",
             "scans::obey_every_argument",
@@ -122,7 +124,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresBound,
+        Mutation::IgnoresBound,
         &[
             "walks::are_snapshots",
             "walks::hold_while_others_append",
@@ -131,7 +133,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresOffset,
+        Mutation::IgnoresOffset,
         &[
             "totals::leave_out_exactly_the_offset",
             "totals::agree_between_offsets_and_tokens",
@@ -140,7 +142,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresOrder,
+        Mutation::IgnoresOrder,
         &[
             "orders::place_late_events_by_their_time",
             "orders::follow_the_sequence",
@@ -148,10 +150,10 @@ const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
-    (Fault::LeaksAnotherLog, &["tenants::never_see_each_others_events", STATE_MACHINE]),
+    (Mutation::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    (Mutation::LeaksAnotherLog, &["isolation::never_see_each_others_events", STATE_MACHINE]),
     (
-        Fault::NeverMore,
+        Mutation::NeverMore,
         &[
             "scans::stop_when_they_have_the_bytes",
             "walks::return_every_event_once_in_order",
@@ -159,17 +161,17 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::NotFoundIsUnavailable,
+        Mutation::NotFoundIsUnavailable,
         &[
             "lookups::of_an_unknown_id_are_not_found",
-            "tenants::cannot_look_up_each_others_ids",
+            "isolation::cannot_look_up_each_others_ids",
             "api_keys::unknown_are_not_found",
             "api_keys::need_an_organization",
             STATE_MACHINE,
         ],
     ),
     (
-        Fault::RepeatsLast,
+        Mutation::RepeatsLast,
         &[
             "walks::return_every_event_once_in_order",
             "feeds::deliver_every_event_once_in_order",
@@ -177,19 +179,19 @@ const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
+    (Mutation::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
     (
-        Fault::TiesInReverse,
+        Mutation::TiesInReverse,
         &["orders::break_ties_by_sequence", "scans::obey_every_argument", STATE_MACHINE],
     ),
-    (Fault::TotalIgnoresBound, &["totals::are_the_same_on_every_page", STATE_MACHINE]),
-    (Fault::TotalOfTheRest, &["totals::are_the_same_on_every_page", STATE_MACHINE]),
-    (Fault::TotalOffByOne, &["totals::count_what_matches", STATE_MACHINE]),
-    (Fault::TypeAndIdApart, &["filters::by_type_and_id_of_one_target"]),
-    (Fault::UntilIsInclusive, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    (Mutation::TotalIgnoresBound, &["totals::are_the_same_on_every_page", STATE_MACHINE]),
+    (Mutation::TotalOfTheRest, &["totals::are_the_same_on_every_page", STATE_MACHINE]),
+    (Mutation::TotalOffByOne, &["totals::count_what_matches", STATE_MACHINE]),
+    (Mutation::TypeAndIdApart, &["filters::by_type_and_id_of_one_target"]),
+    (Mutation::UntilIsInclusive, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
     // What is awaited.
     (
-        Fault::NeverWakes,
+        Mutation::NeverWakes,
         &[
             "waits::return_at_once_for_what_is_there",
             "waits::wake_for_an_append",
@@ -198,13 +200,13 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::WakesAtOnce,
+        Mutation::WakesAtOnce,
         &["waits::sleep_while_other_logs_grow", "waits::return_what_came_to_a_feed"],
     ),
     // What is written.
-    (Fault::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
+    (Mutation::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
     (
-        Fault::ErrorsForgetTheField,
+        Mutation::ErrorsForgetTheField,
         &[
             "appends::beyond_a_limit_are_refused_by_field",
             "appends::of_other_content_conflict",
@@ -217,10 +219,10 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "api_keys::do_not_change_when_the_event_is_refused",
         ],
     ),
-    (Fault::FirstReceiptOnly, &["appends::return_one_receipt_for_each_event"]),
-    (Fault::LetsOthersTell, &["appends::refuse_what_a_log_tells_of_itself"]),
+    (Mutation::FirstReceiptOnly, &["appends::return_one_receipt_for_each_event"]),
+    (Mutation::LetsOthersTell, &["appends::refuse_what_a_log_tells_of_itself"]),
     (
-        Fault::GapInSequence,
+        Mutation::GapInSequence,
         &[
             "appends::are_numbered_densely_in_the_order_given",
             "concurrency::writers_to_several_logs_lose_nothing",
@@ -228,14 +230,14 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IdsAreUniqueAcrossLogs,
+        Mutation::IdsAreUniqueAcrossLogs,
         &[
             "appends::keep_the_same_id_in_two_logs_apart",
-            "tenants::are_not_touched_by_each_others_conflicts",
+            "isolation::are_not_touched_by_each_others_conflicts",
         ],
     ),
     (
-        Fault::NotMarkedAsRedelivered,
+        Mutation::NotMarkedAsRedelivered,
         &[
             "appends::are_recorded_once",
             "appends::return_one_receipt_for_each_event",
@@ -244,20 +246,23 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::RecordsRedeliveriesAgain,
+        Mutation::RecordsRedeliveriesAgain,
         &[
             "appends::are_recorded_once",
             "concurrency::one_event_from_all_sides_is_recorded_once",
             STATE_MACHINE,
         ],
     ),
-    (Fault::RefusesEmptyBatches, &["appends::of_nothing_do_nothing", STATE_MACHINE]),
-    (Fault::RefusesLargeBatches, &["appends::of_the_most_events_are_kept"]),
-    (Fault::RequiresAnOrganization, &["appends::need_no_organization"]),
-    (Fault::ReversesBatches, &["appends::are_numbered_densely_in_the_order_given", STATE_MACHINE]),
+    (Mutation::RefusesEmptyBatches, &["appends::of_nothing_do_nothing", STATE_MACHINE]),
+    (Mutation::RefusesLargeBatches, &["appends::of_the_most_events_are_kept"]),
+    (Mutation::RequiresAnOrganization, &["appends::need_no_organization"]),
+    (
+        Mutation::ReversesBatches,
+        &["appends::are_numbered_densely_in_the_order_given", STATE_MACHINE],
+    ),
     (
         // Readers at once see this too, but only when they look at the right moment.
-        Fault::SplitsBatches,
+        Mutation::SplitsBatches,
         &[
             "appends::are_all_or_nothing",
             "appends::are_seen_whole_or_not_at_all",
@@ -265,29 +270,29 @@ const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::DropsWithItsCaller, &["concurrency::dropped_appends_are_carried_through"]),
-    (Fault::AppendsUnasked, &["concurrency::dropped_appends_are_carried_through"]),
+    (Mutation::DropsWithItsCaller, &["concurrency::dropped_appends_are_carried_through"]),
+    (Mutation::AppendsUnasked, &["concurrency::dropped_appends_are_carried_through"]),
     (
-        Fault::SwallowsConflicts,
+        Mutation::SwallowsConflicts,
         &[
             "appends::of_other_content_conflict",
             "appends::with_two_contents_for_one_id_conflict",
             "appends::are_all_or_nothing",
             "concurrency::conflicts_at_once_have_one_winner",
-            "concurrency::creations_of_one_organization_have_one_winner",
+            "tenant_concurrency::creations_of_one_organization_have_one_winner",
             "organizations::keep_an_id_for_ever",
-            "tenants::are_not_touched_by_each_others_conflicts",
+            "isolation::are_not_touched_by_each_others_conflicts",
             STATE_MACHINE,
         ],
     ),
     // What is done to organizations.
-    (Fault::AddsBeforeRemoving, &["organizations::remove_endpoints_before_they_add"]),
+    (Mutation::AddsBeforeRemoving, &["organizations::remove_endpoints_before_they_add"]),
     (
-        Fault::AltersOrganizations,
+        Mutation::AltersOrganizations,
         &["organizations::come_back_as_created", "organizations::change_only_as_asked"],
     ),
     (
-        Fault::ChangesBeforeChecking,
+        Mutation::ChangesBeforeChecking,
         &[
             "organizations::do_not_change_when_the_event_is_refused",
             "organizations::beyond_a_limit_are_refused_by_field",
@@ -296,7 +301,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresDeletion,
+        Mutation::IgnoresDeletion,
         &[
             "organizations::unknown_or_deleted_are_not_found",
             "organizations::are_listed_by_ascending_id",
@@ -304,7 +309,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresTheListLimit,
+        Mutation::IgnoresTheListLimit,
         &[
             "organizations::check_the_limit_of_a_listing",
             "organizations::are_listed_by_ascending_id",
@@ -313,18 +318,18 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::ListsInReverse,
+        Mutation::ListsInReverse,
         &["organizations::are_listed_by_ascending_id", "api_keys::are_listed_by_ascending_id"],
     ),
     (
-        Fault::LosesUpdates,
+        Mutation::LosesUpdates,
         &[
-            "concurrency::updates_of_an_organization_lose_nothing",
+            "tenant_concurrency::updates_of_an_organization_lose_nothing",
             "organizations::change_only_as_asked",
         ],
     ),
     (
-        Fault::TellsThePlatformMore,
+        Mutation::TellsThePlatformMore,
         &[
             "organizations::keep_an_id_for_ever",
             "organizations::unknown_or_deleted_are_not_found",
@@ -336,13 +341,13 @@ const FAULTS: &[(Fault, &[&str])] = &[
             "api_keys::unknown_are_not_found",
             "api_keys::beyond_a_limit_are_refused_by_field",
             "api_keys::do_not_change_when_the_event_is_refused",
-            "concurrency::revocations_of_one_key_leave_one_event",
+            "tenant_concurrency::revocations_of_one_key_leave_one_event",
         ],
     ),
-    (Fault::TouchesWithoutChange, &["organizations::that_do_not_change_leave_no_trace"]),
+    (Mutation::TouchesWithoutChange, &["organizations::that_do_not_change_leave_no_trace"]),
     // What becomes of handles and tokens.
     (
-        Fault::AcceptsAnyToken,
+        Mutation::AcceptsAnyToken,
         &[
             "tokens::altered_are_refused",
             "tokens::that_are_no_tokens_are_refused",
@@ -356,7 +361,7 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::ForgetsOnReopen,
+        Mutation::ForgetsOnReopen,
         &[
             "appends::survive_a_reopen",
             "appends::are_recorded_once",
@@ -367,9 +372,9 @@ const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::IgnoresTheNewPageSize, &["walks::may_change_their_page_size", STATE_MACHINE]),
+    (Mutation::IgnoresTheNewPageSize, &["walks::may_change_their_page_size", STATE_MACHINE]),
     (
-        Fault::KeysChangeOnReopen,
+        Mutation::KeysChangeOnReopen,
         &[
             "tokens::are_good_with_every_handle",
             "walks::go_on_after_a_reopen",
@@ -378,31 +383,31 @@ const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::TellsWhyATokenIsRefused,
+        Mutation::TellsWhyATokenIsRefused,
         &["tokens::altered_are_refused", "tokens::of_another_log_are_refused"],
     ),
     (
-        Fault::Alters(|e| e.recorded_at = e.occurred_at),
+        Mutation::Alters(|e| e.recorded_at = e.occurred_at),
         &["appends::never_record_a_time_that_goes_back"],
     ),
-    (Fault::Alters(|e| e.metadata.clear()), &["appends::at_the_limits_are_kept"]),
+    (Mutation::Alters(|e| e.metadata.clear()), &["appends::at_the_limits_are_kept"]),
     (
-        Fault::Alters(|e| {
+        Mutation::Alters(|e| {
             e.message.text = e.message.text.take().map(|text| text.replace('\0', ""));
         }),
         &["contents::keep_unicode_nul_and_extreme_numbers"],
     ),
     (
-        Fault::Alters(|e| e.reason = e.reason.take().filter(|reason| !reason.is_empty())),
+        Mutation::Alters(|e| e.reason = e.reason.take().filter(|reason| !reason.is_empty())),
         &["contents::keep_empty_and_absent_apart"],
     ),
     (
-        Fault::Alters(|e| {
+        Mutation::Alters(|e| {
             let micros = e.occurred_at.as_micros();
             e.occurred_at = Timestamp::from_micros(micros - micros % 1_000).unwrap();
         }),
         &["contents::keep_times_to_the_microsecond"],
     ),
-    (Fault::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
-    (Fault::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),
+    (Mutation::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
+    (Mutation::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),
 ];

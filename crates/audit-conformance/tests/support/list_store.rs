@@ -6,8 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
-use audit_conformance::Harness;
-use audit_conformance::Store;
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
 use audit_core::tree::NodeId;
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure,
@@ -57,11 +56,19 @@ impl ListStore {
 }
 
 impl Harness for ListStore {
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Arc<dyn AuditStore> {
         Arc::new(self.clone())
     }
+}
 
-    fn open_api_keys(&self) -> Arc<dyn Store> {
+impl RetentionHarness for ListStore {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        Arc::new(self.clone())
+    }
+}
+
+impl TenantHarness for ListStore {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
         Arc::new(self.clone())
     }
 }

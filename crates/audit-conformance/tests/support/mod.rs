@@ -1,5 +1,5 @@
 //! Stores to try the suite on.
 
 pub(crate) mod expectations;
-pub(crate) mod faulty;
 pub(crate) mod list_store;
+pub(crate) mod mutations;

@@ -3,7 +3,7 @@
 //! Each route is there twice, for an organization's log and for the platform's.
 
 use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead};
-use audit_merkle::{ConsistencyProof, InclusionProof, ProvableExt as _, SignedCheckpoint};
+use audit_merkle::{ConsistencyProof, InclusionProof, SignedCheckpoint, VerifyExt as _};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

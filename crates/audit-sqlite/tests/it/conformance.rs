@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use audit_conformance::{Harness, Store};
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, RetentionStore, TenantStore};
 use audit_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -19,11 +20,19 @@ impl File {
 }
 
 impl Harness for File {
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Arc<dyn AuditStore> {
         self.store()
     }
+}
 
-    fn open_api_keys(&self) -> Arc<dyn Store> {
+impl RetentionHarness for File {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        self.store()
+    }
+}
+
+impl TenantHarness for File {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
     }
 }

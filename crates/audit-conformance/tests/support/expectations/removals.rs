@@ -1,19 +1,19 @@
-//! Faults of what is erased, kept and pruned, and the cases that must notice them.
+//! Mutations of what is erased, kept and pruned, and the cases that must notice them.
 
 use super::STATE_MACHINE;
-use crate::support::faulty::Fault;
+use crate::support::mutations::Mutation;
 
-pub(super) const FAULTS: &[(Fault, &[&str])] = &[
+pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     // What is erased.
     (
-        Fault::Alters(|e| e.erased = false),
+        Mutation::Alters(|e| e.erased = false),
         &["erasures::take_what_is_personal_from_every_reading", STATE_MACHINE],
     ),
-    (Fault::BringsBackWhatIsErased, &["erasures::leave_redeliveries_recognised"]),
-    (Fault::ErasesACopy, &["erasures::miss_nothing_while_others_append"]),
-    (Fault::ErasesInAllLogs, &["erasures::leave_other_logs_alone", STATE_MACHINE]),
+    (Mutation::BringsBackWhatIsErased, &["erasures::leave_redeliveries_recognised"]),
+    (Mutation::ErasesACopy, &["erasures::miss_nothing_while_others_append"]),
+    (Mutation::ErasesInAllLogs, &["erasures::leave_other_logs_alone", STATE_MACHINE]),
     (
-        Fault::ErasesNeighbours,
+        Mutation::ErasesNeighbours,
         &[
             "erasures::take_what_is_personal_from_every_reading",
             "erasures::select_by_each_condition",
@@ -24,7 +24,7 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::ErasesNothing,
+        Mutation::ErasesNothing,
         &[
             "erasures::take_what_is_personal_from_every_reading",
             "erasures::leave_every_total_exact",
@@ -35,11 +35,11 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::ErasesOnePage,
+        Mutation::ErasesOnePage,
         &["erasures::of_many_events_reach_all", "erasures::miss_nothing_while_others_append"],
     ),
     (
-        Fault::FindsWhatIsErased,
+        Mutation::FindsWhatIsErased,
         &[
             "erasures::leave_nothing_to_be_found_by",
             "erasures::leave_every_total_exact",
@@ -49,14 +49,14 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::IgnoresTheHold,
+        Mutation::IgnoresTheHold,
         &[
             "erasures::are_forbidden_under_a_legal_hold",
             "prunings::are_forbidden_under_a_legal_hold",
         ],
     ),
     (
-        Fault::MiscountsWhatIsErased,
+        Mutation::MiscountsWhatIsErased,
         &[
             "erasures::of_nothing_leave_no_event",
             "erasures::of_many_events_reach_all",
@@ -65,31 +65,31 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::NotFoundIsUnavailable, &["erasures::of_unknown_ids_are_not_found"]),
-    (Fault::ErrorsForgetTheField, &["erasures::beyond_a_limit_are_refused_by_field"]),
-    (Fault::RefusesUnknownNumbers, &["erasures::pass_over_unknown_numbers"]),
+    (Mutation::NotFoundIsUnavailable, &["erasures::of_unknown_ids_are_not_found"]),
+    (Mutation::ErrorsForgetTheField, &["erasures::beyond_a_limit_are_refused_by_field"]),
+    (Mutation::RefusesUnknownNumbers, &["erasures::pass_over_unknown_numbers"]),
     (
-        Fault::RewritesRecords,
+        Mutation::RewritesRecords,
         &[
             "erasures::leave_the_records_and_what_proves_them",
             "erasures::leave_redeliveries_recognised",
             STATE_MACHINE,
         ],
     ),
-    (Fault::TellsOfEachErasure, &["erasures::of_nothing_leave_no_event", STATE_MACHINE]),
+    (Mutation::TellsOfEachErasure, &["erasures::of_nothing_leave_no_event", STATE_MACHINE]),
     (
-        Fault::TellsOfNoErasure,
+        Mutation::TellsOfNoErasure,
         &[
             "erasures::tell_how_many_and_not_whose",
             "erasures::leave_the_records_and_what_proves_them",
             STATE_MACHINE,
         ],
     ),
-    (Fault::TellsWhose, &["erasures::tell_how_many_and_not_whose"]),
+    (Mutation::TellsWhose, &["erasures::tell_how_many_and_not_whose"]),
     // What is kept, and for how long.
-    (Fault::AcceptsAnyRetention, &["retentions::beyond_a_bound_are_refused_by_field"]),
+    (Mutation::AcceptsAnyRetention, &["retentions::beyond_a_bound_are_refused_by_field"]),
     (
-        Fault::ForgetsTheHold,
+        Mutation::ForgetsTheHold,
         &[
             "retentions::come_back_as_set",
             "retentions::record_each_change",
@@ -97,17 +97,17 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             "prunings::are_forbidden_under_a_legal_hold",
         ],
     ),
-    (Fault::KeepsLessByDefault, &["retentions::keep_everything_until_told"]),
-    (Fault::OneRetentionForAll, &["retentions::of_two_logs_are_apart"]),
+    (Mutation::KeepsLessByDefault, &["retentions::keep_everything_until_told"]),
+    (Mutation::OneRetentionForAll, &["retentions::of_two_logs_are_apart"]),
     (
-        Fault::TellsOfEachRetention,
+        Mutation::TellsOfEachRetention,
         &["retentions::that_do_not_change_leave_no_event", STATE_MACHINE],
     ),
-    (Fault::TellsOfNoRetention, &["retentions::record_each_change", STATE_MACHINE]),
-    (Fault::ErrorsForgetTheField, &["retentions::beyond_a_bound_are_refused_by_field"]),
+    (Mutation::TellsOfNoRetention, &["retentions::record_each_change", STATE_MACHINE]),
+    (Mutation::ErrorsForgetTheField, &["retentions::beyond_a_bound_are_refused_by_field"]),
     // What is pruned.
     (
-        Fault::CountsWhatIsGone,
+        Mutation::CountsWhatIsGone,
         &[
             "prunings::leave_every_total_exact",
             "prunings::leave_nothing_of_what_is_gone",
@@ -117,21 +117,21 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::EndsEveryToken,
+        Mutation::EndsEveryToken,
         &[
             "prunings::leave_the_walks_above_the_floor",
             "prunings::leave_the_feeds_above_the_floor",
             STATE_MACHINE,
         ],
     ),
-    (Fault::FindsWhatIsGone, &["prunings::leave_nothing_of_what_is_gone"]),
-    (Fault::GapInSequence, &["prunings::leave_the_numbers_going_on"]),
-    (Fault::RecordsRedeliveriesAgain, &["prunings::leave_the_numbers_going_on"]),
-    (Fault::IgnoresTheAge, &["prunings::remove_what_is_too_old"]),
-    (Fault::PrunesACopy, &["prunings::lose_nothing_beside_writers_and_followers"]),
-    (Fault::PrunesAllLogs, &["prunings::leave_other_logs_alone", STATE_MACHINE]),
+    (Mutation::FindsWhatIsGone, &["prunings::leave_nothing_of_what_is_gone"]),
+    (Mutation::GapInSequence, &["prunings::leave_the_numbers_going_on"]),
+    (Mutation::RecordsRedeliveriesAgain, &["prunings::leave_the_numbers_going_on"]),
+    (Mutation::IgnoresTheAge, &["prunings::remove_what_is_too_old"]),
+    (Mutation::PrunesACopy, &["prunings::lose_nothing_beside_writers_and_followers"]),
+    (Mutation::PrunesAllLogs, &["prunings::leave_other_logs_alone", STATE_MACHINE]),
     (
-        Fault::PrunesNothing,
+        Mutation::PrunesNothing,
         &[
             "prunings::remove_what_is_too_many",
             "prunings::remove_what_is_too_old",
@@ -140,9 +140,12 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::PrunesOnce, &["prunings::go_further_each_time", "prunings::record_what_they_removed"]),
     (
-        Fault::PrunesPartOfATile,
+        Mutation::PrunesOnce,
+        &["prunings::go_further_each_time", "prunings::record_what_they_removed"],
+    ),
+    (
+        Mutation::PrunesPartOfATile,
         &[
             "prunings::remove_what_is_too_many",
             "prunings::of_nothing_leave_no_event",
@@ -150,12 +153,12 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::SkipsWhatIsGone, &["prunings::end_the_tokens_below_the_floor", STATE_MACHINE]),
-    (Fault::TellsOfEachPruning, &["prunings::of_nothing_leave_no_event", STATE_MACHINE]),
-    (Fault::TellsOfNoPruning, &["prunings::record_what_they_removed", STATE_MACHINE]),
+    (Mutation::SkipsWhatIsGone, &["prunings::end_the_tokens_below_the_floor", STATE_MACHINE]),
+    (Mutation::TellsOfEachPruning, &["prunings::of_nothing_leave_no_event", STATE_MACHINE]),
+    (Mutation::TellsOfNoPruning, &["prunings::record_what_they_removed", STATE_MACHINE]),
     // What becomes of handles.
     (
-        Fault::ForgetsOnReopen,
+        Mutation::ForgetsOnReopen,
         &[
             "trees::survive_a_reopen",
             "erasures::survive_a_reopen",

@@ -1,11 +1,11 @@
-//! Faults of what proves a log, and the cases that must notice them.
+//! Mutations of what proves a log, and the cases that must notice them.
 
 use super::STATE_MACHINE;
-use crate::support::faulty::Fault;
+use crate::support::mutations::Mutation;
 
-pub(super) const FAULTS: &[(Fault, &[&str])] = &[
+pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
-        Fault::AltersRecords,
+        Mutation::AltersRecords,
         &[
             "records::are_the_very_bytes_that_are_proved",
             "trees::give_each_record_its_leaf",
@@ -14,9 +14,9 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::EdgeIsOld, &["trees::grow_with_each_append"]),
+    (Mutation::FrontierIsOld, &["trees::grow_with_each_append"]),
     (
-        Fault::EdgeInReverse,
+        Mutation::FrontierInReverse,
         &[
             "trees::grow_with_each_append",
             "trees::are_the_same_whatever_the_batches",
@@ -27,12 +27,12 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
-    (Fault::EdgeOfAnotherLog, &["trees::of_two_logs_are_apart", STATE_MACHINE]),
-    (Fault::EntriesIgnoreAfter, &["records::obey_every_argument", STATE_MACHINE]),
-    (Fault::EntriesIgnoreBytes, &["records::obey_every_argument"]),
-    (Fault::EntriesIgnoreLimit, &["records::obey_every_argument"]),
+    (Mutation::FrontierOfAnotherLog, &["trees::of_two_logs_are_apart", STATE_MACHINE]),
+    (Mutation::EntriesIgnoreAfter, &["records::obey_every_argument", STATE_MACHINE]),
+    (Mutation::EntriesIgnoreBytes, &["records::obey_every_argument"]),
+    (Mutation::EntriesIgnoreLimit, &["records::obey_every_argument"]),
     (
-        Fault::HashesNothing,
+        Mutation::HashesNothing,
         &[
             "trees::give_each_record_its_leaf",
             "records::are_the_very_bytes_that_are_proved",
@@ -41,7 +41,7 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::HidesHighNodes,
+        Mutation::HidesHighNodes,
         &[
             "trees::have_the_nodes_that_are_complete",
             "trees::prove_every_event_and_every_growth",
@@ -49,11 +49,11 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
             "prunings::leave_every_proof_valid",
         ],
     ),
-    (Fault::HidesNodesBelowTheFloor, &["prunings::leave_every_proof_valid"]),
-    (Fault::LeavesOfOthers, &["records::are_the_very_bytes_that_are_proved", STATE_MACHINE]),
-    (Fault::NodesOfAnotherLog, &["trees::of_two_logs_are_apart"]),
+    (Mutation::HidesNodesBelowTheFloor, &["prunings::leave_every_proof_valid"]),
+    (Mutation::LeavesOfOthers, &["records::are_the_very_bytes_that_are_proved", STATE_MACHINE]),
+    (Mutation::NodesOfAnotherLog, &["trees::of_two_logs_are_apart"]),
     (
-        Fault::NodesOffByOne,
+        Mutation::NodesOffByOne,
         &[
             "trees::have_the_nodes_that_are_complete",
             "trees::are_the_same_whatever_the_batches",
@@ -62,7 +62,7 @@ pub(super) const FAULTS: &[(Fault, &[&str])] = &[
         ],
     ),
     (
-        Fault::NodesThatAreIncomplete,
+        Mutation::NodesThatAreIncomplete,
         &["trees::have_the_nodes_that_are_complete", "trees::of_two_logs_are_apart"],
     ),
 ];

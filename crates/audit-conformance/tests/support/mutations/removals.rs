@@ -1,4 +1,4 @@
-//! Faults of what is erased, kept and pruned.
+//! Mutations of what is erased, kept and pruned.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -10,10 +10,10 @@ use audit_core::{
     backend::{Batch, PreparedEvent},
 };
 
-use super::{Fault, Faulty};
+use super::{Mutated, Mutation};
 
-impl Faulty {
-    pub(super) async fn faulty_erase(
+impl Mutated {
+    pub(super) async fn mutated_erase(
         &self,
         log: Log,
         mut sequences: Vec<Sequence>,
@@ -22,8 +22,8 @@ impl Faulty {
         let all = self.everything(log).await?;
         let wanted: Vec<_> = all.iter().filter(|e| sequences.contains(&e.sequence)).collect();
         let round = self.notes.erasures.fetch_add(1, Ordering::SeqCst);
-        match self.fault {
-            Fault::ErasesACopy => {
+        match self.mutation {
+            Mutation::ErasesACopy => {
                 let copy = self.inner.state().logs.get(&log).cloned();
                 self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
                 thread::sleep(Duration::from_millis(2));
@@ -36,32 +36,32 @@ impl Faulty {
                 }
                 return Ok(erased);
             }
-            Fault::ErasesInAllLogs => {
+            Mutation::ErasesInAllLogs => {
                 for (_, other) in
                     self.inner.state().logs.iter_mut().filter(|(name, _)| **name != log)
                 {
                     other.erase(|sequence| sequences.contains(&sequence))?;
                 }
             }
-            Fault::ErasesNeighbours => {
+            Mutation::ErasesNeighbours => {
                 let next: Vec<_> = sequences.iter().map(|sequence| sequence.next()).collect();
                 sequences.extend(next);
             }
-            Fault::ErasesNothing => return Ok(sequences.len() as u64),
-            Fault::ErasesOnePage if round > 0 => return Ok(0),
-            Fault::FindsWhatIsErased => {
+            Mutation::ErasesNothing => return Ok(sequences.len() as u64),
+            Mutation::ErasesOnePage if round > 0 => return Ok(0),
+            Mutation::FindsWhatIsErased => {
                 let was = wanted.iter().filter(|event| !event.erased).copied().cloned();
                 self.notes.gone.lock().unwrap().extend(was);
             }
-            Fault::IgnoresTheHold => self.lift_hold(log),
-            Fault::RefusesUnknownNumbers if wanted.len() < sequences.len() => {
+            Mutation::IgnoresTheHold => self.lift_hold(log),
+            Mutation::RefusesUnknownNumbers if wanted.len() < sequences.len() => {
                 return Err(Error::not_found("event"));
             }
-            Fault::TellsWhose => {
+            Mutation::TellsWhose => {
                 let whose = wanted.first().and_then(|event| event.actor.id.clone());
                 by.actor.details = whose.or(by.actor.details);
             }
-            Fault::TellsOfNoErasure => {
+            Mutation::TellsOfNoErasure => {
                 let mut state = self.inner.state();
                 let Some(reserved) = state.logs.get_mut(&log) else { return Ok(0) };
                 return reserved.erase(|sequence| sequences.contains(&sequence));
@@ -69,9 +69,9 @@ impl Faulty {
             _ => {}
         }
         let erased = self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
-        match self.fault {
-            Fault::MiscountsWhatIsErased => return Ok(erased + 1),
-            Fault::RewritesRecords => {
+        match self.mutation {
+            Mutation::MiscountsWhatIsErased => return Ok(erased + 1),
+            Mutation::RewritesRecords => {
                 if let Some(reserved) = self.inner.state().logs.get_mut(&log) {
                     let events = reserved.events.iter_mut();
                     for (stored, _) in events.filter(|(stored, _)| stored.personal.is_none()) {
@@ -79,7 +79,9 @@ impl Faulty {
                     }
                 }
             }
-            Fault::TellsOfEachErasure if erased == 0 => self.tell(log, Erasure::event(0, by)?)?,
+            Mutation::TellsOfEachErasure if erased == 0 => {
+                self.tell(log, Erasure::event(0, by)?)?
+            }
             _ => {}
         }
         Ok(erased)
@@ -100,18 +102,18 @@ impl Faulty {
         }
     }
 
-    pub(super) async fn faulty_retention(&self, log: Log) -> Result<Retention> {
+    pub(super) async fn mutated_retention(&self, log: Log) -> Result<Retention> {
         let retention = self.inner.retention(log).await?;
-        Ok(match self.fault {
-            Fault::KeepsLessByDefault if retention == Retention::default() => {
+        Ok(match self.mutation {
+            Mutation::KeepsLessByDefault if retention == Retention::default() => {
                 retention.max_events(1_000)
             }
-            Fault::OneRetentionForAll => *self.notes.retention.lock().unwrap(),
+            Mutation::OneRetentionForAll => *self.notes.retention.lock().unwrap(),
             _ => retention,
         })
     }
 
-    pub(super) async fn faulty_set_retention(
+    pub(super) async fn mutated_set_retention(
         &self,
         log: Log,
         mut to: Retention,
@@ -119,20 +121,20 @@ impl Faulty {
     ) -> Result<()> {
         *self.notes.retention.lock().unwrap() = to;
         let before = self.inner.retention(log).await?;
-        match self.fault {
-            Fault::ForgetsTheHold => to = to.without_legal_hold(),
-            Fault::TellsOfNoRetention => {
+        match self.mutation {
+            Mutation::ForgetsTheHold => to = to.without_legal_hold(),
+            Mutation::TellsOfNoRetention => {
                 self.inner.state().logs.entry(log).or_default().retention = to;
             }
             _ => {}
         }
         let set = self.inner.set_retention(log, to, by.clone()).await;
-        match self.fault {
-            Fault::AcceptsAnyRetention if set.is_err() => {
+        match self.mutation {
+            Mutation::AcceptsAnyRetention if set.is_err() => {
                 self.inner.state().logs.entry(log).or_default().retention = to;
                 return Ok(());
             }
-            Fault::TellsOfEachRetention if before == to => {
+            Mutation::TellsOfEachRetention if before == to => {
                 self.tell(log, to.event(&before, by)?)?;
             }
             _ => {}
@@ -140,16 +142,16 @@ impl Faulty {
         set
     }
 
-    pub(super) async fn faulty_prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+    pub(super) async fn mutated_prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let head = self.inner.head(log).await?;
         let retention = self.inner.retention(log).await?;
         let all = self.everything(log).await?;
-        match self.fault {
-            Fault::IgnoresTheAge => {
+        match self.mutation {
+            Mutation::IgnoresTheAge => {
                 self.inner.state().logs.entry(log).or_default().retention.max_age_seconds = None;
             }
-            Fault::IgnoresTheHold => self.lift_hold(log),
-            Fault::PrunesACopy => {
+            Mutation::IgnoresTheHold => self.lift_hold(log),
+            Mutation::PrunesACopy => {
                 let copy = self.inner.state().logs.get(&log).cloned();
                 let pruned = self.inner.prune(log, by.clone()).await?;
                 thread::sleep(Duration::from_millis(2));
@@ -161,20 +163,20 @@ impl Faulty {
                 }
                 return Ok(pruned);
             }
-            Fault::PrunesNothing => return Ok(Pruned::new(head, head.pruned)),
-            Fault::PrunesOnce if head.pruned > Sequence::ZERO => {
+            Mutation::PrunesNothing => return Ok(Pruned::new(head, head.pruned)),
+            Mutation::PrunesOnce if head.pruned > Sequence::ZERO => {
                 return Ok(Pruned::new(head, head.pruned));
             }
-            Fault::PrunesPartOfATile | Fault::TellsOfNoPruning => {
+            Mutation::PrunesPartOfATile | Mutation::TellsOfNoPruning => {
                 retention.permits_removal()?;
                 let kept = retention.max_events.unwrap_or(u64::MAX);
                 let mut last = head.size.get().saturating_sub(kept);
-                if let Fault::TellsOfNoPruning = self.fault {
+                if let Mutation::TellsOfNoPruning = self.mutation {
                     last -= last % audit_core::tree::Tile::WIDTH;
                 }
                 let floor = Sequence::new(last)?.max(head.pruned);
                 let pruned = Pruned::new(head, floor);
-                if let Fault::PrunesPartOfATile = self.fault {
+                if let Mutation::PrunesPartOfATile = self.mutation {
                     self.tell(log, pruned.event(by)?)?;
                 }
                 self.inner.state().logs.entry(log).or_default().remove_up_to(floor);
@@ -183,17 +185,19 @@ impl Faulty {
             _ => {}
         }
         let pruned = self.inner.prune(log, by.clone()).await?;
-        match self.fault {
-            Fault::CountsWhatIsGone | Fault::FindsWhatIsGone => {
+        match self.mutation {
+            Mutation::CountsWhatIsGone | Mutation::FindsWhatIsGone => {
                 let gone = all.into_iter().filter(|event| event.sequence <= pruned.floor);
                 self.notes.gone.lock().unwrap().extend(gone);
             }
-            Fault::PrunesAllLogs => {
+            Mutation::PrunesAllLogs => {
                 for other in self.inner.state().logs.values_mut() {
                     other.remove_up_to(pruned.floor.min(other.head.size));
                 }
             }
-            Fault::TellsOfEachPruning if pruned.events == 0 => self.tell(log, pruned.event(by)?)?,
+            Mutation::TellsOfEachPruning if pruned.events == 0 => {
+                self.tell(log, pruned.event(by)?)?
+            }
             _ => {}
         }
         Ok(pruned)

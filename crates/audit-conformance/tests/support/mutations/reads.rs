@@ -1,21 +1,21 @@
-//! Faults of what is read.
+//! Mutations of what is read.
 
 use audit_core::{
     AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
     Scan, ScanResult, Sequence, TenantStore as _, Total,
 };
 
-use super::{Fault, Faulty};
+use super::{Mutated, Mutation};
 
-impl Faulty {
-    pub(super) async fn faulty_get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+impl Mutated {
+    pub(super) async fn mutated_get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let found = self.inner.get(log, id).await;
-        match (self.fault, found) {
-            (Fault::Alters(alter), Ok(mut event)) => {
+        match (self.mutation, found) {
+            (Mutation::Alters(alter), Ok(mut event)) => {
                 alter(&mut event);
                 Ok(event)
             }
-            (Fault::GetsAcrossLogs, Err(error)) => {
+            (Mutation::GetsAcrossLogs, Err(error)) => {
                 let logs = self.notes.logs.lock().unwrap().clone();
                 for log in logs {
                     if let Ok(event) = self.inner.get(log, id).await {
@@ -24,60 +24,60 @@ impl Faulty {
                 }
                 Err(error)
             }
-            (Fault::FindsWhatIsGone, Err(error)) => {
+            (Mutation::FindsWhatIsGone, Err(error)) => {
                 let gone = self.notes.gone.lock().unwrap();
                 let found = gone.iter().find(|event| (event.log, event.id) == (log, id));
                 found.cloned().ok_or(error)
             }
-            (Fault::GetsTheFirst, Ok(event)) => {
+            (Mutation::GetsTheFirst, Ok(event)) => {
                 Ok(self.everything(log).await?.into_iter().next().unwrap_or(event))
             }
-            (Fault::NotFoundIsUnavailable, Err(_)) => Err(Error::new(ErrorKind::Unavailable)),
+            (Mutation::NotFoundIsUnavailable, Err(_)) => Err(Error::new(ErrorKind::Unavailable)),
             (_, found) => found,
         }
     }
 
-    pub(super) async fn faulty_scan(&self, asked: Scan) -> Result<ScanResult> {
+    pub(super) async fn mutated_scan(&self, asked: Scan) -> Result<ScanResult> {
         let mut scan = asked.clone();
-        match self.fault {
-            Fault::AlwaysCounts => scan.total = Total::Exact,
-            Fault::ClampsTheBound => {
+        match self.mutation {
+            Mutation::AlwaysCounts => scan.total = Total::Exact,
+            Mutation::ClampsTheBound => {
                 let head = self.inner.head(scan.log).await?;
                 scan.bound = scan.bound.map(|bound| bound.min(head.size));
             }
-            Fault::FirstValuesOnly => scan.filter = rebuilt(&scan.filter, |_, n, _| n < 10),
-            Fault::IgnoresAfter => scan.after = None,
-            Fault::IgnoresBound => scan.bound = None,
-            Fault::IgnoresFacet(ignored) => {
+            Mutation::FirstValuesOnly => scan.filter = rebuilt(&scan.filter, |_, n, _| n < 10),
+            Mutation::IgnoresAfter => scan.after = None,
+            Mutation::IgnoresBound => scan.bound = None,
+            Mutation::IgnoresFacet(ignored) => {
                 scan.filter = rebuilt(&scan.filter, |facet, _, _| facet != ignored);
             }
-            Fault::IgnoresOffset => scan.offset = 0,
-            Fault::IgnoresOrder => scan.order = Order::NewestFirst,
-            Fault::IgnoresTimeRange => {
+            Mutation::IgnoresOffset => scan.offset = 0,
+            Mutation::IgnoresOrder => scan.order = Order::NewestFirst,
+            Mutation::IgnoresTimeRange => {
                 let conditions = scan.filter.facets().flat_map(|facet| {
                     scan.filter.values(facet).map(move |value| (facet, value.to_owned()))
                 });
                 scan.filter = conditions.fold(Filter::new(), |f, (facet, v)| f.with(facet, v));
             }
-            Fault::TakesPrefixesLiterally => {
+            Mutation::TakesPrefixesLiterally => {
                 scan.filter = rebuilt(&scan.filter, |_, _, value| !value.ends_with(".*"));
             }
-            Fault::UntilIsInclusive => {
+            Mutation::UntilIsInclusive => {
                 if let Some(end) = scan.filter.end_instant() {
                     scan.filter = scan.filter.until(end.saturating_add_micros(1));
                 }
             }
-            Fault::FoldsCase => return self.rescan(asked, folded).await,
-            Fault::TypeAndIdApart => return self.rescan(asked, type_and_id_apart).await,
+            Mutation::FoldsCase => return self.rescan(asked, folded).await,
+            Mutation::TypeAndIdApart => return self.rescan(asked, type_and_id_apart).await,
             _ => {}
         }
         let pruned = self.inner.head(scan.log).await?.pruned;
-        match self.fault {
-            Fault::EndsEveryToken if pruned > Sequence::ZERO && scan.after.is_some() => {
+        match self.mutation {
+            Mutation::EndsEveryToken if pruned > Sequence::ZERO && scan.after.is_some() => {
                 return Err(Error::new(ErrorKind::Gone));
             }
-            Fault::FindsWhatIsErased => return self.rescan(asked, Filter::matches).await,
-            Fault::SkipsWhatIsGone => {
+            Mutation::FindsWhatIsErased => return self.rescan(asked, Filter::matches).await,
+            Mutation::SkipsWhatIsGone => {
                 // The next that is left, whatever lies between.
                 let first = |after: Position| {
                     if after.sequence < pruned {
@@ -91,7 +91,7 @@ impl Faulty {
             _ => {}
         }
         let mut slice = self.inner.scan(scan).await?;
-        if let Fault::IgnoresBound | Fault::ClampsTheBound = self.fault {
+        if let Mutation::IgnoresBound | Mutation::ClampsTheBound = self.mutation {
             slice.bound = asked.bound.unwrap_or(slice.bound);
         }
         self.spoil(&asked, &mut slice).await?;
@@ -100,11 +100,11 @@ impl Faulty {
 
     async fn spoil(&self, asked: &Scan, slice: &mut ScanResult) -> Result<()> {
         let events = &mut slice.events;
-        match self.fault {
-            Fault::Alters(alter) => events.iter_mut().for_each(alter),
-            Fault::AlwaysMore => slice.more = true,
-            Fault::BoundOffByOne => slice.bound = slice.bound.previous(),
-            Fault::DeletionClearsTheLog => {
+        match self.mutation {
+            Mutation::Alters(alter) => events.iter_mut().for_each(alter),
+            Mutation::AlwaysMore => slice.more = true,
+            Mutation::BoundOffByOne => slice.bound = slice.bound.previous(),
+            Mutation::DeletionClearsTheLog => {
                 if let Some(id) = asked.log.organization_id()
                     && events.iter().any(|event| event.action.as_str() == "organization.deleted")
                     && self.inner.organization(id).await.is_err()
@@ -112,55 +112,55 @@ impl Faulty {
                     events.clear();
                 }
             }
-            Fault::CountsWhatIsGone => {
+            Mutation::CountsWhatIsGone => {
                 let gone = self.notes.gone.lock().unwrap();
                 let counted =
                     |event: &&AuditEvent| event.log == asked.log && asked.filter.matches(event);
                 let counted = gone.iter().filter(counted).count() as u64;
                 slice.total = slice.total.map(|total| total + counted);
             }
-            Fault::DropsFirst => drop(events.drain(..events.len().min(1))),
-            Fault::DropsLast => drop(events.pop()),
-            Fault::AltersPlatformEvents(alter) if asked.log == Log::Platform => {
+            Mutation::DropsFirst => drop(events.drain(..events.len().min(1))),
+            Mutation::DropsLast => drop(events.pop()),
+            Mutation::AltersPlatformEvents(alter) if asked.log == Log::Platform => {
                 events.iter_mut().filter(|event| is_change(event)).for_each(alter);
             }
-            Fault::HidesKeyEvents => events.retain(|event| !tells_of(event, "api_key.")),
-            Fault::HidesPlatformEvents if asked.log == Log::Platform => {
+            Mutation::HidesKeyEvents => events.retain(|event| !tells_of(event, "api_key.")),
+            Mutation::HidesPlatformEvents if asked.log == Log::Platform => {
                 events.retain(|event| !is_change(event));
             }
-            Fault::TellsTheDigest | Fault::TellsTheSecret => {
+            Mutation::TellsTheDigest | Mutation::TellsTheSecret => {
                 let credential = self.notes.credential.lock().unwrap().clone();
                 for event in events.iter_mut().filter(|event| tells_of(event, "api_key.")) {
                     event.metadata.insert("credential".into(), credential.clone());
                 }
             }
-            Fault::HidesOrganizationEvents => {
+            Mutation::HidesOrganizationEvents => {
                 events.retain(|event| !tells_of(event, "organization."));
             }
-            Fault::LeaksAnotherLog => {
+            Mutation::LeaksAnotherLog => {
                 if let Some(other) = self.other_log(asked.log) {
                     events.extend(self.everything(other).await?.into_iter().next());
                 }
             }
-            Fault::NeverMore => slice.more = false,
-            Fault::RepeatsLast => events.extend(events.last().cloned()),
-            Fault::TiesInReverse => {
+            Mutation::NeverMore => slice.more = false,
+            Mutation::RepeatsLast => events.extend(events.last().cloned()),
+            Mutation::TiesInReverse => {
                 for n in 1..events.len() {
                     if events[n - 1].occurred_at == events[n].occurred_at {
                         events.swap(n - 1, n);
                     }
                 }
             }
-            Fault::TotalIgnoresBound => {
+            Mutation::TotalIgnoresBound => {
                 let all = Scan { bound: None, ..asked.clone() };
                 slice.total = self.inner.scan(all).await?.total;
             }
-            Fault::TotalOfTheRest if asked.after.is_some() => {
+            Mutation::TotalOfTheRest if asked.after.is_some() => {
                 let rest = Scan { limit: 1_000_000, ..asked.clone() };
                 let rest = self.inner.scan(rest).await?.events.len() as u64;
                 slice.total = slice.total.map(|_| rest);
             }
-            Fault::TotalOffByOne => slice.total = slice.total.map(|total| total + 1),
+            Mutation::TotalOffByOne => slice.total = slice.total.map(|total| total + 1),
             _ => {}
         }
         Ok(())

@@ -1,4 +1,4 @@
-//! Faults of what is written.
+//! Mutations of what is written.
 
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
@@ -13,48 +13,48 @@ use audit_core::{
 };
 
 use super::reads::with_gap;
-use super::{Fault, Faulty};
+use super::{Mutated, Mutation};
 
-impl Faulty {
-    pub(super) async fn faulty_append(
+impl Mutated {
+    pub(super) async fn mutated_append(
         &self,
         log: Log,
         mut events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
-        match self.fault {
-            Fault::RefusesEmptyBatches if events.is_empty() => {
+        match self.mutation {
+            Mutation::RefusesEmptyBatches if events.is_empty() => {
                 return Err(Error::new(ErrorKind::Invalid));
             }
-            Fault::RefusesLargeBatches if events.len() > MAX_BATCH_EVENTS / 2 => {
+            Mutation::RefusesLargeBatches if events.len() > MAX_BATCH_EVENTS / 2 => {
                 return Err(Error::new(ErrorKind::Invalid));
             }
-            Fault::RequiresAnOrganization => {
+            Mutation::RequiresAnOrganization => {
                 if let Some(id) = log.organization_id() {
                     self.inner.organization(id).await?;
                 }
             }
-            Fault::IdsAreUniqueAcrossLogs => {
+            Mutation::IdsAreUniqueAcrossLogs => {
                 let mut ids = self.notes.ids.lock().unwrap();
                 if events.iter().any(|event| *ids.entry(event.id).or_insert(log) != log) {
                     return Err(Error::new(ErrorKind::Conflict));
                 }
             }
-            Fault::RecordsRedeliveriesAgain => {
+            Mutation::RecordsRedeliveriesAgain => {
                 for event in &mut events {
                     if self.inner.get(log, event.id).await.is_ok() {
                         event.id = EventId::new();
                     }
                 }
             }
-            Fault::LetsOthersTell if events.iter().any(|event| event.action.is_reserved()) => {
+            Mutation::LetsOthersTell if events.iter().any(|event| event.action.is_reserved()) => {
                 let mut state = self.inner.state();
                 let batches = events.into_iter().map(|event| Batch::reserved(log, event));
                 let receipts = batches.map(|batch| state.append(batch?));
                 return Ok(receipts.collect::<Result<Vec<_>>>()?.concat());
             }
-            Fault::DropsWithItsCaller => yield_now().await,
-            Fault::ReversesBatches => events.reverse(),
-            Fault::SplitsBatches => {
+            Mutation::DropsWithItsCaller => yield_now().await,
+            Mutation::ReversesBatches => events.reverse(),
+            Mutation::SplitsBatches => {
                 let rest = events.split_off(events.len() / 2);
                 let mut receipts = self.inner.append(log, events).await?;
                 yield_now().await;
@@ -67,7 +67,7 @@ impl Faulty {
         let mut receipts = match appended {
             Err(error)
                 if error.kind() == ErrorKind::Conflict
-                    && matches!(self.fault, Fault::SwallowsConflicts) =>
+                    && matches!(self.mutation, Mutation::SwallowsConflicts) =>
             {
                 for event in &mut events {
                     event.id = EventId::new();
@@ -77,42 +77,42 @@ impl Faulty {
             appended => appended?,
         };
         self.notes.logs.lock().unwrap().push(log);
-        match self.fault {
-            Fault::DropsReceipt => drop(receipts.pop()),
-            Fault::FirstReceiptOnly => receipts.truncate(1),
-            Fault::GapInSequence => {
+        match self.mutation {
+            Mutation::DropsReceipt => drop(receipts.pop()),
+            Mutation::FirstReceiptOnly => receipts.truncate(1),
+            Mutation::GapInSequence => {
                 for receipt in &mut receipts {
                     receipt.sequence = with_gap(receipt.sequence);
                 }
             }
-            Fault::NotMarkedAsRedelivered => {
+            Mutation::NotMarkedAsRedelivered => {
                 for receipt in &mut receipts {
                     receipt.redelivered = false;
                 }
             }
-            Fault::HashesNothing => {
+            Mutation::HashesNothing => {
                 for receipt in &mut receipts {
                     receipt.leaf = LeafHash::of(b"");
                 }
             }
-            Fault::BringsBackWhatIsErased => self.bring_back(log, &events, &receipts),
-            Fault::ReversesBatches => receipts.reverse(),
+            Mutation::BringsBackWhatIsErased => self.bring_back(log, &events, &receipts),
+            Mutation::ReversesBatches => receipts.reverse(),
             _ => {}
         }
         Ok(receipts)
     }
 
-    pub(super) async fn faulty_create(
+    pub(super) async fn mutated_create(
         &self,
         new: NewOrganization,
         by: AuditContext,
     ) -> Result<Organization> {
         let created = self.inner.create_organization(new.clone(), by.clone()).await;
-        match (self.fault, &created) {
-            (Fault::SwallowsConflicts, Err(error)) if error.kind() == ErrorKind::Conflict => {
+        match (self.mutation, &created) {
+            (Mutation::SwallowsConflicts, Err(error)) if error.kind() == ErrorKind::Conflict => {
                 Organization::create(new, by).map(|(organization, _)| organization)
             }
-            (Fault::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
+            (Mutation::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
                 let harmless = NewOrganization::new("Acme").id(new.id);
                 self.inner.create_organization(harmless, by.actor.into()).await?;
                 created
@@ -121,14 +121,14 @@ impl Faulty {
         }
     }
 
-    pub(super) async fn faulty_list(
+    pub(super) async fn mutated_list(
         &self,
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Organization>> {
-        match self.fault {
-            Fault::IgnoresTheListLimit => self.inner.organizations(after, 1_000).await,
-            Fault::ListsInReverse => {
+        match self.mutation {
+            Mutation::IgnoresTheListLimit => self.inner.organizations(after, 1_000).await,
+            Mutation::ListsInReverse => {
                 let mut list = self.inner.organizations(after, limit).await?;
                 list.reverse();
                 Ok(list)
@@ -137,30 +137,32 @@ impl Faulty {
         }
     }
 
-    pub(super) async fn faulty_update(
+    pub(super) async fn mutated_update(
         &self,
         id: OrganizationId,
         mut update: OrganizationUpdate,
         by: AuditContext,
     ) -> Result<Organization> {
         let before = self.inner.organization(id).await?;
-        match self.fault {
-            Fault::AddsBeforeRemoving => {
+        match self.mutation {
+            Mutation::AddsBeforeRemoving => {
                 let removed = update.remove_endpoints.clone();
                 update.add_endpoints.retain(|endpoint| !removed.contains(&endpoint.id));
             }
-            Fault::LosesUpdates if self.notes.updates.fetch_add(1, Ordering::Relaxed) % 3 == 2 => {
+            Mutation::LosesUpdates
+                if self.notes.updates.fetch_add(1, Ordering::Relaxed) % 3 == 2 =>
+            {
                 return Ok(before);
             }
             _ => {}
         }
         let updated = self.inner.update_organization(id, update, by.clone()).await;
-        match (self.fault, &updated) {
-            (Fault::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
+        match (self.mutation, &updated) {
+            (Mutation::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
                 let harmless = OrganizationUpdate::default().name("New");
                 self.inner.update_organization(id, harmless, by.actor.into()).await?;
             }
-            (Fault::TouchesWithoutChange, Ok(after)) if *after == before => {
+            (Mutation::TouchesWithoutChange, Ok(after)) if *after == before => {
                 let touch = NewEvent::new("organization.updated", Actor::system());
                 self.inner.append(id.into(), vec![touch]).await?;
             }
@@ -169,11 +171,11 @@ impl Faulty {
         updated
     }
 
-    pub(super) async fn faulty_delete(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        if let Fault::IgnoresDeletion = self.fault {
+    pub(super) async fn mutated_delete(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
+        if let Mutation::IgnoresDeletion = self.mutation {
             return self.inner.organization(id).await.map(drop);
         }
-        if let Fault::CreatesKeysByAnOldLook = self.fault {
+        if let Mutation::CreatesKeysByAnOldLook = self.mutation {
             wait_until(|| self.notes.looks.load(Ordering::SeqCst) > 0);
         }
         self.inner.delete_organization(id, by).await?;

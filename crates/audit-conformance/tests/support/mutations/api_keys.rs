@@ -1,4 +1,4 @@
-//! Faults of what is done to API keys.
+//! Mutations of what is done to API keys.
 
 use std::sync::atomic::Ordering;
 
@@ -9,42 +9,46 @@ use audit_core::{
 use serde_json::json;
 
 use super::writes::wait_until;
-use super::{Fault, Faulty};
+use super::{Mutated, Mutation};
 
-impl Faulty {
+impl Mutated {
     pub(super) fn spoil_error<T>(&self, result: Result<T>) -> Result<T> {
-        match (self.fault, result) {
-            (Fault::NotFoundIsUnavailable, Err(error)) if error.kind() == ErrorKind::NotFound => {
+        match (self.mutation, result) {
+            (Mutation::NotFoundIsUnavailable, Err(error))
+                if error.kind() == ErrorKind::NotFound =>
+            {
                 Err(Error::new(ErrorKind::Unavailable))
             }
             (_, result) => self.forget_field(result),
         }
     }
 
-    pub(super) async fn faulty_create_key(
+    pub(super) async fn mutated_create_key(
         &self,
         new: NewApiKey,
         by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
-        if let Fault::CreatesKeysByAnOldLook = self.fault {
+        if let Mutation::CreatesKeysByAnOldLook = self.mutation {
             self.inner.organization(new.organization_id).await?;
             self.notes.looks.fetch_add(1, Ordering::SeqCst);
             wait_until(|| self.notes.deletions.load(Ordering::SeqCst) > 0);
             return self.create_blindly(new, by);
         }
         let created = self.inner.create_api_key(new.clone(), by.clone()).await;
-        match (self.fault, &created) {
-            (Fault::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
+        match (self.mutation, &created) {
+            (Mutation::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
                 let harmless = NewApiKey::new(new.organization_id, Role::Member, "a@b.example");
                 self.inner.create_api_key(harmless, by.actor.into()).await?;
             }
-            (Fault::KeyWithoutOrganization, Err(error)) if error.kind() == ErrorKind::NotFound => {
+            (Mutation::KeyWithoutOrganization, Err(error))
+                if error.kind() == ErrorKind::NotFound =>
+            {
                 return self.create_blindly(new, by);
             }
-            (Fault::TellsTheDigest, Ok((key, _))) => {
+            (Mutation::TellsTheDigest, Ok((key, _))) => {
                 *self.notes.credential.lock().unwrap() = json!(key)["digest"].clone();
             }
-            (Fault::TellsTheSecret, Ok((_, secret))) => {
+            (Mutation::TellsTheSecret, Ok((_, secret))) => {
                 *self.notes.credential.lock().unwrap() = json!(secret.expose());
             }
             _ => {}
@@ -58,84 +62,84 @@ impl Faulty {
         Ok((key, secret))
     }
 
-    pub(super) async fn faulty_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+    pub(super) async fn mutated_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let mut key = self.inner.api_key(id).await?;
-        match self.fault {
-            Fault::AltersKeys(alter) => alter(&mut key),
-            Fault::CachesKeys => {
+        match self.mutation {
+            Mutation::AltersKeys(alter) => alter(&mut key),
+            Mutation::CachesKeys => {
                 key = self.seen.lock().unwrap().entry(id).or_insert(key).clone();
             }
-            Fault::KeysEndWithTheirOrganization => {
+            Mutation::KeysEndWithTheirOrganization => {
                 self.inner.organization(key.organization_id).await?;
             }
-            Fault::KeysStayGood => key.revoked_at = None,
+            Mutation::KeysStayGood => key.revoked_at = None,
             _ => {}
         }
         Ok(key)
     }
 
-    pub(super) async fn faulty_keys(
+    pub(super) async fn mutated_keys(
         &self,
         organization: OrganizationId,
         after: Option<ApiKeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
-        let (after, limit) = match self.fault {
-            Fault::IgnoresAfter => (None, limit),
-            Fault::IgnoresTheListLimit => (after, MAX_API_KEYS_PAGE),
+        let (after, limit) = match self.mutation {
+            Mutation::IgnoresAfter => (None, limit),
+            Mutation::IgnoresTheListLimit => (after, MAX_API_KEYS_PAGE),
             _ => (after, limit),
         };
         let mut list = self.inner.api_keys(organization, after, limit).await?;
-        match self.fault {
-            Fault::AltersKeys(alter) => list.iter_mut().for_each(alter),
-            Fault::HidesRevokedKeys => list.retain(|key| key.revoked_at.is_none()),
-            Fault::KeysOfAllOrganizations => {
+        match self.mutation {
+            Mutation::AltersKeys(alter) => list.iter_mut().for_each(alter),
+            Mutation::HidesRevokedKeys => list.retain(|key| key.revoked_at.is_none()),
+            Mutation::KeysOfAllOrganizations => {
                 let state = self.inner.state();
                 let every = state.api_keys.values();
                 let behind = every.filter(|key| after.is_none_or(|after| key.id > after));
                 list = behind.take(limit).cloned().collect();
             }
-            Fault::ListsInReverse => list.reverse(),
+            Mutation::ListsInReverse => list.reverse(),
             _ => {}
         }
         Ok(list)
     }
 
-    pub(super) async fn faulty_revoke(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+    pub(super) async fn mutated_revoke(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let before = self.inner.api_key(id).await?;
-        match self.fault {
-            Fault::RevocationNeedsAnOrganization => {
+        match self.mutation {
+            Mutation::RevocationNeedsAnOrganization => {
                 self.inner.organization(before.organization_id).await?;
             }
-            Fault::RevokesByAnOldLook => {
+            Mutation::RevokesByAnOldLook => {
                 self.notes.looks.fetch_add(1, Ordering::SeqCst);
                 wait_until(|| self.notes.looks.load(Ordering::SeqCst) > 1);
                 let Some((after, event)) = before.revoke(by)? else { return Ok(before) };
                 self.inner.state().keep_api_key(&after, event)?;
                 return Ok(after);
             }
-            Fault::RevokesNothing => return Ok(before),
+            Mutation::RevokesNothing => return Ok(before),
             _ => {}
         }
         let revoked = self.inner.revoke_api_key(id, by.clone()).await;
-        match (self.fault, &revoked) {
-            (Fault::CachesKeys, Ok(key)) => {
+        match (self.mutation, &revoked) {
+            (Mutation::CachesKeys, Ok(key)) => {
                 self.seen.lock().unwrap().insert(id, key.clone());
             }
-            (Fault::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
+            (Mutation::ChangesBeforeChecking, Err(error)) if error.kind() == ErrorKind::Invalid => {
                 self.inner.revoke_api_key(id, by.actor.into()).await?;
             }
-            (Fault::MovesRevocations, Ok(_)) if before.revoked_at.is_some() => {
+            (Mutation::MovesRevocations, Ok(_)) if before.revoked_at.is_some() => {
                 let mut moved = before;
                 moved.revoked_at = moved.revoked_at.map(|at| at.saturating_add_micros(1));
                 self.inner.state().api_keys.insert(id, moved.clone());
                 return Ok(moved);
             }
-            (Fault::RecordsEachRevocation, Ok(_)) if before.revoked_at.is_some() => {
+            (Mutation::RecordsEachRevocation, Ok(_)) if before.revoked_at.is_some() => {
                 let event = NewEvent::new("api_key.revoked", Actor::system());
                 self.inner.append(before.organization_id.into(), vec![event]).await?;
             }
-            (Fault::RevokesAllKeys, Ok(revoked)) => {
+            (Mutation::RevokesAllKeys, Ok(revoked)) => {
                 for key in self.inner.state().api_keys.values_mut() {
                     key.revoked_at = revoked.revoked_at;
                 }

@@ -29,7 +29,7 @@ use super::list_store::ListStore;
 
 /// The one thing that is wrong.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Fault {
+pub(crate) enum Mutation {
     Nothing,
     // What is read.
     Alters(fn(&mut AuditEvent)),
@@ -116,9 +116,9 @@ pub(crate) enum Fault {
     TellsTheSecret,
     // What proves a log.
     AltersRecords,
-    EdgeIsOld,
-    EdgeInReverse,
-    EdgeOfAnotherLog,
+    FrontierIsOld,
+    FrontierInReverse,
+    FrontierOfAnotherLog,
     EntriesIgnoreAfter,
     EntriesIgnoreBytes,
     EntriesIgnoreLimit,
@@ -172,9 +172,9 @@ pub(crate) enum Fault {
     TellsWhyATokenIsRefused,
 }
 
-/// Opens a [`ListStore`] that has a [`Fault`].
-pub(crate) struct FaultyHarness {
-    fault: Fault,
+/// Opens a [`ListStore`] that has a [`Mutation`].
+pub(crate) struct MutatedHarness {
+    mutation: Mutation,
     store: ListStore,
     notes: Arc<Notes>,
 }
@@ -199,49 +199,49 @@ struct Notes {
 }
 
 #[derive(Debug)]
-struct Faulty {
+struct Mutated {
     inner: ListStore,
-    fault: Fault,
+    mutation: Mutation,
     keys: TokenKeys,
     notes: Arc<Notes>,
     /// The API keys that this handle has read.
     seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
-    /// The edges that this handle has read.
-    edges: Mutex<HashMap<Log, Frontier>>,
+    /// The frontiers that this handle has read.
+    frontiers: Mutex<HashMap<Log, Frontier>>,
 }
 
-impl FaultyHarness {
-    pub(crate) fn new(fault: Fault) -> Self {
-        Self { fault, store: ListStore::new(), notes: Arc::default() }
+impl MutatedHarness {
+    pub(crate) fn new(mutation: Mutation) -> Self {
+        Self { mutation, store: ListStore::new(), notes: Arc::default() }
     }
 
-    fn open_faulty(&self) -> Faulty {
+    fn open_mutated(&self) -> Mutated {
         let is_first = self.notes.opened.fetch_add(1, Ordering::Relaxed) == 0;
         // The harness's notes are nobody else's when no handle is open.
-        if matches!(self.fault, Fault::ForgetsKeys) && Arc::strong_count(&self.notes) == 1 {
+        if matches!(self.mutation, Mutation::ForgetsKeys) && Arc::strong_count(&self.notes) == 1 {
             self.store.state().api_keys.clear();
         }
         let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
-        match self.fault {
-            Fault::ForgetsOnReopen if !is_first => inner = ListStore::new(),
-            Fault::KeysChangeOnReopen if !is_first => {
+        match self.mutation {
+            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new(),
+            Mutation::KeysChangeOnReopen if !is_first => {
                 keys = ListStore::new().token_keys().clone();
             }
             _ => {}
         }
         let notes = Arc::clone(&self.notes);
-        Faulty {
+        Mutated {
             inner,
-            fault: self.fault,
+            mutation: self.mutation,
             keys,
             notes,
             seen: Mutex::default(),
-            edges: Mutex::default(),
+            frontiers: Mutex::default(),
         }
     }
 }
 
-impl Faulty {
+impl Mutated {
     /// Another log that holds something.
     fn other_log(&self, log: Log) -> Option<Log> {
         self.notes.logs.lock().unwrap().iter().copied().find(|other| *other != log)
@@ -249,7 +249,7 @@ impl Faulty {
 
     /// Tells the platform of a change that did not happen.
     async fn tell_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
-        if matches!(self.fault, Fault::TellsThePlatformMore)
+        if matches!(self.mutation, Mutation::TellsThePlatformMore)
             && !changed.as_ref().is_ok_and(happened)
         {
             let event = NewEvent::new("organization.updated", Actor::system());
@@ -259,20 +259,20 @@ impl Faulty {
     }
 
     fn forget_field<T>(&self, result: Result<T>) -> Result<T> {
-        match self.fault {
-            Fault::ErrorsForgetTheField => result.map_err(|error| Error::new(error.kind())),
+        match self.mutation {
+            Mutation::ErrorsForgetTheField => result.map_err(|error| Error::new(error.kind())),
             _ => result,
         }
     }
 }
 
 #[async_trait]
-impl AuditStore for Faulty {
+impl AuditStore for Mutated {
     fn token_keys(&self) -> &TokenKeys {
         &self.keys
     }
 
-    // Written out, because one fault appends before the future is polled.
+    // Written out, because one mutation appends before the future is polled.
     fn append<'life0, 'async_trait>(
         &'life0 self,
         log: Log,
@@ -282,19 +282,19 @@ impl AuditStore for Faulty {
         'life0: 'async_trait,
         Self: 'async_trait,
     {
-        if matches!(self.fault, Fault::AppendsUnasked) {
+        if matches!(self.mutation, Mutation::AppendsUnasked) {
             return Box::pin(std::future::ready(block_on(self.inner.append(log, events))));
         }
-        Box::pin(async move { self.forget_field(self.faulty_append(log, events).await) })
+        Box::pin(async move { self.forget_field(self.mutated_append(log, events).await) })
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.faulty_get(log, id).await
+        self.mutated_get(log, id).await
     }
 
     async fn head(&self, log: Log) -> Result<Head> {
         let mut head = self.inner.head(log).await?;
-        if let Fault::HeadOffByOne = self.fault {
+        if let Mutation::HeadOffByOne = self.mutation {
             head.size = head.size.next();
         }
         Ok(head)
@@ -305,68 +305,68 @@ impl AuditStore for Faulty {
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.faulty_scan(scan).await
+        self.mutated_scan(scan).await
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        match self.fault {
-            Fault::NeverWakes => std::future::pending().await,
-            Fault::WakesAtOnce => self.inner.head(log).await,
+        match self.mutation {
+            Mutation::NeverWakes => std::future::pending().await,
+            Mutation::WakesAtOnce => self.inner.head(log).await,
             _ => self.inner.wait_for_append(log, sequence).await,
         }
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.faulty_frontier(log).await
+        self.mutated_frontier(log).await
     }
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.faulty_nodes(log, nodes).await
+        self.mutated_nodes(log, nodes).await
     }
 
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        self.faulty_entries(log, request).await
+        self.mutated_entries(log, request).await
     }
 }
 
 #[async_trait]
-impl RetentionStore for Faulty {
+impl RetentionStore for Mutated {
     async fn erase_events(
         &self,
         log: Log,
         sequences: Vec<Sequence>,
         by: AuditContext,
     ) -> Result<u64> {
-        self.forget_field(self.faulty_erase(log, sequences, by).await)
+        self.forget_field(self.mutated_erase(log, sequences, by).await)
     }
 
     async fn retention(&self, log: Log) -> Result<Retention> {
-        self.faulty_retention(log).await
+        self.mutated_retention(log).await
     }
 
     async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
-        self.forget_field(self.faulty_set_retention(log, retention, by).await)
+        self.forget_field(self.mutated_set_retention(log, retention, by).await)
     }
 
     async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
-        self.faulty_prune(log, by).await
+        self.mutated_prune(log, by).await
     }
 }
 
 #[async_trait]
-impl TenantStore for Faulty {
+impl TenantStore for Mutated {
     async fn create_organization(
         &self,
         new: NewOrganization,
         by: AuditContext,
     ) -> Result<Organization> {
-        let created = self.tell_more(self.faulty_create(new, by).await, |_| true).await;
+        let created = self.tell_more(self.mutated_create(new, by).await, |_| true).await;
         self.forget_field(created)
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
         let mut organization = self.inner.organization(id).await?;
-        if let Fault::AltersOrganizations = self.fault {
+        if let Mutation::AltersOrganizations = self.mutation {
             organization.name.push('!');
         }
         Ok(organization)
@@ -377,7 +377,7 @@ impl TenantStore for Faulty {
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Organization>> {
-        self.faulty_list(after, limit).await
+        self.mutated_list(after, limit).await
     }
 
     async fn update_organization(
@@ -387,13 +387,13 @@ impl TenantStore for Faulty {
         by: AuditContext,
     ) -> Result<Organization> {
         let before = self.inner.organization(id).await;
-        let updated = self.faulty_update(id, update, by).await;
+        let updated = self.mutated_update(id, update, by).await;
         let changed = |after: &Organization| before.as_ref().is_ok_and(|before| before != after);
         self.forget_field(self.tell_more(updated, changed).await)
     }
 
     async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        let deleted = self.tell_more(self.faulty_delete(id, by).await, |()| true).await;
+        let deleted = self.tell_more(self.mutated_delete(id, by).await, |()| true).await;
         self.forget_field(deleted)
     }
 
@@ -402,12 +402,12 @@ impl TenantStore for Faulty {
         new: NewApiKey,
         by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
-        let created = self.tell_more(self.faulty_create_key(new, by).await, |_| true).await;
+        let created = self.tell_more(self.mutated_create_key(new, by).await, |_| true).await;
         self.spoil_error(created)
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.spoil_error(self.faulty_key(id).await)
+        self.spoil_error(self.mutated_key(id).await)
     }
 
     async fn api_keys(
@@ -416,12 +416,12 @@ impl TenantStore for Faulty {
         after: Option<ApiKeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
-        self.spoil_error(self.faulty_keys(organization, after, limit).await)
+        self.spoil_error(self.mutated_keys(organization, after, limit).await)
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let before = self.inner.api_key(id).await;
-        let revoked = self.faulty_revoke(id, by).await;
+        let revoked = self.mutated_revoke(id, by).await;
         let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
         self.spoil_error(self.tell_more(revoked, changed).await)
     }

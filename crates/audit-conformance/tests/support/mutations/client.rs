@@ -1,0 +1,122 @@
+//! Mutations between the caller and the store.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_core::{
+    AuditStore, AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Page, Result,
+    RetentionStore, TenantStore, Token, limits::MAX_PAGE_EVENTS,
+};
+
+use super::{MutatedHarness, Mutation};
+
+#[async_trait]
+impl Harness for MutatedHarness {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(self.open_mutated())
+    }
+
+    async fn page(&self, store: &dyn AuditStore, query: &EventQuery) -> Result<Page> {
+        let page = store.page(query).await?;
+        if let Some(token) = &page.next {
+            self.note(token, query);
+        }
+        Ok(page)
+    }
+
+    async fn next_page(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        token: &Token,
+    ) -> Result<Page> {
+        let query = match self.mutation {
+            Mutation::IgnoresTheNewPageSize => &query.clone().limit(MAX_PAGE_EVENTS),
+            _ => query,
+        };
+        let mut page = store.next_page(query, token).await;
+        if self.accepts_though(&page) {
+            if let Some(first) = self.query_of(token) {
+                page = store.next_page(&first, token).await;
+            }
+            if page.is_err() {
+                page = store.page(query).await;
+            }
+        }
+        let page = self.explained(page)?;
+        if let Some(token) = &page.next {
+            self.note(token, query);
+        }
+        Ok(page)
+    }
+
+    async fn feed(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        start: FeedStart,
+    ) -> Result<FeedPage> {
+        let page = store.feed(query, start).await?;
+        self.note(&page.token, query);
+        Ok(page)
+    }
+
+    async fn next_feed(
+        &self,
+        store: &dyn AuditStore,
+        query: &EventQuery,
+        token: &Token,
+    ) -> Result<FeedPage> {
+        let mut page = store.next_feed(query, token).await;
+        if self.accepts_though(&page) {
+            if let Some(first) = self.query_of(token) {
+                page = store.next_feed(&first, token).await;
+            }
+            if page.is_err() {
+                page = store.feed(query, FeedStart::Beginning).await;
+            }
+        }
+        let page = self.explained(page)?;
+        self.note(&page.token, query);
+        Ok(page)
+    }
+}
+
+impl RetentionHarness for MutatedHarness {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        Arc::new(self.open_mutated())
+    }
+}
+
+impl TenantHarness for MutatedHarness {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
+        Arc::new(self.open_mutated())
+    }
+}
+
+impl MutatedHarness {
+    fn note(&self, token: &Token, query: &EventQuery) {
+        self.notes.tokens.lock().unwrap().insert(token.clone(), query.clone());
+    }
+
+    /// Returns the query that `token` was issued for.
+    fn query_of(&self, token: &Token) -> Option<EventQuery> {
+        self.notes.tokens.lock().unwrap().get(token).cloned()
+    }
+
+    /// Returns `true` if a token that was refused is accepted all the same.
+    fn accepts_though<T>(&self, page: &Result<T>) -> bool {
+        let refused = page.as_ref().is_err_and(|error| error.kind() == ErrorKind::InvalidToken);
+        refused && matches!(self.mutation, Mutation::AcceptsAnyToken)
+    }
+
+    fn explained<T>(&self, page: Result<T>) -> Result<T> {
+        page.map_err(|error| match self.mutation {
+            Mutation::TellsWhyATokenIsRefused if error.kind() == ErrorKind::InvalidToken => {
+                error.with_context("the code does not fit")
+            }
+            _ => error,
+        })
+    }
+}
