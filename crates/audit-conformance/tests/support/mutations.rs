@@ -32,6 +32,7 @@ use super::list_store::ListStore;
 pub(crate) enum Mutation {
     Nothing,
     // What is read.
+    AddressesByLetter,
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
@@ -55,10 +56,12 @@ pub(crate) enum Mutation {
     IgnoresOffset,
     IgnoresOrder,
     IgnoresTimeRange,
+    InvolvesActorsOnly,
     LeaksAnotherLog,
     NeverMore,
     NotFoundIsUnavailable,
     RepeatsLast,
+    SplitsPairs,
     TakesPrefixesLiterally,
     TiesInReverse,
     TotalIgnoresBound,

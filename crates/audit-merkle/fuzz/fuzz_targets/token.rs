@@ -6,7 +6,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Log, NewEvent, Order, OrganizationId, EventQuery, Result, Sequence, Timestamp, Token, TokenKeys};
+use audit_core::{
+    Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart,
+    Filter, Log, NewEvent, Order, OrganizationId, Result, Sequence, Timestamp, Token, TokenKeys,
+};
 use audit_memory::{MemoryOptions, MemoryStore};
 use audit_merkle_fuzz::{changed, changed_text};
 use base64::Engine as _;
@@ -138,7 +141,7 @@ fn append(store: &MemoryStore, number: u8) {
     }
 }
 
-/// Every token for `query` of a log of so many events.
+/// Every token for `query` of a log of that size.
 fn issue(store: &MemoryStore, query: &EventQuery, events: u8) -> Vec<(Kind, String)> {
     let mut tokens = Vec::new();
     let mut page = block_on(store.page(query)).unwrap();
@@ -154,7 +157,12 @@ fn issue(store: &MemoryStore, query: &EventQuery, events: u8) -> Vec<(Kind, Stri
     tokens
 }
 
-fn ask(store: &MemoryStore, kind: Kind, query: &EventQuery, token: &Token) -> Result<(), ErrorKind> {
+fn ask(
+    store: &MemoryStore,
+    kind: Kind,
+    query: &EventQuery,
+    token: &Token,
+) -> Result<(), ErrorKind> {
     let answer = match kind {
         Kind::Walk => block_on(store.next_page(query, token)).map(drop),
         Kind::Feed => block_on(store.next_feed(query, token)).map(drop),
@@ -166,7 +174,7 @@ fn ask(store: &MemoryStore, kind: Kind, query: &EventQuery, token: &Token) -> Re
 #[derive(Default, PartialEq)]
 struct Question {
     of_organization: bool,
-    endpoint: String,
+    audience: String,
     filter: Filter,
 }
 
@@ -182,7 +190,7 @@ impl Question {
                 ('>', Ok(time)) => filter.since(time),
                 ('<', Ok(time)) => filter.until(time),
                 ('/', _) => {
-                    value.clone_into(&mut question.endpoint);
+                    value.clone_into(&mut question.audience);
                     filter
                 }
                 ('@', _) => {
@@ -200,12 +208,12 @@ impl Question {
 
     fn query(&self) -> EventQuery {
         let log = if self.of_organization { organization() } else { Log::Platform };
-        EventQuery::new(log).endpoint(self.endpoint.clone()).filter(self.filter.clone())
+        EventQuery::new(log).audience(self.audience.clone()).filter(self.filter.clone())
     }
 }
 
 /// A token of one question is taken for another if they are the same, and not otherwise. The other
-/// is made of the one, as what is behind its end says.
+/// is made of the one, as the bytes after its end say.
 fn check_binding(input: &[u8]) {
     let end = input.windows(2).position(|two| two == b"\n\n").unwrap_or(input.len());
     let (text, edits) = input.split_at(end);
