@@ -60,7 +60,7 @@ pub(crate) fn full() -> NewEvent {
             .user_agent("Mozilla/5.0")
             .details("on call")
             .organization(OrganizationRef::new("org_8").name("Partner"))
-            .entity_class(EntityClass::IDENTITY),
+            .entity_class(EntityClass::from_static("identity")),
         targets: vec![
             Target::new("invoice", "inv_9").name("March"),
             Target::of_kind("ledger"),
@@ -73,7 +73,7 @@ pub(crate) fn full() -> NewEvent {
             .product("prd_1")
             .config("cfg_1")
             .environment("env_1")
-            .surface(Surface::COST),
+            .surface(Surface::from_static("cost")),
         change: Change {
             old: Some(json!({"paid": false})),
             new: Some(json!({"paid": true})),

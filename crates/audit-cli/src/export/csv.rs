@@ -168,7 +168,7 @@ mod tests {
             .user_agent("a")
             .details("d")
             .organization(named("o"))
-            .entity_class(EntityClass::IDENTITY);
+            .entity_class(EntityClass::from_static("identity"));
         let scope =
             Scope::default().service("s").product("p").config("c").environment("e").surface("f");
         let mut event = NewEvent::new("a", actor)

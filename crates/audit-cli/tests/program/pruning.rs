@@ -47,7 +47,7 @@ fn a_legal_hold_forbids_to_prune_and_to_erase() {
     let erase = ["erase", "--organization", &log, "--actor-id", "u_1", "--reason", "x", "--yes"];
     for arguments in [&["prune", "--organization", &log][..], &erase] {
         let error = place.fails(2, arguments);
-        assert!(error.contains("a legal hold forbids it\nhint: "), "{error}");
+        assert!(error.contains("a legal hold forbids removing data\nhint: "), "{error}");
         assert!(error.contains("--legal-hold off"), "{error}");
     }
     let all = place.ok(&["prune", "--all"]);

@@ -23,7 +23,7 @@ fn organizations_are_created_listed_and_shown() {
     let listed = place.ok(&["organizations", "list"]);
     assert!(listed.starts_with("ID ") && listed.contains(NOBODY) && listed.contains("Acme"));
     let error = place.fails(2, &[&["organizations"], &all[..]].concat());
-    assert!(error.starts_with("error: the id is taken by different content"), "{error}");
+    assert!(error.starts_with("error: the id belongs to different content"), "{error}");
 
     // By whom, in both logs.
     for log in ["platform", NOBODY] {

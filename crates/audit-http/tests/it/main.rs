@@ -13,6 +13,7 @@ mod five_shapes;
 mod openapi;
 mod organisation_audit_logs;
 mod organizations_and_activities;
+mod own_tenants;
 mod proofs;
 mod super_admin_audit_logs;
 mod tenants;
