@@ -7,7 +7,7 @@ use audit_core::{
     Actor, AuditContext, AuditStore as _, EntriesRequest, Erasure, Filter, LeafHash,
     RetentionStoreExt as _, Sequence,
 };
-use audit_merkle::ProvableExt as _;
+use audit_merkle::VerifyExt as _;
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
 use rusqlite::Connection;
@@ -80,7 +80,7 @@ fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Vec<Row>>
     let (mut ours, mut of_core, mut limit) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..5 {
         let (start, spent) = (Instant::now(), time_of_cores()?);
-        let report = block_on(store.verify(log(0), &[head], None, &mut |_| ()))?;
+        let report = block_on(store.verify(log(0)).against([head]).into_future())?;
         ours.push(rate(size, start.elapsed()));
         of_core.push(rate(size, time_of_cores()?.saturating_sub(spent)));
         if !report.is_intact() || report.proved != head.size {

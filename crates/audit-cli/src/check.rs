@@ -1,4 +1,4 @@
-//! `audit check`: what evidence proves, without any store.
+//! `audit check`: verifies evidence offline.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use audit_core::AuditEvent;
 use audit_core::Sequence;
-use audit_merkle::{Evidence, PersonalProof, Proved, RootHash};
+use audit_merkle::{Evidence, PersonalProof, RootHash, VerifiedEvent};
 use serde::Serialize;
 
 use crate::error::{CliError, Outcome, Result, chain};
@@ -15,19 +15,18 @@ use crate::text::visible;
 use crate::verifier::VerifierKey;
 use crate::view;
 
-/// Checks the evidence that `audit prove` wrote, and says what it proves.
+/// Verifies the evidence that `audit prove` wrote, and prints what it proves.
 ///
-/// It needs the evidence and the verifier key of whoever signed it, and nothing else: it opens no
-/// store and asks nobody.
+/// Needs the evidence and the verifier key of the log's owner. Opens no store and no connection.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The evidence; `-` is the standard input.
+    /// The file of the evidence; `-` is the standard input.
     file: PathBuf,
-    /// The verifier key, from its owner, on a way that you trust.
+    /// The verifier key, received from its owner over a channel that you trust.
     #[arg(long, visible_alias = "verifier", value_name = "KEY")]
     key: VerifierKey,
-    /// Prints what is proved as JSON on one line.
+    /// Prints the proved event as one line of JSON.
     #[arg(long)]
     json: bool,
 }
@@ -39,10 +38,10 @@ Examples:
 
 Exit codes: 0 proved; 1 not proved; 2 failure.";
 
-/// More than any evidence has.
-const MOST: u64 = 16 << 20;
+/// The highest number of bytes that are read; evidence has fewer.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// What is proved, as JSON shows it.
+/// A proved event as JSON.
 #[derive(Serialize)]
 struct Shown<'a> {
     origin: &'a str,
@@ -74,31 +73,32 @@ impl Arguments {
             File::open(&self.file).map(|file| Box::new(file) as _)
         };
         let mut text = Vec::new();
-        let read = reader.and_then(|reader| reader.take(MOST).read_to_end(&mut text));
+        let read = reader.and_then(|reader| reader.take(MAX_BYTES).read_to_end(&mut text));
         let name = self.file.display();
         read.map_err(|error| CliError::from_source(format!("cannot read {name}"), error))?;
         Ok(text)
     }
 
-    /// What is proved; or why nothing is.
-    fn prove(&self, text: &[u8]) -> Result<Proved, String> {
-        let text = std::str::from_utf8(text).map_err(|_| "this is no evidence".to_owned())?;
+    /// Verifies the evidence; fails with the reason.
+    fn prove(&self, text: &[u8]) -> Result<VerifiedEvent, String> {
+        let text = std::str::from_utf8(text).map_err(|_| "this is not evidence".to_owned())?;
         let evidence: Evidence =
-            text.parse().map_err(|error| format!("this is no evidence: {}", chain(&error)))?;
+            text.parse().map_err(|error| format!("this is not evidence: {}", chain(&error)))?;
         let origin = evidence.checkpoint().unverified().origin();
         let (name, log) = (self.key.name(), self.key.log_of(origin));
-        let log = log.ok_or_else(|| format!("it is of {origin}, and the key is that of {name}"))?;
+        let log =
+            log.ok_or_else(|| format!("the evidence is of {origin}, and the key of {name}"))?;
         let proved = evidence.verify(&self.key.of(log)).map_err(|error| chain(&error))?;
         if proved.event.log != log {
             return Err(format!(
-                "the event is of the log {}, and was signed as of {log}",
+                "the event is of log {}, and the checkpoint of log {log}",
                 proved.event.log
             ));
         }
         Ok(proved)
     }
 
-    fn print(&self, proved: &Proved) -> Result<()> {
+    fn print(&self, proved: &VerifiedEvent) -> Result<()> {
         let mut output = Output::stdout();
         if self.json {
             output.json(&Shown {

@@ -1,4 +1,4 @@
-//! `audit checkpoint`: what the logs state about themselves, signed.
+//! `audit checkpoint`: signs the checkpoints of logs.
 
 use std::path::Path;
 
@@ -11,15 +11,14 @@ use crate::logs::Logs;
 use crate::output::{note, tell};
 use crate::signing::{Signing, is_refusal, unsigned};
 
-/// Signs what a log states about itself.
+/// Signs the checkpoint of a log: its number of events and the root hash of them all.
 ///
-/// That is how many events it has, and the hash of them all. The checkpoint is kept in the
-/// directory as `LOG.checkpoint`, in the place of the last, and that of one log is printed. Whoever
-/// keeps a copy where nobody who can write to the store can change it can tell for ever whether
-/// those events are still what they were: `audit verify --checkpoint`.
+/// Writes it to the directory as `LOG.checkpoint`, where it replaces the latest one, and prints it
+/// if it is of one log. Keep a copy where nobody who can write to the store can change it: with it,
+/// `audit verify --checkpoint` finds every later change of these events.
 ///
-/// A log that does not continue what was signed before is refused: an old backup was restored, or
-/// the file was altered.
+/// Refuses a log that contradicts the latest checkpoint: an old backup was restored, or the file was
+/// changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, mut_group("Signing", |group| group.required(true)))]
 pub(crate) struct Arguments {
@@ -35,7 +34,7 @@ Examples:
   audit checkpoint --all --checkpoint-key audit.key --checkpoints /srv/checkpoints
   audit checkpoint --organization platform --checkpoint-key audit.key --checkpoints dir > monday
 
-Exit codes: 0 signed; 1 a log is not what was signed before; 2 failure.";
+Exit codes: 0 signed; 1 a log contradicts its latest checkpoint; 2 failure.";
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
@@ -66,7 +65,7 @@ impl Arguments {
             let path = path.display();
             return tell(|output| output.line(format_args!("{log}  {size}  {root}  {path}")));
         }
-        note(format_args!("kept in {}", path.display()));
+        note(format_args!("written to {}", path.display()));
         tell(|output| output.line(signed.to_string().trim_end()))
     }
 }

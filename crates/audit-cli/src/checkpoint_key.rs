@@ -1,4 +1,4 @@
-//! `audit checkpoint-key`: the key that signs checkpoints.
+//! `audit checkpoint-key`: makes and shows the key that signs checkpoints.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,13 +17,13 @@ use crate::signing;
 pub(crate) enum Command {
     /// Makes a private key in a new file, and prints its verifier key.
     ///
-    /// Whoever has the private key can sign any log as yours: only its owner can read the file, and
-    /// it belongs neither beside the store nor into its backups. The verifier key is public. Hand
-    /// it to all who are to check what you sign, on a way that they trust.
+    /// Anyone who has the private key can sign any log as yours. Only its owner can read the file;
+    /// keep it apart from the store and out of its backups. The verifier key is public. Hand it to
+    /// everyone who verifies your checkpoints, over a channel that they trust.
     #[command(after_help = CREATE_EXAMPLES)]
     Create {
-        /// The name of whoever signs, for ever: a host name, or another without spaces and pluses.
-        /// Each log is then called `NAME/LOG`.
+        /// The permanent name of the signer: a host name, or another name without spaces and
+        /// pluses. The origin of each log is `NAME/LOG`.
         name: String,
         /// The file, which must not exist.
         #[arg(long, short, value_name = "FILE")]

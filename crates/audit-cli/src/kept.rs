@@ -11,32 +11,32 @@ use clap::Args;
 use crate::error::{CliError, Result};
 use crate::verifier::VerifierKey;
 
-/// Checkpoints that were kept, and the key that they must be signed by.
+/// Kept checkpoints, and the key that must have signed them.
 #[derive(Debug, Args)]
 pub(crate) struct Kept {
-    /// A checkpoint that was kept; it can be given several times.
+    /// A kept checkpoint; can be given several times.
     #[arg(long = "checkpoint", value_name = "FILE", requires = "key")]
     files: Vec<PathBuf>,
-    /// A directory of checkpoints that were kept: all files in it that end in `.checkpoint`.
+    /// A directory of kept checkpoints: its files that end in `.checkpoint`.
     #[arg(long, value_name = "DIR", requires = "key")]
     checkpoints: Option<PathBuf>,
-    /// The verifier key, which `audit checkpoint-key` prints.
+    /// The verifier key, printed by `audit checkpoint-key`.
     #[arg(long, visible_alias = "verifier", value_name = "KEY")]
     key: Option<VerifierKey>,
 }
 
-/// What checkpoints state, by log.
+/// The heads of verified checkpoints, by log.
 pub(crate) type Heads = BTreeMap<Log, Vec<TreeHead>>;
 
 impl Kept {
-    /// What the checkpoints state that are named one by one.
+    /// Reads and verifies the checkpoints that are named one by one.
     pub(crate) fn files(&self) -> Result<Heads> {
         let mut heads = Heads::new();
         self.add(&self.files, &mut heads)?;
         Ok(heads)
     }
 
-    /// Adds what those of the directory state.
+    /// Adds the checkpoints of the directory.
     pub(crate) fn add_directory(&self, heads: &mut Heads) -> Result<()> {
         let listed = self.checkpoints.as_deref().map(list).transpose()?;
         self.add(&listed.unwrap_or_default(), heads)
@@ -50,13 +50,13 @@ impl Kept {
         Ok(())
     }
 
-    /// What the checkpoint of a file states, and of which log.
+    /// Reads and verifies the checkpoint of a file; returns its log and its head.
     pub(crate) fn one(&self, path: &Path) -> Result<(Log, TreeHead)> {
         let Some(key) = &self.key else { return Err(CliError::new("--key is not given")) };
         let signed = checkpoint(path)?;
         let (name, origin) = (path.display(), signed.unverified().origin());
         let Some(log) = key.log_of(origin) else {
-            let what = format!("{name} is of {origin}, and the key is that of {}", key.name());
+            let what = format!("{name} is of {origin}, and the key of {}", key.name());
             return Err(CliError::new(what));
         };
         let verified = key.of(log).verify(&signed);
@@ -67,13 +67,13 @@ impl Kept {
     }
 }
 
-/// The checkpoint of a file, whoever may have written it.
+/// Reads the checkpoint of a file, unverified.
 pub(crate) fn checkpoint(path: &Path) -> Result<SignedCheckpoint> {
     let name = path.display();
     let text = fs::read_to_string(path)
         .map_err(|error| CliError::from_source(format!("cannot read {name}"), error))?;
     text.parse().map_err(|error: audit_core::Error| {
-        CliError::from_source(format!("{name} is no checkpoint"), error)
+        CliError::from_source(format!("{name} is not a checkpoint"), error)
     })
 }
 

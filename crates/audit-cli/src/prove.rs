@@ -1,9 +1,9 @@
-//! `audit prove`: evidence that an event is in a log, for those who have nothing else.
+//! `audit prove`: writes the evidence of an event, to be verified offline.
 
 use std::path::PathBuf;
 
 use audit_core::{ErrorKind, EventId, Log, Sequence};
-use audit_merkle::{Evidence, ProvableExt as _, SignedCheckpoint};
+use audit_merkle::{Evidence, SignedCheckpoint, VerifyExt as _};
 
 use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Result};
@@ -14,9 +14,9 @@ use crate::{kept, tenant};
 
 /// Writes the evidence that an event is in a log.
 ///
-/// It is the event, the proof, and a signed checkpoint in one text (C2SP tlog-proof). Whoever has
-/// it and the verifier key checks it with `audit check`, without the store and without asking
-/// anyone. The checkpoint is that of now, signed for it, or one that was kept.
+/// The evidence is the event, the proof and a signed checkpoint in one text (C2SP tlog-proof).
+/// `audit check` verifies it with the verifier key, without the store. The checkpoint is signed now,
+/// or is one that was kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -28,13 +28,13 @@ pub(crate) struct Arguments {
     organization: Log,
     #[command(flatten)]
     signing: Option<Signing>,
-    /// A checkpoint that was signed before, rather than one of now.
+    /// A kept checkpoint, instead of one that is signed now.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Leaves out the personal part: names, addresses, texts, values. The rest is proved as before.
+    /// Leaves out the personal data: names, addresses, texts, values. The rest stays proved.
     #[arg(long)]
     without_personal: bool,
-    /// The file, which must not exist, customarily `….tlog-proof`. Without it, the standard output.
+    /// The file, which must not exist, by convention `….tlog-proof`. Without it, the standard output.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -64,7 +64,7 @@ impl Arguments {
             return kept::checkpoint(path);
         }
         let Some(signing) = &self.signing else {
-            return Err(CliError::new("there is no checkpoint to prove the event under").hint(
+            return Err(CliError::new("no checkpoint is given").hint(
                 "give --checkpoint-key and --checkpoints to sign one, or --checkpoint FILE",
             ));
         };
@@ -81,18 +81,17 @@ impl Arguments {
         store.evidence(log, id, checkpoint).await.map_err(|error| match error.kind() {
             ErrorKind::NotFound if pruned > Sequence::ZERO => {
                 CliError::new(format!("there is no event {id} in {log}"))
-                    .hint(format!("it may be one of the first {pruned}, which were pruned"))
+                    .hint(format!("the first {pruned} events were pruned; it may be one of them"))
             }
             ErrorKind::NotFound => CliError::new(format!("there is no event {id} in {log}")),
             ErrorKind::Invalid if error.field() == Some("checkpoint.size") => {
-                CliError::new(format!("the checkpoint is from before event {id}"))
-                    .hint("give a later one, or sign one of now")
+                CliError::new(format!("the checkpoint is older than event {id}"))
+                    .hint("give a later one, or sign one now")
             }
-            ErrorKind::Corrupt => CliError::from_source(
-                format!("{log} is not the log that the checkpoint states"),
-                error,
-            )
-            .hint(format!("see what is wrong with: audit verify --organization {log}")),
+            ErrorKind::Corrupt => {
+                CliError::from_source(format!("{log} does not match the checkpoint"), error)
+                    .hint(format!("to see what is wrong: audit verify --organization {log}"))
+            }
             _ => error.into(),
         })
     }

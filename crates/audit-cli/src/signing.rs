@@ -1,4 +1,4 @@
-//! The key that signs checkpoints, and where they are kept.
+//! The key that signs checkpoints, and the directory of the latest ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use zeroize::Zeroizing;
 use crate::address::Store;
 use crate::error::{CliError, Result};
 
-/// What signs checkpoints: both options or none. A command that cannot do without says so.
+/// The options to sign checkpoints: both or neither.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Signing {
-    /// The file of the private key, which `audit checkpoint-key create` makes.
+    /// The file of the private key, made by `audit checkpoint-key create`.
     #[arg(
         long,
         value_name = "FILE",
@@ -23,8 +23,8 @@ pub(crate) struct Signing {
         requires = "checkpoints"
     )]
     checkpoint_key: PathBuf,
-    /// The directory of the last signed checkpoints, `LOG.checkpoint` each. It is what the next are
-    /// held against: keep it apart from the store, so that no backup restores both.
+    /// The directory of the latest checkpoints, `LOG.checkpoint` each. The next checkpoint is
+    /// compared with them: keep it apart from the store, so that no backup restores both.
     #[arg(
         long,
         value_name = "DIR",
@@ -50,7 +50,7 @@ impl Signing {
     }
 }
 
-/// The private key of a file.
+/// Reads the private key of a file.
 pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
     let name = path.display();
     let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
@@ -58,19 +58,19 @@ pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
             .hint("make one with: audit checkpoint-key create NAME --output FILE")
     })?;
     text.trim().parse().map_err(|error: Error| {
-        CliError::from_source(format!("{name} is no private key"), error)
-            .hint("it is the file that `audit checkpoint-key create` made, not the verifier key")
+        CliError::from_source(format!("{name} is not a private key"), error)
+            .hint("name the file that `audit checkpoint-key create` made, not the verifier key")
     })
 }
 
-/// Whether the notary refuses a log: what is there now cannot be what was signed before, or cannot
-/// be shown to be.
+/// Returns whether the notary refuses the log: it contradicts the latest checkpoint, or no proof can
+/// be made.
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    let denies = matches!(error.field(), Some("size" | "root" | "proof"));
-    error.kind() == ErrorKind::Gone || (error.kind() == ErrorKind::Corrupt && denies)
+    let contradicts = matches!(error.field(), Some("size" | "root" | "proof"));
+    error.kind() == ErrorKind::Gone || (error.kind() == ErrorKind::Corrupt && contradicts)
 }
 
-/// What a failure to sign means to who runs the store.
+/// Explains a failure to sign to the operator of the store.
 pub(crate) async fn unsigned(
     (notary, directory): &(Notary, CheckpointDirectory),
     store: &dyn Store,
@@ -81,7 +81,7 @@ pub(crate) async fn unsigned(
     let path = path.display();
     if error.field().is_some_and(|field| field.starts_with("latest")) {
         return CliError::from_source(format!("{path} was not signed with this key"), error)
-            .hint("each key has a directory of its own: name that of this key");
+            .hint("each key has a directory of its own: name the directory of this key");
     }
     if !is_refusal(&error) {
         return CliError::from_source(format!("cannot sign the checkpoint of {log}"), error);
@@ -91,26 +91,26 @@ pub(crate) async fn unsigned(
     let (what, hint) = match (error.kind(), store.head(log).await) {
         (ErrorKind::Gone, _) => (
             format!(
-                "events of {log} behind event {signed} were pruned before any checkpoint of them \
-                 was signed: nothing can show any more that the log continues what was signed"
+                "events of {log} after event {signed} were pruned before a checkpoint of them was \
+                 signed: it can no longer be proved that the log continues its latest checkpoint"
             ),
             format!(
-                "sign before pruning. To go on, verify the log, keep {path} elsewhere, and take it \
-                 out of the directory: the next checkpoint is then a first one"
+                "sign before pruning. To continue, verify the log, and move {path} out of the \
+                 directory: the next checkpoint is then a first one"
             ),
         ),
         (_, Ok(head)) if head.size.get() < signed => (
             format!(
-                "the log {log} was cut: it has {} events, and {signed} were signed. Nothing is \
-                 signed",
+                "the log {log} was cut: it has {} events, and its latest checkpoint {signed}. \
+                 Nothing is signed",
                 head.size
             ),
             restored(log, &path),
         ),
         _ => (
             format!(
-                "the log {log} was rewritten: it does not begin with the {signed} events that were \
-                 signed. Nothing is signed"
+                "the log {log} was rewritten: it does not begin with the {signed} events of its \
+                 latest checkpoint. Nothing is signed"
             ),
             restored(log, &path),
         ),
@@ -120,8 +120,8 @@ pub(crate) async fn unsigned(
 
 fn restored(log: Log, path: &dyn std::fmt::Display) -> String {
     format!(
-        "was an old backup restored? Then the events since are lost: put the newest copy back. \
-         Otherwise somebody changed the file; this tells where: audit verify --organization {log} \
+        "if an old backup was restored, the events since are lost: restore the newest copy. \
+         Otherwise somebody changed the file. To see where: audit verify --organization {log} \
          --checkpoint {path} --key KEY"
     )
 }

@@ -1,27 +1,27 @@
-//! The key by which others know what the logs' owner has signed.
+//! The public key of the logs' owner.
 
 use std::str::FromStr;
 
 use audit_core::Log;
 use audit_merkle::CheckpointVerifier;
 
-/// A verifier key: of the owner of the logs, not of one log. The origin of a log is the key's name,
-/// a slash, and the log.
+/// The verifier key of the owner of all logs. The origin of a log is the name of the key, a slash,
+/// and the log.
 #[derive(Clone, Debug)]
 pub(crate) struct VerifierKey(CheckpointVerifier);
 
 impl VerifierKey {
-    /// The name of whoever signs.
+    /// Returns the name of the key.
     pub(crate) fn name(&self) -> &str {
         self.0.origin()
     }
 
-    /// The log that has this origin.
+    /// Returns the log that has this origin.
     pub(crate) fn log_of(&self, origin: &str) -> Option<Log> {
         origin.strip_prefix(self.name())?.strip_prefix('/')?.parse().ok()
     }
 
-    /// What verifies the checkpoints of `log`.
+    /// Returns the verifier of the checkpoints of `log`.
     pub(crate) fn of(&self, log: Log) -> CheckpointVerifier {
         self.0.clone().with_origin(format!("{}/{log}", self.name()))
     }
@@ -42,7 +42,7 @@ mod tests {
     use audit_merkle::CheckpointSigner;
 
     #[test]
-    fn the_origin_tells_the_log() {
+    fn the_origin_names_the_log() {
         let signer = CheckpointSigner::generate("audit.example.com").unwrap();
         let key: VerifierKey = signer.verifier().to_string().parse().unwrap();
         for log in [Log::Platform, OrganizationId::new().into()] {

@@ -1,9 +1,9 @@
-//! `audit verify`: whether a log is still what it was.
+//! `audit verify`: finds changes of a log.
 
 use std::path::PathBuf;
 
 use audit_core::{ErrorKind, Log};
-use audit_merkle::{Progress, ProvableExt as _, TreeHead};
+use audit_merkle::{TreeHead, VerifyExt as _};
 
 use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
@@ -15,15 +15,14 @@ use verdict::Verdict;
 
 mod verdict;
 
-/// Verifies that a log is what it was.
+/// Verifies that a log is unchanged.
 ///
-/// It reads the log and says which event was changed, removed, moved or inserted, and whether the
-/// log was cut. It compares it with checkpoints that were kept apart from the store, with what the
-/// store itself states, and with what the log tells of itself: erasing and pruning are told in the
-/// log, and are no faults. Without a kept checkpoint it cannot be told whether somebody who can
-/// write the file has rewritten it whole.
+/// Reads the log and prints which event was changed, removed, moved or inserted, and whether the log
+/// was cut. Compares it with checkpoints that were kept apart from the store, with the store's own
+/// head and tree, and with the erasures and prunings that the log records, which are no findings.
+/// Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
 ///
-/// Others may go on appending; what they append is left to the next time.
+/// Appends may run meanwhile. Events that are appended meanwhile are left to the next verification.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -31,10 +30,10 @@ pub(crate) struct Arguments {
     logs: Logs,
     #[command(flatten)]
     kept: Kept,
-    /// Reads only what is behind this kept checkpoint, which stands for the events before.
+    /// Reads only the events after this kept checkpoint, which covers the events before.
     #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "all")]
     since: Option<PathBuf>,
-    /// Prints JSON, one line for each log.
+    /// Prints one line of JSON for each log.
     #[arg(long)]
     json: bool,
 }
@@ -84,23 +83,26 @@ async fn verify(
     let verified = async {
         let pruned = store.head(log).await?.pruned.get();
         let before = since.map_or(pruned, |since| since.size.get());
-        let mut on_progress = |progress: Progress| {
+        let mut verification = store.verify(log).against(heads).on_progress(|progress| {
             bar.set_length(progress.end.get().saturating_sub(before));
             bar.set_position(progress.read.get().saturating_sub(before));
-        };
-        Ok((pruned, store.verify(log, heads, since, &mut on_progress).await?))
+        });
+        if let Some(since) = since {
+            verification = verification.since(since);
+        }
+        Ok((pruned, verification.await?))
     };
     let verified: audit_core::Result<_> = verified.await;
     bar.finish_and_clear();
     match verified {
         Ok((pruned, report)) => Ok(Verdict::new(log, pruned, heads, &report)),
-        // What cannot even be read is not what it was.
+        // A log that cannot be read was changed.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             Ok(Verdict::unreadable(log, heads, &error))
         }
         Err(error) if error.kind() == ErrorKind::Gone => {
             Err(CliError::from_source(format!("cannot verify {log} from --since on"), error)
-                .hint("events behind that checkpoint were pruned: name a later one"))
+                .hint("events after that checkpoint were pruned: name a later one"))
         }
         Err(error) => Err(error.into()),
     }

@@ -1,8 +1,8 @@
 //! The model: what a store must answer, worked out from a plain list.
 
 use audit_core::{
-    AuditEvent, Change, Filter, Message, NewEvent, Order, Position, Scan, ScanResult, Sequence,
-    Total,
+    AuditEvent, Change, Filter, Message, NewEvent, Order, OrganizationRef, Position, Scan,
+    ScanResult, Sequence, Total,
 };
 
 /// The events of one log, by sequence, but for those that are pruned.
@@ -67,7 +67,7 @@ impl Model {
     }
 }
 
-/// The event as it must be read once its personal part is erased.
+/// The event as it must be read once its personal data is erased.
 pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
     let AuditEvent { log, sequence, recorded_at, .. } = *event;
     let mut content = NewEvent {
@@ -78,11 +78,16 @@ pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
         metadata: serde_json::Map::new(),
         ..event.clone().into_content()
     };
-    let actor = &mut content.actor;
-    (actor.name, actor.email, actor.ip) = (None, None, None);
-    (actor.user_agent, actor.details) = (None, None);
-    for named in [&mut content.organization, &mut actor.organization].into_iter().flatten() {
-        named.name = None;
+    let forget = |organization: &mut Option<OrganizationRef>| {
+        organization.iter_mut().for_each(|organization| organization.name = None);
+    };
+    forget(&mut content.organization);
+    let mut actor = Some(&mut content.actor);
+    while let Some(each) = actor {
+        (each.name, each.email, each.ip) = (None, None, None);
+        (each.user_agent, each.details) = (None, None);
+        forget(&mut each.organization);
+        actor = each.on_behalf_of.as_deref_mut();
     }
     for target in &mut content.targets {
         target.name = None;

@@ -2,7 +2,8 @@
 
 use audit_core::{
     Actor, Change, ChangeSetId, EntityClass, EventId, Facet, Log, Message, NewEvent,
-    OrganizationId, OrganizationRef, Receipt, Scope, Sequence, Surface, Target, Timestamp,
+    OrganizationId, OrganizationRef, Outcome, Receipt, Scope, Sequence, Severity, Surface, Target,
+    Timestamp, Trace,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -60,7 +61,21 @@ pub(crate) fn full() -> NewEvent {
             .user_agent("Mozilla/5.0")
             .details("on call")
             .organization(OrganizationRef::new("org_8").name("Partner"))
-            .entity_class(EntityClass::from_static("identity")),
+            .entity_class(EntityClass::from_static("identity"))
+            .session_id("sess_7")
+            .on_behalf_of(
+                Actor::new("agent").id("bot_1").on_behalf_of(
+                    Actor::user("u_9")
+                        .name("Bruno")
+                        .email("bruno@example.org")
+                        .ip("192.0.2.9")
+                        .user_agent("curl/8")
+                        .details("off duty")
+                        .organization(OrganizationRef::new("org_9").name("Umbrella"))
+                        .entity_class(EntityClass::from_static("identity"))
+                        .session_id("sess_9"),
+                ),
+            ),
         targets: vec![
             Target::new("invoice", "inv_9").name("March"),
             Target::of_kind("ledger"),
@@ -94,10 +109,22 @@ pub(crate) fn full() -> NewEvent {
         reason: Some("month's end".into()),
         ..NewEvent::new("", Actor::system())
             .request("POST", "/invoices/9/pay")
+            .request_id("req_1")
+            .trace(trace("4bf92f3577b34da6a3ce929d0e0e4736"))
+            .outcome(Outcome::failure().code("card_declined"))
+            .severity(Severity::HIGH)
+            .attribute("region", "eu")
+            .attribute("plan", "pro")
             .source("erp", "4711")
             .metadata("attempt", 2)
             .metadata("nested", json!({"list": [1, "two", null, {"three": 3.5}]}))
     }
+}
+
+/// The span `00f067aa0ba902b7` of a trace.
+pub(crate) fn trace(id: &str) -> Trace {
+    let span = "00f067aa0ba902b7".parse().expect("a span id");
+    Trace::new(id.parse().expect("a trace id")).span_id(span)
 }
 
 /// Two values that events can have of `facet`.

@@ -50,9 +50,10 @@ pub mod tree;
 
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use model::{
-    Action, Activity, Actor, ActorKind, ApiKeyId, AuditContext, AuditEvent, Change, ChangeSetId,
-    EntityClass, EventId, FieldChange, Log, Message, NewEvent, OrganizationId, OrganizationRef,
-    RequestInfo, Scope, Sequence, Source, Surface, Target, Timestamp,
+    Action, Activity, Actor, ActorKind, ApiKeyId, Attributes, AuditContext, AuditEvent, Change,
+    ChangeSetId, EntityClass, EventId, FieldChange, Log, Message, NewEvent, OrganizationId,
+    OrganizationRef, Outcome, OutcomeResult, RequestInfo, Scope, Sequence, Severity, Source,
+    SpanId, Surface, Target, Timestamp, Trace, TraceId,
 };
 pub use query::{
     EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token, TokenKeys, Total,

@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use crate::{Error, Result, Violation};
 
-/// Maximum bytes of a term of a vocabulary: action, category, actor kind, entity class, surface, target
-/// type, request method, source system.
+/// Maximum bytes of a term of a vocabulary (action, category, actor kind, entity class, outcome,
+/// severity, surface, target type, request method, source system) and of the key of an attribute.
 pub const MAX_NAME_BYTES: usize = 256;
-/// Maximum bytes of an identifier, an e-mail address or an IP address.
+/// Maximum bytes of an identifier, an outcome's code, an e-mail or IP address, or the value of an
+/// attribute.
 pub const MAX_ID_BYTES: usize = 1_024;
 /// Maximum bytes of any other text: names, details, user agent, path, location, reason, messages.
 pub const MAX_TEXT_BYTES: usize = 65_536;
@@ -19,6 +20,10 @@ pub const MAX_TEXT_BYTES: usize = 65_536;
 pub const MAX_ACTION_SEGMENTS: usize = 16;
 /// Maximum targets of one event.
 pub const MAX_TARGETS: usize = 256;
+/// Maximum attributes of one event.
+pub const MAX_ATTRIBUTES: usize = 32;
+/// Maximum levels of [`Actor::on_behalf_of`](crate::Actor::on_behalf_of).
+pub const MAX_ON_BEHALF_OF: usize = 4;
 /// Maximum fields in the diff of one event.
 pub const MAX_FIELD_CHANGES: usize = 4_096;
 /// Maximum levels of nesting of a JSON value.

@@ -11,8 +11,9 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::tree::NodeHash;
 use crate::{
-    Action, ActorKind, ApiKeyId, ChangeSetId, EntityClass, EventId, LeafHash, Log, OrganizationId,
-    RootHash, Sequence, Surface, Target, Timestamp,
+    Action, ActorKind, ApiKeyId, Attributes, ChangeSetId, EntityClass, EventId, LeafHash, Log,
+    OrganizationId, OutcomeResult, RootHash, Sequence, Severity, SpanId, Surface, Target,
+    Timestamp, TraceId,
 };
 
 /// The schema of any JSON value that is kept exactly; see [`json`](crate::json).
@@ -62,6 +63,17 @@ schemas! {
     ActorKind: term("What kind of party acted. At most 256 bytes.", ActorKind::KNOWN)
         .min_length(Some(1));
     EntityClass: term("The class of the entity that an actor is. At most 256 bytes.", EntityClass::KNOWN);
+    OutcomeResult: term("The result of an action. At most 256 bytes.", OutcomeResult::KNOWN)
+        .min_length(Some(1));
+    Severity: term("How severe an event is, in the terms of OCSF. At most 256 bytes.", Severity::KNOWN)
+        .min_length(Some(1));
+    TraceId: hex("The id of a trace (W3C Trace Context): 16 bytes in hexadecimal, not all zero.", 32);
+    SpanId: hex("The id of a span (W3C Trace Context): 8 bytes in hexadecimal, not all zero.", 16);
+    Attributes: ObjectBuilder::new()
+        .schema_type(Type::Object)
+        .additional_properties(Some(Schema::from(text("The value. At most 1,024 bytes."))))
+        .description(Some("Properties that the service defines and filters by: at most 32, each key \
+            of 1 to 256 bytes."));
     Target: target();
     JsonValue: json_value();
     JsonObject: ObjectBuilder::new()
@@ -104,6 +116,10 @@ fn uuid(description: &str) -> ObjectBuilder {
 
 fn hash(description: &str) -> ObjectBuilder {
     text(description).pattern(Some("^[A-Za-z0-9+/]{43}=$"))
+}
+
+fn hex(description: &str, digits: usize) -> ObjectBuilder {
+    text(description).pattern(Some(format!("^[0-9A-Fa-f]{{{digits}}}$")))
 }
 
 /// A term of an open vocabulary: the known ones are told, and no other is refused.

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_core::json;
 use axum::extract::{FromRequest, Request};
@@ -12,16 +13,18 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::app::App;
 use crate::options::HttpOptions;
 use crate::rejection::Rejection;
 
-/// The memory for all bodies that are being read: their text, and the values parsed from it.
+/// The limits of bodies: the size and time of one, and the memory of all that are being read, for
+/// their text and for the values parsed from it.
 #[derive(Clone)]
 pub(crate) struct Budget {
     bodies: Arc<Semaphore>,
     values: Arc<Semaphore>,
     values_limit: usize,
+    max_body: usize,
+    timeout: Duration,
 }
 
 /// The size up to which a body takes none of the budget, in bytes. Concurrency bounds such bodies.
@@ -47,7 +50,13 @@ impl Budget {
             options.body_memory.max(options.max_body).min(Semaphore::MAX_PERMITS / VALUES_PER_BODY);
         let values_limit = bodies * VALUES_PER_BODY;
         let semaphore = |bytes| Arc::new(Semaphore::new(bytes));
-        Self { bodies: semaphore(bodies), values: semaphore(values_limit), values_limit }
+        Self {
+            bodies: semaphore(bodies),
+            values: semaphore(values_limit),
+            values_limit,
+            max_body: options.max_body,
+            timeout: options.request_timeout,
+        }
     }
 }
 
@@ -82,12 +91,12 @@ impl JsonBody {
     /// Reads the body and parses it as a `T`, without loss; see [`json::from_slice`].
     pub(crate) async fn read<T: DeserializeOwned>(
         self,
-        app: &App,
+        budget: &Budget,
     ) -> Result<Buffered<T>, Rejection> {
-        let timeout = app.options.request_timeout;
+        let timeout = budget.timeout;
         require_json(self.0.headers())?;
         // Includes the wait for memory that other bodies hold.
-        match tokio::time::timeout(timeout, self.read_in_time(app)).await {
+        match tokio::time::timeout(timeout, self.read_in_time(budget)).await {
             Ok(body) => body,
             Err(_) => Err(Rejection::new(
                 StatusCode::REQUEST_TIMEOUT,
@@ -96,8 +105,11 @@ impl JsonBody {
         }
     }
 
-    async fn read_in_time<T: DeserializeOwned>(self, app: &App) -> Result<Buffered<T>, Rejection> {
-        let limit = app.options.max_body;
+    async fn read_in_time<T: DeserializeOwned>(
+        self,
+        budget: &Budget,
+    ) -> Result<Buffered<T>, Rejection> {
+        let limit = budget.max_body;
         let length = length(self.0.headers());
         if length.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
@@ -106,21 +118,21 @@ impl JsonBody {
         let most = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let text_memory = match most {
             0..=SMALL => None,
-            _ => Some(take(&app.bodies.bodies, most).await?),
+            _ => Some(take(&budget.bodies, most).await?),
         };
         let text = collect(self.0, limit).await?;
         let size = size_of_values(&text);
-        if size > app.bodies.values_limit {
+        if size > budget.values_limit {
             let detail = format!(
                 "the body's JSON takes more than {} bytes of memory: {OBJECT} for each object and \
                  {VALUE} for each value",
-                app.bodies.values_limit
+                budget.values_limit
             );
             return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         let value_memory = match size {
             0..=SMALL => None,
-            _ => Some(take(&app.bodies.values, size).await?),
+            _ => Some(take(&budget.values, size).await?),
         };
         let value = json::from_slice(&text)?;
         require_range(std::str::from_utf8(&text).unwrap_or_default())?;

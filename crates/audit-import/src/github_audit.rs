@@ -71,6 +71,7 @@ fn read(record: &mut Record) -> Result<NewEvent> {
         request: RequestInfo {
             method: record.take_text(&["request_method"]),
             path: record.take_text(&["url_path"]),
+            ..RequestInfo::default()
         },
         ..event
     })

@@ -57,8 +57,8 @@ fn read(record: &mut Record) -> Result<NewEvent> {
         },
         location: take(record, &["client", "geographicalContext", "city"]),
         request: RequestInfo {
-            method: None,
             path: take(record, &["debugContext", "debugData", "requestUri"]),
+            ..RequestInfo::default()
         },
         ..NewEvent::new(action, actor)
     })

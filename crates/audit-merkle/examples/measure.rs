@@ -14,7 +14,7 @@ use audit_core::{
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{
-    Audit, Frontier, LeafHash, NodeHash, ProvableExt as _, consistency_proof, frontier_at,
+    Frontier, LeafHash, LogVerifier, NodeHash, VerifyExt as _, consistency_proof, frontier_at,
     inclusion_proof,
 };
 use futures_executor::block_on;
@@ -79,7 +79,7 @@ fn hashing() -> Result<()> {
     let (frontier, nodes) = tree(&records)?;
     let head = frontier.head();
     let audit = best(|| {
-        let mut audit = Audit::new([head])?;
+        let mut audit = LogVerifier::new([head]);
         for (number, record) in (1..).zip(&records) {
             audit.record(sequence(number)?, record)?;
         }
@@ -88,7 +88,7 @@ fn hashing() -> Result<()> {
     })?;
     report("audit of the records", audit, plain);
     let audit = best(|| {
-        let mut audit = Audit::new([head])?.with_nodes(&nodes);
+        let mut audit = LogVerifier::new([head]).with_nodes(&nodes);
         for (number, record) in (1..).zip(&records) {
             audit.record(sequence(number)?, record)?;
         }
@@ -128,7 +128,7 @@ fn events() -> Result<()> {
     })?;
     report("plain SHA-256 of both parts", plain, plain);
     let audit = 4 * best(|| {
-        let mut audit = Audit::new([])?;
+        let mut audit = LogVerifier::new([]);
         for (number, event) in (1..).zip(&events) {
             audit.event(sequence(number)?, event)?;
         }
@@ -168,7 +168,7 @@ fn store() -> Result<()> {
     })?;
     report("reading and plain SHA-256 of both parts", plain, plain);
     let verify = 4 * best(|| {
-        let report = block_on(store.verify(log, &[head], None, &mut |_| ()))?;
+        let report = block_on(store.verify(log).against([head]).into_future())?;
         assert!(report.is_intact() && report.proved == head.size);
         Ok(())
     })?;

@@ -1,4 +1,4 @@
-//! The checkpoint: what a log states about itself. C2SP tlog-checkpoint.
+//! The checkpoint: the size and the root of a log, to be signed. C2SP tlog-checkpoint.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use signed_note::{Note, Signature};
 use crate::{RootHash, TreeHead};
 use audit_core::Sequence;
 
-/// The state of a log as its owner states it: which log, how many events, which root.
+/// The state of a log: its origin, its number of events, and its root.
 ///
 /// ```text
 /// audit.example.com/7eb6c145-b6d2-4d67-8e20-6f87ca942b7f
@@ -18,32 +18,32 @@ use audit_core::Sequence;
 /// CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 /// ```
 ///
-/// The origin names the log for ever: no two logs may have the same.
+/// The origin is the permanent name of the log. No two logs may share one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     origin: String,
     head: TreeHead,
-    /// Lines that the format allows and this crate does not write, each with its end.
+    /// Extension lines, which the format allows and this crate does not write, each with its end.
     extension: String,
 }
 
-/// A checkpoint with signatures: of the log, and of witnesses. C2SP signed-note.
+/// A checkpoint with the signatures of the log's owner and of witnesses. C2SP signed-note.
 ///
-/// As read it is worth nothing: a [`CheckpointVerifier`](crate::CheckpointVerifier) gives the
-/// checkpoint. Lines by unknown keys stay where they are, so that it is printed as it was read.
+/// Parsing does not verify it: [`CheckpointVerifier::verify`](crate::CheckpointVerifier::verify)
+/// returns the checkpoint. Signature lines of unknown keys are kept, so it prints as it was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedCheckpoint {
     checkpoint: Checkpoint,
     signatures: Vec<Signature>,
 }
 
-/// The most bytes of a signed checkpoint.
+/// The highest number of bytes of a signed checkpoint.
 pub(crate) const CHECKPOINT_BYTES: usize = 1_000_000;
-/// The most signatures of a checkpoint.
+/// The highest number of signatures of a checkpoint.
 const SIGNATURES: usize = 100;
 
 impl Checkpoint {
-    /// The checkpoint of the log that `origin` names.
+    /// Creates the checkpoint of the log with this origin.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if `origin` is empty, longer than
@@ -63,17 +63,17 @@ impl Checkpoint {
         Ok(Self { origin, head, extension: String::new() })
     }
 
-    /// The name of the log.
+    /// Returns the origin: the name of the log.
     pub fn origin(&self) -> &str {
         &self.origin
     }
 
-    /// The size and the root.
+    /// Returns the size and the root.
     pub fn head(&self) -> &TreeHead {
         &self.head
     }
 
-    /// The number of events.
+    /// Returns the number of events.
     pub fn size(&self) -> Sequence {
         self.head.size
     }
@@ -90,9 +90,9 @@ impl FromStr for Checkpoint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let malformed = || Error::malformed("checkpoint", "of the form of C2SP tlog-checkpoint");
+        let malformed = || Error::malformed("checkpoint", "a checkpoint of C2SP tlog-checkpoint");
         if text.len() > CHECKPOINT_BYTES {
-            return Err(malformed()); // the rest would not be read
+            return Err(malformed()); // the parser reads no further
         }
         let parsed =
             tlog_tiles::Checkpoint::from_bytes(text.as_bytes()).map_err(|_| malformed())?;
@@ -108,17 +108,17 @@ impl SignedCheckpoint {
         Self { checkpoint, signatures }
     }
 
-    /// The checkpoint, whoever may have written it: to find what to verify it with.
+    /// Returns the checkpoint without verifying it, to find the key to verify it with.
     pub fn unverified(&self) -> &Checkpoint {
         &self.checkpoint
     }
 
-    /// Puts signature lines behind those that are there, such as a [`Witness`](crate::Witness)
-    /// returns. A line that is there already is not put twice.
+    /// Appends signature lines, such as a [`Witness`](crate::Witness) returns. Skips a line that the
+    /// checkpoint has already.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) for what is no signature line, and for
-    /// more than 100. Nothing is put then.
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if a line is not a signature line, or
+    /// if there are more than 100 in all. Nothing is appended then.
     pub fn add_signatures(&mut self, lines: &str) -> Result<()> {
         let mut signatures = self.signatures.clone();
         for line in lines.lines() {
@@ -134,25 +134,25 @@ impl SignedCheckpoint {
             let violation = Violation::TooMany { limit: SIGNATURES, actual: signatures.len() };
             return Err(Error::invalid("signatures", violation));
         }
-        // Read again, so that what is printed can be read.
+        // Parsed again, so that a checkpoint that prints can be parsed.
         *self = Self::new(self.checkpoint.clone(), signatures).to_string().parse()?;
         Ok(())
     }
 
-    /// The first signature by the key of this name and id.
+    /// Returns the first signature by the key with this name and id.
     pub(crate) fn signature(&self, name: &str, id: u32) -> Option<&[u8]> {
         let mut signatures = self.signatures.iter();
         signatures.find(|s| (s.name(), s.id()) == (name, id)).map(Signature::signature)
     }
 
-    /// As `signed_note` sees it.
+    /// Converts to the type of `signed_note`.
     pub(crate) fn note(&self) -> Result<Note> {
         Note::new(self.checkpoint.to_string().as_bytes(), &self.signatures).map_err(malformed_note)
     }
 }
 
 fn malformed_note(source: signed_note::NoteError) -> Error {
-    Error::malformed("checkpoint", "of the form of C2SP signed-note").with_source(source)
+    Error::malformed("checkpoint", "a note of C2SP signed-note").with_source(source)
 }
 
 impl fmt::Display for SignedCheckpoint {
@@ -169,7 +169,7 @@ impl FromStr for SignedCheckpoint {
     fn from_str(text: &str) -> Result<Self> {
         let note = Note::from_bytes(text.as_bytes()).map_err(malformed_note)?;
         let checkpoint = String::from_utf8_lossy(note.text()).parse()?;
-        // `signed_note` parses the signatures, and does not give them.
+        // `signed_note` parses the signatures and does not return them.
         let mut signed = Self::new(checkpoint, Vec::new());
         let lines = text.rsplit_once("\n\n").map_or("", |(_, lines)| lines);
         for line in lines.lines() {

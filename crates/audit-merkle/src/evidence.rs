@@ -1,5 +1,4 @@
-//! Evidence: an event and all that proves it, in one text for those who have nothing else. C2SP
-//! tlog-proof.
+//! Evidence: an event and its proof in one text, verified offline. C2SP tlog-proof.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,9 +15,9 @@ use crate::checkpoint::CHECKPOINT_BYTES;
 use crate::proof::INCLUSION_HASHES;
 use crate::{CheckpointVerifier, InclusionProof, LeafHash, NodeHash, SignedCheckpoint, TreeHead};
 
-/// An event, its place in a log, the proof that it stands there, and the log's signed checkpoint.
+/// An event, its sequence number in a log, its proof of inclusion, and a signed checkpoint of the log.
 ///
-/// As text it is a C2SP tlog-proof, customarily in a file that ends in `.tlog-proof`:
+/// The text is a C2SP tlog-proof, by convention in a file that ends in `.tlog-proof`:
 ///
 /// ```text
 /// c2sp.org/tlog-proof@v1
@@ -35,9 +34,9 @@ use crate::{CheckpointVerifier, InclusionProof, LeafHash, NodeHash, SignedCheckp
 ///
 /// The index is the event's sequence less one. The extra data is the event: the line
 /// `audit/event@v1`, then `record`, a space and its length in bytes, and on the next line the
-/// record; with the personal part then `personal`, its salt in base64 and its length, and on the
-/// next line its content. The format does not authenticate the extra data; here the proof does,
-/// since the record is what is hashed, and the record has the digest of the personal part.
+/// record; with personal data then `personal`, its salt in base64 and its length, and on the next
+/// line its content. The format does not authenticate the extra data. Here the proof does: the leaf
+/// is the hash of the record, and the record has the digest of the personal data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evidence {
     event: StoredEvent,
@@ -46,50 +45,51 @@ pub struct Evidence {
     checkpoint: SignedCheckpoint,
 }
 
-/// What an [`Evidence`] proves, and nothing else; [`Display`](fmt::Display) says it in words.
+/// An event that an [`Evidence`] proves. [`Display`](fmt::Display) prints in words what is proved, and
+/// what is not.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Proved {
-    /// The log, as its owner names it.
+pub struct VerifiedEvent {
+    /// The origin of the log, as its owner signs it.
     pub origin: String,
-    /// The tree that holds the event.
+    /// The head of the tree that holds the event.
     pub head: TreeHead,
-    /// The event. Its [`log`](AuditEvent::log) is what the record says; whether `origin` is that log
-    /// is for the reader to know.
+    /// The event. Its [`log`](AuditEvent::log) comes from the record; the reader must know whether
+    /// `origin` names that log.
     pub event: AuditEvent,
-    /// The personal part.
+    /// Whether the personal data is proved.
     pub personal: PersonalProof,
-    /// The names of the known witnesses that have seen the tree.
+    /// The names of the known witnesses that have cosigned the tree.
     pub witnesses: Vec<String>,
 }
 
-/// What is known of the personal part of an event: names, addresses, texts, values.
+/// The state of the personal data of an event: names, addresses, texts, values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PersonalProof {
-    /// It is there, and as it was recorded.
+    /// It is present and unchanged since the append.
     Intact,
-    /// It is not there: erased, or left out. The record cannot tell which.
+    /// It is missing: erased, or left out. The record does not show which.
     Absent,
 }
 
 const FIRST_LINE: &str = "c2sp.org/tlog-proof@v1\n";
 const EVENT_LINE: &str = "audit/event@v1\n";
-/// The most bytes of a text: the event in base64, the path, the checkpoint.
+/// The highest number of bytes of a text: the event in base64, the path, the checkpoint.
 const EVIDENCE_BYTES: usize = 2 * MAX_EVENT_BYTES + CHECKPOINT_BYTES;
 
 impl Evidence {
-    /// The evidence that `event` is in the log.
+    /// Creates the evidence of `event`, unverified: see [`verify`](Self::verify).
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if the proof is not for the size of the
-    /// checkpoint, or for event zero. Whether it proves anything, [`verify`](Self::verify) tells.
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if the proof has another size than
+    /// the checkpoint, or sequence number zero.
     pub fn new(
         event: StoredEvent,
         proof: &InclusionProof,
         checkpoint: SignedCheckpoint,
     ) -> Result<Self> {
         if proof.size() != checkpoint.unverified().size() {
-            return Err(Error::malformed("proof", "one for the size of the checkpoint"));
+            return Err(Error::malformed("proof", "a proof for the size of the checkpoint"));
         }
         let sequence = proof.sequence();
         if sequence == Sequence::ZERO {
@@ -101,37 +101,37 @@ impl Evidence {
         Ok(Self { event, sequence, path: proof.path().to_vec(), checkpoint })
     }
 
-    /// The same without the personal part: it proves the record as before.
+    /// Removes the personal data. The record stays proved.
     #[must_use]
     pub fn without_personal(mut self) -> Self {
         self.event.personal = None;
         self
     }
 
-    /// The event, whoever may have written it.
+    /// Returns the event without verifying it.
     pub fn unverified(&self) -> &StoredEvent {
         &self.event
     }
 
-    /// The signed checkpoint.
+    /// Returns the signed checkpoint.
     pub fn checkpoint(&self) -> &SignedCheckpoint {
         &self.checkpoint
     }
 
-    /// The proof of inclusion, for the size of the checkpoint.
+    /// Returns the proof of inclusion, for the size of the checkpoint.
     pub fn proof(&self) -> InclusionProof {
         let size = self.checkpoint.unverified().size();
         InclusionProof::new(self.sequence, size, self.path.clone())
     }
 
-    /// Checks everything, with nothing but the key of the log, and says what is proved.
+    /// Verifies the signature, the proof and the event with the key of the log, offline.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) with the part at fault:
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) with the field that is wrong:
     /// `checkpoint.…`, `proof.…`, `sequence`, or `personal`.
-    /// [`ErrorKind::Corrupt`](audit_core::ErrorKind::Corrupt) if the record is proved and is not one
-    /// that this version reads.
-    pub fn verify(&self, verifier: &CheckpointVerifier) -> Result<Proved> {
+    /// [`ErrorKind::Corrupt`](audit_core::ErrorKind::Corrupt) if the record is proved and this
+    /// version cannot decode it.
+    pub fn verify(&self, verifier: &CheckpointVerifier) -> Result<VerifiedEvent> {
         let checkpoint =
             verifier.verify(&self.checkpoint).map_err(|error| error.below("checkpoint"))?;
         let leaf = LeafHash::of(&self.event.record);
@@ -139,44 +139,46 @@ impl Evidence {
         let personal = match self.event.personal_is_intact()? {
             Some(true) => PersonalProof::Intact,
             Some(false) => {
-                return Err(Error::malformed("personal", "the personal part of this record")
+                return Err(Error::malformed("personal", "the personal data of this record")
                     .with_context("verifying evidence"));
             }
             None => PersonalProof::Absent,
         };
         let event = self.event.decode()?;
         if event.sequence != self.sequence {
-            return Err(Error::malformed("sequence", "the one that the record says")
+            return Err(Error::malformed("sequence", "the sequence number that the record has")
                 .with_context("verifying evidence"));
         }
         let witnesses = verifier.cosigned_by(&self.checkpoint)?;
         let origin = checkpoint.origin().to_owned();
-        Ok(Proved { origin, head: *checkpoint.head(), event, personal, witnesses })
+        Ok(VerifiedEvent { origin, head: *checkpoint.head(), event, personal, witnesses })
     }
 }
 
-impl fmt::Display for Proved {
+impl fmt::Display for VerifiedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let AuditEvent { id, sequence, log, .. } = &self.event;
         let TreeHead { size, root } = &self.head;
         writeln!(
             f,
-            "The log {} has stated, by its signature, that its first {size} events have the root \
-             {root}. Event {sequence} of them is this record: event {id} of log {log}.",
+            "The owner of the log {} has signed that its first {size} events have the root {root}. \
+             Event {sequence} of them is this record: event {id} of log {log}.",
             self.origin
         )?;
         f.write_str(match self.personal {
-            PersonalProof::Intact => "Its personal part is as it was recorded.",
+            PersonalProof::Intact => "Its personal data is unchanged since it was recorded.",
             PersonalProof::Absent => {
-                "Its personal part is not here: it was erased, or left out; which is not proved."
+                "Its personal data is missing: it was erased, or left out. Which of the two is not proved."
             }
         })?;
         if self.witnesses.is_empty() {
-            f.write_str("\nThat the log states the same to others is not proved.")?;
+            f.write_str("\nNot proved: that others were shown the same log.")?;
         } else {
-            write!(f, "\nThe same statement was seen by {}.", self.witnesses.join(", "))?;
+            write!(f, "\nThe same tree was cosigned by {}.", self.witnesses.join(", "))?;
         }
-        f.write_str("\nThat what the event says is true, and when it was recorded, is not proved.")
+        f.write_str(
+            "\nNot proved: that the content of the event is true, and when it was recorded.",
+        )
     }
 }
 
@@ -198,11 +200,11 @@ impl FromStr for Evidence {
             let violation = Violation::TooLong { limit: EVIDENCE_BYTES, actual: text.len() };
             return Err(Error::invalid("", violation));
         }
-        let malformed = || Error::malformed("", "of the form of C2SP tlog-proof");
+        let malformed = || Error::malformed("", "a proof of C2SP tlog-proof");
         let (proof, checkpoint) = text.split_once("\n\n").ok_or_else(malformed)?;
         let mut lines = proof.strip_prefix(FIRST_LINE).ok_or_else(malformed)?.split('\n');
         let mut line = |label| lines.next().and_then(|line: &str| line.strip_prefix(label));
-        // Proofs without extra data are valid; only they are of no event that is known.
+        // A proof without extra data is valid, and lacks the event.
         let missing = || Error::invalid("extra", Violation::Missing);
         let extra = line("extra ").ok_or_else(missing)?;
         let index = line("index ").ok_or_else(malformed)?;
@@ -232,7 +234,7 @@ impl FromStr for Evidence {
     }
 }
 
-/// An event in the bytes of the extra data.
+/// Encodes an event as the extra data.
 fn encode(event: &StoredEvent) -> Vec<u8> {
     let record = &event.record;
     let mut bytes = format!("{EVENT_LINE}record {}\n", record.len()).into_bytes();
@@ -247,7 +249,7 @@ fn encode(event: &StoredEvent) -> Vec<u8> {
     bytes
 }
 
-/// The event that [`encode`] wrote, if it wrote these bytes.
+/// Decodes the extra data, if [`encode`] returns the same bytes.
 fn decode(bytes: &[u8]) -> Option<StoredEvent> {
     let rest = bytes.strip_prefix(EVENT_LINE.as_bytes())?;
     let (label, rest) = split_line(rest)?;
@@ -260,7 +262,7 @@ fn decode(bytes: &[u8]) -> Option<StoredEvent> {
         let salt = STANDARD.decode(salt).ok()?.try_into().ok()?;
         event.personal = Some(PersonalData { salt, bytes: content.to_vec() });
     }
-    // One event, one text: a length with a leading zero, for instance, is refused.
+    // One event has one text: a length with a leading zero, for example, is refused.
     (encode(&event) == bytes).then_some(event)
 }
 

@@ -1,33 +1,33 @@
-//! Leaf and node hashes, proofs, checkpoints and offline verification of an audit log.
+//! Merkle proofs, signed checkpoints and offline verification of audit logs, over any store.
 //!
-//! The events of a [`Log`](audit_core::Log) are the leaves of a Merkle tree as RFC 6962 and RFC 9162
-//! have it. What is hashed is the record, in the very bytes that are stored; the record holds the
-//! digest of the personal part, so that all of an event is bound, and erasing changes no hash.
-//! All texts are those of C2SP: tlog-checkpoint, signed-note, tlog-proof, tlog-cosignature. Any tool
-//! that reads them can check what is written here.
+//! The events of a [`Log`](audit_core::Log) are the leaves of a Merkle tree of RFC 6962 and RFC 9162.
+//! A leaf is the hash of the record, in the bytes that are stored. The record has the digest of the
+//! personal data, so the tree covers the whole event, and an erasure changes no hash. All texts are
+//! in the formats of C2SP: tlog-checkpoint, signed-note, tlog-proof, tlog-cosignature. Any tool that
+//! reads these can verify them.
 //!
-//! | who | has | does |
+//! | role | has | does |
 //! |---|---|---|
-//! | a service | any store, through [`ProvableExt`] | proves what is in a log; [verifies](ProvableExt::verify) all of it |
-//! | the owner of the logs | a [`Notary`]: a [`CheckpointSigner`] and the last [`SignedCheckpoint`] of each | signs that which follows, and nothing that denies it |
-//! | whoever is given an event | a [`CheckpointVerifier`] | verifies [`Evidence`] without asking anyone |
-//! | an auditor | kept checkpoints, and a [`ConsistencyProof`] from each to the next | reads all of the log in an [`Audit`] |
-//! | a [`Witness`] | the last checkpoint that it has seen | cosigns, so that all see the same log |
+//! | a service | any store, with [`VerifyExt`] | proves events and [verifies](VerifyExt::verify) logs |
+//! | the owner of the logs | a [`Notary`]: a [`CheckpointSigner`] and a [`CheckpointStore`] | signs checkpoints, and none that contradicts an earlier one |
+//! | the receiver of an event | a [`CheckpointVerifier`] | verifies [`Evidence`] offline |
+//! | an auditor | kept checkpoints, and a [`ConsistencyProof`] from each to the next | reads the log with a [`LogVerifier`] |
+//! | a [`Witness`] | the last checkpoint that it has cosigned | cosigns, so that all readers see one log |
 //!
-//! This crate has no runtime, and does no I/O but that of a [`CheckpointDirectory`], which has a thread for it; only
-//! a new key needs randomness. It never panics, whatever it is given. What is wrong with an input is
-//! [`Invalid`](audit_core::ErrorKind::Invalid) and names the part; what is wrong with a log is
-//! [`Corrupt`](audit_core::ErrorKind::Corrupt), or in the [`Report`] of who looks for it.
+//! The crate has no runtime. Its only I/O is that of a [`CheckpointDirectory`], which has a thread for
+//! it. Only a new key needs randomness. It does not panic on any input. A wrong input is
+//! [`Invalid`](audit_core::ErrorKind::Invalid) and names the field; a wrong log is
+//! [`Corrupt`](audit_core::ErrorKind::Corrupt), or a [`Finding`] of a [`Report`].
 //!
 //! # Example
 //!
-//! Append, state, prove, verify offline, and look the whole log over:
+//! Record, sign, prove, verify offline, and verify the whole log:
 //!
 //! ```
 //! use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 //! use audit_memory::MemoryStore;
 //! use audit_merkle::{
-//!     CheckpointDirectory, CheckpointSigner, CheckpointVerifier, Evidence, Notary, ProvableExt,
+//!     CheckpointDirectory, CheckpointSigner, CheckpointVerifier, Evidence, Notary, VerifyExt,
 //! };
 //!
 //! # let directory = tempfile::tempdir()?;
@@ -36,28 +36,28 @@
 //! let paid = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"));
 //! let receipt = store.record(log, paid).await?;
 //!
-//! // The owner states it. The key's text is kept secret; the directory is kept, and published.
+//! // The owner signs a checkpoint. Keep the key secret; publish the directory.
 //! let signer = CheckpointSigner::generate("audit.example.com")?;
 //! let notary = Notary::new(signer, CheckpointDirectory::open(directory.path())?)?;
 //! let signed = notary.checkpoint(&store, log).await?;
 //!
-//! // The event is given away, with all that proves it, in one text.
+//! // The evidence is one text, to be passed on.
 //! let text = store.evidence(log, receipt.id, signed.clone()).await?.to_string();
 //!
-//! // Whoever has the text, and knows the key and the name of the log, needs nothing else.
+//! // The receiver needs the text, the public key and the name of the log.
 //! let key = notary.verifier(log).to_string();
 //! let verifier = key.parse::<CheckpointVerifier>()?.with_origin("audit.example.com/platform");
-//! let proved = text.parse::<Evidence>()?.verify(&verifier)?;
-//! assert_eq!(proved.event.actor.email.as_deref(), Some("ana@acme.example"));
-//! println!("{proved}");
+//! let verified = text.parse::<Evidence>()?.verify(&verifier)?;
+//! assert_eq!(verified.event.actor.email.as_deref(), Some("ana@acme.example"));
+//! println!("{verified}");
 //!
-//! // Without the personal part it proves the record still.
+//! // Without the personal data the record stays proved.
 //! let redacted = text.parse::<Evidence>()?.without_personal();
 //! assert!(redacted.verify(&verifier)?.event.erased);
 //!
-//! // Whoever has kept the checkpoint finds whatever is done to the log.
+//! // A kept checkpoint shows every change of the events before it.
 //! let kept = verifier.verify(&signed)?;
-//! let report = store.verify(log, &[*kept.head()], None, &mut |_| ()).await?;
+//! let report = store.verify(log).against([kept.head()]).await?;
 //! assert!(report.is_intact() && report.proved == kept.size());
 //! println!("{report}");
 //! # Ok::<(), audit_core::Error>(())
@@ -65,44 +65,52 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What a store does
+//! # The part of a store
 //!
-//! It keeps [what core grows](audit_core::tree): the [`Frontier`] in the row of the log's head, and
-//! the nodes that each append completes. A proof is then some 20 reads among 10^6 events, 40 among
-//! 10^12, in one question. When retention removes events, [`NodeId::is_retained`] tells which nodes stay.
+//! A store keeps the [tree](audit_core::tree) that core computes: the [`Frontier`] in the row of the
+//! log's head, and the nodes that each append completes. A proof reads about 20 nodes among 10^6
+//! events and 40 among 10^12, in one call. [`NodeId::is_retained`] says which nodes stay after
+//! pruning.
 
-mod audit;
 mod checkpoint;
 mod checkpoint_directory;
 mod checkpoint_memory;
 mod checkpoint_store;
 mod evidence;
-mod key;
+mod finding;
+mod log_verifier;
 mod nodes;
 mod notary;
+mod note;
 mod proof;
-mod provable;
+mod reconstruction;
+mod removals;
 mod report;
-mod told;
-mod verify;
+mod signer;
+mod store_nodes;
+mod verification;
+mod verifier;
+mod verify_ext;
 mod witness;
 
-pub use audit::Audit;
 pub use audit_core::tree::{Frontier, Node, NodeHash, NodeId};
 pub use audit_core::{LeafHash, RootHash, TreeHead};
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use checkpoint_directory::CheckpointDirectory;
 pub use checkpoint_memory::MemoryCheckpointStore;
 pub use checkpoint_store::CheckpointStore;
-pub use evidence::{Evidence, PersonalProof, Proved};
-pub use key::{CheckpointSigner, CheckpointVerifier};
+pub use evidence::{Evidence, PersonalProof, VerifiedEvent};
+pub use finding::{Finding, Reference};
+pub use log_verifier::LogVerifier;
 pub use nodes::{
     Nodes, consistency_nodes, consistency_proof, frontier_at, inclusion_nodes, inclusion_proof,
     root, root_nodes,
 };
 pub use notary::Notary;
 pub use proof::{ConsistencyProof, InclusionProof};
-pub use provable::ProvableExt;
-pub use report::{Fault, Report, Stated};
-pub use verify::Progress;
+pub use report::Report;
+pub use signer::CheckpointSigner;
+pub use verification::{Progress, Verification};
+pub use verifier::CheckpointVerifier;
+pub use verify_ext::VerifyExt;
 pub use witness::{Cosignature, Witness, WitnessRequest, WitnessVerifier};

@@ -4,7 +4,7 @@ use audit_core::{AuditStore, ErrorKind, Log, OrganizationId, Result};
 
 use crate::{
     Checkpoint, CheckpointSigner, CheckpointStore, CheckpointVerifier, ConsistencyProof,
-    ProvableExt as _, SignedCheckpoint, TreeHead,
+    SignedCheckpoint, TreeHead, VerifyExt as _,
 };
 
 /// Signs the checkpoints of a store's logs, and publishes each in a [`CheckpointStore`] before it
@@ -21,7 +21,7 @@ use crate::{
 /// ```
 /// use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 /// use audit_memory::MemoryStore;
-/// use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary, ProvableExt};
+/// use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary, VerifyExt};
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # futures_executor::block_on(async {

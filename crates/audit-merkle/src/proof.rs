@@ -1,31 +1,31 @@
-//! Proofs that an event is in a log, and that a log is the beginning of another.
+//! Proofs that an event is in a log, and that a log begins with another.
 
 use audit_core::{Error, Result, Sequence, Violation};
 use serde::{Deserialize, Serialize};
 
-use crate::{LeafHash, NodeHash, RootHash, TreeHead, nodes};
+use crate::{LeafHash, NodeHash, RootHash, TreeHead};
 
-/// The proof that an event is in a tree: the siblings on the way from its leaf to the root.
+/// Proves that an event is in a tree: the siblings on the path from its leaf to the root.
 ///
-/// It proves that a record with the leaf hash stands at `sequence` of the tree that has the root,
-/// and nothing about when it was put there. That the tree has `size` leaves is what the head says,
-/// not the proof: roots of two sizes can share a path. So a head must come from a checkpoint whose
-/// signature was verified.
+/// Proves that the record with the leaf hash is event `sequence` of the tree with the root, and
+/// nothing about the time of its append. The proof does not show that the tree has `size` leaves,
+/// since roots of two sizes can share a path: take the head from a checkpoint whose signature was
+/// verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InclusionProof {
-    /// The number of the event.
+    /// The sequence number of the event.
     sequence: Sequence,
     /// The size of the tree.
     size: Sequence,
-    /// The siblings, from the leaf's to that below the root.
+    /// The siblings, from the leaf's to the one below the root.
     path: Vec<NodeHash>,
 }
 
-/// The proof that a tree is the beginning of a larger one: nothing was changed, only appended.
+/// Proves that a tree begins with a smaller one: events were appended, and nothing was changed.
 ///
-/// As with an [`InclusionProof`], the two sizes are what the heads say.
+/// As with an [`InclusionProof`], the sizes must come from trusted heads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
@@ -38,28 +38,28 @@ pub struct ConsistencyProof {
     path: Vec<NodeHash>,
 }
 
-/// The most hashes of a proof of inclusion: the height of the largest tree.
+/// The highest number of hashes of an inclusion proof: the height of the largest tree.
 pub(crate) const INCLUSION_HASHES: usize = 63;
-/// The most hashes of a proof of consistency: a node and its siblings up to the largest root.
+/// The highest number of hashes of a consistency proof: a node and its siblings up to the root.
 const CONSISTENCY_HASHES: usize = 64;
 
 impl InclusionProof {
-    /// The proof of these parts. Whether it is one, [`verify`](Self::verify) tells.
+    /// Creates a proof of its parts, unverified: see [`verify`](Self::verify).
     pub fn new(sequence: Sequence, size: Sequence, path: Vec<NodeHash>) -> Self {
         Self { sequence, size, path }
     }
 
-    /// The number of the event.
+    /// Returns the sequence number of the event.
     pub fn sequence(&self) -> Sequence {
         self.sequence
     }
 
-    /// The size of the tree.
+    /// Returns the size of the tree.
     pub fn size(&self) -> Sequence {
         self.size
     }
 
-    /// The siblings, from the leaf's to that below the root.
+    /// Returns the siblings, from the leaf's to the one below the root.
     pub fn path(&self) -> &[NodeHash] {
         &self.path
     }
@@ -68,13 +68,13 @@ impl InclusionProof {
     /// tree of `head`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid): it is not, or the proof is of another
-    /// size or form.
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if it is not, or if the proof has
+    /// another size or form: field `size`, `sequence` or `path`.
     pub fn verify(&self, leaf: LeafHash, head: &TreeHead) -> Result<()> {
         if self.size != head.size {
             return Err(failed("size", "the size of the tree of the head"));
         }
-        let index = nodes::leaf_index(self.sequence, self.size)?;
+        let index = leaf_index(self.sequence, self.size)?;
         let path = hashes(&self.path, INCLUSION_HASHES)?;
         let root = tlog_tiles::Hash(*head.root.as_bytes());
         let leaf = tlog_tiles::Hash(*leaf.as_bytes());
@@ -84,31 +84,31 @@ impl InclusionProof {
 }
 
 impl ConsistencyProof {
-    /// The proof of these parts. Whether it is one, [`verify`](Self::verify) tells.
+    /// Creates a proof of its parts, unverified: see [`verify`](Self::verify).
     pub fn new(from: Sequence, to: Sequence, path: Vec<NodeHash>) -> Self {
         Self { from, to, path }
     }
 
-    /// The size of the smaller tree.
+    /// Returns the size of the smaller tree.
     pub fn from(&self) -> Sequence {
         self.from
     }
 
-    /// The size of the larger tree.
+    /// Returns the size of the larger tree.
     pub fn to(&self) -> Sequence {
         self.to
     }
 
-    /// The hashes of the proof, in the order of RFC 6962.
+    /// Returns the hashes of the proof, in the order of RFC 6962.
     pub fn path(&self) -> &[NodeHash] {
         &self.path
     }
 
-    /// Checks that the tree of `old` is the beginning of that of `new`.
+    /// Checks that the tree of `new` begins with the tree of `old`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid): it is not, or the proof is of other
-    /// sizes or form.
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if it does not, or if the proof has
+    /// other sizes or another form: field `from`, `to` or `path`.
     pub fn verify(&self, old: &TreeHead, new: &TreeHead) -> Result<()> {
         if self.from != old.size {
             return Err(failed("from", "the size of the older tree"));
@@ -117,10 +117,10 @@ impl ConsistencyProof {
             return Err(failed("to", "the size of the newer tree"));
         }
         if self.from > self.to {
-            return Err(nodes::out_of_range("from", 0, self.to));
+            return Err(out_of_range("from", 0, self.to));
         }
         let path = hashes(&self.path, CONSISTENCY_HASHES)?;
-        // RFC 6962 leaves the empty tree out: it begins every other, and needs no proof.
+        // RFC 6962 has no proof from the empty tree. Every tree begins with it.
         let proves = if self.from == Sequence::ZERO {
             let has_root =
                 |head: &TreeHead| head.size != Sequence::ZERO || head.root == RootHash::EMPTY;
@@ -134,7 +134,20 @@ impl ConsistencyProof {
     }
 }
 
-/// `tlog_tiles` copies a path at each level, so a long one is refused before.
+/// Returns the index of the leaf of event `sequence` in the tree of the first `size` events.
+pub(crate) fn leaf_index(sequence: Sequence, size: Sequence) -> Result<u64> {
+    match sequence.get().checked_sub(1) {
+        Some(index) if index < size.get() => Ok(index),
+        _ => Err(out_of_range("sequence", 1, size)),
+    }
+}
+
+/// Returns the error for a number that is not from `min` to `max`.
+pub(crate) fn out_of_range(field: &'static str, min: i64, max: Sequence) -> Error {
+    Error::invalid(field, Violation::OutOfRange { min, max: max.get().cast_signed() })
+}
+
+/// Converts a path, and refuses a long one: `tlog_tiles` copies it at each level.
 fn hashes(path: &[NodeHash], limit: usize) -> Result<Vec<tlog_tiles::Hash>> {
     if path.len() > limit {
         return Err(Error::invalid("path", Violation::TooMany { limit, actual: path.len() }));

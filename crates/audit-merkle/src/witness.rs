@@ -1,4 +1,4 @@
-//! Witnesses: others who have seen a checkpoint. C2SP tlog-cosignature and tlog-witness.
+//! Witnesses: third parties that cosign checkpoints. C2SP tlog-cosignature and tlog-witness.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,30 +9,31 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use crate::{ConsistencyProof, SignedCheckpoint, key};
+use crate::note::{check_name, verify_note};
+use crate::{ConsistencyProof, SignedCheckpoint};
 
-/// Somebody else who cosigns checkpoints, and no two that deny each other.
+/// A third party that cosigns checkpoints, and never two that contradict each other.
 ///
-/// With enough witnesses a log cannot show one tree to some and another to others.
+/// With enough witnesses a log cannot show different trees to different readers.
 #[async_trait]
 pub trait Witness: fmt::Debug + Send + Sync + 'static {
-    /// Asks for a cosignature.
+    /// Requests a cosignature.
     ///
     /// # Behavior
-    /// - MUST send `request` as C2SP tlog-witness has it, or do what a witness does.
-    /// - MUST return the signature lines that came back, for
+    /// - MUST send `request` as C2SP tlog-witness specifies, or act as a witness itself.
+    /// - MUST return the signature lines of the response, for
     ///   [`SignedCheckpoint::add_signatures`].
-    /// - MUST return [`ErrorKind::Conflict`](audit_core::ErrorKind::Conflict) if the witness has
-    ///   cosigned another size than the request says.
+    /// - MUST fail with [`Conflict`](audit_core::ErrorKind::Conflict) if the witness has cosigned
+    ///   another size than the request starts from.
     async fn cosign(&self, request: &WitnessRequest) -> Result<String>;
 }
 
-/// What a witness is asked: the body of `add-checkpoint`, as [text](ToString::to_string).
+/// A request to a witness: the body of `add-checkpoint`, as [text](ToString::to_string).
 #[derive(Clone, Debug, PartialEq)]
 pub struct WitnessRequest {
-    /// From the size that the witness has cosigned last.
+    /// The proof from the size that the witness has cosigned last.
     pub proof: ConsistencyProof,
-    /// What to cosign.
+    /// The checkpoint to cosign.
     pub checkpoint: SignedCheckpoint,
 }
 
@@ -44,16 +45,16 @@ impl fmt::Display for WitnessRequest {
     }
 }
 
-/// That a witness had seen a checkpoint, and none larger, at some time.
+/// The cosignature of a witness: it had seen the checkpoint, and no larger one, at that time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosignature {
-    /// When, in seconds since 1970, by the witness's own clock.
+    /// Seconds since 1970 by the witness's clock.
     pub time: u64,
 }
 
-/// Knows a witness by its public key: Ed25519, `cosignature/v1`.
+/// Verifies the cosignatures of a witness: Ed25519, `cosignature/v1`.
 ///
-/// Cosignatures of another kind, such as ML-DSA-44, are lines of unknown keys.
+/// Cosignatures of another type, such as ML-DSA-44, count as lines of unknown keys.
 #[derive(Clone, Debug)]
 pub struct WitnessVerifier {
     name: String,
@@ -65,29 +66,29 @@ pub struct WitnessVerifier {
 const COSIGNATURE_V1: u8 = 4;
 
 impl WitnessVerifier {
-    /// The name of the witness.
+    /// Returns the name of the witness.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The cosignature of this witness, if there is one.
+    /// Returns the cosignature of this witness, if the checkpoint has one.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if there is one, and it is wrong.
+    /// [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) if it has one that is wrong.
     pub fn verify(&self, signed: &SignedCheckpoint) -> Result<Option<Cosignature>> {
         let Some(bytes) = signed.signature(&self.name, self.id) else { return Ok(None) };
-        key::verify_note(signed, self.clone())?;
+        verify_note(signed, self.clone())?;
         Ok(parse(bytes).map(|(time, _)| Cosignature { time }))
     }
 
-    /// Whether it is the key of `other`. The name is not part of what is cosigned, so that a key
-    /// with two names is one witness.
+    /// Returns whether both have the same key. A cosignature does not cover the name, so a key with
+    /// two names is one witness.
     pub(crate) fn has_key_of(&self, other: &Self) -> bool {
         self.key == other.key
     }
 }
 
-/// A signature in its two parts, the time and the signature of Ed25519.
+/// Splits a cosignature into the time and the Ed25519 signature.
 fn parse(bytes: &[u8]) -> Option<(u64, Signature)> {
     let (time, signature) = bytes.split_first_chunk()?;
     let time = u64::from_be_bytes(*time);
@@ -114,7 +115,7 @@ impl signed_note::Verifier for WitnessVerifier {
 impl FromStr for WitnessVerifier {
     type Err = Error;
 
-    /// Reads a verifier key, `name+hash+base64`, of the type `0x04`.
+    /// Parses a verifier key, `name+hash+base64`, of type `0x04`.
     fn from_str(text: &str) -> Result<Self> {
         let parse = || {
             let (name, rest) = text.split_once('+')?;
@@ -131,7 +132,7 @@ impl FromStr for WitnessVerifier {
         };
         let verifier = parse()
             .ok_or_else(|| Error::malformed("key", "a verifier key of C2SP tlog-cosignature"))?;
-        key::check_name(&verifier.name)?;
+        check_name(&verifier.name)?;
         Ok(verifier)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use audit_core::{Actor, AuditStore as _, Erasure, Filter, Log, NewEvent, RetentionStoreExt as _};
 use audit_merkle::{
-    CheckpointDirectory, CheckpointSigner, Notary, ProvableExt as _, Report, TreeHead,
+    CheckpointDirectory, CheckpointSigner, Notary, Report, TreeHead, VerifyExt as _,
 };
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
@@ -81,7 +81,7 @@ async fn drill(directory: &Path) -> Result<()> {
 }
 
 async fn verify(store: &SqliteStore, kept: TreeHead) -> audit_core::Result<Report> {
-    store.verify(Log::Platform, &[kept], None, &mut |_| ()).await
+    store.verify(Log::Platform).against([kept]).await
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use crate::error::{CliError, Result};
 use crate::output::{Output, json, unwritable};
 use crate::text::is_hidden;
 
-/// The columns: where each value stands in an event's JSON. Those of nested values are JSON texts.
-const COLUMNS: [&str; 39] = [
+/// The columns: the path of each value in an event's JSON. Objects and arrays are written as JSON.
+const COLUMNS: [&str; 48] = [
     "log",
     "sequence",
     "recordedAt",
@@ -30,6 +30,11 @@ const COLUMNS: [&str; 39] = [
     "actor.organization.id",
     "actor.organization.name",
     "actor.entityClass",
+    "actor.sessionId",
+    "actor.onBehalfOf",
+    "outcome.result",
+    "outcome.code",
+    "severity",
     "targets",
     "organization.id",
     "organization.name",
@@ -48,8 +53,12 @@ const COLUMNS: [&str; 39] = [
     "reason",
     "request.method",
     "request.path",
+    "request.id",
+    "trace.traceId",
+    "trace.spanId",
     "source.system",
     "source.id",
+    "attributes",
     "metadata",
 ];
 
@@ -119,7 +128,7 @@ mod tests {
     use super::*;
     use audit_core::{
         Actor, ChangeSetId, EntityClass, FieldChange, Log, Message, NewEvent, OrganizationRef,
-        Scope, Sequence, Timestamp,
+        Outcome, Scope, Sequence, Severity, Timestamp, Trace,
     };
 
     #[test]
@@ -168,7 +177,10 @@ mod tests {
             .user_agent("a")
             .details("d")
             .organization(named("o"))
-            .entity_class(EntityClass::from_static("identity"));
+            .entity_class(EntityClass::from_static("identity"))
+            .session_id("s")
+            .on_behalf_of(Actor::user("b"));
+        let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let scope =
             Scope::default().service("s").product("p").config("c").environment("e").surface("f");
         let mut event = NewEvent::new("a", actor)
@@ -186,6 +198,11 @@ mod tests {
             .location("here")
             .reason("why")
             .request("GET", "/")
+            .request_id("r")
+            .trace(Trace::from_traceparent(traceparent).unwrap())
+            .outcome(Outcome::denied().code("c"))
+            .severity(Severity::LOW)
+            .attribute("plan", "pro")
             .source("s", "1")
             .metadata("k", 1);
         let diff = FieldChange { field: "f".to_owned(), old: None, new: Some(Value::Null) };
@@ -199,6 +216,6 @@ mod tests {
         assert!(empty.is_empty(), "{empty:?}");
         let mut json = serde_json::to_value(&event).unwrap();
         assert!(!remains(&mut json, ""), "{json}");
-        assert_eq!(full[18], r#"[{"id":"1","type":"t"}]"#);
+        assert_eq!(full[23], r#"[{"id":"1","type":"t"}]"#);
     }
 }

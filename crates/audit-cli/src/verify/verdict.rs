@@ -1,4 +1,4 @@
-//! What the verification of a log has found, in words and as JSON.
+//! The result of `audit verify`, in words and as JSON.
 
 use audit_core::tree::NodeId;
 use audit_core::{Error, Log};
@@ -8,14 +8,14 @@ use serde::Serialize;
 use crate::error::{Result, chain};
 use crate::output::Output;
 
-/// What is told of the verification of a log.
+/// The result for one log.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verdict {
     log: Log,
     /// Whether nothing is wrong.
     pub(crate) intact: bool,
-    /// The events before those that were read.
+    /// The number of events before the first one that was read.
     from: u64,
     /// The last event that was read.
     to: u64,
@@ -23,39 +23,39 @@ pub(crate) struct Verdict {
     proved: u64,
     /// The last event that was pruned.
     pruned: u64,
-    /// The events without a personal part.
+    /// The number of events whose personal data is missing.
     erased: u64,
-    /// The events that the log says were erased.
-    told_erased: u64,
-    /// The kept checkpoints, by their sizes, of which all events are gone.
+    /// The number of events that the log records as erased.
+    declared_erased: u64,
+    /// The sizes of the kept checkpoints that are too old to be compared.
     outdated: Vec<u64>,
     /// What is wrong.
-    faults: Vec<String>,
+    findings: Vec<String>,
     #[serde(skip)]
     is_kept: bool,
     #[serde(skip)]
     is_whole: bool,
 }
 
-/// Of so many personal parts or nodes each is told.
-const TOLD: usize = 5;
+/// The number of events or nodes that are printed, of those with the same finding.
+const MAX_SHOWN: usize = 5;
 
-/// What is told where nothing was kept.
-const NOTHING_KEPT: &str = "  proved:  nothing; without a kept checkpoint, whoever can write to \
-                            the store can have rewritten it";
+/// Printed if no checkpoint was given.
+const NOTHING_KEPT: &str = "  proved:  nothing; without a kept checkpoint, anyone who can write to \
+                            the store can have rewritten the log";
 
 impl Verdict {
     pub(crate) fn new(log: Log, pruned: u64, heads: &[TreeHead], report: &Report) -> Self {
-        let mut faults: Vec<String> = report.fault.iter().map(ToString::to_string).collect();
-        faults.extend(some(&report.personal, |event| {
-            format!("the personal part of event {event} is not the one that was recorded")
+        let mut findings: Vec<String> = report.finding.iter().map(ToString::to_string).collect();
+        findings.extend(some(&report.personal, |event| {
+            format!("the personal data of event {event} was changed")
         }));
-        // Where records are wrong, nodes are missing that nobody took away.
-        if report.fault.is_none() {
-            faults.extend(some(&report.nodes, |NodeId { level, index }| {
+        // If records are missing, their nodes are missing too.
+        if report.finding.is_none() {
+            findings.extend(some(&report.nodes, |NodeId { level, index }| {
                 format!(
-                    "node {index} of level {level} of the tree is not that of the records, which \
-                     are right; proofs with it will fail"
+                    "node {index} of level {level} of the tree does not match the records, which \
+                     are right; proofs with it fail"
                 )
             }));
         }
@@ -67,27 +67,27 @@ impl Verdict {
             proved: report.proved.get(),
             pruned,
             erased: report.erased,
-            told_erased: report.stated,
+            declared_erased: report.declared_erased,
             outdated: report.skipped.iter().map(|head| head.size.get()).collect(),
-            faults,
+            findings,
             is_kept: !heads.is_empty(),
-            is_whole: report.fault.is_none(),
+            is_whole: report.finding.is_none(),
         }
     }
 
-    /// Of a log that cannot be read.
+    /// Creates the result for a log that cannot be read.
     pub(crate) fn unreadable(log: Log, heads: &[TreeHead], error: &Error) -> Self {
         let report = Report::default();
-        Self { intact: false, faults: vec![chain(error)], ..Self::new(log, 0, heads, &report) }
+        Self { intact: false, findings: vec![chain(error)], ..Self::new(log, 0, heads, &report) }
     }
 
-    /// Says so in words.
+    /// Prints the result in words.
     pub(crate) fn print(&self, output: &mut Output<'_>) -> Result<()> {
-        let Self { log, from, to, proved, pruned, erased, told_erased, .. } = self;
+        let Self { log, from, to, proved, pruned, erased, declared_erased, .. } = self;
         output
             .line(format_args!("{log}: {}", if self.intact { "intact" } else { "NOT INTACT" }))?;
-        for fault in &self.faults {
-            output.line(format_args!("  wrong:   {fault}"))?;
+        for finding in &self.findings {
+            output.line(format_args!("  wrong:   {finding}"))?;
         }
         output.line(format_args!("  read:    {}", events(*from, *to)))?;
         match proved {
@@ -98,26 +98,27 @@ impl Verdict {
         }
         if self.intact && self.is_kept && to > proved {
             let what = events(*proved.max(from), *to);
-            output.line(format_args!("           {what} only as the store itself states"))?;
+            output.line(format_args!("           {what} only by the store's own head"))?;
         }
         for size in &self.outdated {
             output.line(format_args!(
-                "           the checkpoint of {size} events is older than what is left"
+                "           the checkpoint of {size} events is too old to be compared"
             ))?;
         }
         if *pruned > 0 {
             output.line(format_args!("  pruned:  {}", events(0, *pruned)))?;
         }
-        // Of a part that was read, the two numbers would say nothing.
+        // After a finding, only a part was read, and the numbers do not compare.
         if *erased > 0 && self.is_whole {
-            output
-                .line(format_args!("  erased:  {erased} events; the log tells of {told_erased}"))?;
+            output.line(format_args!(
+                "  erased:  {erased} events; the log records {declared_erased}"
+            ))?;
         }
         Ok(())
     }
 }
 
-/// The events behind `from` up to `to`.
+/// Prints the events after `from` up to `to`.
 fn events(from: u64, to: u64) -> String {
     match to.saturating_sub(from) {
         0 => "no events".to_owned(),
@@ -126,11 +127,11 @@ fn events(from: u64, to: u64) -> String {
     }
 }
 
-/// The first of these in words, and how many more there are.
+/// Prints the first of `all` in words, and the number of the others.
 fn some<T>(all: &[T], in_words: impl Fn(&T) -> String) -> Vec<String> {
-    let mut told: Vec<_> = all.iter().take(TOLD).map(in_words).collect();
-    if all.len() > TOLD {
-        told.push(format!("and {} more of these", all.len() - TOLD));
+    let mut shown: Vec<_> = all.iter().take(MAX_SHOWN).map(in_words).collect();
+    if all.len() > MAX_SHOWN {
+        shown.push(format!("and {} more of these", all.len() - MAX_SHOWN));
     }
-    told
+    shown
 }

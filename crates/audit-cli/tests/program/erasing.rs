@@ -53,7 +53,7 @@ fn nothing_is_erased_before_somebody_says_yes() {
     assert_eq!(again, serde_json::json!({"matched": 30, "erased": 0}));
 
     let verdict = json(&place.ok(&["verify", "--organization", &log, "--json"]));
-    assert_eq!((&verdict["erased"], &verdict["toldErased"]), (&30.into(), &30.into()));
+    assert_eq!((&verdict["erased"], &verdict["declaredErased"]), (&30.into(), &30.into()));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn what_was_erased_is_no_tampering_and_evidence_of_before_is_good() {
     let shown = place.ok(&verify);
     assert!(shown.starts_with(&format!("{log}: intact\n")), "{shown}");
     assert!(shown.contains("proved:  up to event 91, by a kept checkpoint"), "{shown}");
-    assert!(shown.ends_with("erased:  30 events; the log tells of 30\n"), "{shown}");
+    assert!(shown.ends_with("erased:  30 events; the log records 30\n"), "{shown}");
     // Who takes one more away is found.
     let sql = "UPDATE audit_event SET personal = NULL WHERE event_key & 0xffffff = 91";
     assert_eq!(place.sql(sql), 1);

@@ -42,7 +42,7 @@ fn a_key_is_made_once_and_only_its_owner_reads_it() {
     assert!(place.fails(2, &again).contains("is there already"));
     assert_eq!(fs::read_to_string(place.path("audit.key")).unwrap(), secret);
     place.file("audit.pub", &[&key]);
-    for (file, told) in [("audit.pub", "is no private key"), ("none", "checkpoint-key create")] {
+    for (file, told) in [("audit.pub", "is not a private key"), ("none", "checkpoint-key create")] {
         let error = place.fails(2, &["checkpoint-key", "show", file]);
         assert!(error.contains(told) && !error.contains("PRIVATE"), "{error}");
     }
@@ -58,7 +58,7 @@ fn evidence_is_checked_with_nothing_but_the_key() {
     fs::copy(place.path("paid.tlog-proof"), elsewhere.path("paid.tlog-proof")).unwrap();
     let check = ["check", "paid.tlog-proof", "--key", &key];
     let shown = elsewhere.ok(&check);
-    assert!(shown.starts_with("PROVED\nThe log audit.example.com/"), "{shown}");
+    assert!(shown.starts_with("PROVED\nThe owner of the log audit.example.com/"), "{shown}");
     assert!(shown.contains("ana@x.example") && shown.contains(&id), "{shown}");
     let proved = json(&elsewhere.ok(&[&check[..], &["--json"]].concat()));
     assert_eq!(proved["event"]["targets"][0]["id"], "inv_17");
@@ -67,7 +67,7 @@ fn evidence_is_checked_with_nothing_but_the_key() {
     let names: Vec<_> = fs::read_dir(elsewhere.path("")).unwrap().collect();
     assert_eq!(names.len(), 1, "no store is made: {names:?}");
 
-    // Under a checkpoint that was signed before, and without the personal part.
+    // Under a checkpoint that was signed before, and without the personal data.
     fs::write(elsewhere.path("monday"), place.checkpoint(&log)).unwrap();
     fs::copy(elsewhere.path("monday"), place.path("monday")).unwrap();
     let redacted = ["--checkpoint", "monday", "--without-personal"];
@@ -92,7 +92,7 @@ fn evidence_is_checked_with_nothing_but_the_key() {
     let later = event_id(&place, &log, 100);
     let error =
         place.fails(2, &["prove", &later, "--organization", &log, "--checkpoint", "monday"]);
-    assert!(error.contains("the checkpoint is from before event"), "{error}");
+    assert!(error.contains("the checkpoint is older than event"), "{error}");
     let error = place.fails(2, &["prove", &log, "--organization", &log, "--checkpoint", "monday"]);
     assert!(error.contains("there is no event"), "{error}");
 }
@@ -120,15 +120,15 @@ fn what_is_done_behind_the_back_is_found_and_named() {
                 "UPDATE audit_event SET personal = zeroblob(length(personal)) WHERE {}",
                 record(41)
             ),
-            "the personal part of event 43 is not the one that was recorded",
+            "the personal data of event 43 was changed",
         ),
         (
             format!("UPDATE audit_event SET personal = NULL WHERE {}", record(41)),
-            "personal parts are missing that no event tells of: 1 from event 43",
+            "personal data is missing without a recorded erasure: of 1 events from event 43",
         ),
         (
             "DELETE FROM audit_event WHERE event_key & 0xffffff > 90".to_owned(),
-            "there are 90 events",
+            "the log has 90 events",
         ),
     ] {
         assert!(place.sql(&sql) > 0, "{sql}");
@@ -138,7 +138,7 @@ fn what_is_done_behind_the_back_is_found_and_named() {
         let ran = place.run(&[&verify[..], &["--json"]].concat());
         let verdict = json(&ran.out);
         assert_eq!((ran.code, &verdict["intact"]), (Some(1), &false.into()));
-        assert_eq!(verdict["faults"].as_array().unwrap().len(), 1, "{verdict}");
+        assert_eq!(verdict["findings"].as_array().unwrap().len(), 1, "{verdict}");
         place.restore("copy.db");
     }
     assert_eq!(place.ok(&verify), intact);
@@ -154,7 +154,7 @@ fn only_what_is_behind_a_checkpoint_is_read_and_all_logs_are() {
     assert_eq!((&verdict["from"], &verdict["to"]), (&101.into(), &111.into()));
     assert_eq!(verdict["proved"], 101);
     let shown = place.ok(&since);
-    assert!(shown.contains("events 102 to 111 only as the store itself states"), "{shown}");
+    assert!(shown.contains("events 102 to 111 only by the store's own head"), "{shown}");
 
     let signed = place.ok(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
     assert_eq!(signed.lines().count(), 2, "the organization's and the platform's: {signed}");
@@ -171,7 +171,7 @@ fn only_what_is_behind_a_checkpoint_is_read_and_all_logs_are() {
     for (arguments, told) in [
         (&["--all", "--checkpoint", "monday"][..], "--key"),
         (&["--all", "--checkpoint", "none", "--key", &key], "cannot read none"),
-        (&["--all", "--checkpoint", "audit.key", "--key", &key], "audit.key is no checkpoint"),
+        (&["--all", "--checkpoint", "audit.key", "--key", &key], "audit.key is not a checkpoint"),
         (&["--organization", "platform", "--since", "monday", "--key", &key], "is another log"),
         (
             &["--organization", "platform", "--checkpoint", "monday", "--key", &key],
@@ -194,8 +194,8 @@ fn a_restored_backup_is_not_signed() {
     place.restore("copy.db");
     let again = [&["checkpoint", "--organization", &log], &SIGNING[..]].concat();
     let error = place.fails(1, &again);
-    assert!(error.contains("was cut: it has 101 events, and 111 were signed"), "{error}");
-    assert!(error.contains("hint: was an old backup restored?"), "{error}");
+    assert!(error.contains("was cut: it has 101 events, and its latest checkpoint 111"), "{error}");
+    assert!(error.contains("hint: if an old backup was restored"), "{error}");
     // Other events came since.
     place.record(&log, &payments(200..220));
     let error = place.fails(1, &again);

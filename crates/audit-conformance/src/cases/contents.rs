@@ -1,8 +1,8 @@
 //! What is read is what was written.
 
 use audit_core::{
-    Actor, Change, EventQuery, FeedStart, Log, Message, NewEvent, OrganizationRef, RequestInfo,
-    Scope, Target, Timestamp,
+    Actor, Change, EventQuery, FeedStart, Log, Message, NewEvent, OrganizationRef, Outcome,
+    RequestInfo, Scope, Target, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -13,6 +13,8 @@ use crate::subject::Subject;
 pub(crate) fn come_back_equal_in_every_field(new: NewHarness<'_>) {
     let least = NewEvent::new("a", Actor::unknown()).at(1);
     let unknown_words = NewEvent::new("x", Actor::new("robot").entity_class("machine"))
+        .outcome(Outcome::new("partial"))
+        .severity("dire")
         .scope(Scope::default().surface("moon"));
     check(new, &[full(), least, unknown_words]);
 }
@@ -29,7 +31,12 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
     let mut events: Vec<_> = texts
         .iter()
         .map(|&text| NewEvent {
-            actor: Actor::user(text).name(text).email(text).ip(text),
+            actor: Actor::user(text)
+                .name(text)
+                .email(text)
+                .ip(text)
+                .session_id(text)
+                .on_behalf_of(Actor::user(text).name(text)),
             category: Some(text.into()),
             organization: Some(OrganizationRef::new(text).name(text)),
             ..NewEvent::new(text.to_owned(), Actor::unknown())
@@ -37,6 +44,10 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
                 .scope(Scope::default().service(text).surface(text.to_owned()))
                 .change(Change::default().field(text, Some(json!(text)), Some(json!({text: text}))))
                 .message(text)
+                .outcome(Outcome::new(text.to_owned()).code(text))
+                .severity(text.to_owned())
+                .request_id(text)
+                .attribute(text, text)
                 .source(text, text)
                 .metadata(text, text)
         })
@@ -72,7 +83,15 @@ pub(crate) fn keep_empty_and_absent_apart(new: NewHarness<'_>) {
         NewEvent { actor: Actor::user("").name("").email("").ip("").details(""), ..nothing() },
         NewEvent { category: empty(), location: empty(), reason: empty(), ..nothing() },
         NewEvent { message: Message { title: empty(), ..Message::default() }, ..nothing() },
-        NewEvent { request: RequestInfo { method: empty(), path: None }, ..nothing() },
+        NewEvent {
+            request: RequestInfo { method: empty(), ..RequestInfo::default() },
+            ..nothing()
+        },
+        nothing().request_id(""),
+        nothing().outcome(Outcome::success().code("")),
+        nothing().attribute("k", ""),
+        NewEvent { actor: Actor::user("u").session_id(""), ..nothing() },
+        NewEvent { actor: Actor::user("u").on_behalf_of(Actor::user("").name("")), ..nothing() },
         nothing().add_target(Target::with_id("")).add_target(Target::named("")),
         nothing().scope(Scope::default().product("").surface("")),
         nothing().organization(OrganizationRef::new("")),

@@ -74,7 +74,22 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<
         assert_eq!(opened, *event, "what is kept is what is read");
         let record = String::from_utf8(stored.record.clone()).expect("a record is JSON");
         let kept = |value: &&&str| event.erased && record.contains(**value);
-        let personal = ["Ana", EMAIL, "2001:db8", "Mozilla", "on call", "Acme", "March", "month"];
+        let personal = [
+            "Ana",
+            EMAIL,
+            "2001:db8",
+            "Mozilla",
+            "on call",
+            "Acme",
+            "March",
+            "month",
+            "Bruno",
+            "bruno@",
+            "192.0.2.9",
+            "curl",
+            "off duty",
+            "Umbrella",
+        ];
         assert_eq!(personal.iter().find(kept), None, "a record holds nothing personal");
     }
 }

@@ -1,10 +1,12 @@
 //! Events at the limits of the model, and beyond each.
 
 use audit_core::limits::{
-    MAX_ACTION_SEGMENTS, MAX_EVENT_BYTES, MAX_FIELD_CHANGES, MAX_ID_BYTES, MAX_JSON_DEPTH,
-    MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES,
+    MAX_ACTION_SEGMENTS, MAX_ATTRIBUTES, MAX_EVENT_BYTES, MAX_FIELD_CHANGES, MAX_ID_BYTES,
+    MAX_JSON_DEPTH, MAX_NAME_BYTES, MAX_ON_BEHALF_OF, MAX_TARGETS, MAX_TEXT_BYTES,
 };
-use audit_core::{Actor, Change, EntityClass, Message, NewEvent, OrganizationRef, Scope, Target};
+use audit_core::{
+    Actor, Change, EntityClass, Message, NewEvent, OrganizationRef, Outcome, Scope, Target,
+};
 use serde_json::{Value, json};
 
 use crate::samples::{At as _, full};
@@ -20,6 +22,16 @@ fn text(bytes: usize) -> String {
 /// A value of so many levels.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!(1), |value, _| json!([value]))
+}
+
+/// `count` actors, each of whom acts for the next.
+fn in_turn(count: usize, actor: impl Fn() -> Actor) -> Actor {
+    (1..count).fold(actor(), |behalf, _| actor().on_behalf_of(behalf))
+}
+
+/// The event with `count` attributes.
+fn attributes(count: usize, event: NewEvent) -> NewEvent {
+    (0..count).fold(event, |event, n| event.attribute(format!("key_{n}"), "value"))
 }
 
 /// One event for each limit, which breaks it, with the field at fault.
@@ -51,6 +63,23 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
         ("actor.entityClass", by(user().entity_class(EntityClass::new(name.clone())))),
         ("actor.organization.id", by(user().organization(OrganizationRef::new(&id)))),
         ("actor.organization.name", by(user().organization(OrganizationRef::new("o").name(&long)))),
+        ("actor.sessionId", by(user().session_id(&id))),
+        ("actor.onBehalfOf.kind", by(user().on_behalf_of(Actor::new("")))),
+        ("actor.onBehalfOf.id", by(user().on_behalf_of(user().id(&id)))),
+        ("actor.onBehalfOf.name", by(user().on_behalf_of(user().name(&long)))),
+        (
+            "actor.onBehalfOf.onBehalfOf.sessionId",
+            by(user().on_behalf_of(user().on_behalf_of(user().session_id(&id)))),
+        ),
+        (
+            "actor.onBehalfOf.onBehalfOf.onBehalfOf.onBehalfOf.onBehalfOf",
+            by(in_turn(MAX_ON_BEHALF_OF + 2, user)),
+        ),
+        ("outcome.result", base().outcome(Outcome::new(""))),
+        ("outcome.result", base().outcome(Outcome::new(name.clone()))),
+        ("outcome.code", base().outcome(Outcome::failure().code(&id))),
+        ("severity", base().severity("")),
+        ("severity", base().severity(name.clone())),
         ("targets", NewEvent { targets: vec![Target::named("x"); MAX_TARGETS + 1], ..base() }),
         ("targets[1]", to(Target::default())),
         ("targets[1].type", to(Target::of_kind(&name))),
@@ -79,6 +108,11 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
         ("reason", base().reason(&long)),
         ("request.method", base().request(&name, "/")),
         ("request.path", base().request("GET", &long)),
+        ("request.id", base().request_id(&id)),
+        ("attributes", attributes(MAX_ATTRIBUTES + 1, base())),
+        ("attributes", base().attribute("", "v")),
+        ("attributes", base().attribute(&name, "v")),
+        ("attributes.plan", base().attribute("plan", &id)),
         ("source.system", base().source("", "1")),
         ("source.system", base().source(&name, "1")),
         ("source.id", base().source("s", &id)),
@@ -103,7 +137,11 @@ pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
             .user_agent(&long)
             .details(&long)
             .organization(organization.clone())
-            .entity_class(EntityClass::new(name.clone())),
+            .entity_class(EntityClass::new(name.clone()))
+            .session_id(&id)
+            .on_behalf_of(in_turn(MAX_ON_BEHALF_OF, || Actor::new(name.clone()).id(&id))),
+        outcome: Some(Outcome::new(name.clone()).code(&id)),
+        severity: Some(name.clone().into()),
         targets: vec![Target::new(&name, &id).name(&long)],
         organization: Some(organization),
         scope: Scope::default()
@@ -120,7 +158,12 @@ pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
             params: Some(long.clone()),
         },
         location: Some(long.clone()),
-        ..base().reason(&long).request(&name, &long).source(&name, &id)
+        ..base()
+            .reason(&long)
+            .request(&name, &long)
+            .request_id(&id)
+            .attribute(&name, &id)
+            .source(&name, &id)
     };
     let numbers = NewEvent {
         action: vec!["a"; MAX_ACTION_SEGMENTS].join(".").into(),
@@ -129,7 +172,7 @@ pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
             Change::default().with_old(nested(MAX_JSON_DEPTH)).with_new(nested(MAX_JSON_DEPTH)),
             |change, n| change.field(n.to_string(), Some(json!(n)), None),
         ),
-        ..base().metadata("deep", nested(MAX_JSON_DEPTH - 1))
+        ..attributes(MAX_ATTRIBUTES, base()).metadata("deep", nested(MAX_JSON_DEPTH - 1))
     };
     let large = full().metadata("large", text(MAX_EVENT_BYTES - 8 * 1_024));
     vec![texts, numbers, large]

@@ -92,7 +92,7 @@ fn native() -> impl Strategy<Value = NewEvent> {
                 message,
                 location: place,
                 reason,
-                request: RequestInfo { method, path },
+                request: RequestInfo { method, path, ..RequestInfo::default() },
                 source,
                 metadata,
                 ..NewEvent::new(action, actor).id(id).occurred_at(occurred_at)

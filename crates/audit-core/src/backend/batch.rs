@@ -170,7 +170,7 @@ impl Batch {
             let id = event.content().id;
             if let Some(stored) = find(id)? {
                 let first = stored.decode()?;
-                if !is_redelivery(&first, event.content()) {
+                if !is_redelivery(&first, *event)? {
                     return Err(conflict(index));
                 }
                 let AuditEvent { sequence, recorded_at, .. } = first;
@@ -194,39 +194,14 @@ fn conflict(index: usize) -> Error {
     Error::new(ErrorKind::Conflict).with_field(format!("events[{index}].id"))
 }
 
-/// Returns whether `content` is the content first appended. Compares only the record of an event
-/// whose personal data is erased.
-fn is_redelivery(first: &AuditEvent, content: &NewEvent) -> bool {
+/// Returns whether `event` has the content first appended. Compares only the record of an event whose
+/// personal data is erased.
+fn is_redelivery(first: &AuditEvent, event: PreparedEvent) -> Result<bool> {
     if !first.erased {
-        return first.has_content(content);
+        return Ok(first.has_content(event.content()));
     }
-    let mut content = content.clone();
-    let actor = &mut content.actor;
-    for field in [
-        &mut actor.name,
-        &mut actor.email,
-        &mut actor.ip,
-        &mut actor.user_agent,
-        &mut actor.details,
-    ] {
-        *field = None;
-    }
-    for organization in
-        [&mut content.organization, &mut content.actor.organization].into_iter().flatten()
-    {
-        organization.name = None;
-    }
-    for target in &mut content.targets {
-        target.name = None;
-    }
-    first.has_content(&NewEvent {
-        change: crate::Change::default(),
-        message: crate::Message::default(),
-        location: None,
-        reason: None,
-        metadata: crate::json::Object::new(),
-        ..content
-    })
+    let again = event.into_stored(first.log, first.sequence, first.recorded_at);
+    Ok(StoredEvent { personal: None, ..again }.decode()? == *first)
 }
 
 #[cfg(test)]

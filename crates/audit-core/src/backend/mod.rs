@@ -4,9 +4,12 @@
 
 mod batch;
 pub mod index;
+mod parts;
+mod prepared;
 mod stored;
 mod term;
 
 pub use batch::{Batch, SequencedBatch, SequencedEvent};
-pub use stored::{PersonalData, PreparedEvent, StoredEvent};
+pub use prepared::PreparedEvent;
+pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;

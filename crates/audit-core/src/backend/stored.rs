@@ -1,43 +1,36 @@
-//! The stored form of an event: the record that stays, and the personal part that can be erased.
+//! The stored form of an event: the record, which remains, and the personal data, which can be
+//! erased.
 //!
-//! Both are JSON, written once and never rewritten. The record holds a digest of the personal part,
-//! `SHA-256(salt ‖ personal)`, so that whatever proves the record proves the whole, and goes on
-//! proving the record when the personal part and its salt are gone.
-
-use std::borrow::Cow;
+//! Both are JSON, written once and never rewritten. The record holds a digest of the personal data,
+//! `SHA-256(salt ‖ personal)`: a proof of the record proves both, and still proves the record when
+//! the personal data and its salt are erased.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Term;
-use crate::json::Object;
-use crate::limits::MAX_EVENT_BYTES;
-use crate::random::fill_random;
-use crate::{
-    Action, Actor, ActorKind, AuditEvent, Change, ChangeSetId, EntityClass, Error, ErrorKind,
-    EventId, Log, Message, NewEvent, OrganizationRef, RequestInfo, Result, Scope, Sequence, Source,
-    Target, Timestamp, Violation,
-};
+use super::parts::{Personal, Record, VERSION};
+use crate::{AuditEvent, Error, ErrorKind, Result};
 
 /// An event as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// What an auditor needs for ever: log, number, id, times, action, the ids of those involved,
-    /// scope, request, and the digest of the personal part. JSON.
+    /// The part that is never erased: log, sequence, ids, times, action, outcome, scope, request,
+    /// and the digest of the personal data. JSON.
     pub record: Vec<u8>,
-    /// What a person may ask to be erased; `None` once it has been.
+    /// The part that can be erased; `None` once it is.
     pub personal: Option<PersonalData>,
 }
 
 /// The bytes of a salt.
-pub(crate) const SALT_BYTES: usize = 16;
+pub(super) const SALT_BYTES: usize = 16;
 
 /// The part of an event that can be erased: names, addresses, texts, values, metadata.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PersonalData {
-    /// Random bytes without which the digest tells nothing of the content.
+    /// Random bytes. Without them the digest does not reveal the content.
     pub salt: [u8; SALT_BYTES],
     /// The content. JSON.
     pub bytes: Vec<u8>,
@@ -50,235 +43,15 @@ impl std::fmt::Debug for PersonalData {
     }
 }
 
-/// An event that has been checked and encoded, but for the place that it will be given.
-#[derive(Clone, Debug)]
-pub struct PreparedEvent {
-    content: NewEvent,
-    personal: PersonalData,
-    /// The record without what [`begin`] adds.
-    rest: Vec<u8>,
-}
-
-/// The record, as its JSON says. Texts are borrowed when it is written.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Record<'a> {
-    // Known only when the event has its place: written by `begin`.
-    #[serde(skip_serializing)]
-    v: u8,
-    #[serde(skip_serializing)]
-    log: Log,
-    #[serde(skip_serializing)]
-    sequence: Sequence,
-    #[serde(skip_serializing)]
-    recorded_at: Timestamp,
-
-    id: EventId,
-    occurred_at: Timestamp,
-    action: Cow<'a, Action>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    category: Option<Cow<'a, str>>,
-    actor: RecordedActor<'a>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    targets: Vec<RecordedTarget<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    organization: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Scope::is_empty")]
-    scope: Cow<'a, Scope>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    change_set_id: Option<ChangeSetId>,
-    #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
-    request: Cow<'a, RequestInfo>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    source: Option<Cow<'a, Source>>,
-    /// The digest of the personal part, base64url.
-    personal: String,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct RecordedActor<'a> {
-    kind: Cow<'a, ActorKind>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    organization: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    entity_class: Option<Cow<'a, EntityClass>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RecordedTarget<'a> {
-    #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    kind: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    id: Option<Cow<'a, str>>,
-}
-
-/// The personal part, as its JSON says.
-#[derive(Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Personal<'a> {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    email: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    ip: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_agent: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    details: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    actor_organization_name: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    organization_name: Option<Cow<'a, str>>,
-    /// One for each target, or none at all.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    target_names: Vec<Option<Cow<'a, str>>>,
-    #[serde(default, skip_serializing_if = "Change::is_empty")]
-    change: Cow<'a, Change>,
-    #[serde(default, skip_serializing_if = "Message::is_empty")]
-    message: Cow<'a, Message>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    location: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reason: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "Object::is_empty")]
-    metadata: Cow<'a, Object>,
-}
-
-#[allow(clippy::ref_option)] // so it stands in the model
-fn borrowed(text: &Option<String>) -> Option<Cow<'_, str>> {
-    text.as_deref().map(Cow::Borrowed)
-}
-
-fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
-    text.map(Cow::into_owned)
-}
-
-impl<'a> Personal<'a> {
-    fn of(content: &'a NewEvent) -> Self {
-        let named = content.targets.iter().any(|target| target.name.is_some());
-        let target_names = || content.targets.iter().map(|target| borrowed(&target.name)).collect();
-        let name_of = |o: &'a Option<OrganizationRef>| o.as_ref().and_then(|o| borrowed(&o.name));
-        Self {
-            name: borrowed(&content.actor.name),
-            email: borrowed(&content.actor.email),
-            ip: borrowed(&content.actor.ip),
-            user_agent: borrowed(&content.actor.user_agent),
-            details: borrowed(&content.actor.details),
-            actor_organization_name: name_of(&content.actor.organization),
-            organization_name: name_of(&content.organization),
-            target_names: if named { target_names() } else { Vec::new() },
-            change: Cow::Borrowed(&content.change),
-            message: Cow::Borrowed(&content.message),
-            location: borrowed(&content.location),
-            reason: borrowed(&content.reason),
-            metadata: Cow::Borrowed(&content.metadata),
-        }
-    }
-}
-
-impl<'a> Record<'a> {
-    /// The record of `content` without its place.
-    fn of(content: &'a NewEvent, personal: &PersonalData) -> Self {
-        let actor = &content.actor;
-        let id_of = |o: &'a Option<OrganizationRef>| {
-            o.as_ref().map(|organization| Cow::Borrowed(organization.id.as_str()))
-        };
-        let target = |target: &'a Target| RecordedTarget {
-            kind: borrowed(&target.kind),
-            id: borrowed(&target.id),
-        };
-        Self {
-            v: VERSION,
-            log: Log::Platform,
-            sequence: Sequence::ZERO,
-            recorded_at: Timestamp::MIN,
-            id: content.id,
-            occurred_at: content.occurred_at,
-            action: Cow::Borrowed(&content.action),
-            category: borrowed(&content.category),
-            actor: RecordedActor {
-                kind: Cow::Borrowed(&actor.kind),
-                id: borrowed(&actor.id),
-                organization: id_of(&actor.organization),
-                entity_class: actor.entity_class.as_ref().map(Cow::Borrowed),
-            },
-            targets: content.targets.iter().map(target).collect(),
-            organization: id_of(&content.organization),
-            scope: Cow::Borrowed(&content.scope),
-            change_set_id: content.change_set_id,
-            request: Cow::Borrowed(&content.request),
-            source: content.source.as_ref().map(Cow::Borrowed),
-            personal: URL_SAFE_NO_PAD.encode(personal.digest()),
-        }
-    }
-}
-
-const VERSION: u8 = 1;
-
-/// How a record begins, up to the comma behind its place. None of it needs an escape.
-fn begin(log: Log, sequence: Sequence, recorded_at: Timestamp) -> String {
-    format!(r#"{{"v":{VERSION},"log":"{log}","sequence":{sequence},"recordedAt":"{recorded_at}","#)
-}
-
-/// The most bytes that [`begin`] gives.
-const BEGIN_BYTES: usize = 140;
-
-impl PreparedEvent {
-    /// Checks `content` and encodes it.
-    pub fn new(content: NewEvent) -> Result<Self> {
-        let mut salt = [0; SALT_BYTES];
-        fill_random(&mut salt)?;
-        Self::with_salt(content, salt)
-    }
-
-    /// The same with this salt, of random bytes that no other event has.
-    pub(crate) fn with_salt(content: NewEvent, salt: [u8; SALT_BYTES]) -> Result<Self> {
-        content.validate()?;
-        let personal = PersonalData { salt, bytes: encode(&Personal::of(&content))? };
-        let rest = encode(&Record::of(&content, &personal))?;
-        let prepared = Self { content, personal, rest };
-        if prepared.size() > MAX_EVENT_BYTES {
-            let violation = Violation::TooLong { limit: MAX_EVENT_BYTES, actual: prepared.size() };
-            return Err(Error::invalid("", violation));
-        }
-        Ok(prepared)
-    }
-
-    /// What the caller gave.
-    pub fn content(&self) -> &NewEvent {
-        &self.content
-    }
-
-    /// The most bytes that the event takes as stored, at most
-    /// [`MAX_EVENT_BYTES`].
-    pub fn size(&self) -> usize {
-        BEGIN_BYTES + self.rest.len() + self.personal.bytes.len()
-    }
-
-    /// The stored form at a place in `log`. Nothing is encoded again, so it can be done under a
-    /// lock.
-    pub fn into_stored(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
-        // The comma takes the place of the rest's first brace.
-        let rest = self.rest.strip_prefix(b"{").unwrap_or(&self.rest);
-        let record = [begin(log, sequence, recorded_at).as_bytes(), rest].concat();
-        StoredEvent { record, personal: Some(self.personal) }
-    }
-}
-
 impl PersonalData {
-    /// `SHA-256(salt ‖ bytes)`, which the record holds.
+    /// Returns `SHA-256(salt ‖ bytes)`, which the record holds.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::new().chain_update(self.salt).chain_update(&self.bytes).finalize().into()
     }
 }
 
 impl StoredEvent {
-    /// The bytes of both parts.
+    /// Returns the number of bytes of both parts.
     pub fn size(&self) -> usize {
         self.record.len() + self.personal.as_ref().map_or(0, |part| part.bytes.len())
     }
@@ -287,7 +60,7 @@ impl StoredEvent {
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if the bytes are not of this form, [`ErrorKind::Incompatible`] if
-    /// they are of a later version.
+    /// they are of a later format.
     pub fn decode(&self) -> Result<AuditEvent> {
         let record: Record<'_> = decode_part(&self.record)?;
         if record.v != VERSION {
@@ -297,55 +70,13 @@ impl StoredEvent {
             Some(part) => (decode_part(&part.bytes)?, false),
             None => (Personal::default(), true),
         };
-        let organization = |id: Option<Cow<'_, str>>, name: Option<Cow<'_, str>>| {
-            id.map(|id| OrganizationRef { id: id.into_owned(), name: owned(name) })
-        };
-        let mut names = personal.target_names.into_iter();
-        let content = NewEvent {
-            id: record.id,
-            occurred_at: record.occurred_at,
-            action: record.action.into_owned(),
-            category: owned(record.category),
-            actor: Actor {
-                kind: record.actor.kind.into_owned(),
-                id: owned(record.actor.id),
-                name: owned(personal.name),
-                email: owned(personal.email),
-                ip: owned(personal.ip),
-                user_agent: owned(personal.user_agent),
-                details: owned(personal.details),
-                organization: organization(
-                    record.actor.organization,
-                    personal.actor_organization_name,
-                ),
-                entity_class: record.actor.entity_class.map(Cow::into_owned),
-            },
-            targets: record
-                .targets
-                .into_iter()
-                .map(|target| Target {
-                    kind: owned(target.kind),
-                    id: owned(target.id),
-                    name: owned(names.next().flatten()),
-                })
-                .collect(),
-            organization: organization(record.organization, personal.organization_name),
-            scope: record.scope.into_owned(),
-            change: personal.change.into_owned(),
-            change_set_id: record.change_set_id,
-            message: personal.message.into_owned(),
-            location: owned(personal.location),
-            reason: owned(personal.reason),
-            request: record.request.into_owned(),
-            source: record.source.map(Cow::into_owned),
-            metadata: personal.metadata.into_owned(),
-        };
-        let event = AuditEvent::new(record.log, record.sequence, record.recorded_at, content);
+        let (log, sequence, recorded_at) = (record.log, record.sequence, record.recorded_at);
+        let event = AuditEvent::new(log, sequence, recorded_at, record.join(personal));
         Ok(AuditEvent { erased, ..event })
     }
 
-    /// Erases the personal part, and returns the terms under which the event is found no longer.
-    /// Those are to be taken out of the index.
+    /// Erases the personal data, and returns the terms that the event had only because of it. Remove
+    /// those from the index.
     ///
     /// # Errors
     /// As [`decode`](Self::decode); nothing is erased then.
@@ -361,18 +92,16 @@ impl StoredEvent {
         Ok(gone)
     }
 
-    /// Whether the record's digest is that of the personal part; `None` once that is erased.
+    /// Returns whether the personal data has the digest that the record holds; `None` if it is
+    /// erased.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
     pub fn personal_is_intact(&self) -> Result<Option<bool>> {
         let record: Record<'_> = decode_part(&self.record)?;
         let digest = |part: &PersonalData| URL_SAFE_NO_PAD.encode(part.digest());
         Ok(self.personal.as_ref().map(|part| digest(part) == record.personal))
     }
-}
-
-fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|source| {
-        Error::new(ErrorKind::Invalid).with_context("writing an event").with_source(source)
-    })
 }
 
 fn decode_part<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
@@ -384,6 +113,12 @@ fn decode_part<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::PreparedEvent;
+    use crate::limits::MAX_EVENT_BYTES;
+    use crate::{
+        Actor, Change, ChangeSetId, EntityClass, Log, NewEvent, OrganizationRef, Outcome, Scope,
+        Sequence, Severity, Target, Timestamp, Trace, Violation,
+    };
     use serde_json::json;
 
     fn full() -> NewEvent {
@@ -397,7 +132,12 @@ mod tests {
                 .user_agent("curl")
                 .details("on call")
                 .organization(organization())
-                .entity_class(EntityClass::from_static("identity")),
+                .entity_class(EntityClass::from_static("identity"))
+                .session_id("sess_1")
+                .on_behalf_of(
+                    Actor::api("key_1")
+                        .on_behalf_of(Actor::user("u_2").name("Bo").email("bo@example.org")),
+                ),
         )
         .category("billing")
         .target("invoice", "i_1")
@@ -410,6 +150,15 @@ mod tests {
         .location("Berlin")
         .reason("due")
         .request("POST", "/pay")
+        .request_id("req_1")
+        .trace(
+            Trace::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+                .unwrap(),
+        )
+        .outcome(Outcome::failure().code("card_declined"))
+        .severity(Severity::MEDIUM)
+        .attribute("plan", "pro")
+        .attribute("region", "eu")
         .source("legacy", "42")
         .metadata("a.b $", json!([u64::MAX, i64::MIN, 1.0, null]))
     }
@@ -439,18 +188,20 @@ mod tests {
         assert!(event.erased);
         assert_eq!(event.actor.id.as_deref(), Some("u_1"));
         assert_eq!(event.targets[0], Target::new("invoice", "i_1"));
+        assert_eq!(event.actor.session_id.as_deref(), Some("sess_1"));
+        let behalf = event.actor.on_behalf_of.as_ref().unwrap();
+        assert_eq!(**behalf, Actor::api("key_1").on_behalf_of(Actor::user("u_2")));
+        let full = full();
+        assert_eq!((&event.outcome, &event.severity), (&full.outcome, &full.severity));
+        assert_eq!((&event.request, event.trace), (&full.request, full.trace));
+        assert_eq!(event.attributes, full.attributes);
         let text = String::from_utf8(stored.record).unwrap() + &format!("{event:?}");
-        for personal in
-            ["Ana", "ana@", "[::1]", "curl", "on call", "March", "Acme", "Berlin", "due"]
-        {
+        for personal in [
+            "Ana", "ana@", "Bo", "bo@", "[::1]", "curl", "on call", "March", "Acme", "Berlin",
+            "due",
+        ] {
             assert!(!text.contains(personal), "{personal}");
         }
-    }
-
-    #[test]
-    fn the_place_is_never_longer_than_is_reckoned() {
-        let log = Log::organization(uuid::Uuid::max());
-        assert!(begin(log, Sequence::MAX, Timestamp::MAX).len() <= BEGIN_BYTES);
     }
 
     #[test]

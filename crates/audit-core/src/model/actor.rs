@@ -1,27 +1,31 @@
-//! Who acted.
+//! The actor: who performed an action.
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
-use crate::{ActorKind, EntityClass, OrganizationRef, Result};
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_ON_BEHALF_OF, MAX_TEXT_BYTES};
+use crate::{ActorKind, EntityClass, Error, OrganizationRef, Result, Violation};
 
-/// Who acted: a person, a key, a service, the system, or nobody that the source could name.
+/// Who performed an action: a person, a key, a service, the system, or a party that the source does
+/// not name.
 ///
-/// Every field but the kind is optional, and kept as the source has it: an IP address may carry a
-/// port, be a host name, or be nonsense, and is still what was recorded. An empty text is not the
-/// same as none.
+/// Every field except the kind is optional and is kept as given: an IP address may carry a port or
+/// be a host name. An empty text differs from an absent one.
 ///
 /// ```
 /// use audit_core::Actor;
 ///
 /// let actor = Actor::user("u_42").name("Ana").email("ana@example.org").ip("2001:db8::7");
 /// assert_eq!(actor.id.as_deref(), Some("u_42"));
+///
+/// // A member of the support staff, in the session of that person.
+/// let support = Actor::new("support").id("s_7").on_behalf_of(actor).session_id("sess_1");
+/// assert_eq!(support.on_behalf_of.as_ref().and_then(|user| user.id.as_deref()), Some("u_42"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Actor {
-    /// What kind of party acted. 1 to [`MAX_NAME_BYTES`] bytes.
+    /// The kind of party. 1 to [`MAX_NAME_BYTES`] bytes.
     pub kind: ActorKind,
     /// The actor's id in the service. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,25 +36,33 @@ pub struct Actor {
     /// The actor's e-mail address. At most [`MAX_ID_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
-    /// The address from which the actor came, as recorded. At most [`MAX_ID_BYTES`] bytes. Personal.
+    /// The network address of the actor. At most [`MAX_ID_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The actor's user agent. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
-    /// Anything more about the actor, in words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
+    /// More about the actor, as text. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<String>,
-    /// The actor's own organization, which may be another than the log's.
+    /// The actor's own organization, which may differ from the log's. The name is personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationRef>,
-    /// The class of the entity that the actor is. At most [`MAX_NAME_BYTES`] bytes.
+    /// The class of the actor in an identity graph. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub entity_class: Option<EntityClass>,
+    /// The id of the session in which the actor acted. At most [`MAX_ID_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<String>,
+    /// The actor for whom this one acted: a user for whom support staff, an agent or a service
+    /// acted. Nested at most [`MAX_ON_BEHALF_OF`] deep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(no_recursion))]
+    pub on_behalf_of: Option<Box<Actor>>,
 }
 
 impl Actor {
-    /// An actor of `kind` of whom nothing else is known.
+    /// Returns an actor of `kind`, with every other field absent.
     pub fn new(kind: impl Into<ActorKind>) -> Self {
         Self {
             kind: kind.into(),
@@ -62,25 +74,27 @@ impl Actor {
             details: None,
             organization: None,
             entity_class: None,
+            session_id: None,
+            on_behalf_of: None,
         }
     }
 
-    /// The person `id`.
+    /// Returns the person `id`.
     pub fn user(id: impl Into<String>) -> Self {
         Self::new(ActorKind::USER).id(id)
     }
 
-    /// The API key or other machine credential `id`.
+    /// Returns the API key or other machine credential `id`.
     pub fn api(id: impl Into<String>) -> Self {
         Self::new(ActorKind::API).id(id)
     }
 
-    /// The system itself.
+    /// Returns the system itself.
     pub fn system() -> Self {
         Self::new(ActorKind::SYSTEM)
     }
 
-    /// An actor that the source does not name.
+    /// Returns an actor that the source does not name.
     pub fn unknown() -> Self {
         Self::new(ActorKind::UNKNOWN)
     }
@@ -106,7 +120,7 @@ impl Actor {
         self
     }
 
-    /// Sets the address from which the actor came.
+    /// Sets the network address of the actor.
     #[must_use]
     pub fn ip(mut self, ip: impl Into<String>) -> Self {
         self.ip = Some(ip.into());
@@ -134,15 +148,56 @@ impl Actor {
         self
     }
 
-    /// Sets the class of the entity that the actor is.
+    /// Sets the class of the actor in an identity graph.
     #[must_use]
     pub fn entity_class(mut self, class: impl Into<EntityClass>) -> Self {
         self.entity_class = Some(class.into());
         self
     }
 
+    /// Sets the id of the session in which the actor acted.
+    #[must_use]
+    pub fn session_id(mut self, id: impl Into<String>) -> Self {
+        self.session_id = Some(id.into());
+        self
+    }
+
+    /// Sets the actor for whom this one acted.
+    #[must_use]
+    pub fn on_behalf_of(mut self, actor: Self) -> Self {
+        self.on_behalf_of = Some(Box::new(actor));
+        self
+    }
+
+    /// Returns this actor, then the actor for whom it acted, and so on to the last.
+    ///
+    /// ```
+    /// use audit_core::Actor;
+    ///
+    /// let actor = Actor::api("agent_1").on_behalf_of(Actor::user("u_1"));
+    /// let ids: Vec<_> = actor.chain().filter_map(|actor| actor.id.as_deref()).collect();
+    /// assert_eq!(ids, ["agent_1", "u_1"]);
+    /// ```
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |actor| actor.on_behalf_of.as_deref())
+    }
+
     pub(crate) fn validate(&self) -> Result<()> {
-        limits::required(format_args!("actor.kind"), self.kind.as_str(), MAX_NAME_BYTES)?;
+        let mut path = String::from("actor");
+        for (depth, actor) in self.chain().enumerate() {
+            if depth > 0 {
+                path.push_str(".onBehalfOf");
+            }
+            if depth > MAX_ON_BEHALF_OF {
+                return Err(Error::invalid(path, Violation::TooDeep { limit: MAX_ON_BEHALF_OF }));
+            }
+            actor.validate_fields(&path)?;
+        }
+        Ok(())
+    }
+
+    fn validate_fields(&self, path: &str) -> Result<()> {
+        limits::required(format_args!("{path}.kind"), self.kind.as_str(), MAX_NAME_BYTES)?;
         for (field, value, limit) in [
             ("id", &self.id, MAX_ID_BYTES),
             ("name", &self.name, MAX_TEXT_BYTES),
@@ -150,12 +205,15 @@ impl Actor {
             ("ip", &self.ip, MAX_ID_BYTES),
             ("userAgent", &self.user_agent, MAX_TEXT_BYTES),
             ("details", &self.details, MAX_TEXT_BYTES),
+            ("sessionId", &self.session_id, MAX_ID_BYTES),
         ] {
-            limits::optional(format_args!("actor.{field}"), value.as_deref(), limit)?;
+            limits::optional(format_args!("{path}.{field}"), value.as_deref(), limit)?;
         }
-        if let Some(class) = &self.entity_class {
-            limits::text(format_args!("actor.entityClass"), class.as_str(), MAX_NAME_BYTES)?;
+        let class = self.entity_class.as_ref().map(EntityClass::as_str);
+        limits::optional(format_args!("{path}.entityClass"), class, MAX_NAME_BYTES)?;
+        match &self.organization {
+            Some(organization) => organization.validate(&format!("{path}.organization")),
+            None => Ok(()),
         }
-        self.organization.as_ref().map_or(Ok(()), |o| o.validate("actor.organization"))
     }
 }

@@ -1,8 +1,9 @@
-//! The context of an action: who, why, in which request.
+//! The context of an action: by whom, why, in which request and trace.
 
-use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo};
+use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo, Trace};
 
-/// On whose behalf an organization is changed: what its event says beside the change itself.
+/// The context in which an action is performed: the actor, with its session and the actor for whom
+/// it acts, the reason, the request and the trace.
 ///
 /// ```
 /// use audit_core::{Actor, AuditContext};
@@ -10,21 +11,30 @@ use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo};
 /// let by = AuditContext::new(Actor::user("u_1")).reason("renamed after the merger");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct AuditContext {
-    /// Who changes it.
+    /// Who performs the action.
     pub actor: Actor,
     /// Why.
     pub reason: Option<String>,
-    /// The request in which it is changed.
+    /// The request that causes it.
     pub request: RequestInfo,
+    /// The trace in which it occurs.
+    pub trace: Option<Trace>,
     /// The change made in several places of which this is one.
     pub change_set_id: Option<ChangeSetId>,
 }
 
 impl AuditContext {
-    /// On behalf of `actor`.
+    /// Returns the context of an action by `actor`.
     pub fn new(actor: Actor) -> Self {
-        Self { actor, reason: None, request: RequestInfo::default(), change_set_id: None }
+        Self {
+            actor,
+            reason: None,
+            request: RequestInfo::default(),
+            trace: None,
+            change_set_id: None,
+        }
     }
 
     /// Sets the reason.
@@ -34,10 +44,25 @@ impl AuditContext {
         self
     }
 
-    /// Sets the request.
+    /// Sets the method and the path of the request.
     #[must_use]
     pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
-        self.request = RequestInfo::new(method, path);
+        self.request.method = Some(method.into());
+        self.request.path = Some(path.into());
+        self
+    }
+
+    /// Sets the id of the request.
+    #[must_use]
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request.id = Some(id.into());
+        self
+    }
+
+    /// Sets the trace.
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<Trace>) -> Self {
+        self.trace = Some(trace.into());
         self
     }
 
@@ -47,14 +72,13 @@ impl AuditContext {
         self.change_set_id = Some(id.into());
         self
     }
-}
 
-impl AuditContext {
-    /// The event that this did `action`, without what the action was done to.
+    /// Returns the event of `action`, without targets.
     pub(crate) fn event(self, action: Action) -> NewEvent {
         NewEvent {
             reason: self.reason,
             request: self.request,
+            trace: self.trace,
             change_set_id: self.change_set_id,
             ..NewEvent::new(action, self.actor)
         }

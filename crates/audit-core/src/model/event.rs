@@ -6,8 +6,9 @@ use serde_json::Value;
 use crate::json::{self, Object};
 use crate::limits::{self, MAX_ACTION_SEGMENTS, MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES};
 use crate::{
-    Action, Actor, Change, ChangeSetId, Error, EventId, Log, Message, OrganizationRef, RequestInfo,
-    Result, Scope, Sequence, Source, Target, Timestamp, Violation,
+    Action, Actor, Attributes, Change, ChangeSetId, Error, EventId, Log, Message, OrganizationRef,
+    Outcome, RequestInfo, Result, Scope, Sequence, Severity, Source, Target, Timestamp, Trace,
+    Violation,
 };
 
 /// Declares the event with and without what the log adds, so that a field is written once.
@@ -92,6 +93,12 @@ events! {
     category: Option<String>,
     /// Who did it.
     actor: Actor,
+    /// Whether it succeeded, and with which code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    /// How severe it is. 1 to [`MAX_NAME_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
     /// What it was done to. At most [`MAX_TARGETS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<Target>,
@@ -116,12 +123,19 @@ events! {
     /// Why it was done, in the actor's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The request that it came from.
+    /// The request that caused it.
     #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
     request: RequestInfo,
+    /// The trace in which it occurred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trace: Option<Trace>,
     /// The foreign system that recorded it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<Source>,
+    /// Properties that the service defines and filters by. At most
+    /// [`MAX_ATTRIBUTES`](limits::MAX_ATTRIBUTES).
+    #[serde(default, skip_serializing_if = "Attributes::is_empty")]
+    attributes: Attributes,
     /// Whatever else the service wants to keep. At most
     /// [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels. Personal.
     #[serde(
@@ -142,6 +156,8 @@ impl NewEvent {
             action: action.into(),
             category: None,
             actor,
+            outcome: None,
+            severity: None,
             targets: Vec::new(),
             organization: None,
             scope: Scope::default(),
@@ -151,7 +167,9 @@ impl NewEvent {
             location: None,
             reason: None,
             request: RequestInfo::default(),
+            trace: None,
             source: None,
+            attributes: Attributes::new(),
             metadata: Object::new(),
         }
     }
@@ -195,6 +213,20 @@ impl NewEvent {
     #[must_use]
     pub fn category(mut self, category: impl Into<String>) -> Self {
         self.category = Some(category.into());
+        self
+    }
+
+    /// Sets whether it succeeded.
+    #[must_use]
+    pub fn outcome(mut self, outcome: impl Into<Outcome>) -> Self {
+        self.outcome = Some(outcome.into());
+        self
+    }
+
+    /// Sets how severe it is.
+    #[must_use]
+    pub fn severity(mut self, severity: impl Into<Severity>) -> Self {
+        self.severity = Some(severity.into());
         self
     }
 
@@ -260,10 +292,25 @@ impl NewEvent {
         self
     }
 
-    /// Sets the request that it came from.
+    /// Sets the method and the path of the request that caused it.
     #[must_use]
     pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
-        self.request = RequestInfo::new(method, path);
+        self.request.method = Some(method.into());
+        self.request.path = Some(path.into());
+        self
+    }
+
+    /// Sets the id of the request that caused it.
+    #[must_use]
+    pub fn request_id(mut self, id: impl Into<String>) -> Self {
+        self.request.id = Some(id.into());
+        self
+    }
+
+    /// Sets the trace in which it occurred.
+    #[must_use]
+    pub fn trace(mut self, trace: impl Into<Trace>) -> Self {
+        self.trace = Some(trace.into());
         self
     }
 
@@ -271,6 +318,13 @@ impl NewEvent {
     #[must_use]
     pub fn source(mut self, system: impl Into<String>, id: impl Into<String>) -> Self {
         self.source = Some(Source::new(system, id));
+        self
+    }
+
+    /// Sets one attribute.
+    #[must_use]
+    pub fn attribute(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.attributes.insert(key, value);
         self
     }
 
@@ -296,6 +350,12 @@ impl NewEvent {
         }
         limits::optional(format_args!("category"), self.category.as_deref(), MAX_NAME_BYTES)?;
         self.actor.validate()?;
+        if let Some(outcome) = &self.outcome {
+            outcome.validate()?;
+        }
+        if let Some(severity) = &self.severity {
+            limits::required(format_args!("severity"), severity.as_str(), MAX_NAME_BYTES)?;
+        }
         limits::count("targets", self.targets.len(), MAX_TARGETS)?;
         for (index, target) in self.targets.iter().enumerate() {
             target.validate(index)?;
@@ -312,6 +372,7 @@ impl NewEvent {
         if let Some(source) = &self.source {
             source.validate()?;
         }
+        self.attributes.validate()?;
         limits::depth(format_args!("metadata"), 1, self.metadata.values())?;
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! The request that an event came from, and the foreign system that recorded it first.
+//! The request that caused an event, and the foreign system that recorded it first.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
-/// The HTTP request that an event came from.
+/// The HTTP request that caused an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -16,22 +16,34 @@ pub struct RequestInfo {
     /// The path of the endpoint. At most [`MAX_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The id of the request, for example of the header `X-Request-Id`. At most [`MAX_ID_BYTES`]
+    /// bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
 }
 
 impl RequestInfo {
-    /// The request of `method` for `path`.
+    /// Returns the request of `method` for `path`.
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { method: Some(method.into()), path: Some(path.into()) }
+        Self { method: Some(method.into()), path: Some(path.into()), id: None }
     }
 
-    /// Whether neither part is set.
+    /// Sets the id.
+    #[must_use]
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// Returns whether every field is absent.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
         limits::optional(format_args!("request.method"), self.method.as_deref(), MAX_NAME_BYTES)?;
-        limits::optional(format_args!("request.path"), self.path.as_deref(), MAX_TEXT_BYTES)
+        limits::optional(format_args!("request.path"), self.path.as_deref(), MAX_TEXT_BYTES)?;
+        limits::optional(format_args!("request.id"), self.id.as_deref(), MAX_ID_BYTES)
     }
 }
 
@@ -48,7 +60,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// The event `id` of `system`.
+    /// Returns the event `id` of `system`.
     pub fn new(system: impl Into<String>, id: impl Into<String>) -> Self {
         Self { system: system.into(), id: id.into() }
     }

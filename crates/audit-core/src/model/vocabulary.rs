@@ -141,6 +141,42 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// The result of an action.
+    OutcomeResult {
+        /// The action was carried out.
+        SUCCESS = "success",
+        /// The action failed.
+        FAILURE = "failure",
+        /// The actor was not permitted to perform the action.
+        DENIED = "denied",
+        /// The result is not known.
+        UNKNOWN = "unknown",
+    }
+}
+
+vocabulary! {
+    /// How severe an event is, in the terms of OCSF (`severity_id`).
+    Severity {
+        /// The severity is not known.
+        UNKNOWN = "unknown",
+        /// No action is required.
+        INFORMATIONAL = "informational",
+        /// The reader decides whether action is needed.
+        LOW = "low",
+        /// Action is required, but the situation is not serious.
+        MEDIUM = "medium",
+        /// Action is required at once.
+        HIGH = "high",
+        /// Action is required at once, and the scope is broad.
+        CRITICAL = "critical",
+        /// An error occurred, and it is too late to act.
+        FATAL = "fatal",
+        /// The source uses a severity that OCSF does not define.
+        OTHER = "other",
+    }
+}
+
+vocabulary! {
     /// The part of a product that an event belongs to, a tag for filters. A service defines its own.
     Surface {
         /// The platform itself: sign-in, users, teams, roles and organizations. The store sets it on

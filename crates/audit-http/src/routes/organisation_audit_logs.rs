@@ -61,7 +61,7 @@ async fn create_organisation(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Data<Organization>>), Rejection> {
     caller.require(Role::Admin)?;
-    let new = NewOrganization::from(body.read::<CreateOrganization>(&app).await?.value);
+    let new = NewOrganization::from(body.read::<CreateOrganization>(&app.bodies).await?.value);
     let new = NewOrganization { created_by: caller.email().map(str::to_owned), ..new };
     let created = app.tenants()?.create_organization(new, caller.context()).await?;
     Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
@@ -90,7 +90,7 @@ async fn update_organisation(
 ) -> Answer<Organization> {
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app).await?.value;
+    let update = body.read::<UpdateOrganization>(&app.bodies).await?.value;
     let updated = app
         .tenants()?
         .update_organization(organization.id, update.into(), caller.context())

@@ -120,7 +120,7 @@ async fn create_platform_organization(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Organization>), Rejection> {
     caller.require(Role::SuperAdmin)?;
-    let body = body.read::<CreateOrganization>(&app).await?.value;
+    let body = body.read::<CreateOrganization>(&app.bodies).await?.value;
     let new = NewOrganization {
         id: body.id,
         external_id: body.external_id,
@@ -163,7 +163,7 @@ async fn update_platform_organization(
 ) -> Result<Json<Organization>, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
-    let body = body.read::<UpdateOrganization>(&app).await?.value;
+    let body = body.read::<UpdateOrganization>(&app.bodies).await?.value;
     let update = OrganizationUpdate {
         name: body.name,
         remove_endpoints: body.remove_endpoints,

@@ -207,7 +207,7 @@ async fn what_retention_has_removed_is_410_in_each_style() {
     };
     let a = gone(&member, format!("{native}/activities?limit=1000&cursor={cursor}")).await;
     assert_eq!(a.json()["status"], 410);
-    assert!(a.json()["error"].as_str().unwrap().contains("retention has removed"));
+    assert!(a.json()["error"].as_str().unwrap().contains("retention removed"));
     let problems = [
         (items, json!("token")),
         (format!("{native}/events?limit=1000&token={next}"), json!("token")),

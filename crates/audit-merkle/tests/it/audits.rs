@@ -4,7 +4,7 @@ use crate::common::{Events, Tree, number, sequence, size};
 use audit_core::tree::NodeId;
 use audit_core::{ErrorKind, backend::StoredEvent};
 use audit_merkle::{
-    Audit, Fault, LeafHash, NodeHash, Nodes, Report, Stated, TreeHead, frontier_at,
+    Finding, LeafHash, LogVerifier, NodeHash, Nodes, Reference, Report, TreeHead, frontier_at,
 };
 
 const SIZE: u64 = 53;
@@ -17,7 +17,7 @@ fn head(tree: &Tree, size: usize) -> TreeHead {
 }
 
 /// Reads records from their numbers on.
-fn run(mut audit: Audit<'_>, records: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Report {
+fn run(mut audit: LogVerifier<'_>, records: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Report {
     for (number, record) in records {
         audit.record(sequence(number), &record).unwrap();
     }
@@ -32,26 +32,26 @@ fn records() -> Records {
 fn a_log_that_is_right_is_proved() {
     let tree = Tree::numbered(SIZE);
     let heads = [head(&tree, 53), head(&tree, 0), head(&tree, 20)];
-    let audit = Audit::new(heads).unwrap().with_nodes(&tree.nodes);
+    let audit = LogVerifier::new(heads).with_nodes(&tree.nodes);
     let report = run(audit, records());
     assert!(report.is_intact());
     assert_eq!((report.proved, report.head), (size(SIZE), tree.head()));
     // What came after the checkpoint is read, and not proved.
-    let report = run(Audit::new([head(&tree, 20)]).unwrap(), records()).into_result().unwrap();
+    let report = run(LogVerifier::new([head(&tree, 20)]), records()).into_result().unwrap();
     assert_eq!((report.proved, report.head.size), (size(20), size(SIZE)));
     // Without a checkpoint nothing is.
-    assert_eq!(run(Audit::new([]).unwrap(), records()).proved, size(0));
+    assert_eq!(run(LogVerifier::new([]), records()).proved, size(0));
 }
 
 #[test]
 fn each_change_of_the_rows_is_noticed() {
     let tree = Tree::numbered(SIZE);
-    let audit = || Audit::new([tree.head()]).unwrap();
+    let audit = || LogVerifier::new([tree.head()]);
     let noticed = |records: Records| {
         let report = run(audit(), records);
         let error = report.clone().into_result().unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("records")));
-        report.fault.unwrap()
+        report.finding.unwrap()
     };
     for at in 0..records().len() {
         let place = at as u64 + 1;
@@ -65,36 +65,36 @@ fn each_change_of_the_rows_is_noticed() {
             noticed(records.map(|(n, (_, record))| (n as u64 + 1, record)).collect())
         };
         // Changed.
-        let fault = noticed(edited(&|records| records[at].1[0] ^= 1));
+        let finding = noticed(edited(&|records| records[at].1[0] ^= 1));
         assert_eq!(
-            fault,
-            Fault::Differs {
+            finding,
+            Finding::RootMismatch {
                 from: size(0),
                 after: size(0),
                 size: size(SIZE),
-                by: Stated::Checkpoint
+                reference: Reference::Checkpoint
             }
         );
         // Deleted: a hole; with new numbers, a log that is too short.
-        let fault = noticed(edited(&|records| drop(records.remove(at))));
+        let finding = noticed(edited(&|records| drop(records.remove(at))));
         assert_eq!(
-            fault,
+            finding,
             if place == SIZE {
-                Fault::Shorter {
+                Finding::Shorter {
                     found: size(SIZE - 1),
                     expected: size(SIZE),
-                    by: Stated::Checkpoint,
+                    reference: Reference::Checkpoint,
                 }
             } else {
-                Fault::OutOfOrder { expected: sequence(place), found: sequence(place + 1) }
+                Finding::OutOfOrder { expected: sequence(place), found: sequence(place + 1) }
             }
         );
         renumbered(&|records| drop(records.remove(at)));
         // Twice.
         if place < SIZE {
-            let fault = noticed(edited(&|records| records.insert(at, records[at].clone())));
+            let finding = noticed(edited(&|records| records.insert(at, records[at].clone())));
             let (expected, found) = (sequence(place + 1), sequence(place));
-            assert_eq!(fault, Fault::OutOfOrder { expected, found });
+            assert_eq!(finding, Finding::OutOfOrder { expected, found });
             renumbered(&|records| records.insert(at, records[at].clone()));
             // Inserted, and swapped with the next.
             renumbered(&|records| records.insert(at, (0, b"inserted".to_vec())));
@@ -102,10 +102,14 @@ fn each_change_of_the_rows_is_noticed() {
             noticed(edited(&|records| records.swap(at, at + 1)));
         }
         // Cut.
-        let fault = noticed(edited(&|records| records.truncate(at)));
+        let finding = noticed(edited(&|records| records.truncate(at)));
         assert_eq!(
-            fault,
-            Fault::Shorter { found: size(at as u64), expected: size(SIZE), by: Stated::Checkpoint }
+            finding,
+            Finding::Shorter {
+                found: size(at as u64),
+                expected: size(SIZE),
+                reference: Reference::Checkpoint
+            }
         );
     }
 }
@@ -117,8 +121,10 @@ fn several_checkpoints_tell_between_which() {
         let mut records = records();
         records[usize::try_from(at).unwrap()].1.push(0);
         let heads = [10, 20, 30, 53].map(|size| head(&tree, size));
-        let report = run(Audit::new(heads).unwrap(), records);
-        let Some(Fault::Differs { after, size, .. }) = report.fault else { unreachable!() };
+        let report = run(LogVerifier::new(heads), records);
+        let Some(Finding::RootMismatch { after, size, .. }) = report.finding else {
+            unreachable!()
+        };
         assert!((after.get()..size.get()).contains(&at), "{at} {after} {size}");
         assert_eq!(report.proved, after);
     }
@@ -145,27 +151,27 @@ fn kept_nodes_tell_the_place() {
             records[usize::try_from(at - 1).unwrap()].1.push(0);
             records
         };
-        let fault = |nodes: &(dyn Nodes + Sync)| {
-            run(Audit::new([tree.head()]).unwrap().with_nodes(nodes), changed()).fault.unwrap()
+        let finding = |nodes: &(dyn Nodes + Sync)| {
+            run(LogVerifier::new([tree.head()]).with_nodes(nodes), changed()).finding.unwrap()
         };
         // With the leaf hashes, the record itself.
-        let exact = Fault::Changed { first: sequence(at), last: sequence(at) };
-        assert_eq!(fault(&all), exact);
+        let exact = Finding::Changed { first: sequence(at), last: sequence(at) };
+        assert_eq!(finding(&all), exact);
         // With the nodes above, the pair. The last of an odd log has none of its own.
         let pair = (at - 1) / 2 * 2;
         let (first, last) = (sequence(pair + 1), sequence(pair + 2));
         let expected = match at {
-            SIZE => Fault::Differs {
+            SIZE => Finding::RootMismatch {
                 from: size(0),
                 after: size(0),
                 size: size(SIZE),
-                by: Stated::Checkpoint,
+                reference: Reference::Checkpoint,
             },
-            _ => Fault::Changed { first, last },
+            _ => Finding::Changed { first, last },
         };
-        assert_eq!(fault(&interior), expected);
+        assert_eq!(finding(&interior), expected);
         // A list of leaf hashes alone makes the nodes above, and so shows that it is the right one.
-        assert_eq!(fault(&tree.leaves), exact);
+        assert_eq!(finding(&tree.leaves), exact);
     }
 }
 
@@ -177,36 +183,36 @@ fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
     forged.nodes.insert(NodeId::new(0, 3), LeafHash::of(b"damaged").into());
     let mut changed = records();
     changed[9].1 = b"forged".to_vec();
-    let audit = Audit::new([tree.head()]).unwrap().with_nodes(&forged.nodes);
+    let audit = LogVerifier::new([tree.head()]).with_nodes(&forged.nodes);
     // The leaf hash was forged, too; the node above was not. The damaged one misleads nobody.
-    let fault = run(audit, changed.clone()).fault;
-    assert_eq!(fault, Some(Fault::Changed { first: sequence(9), last: sequence(10) }));
+    let finding = run(audit, changed.clone()).finding;
+    assert_eq!(finding, Some(Finding::Changed { first: sequence(9), last: sequence(10) }));
     // All nodes were made anew: only the checkpoint tells.
     let anew = Tree::of(changed.iter().map(|(_, record)| record));
     for nodes in [&anew.nodes as &(dyn Nodes + Sync), &Levels(&anew, 3..64), &Levels(&anew, 0..3)] {
-        let audit = Audit::new([tree.head()]).unwrap().with_nodes(nodes);
-        let fault = run(audit, changed.clone()).fault;
+        let audit = LogVerifier::new([tree.head()]).with_nodes(nodes);
+        let finding = run(audit, changed.clone()).finding;
         assert_eq!(
-            fault,
-            Some(Fault::Differs {
+            finding,
+            Some(Finding::RootMismatch {
                 from: size(0),
                 after: size(0),
                 size: size(SIZE),
-                by: Stated::Checkpoint
+                reference: Reference::Checkpoint
             })
         );
         // The other way round: the records are right, and the nodes are of other ones.
-        let audit = Audit::new([tree.head()]).unwrap().with_nodes(nodes);
+        let audit = LogVerifier::new([tree.head()]).with_nodes(nodes);
         let report = run(audit, records());
-        assert_eq!((report.fault.clone(), report.proved), (None, size(SIZE)));
+        assert_eq!((report.finding.clone(), report.proved), (None, size(SIZE)));
         assert!(!report.nodes.is_empty());
     }
 
     let mut forged = tree.clone();
     forged.nodes.insert(NodeId::new(0, 30), LeafHash::of(b"damaged").into());
-    let audit = Audit::new([tree.head()]).unwrap().with_nodes(&forged.nodes);
+    let audit = LogVerifier::new([tree.head()]).with_nodes(&forged.nodes);
     let report = run(audit, records());
-    assert_eq!((report.fault.clone(), report.proved), (None, size(SIZE)));
+    assert_eq!((report.finding.clone(), report.proved), (None, size(SIZE)));
     assert_eq!(report.nodes[0], NodeId::new(0, 30));
     assert_eq!(report.into_result().unwrap_err().field(), Some("nodes[0][30]"));
 }
@@ -216,7 +222,7 @@ fn erased_events_are_counted_and_change_nothing() {
     let mut events = Events::new(30);
     let head = events.tree.head();
     let run = |stored: &[StoredEvent]| {
-        let mut audit = Audit::new([head]).unwrap();
+        let mut audit = LogVerifier::new([head]);
         for (event, n) in stored.iter().zip(1..) {
             audit.event(sequence(n), event).unwrap();
         }
@@ -244,15 +250,15 @@ fn what_retention_leaves_is_audited() {
         left.retain(|id, _| id.is_retained(size(pruned)));
         let edge = frontier_at(&left, size(pruned)).unwrap();
         let rest = || records().split_off(usize::try_from(pruned).unwrap());
-        let audit = Audit::resume(edge.clone(), [tree.head()]).unwrap().with_nodes(&left);
+        let audit = LogVerifier::resume(edge.clone(), [tree.head()]).unwrap().with_nodes(&left);
         let report = run(audit, rest());
         assert!(report.is_intact() && report.proved == size(SIZE), "{pruned} {report:?}");
         if pruned > 0 {
             let other = Tree::of((0..pruned).map(|n| format!("other {n}"))).frontier;
-            let report = run(Audit::resume(other, [tree.head()]).unwrap(), rest());
-            assert!(matches!(report.fault, Some(Fault::Differs { .. })));
+            let report = run(LogVerifier::resume(other, [tree.head()]).unwrap(), rest());
+            assert!(matches!(report.finding, Some(Finding::RootMismatch { .. })));
             let earlier = head(&tree, usize::try_from(pruned - 1).unwrap());
-            assert_eq!(Audit::resume(edge, [earlier]).unwrap_err().field(), Some("heads"));
+            assert_eq!(LogVerifier::resume(edge, [earlier]).unwrap_err().field(), Some("heads"));
         }
     }
 }

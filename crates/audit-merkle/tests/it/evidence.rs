@@ -25,7 +25,7 @@ fn each_event_of_a_log_is_proved_offline() {
         assert_eq!(proved.event.sequence, sequence(number));
         assert_eq!(proved.event.actor.email.as_deref(), Some("ana@acme.example"));
         assert_eq!(proved.personal, PersonalProof::Intact);
-        assert!(proved.to_string().contains("is as it was recorded"));
+        assert!(proved.to_string().contains("is unchanged since it was recorded"));
     }
 }
 

@@ -13,7 +13,7 @@ use audit_core::{
 use audit_memory::MemoryStore;
 use audit_merkle::{
     CheckpointDirectory, CheckpointSigner, CheckpointStore, MemoryCheckpointStore, Notary,
-    ProvableExt as _, SignedCheckpoint,
+    SignedCheckpoint, VerifyExt as _,
 };
 use futures_executor::block_on;
 use tempfile::TempDir;

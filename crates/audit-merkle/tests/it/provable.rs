@@ -7,7 +7,7 @@ use audit_core::{
     OrganizationId, Retention, RetentionStore as _, Sequence, TreeHead,
 };
 use audit_memory::MemoryStore;
-use audit_merkle::{Checkpoint, CheckpointSigner, ProvableExt as _, SignedCheckpoint};
+use audit_merkle::{Checkpoint, CheckpointSigner, SignedCheckpoint, VerifyExt as _};
 use futures_executor::block_on;
 
 const ORIGIN: &str = "audit.example.com/platform";

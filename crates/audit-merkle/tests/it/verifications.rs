@@ -1,4 +1,4 @@
-//! A log in a store that somebody has edited behind the library's back: each edit is a fault, and
+//! A log in a store that somebody has edited behind the library's back: each edit is a finding, and
 //! told where.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use audit_core::{
     tree::{Frontier, LogEntry, Node, NodeHash},
 };
 use audit_memory::MemoryStore;
-use audit_merkle::{Fault, ProvableExt as _, Report, Stated};
+use audit_merkle::{Finding, Reference, Report, VerifyExt as _};
 use futures_executor::block_on;
 
 const SIZE: u64 = 53;
@@ -30,18 +30,18 @@ fn head(store: &dyn AuditStore) -> TreeHead {
 }
 
 fn verify(store: &dyn AuditStore, heads: &[TreeHead]) -> Report {
-    block_on(store.verify(LOG, heads, None, &mut |_| ())).unwrap()
+    block_on(store.verify(LOG).against(heads).into_future()).unwrap()
 }
 
 /// What is wrong, as one who has kept `kept` finds it, and as one does who has kept nothing.
-fn faults(store: &dyn AuditStore, kept: TreeHead) -> (Fault, Option<Fault>) {
+fn findings(store: &dyn AuditStore, kept: TreeHead) -> (Finding, Option<Finding>) {
     let report = verify(store, &[kept]);
     assert!(report.to_string().contains("WRONG"), "{report}");
-    (report.fault.unwrap(), verify(store, &[]).fault)
+    (report.finding.unwrap(), verify(store, &[]).finding)
 }
 
-fn changed(number: u64) -> Fault {
-    Fault::Changed { first: sequence(number), last: sequence(number) }
+fn changed(number: u64) -> Finding {
+    Finding::Changed { first: sequence(number), last: sequence(number) }
 }
 
 fn set_retention(store: &MemoryStore, retention: Retention) {
@@ -60,12 +60,13 @@ fn a_log_that_is_right_is_proved() {
     append(&store, 100);
     let mut told = Vec::new();
     let mut tell = |progress: audit_merkle::Progress| told.push(progress.read.get());
-    let report = block_on(store.verify(LOG, &[first], None, &mut tell)).unwrap();
+    let report =
+        block_on(store.verify(LOG).against([first]).on_progress(&mut tell).into_future()).unwrap();
     assert_eq!(told, [1_000, 2_000, 2_600]);
     assert!(report.is_intact(), "{report}");
     assert_eq!((report.proved, report.head), (size(2_500), head(&store)));
     // From a kept head on.
-    let report = block_on(store.verify(LOG, &[], Some(first), &mut |_| ())).unwrap();
+    let report = block_on(store.verify(LOG).since(first).into_future()).unwrap();
     assert!(report.is_intact(), "{report}");
     assert_eq!(
         (report.from, report.proved, report.head.size),
@@ -77,12 +78,15 @@ fn a_log_that_is_right_is_proved() {
     let report = verify(&empty, &[TreeHead::EMPTY]);
     assert_eq!((report.is_intact(), report.head), (true, TreeHead::EMPTY));
     let report = verify(&empty, &[first]);
-    let by = Stated::Checkpoint;
-    assert_eq!(report.fault, Some(Fault::Shorter { found: size(0), expected: first.size, by }));
+    let reference = Reference::Checkpoint;
+    assert_eq!(
+        report.finding,
+        Some(Finding::Shorter { found: size(0), expected: first.size, reference })
+    );
 }
 
 #[test]
-fn each_edit_of_the_rows_is_a_fault_at_its_place() {
+fn each_edit_of_the_rows_is_a_finding_at_its_place() {
     let store = store(SIZE);
     let kept = head(&store);
     for n in 1..=SIZE {
@@ -93,43 +97,52 @@ fn each_edit_of_the_rows_is_a_fault_at_its_place() {
             let text = String::from_utf8(record.clone()).unwrap().replace("inv_", "inv-");
             *record = text.into_bytes();
         });
-        assert_eq!(faults(&liar, kept), (changed(n), Some(changed(n))));
+        assert_eq!(findings(&liar, kept), (changed(n), Some(changed(n))));
         // Damaged.
         let liar = Liar::edited(&store, |rows| rows[at].event.record.truncate(9));
-        assert_eq!(faults(&liar, kept), (changed(n), Some(changed(n))));
+        assert_eq!(findings(&liar, kept), (changed(n), Some(changed(n))));
         // Deleted: a hole.
         let liar = Liar::edited(&store, |rows| drop(rows.remove(at)));
         let (found, expected) = (size(SIZE - 1), kept.size);
-        let hole = |by| match n {
-            SIZE => Fault::Shorter { found, expected, by },
-            _ => Fault::OutOfOrder { expected: sequence(n), found: sequence(n + 1) },
+        let hole = |reference| match n {
+            SIZE => Finding::Shorter { found, expected, reference },
+            _ => Finding::OutOfOrder { expected: sequence(n), found: sequence(n + 1) },
         };
-        assert_eq!(faults(&liar, kept), (hole(Stated::Checkpoint), Some(hole(Stated::Store))));
+        assert_eq!(
+            findings(&liar, kept),
+            (hole(Reference::Checkpoint), Some(hole(Reference::StoreHead)))
+        );
         // Deleted, and the rest moved up.
         let liar = Liar::edited(&store, |rows| {
             rows.remove(at);
             renumber(rows);
         });
-        let (fault, by_itself) = faults(&liar, kept);
-        assert_eq!(by_itself, Some(if n < SIZE { fault.clone() } else { hole(Stated::Store) }));
+        let (finding, by_itself) = findings(&liar, kept);
+        assert_eq!(
+            by_itself,
+            Some(if n < SIZE { finding.clone() } else { hole(Reference::StoreHead) })
+        );
         let moved =
-            |at, from| Fault::Misplaced { at: sequence(at), log: LOG, sequence: sequence(from) };
-        assert_eq!(fault, if n < SIZE { moved(n, n + 1) } else { hole(Stated::Checkpoint) });
+            |at, from| Finding::Misplaced { at: sequence(at), log: LOG, sequence: sequence(from) };
+        assert_eq!(finding, if n < SIZE { moved(n, n + 1) } else { hole(Reference::Checkpoint) });
         // Cut.
         let liar = Liar::edited(&store, |rows| rows.truncate(at));
-        let cut = |by| Fault::Shorter { found: size(n - 1), expected, by };
-        assert_eq!(faults(&liar, kept), (cut(Stated::Checkpoint), Some(cut(Stated::Store))));
+        let cut = |reference| Finding::Shorter { found: size(n - 1), expected, reference };
+        assert_eq!(
+            findings(&liar, kept),
+            (cut(Reference::Checkpoint), Some(cut(Reference::StoreHead)))
+        );
         // The same number twice; inserted, and the rest moved down.
         let liar = Liar::edited(&store, |rows| rows.insert(at, rows[at].clone()));
-        let (fault, by_itself) = faults(&liar, kept);
-        assert_eq!(by_itself.as_ref(), Some(&fault));
-        assert_eq!(fault, Fault::OutOfOrder { expected: sequence(n + 1), found: sequence(n) });
+        let (finding, by_itself) = findings(&liar, kept);
+        assert_eq!(by_itself.as_ref(), Some(&finding));
+        assert_eq!(finding, Finding::OutOfOrder { expected: sequence(n + 1), found: sequence(n) });
         let liar = Liar::edited(&store, |rows| {
             let event = forged(n); // under the leaf that was there
             rows.insert(at, LogEntry { event, ..rows[at].clone() });
             renumber(rows);
         });
-        assert_eq!(faults(&liar, kept), (changed(n), Some(changed(n))));
+        assert_eq!(findings(&liar, kept), (changed(n), Some(changed(n))));
         // Swapped with another, and the leaves left.
         let other = usize::try_from((n + 16) % SIZE).unwrap();
         let first = at.min(other);
@@ -138,7 +151,7 @@ fn each_edit_of_the_rows_is_a_fault_at_its_place() {
             rows[at].event = std::mem::replace(&mut rows[other].event, event);
         });
         let swapped = moved(first as u64 + 1, at.max(other) as u64 + 1);
-        assert_eq!(faults(&liar, kept).0, swapped);
+        assert_eq!(findings(&liar, kept).0, swapped);
     }
 }
 
@@ -151,18 +164,18 @@ fn no_later_record_is_suspected_than_one_that_is_misplaced() {
         rows.swap(41, 76);
         renumber(rows);
     });
-    let changed = Fault::Changed { first: sequence(33), last: sequence(42) };
-    assert_eq!(faults(&liar, kept).0, changed);
+    let changed = Finding::Changed { first: sequence(33), last: sequence(42) };
+    assert_eq!(findings(&liar, kept).0, changed);
 }
 
 #[test]
-fn nodes_that_went_with_an_event_are_no_fault_of_their_own() {
+fn nodes_that_went_with_an_event_are_no_finding_of_their_own() {
     let store = store(100);
     let kept = head(&store);
     let mut liar = Liar::edited(&store, |rows| drop(rows.remove(41)));
     liar.nodes.insert(NodeId::new(5, 1), None);
     let report = verify(&liar, &[kept]);
-    assert!(matches!(report.fault, Some(Fault::OutOfOrder { .. })), "{report}");
+    assert!(matches!(report.finding, Some(Finding::OutOfOrder { .. })), "{report}");
     assert_eq!(report.nodes, []);
 }
 
@@ -201,25 +214,25 @@ fn what_was_made_anew_only_kept_heads_tell() {
     assert!(verify(&forgery, &[]).is_intact());
     let report = verify(&forgery, &kept);
     assert_eq!(report.proved, size(20));
-    let by = Stated::Checkpoint;
+    let reference = Reference::Checkpoint;
     assert_eq!(
-        report.fault,
-        Some(Fault::Differs { from: size(0), after: size(20), size: size(SIZE), by })
+        report.finding,
+        Some(Finding::RootMismatch { from: size(0), after: size(20), size: size(SIZE), reference })
     );
     // Cut, and the edge with it.
     let cut = anew(&store, |rows| rows.truncate(40));
     assert!(verify(&cut, &[]).is_intact());
-    let fault = Fault::Shorter { found: size(40), expected: size(SIZE), by };
-    assert_eq!(verify(&cut, &kept).fault, Some(fault.clone()));
-    let since = |head| block_on(cut.verify(LOG, &[], Some(head), &mut |_| ())).unwrap();
-    assert_eq!(since(kept[1]).fault, Some(fault));
+    let finding = Finding::Shorter { found: size(40), expected: size(SIZE), reference };
+    assert_eq!(verify(&cut, &kept).finding, Some(finding.clone()));
+    let since = |head| block_on(cut.verify(LOG).since(head).into_future()).unwrap();
+    assert_eq!(since(kept[1]).finding, Some(finding));
     assert!(since(kept[0]).is_intact());
     // From a head on that is not the log's.
     let other = TreeHead { size: size(30), ..kept[0] };
-    let report = block_on(store.verify(LOG, &[], Some(other), &mut |_| ())).unwrap();
+    let report = block_on(store.verify(LOG).since(other).into_future()).unwrap();
     assert_eq!(
-        report.fault,
-        Some(Fault::Differs { from: size(30), after: size(0), size: size(30), by })
+        report.finding,
+        Some(Finding::RootMismatch { from: size(30), after: size(0), size: size(30), reference })
     );
 }
 
@@ -232,40 +245,45 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
     for other in [SIZE - 7, SIZE + 7] {
         let other = sequence(other);
         let liar = Liar { head: Some(Head { size: other, ..truth }), ..Liar::new(&store) };
-        let fault = Fault::Edge { head: other, edge: size(SIZE) };
-        assert_eq!(faults(&liar, kept), (fault.clone(), Some(fault)));
+        let finding = Finding::HeadMismatch { head: other, frontier: size(SIZE) };
+        assert_eq!(findings(&liar, kept), (finding.clone(), Some(finding)));
     }
     // The edge alone: of another size, with another hash.
     let shorter = block_on(self::store(SIZE - 1).frontier(LOG)).unwrap();
     let liar = Liar { frontier: Some(shorter), ..Liar::new(&store) };
-    let fault = Fault::Edge { head: size(SIZE), edge: size(SIZE - 1) };
-    assert_eq!(faults(&liar, kept), (fault.clone(), Some(fault)));
+    let finding = Finding::HeadMismatch { head: size(SIZE), frontier: size(SIZE - 1) };
+    assert_eq!(findings(&liar, kept), (finding.clone(), Some(finding)));
     let other = block_on(self::store(SIZE).frontier(LOG)).unwrap();
     let liar = Liar { frontier: Some(other), ..Liar::new(&store) };
     let report = verify(&liar, &[kept]);
-    let by = Stated::Store;
+    let reference = Reference::StoreHead;
     assert_eq!(
-        report.fault,
-        Some(Fault::Differs { from: size(0), after: size(SIZE), size: size(SIZE), by })
+        report.finding,
+        Some(Finding::RootMismatch {
+            from: size(0),
+            after: size(SIZE),
+            size: size(SIZE),
+            reference
+        })
     );
     // Head and edge were set back, and the rows were left.
     let mut liar = anew(&store, |rows| rows.truncate(40));
     liar.rows = None;
-    let fault = Fault::Longer { size: size(40), found: sequence(41) };
-    assert_eq!(verify(&liar, &[]).fault, Some(fault));
+    let finding = Finding::Longer { size: size(40), found: sequence(41) };
+    assert_eq!(verify(&liar, &[]).finding, Some(finding));
     // A row far behind the end.
     let far = sequence(1 << 40);
     let liar =
         Liar::edited(&store, |rows| rows.push(LogEntry { sequence: far, ..rows[0].clone() }));
-    let fault = Fault::Longer { size: size(SIZE), found: far };
-    assert_eq!(faults(&liar, kept), (fault.clone(), Some(fault)));
+    let finding = Finding::Longer { size: size(SIZE), found: far };
+    assert_eq!(findings(&liar, kept), (finding.clone(), Some(finding)));
     // A leaf; a node, changed or gone. The records are right.
     let leaf = Liar::edited(&store, |rows| rows[9].leaf = LeafHash::from_bytes([7; 32]));
     let node = |lie| Liar { nodes: [(NodeId::new(5, 0), lie)].into(), ..Liar::new(&store) };
     let (other, gone) = (node(Some(NodeHash::from_bytes([7; 32]))), node(None));
     for (liar, name) in [(leaf, (0, 9)), (other, (5, 0)), (gone, (5, 0))] {
         let report = verify(&liar, &[kept]);
-        assert_eq!((report.fault.as_ref(), report.proved), (None, size(SIZE)));
+        assert_eq!((report.finding.as_ref(), report.proved), (None, size(SIZE)));
         assert_eq!(report.nodes, [NodeId::new(name.0, name.1)]);
         assert!(report.to_string().contains("WRONG"));
     }
@@ -282,9 +300,9 @@ fn personal_parts_that_were_edited_are_told() {
         rows[30].event.personal = other;
     });
     let report = verify(&liar, &[kept]);
-    assert_eq!((report.fault.as_ref(), report.proved), (None, size(SIZE)));
+    assert_eq!((report.finding.as_ref(), report.proved), (None, size(SIZE)));
     assert_eq!(report.personal, [sequence(9), sequence(31)]);
-    assert!(!report.is_intact() && report.to_string().contains("event 9"));
+    assert!(!report.is_intact() && report.to_string().contains("of 2 events was changed, first 9"));
 
     // Erased as it should be.
     let erase = |number: u64| {
@@ -303,29 +321,33 @@ fn personal_parts_that_were_edited_are_told() {
     let kept = head(&store);
     let report = verify(&store, &[kept]);
     assert!(report.is_intact(), "{report}");
-    assert_eq!((report.erased, report.stated), (1, 1));
+    assert_eq!((report.erased, report.declared_erased), (1, 1));
 
     // Deleted without an event; put back; one for the other.
-    let missing = |from, missing, stated| Fault::Missing { from: sequence(from), missing, stated };
+    let missing = |from, missing, declared| Finding::UndeclaredErasure {
+        from: sequence(from),
+        missing,
+        declared,
+    };
     let liar = Liar::edited(&store, |rows| rows[59].event.personal = None);
-    assert_eq!(faults(&liar, kept).0, missing(60, 1, 0));
+    assert_eq!(findings(&liar, kept).0, missing(60, 1, 0));
     let liar = Liar::edited(&store, |rows| rows[19].event.personal = None);
-    assert_eq!(faults(&liar, kept).0, missing(4, 2, 1));
+    assert_eq!(findings(&liar, kept).0, missing(4, 2, 1));
     let liar = Liar::edited(&store, |rows| rows[3].event.personal.clone_from(&part));
-    let restored = Fault::Restored { at: sequence(54), missing: 0, stated: 1 };
-    assert_eq!(faults(&liar, kept).0, restored);
+    let restored = Finding::Restored { at: sequence(54), missing: 0, declared: 1 };
+    assert_eq!(findings(&liar, kept).0, restored);
     let liar = Liar::edited(&store, |rows| {
         rows[3].event.personal.clone_from(&part);
         rows[59].event.personal = None;
     });
-    assert_eq!(faults(&liar, kept).0, restored);
+    assert_eq!(findings(&liar, kept).0, restored);
     // What an edited record tells, it does not tell.
     let liar = Liar::edited(&store, |rows| {
         rows[59].event.personal = None;
         rows[63].event = rows[53].event.clone();
     });
-    let moved = Fault::Misplaced { at: sequence(64), log: LOG, sequence: sequence(54) };
-    assert_eq!(faults(&liar, kept).0, moved);
+    let moved = Finding::Misplaced { at: sequence(64), log: LOG, sequence: sequence(54) };
+    assert_eq!(findings(&liar, kept).0, moved);
 }
 
 #[test]
@@ -346,7 +368,7 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_told() {
     block_on(store.prune(LOG, by())).unwrap();
     let report = verify(&store, &kept);
     assert_eq!((report.is_intact(), report.from, report.proved), (true, size(160), kept[3].size));
-    let since = |head| block_on(store.verify(LOG, &[], Some(head), &mut |_| ()));
+    let since = |head| block_on(store.verify(LOG).since(head).into_future());
     assert_eq!(since(first).unwrap_err().kind(), ErrorKind::Gone);
     assert!(since(kept[3]).unwrap().is_intact());
 
@@ -356,9 +378,11 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_told() {
         let mut liar = Liar::new(&store);
         liar.nodes.insert(NodeId::new(level, index), Some(NodeHash::from_bytes([7; 32])));
         let report = verify(&liar, &[head(&store)]);
-        let Some(Fault::Differs { from, .. }) = report.fault else { unreachable!("{report}") };
+        let Some(Finding::RootMismatch { from, .. }) = report.finding else {
+            unreachable!("{report}")
+        };
         assert_eq!(from, size(160));
-        assert!(report.to_string().contains("with the nodes that are kept of those up to 160, "));
+        assert!(report.to_string().contains("with the stored nodes of the first 160"));
     }
 
     // The first events were taken away, and the head says that they were pruned.
@@ -366,8 +390,8 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_told() {
     let truth = block_on(store.head(LOG)).unwrap();
     let mut liar = Liar::edited(&store, |rows| drop(rows.drain(..64)));
     liar.head = Some(Head { pruned: sequence(64), ..truth });
-    let fault = Fault::Removed { floor: sequence(64) };
-    assert_eq!(faults(&liar, head(&store)), (fault.clone(), Some(fault)));
+    let finding = Finding::UndeclaredPruning { floor: sequence(64) };
+    assert_eq!(findings(&liar, head(&store)), (finding.clone(), Some(finding)));
 }
 
 /// What is done meanwhile.
@@ -394,7 +418,9 @@ fn appends_erasures_and_pruning_may_go_on() {
                 std::thread::scope(|scope| scope.spawn(|| act(&store)).join().unwrap());
             }
         };
-        let report = block_on(store.verify(LOG, &[kept], None, &mut on_progress)).unwrap();
+        let report =
+            block_on(store.verify(LOG).against([kept]).on_progress(&mut on_progress).into_future())
+                .unwrap();
         assert!(report.is_intact(), "{report}");
         assert_eq!(report.proved, kept.size);
     }

@@ -1,6 +1,23 @@
 //! One alteration for each field of what a store keeps.
 
-use audit_core::{ApiKey, ApiKeyId, AuditEvent, EventId, Log, OrganizationId, Role};
+use audit_core::{
+    Actor, ActorKind, ApiKey, ApiKeyId, AuditEvent, EventId, Log, OrganizationId, OutcomeResult,
+    Role,
+};
+
+/// The actor for whom the event's actor acted; a new one where there is none.
+fn behalf(event: &mut AuditEvent) -> &mut Actor {
+    next(&mut event.actor)
+}
+
+/// The actor for whom that one acted.
+fn principal(event: &mut AuditEvent) -> &mut Actor {
+    next(behalf(event))
+}
+
+fn next(actor: &mut Actor) -> &mut Actor {
+    actor.on_behalf_of.get_or_insert_with(|| Box::new(Actor::new(ActorKind::UNKNOWN)))
+}
 
 /// One for each field of an event.
 pub(super) const OF_EVENTS: &[fn(&mut AuditEvent)] = &[
@@ -22,6 +39,26 @@ pub(super) const OF_EVENTS: &[fn(&mut AuditEvent)] = &[
     |e| e.actor.organization = None,
     |e| e.actor.organization.iter_mut().for_each(|o| o.name = None),
     |e| e.actor.entity_class = None,
+    |e| e.actor.session_id = None,
+    |e| e.actor.on_behalf_of = None,
+    |e| behalf(e).kind = "other".into(),
+    |e| behalf(e).id = None,
+    |e| behalf(e).on_behalf_of = None,
+    |e| principal(e).kind = "other".into(),
+    |e| principal(e).id = None,
+    |e| principal(e).name = None,
+    |e| principal(e).email = None,
+    |e| principal(e).ip = None,
+    |e| principal(e).user_agent = None,
+    |e| principal(e).details = None,
+    |e| principal(e).organization = None,
+    |e| principal(e).organization.iter_mut().for_each(|o| o.name = None),
+    |e| principal(e).entity_class = None,
+    |e| principal(e).session_id = None,
+    |e| e.outcome = None,
+    |e| e.outcome.iter_mut().for_each(|outcome| outcome.result = OutcomeResult::SUCCESS),
+    |e| e.outcome.iter_mut().for_each(|outcome| outcome.code = None),
+    |e| e.severity = None,
     |e| drop(e.targets.pop()),
     |e| e.targets.reverse(),
     |e| e.targets.iter_mut().for_each(|target| target.kind = None),
@@ -49,6 +86,11 @@ pub(super) const OF_EVENTS: &[fn(&mut AuditEvent)] = &[
     |e| e.reason = None,
     |e| e.request.method = None,
     |e| e.request.path = None,
+    |e| e.request.id = None,
+    |e| e.trace = None,
+    |e| e.trace.iter_mut().for_each(|trace| trace.span_id = None),
+    |e| drop(e.attributes.remove("plan")),
+    |e| drop(e.attributes.insert("plan", "free")),
     |e| e.source = None,
     |e| drop(e.metadata.remove("attempt")),
 ];

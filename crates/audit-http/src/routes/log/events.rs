@@ -66,7 +66,7 @@ pub(super) async fn append_event(
     AppendLog(log): AppendLog,
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Rejection> {
-    let body = body.read::<NewEvent>(&app).await?;
+    let body = body.read::<NewEvent>(&app.bodies).await?;
     let stated = [json::from_slice(&body.text)?];
     let receipts = retry::append(&*app.store, log, vec![body.value], &stated).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
@@ -107,7 +107,7 @@ pub(super) async fn append_batch(
     AppendLog(log): AppendLog,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Receipts>), Rejection> {
-    let body = body.read::<EventBatch>(&app).await?;
+    let body = body.read::<EventBatch>(&app.bodies).await?;
     let stated: retry::StatedBatch = json::from_slice(&body.text)?;
     let receipts = retry::append(&*app.store, log, body.value.events, &stated.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);

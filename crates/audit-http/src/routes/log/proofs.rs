@@ -1,7 +1,7 @@
 //! The proofs of a log, for those who may read it.
 
 use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead};
-use audit_merkle::{ConsistencyProof, InclusionProof, ProvableExt as _, SignedCheckpoint};
+use audit_merkle::{ConsistencyProof, InclusionProof, SignedCheckpoint, VerifyExt as _};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};

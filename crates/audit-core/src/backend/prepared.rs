@@ -1,0 +1,71 @@
+//! The prepared event: checked and encoded, before it has a sequence.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::parts::{BEGIN_BYTES, Personal, Record, begin};
+use super::stored::{PersonalData, SALT_BYTES, StoredEvent};
+use crate::limits::MAX_EVENT_BYTES;
+use crate::random::fill_random;
+use crate::{Error, ErrorKind, Log, NewEvent, Result, Sequence, Timestamp, Violation};
+
+/// An event that has been checked and encoded, but has no sequence yet.
+#[derive(Clone, Debug)]
+pub struct PreparedEvent {
+    content: NewEvent,
+    personal: PersonalData,
+    /// The record without what [`begin`] adds.
+    rest: Vec<u8>,
+}
+
+impl PreparedEvent {
+    /// Checks and encodes `content`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] if `content` exceeds a [limit](crate::limits).
+    pub fn new(content: NewEvent) -> Result<Self> {
+        let mut salt = [0; SALT_BYTES];
+        fill_random(&mut salt)?;
+        Self::with_salt(content, salt)
+    }
+
+    /// Does the same with this salt, of random bytes that no other event has.
+    pub(super) fn with_salt(content: NewEvent, salt: [u8; SALT_BYTES]) -> Result<Self> {
+        content.validate()?;
+        let personal = PersonalData { salt, bytes: encode(&Personal::of(&content))? };
+        let digest = URL_SAFE_NO_PAD.encode(personal.digest());
+        let rest = encode(&Record::of(&content, digest))?;
+        let prepared = Self { content, personal, rest };
+        if prepared.size() > MAX_EVENT_BYTES {
+            let violation = Violation::TooLong { limit: MAX_EVENT_BYTES, actual: prepared.size() };
+            return Err(Error::invalid("", violation));
+        }
+        Ok(prepared)
+    }
+
+    /// Returns the content that the caller gave.
+    pub fn content(&self) -> &NewEvent {
+        &self.content
+    }
+
+    /// Returns the most bytes that the event takes as stored, at most [`MAX_EVENT_BYTES`].
+    pub fn size(&self) -> usize {
+        BEGIN_BYTES + self.rest.len() + self.personal.bytes.len()
+    }
+
+    /// Returns the stored form of the event with this sequence of `log`. Encodes only the sequence
+    /// and the time, so that it can be called under a lock.
+    pub fn into_stored(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
+        // The comma replaces the first brace of the rest.
+        let rest = self.rest.strip_prefix(b"{").unwrap_or(&self.rest);
+        let record = [begin(log, sequence, recorded_at).as_bytes(), rest].concat();
+        StoredEvent { record, personal: Some(self.personal) }
+    }
+}
+
+fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(value).map_err(|source| {
+        Error::new(ErrorKind::Invalid).with_context("writing an event").with_source(source)
+    })
+}
