@@ -6,7 +6,7 @@ use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, Error, NewApiKey, OrganizationId, Result, limits,
 };
 
-use crate::{MemoryStore, read, write};
+use crate::store::{MemoryStore, read, write};
 
 impl MemoryStore {
     pub(crate) fn create_key(

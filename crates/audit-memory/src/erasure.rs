@@ -3,8 +3,8 @@
 use audit_core::backend::Term;
 use audit_core::{AuditContext, Erasure, Log, Position, Result, Sequence, backend::Batch, limits};
 
-use crate::append::LogState;
-use crate::{MemoryStore, write};
+use crate::log::LogState;
+use crate::store::{MemoryStore, write};
 
 impl MemoryStore {
     pub(crate) fn erase_all(

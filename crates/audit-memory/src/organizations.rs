@@ -8,7 +8,7 @@ use audit_core::{
     OrganizationUpdate, Result, limits,
 };
 
-use crate::{MemoryStore, read, write};
+use crate::store::{MemoryStore, read, write};
 
 // Each change holds the lock from the look to the write; the event goes in first. It has a new id
 // and has been checked, so no log refuses it.

@@ -1,6 +1,6 @@
-//! How scans are answered: the walk of [`audit_core::backend::index`] over the lists of one log.
+//! How scans are answered: the walk over the postings of one log.
 
-use audit_core::backend::index::{self, Index, IndexQuery, Intersection, PostingsCursor};
+use audit_core::backend::index::{self, Index, IndexQuery};
 use audit_core::{
     Log, Order, Position, Result, Scan, ScanResult, Sequence, Timestamp, Total,
     backend::StoredEvent, limits,
@@ -8,8 +8,9 @@ use audit_core::{
 
 use std::sync::RwLock;
 
-use crate::append::{List, LogState};
-use crate::{MemoryStore, read};
+use crate::intersection::{Intersection, PostingsCursor};
+use crate::log::{List, LogState};
+use crate::store::{MemoryStore, read};
 
 impl MemoryStore {
     pub(crate) fn list_logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {

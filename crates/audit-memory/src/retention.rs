@@ -4,8 +4,8 @@ use audit_core::{
     AuditContext, Log, Position, Pruned, Result, Retention, Sequence, Timestamp, backend::Batch,
 };
 
-use crate::append::LogState;
-use crate::{MemoryStore, read, write};
+use crate::log::LogState;
+use crate::store::{MemoryStore, read, write};
 
 impl MemoryStore {
     pub(crate) fn retention_of(&self, log: Log) -> Retention {

@@ -5,8 +5,8 @@ use audit_core::{
     tree::{Frontier, LogEntry, NodeHash, NodeId},
 };
 
-use crate::append::LogState;
-use crate::{MemoryStore, read};
+use crate::log::LogState;
+use crate::store::{MemoryStore, read};
 
 impl MemoryStore {
     pub(crate) fn frontier_of(&self, log: Log) -> Frontier {

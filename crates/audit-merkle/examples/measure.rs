@@ -1,4 +1,4 @@
-//! What hashing, auditing and proving cost: `cargo run --release -p audit-merkle --example measure`.
+//! The cost of hashing, verifying and proving: `cargo run --release -p audit-merkle --example measure`.
 //!
 //! Events of 700 bytes; each figure beside plain SHA-256 of the same bytes in the same run.
 
@@ -43,7 +43,7 @@ fn record(index: u64) -> Vec<u8> {
 
 type Map = HashMap<NodeId, NodeHash>;
 
-/// All nodes of a log, and its edge.
+/// All nodes of a log, and its frontier.
 fn tree(records: &[Vec<u8>]) -> Result<(Frontier, Map)> {
     let mut frontier = Frontier::new();
     let mut nodes = HashMap::new();
@@ -74,28 +74,28 @@ fn hashing() -> Result<()> {
         }
         Ok(())
     })?;
-    report("append to the edge, nodes and all", append, plain);
+    report("append to the frontier, with all nodes", append, plain);
 
     let (frontier, nodes) = tree(&records)?;
     let head = frontier.head();
     let audit = best(|| {
-        let mut audit = LogVerifier::new([head]);
+        let mut verifier = LogVerifier::new([head]);
         for (number, record) in (1..).zip(&records) {
-            audit.record(sequence(number)?, record)?;
+            verifier.record(sequence(number)?, record)?;
         }
-        assert!(audit.finish().is_intact());
+        assert!(verifier.finish().is_intact());
         Ok(())
     })?;
-    report("audit of the records", audit, plain);
+    report("verification of the records", audit, plain);
     let audit = best(|| {
-        let mut audit = LogVerifier::new([head]).with_nodes(&nodes);
+        let mut verifier = LogVerifier::new([head]).with_nodes(&nodes);
         for (number, record) in (1..).zip(&records) {
-            audit.record(sequence(number)?, record)?;
+            verifier.record(sequence(number)?, record)?;
         }
-        assert!(audit.finish().is_intact());
+        assert!(verifier.finish().is_intact());
         Ok(())
     })?;
-    report("audit of the records and all nodes in a map", audit, plain);
+    report("verification with all nodes in a map", audit, plain);
     Ok(())
 }
 
@@ -128,14 +128,14 @@ fn events() -> Result<()> {
     })?;
     report("plain SHA-256 of both parts", plain, plain);
     let audit = 4 * best(|| {
-        let mut audit = LogVerifier::new([]);
+        let mut verifier = LogVerifier::new([]);
         for (number, event) in (1..).zip(&events) {
-            audit.event(sequence(number)?, event)?;
+            verifier.event(sequence(number)?, event)?;
         }
-        assert!(audit.finish().is_intact());
+        assert!(verifier.finish().is_intact());
         Ok(())
     })?;
-    report("audit of both parts", audit, plain);
+    report("verification of both parts", audit, plain);
     Ok(())
 }
 

@@ -3,10 +3,7 @@
 //!
 //! A store keeps, for each [`Term`], which events have it. A filter is then a conjunction of unions
 //! of such lists. What they are made of is the store's own affair: it implements [`Index`], and
-//! [`select`] makes pages and totals of what that finds. A store whose lists are sorted positions
-//! implements [`PostingsCursor`] and leaves the walk to [`Intersection`].
-
-use std::cmp::Ordering;
+//! [`select`] makes pages and totals of what that finds.
 
 use super::Term;
 use crate::{Order, Position, Result, Scan, Sequence, Timestamp, Total};
@@ -81,13 +78,14 @@ impl IndexQuery {
         (low, high)
     }
 
-    fn covers(&self, time: Timestamp) -> bool {
+    /// Returns `true` if `time` is within the range of times.
+    pub fn covers(&self, time: Timestamp) -> bool {
         self.earliest <= time && time <= self.latest
     }
 }
 
-/// The place right behind `position`.
-fn successor(order: Order, position: Position) -> Position {
+/// Returns the position after `position` in `order`. At an end of the numbers it is the same.
+pub fn successor(order: Order, position: Position) -> Position {
     let sequence = match order {
         Order::NewestFirst => position.sequence.previous(),
         Order::OldestFirst | Order::Sequence => position.sequence.next(),
@@ -180,140 +178,4 @@ pub fn select<I: Index>(
         Total::Exact => Some(passed + sequences.len() as u64),
     };
     Ok(Selection { sequences, more, total })
-}
-
-/// A reader of the list of one term.
-pub trait PostingsCursor {
-    /// The first position at or after `from` in the cursor's order, of a sequence that the query
-    /// [holds](IndexQuery::holds). Calls come with `from` never going back.
-    fn seek(&mut self, from: Position) -> Result<Option<Position>>;
-}
-
-/// The walk for a store that keeps, for each term, a sorted list of positions: the lists are read
-/// side by side, each leaping to where the others are.
-#[derive(Debug)]
-pub struct Intersection<C> {
-    clauses: Vec<Union<C>>,
-    query: IndexQuery,
-    /// The last place that can be wanted.
-    last: Position,
-    /// Where to go on; `None` at the end.
-    from: Option<Position>,
-}
-
-impl<C: PostingsCursor> Intersection<C> {
-    /// Begins the walk; `open` gives the reader of a term's list, in the order and within the
-    /// bounds of the query.
-    pub fn open(query: IndexQuery, mut open: impl FnMut(&Term) -> Result<C>) -> Result<Self> {
-        let order = query.order;
-        let mut member = |term: &Term| Ok(Member { cursor: open(term)?, head: Head::Unread });
-        let clauses = query
-            .clauses
-            .iter()
-            .map(|terms| {
-                let members = terms.iter().map(&mut member).collect::<Result<_>>()?;
-                Ok(Union { members, order })
-            })
-            .collect::<Result<_>>()?;
-        let (low, high) = query.span();
-        let (first, last) = match order {
-            Order::NewestFirst => (high, low),
-            Order::OldestFirst => (low, high),
-            Order::Sequence => {
-                let first = query.after.map_or(low, |after| successor(order, after));
-                (first, Position { sequence: Sequence::MAX, ..high })
-            }
-        };
-        Ok(Self { clauses, query, last, from: Some(first) })
-    }
-
-    fn advance(&mut self) -> Result<Option<Sequence>> {
-        let order = self.query.order;
-        while let Some(from) = self.from {
-            let Some(position) = self.meet(from)? else { break };
-            // No event stands at an end of the numbers; on damaged lists, the walk ends there.
-            self.from = Some(successor(order, position)).filter(|after| *after != position);
-            // In an order by time the span is the range; by sequence, each time is looked at.
-            if order != Order::Sequence || self.query.covers(position.occurred_at) {
-                return Ok(Some(position.sequence));
-            }
-        }
-        self.from = None;
-        Ok(None)
-    }
-
-    fn ends_before(&self, position: &Position) -> bool {
-        self.query.order.compare(position, &self.last) == Ordering::Greater
-    }
-
-    /// The first place at or after `from` where all clauses meet.
-    fn meet(&mut self, from: Position) -> Result<Option<Position>> {
-        let mut candidate = from;
-        let mut agreed = 0;
-        // Each group in turn says where it could be; all must say the same.
-        while let Some(group) = self.clauses.get_mut(agreed) {
-            let Some(position) = group.seek(candidate)? else { return Ok(None) };
-            if self.ends_before(&position) {
-                return Ok(None);
-            }
-            if agreed > 0 && position.sequence != candidate.sequence {
-                // The first group goes on from there.
-                agreed = 0;
-            } else {
-                agreed += 1;
-            }
-            candidate = position;
-        }
-        Ok((agreed > 0).then_some(candidate))
-    }
-}
-
-impl<C: PostingsCursor> Iterator for Intersection<C> {
-    type Item = Result<Sequence>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.advance().transpose()
-    }
-}
-
-/// The events that are in at least one member's list, in order.
-#[derive(Debug)]
-struct Union<C> {
-    members: Vec<Member<C>>,
-    order: Order,
-}
-
-#[derive(Debug)]
-struct Member<C> {
-    cursor: C,
-    head: Head,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Head {
-    Unread,
-    At(Position),
-    End,
-}
-
-impl<C: PostingsCursor> Union<C> {
-    fn seek(&mut self, from: Position) -> Result<Option<Position>> {
-        let mut least: Option<Position> = None;
-        for Member { cursor, head } in &mut self.members {
-            let stale = match head {
-                Head::Unread => true,
-                Head::At(at) => self.order.compare(at, &from) == Ordering::Less,
-                Head::End => false,
-            };
-            if stale {
-                *head = cursor.seek(from)?.map_or(Head::End, Head::At);
-            }
-            if let Head::At(at) = *head
-                && least.is_none_or(|least| self.order.compare(&at, &least) == Ordering::Less)
-            {
-                least = Some(at);
-            }
-        }
-        Ok(least)
-    }
 }

@@ -84,7 +84,8 @@ vocabulary! {
     ///
     /// 1 to [`limits::MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, at most
     /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and
-    /// not ending in `.*`, which in a [`Filter`](crate::Filter) matches all actions below a prefix.
+    /// no `*`: in a [`Filter`](crate::Filter), `prefix.*` selects the actions that start with
+    /// `prefix.`.
     ///
     /// ```
     /// use audit_core::{Action, Actor, Filter, NewEvent};

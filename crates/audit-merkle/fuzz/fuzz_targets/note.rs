@@ -122,7 +122,7 @@ impl Notes {
         }
     }
 
-    /// Puts `lines` behind the signature of the log.
+    /// Appends `lines` to the signature of the log.
     fn check_lines(&self, lines: &str) {
         let [one, _] = &self.signed;
         let mut signed = one.clone();

@@ -1,4 +1,4 @@
-//! Evidence, proofs, the edge of a tree: what is read prints as it was, and what is proved is what
+//! Evidence, proofs, the frontier of a tree: what is read prints as it was, and what is proved is what
 //! was appended, where it was appended.
 
 #![no_main]
@@ -129,38 +129,38 @@ impl Proofs {
     }
 }
 
-/// What is before the event in the text of evidence, the event, and what is behind.
+/// Splits the text of evidence into the part before the event, the event, and the rest.
 fn parts(evidence: &str) -> (&str, &str, &str) {
     let (before, rest) = evidence.split_once("extra ").unwrap();
     let (event, behind) = rest.split_once('\n').unwrap();
     (before, event, behind)
 }
 
-/// Reads the edge of a tree and appends to it.
+/// Reads the frontier of a tree and appends to it.
 fn check_edge(input: &[u8]) {
-    let Ok(mut edge) = Frontier::from_bytes(input) else { return };
-    assert_eq!(edge.to_bytes(), input);
-    assert_eq!(edge.head(), TreeHead { size: edge.size(), root: edge.root() });
-    let before = edge.clone();
+    let Ok(mut frontier) = Frontier::from_bytes(input) else { return };
+    assert_eq!(frontier.to_bytes(), input);
+    assert_eq!(frontier.head(), TreeHead { size: frontier.size(), root: frontier.root() });
+    let before = frontier.clone();
     let mut nodes: HashMap<_, _> =
-        edge.nodes().map(|node| (node.id, node.hash)).collect();
-    assert_eq!(root(&nodes, edge.size()).unwrap(), edge.root());
+        frontier.nodes().map(|node| (node.id, node.hash)).collect();
+    assert_eq!(root(&nodes, frontier.size()).unwrap(), frontier.root());
     for number in 0..5_u8 {
-        let (index, leaf) = (edge.size().get(), LeafHash::of(&[number]));
-        let Ok(completed) = edge.append(leaf) else {
-            assert_eq!(edge.size(), Sequence::MAX);
+        let (index, leaf) = (frontier.size().get(), LeafHash::of(&[number]));
+        let Ok(completed) = frontier.append(leaf) else {
+            assert_eq!(frontier.size(), Sequence::MAX);
             return;
         };
         nodes.insert((0, index), leaf.into());
         nodes.extend(completed.iter().map(|node| (node.id, node.hash)));
-        assert_eq!(Frontier::from_bytes(&edge.to_bytes()).unwrap(), edge);
-        assert_eq!(root(&nodes, edge.size()).unwrap(), edge.root());
+        assert_eq!(Frontier::from_bytes(&frontier.to_bytes()).unwrap(), frontier);
+        assert_eq!(root(&nodes, frontier.size()).unwrap(), frontier.root());
         // What is there suffices for what has come since.
-        let proof = consistency_proof(&nodes, before.size(), edge.size()).unwrap();
-        proof.verify(&before.head(), &edge.head()).unwrap();
-        let last = Sequence::new(edge.size().get()).unwrap();
-        let proof = inclusion_proof(&nodes, last, edge.size()).unwrap();
-        proof.verify(leaf, &edge.head()).unwrap();
+        let proof = consistency_proof(&nodes, before.size(), frontier.size()).unwrap();
+        proof.verify(&before.head(), &frontier.head()).unwrap();
+        let last = Sequence::new(frontier.size().get()).unwrap();
+        let proof = inclusion_proof(&nodes, last, frontier.size()).unwrap();
+        proof.verify(leaf, &frontier.head()).unwrap();
     }
 }
 

@@ -138,7 +138,7 @@ fn append(store: &MemoryStore, number: u8) {
     }
 }
 
-/// Every token for `query` of a log of so many events.
+/// Every token for `query` of a log of that size.
 fn issue(store: &MemoryStore, query: &EventQuery, events: u8) -> Vec<(Kind, String)> {
     let mut tokens = Vec::new();
     let mut page = block_on(store.page(query)).unwrap();
@@ -205,7 +205,7 @@ impl Question {
 }
 
 /// A token of one question is taken for another if they are the same, and not otherwise. The other
-/// is made of the one, as what is behind its end says.
+/// is made of the one, as the bytes after its end say.
 fn check_binding(input: &[u8]) {
     let end = input.windows(2).position(|two| two == b"\n\n").unwrap_or(input.len());
     let (text, edits) = input.split_at(end);

@@ -20,7 +20,7 @@ fn checkpoint(head: TreeHead) -> Checkpoint {
 }
 
 #[test]
-fn a_checkpoint_that_denies_the_last_is_not_signed() {
+fn a_checkpoint_that_contradicts_the_latest_is_not_signed() {
     let (signer, tree) = (signer(), Tree::numbered(9));
     let heads = &tree.heads;
     let proof = |from, to| consistency_proof(&tree.nodes, size(from), size(to)).unwrap();

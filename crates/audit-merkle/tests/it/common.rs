@@ -14,7 +14,7 @@ use audit_merkle::{
 
 pub(crate) const ORIGIN: &str = "audit.example.com/acme";
 
-/// The nodes of a tree, its edge, and its leaves.
+/// The nodes of a tree, its frontier, and its leaves.
 #[derive(Clone, Default)]
 pub(crate) struct Tree {
     pub(crate) frontier: Frontier,

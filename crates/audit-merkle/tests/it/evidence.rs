@@ -30,7 +30,7 @@ fn each_event_of_a_log_is_proved_offline() {
 }
 
 #[test]
-fn without_the_personal_part_the_record_is_proved() {
+fn without_the_personal_data_the_record_is_proved() {
     let (signer, events) = (signer(), Events::new(20));
     let text = events.evidence(7, &signer).without_personal().to_string();
     let proved = text.parse::<Evidence>().unwrap().verify(signer.verifier()).unwrap();

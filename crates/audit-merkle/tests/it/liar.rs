@@ -1,4 +1,4 @@
-//! A store whose rows somebody has edited behind its back.
+//! A store whose rows were edited without the library.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ pub(crate) fn paid(number: u64) -> NewEvent {
         .message("Ana paid")
 }
 
-/// A store whose log has so many events.
+/// A store with a log of `events` events.
 pub(crate) fn store(events: u64) -> MemoryStore {
     let store = MemoryStore::new().unwrap();
     append(&store, events);
@@ -109,8 +109,8 @@ impl AuditStore for Liar {
         let Some(rows) = &self.rows else {
             return self.store.entries(log, request).await;
         };
-        let behind = rows.iter().filter(|entry| entry.sequence > request.after);
-        Ok(behind.take(request.limit).cloned().collect())
+        let after = rows.iter().filter(|entry| entry.sequence > request.after);
+        Ok(after.take(request.limit).cloned().collect())
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {

@@ -3,15 +3,15 @@
 // What a test cannot set up, it fails for.
 #![allow(clippy::unwrap_used)]
 
-mod audits;
 mod checkpoint_directory;
 mod checkpoints;
 mod common;
 mod evidence;
 mod golden;
 mod liar;
+mod log_verifier;
 mod notary;
 mod proofs;
 mod properties;
-mod provable;
 mod verifications;
+mod verify_ext;

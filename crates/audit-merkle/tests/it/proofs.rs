@@ -290,10 +290,10 @@ fn what_retention_leaves_is_proved() {
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
         left.retain(|id, _| id.is_retained(size(pruned)));
-        // No more is kept than the edge of what was removed.
+        // Of the removed events, only the frontier is kept.
         let removed = |id: &&NodeId| (id.index + 1) << id.level <= pruned;
-        let edge = left.keys().filter(removed).count();
-        assert_eq!(edge, pruned.count_ones() as usize);
+        let frontier = left.keys().filter(removed).count();
+        assert_eq!(frontier, pruned.count_ones() as usize);
         for n in pruned.max(1)..=SIZE {
             let head = tree.heads[usize::try_from(n).unwrap()];
             for m in pruned + 1..=n {

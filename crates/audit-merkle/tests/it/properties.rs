@@ -1,4 +1,4 @@
-//! What holds of any input: the edge is that of the whole tree, and no text makes a parser panic.
+//! What holds of any input: the frontier is that of the whole tree, and no text makes a parser panic.
 
 use crate::common::{Events, Tree, sequence, signed, size};
 use audit_core::backend::{PersonalData, StoredEvent};
@@ -66,7 +66,7 @@ fn parse_all(text: &str) {
 
 proptest! {
     #[test]
-    fn the_edge_is_that_of_the_whole_tree(
+    fn the_frontier_is_that_of_the_whole_tree(
         records in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..300)
     ) {
         let tree = Tree::of(&records);
@@ -75,8 +75,8 @@ proptest! {
         prop_assert_eq!(root(&tree.nodes, n).unwrap(), tree.head().root);
         prop_assert_eq!(&frontier_at(&tree.nodes, n).unwrap(), &tree.frontier);
         prop_assert_eq!(&Frontier::from_bytes(&tree.frontier.to_bytes()).unwrap(), &tree.frontier);
-        let edge: Vec<_> = tree.frontier.nodes().collect();
-        prop_assert!(edge.iter().all(|node| tree.nodes[&node.id] == node.hash));
+        let frontier: Vec<_> = tree.frontier.nodes().collect();
+        prop_assert!(frontier.iter().all(|node| tree.nodes[&node.id] == node.hash));
         // One node for each event on average, the leaves included two.
         let nodes = 2 * records.len() - n.get().count_ones() as usize;
         prop_assert_eq!(tree.nodes.len(), nodes);

@@ -1,5 +1,5 @@
-//! A log in a store that somebody has edited behind the library's back: each edit is a finding, and
-//! told where.
+//! A log in a store whose rows were edited without the library: each edit is a finding with its
+//! place.
 
 use std::time::Duration;
 
@@ -58,11 +58,12 @@ fn a_log_that_is_right_is_proved() {
     let store = store(2_500);
     let first = head(&store);
     append(&store, 100);
-    let mut told = Vec::new();
-    let mut tell = |progress: audit_merkle::Progress| told.push(progress.read.get());
+    let mut reported = Vec::new();
+    let mut on_progress = |progress: audit_merkle::Progress| reported.push(progress.read.get());
     let report =
-        block_on(store.verify(LOG).against([first]).on_progress(&mut tell).into_future()).unwrap();
-    assert_eq!(told, [1_000, 2_000, 2_600]);
+        block_on(store.verify(LOG).against([first]).on_progress(&mut on_progress).into_future())
+            .unwrap();
+    assert_eq!(reported, [1_000, 2_000, 2_600]);
     assert!(report.is_intact(), "{report}");
     assert_eq!((report.proved, report.head), (size(2_500), head(&store)));
     // From a kept head on.
@@ -159,7 +160,7 @@ fn each_edit_of_the_rows_is_a_finding_at_its_place() {
 fn no_later_record_is_suspected_than_one_that_is_misplaced() {
     let store = store(100);
     let kept = head(&store);
-    // With their leaves: only a tile tells, which is of 32 records.
+    // With their leaves: only a tile shows it, which is of 32 records.
     let liar = Liar::edited(&store, |rows| {
         rows.swap(41, 76);
         renumber(rows);
@@ -188,8 +189,8 @@ fn forged(number: u64) -> StoredEvent {
     )
 }
 
-/// A store in which everything was made anew from the rows: nodes, edge and head.
-fn anew(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Liar {
+/// A store in which nodes, frontier and head were computed again from the rows.
+fn rebuilt(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Liar {
     let mut liar = Liar::edited(store, edit);
     let mut frontier = Frontier::new();
     for row in liar.rows.iter_mut().flatten() {
@@ -205,12 +206,12 @@ fn anew(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Liar {
 }
 
 #[test]
-fn what_was_made_anew_only_kept_heads_tell() {
+fn only_kept_heads_show_what_was_computed_again() {
     let store = store(20);
     let mut kept = vec![head(&store)];
     append(&store, SIZE - 20);
     kept.push(head(&store));
-    let forgery = anew(&store, |rows| rows[29].event = forged(30));
+    let forgery = rebuilt(&store, |rows| rows[29].event = forged(30));
     assert!(verify(&forgery, &[]).is_intact());
     let report = verify(&forgery, &kept);
     assert_eq!(report.proved, size(20));
@@ -219,8 +220,8 @@ fn what_was_made_anew_only_kept_heads_tell() {
         report.finding,
         Some(Finding::RootMismatch { from: size(0), after: size(20), size: size(SIZE), reference })
     );
-    // Cut, and the edge with it.
-    let cut = anew(&store, |rows| rows.truncate(40));
+    // Cut, and the frontier with it.
+    let cut = rebuilt(&store, |rows| rows.truncate(40));
     assert!(verify(&cut, &[]).is_intact());
     let finding = Finding::Shorter { found: size(40), expected: size(SIZE), reference };
     assert_eq!(verify(&cut, &kept).finding, Some(finding.clone()));
@@ -237,7 +238,7 @@ fn what_was_made_anew_only_kept_heads_tell() {
 }
 
 #[test]
-fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
+fn an_edited_head_frontier_or_node_is_a_finding() {
     let store = store(SIZE);
     let kept = head(&store);
     let truth = block_on(store.head(LOG)).unwrap();
@@ -248,7 +249,7 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
         let finding = Finding::HeadMismatch { head: other, frontier: size(SIZE) };
         assert_eq!(findings(&liar, kept), (finding.clone(), Some(finding)));
     }
-    // The edge alone: of another size, with another hash.
+    // The frontier alone: of another size, with another hash.
     let shorter = block_on(self::store(SIZE - 1).frontier(LOG)).unwrap();
     let liar = Liar { frontier: Some(shorter), ..Liar::new(&store) };
     let finding = Finding::HeadMismatch { head: size(SIZE), frontier: size(SIZE - 1) };
@@ -266,12 +267,12 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
             reference
         })
     );
-    // Head and edge were set back, and the rows were left.
-    let mut liar = anew(&store, |rows| rows.truncate(40));
+    // Head and frontier were set back, and the rows were left.
+    let mut liar = rebuilt(&store, |rows| rows.truncate(40));
     liar.rows = None;
     let finding = Finding::Longer { size: size(40), found: sequence(41) };
     assert_eq!(verify(&liar, &[]).finding, Some(finding));
-    // A row far behind the end.
+    // A row far after the end.
     let far = sequence(1 << 40);
     let liar =
         Liar::edited(&store, |rows| rows.push(LogEntry { sequence: far, ..rows[0].clone() }));
@@ -290,7 +291,7 @@ fn a_head_an_edge_and_nodes_that_were_edited_are_told() {
 }
 
 #[test]
-fn personal_parts_that_were_edited_are_told() {
+fn edited_personal_data_is_a_finding() {
     let store = store(SIZE);
     let kept = head(&store);
     // Swapped: the records are right, the parts are not theirs.
@@ -341,7 +342,7 @@ fn personal_parts_that_were_edited_are_told() {
         rows[59].event.personal = None;
     });
     assert_eq!(findings(&liar, kept).0, restored);
-    // What an edited record tells, it does not tell.
+    // A misplaced record declares nothing.
     let liar = Liar::edited(&store, |rows| {
         rows[59].event.personal = None;
         rows[63].event = rows[53].event.clone();
@@ -351,7 +352,7 @@ fn personal_parts_that_were_edited_are_told() {
 }
 
 #[test]
-fn what_retention_has_left_is_verified_and_removal_has_to_be_told() {
+fn what_retention_has_left_is_verified_and_removal_has_to_be_declared() {
     let store = store(100);
     let first = head(&store);
     set_retention(&store, Retention::default().max_events(40));

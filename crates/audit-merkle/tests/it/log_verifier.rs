@@ -1,4 +1,4 @@
-//! The audit: each way to change a log is noticed, and told where as far as it can be known.
+//! The verifier of a log: each change is found, and located as far as possible.
 
 use crate::common::{Events, Tree, number, sequence, size};
 use audit_core::tree::NodeId;
@@ -17,11 +17,11 @@ fn head(tree: &Tree, size: usize) -> TreeHead {
 }
 
 /// Reads records from their numbers on.
-fn run(mut audit: LogVerifier<'_>, records: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Report {
+fn run(mut verifier: LogVerifier<'_>, records: impl IntoIterator<Item = (u64, Vec<u8>)>) -> Report {
     for (number, record) in records {
-        audit.record(sequence(number), &record).unwrap();
+        verifier.record(sequence(number), &record).unwrap();
     }
-    audit.finish()
+    verifier.finish()
 }
 
 fn records() -> Records {
@@ -32,8 +32,8 @@ fn records() -> Records {
 fn a_log_that_is_right_is_proved() {
     let tree = Tree::numbered(SIZE);
     let heads = [head(&tree, 53), head(&tree, 0), head(&tree, 20)];
-    let audit = LogVerifier::new(heads).with_nodes(&tree.nodes);
-    let report = run(audit, records());
+    let verifier = LogVerifier::new(heads).with_nodes(&tree.nodes);
+    let report = run(verifier, records());
     assert!(report.is_intact());
     assert_eq!((report.proved, report.head), (size(SIZE), tree.head()));
     // What came after the checkpoint is read, and not proved.
@@ -46,9 +46,9 @@ fn a_log_that_is_right_is_proved() {
 #[test]
 fn each_change_of_the_rows_is_noticed() {
     let tree = Tree::numbered(SIZE);
-    let audit = || LogVerifier::new([tree.head()]);
+    let verifier = || LogVerifier::new([tree.head()]);
     let noticed = |records: Records| {
-        let report = run(audit(), records);
+        let report = run(verifier(), records);
         let error = report.clone().into_result().unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("records")));
         report.finding.unwrap()
@@ -115,7 +115,7 @@ fn each_change_of_the_rows_is_noticed() {
 }
 
 #[test]
-fn several_checkpoints_tell_between_which() {
+fn several_checkpoints_narrow_a_change_down() {
     let tree = Tree::numbered(SIZE);
     for at in 0..SIZE {
         let mut records = records();
@@ -141,7 +141,7 @@ impl Nodes for Levels<'_> {
 }
 
 #[test]
-fn kept_nodes_tell_the_place() {
+fn stored_nodes_show_the_place() {
     let tree = Tree::numbered(SIZE);
     let all = Levels(&tree, 0..64);
     let interior = Levels(&tree, 1..64);
@@ -176,22 +176,24 @@ fn kept_nodes_tell_the_place() {
 }
 
 #[test]
-fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
+fn nodes_that_were_changed_with_the_record_show_no_wrong_place() {
     let tree = Tree::numbered(SIZE);
     let mut forged = tree.clone();
     forged.nodes.insert(NodeId::new(0, 9), LeafHash::of(b"forged").into());
     forged.nodes.insert(NodeId::new(0, 3), LeafHash::of(b"damaged").into());
     let mut changed = records();
     changed[9].1 = b"forged".to_vec();
-    let audit = LogVerifier::new([tree.head()]).with_nodes(&forged.nodes);
+    let verifier = LogVerifier::new([tree.head()]).with_nodes(&forged.nodes);
     // The leaf hash was forged, too; the node above was not. The damaged one misleads nobody.
-    let finding = run(audit, changed.clone()).finding;
+    let finding = run(verifier, changed.clone()).finding;
     assert_eq!(finding, Some(Finding::Changed { first: sequence(9), last: sequence(10) }));
-    // All nodes were made anew: only the checkpoint tells.
-    let anew = Tree::of(changed.iter().map(|(_, record)| record));
-    for nodes in [&anew.nodes as &(dyn Nodes + Sync), &Levels(&anew, 3..64), &Levels(&anew, 0..3)] {
-        let audit = LogVerifier::new([tree.head()]).with_nodes(nodes);
-        let finding = run(audit, changed.clone()).finding;
+    // All nodes were computed again: only the checkpoint shows it.
+    let rebuilt = Tree::of(changed.iter().map(|(_, record)| record));
+    for nodes in
+        [&rebuilt.nodes as &(dyn Nodes + Sync), &Levels(&rebuilt, 3..64), &Levels(&rebuilt, 0..3)]
+    {
+        let verifier = LogVerifier::new([tree.head()]).with_nodes(nodes);
+        let finding = run(verifier, changed.clone()).finding;
         assert_eq!(
             finding,
             Some(Finding::RootMismatch {
@@ -202,16 +204,16 @@ fn nodes_that_were_changed_with_the_record_tell_no_wrong_place() {
             })
         );
         // The other way round: the records are right, and the nodes are of other ones.
-        let audit = LogVerifier::new([tree.head()]).with_nodes(nodes);
-        let report = run(audit, records());
+        let verifier = LogVerifier::new([tree.head()]).with_nodes(nodes);
+        let report = run(verifier, records());
         assert_eq!((report.finding.clone(), report.proved), (None, size(SIZE)));
         assert!(!report.nodes.is_empty());
     }
 
     let mut forged = tree.clone();
     forged.nodes.insert(NodeId::new(0, 30), LeafHash::of(b"damaged").into());
-    let audit = LogVerifier::new([tree.head()]).with_nodes(&forged.nodes);
-    let report = run(audit, records());
+    let verifier = LogVerifier::new([tree.head()]).with_nodes(&forged.nodes);
+    let report = run(verifier, records());
     assert_eq!((report.finding.clone(), report.proved), (None, size(SIZE)));
     assert_eq!(report.nodes[0], NodeId::new(0, 30));
     assert_eq!(report.into_result().unwrap_err().field(), Some("nodes[0][30]"));
@@ -222,11 +224,11 @@ fn erased_events_are_counted_and_change_nothing() {
     let mut events = Events::new(30);
     let head = events.tree.head();
     let run = |stored: &[StoredEvent]| {
-        let mut audit = LogVerifier::new([head]);
+        let mut verifier = LogVerifier::new([head]);
         for (event, n) in stored.iter().zip(1..) {
-            audit.event(sequence(n), event).unwrap();
+            verifier.event(sequence(n), event).unwrap();
         }
-        audit.finish()
+        verifier.finish()
     };
     assert_eq!(run(&events.stored).erased, 0);
     for at in [3, 4, 17] {
@@ -248,17 +250,21 @@ fn what_retention_leaves_is_audited() {
     for pruned in 0..=SIZE {
         let mut left = tree.nodes.clone();
         left.retain(|id, _| id.is_retained(size(pruned)));
-        let edge = frontier_at(&left, size(pruned)).unwrap();
+        let frontier = frontier_at(&left, size(pruned)).unwrap();
         let rest = || records().split_off(usize::try_from(pruned).unwrap());
-        let audit = LogVerifier::resume(edge.clone(), [tree.head()]).unwrap().with_nodes(&left);
-        let report = run(audit, rest());
+        let verifier =
+            LogVerifier::resume(frontier.clone(), [tree.head()]).unwrap().with_nodes(&left);
+        let report = run(verifier, rest());
         assert!(report.is_intact() && report.proved == size(SIZE), "{pruned} {report:?}");
         if pruned > 0 {
             let other = Tree::of((0..pruned).map(|n| format!("other {n}"))).frontier;
             let report = run(LogVerifier::resume(other, [tree.head()]).unwrap(), rest());
             assert!(matches!(report.finding, Some(Finding::RootMismatch { .. })));
             let earlier = head(&tree, usize::try_from(pruned - 1).unwrap());
-            assert_eq!(LogVerifier::resume(edge, [earlier]).unwrap_err().field(), Some("heads"));
+            assert_eq!(
+                LogVerifier::resume(frontier, [earlier]).unwrap_err().field(),
+                Some("heads")
+            );
         }
     }
 }

@@ -56,20 +56,20 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
     let store = store(8);
     let inclusion = |n, of| block_on(store.inclusion_proof(LOG, sequence(n), size(of)));
     let consistency = |from, to| block_on(store.consistency_proof(LOG, size(from), size(to)));
-    let told = |error: Error| (error.kind(), error.field().unwrap_or_default().to_owned());
+    let failure = |error: Error| (error.kind(), error.field().unwrap_or_default().to_owned());
     let invalid = |field: &str| (ErrorKind::Invalid, field.to_owned());
-    let behind = || (ErrorKind::Behind, "size".to_owned());
-    assert_eq!(told(inclusion(0, 8).unwrap_err()), invalid("sequence"));
-    assert_eq!(told(inclusion(8, 7).unwrap_err()), invalid("sequence"));
-    assert_eq!(told(consistency(8, 7).unwrap_err()), invalid("from"));
+    let too_short = || (ErrorKind::Behind, "size".to_owned());
+    assert_eq!(failure(inclusion(0, 8).unwrap_err()), invalid("sequence"));
+    assert_eq!(failure(inclusion(8, 7).unwrap_err()), invalid("sequence"));
+    assert_eq!(failure(consistency(8, 7).unwrap_err()), invalid("from"));
     // All nodes of these are there.
-    assert_eq!(told(inclusion(9, 9).unwrap_err()), behind());
-    let behind_to = || (ErrorKind::Behind, "to".to_owned());
-    assert_eq!(told(consistency(9, 9).unwrap_err()), behind_to());
-    assert_eq!(told(consistency(0, 9).unwrap_err()), behind_to());
-    assert_eq!(told(block_on(store.tree_head_at(LOG, size(9))).unwrap_err()), behind());
+    assert_eq!(failure(inclusion(9, 9).unwrap_err()), too_short());
+    let too_short_to = || (ErrorKind::Behind, "to".to_owned());
+    assert_eq!(failure(consistency(9, 9).unwrap_err()), too_short_to());
+    assert_eq!(failure(consistency(0, 9).unwrap_err()), too_short_to());
+    assert_eq!(failure(block_on(store.tree_head_at(LOG, size(9))).unwrap_err()), too_short());
     let largest = Sequence::MAX.get();
-    assert_eq!(told(inclusion(1, largest).unwrap_err()), behind());
+    assert_eq!(failure(inclusion(1, largest).unwrap_err()), too_short());
     // A log that nobody has written to.
     let empty = Log::from(OrganizationId::new());
     assert_eq!(block_on(store.tree_head(empty)).unwrap(), TreeHead::EMPTY);
@@ -78,7 +78,7 @@ fn a_proof_that_cannot_be_is_an_error_that_says_why() {
     let mut liar = Liar::new(&store);
     liar.nodes.insert(NodeId::new(2, 1), None);
     let error = block_on(liar.inclusion_proof(LOG, sequence(1), size(8))).unwrap_err();
-    assert_eq!(told(error), (ErrorKind::Corrupt, "nodes[2][1]".to_owned()));
+    assert_eq!(failure(error), (ErrorKind::Corrupt, "nodes[2][1]".to_owned()));
 }
 
 #[test]

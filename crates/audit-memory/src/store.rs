@@ -1,0 +1,220 @@
+//! The store and the traits that it implements.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use async_trait::async_trait;
+use audit_core::backend::Batch;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::{
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
+    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
+    Sequence, TenantStore, TokenKeys,
+};
+use event_listener::Event;
+
+use crate::log::LogState;
+use crate::options::MemoryOptions;
+
+/// A store in memory. Clones are handles of the same data, which ends with the last of them.
+///
+/// Any number of threads may use it at once; appends to different logs do not wait for each other.
+#[derive(Clone, Debug)]
+pub struct MemoryStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) keys: TokenKeys,
+    pub(crate) logs: RwLock<HashMap<Log, Arc<RwLock<LogState>>>>,
+    /// `None` marks an organization that was deleted: its id is not given again.
+    pub(crate) organizations: RwLock<BTreeMap<OrganizationId, Option<Organization>>>,
+    pub(crate) api_keys: RwLock<BTreeMap<ApiKeyId, ApiKey>>,
+    /// Notified of every append to any log.
+    pub(crate) appended: Event,
+}
+
+impl MemoryStore {
+    /// Creates an empty store.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](audit_core::ErrorKind::Unavailable) if the system has no
+    /// randomness for the key that signs tokens.
+    pub fn new() -> Result<Self> {
+        Self::with_options(MemoryOptions::default())
+    }
+
+    /// Creates an empty store with these options. Fails as [`MemoryStore::new`] does.
+    pub fn with_options(options: MemoryOptions) -> Result<Self> {
+        let keys = match options.token_keys {
+            Some(keys) => keys,
+            None => TokenKeys::from_secret(TokenKeys::generate_secret()?),
+        };
+        let shared = Shared {
+            keys,
+            logs: RwLock::default(),
+            organizations: RwLock::default(),
+            api_keys: RwLock::default(),
+            appended: Event::new(),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Returns the state of `log`; `None` while it has no events.
+    pub(crate) fn log(&self, log: Log) -> Option<Arc<RwLock<LogState>>> {
+        read(&self.shared.logs).get(&log).cloned()
+    }
+
+    pub(crate) fn log_or_new(&self, log: Log) -> Arc<RwLock<LogState>> {
+        self.log(log)
+            .unwrap_or_else(|| Arc::clone(write(&self.shared.logs).entry(log).or_default()))
+    }
+}
+
+#[async_trait]
+impl AuditStore for MemoryStore {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.shared.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        self.append_batch(Batch::new(log, events)?)
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.find(log, id)
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        Ok(self.head_of(log))
+    }
+
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.list_logs(after, limit)
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
+        self.read_slice(&scan)
+    }
+
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        loop {
+            // Listen before reading the head, so that an append in between is not missed.
+            let appended = self.shared.appended.listen();
+            let head = self.head_of(log);
+            if head.size > sequence {
+                return Ok(head);
+            }
+            appended.await;
+        }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        Ok(self.frontier_of(log))
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
+        Ok(self.read_nodes(log, &nodes))
+    }
+
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        self.read_entries(log, request)
+    }
+}
+
+#[async_trait]
+impl RetentionStore for MemoryStore {
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: AuditContext,
+    ) -> Result<u64> {
+        self.erase_all(log, &sequences, by)
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        Ok(self.retention_of(log))
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
+        self.change_retention(log, retention, by)
+    }
+
+    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+        self.prune_log(log, by)
+    }
+}
+
+#[async_trait]
+impl TenantStore for MemoryStore {
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        self.create(new, by)
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        self.find_organization(id)
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.list_organizations(after, limit)
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        self.update(id, update, by)
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
+        self.delete(id, by)
+    }
+
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: AuditContext,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        self.create_key(new, by)
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.find_key(id)
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.list_keys(organization, after, limit)
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.revoke_key(id, by)
+    }
+}
+
+// Nothing that can panic runs between two writes under a lock, so a poisoned one is still whole.
+
+pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
