@@ -96,8 +96,7 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Rejection> {
     for facet in Facet::ALL {
         for value in params.all(parameter(facet)) {
             if value.is_empty() {
-                let expected = format!("a text of 1 to {} bytes", facet.limit());
-                return Err(malformed(parameter(facet), &expected));
+                return Err(malformed(parameter(facet), "a text that is not empty"));
             }
             let value = match facet {
                 // Accepted in either case, and looked up in lower case.
