@@ -34,6 +34,7 @@ pub(crate) enum Mutation {
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
+    CachesLogs,
     AltersPlatformEvents(fn(&mut AuditEvent)),
     BoundOffByOne,
     ClampsTheBound,
@@ -46,8 +47,11 @@ pub(crate) enum Mutation {
     GetsTheFirst,
     HeadOffByOne,
     HidesKeyEvents,
+    HidesLogsOfDeletedOrganizations,
     HidesOrganizationEvents,
     HidesPlatformEvents,
+    HidesPrunedLogs,
+    HidesThePlatformLog,
     IgnoresAfter,
     IgnoresBound,
     IgnoresFacet(Facet),
@@ -58,6 +62,7 @@ pub(crate) enum Mutation {
     LeaksAnotherLog,
     NeverMore,
     NotFoundIsUnavailable,
+    ReadsMakeLogs,
     RepeatsLast,
     SplitsPairs,
     TakesPrefixesLiterally,
@@ -205,13 +210,15 @@ struct Mutated {
     notes: Arc<Notes>,
     /// The API keys that this handle has read.
     seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
+    /// The logs that this handle has listed first.
+    logs: Mutex<Option<Vec<Log>>>,
     /// The frontiers that this handle has read.
     frontiers: Mutex<HashMap<Log, Frontier>>,
 }
 
 impl MutatedHarness {
     pub(crate) fn new(mutation: Mutation) -> Self {
-        Self { mutation, store: ListStore::new(), notes: Arc::default() }
+        Self { mutation, store: ListStore::new().unwrap(), notes: Arc::default() }
     }
 
     fn open_mutated(&self) -> Mutated {
@@ -222,9 +229,9 @@ impl MutatedHarness {
         }
         let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
         match self.mutation {
-            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new(),
+            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new().unwrap(),
             Mutation::KeysChangeOnReopen if !is_first => {
-                keys = ListStore::new().token_keys().clone();
+                keys = ListStore::new().unwrap().token_keys().clone();
             }
             _ => {}
         }
@@ -235,6 +242,7 @@ impl MutatedHarness {
             keys,
             notes,
             seen: Mutex::default(),
+            logs: Mutex::default(),
             frontiers: Mutex::default(),
         }
     }
@@ -281,14 +289,16 @@ impl AuditStore for Mutated {
 
     async fn head(&self, log: Log) -> Result<Head> {
         let mut head = self.inner.head(log).await?;
-        if let Mutation::HeadOffByOne = self.mutation {
-            head.size = head.size.next();
+        match self.mutation {
+            Mutation::HeadOffByOne => head.size = head.size.next(),
+            Mutation::ReadsMakeLogs => drop(self.inner.state().logs.entry(log).or_default()),
+            _ => {}
         }
         Ok(head)
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.inner.logs(after, limit).await
+        self.forget_field(self.mutated_logs(after, limit).await)
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {

@@ -12,6 +12,8 @@
 //! [`AuditStoreExt`](crate::AuditStoreExt). What an append or a change of an organization decides is
 //! computed once, in [`backend`](crate::backend) and [`Organization`](crate::Organization). A backend
 //! only keeps bytes, in order, durably.
+//!
+//! [`backend`](crate::backend) has a complete store as an example.
 
 mod audit_store;
 mod entries;
