@@ -12,7 +12,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use audit_core::{Actor, AuditStore, AuditStoreExt as _, NewEvent, OrganizationId, Role};
+use audit_core::{Actor, AuditStore, NewEvent, OrganizationId, Role};
 use audit_http::{Authenticator, Contract, HttpOptions, Principal};
 use audit_memory::MemoryStore;
 use axum::Router;
@@ -60,7 +60,8 @@ async fn pay(
     let event = NewEvent::new("invoice.paid", caller.actor)
         .target("invoice", &invoice)
         .message(format!("Paid invoice {invoice}"));
-    let recorded = service.audit.record(organization, event).await;
+    // Recorded from here on, whether or not the client waits for the response.
+    let recorded = service.audit.submit(organization, vec![event]).await;
     recorded.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok("paid\n")
 }
