@@ -12,7 +12,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use audit_core::{Actor, AuditStore, NewEvent, OrganizationId, Role};
+use audit_core::{Actor, AuditStore, AuditStoreExt as _, NewEvent, OrganizationId, Role};
 use audit_http::{Authenticator, Contract, HttpOptions, Principal};
 use audit_memory::MemoryStore;
 use axum::Router;
