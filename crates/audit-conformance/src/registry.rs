@@ -179,7 +179,7 @@ macro_rules! for_each_case {
                 readers_always_see_a_dense_prefix,
                 one_event_from_all_sides_is_recorded_once,
                 conflicts_at_once_have_one_winner,
-                cancelled_appends_leave_whole_batches,
+                dropped_appends_are_carried_through,
             }
         }
     };

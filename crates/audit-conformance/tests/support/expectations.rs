@@ -281,10 +281,12 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         &[
             "appends::are_all_or_nothing",
             "appends::are_seen_whole_or_not_at_all",
-            "concurrency::cancelled_appends_leave_whole_batches",
+            "concurrency::dropped_appends_are_carried_through",
             STATE_MACHINE,
         ],
     ),
+    (Mutation::DropsWithItsCaller, &["concurrency::dropped_appends_are_carried_through"]),
+    (Mutation::AppendsUnasked, &["concurrency::dropped_appends_are_carried_through"]),
     (
         Mutation::SwallowsConflicts,
         &[
