@@ -19,7 +19,8 @@ impl SqliteStore {
     /// appends wait for it, so keep it short. Begin it with
     /// [`Immediate`](rusqlite::TransactionBehavior::Immediate): a deferred transaction that has
     /// already read can fail with [`Busy`](ErrorKind::Busy) at its first write. Do not wait for
-    /// another append to the same file inside the transaction: that append waits for its end.
+    /// another append to the same file inside the transaction: that append waits for its end, and
+    /// fails with [`Busy`](ErrorKind::Busy) after the store's time-out.
     ///
     /// Some appends maintain the index too: about 10 ms each 4,096 events of a log, and up to 0.3 s
     /// each 262,144. The connection overwrites what it deletes from then on (`PRAGMA secure_delete`),

@@ -104,6 +104,10 @@ const LONGEST_PAGES: i32 = 8_000;
 /// How long the writer waits for readers then.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
+/// SQLite does not say which connection holds the lock: it may be that of the caller.
+const HELD_TOO_LONG: &str = "waiting for the write lock of the file, which another connection held \
+     all the time (inside a transaction of your own, record with `append_in`)";
+
 /// How long an erasure waits for readers, who may still see what is erased, and a compaction for
 /// writers, too.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -239,6 +243,8 @@ impl State {
         let transaction = match retry_busy(first.deadline, begin) {
             Ok(transaction) => transaction,
             Err(error) => {
+                let busy = error.kind() == ErrorKind::Busy;
+                let error = if busy { error.with_context(HELD_TOO_LONG) } else { error };
                 done.push((first.work)(Err(error)));
                 return Ok(());
             }

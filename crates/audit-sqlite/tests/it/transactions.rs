@@ -186,6 +186,7 @@ fn a_caller_who_holds_the_lock_too_long_makes_appends_busy() {
     let error = block_on(store.record(Log::Platform, paid())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.is_retryable());
+    assert!(error.to_string().contains("`append_in`"), "{error}");
     transaction.rollback().unwrap();
     assert_eq!(block_on(store.record(Log::Platform, paid())).unwrap().sequence.get(), 1);
 }
