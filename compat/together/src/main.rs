@@ -81,7 +81,7 @@ fn with_diesel(path: &Path) -> Result<()> {
     connection.transaction(|connection| {
         diesel::sql_query("INSERT INTO invoice VALUES ('diesel')").execute(connection).map(drop)
     })?;
-    let count = diesel::dsl::sql::<diesel::sql_types::BigInt>("SELECT count(*) FROM invoice");
+    let count = diesel::dsl::sql::<diesel::sql_types::BigInt>("count(*) FROM invoice");
     assert_eq!(diesel::select(count).get_result::<i64>(&mut connection)?, 4);
     Ok(())
 }

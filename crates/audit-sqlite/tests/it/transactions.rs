@@ -230,6 +230,46 @@ fn callers_who_wait_together_give_up_together() {
     drop(transaction);
 }
 
+#[test]
+fn an_append_inside_the_callers_own_transaction_fails_at_once() {
+    let mut service = Service::new();
+    for commits in [true, false] {
+        let transaction =
+            service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        service.store.append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
+        let begun = Instant::now();
+        let error = block_on(service.store.record(Log::Platform, paid())).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
+        // The time-out is 5 s.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+        if commits {
+            transaction.commit().unwrap()
+        } else {
+            transaction.rollback().unwrap()
+        }
+        // Another writer is waited for as ever, for longer than the patience with oneself.
+        let path = service.directory.path().join("service.db");
+        let (locked, is_locked) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            let connection = Connection::open(path).unwrap();
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            locked.send(()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            connection.execute_batch("COMMIT").unwrap();
+        });
+        if !commits {
+            // What a free lock has shown is remembered.
+            other.join().unwrap();
+            block_on(service.store.record(Log::Platform, paid())).unwrap();
+            continue;
+        }
+        is_locked.recv().unwrap();
+        block_on(service.store.record(Log::Platform, paid())).unwrap();
+        other.join().unwrap();
+    }
+    assert_eq!(service.events(), 3);
+}
+
 /// Polls once, so that it is in the queue, and drops it.
 fn poll_and_drop(store: &SqliteStore) {
     let append = std::pin::pin!(store.record(Log::Platform, paid()));
