@@ -61,7 +61,7 @@ pub(crate) fn full() -> NewEvent {
             .user_agent("Mozilla/5.0")
             .details("on call")
             .organization(OrganizationRef::new("org_8").name("Partner"))
-            .entity_class(EntityClass::IDENTITY)
+            .entity_class(EntityClass::from_static("identity"))
             .session_id("sess_7")
             .on_behalf_of(
                 Actor::new("agent").id("bot_1").on_behalf_of(
@@ -72,7 +72,7 @@ pub(crate) fn full() -> NewEvent {
                         .user_agent("curl/8")
                         .details("off duty")
                         .organization(OrganizationRef::new("org_9").name("Umbrella"))
-                        .entity_class(EntityClass::IDENTITY)
+                        .entity_class(EntityClass::from_static("identity"))
                         .session_id("sess_9"),
                 ),
             ),
@@ -88,7 +88,7 @@ pub(crate) fn full() -> NewEvent {
             .product("prd_1")
             .config("cfg_1")
             .environment("env_1")
-            .surface(Surface::COST),
+            .surface(Surface::from_static("cost")),
         change: Change {
             old: Some(json!({"paid": false})),
             new: Some(json!({"paid": true})),

@@ -41,6 +41,25 @@ use uuid::uuid;
 
 use crate::wire::{self, IdForm};
 
+/// The product scopes that the source lists for `include`. Others are kept as they are.
+pub mod surface {
+    use audit_core::Surface;
+
+    /// Sign-in, users, teams, roles, organizations, cloud accounts.
+    pub const PLATFORM: Surface = Surface::PLATFORM;
+    /// Schedules, resource groups, overrides, schedule executions.
+    pub const SCHEDULING: Surface = Surface::from_static("scheduling");
+    /// Reports, recommendations, anomalies, budgets, billing.
+    pub const COST: Surface = Surface::from_static("cost");
+    /// Deployment spaces, provisioning jobs, components.
+    pub const PROVISIONING: Surface = Surface::from_static("provisioning");
+    /// Deploy service activity.
+    pub const DEPLOYMENT: Surface = Surface::from_static("deployment");
+
+    /// Every scope, in the order of the source.
+    pub const KNOWN: [Surface; 5] = [PLATFORM, SCHEDULING, COST, PROVISIONING, DEPLOYMENT];
+}
+
 /// The system that [`NewEvent::source`] names for an entry whose id is not one of ours.
 pub const SOURCE: &str = "organisation-audit-logs";
 

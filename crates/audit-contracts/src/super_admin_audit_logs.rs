@@ -37,6 +37,41 @@ use crate::wire;
 /// The action of an event that was read from here.
 pub const ACTION: &str = "super_admin.request";
 
+/// The classes of entities that the source lists for `entity_class`. Others are kept as they are.
+pub mod entity_class {
+    use audit_core::EntityClass;
+
+    /// The class is not known.
+    pub const UNKNOWN: EntityClass = EntityClass::from_static("unknown");
+    /// A person or machine identity.
+    pub const IDENTITY: EntityClass = EntityClass::from_static("identity");
+    /// A credential, such as an API key.
+    pub const CREDENTIAL: EntityClass = EntityClass::from_static("credential");
+    /// A policy.
+    pub const POLICY: EntityClass = EntityClass::from_static("policy");
+    /// A resource.
+    pub const RESOURCE: EntityClass = EntityClass::from_static("resource");
+    /// An application.
+    pub const APPLICATION: EntityClass = EntityClass::from_static("application");
+    /// An application of the catalogue.
+    pub const CANONICAL_APPLICATION: EntityClass =
+        EntityClass::from_static("canonical_application");
+    /// A sensor.
+    pub const SENSOR: EntityClass = EntityClass::from_static("sensor");
+
+    /// Every class, in the order of the source.
+    pub const KNOWN: [EntityClass; 8] = [
+        UNKNOWN,
+        IDENTITY,
+        CREDENTIAL,
+        POLICY,
+        RESOURCE,
+        APPLICATION,
+        CANONICAL_APPLICATION,
+        SENSOR,
+    ];
+}
+
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -133,7 +168,7 @@ impl SuperAdmin {
         let id = actor.id.as_ref()?;
         let identifier = actor.email.as_ref().or(actor.name.as_ref()).unwrap_or(id);
         Some(Self {
-            entity_class: actor.entity_class.clone().unwrap_or(EntityClass::UNKNOWN),
+            entity_class: actor.entity_class.clone().unwrap_or(entity_class::UNKNOWN),
             entity_id: id.clone(),
             identifier: identifier.clone(),
         })
