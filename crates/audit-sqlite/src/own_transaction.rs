@@ -39,7 +39,7 @@ impl OwnTransaction {
     /// Returns the transaction on `file` in which this thread has recorded, unless it is known to be
     /// over.
     pub(crate) fn of_this_thread(file: &FileId) -> Option<Arc<Self>> {
-        LAST.with_borrow(|last| last.clone())
+        LAST.with_borrow(Clone::clone)
             .filter(|own| own.file == *file && !own.is_over.load(Ordering::Relaxed))
     }
 
