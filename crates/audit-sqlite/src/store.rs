@@ -75,6 +75,7 @@ impl SqliteStore {
             connection,
             timeout,
             options.queue_bytes,
+            file.clone(),
             indexing.clone(),
             watch.appended(),
         )?;

@@ -68,6 +68,8 @@ async fn a_batch_is_all_or_nothing() {
     assert_eq!(answer["receipts"].as_array().unwrap().len(), 2);
 }
 
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
 #[tokio::test]
 async fn every_filter_of_the_model_is_a_parameter() {
     let service = Service::new();
@@ -75,8 +77,16 @@ async fn every_filter_of_the_model_is_a_parameter() {
     let set = uuid::Uuid::now_v7();
     let scope =
         Scope::default().service("v").product("v").config("v").environment("v").surface("v");
-    let mut event = NewEvent::new("v", Actor::new("v").id("v").email("v"))
+    let actor = Actor::new("v").id("v").email("v").ip("v").session_id("v");
+    let trace_id = TRACE.parse().unwrap();
+    let mut event = NewEvent::new("v", actor.on_behalf_of(Actor::user("v")))
         .category("v")
+        .outcome(audit_core::Outcome::new("v"))
+        .severity("v")
+        .request_id("v")
+        .trace(audit_core::Trace::new(trace_id))
+        .source("v", "v")
+        .attribute("v", "v")
         .target("v", "v")
         .scope(scope)
         .change_set_id(set);
@@ -86,10 +96,15 @@ async fn every_filter_of_the_model_is_a_parameter() {
     for facet in Facet::ALL {
         let (name, value) = match facet {
             Facet::ChangeSet => ("changeSetId", set.to_string().to_uppercase()),
-            Facet::Target => ("target", "v=v".to_owned()),
+            Facet::Attribute | Facet::Source | Facet::Target => (facet.name(), "v=v".to_owned()),
+            Facet::Trace => ("traceId", TRACE.to_uppercase()),
             other => (other.name(), "v".to_owned()),
         };
-        let none = if facet == Facet::Target { "none=v" } else { &*uuid::Uuid::nil().to_string() };
+        let none = match facet {
+            Facet::Attribute | Facet::Source | Facet::Target => "none=v",
+            Facet::Trace => "0000000000000000000000000000000f",
+            _ => &*uuid::Uuid::nil().to_string(),
+        };
         let path = format!("{}?{name}={value}&{name}={none}", events(&member));
         let page = service.get(&member, &path).await.expect(200);
         let ids: Vec<_> = page["events"].as_array().unwrap().iter().map(|e| &e["id"]).collect();

@@ -22,8 +22,18 @@ pub(super) struct FilterParams {
     actor_id: Option<Vec<String>>,
     /// The actor's e-mail address, in any case.
     actor_email: Option<Vec<String>>,
-    /// An id that the actor or a target has.
+    /// The actor's IP address, as recorded.
+    actor_ip: Option<Vec<String>>,
+    /// The id of an actor on whose behalf the actor acted, directly or in turn.
+    on_behalf_of_id: Option<Vec<String>>,
+    /// The session of the actor, or of an actor on whose behalf it acted.
+    session_id: Option<Vec<String>>,
+    /// An id that the actor, a target, or an actor on whose behalf the actor acted has.
     involving: Option<Vec<String>>,
+    /// The result of the outcome.
+    outcome: Option<Vec<String>>,
+    /// The severity.
+    severity: Option<Vec<String>>,
     /// The type and the id of one target: `type=id`.
     target: Option<Vec<String>>,
     /// The type of a target. With `targetId`, one target has both.
@@ -44,6 +54,17 @@ pub(super) struct FilterParams {
     surface: Option<Vec<String>>,
     /// The change set.
     change_set_id: Option<Vec<uuid::Uuid>>,
+    /// The id of the request.
+    request_id: Option<Vec<String>>,
+    /// The trace id: 32 hexadecimal digits.
+    #[param(pattern = "^[0-9a-fA-F]{32}$")]
+    trace_id: Option<Vec<String>>,
+    /// The foreign system that recorded the event first.
+    source_system: Option<Vec<String>>,
+    /// The foreign system and the id of the event there: `system=id`.
+    source: Option<Vec<String>>,
+    /// The key and the value of an attribute: `key=value`.
+    attribute: Option<Vec<String>>,
     /// The earliest time of the events, inclusive.
     since: Option<Timestamp>,
     /// The latest time of the events, exclusive.
