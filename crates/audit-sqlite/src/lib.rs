@@ -44,6 +44,7 @@
 //! | `api_keys.rs` | their API keys |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `transaction.rs` | recording in the caller's own transaction |
+//! | `own_transaction.rs` | how an append notices that it waits for its own caller |
 //! | `file.rs` | the identity of the open file |
 //! | `watch.rs` | how a waiting feed notices appends |
 //! | `error.rs` | SQLite's errors as the library's |
@@ -58,6 +59,7 @@ mod file;
 mod index;
 mod options;
 mod organizations;
+mod own_transaction;
 #[cfg(test)]
 mod plans;
 mod read;

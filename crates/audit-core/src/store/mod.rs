@@ -23,6 +23,7 @@ mod receipt;
 mod retention;
 mod retention_store;
 mod scan;
+mod submitted;
 
 pub use audit_store::AuditStore;
 pub use entries::EntriesRequest;
@@ -32,3 +33,4 @@ pub use receipt::{Head, Receipt};
 pub use retention::{Pruned, Retention};
 pub use retention_store::{RetentionStore, RetentionStoreExt};
 pub use scan::{Scan, ScanResult};
+pub use submitted::Submitted;
