@@ -1,6 +1,6 @@
 //! The event: as a caller gives it, and as the log holds it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::json::{self, Object};
@@ -42,7 +42,7 @@ macro_rules! events {
         /// be erased.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
         #[non_exhaustive]
         pub struct AuditEvent {
             /// The log that holds the event.
@@ -57,6 +57,8 @@ macro_rules! events {
             /// When it happened, by the caller's clock, or when it was appended.
             pub occurred_at: Timestamp,
             $($(#[$meta])* pub $field: $type,)*
+            #[serde(skip)]
+            pub(crate) unknown: Object,
         }
 
         impl AuditEvent {
@@ -70,7 +72,7 @@ macro_rules! events {
             ) -> Self {
                 let NewEvent { occurred_at, $($field),* } = content;
                 let occurred_at = occurred_at.unwrap_or(recorded_at);
-                Self { log, sequence, recorded_at, erased: false, occurred_at, $($field),* }
+                Self { log, sequence, recorded_at, erased: false, occurred_at, $($field,)* unknown: Object::new() }
             }
 
             /// Returns the content, with its time.
@@ -159,6 +161,39 @@ events! {
     )]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonObject))]
     metadata: Object,
+}
+
+impl AuditEvent {
+    /// Returns the fields that a later version of this library wrote and this one does not know, in
+    /// the shape of the event's JSON. They are part of that JSON.
+    pub fn unknown_fields(&self) -> &Object {
+        &self.unknown
+    }
+
+    pub(crate) fn with_unknown_fields(mut self, unknown: Value) -> Self {
+        if let Value::Object(unknown) = unknown {
+            self.unknown = unknown;
+        }
+        self
+    }
+}
+
+impl Serialize for AuditEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.unknown.is_empty() {
+            return Self::serialize(self, serializer);
+        }
+        let value = Self::serialize(self, serde_json::value::Serializer);
+        let mut value = value.map_err(serde::ser::Error::custom)?;
+        json::merge(&mut value, Value::Object(self.unknown.clone()));
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AuditEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
 }
 
 impl NewEvent {

@@ -221,6 +221,19 @@ mod tests {
     }
 
     #[test]
+    fn a_token_has_the_bytes_of_the_vector() {
+        let vector = include_str!("../../tests/vectors/token.json");
+        let vector: serde_json::Value = serde_json::from_str(vector).unwrap();
+        let number = |name: &str| Sequence::new(vector[name].as_u64().unwrap()).unwrap();
+        let occurred_at = vector["occurredAt"].as_str().unwrap().parse().unwrap();
+        let last = Position { occurred_at, sequence: number("sequence") };
+        let cursor = Cursor { last, bound: number("bound") };
+        let keys = TokenKeys::from_secret([7; 32]);
+        let token = keys.sign(TokenKind::Walk, &cursor, &EventQuery::new(Log::Platform));
+        assert_eq!(token.as_str(), vector["token"]);
+    }
+
+    #[test]
     fn a_replaced_key_is_accepted_while_it_is_named() {
         let (old, query) = (TokenKeys::from_secret([1; 32]), EventQuery::new(Log::Platform));
         let token = old.sign(TokenKind::Feed, &cursor(), &query);
