@@ -21,7 +21,7 @@ use crate::samples::{
 };
 use crate::subject::{SetOnDrop, Subject, officer, refused};
 
-const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+const ORDERS: [Order; 4] = Order::ALL;
 const EMAIL: &str = "ana@example.org";
 
 /// Long enough for another thread to append something.

@@ -21,7 +21,7 @@ use crate::samples::{
 };
 use crate::subject::{SOON, SetOnDrop, Subject, everything, refused};
 
-const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+const ORDERS: [Order; 4] = Order::ALL;
 
 /// The last number up to which whole tiles end.
 fn whole_tiles(number: u64) -> u64 {

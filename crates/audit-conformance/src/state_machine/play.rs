@@ -76,9 +76,11 @@ struct Walk {
     rest: Vec<AuditEvent>,
     total: u64,
     bound: Sequence,
-    /// Where it stands.
+    /// The first and the last event of its page.
+    first: Position,
     last: Position,
     token: Token,
+    previous: Option<Token>,
 }
 
 struct Feed {
@@ -171,6 +173,7 @@ impl Player {
                 let query = EventQuery::new(id).filter(filter.clone()).order(*order).limit(*limit);
                 let page = self.subject().try_page(&with(query.offset(*offset), *total));
                 let skipped = usize::try_from(*offset).unwrap_or(usize::MAX).min(expected.len());
+                let place = Position { occurred_at: Timestamp::MIN, sequence: model.floor };
                 let walk = Walk {
                     log: *log,
                     filter: filter.clone(),
@@ -178,10 +181,13 @@ impl Player {
                     total: expected.len() as u64,
                     rest: expected[skipped..].to_vec(),
                     bound,
-                    last: Position { occurred_at: Timestamp::MIN, sequence: model.floor },
+                    first: place,
+                    last: place,
                     token: Token::new(""),
+                    previous: None,
                 };
-                self.turn(walk, page, *limit, *total)
+                let goes_back = skipped > 0 && !walk.rest.is_empty();
+                self.turn(walk, page, *limit, *total, goes_back)
             }
             Op::Continue { walk, limit, total } => {
                 if self.walks.is_empty() {
@@ -193,7 +199,24 @@ impl Player {
                 if walk.last.sequence < self.log(walk.log).1.floor {
                     return self.gone(page);
                 }
-                self.turn(walk, page, *limit, *total)
+                self.turn(walk, page, *limit, *total, true)
+            }
+            Op::GoBack { walk, limit, total } => {
+                let with_previous = |walk: &Walk| walk.previous.is_some();
+                if !self.walks.iter().any(with_previous) {
+                    return Ok(());
+                }
+                let start = walk.index(self.walks.len());
+                let turns = (0..self.walks.len()).map(|n| (start + n) % self.walks.len());
+                let found = turns.into_iter().find(|n| with_previous(&self.walks[*n]));
+                let walk = self.walks.swap_remove(found.expect("one of them has a token"));
+                let query = with(self.query_of(&walk).limit(*limit), *total);
+                let token = walk.previous.clone().expect("it has a token");
+                let page = self.subject().next_page(&query, &token);
+                if walk.first.sequence < self.log(walk.log).1.floor {
+                    return self.gone(page);
+                }
+                self.turn_back(walk, page, *limit, *total)
             }
             Op::Feed { log, filter, limit, after } => {
                 let (id, model) = self.log(*log);
@@ -380,17 +403,50 @@ impl Player {
     }
 
     /// Checks a page of a walk, and keeps the walk if it goes on.
-    fn turn(&mut self, mut walk: Walk, page: Result<Page>, limit: usize, total: Total) -> Played {
+    fn turn(
+        &mut self,
+        mut walk: Walk,
+        page: Result<Page>,
+        limit: usize,
+        total: Total,
+        goes_back: bool,
+    ) -> Played {
         self.figure.pages += 1;
         let page = page.map_err(fail("a page"))?;
         let rest = walk.rest.split_off(limit.min(walk.rest.len()));
         prop_assert_eq!(&page.events, &walk.rest, "the events of a page");
         prop_assert_eq!(page.next.is_some(), !rest.is_empty(), "a token if more events match");
+        prop_assert_eq!(page.previous.is_some(), goes_back, "a token if events come before");
         prop_assert_eq!(page.bound, walk.bound, "the snapshot of a walk");
         let expected = (total == Total::Exact).then_some(walk.total);
         prop_assert_eq!(page.total, expected, "the total of a walk");
-        if let (Some(token), Some(last)) = (page.next, walk.rest.last().map(Position::of)) {
-            self.walks.push(Walk { rest, last, token, ..walk });
+        let ends = walk.rest.first().zip(walk.rest.last());
+        if let (Some(token), Some((first, last))) = (page.next, ends) {
+            let (first, last, previous) = (Position::of(first), Position::of(last), page.previous);
+            self.walks.push(Walk { rest, first, last, token, previous, ..walk });
+        }
+        Ok(())
+    }
+
+    /// Checks the page before that of a walk, and keeps the walk at that page.
+    fn turn_back(&mut self, walk: Walk, page: Result<Page>, limit: usize, total: Total) -> Played {
+        self.figure.pages += 1;
+        let page = page.map_err(fail("a previous page"))?;
+        let mut all = self.log(walk.log).1.select(&walk.filter, walk.order, walk.bound);
+        let expected = (total == Total::Exact).then_some(all.len() as u64);
+        prop_assert_eq!(page.total, expected, "the total of a walk");
+        prop_assert_eq!(page.bound, walk.bound, "the snapshot of a walk");
+        let is_before = |e: &AuditEvent| walk.order.compare(&Position::of(e), &walk.first).is_lt();
+        let end = all.iter().take_while(|event| is_before(event)).count();
+        let rest = all.split_off(end);
+        let earlier = all.len().saturating_sub(limit);
+        prop_assert_eq!(&page.events, &all[earlier..], "the events of a previous page");
+        prop_assert_eq!(page.previous.is_some(), earlier > 0, "a token if events come before");
+        let token = page.next.ok_or_else(|| TestCaseError::fail("a previous page has a next"))?;
+        let found = &all[earlier..];
+        if let Some((first, last)) = found.first().zip(found.last()) {
+            let (first, last, previous) = (Position::of(first), Position::of(last), page.previous);
+            self.walks.push(Walk { rest, first, last, token, previous, ..walk });
         }
         Ok(())
     }

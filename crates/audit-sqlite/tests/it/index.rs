@@ -55,7 +55,7 @@ fn filters() -> Vec<Filter> {
 /// Fails unless the store finds what `events`, which are all, have.
 fn agrees(store: &SqliteStore, log: Log, events: &[AuditEvent]) {
     for filter in filters() {
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             let mut expected: Vec<_> = events.iter().filter(|e| filter.matches(e)).collect();
             expected.sort_by(|a, b| order.compare(&Position::of(a), &Position::of(b)));
             let expected: Vec<_> = expected.iter().map(|event| event.sequence).collect();
