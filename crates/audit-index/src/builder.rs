@@ -6,10 +6,10 @@ use audit_core::{Result, Sequence};
 
 use crate::bucket::{self, Location, bucket_of};
 use crate::bytes::{damaged, time_from_number, time_to_number};
+use crate::entry::IndexEntry;
 use crate::postings;
 use crate::segment::{BUCKET_BYTES, MAX_BUCKET_BITS, MAX_PARTS, SegmentInfo};
 use crate::table;
-use crate::tail::IndexEntry;
 use crate::term_key::TermKey;
 
 /// Longer postings get a part of their own.

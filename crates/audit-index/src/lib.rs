@@ -28,6 +28,8 @@
 //! | `builder.rs` | how a segment is made |
 //! | `reader.rs` | how a segment is read |
 //! | `tail.rs` | the newest events |
+//! | `entry.rs` | an event as the index has it |
+//! | `part.rs` | parts of segments and rows of the tail, as a store has them |
 //! | `segment.rs` | a segment of the directory |
 //! | `table.rs` | the events of a segment, by time and by sequence |
 //! | `bucket.rs` | the postings of some terms |
@@ -38,8 +40,10 @@
 mod bucket;
 mod builder;
 mod bytes;
+mod entry;
 mod index;
 mod merge;
+mod part;
 mod postings;
 mod reader;
 mod segment;
@@ -51,10 +55,12 @@ mod walk;
 mod writer;
 
 pub use builder::NewSegment;
+pub use entry::IndexEntry;
 pub use index::LogIndex;
+pub use part::{PartId, TailRow};
 pub use segment::{MAX_PARTS, Segment, SegmentInfo};
-pub use storage::{IndexStorage, IndexStorageMut, PartId, ReadParts, TailRow};
-pub use tail::{IndexEntry, RemovedKeys};
+pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
+pub use tail::RemovedKeys;
 pub use term_key::{TermHasher, TermKey};
 pub use walk::Found;
 pub use writer::{IndexWriter, SEGMENT_EVENTS};

@@ -8,9 +8,10 @@ use roaring::RoaringBitmap;
 
 use crate::bucket::{Bucket, Location};
 use crate::bytes::damaged;
+use crate::part::PartId;
 use crate::postings;
 use crate::segment::Segment;
-use crate::storage::{PartId, ReadParts};
+use crate::storage::ReadParts;
 use crate::table::{self, TableEntry};
 use crate::term_key::TermKey;
 
@@ -34,9 +35,9 @@ impl<P: ReadParts> SegmentReader<P> {
     }
 
     fn entry(&mut self, segment: &Segment, number: u32) -> Result<TableEntry> {
-        let part = table::row_of(segment, number);
+        let part = segment.table_row(number);
         if let Some((_, row)) = self.row.as_ref().filter(|(read, _)| *read == part) {
-            return table::entry(segment, row, number);
+            return table::entry(row, number, segment.info().first, segment.len());
         }
         let mut row = self.row.take().map(|(_, row)| row).unwrap_or_default();
         row.clear();
@@ -44,7 +45,7 @@ impl<P: ReadParts> SegmentReader<P> {
             row.extend(data);
             Ok(row)
         })?;
-        let entry = table::entry(segment, &row, number);
+        let entry = table::entry(&row, number, segment.info().first, segment.len());
         self.row = Some((part, row));
         entry
     }
@@ -76,7 +77,7 @@ impl<P: ReadParts> SegmentReader<P> {
         segment: &Segment,
         ranks: impl Iterator<Item = u32>,
     ) -> Result<()> {
-        self.parts.prefetch(ranks.map(|rank| table::row_of(segment, rank)))
+        self.parts.prefetch(ranks.map(|rank| segment.table_row(rank)))
     }
 
     /// Returns how many events come before `position` by time.

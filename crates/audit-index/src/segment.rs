@@ -5,7 +5,7 @@ use audit_core::{Order, Position, Result, Sequence, Timestamp};
 
 use crate::bucket;
 use crate::bytes::{damaged, time_from_number, time_to_number};
-use crate::storage::PartId;
+use crate::part::PartId;
 use crate::table;
 use crate::term_key::TermKey;
 
@@ -107,6 +107,11 @@ impl Segment {
 
     pub(crate) fn table_rows(&self) -> u32 {
         table::rows(self.len())
+    }
+
+    /// Returns the part with entry `number` of the table.
+    pub(crate) fn table_row(&self, number: u32) -> PartId {
+        self.part(table::row_of(number))
     }
 
     pub(crate) fn part(&self, number: u32) -> PartId {

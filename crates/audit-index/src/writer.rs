@@ -8,12 +8,14 @@ use roaring::RoaringBitmap;
 use crate::bucket::{self, Bucket, Location, PADDING};
 use crate::builder::NewSegment;
 use crate::bytes::damaged;
+use crate::entry::IndexEntry;
 use crate::merge;
+use crate::part::PartId;
 use crate::postings;
 use crate::reader::SegmentReader;
 use crate::segment::Segment;
-use crate::storage::{IndexStorageMut, PartId, ReadParts as _};
-use crate::tail::{self, IndexEntry, RemovedKeys};
+use crate::storage::{IndexStorageMut, ReadParts as _};
+use crate::tail::{self, RemovedKeys};
 use crate::term_key::TermKey;
 
 /// Writes the index of one log.
