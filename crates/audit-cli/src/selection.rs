@@ -1,6 +1,6 @@
 //! Which events of which log.
 
-use audit_core::{ChangeSetId, EventQuery, Facet, Filter, Log, Timestamp};
+use audit_core::{EventQuery, Facet, Filter, Log, Timestamp};
 use clap::Args;
 
 /// Which events of which log.
@@ -23,51 +23,55 @@ const HEADING: &str = "Filters (all must hold; a repeated one holds with any of 
 
 /// Declares an option for each facet, so that a facet is named once.
 macro_rules! conditions {
-    ($($(#[$doc:meta])* $field:ident: $facet:ident, $type:ty;)*) => {
+    ($($(#[$doc:meta])* $field:ident: $facet:ident, $value:literal;)*) => {
         #[derive(Debug, Default, Args)]
         struct Conditions {
-            $($(#[$doc])* #[arg(long, help_heading = HEADING)] $field: Vec<$type>,)*
+            $($(#[$doc])* #[arg(long, value_name = $value, help_heading = HEADING)]
+            $field: Vec<String>,)*
         }
 
         impl Conditions {
-            /// The values that are given for each facet.
-            fn all(&self) -> impl Iterator<Item = (Facet, Vec<String>)> {
-                let texts = [$(self.$field.iter().map(ToString::to_string).collect()),*];
-                [$(Facet::$facet),*].into_iter().zip(texts)
+            /// Returns the values given for each facet.
+            fn all(&self) -> impl Iterator<Item = (Facet, &[String])> {
+                [$((Facet::$facet, &*self.$field)),*].into_iter()
             }
         }
     };
 }
 
 conditions! {
-    /// The action, exact, or `prefix.*` for all below it.
-    action: Action, String;
+    /// The action: exact, or `prefix.*` for every action that starts with `prefix.`.
+    action: Action, "ACTION";
     /// The category.
-    category: Category, String;
+    category: Category, "CATEGORY";
     /// The actor's kind: user, api, service, system, support, unknown, or another.
-    actor_kind: ActorKind, String;
+    actor_kind: ActorKind, "KIND";
     /// The actor's id.
-    actor_id: ActorId, String;
-    /// The actor's e-mail address, letter by letter.
-    actor_email: ActorEmail, String;
+    actor_id: ActorId, "ID";
+    /// The actor's e-mail address, in any case.
+    actor_email: ActorEmail, "EMAIL";
+    /// An id that the actor or a target has.
+    involving: Involving, "ID";
+    /// The type and the id of one target.
+    target: Target, "TYPE=ID";
     /// The type of a target. With --target-id, one target has both.
-    target_type: TargetType, String;
+    target_type: TargetType, "TYPE";
     /// The id of a target.
-    target_id: TargetId, String;
-    /// The id of the organization that the event names, where it names one.
-    organization_named: Organization, String;
+    target_id: TargetId, "ID";
+    /// The id of the organization that the event names, if it names one.
+    named_organization_id: Organization, "ID";
     /// The service.
-    service: Service, String;
+    service: Service, "SERVICE";
     /// The product.
-    product: Product, String;
+    product: Product, "PRODUCT";
     /// The config.
-    config: Config, String;
+    config: Config, "CONFIG";
     /// The environment.
-    environment: Environment, String;
+    environment: Environment, "ENVIRONMENT";
     /// The product surface.
-    surface: Surface, String;
+    surface: Surface, "SURFACE";
     /// The change set, a UUID.
-    change_set: ChangeSet, ChangeSetId;
+    change_set_id: ChangeSet, "UUID";
 }
 
 impl Selection {
@@ -75,7 +79,7 @@ impl Selection {
         self.organization
     }
 
-    /// The query for these events, newest first.
+    /// Returns the query for these events, newest first.
     pub(crate) fn query(&self) -> EventQuery {
         EventQuery::new(self.organization).filter(self.filter())
     }
@@ -100,10 +104,29 @@ impl Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
+
+    /// The options alone, as a command.
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        selection: Selection,
+    }
 
     #[test]
-    fn every_facet_has_an_option() {
-        let facets: Vec<_> = Conditions::default().all().map(|(facet, _)| facet).collect();
+    fn every_facet_has_an_option_of_its_name() {
+        let conditions = Conditions::default();
+        let facets: Vec<_> = conditions.all().map(|(facet, _)| facet).collect();
         assert_eq!(facets, Facet::ALL);
+        let command = Command::command();
+        let options: Vec<_> = command.get_arguments().filter_map(|arg| arg.get_long()).collect();
+        for facet in Facet::ALL {
+            let kebab = |c: char| {
+                let dash = c.is_ascii_uppercase().then_some('-');
+                dash.into_iter().chain([c.to_ascii_lowercase()])
+            };
+            let name: String = facet.name().chars().flat_map(kebab).collect();
+            assert!(options.contains(&&*name), "{name}");
+        }
     }
 }

@@ -127,12 +127,23 @@ pub(crate) fn trace(id: &str) -> Trace {
     Trace::new(id.parse().expect("a trace id")).span_id(span)
 }
 
-/// Two values that events can have of `facet`.
+/// Two values that events can have of `facet`, which no sample event has of another facet.
 pub(crate) fn values_of(facet: Facet) -> [String; 2] {
-    if facet == Facet::ChangeSet {
-        return [7, 8].map(|n| Uuid::from_u128(n).to_string());
+    match facet {
+        Facet::ChangeSet => [7, 8].map(|n| Uuid::from_u128(n).to_string()),
+        Facet::Involving => ["gamma", "delta"].map(str::to_owned),
+        Facet::Target => ["alpha=one", r"al\\pha\=o=ne"].map(str::to_owned),
+        _ => ["alpha.one", "beta"].map(str::to_owned),
     }
-    ["alpha.one", "beta"].map(str::to_owned)
+}
+
+/// Values that a filter accepts of `facet`, and that no sample event has.
+pub(crate) fn absent_values_of(facet: Facet) -> Vec<String> {
+    match facet {
+        Facet::ChangeSet => vec![Uuid::from_u128(9).to_string()],
+        Facet::Target => ["none=one", "alpha=", "=one"].map(str::to_owned).to_vec(),
+        _ => ["none", "alpha", "alpha.one.", ""].map(str::to_owned).to_vec(),
+    }
 }
 
 /// An event that has `value` of `facet`.
@@ -152,6 +163,9 @@ pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
         Facet::TargetId => {
             event.add_target(Target::named("first")).add_target(Target::with_id(value))
         }
+        Facet::Involving => event.target("some", value),
+        Facet::Target if value == "alpha=one" => event.target("alpha", "one"),
+        Facet::Target => event.target(r"al\pha=o", "ne"),
         Facet::Organization => event.organization(OrganizationRef::new(value)),
         Facet::Service => event.scope(scope.service(value)),
         Facet::Product => event.scope(scope.product(value)),

@@ -18,9 +18,9 @@
 //! | `author.authorOrgId`, `.authorOrgName` | [`Actor::organization`] |
 //! | `message.logMessage`, `.logMessageKey`, `.logMessageParams` | [`Message::text`], `.key`, `.params` |
 //!
-//! The action is split at its last dot. For that no part of an `auditAction` is lost, a dot in it
-//! is written `%2E` in the model, a `%` as `%25`, and an `auditAction` that is just `*` as `%2A`,
-//! since an action must not end in `.*`.
+//! The action is split at its last dot. So that nothing is lost, the model has `%2E` for a dot of the
+//! `auditAction`. It has `%2A` for a `*` of either part, which an action must not contain, and `%25`
+//! for a `%`.
 //!
 //! Where the source is silent:
 //! - Every key is printed. Of those that can be null, one left out is read as null; every other is
@@ -355,15 +355,13 @@ fn object(value: &Value) -> Option<Object> {
 }
 
 fn joined(entity: &str, action: &str) -> String {
-    match action {
-        "*" => format!("{entity}.%2A"),
-        _ => format!("{entity}.{}", action.replace('%', "%25").replace('.', "%2E")),
-    }
+    let escaped = |text: &str| text.replace('%', "%25").replace('*', "%2A");
+    format!("{}.{}", escaped(entity), escaped(action).replace('.', "%2E"))
 }
 
 fn split(action: &str) -> (String, String) {
-    let (entity, action) = action.rsplit_once('.').unwrap_or(("", action));
     // `%25` last, so that the `%` it gives begins no escape.
-    let action = action.replace("%2A", "*").replace("%2E", ".").replace("%25", "%");
-    (entity.to_owned(), action)
+    let plain = |text: &str| text.replace("%2A", "*").replace("%2E", ".").replace("%25", "%");
+    let (entity, action) = action.rsplit_once('.').unwrap_or(("", action));
+    (plain(entity), plain(action))
 }

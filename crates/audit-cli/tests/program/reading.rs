@@ -39,16 +39,19 @@ fn every_filter_selects() {
         ("--category", "c2"),
         ("--actor-kind", "k2"),
         ("--actor-id", "a2"),
-        ("--actor-email", "e2"),
+        ("--actor-email", "E2"),
+        ("--involving", "a2"),
+        ("--involving", "i2"),
+        ("--target", "t2=i2"),
         ("--target-type", "t2"),
         ("--target-id", "i2"),
-        ("--organization-named", "o2"),
+        ("--named-organization-id", "o2"),
         ("--service", "s2"),
         ("--product", "p2"),
         ("--config", "f2"),
         ("--environment", "v2"),
         ("--surface", "u2"),
-        ("--change-set", "3FA85F64-5717-4562-B3FC-2C963F66AF02"),
+        ("--change-set-id", "3FA85F64-5717-4562-B3FC-2C963F66AF02"),
     ] {
         for command in ["list", "tail"] {
             let select = [command, "--organization", "platform", "--json", option, value];

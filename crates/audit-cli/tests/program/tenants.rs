@@ -140,6 +140,6 @@ fn help_and_completions_are_there() {
     }
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = place.ok(&["completions", shell]);
-        assert!(script.contains("organization-named"), "{shell}");
+        assert!(script.contains("named-organization-id"), "{shell}");
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
                 .on_behalf_of(Actor::user(text).name(text)),
             category: Some(text.into()),
             organization: Some(OrganizationRef::new(text).name(text)),
-            ..NewEvent::new(text.to_owned(), Actor::unknown())
+            ..NewEvent::new(text.replace('*', ""), Actor::unknown())
                 .add_target(Target::new(text, text).name(text))
                 .scope(Scope::default().service(text).surface(text.to_owned()))
                 .change(Change::default().field(text, Some(json!(text)), Some(json!({text: text}))))

@@ -125,6 +125,8 @@ pub(crate) fn select_by_each_condition(new: NewRetentionHarness<'_>) {
     for filter in [
         Filter::new().actor_id("u_1"),
         Filter::new().actor_email(EMAIL),
+        Filter::new().actor_email(EMAIL.to_uppercase()),
+        Filter::new().involving("u_3"),
         Filter::new().target("item", "2"),
         Filter::new().target_id("inv_9"),
         Filter::new().during(at(1)..at(3)),

@@ -220,19 +220,22 @@ fn erased() -> impl Strategy<Value = Filter> {
 
 /// A filter whose values events are likely to have.
 fn filter() -> impl Strategy<Value = Filter> {
-    let action = select([&ACTIONS[..], &["user.*", "user.login.*", "*", "item.*"]].concat());
+    let action = select([&ACTIONS[..], &["user.*", "user.login.*", "item.*"]].concat());
     let words = select(vec![
         Facet::ActorId,
         Facet::ActorEmail,
+        Facet::Involving,
         Facet::TargetType,
         Facet::TargetId,
         Facet::Product,
         Facet::Surface,
     ]);
+    let pairs = select(vec!["1=1", "1=2", "2=1", "2=2", "1=\0"]);
     let condition = prop_oneof![
         action.prop_map(|value| (Facet::Action, value)),
         select(vec!["user", "api", "none"]).prop_map(|value| (Facet::ActorKind, value)),
         (words, word()),
+        pairs.prop_map(|pair| (Facet::Target, pair)),
     ]
     .boxed();
     let range = (option::weighted(0.2, time()), option::weighted(0.2, time()));

@@ -28,6 +28,7 @@ const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
 
 const MUTATIONS: &[(Mutation, &[&str])] = &[
     // What is read.
+    (Mutation::AddressesByLetter, &["filters::by_addresses_in_any_case"]),
     (
         Mutation::AlwaysCounts,
         &["totals::are_absent_unless_asked_for", "scans::obey_every_argument"],
@@ -151,6 +152,10 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (Mutation::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
+    (
+        Mutation::InvolvesActorsOnly,
+        &["filters::by_ids_involved", "filters::by_each_facet", STATE_MACHINE],
+    ),
     (Mutation::LeaksAnotherLog, &["isolation::never_see_each_others_events", STATE_MACHINE]),
     (
         Mutation::NeverMore,
@@ -179,6 +184,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Mutation::SplitsPairs, &["filters::by_pairs_of_type_and_id", STATE_MACHINE]),
     (Mutation::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
     (
         Mutation::TiesInReverse,

@@ -30,6 +30,7 @@ use super::list_store::ListStore;
 pub(crate) enum Mutation {
     Nothing,
     // What is read.
+    AddressesByLetter,
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
@@ -53,10 +54,12 @@ pub(crate) enum Mutation {
     IgnoresOffset,
     IgnoresOrder,
     IgnoresTimeRange,
+    InvolvesActorsOnly,
     LeaksAnotherLog,
     NeverMore,
     NotFoundIsUnavailable,
     RepeatsLast,
+    SplitsPairs,
     TakesPrefixesLiterally,
     TiesInReverse,
     TotalIgnoresBound,

@@ -33,7 +33,7 @@ pub(crate) fn action() -> BoxedStrategy<String> {
         !text.is_empty()
             && text.len() <= 256
             && text.split('.').count() <= 16
-            && !text.ends_with(".*")
+            && !text.contains('*')
     };
     text().prop_filter("an action", valid).boxed()
 }

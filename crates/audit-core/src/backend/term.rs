@@ -1,63 +1,75 @@
 //! The term: a property of an event in the form in which stores index it.
+//!
+//! A term is a tag and a value. The tags, and the values below, are part of the format of a store:
+//!
+//! | tag | facet | value |
+//! |---|---|---|
+//! | 0 | | empty: every event has this term |
+//! | 1 | action | the action |
+//! | 2 | | one for each dot of the action: the action up to and including the dot |
+//! | 3 | category | the category |
+//! | 4 | actor kind | the kind |
+//! | 5 | actor id | the id |
+//! | 6 | actor e-mail | the address in lower case, after [`str::to_lowercase`] |
+//! | 7 | involving | one for each id of the actor and the targets: the id |
+//! | 8 | target | one for each target that has both: `type=id`, `=` and `\` in the type escaped by `\` |
+//! | 9 | target type | one for each target: the type |
+//! | 10 | target id | one for each target: the id |
+//! | 11 | organization | the id of the organization that the event names |
+//! | 12 | service | the service |
+//! | 13 | product | the product |
+//! | 14 | config | the config |
+//! | 15 | environment | the environment |
+//! | 16 | surface | the surface |
+//! | 17 | change set | the UUID in lower case, with hyphens |
+//!
+//! An event has a term only for what it has: an absent field has none.
 
-use crate::query::FacetSource;
+use crate::query::{FacetSource, pair};
 use crate::{AuditEvent, Facet, Filter, NewEvent};
 
-/// A property that an event has or has not, in the form in which stores index it: what kind of
-/// property, and its value.
+/// A property of an event in the form in which stores index it: a tag and a value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Term {
     tag: u8,
     value: Box<[u8]>,
 }
 
-/// What a term is of. Stores keep these numbers: none is ever given another meaning.
+/// The tags. Stores keep these numbers: no number ever gets another meaning.
 mod tag {
     pub(super) const EVERY: u8 = 0;
     pub(super) const ACTION: u8 = 1;
     pub(super) const ACTION_PREFIX: u8 = 2;
-    pub(super) const CATEGORY: u8 = 3;
-    pub(super) const ACTOR_KIND: u8 = 4;
-    pub(super) const ACTOR_ID: u8 = 5;
-    pub(super) const ACTOR_EMAIL: u8 = 6;
-    pub(super) const TARGET_TYPE: u8 = 7;
-    pub(super) const TARGET_ID: u8 = 8;
-    pub(super) const TARGET: u8 = 9;
-    pub(super) const ORGANIZATION: u8 = 10;
-    pub(super) const SERVICE: u8 = 11;
-    pub(super) const PRODUCT: u8 = 12;
-    pub(super) const CONFIG: u8 = 13;
-    pub(super) const ENVIRONMENT: u8 = 14;
-    pub(super) const SURFACE: u8 = 15;
-    pub(super) const CHANGE_SET: u8 = 16;
 }
 
-fn tag_of(facet: Facet) -> u8 {
+const fn tag_of(facet: Facet) -> u8 {
     match facet {
         Facet::Action => tag::ACTION,
-        Facet::Category => tag::CATEGORY,
-        Facet::ActorKind => tag::ACTOR_KIND,
-        Facet::ActorId => tag::ACTOR_ID,
-        Facet::ActorEmail => tag::ACTOR_EMAIL,
-        Facet::TargetType => tag::TARGET_TYPE,
-        Facet::TargetId => tag::TARGET_ID,
-        Facet::Organization => tag::ORGANIZATION,
-        Facet::Service => tag::SERVICE,
-        Facet::Product => tag::PRODUCT,
-        Facet::Config => tag::CONFIG,
-        Facet::Environment => tag::ENVIRONMENT,
-        Facet::Surface => tag::SURFACE,
-        Facet::ChangeSet => tag::CHANGE_SET,
+        Facet::Category => 3,
+        Facet::ActorKind => 4,
+        Facet::ActorId => 5,
+        Facet::ActorEmail => 6,
+        Facet::Involving => 7,
+        Facet::Target => 8,
+        Facet::TargetType => 9,
+        Facet::TargetId => 10,
+        Facet::Organization => 11,
+        Facet::Service => 12,
+        Facet::Product => 13,
+        Facet::Config => 14,
+        Facet::Environment => 15,
+        Facet::Surface => 16,
+        Facet::ChangeSet => 17,
     }
 }
 
 impl Term {
-    /// The term that every event has.
+    /// Returns the term that every event has.
     pub fn every() -> Self {
         Self::new(tag::EVERY, b"")
     }
 
-    /// Whether this is [`Term::every`].
+    /// Returns whether this is [`Term::every`].
     pub fn is_every(&self) -> bool {
         self.tag == tag::EVERY
     }
@@ -66,28 +78,27 @@ impl Term {
         Self { tag, value: value.into() }
     }
 
-    /// The term for a target that has both this type and this id.
-    fn target(kind: &str, id: &str) -> Self {
-        let length = (kind.len() as u64).to_be_bytes();
-        Self::new(tag::TARGET, &[&length, kind.as_bytes(), id.as_bytes()].concat())
+    fn of_value(facet: Facet, value: &str) -> Self {
+        Self::new(tag_of(facet), value.as_bytes())
     }
 
-    /// A number for the kind of property; stable across versions.
+    /// Returns the kind of the property; stable across versions.
     pub fn tag(&self) -> u8 {
         self.tag
     }
 
-    /// The value. At most some 1,300 bytes, by the bounds of the model.
+    /// Returns the value: at most 2 KiB, by the limits of the model.
     pub fn value(&self) -> &[u8] {
         &self.value
     }
 
-    /// The terms of an event with this content, each once, sorted; [`Term::every`] is the first.
+    /// Returns the terms of an event with this content, each once, sorted; [`Term::every`] is the
+    /// first.
     pub fn of(content: &NewEvent) -> Vec<Self> {
         Self::of_facets(&content.facets())
     }
 
-    /// The terms of a stored event, as [`Term::of`] gives them.
+    /// Returns the terms of a stored event, as [`Term::of`] does.
     pub fn of_stored(event: &AuditEvent) -> Vec<Self> {
         Self::of_facets(&event.facets())
     }
@@ -95,24 +106,19 @@ impl Term {
     fn of_facets(event: &FacetSource<'_>) -> Vec<Self> {
         let mut terms = vec![Self::every()];
         for facet in Facet::ALL {
-            event.values(facet, |value| terms.push(Self::new(tag_of(facet), value.as_bytes())));
+            event.values(facet, |value| terms.push(Self::of_value(facet, value)));
         }
         let action = event.action.as_str();
         for (dot, _) in action.match_indices('.') {
             terms.push(Self::new(tag::ACTION_PREFIX, &action.as_bytes()[..=dot]));
-        }
-        for target in event.targets {
-            if let (Some(kind), Some(id)) = (&target.kind, &target.id) {
-                terms.push(Self::target(kind, id));
-            }
         }
         terms.sort_unstable();
         terms.dedup();
         terms
     }
 
-    /// The clauses of terms that stand for `filter`: an event matches the conditions of the filter
-    /// exactly if it has a term of each clause. The time range is not part of it.
+    /// Returns the clauses of `filter`: an event meets the conditions of the filter exactly if it has
+    /// a term of each clause. The time range is not part of them.
     pub fn clauses_of(filter: &Filter) -> Vec<Vec<Self>> {
         let (kinds, ids) = (Facet::TargetType, Facet::TargetId);
         let of_one_target = filter.values(kinds).count() > 0 && filter.values(ids).count() > 0;
@@ -121,14 +127,12 @@ impl Term {
             clauses.push(match facet {
                 Facet::TargetId if of_one_target => filter
                     .values(kinds)
-                    .flat_map(|kind| filter.values(ids).map(move |id| Self::target(kind, id)))
+                    .flat_map(|kind| filter.values(ids).map(move |id| pair::join(kind, id)))
+                    .map(|target| Self::of_value(Facet::Target, &target))
                     .collect(),
                 Facet::TargetType if of_one_target => continue,
                 Facet::Action => filter.values(facet).map(Self::of_action_pattern).collect(),
-                _ => filter
-                    .values(facet)
-                    .map(|value| Self::new(tag_of(facet), value.as_bytes()))
-                    .collect(),
+                _ => filter.values(facet).map(|value| Self::of_value(facet, value)).collect(),
             });
         }
         if clauses.is_empty() {
@@ -154,10 +158,13 @@ mod tests {
     fn event() -> impl Strategy<Value = NewEvent> {
         let name = || prop::sample::select(vec!["a", "b", "a.b", "a.b.c", "b.c"]);
         let target = (prop::option::of(name()), prop::option::of(name()));
-        (name(), prop::option::of(name()), prop::collection::vec(target, 0..3)).prop_map(
-            |(action, id, targets)| {
+        let email = prop::option::of(prop::sample::select(vec!["a", "A", "B"]));
+        let actor = (prop::option::of(name()), email);
+        (name(), actor, prop::collection::vec(target, 0..3)).prop_map(
+            |(action, (id, email), targets)| {
                 let mut event = NewEvent::new(action, Actor::system());
                 event.actor.id = id.map(str::to_owned);
+                event.actor.email = email.map(str::to_owned);
                 for (kind, id) in targets {
                     let target = crate::Target {
                         kind: kind.map(str::to_owned),
@@ -175,11 +182,14 @@ mod tests {
         let facet = prop::sample::select(vec![
             Facet::Action,
             Facet::ActorId,
+            Facet::ActorEmail,
+            Facet::Involving,
+            Facet::Target,
             Facet::TargetType,
             Facet::TargetId,
             Facet::Category,
         ]);
-        let value = prop::sample::select(vec!["a", "b", "a.b", "a.*", "a.b.*", "b.*", "*"]);
+        let value = prop::sample::select(vec!["a", "b", "B", "a.b", "a.*", "b.*", "a=b", "b=a"]);
         prop::collection::vec((facet, value), 0..5).prop_map(|conditions| {
             conditions.into_iter().fold(Filter::new(), |filter, (f, v)| filter.with(f, v))
         })

@@ -345,8 +345,8 @@ impl NewEvent {
             let violation = Violation::TooMany { limit: MAX_ACTION_SEGMENTS, actual };
             return Err(Error::invalid("action", violation));
         }
-        if action.ends_with(".*") {
-            return Err(Error::malformed("action", "an action, which does not end in `.*`"));
+        if action.contains('*') {
+            return Err(Error::malformed("action", "an action without `*`"));
         }
         limits::optional(format_args!("category"), self.category.as_deref(), MAX_NAME_BYTES)?;
         self.actor.validate()?;
@@ -409,6 +409,7 @@ mod tests {
             ("action", NewEvent { action: long(MAX_NAME_BYTES).into(), ..event() }),
             ("action", NewEvent { action: "a.".repeat(MAX_ACTION_SEGMENTS).into(), ..event() }),
             ("action", NewEvent { action: "user.*".into(), ..event() }),
+            ("action", NewEvent { action: "a*b".into(), ..event() }),
             (
                 "actor.email",
                 NewEvent { actor: Actor::user("u").email(long(MAX_ID_BYTES)), ..event() },

@@ -65,8 +65,8 @@ vocabulary! {
     /// What was done, usually dotted from the general to the special: `user.login.failed`.
     ///
     /// 1 to [`limits::MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, at most
-    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and not
-    /// ending in `.*`, which in a [`Filter`](crate::Filter) stands for all actions below a prefix.
+    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and no
+    /// `*`: in a [`Filter`](crate::Filter), `prefix.*` selects the actions that start with `prefix.`.
     Action {
         /// An organization was created.
         ORGANIZATION_CREATED = "organization.created",

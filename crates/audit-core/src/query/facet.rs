@@ -1,13 +1,18 @@
 //! The facet: a property of events by which a filter selects.
 
-use crate::limits::{MAX_ID_BYTES, MAX_NAME_BYTES};
-use crate::{Action, Actor, AuditEvent, ChangeSetId, NewEvent, OrganizationRef, Scope, Target};
+use std::borrow::Cow;
+
+use super::pair;
+use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES};
+use crate::{
+    Action, Actor, AuditEvent, ChangeSetId, Error, NewEvent, OrganizationRef, Result, Scope, Target,
+};
 
 /// A property of events by which a filter selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Facet {
-    /// The action, exact, or with `prefix.*` every action that starts with `prefix.`.
+    /// The action: exact, or `prefix.*` for every action that starts with `prefix.`.
     Action,
     /// The category.
     Category,
@@ -15,8 +20,12 @@ pub enum Facet {
     ActorKind,
     /// The actor's id.
     ActorId,
-    /// The actor's e-mail address, letter by letter. Personal.
+    /// The actor's e-mail address, compared in lower case. Personal.
     ActorEmail,
+    /// An id as the actor's or as a target's.
+    Involving,
+    /// The type and the id of one target, as `type=id`.
+    Target,
     /// The type of a target. With [`Facet::TargetId`], one and the same target has both.
     TargetType,
     /// The id of a target.
@@ -39,12 +48,14 @@ pub enum Facet {
 
 impl Facet {
     /// Every facet.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Action,
         Self::Category,
         Self::ActorKind,
         Self::ActorId,
         Self::ActorEmail,
+        Self::Involving,
+        Self::Target,
         Self::TargetType,
         Self::TargetId,
         Self::Organization,
@@ -56,17 +67,20 @@ impl Facet {
         Self::ChangeSet,
     ];
 
-    /// The facet's name, as errors and parameters spell it.
-    pub fn name(self) -> &'static str {
+    /// Returns the facet's name, as [query parameters](crate::Filter::from_query) and errors spell
+    /// it.
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
             Self::Category => "category",
             Self::ActorKind => "actorKind",
             Self::ActorId => "actorId",
             Self::ActorEmail => "actorEmail",
+            Self::Involving => "involving",
+            Self::Target => "target",
             Self::TargetType => "targetType",
             Self::TargetId => "targetId",
-            Self::Organization => "organizationId",
+            Self::Organization => "namedOrganizationId",
             Self::Service => "service",
             Self::Product => "product",
             Self::Config => "config",
@@ -76,15 +90,78 @@ impl Facet {
         }
     }
 
-    /// The most bytes that a value of this facet has.
-    pub fn limit(self) -> usize {
+    /// Returns the form in which values of the facet are compared.
+    ///
+    /// E-mail addresses are compared in lower case, after [`str::to_lowercase`], and change sets in
+    /// the usual form of a UUID. All other values are compared byte by byte.
+    pub(crate) fn normalize(self, value: &str) -> Cow<'_, str> {
+        match self {
+            Self::ActorEmail => {
+                let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+                if value.bytes().all(is_lower) {
+                    Cow::Borrowed(value)
+                } else {
+                    Cow::Owned(value.to_lowercase())
+                }
+            }
+            Self::ChangeSet => {
+                uuid_of(value).map_or(value.into(), |id| id.hyphenated().to_string().into())
+            }
+            _ => Cow::Borrowed(value),
+        }
+    }
+
+    /// Checks a normalized value: its length, and that an event can have it.
+    pub(crate) fn check(self, value: &str) -> Result<()> {
+        let name = self.name();
+        match self {
+            Self::Target => {
+                let Some((kind, id)) = pair::split(value) else {
+                    return Err(Error::malformed(
+                        name,
+                        "`type=id`, with `\\=` for `=` in the type",
+                    ));
+                };
+                limits::text(format_args!("{name}"), &kind, MAX_NAME_BYTES)?;
+                return limits::text(format_args!("{name}"), id, MAX_ID_BYTES);
+            }
+            Self::Action if !is_action_pattern(value) => {
+                let expected = "an action without `*`, or `prefix.*` for every action that starts \
+                                with `prefix.`";
+                return Err(Error::malformed(name, expected));
+            }
+            Self::ChangeSet if uuid_of(value).is_none() => {
+                return Err(Error::malformed(name, "a UUID"));
+            }
+            _ => {}
+        }
+        limits::text(format_args!("{name}"), value, self.limit())
+    }
+
+    /// The most bytes of a normalized value.
+    fn limit(self) -> usize {
         match self {
             Self::Action | Self::Category | Self::ActorKind | Self::TargetType | Self::Surface => {
                 MAX_NAME_BYTES
             }
+            // A letter of two bytes can have a lower case of three.
+            Self::ActorEmail => MAX_ID_BYTES / 2 * 3,
             _ => MAX_ID_BYTES,
         }
     }
+}
+
+/// The bytes of a UUID with hyphens.
+const UUID_BYTES: usize = 36;
+
+/// Reads a UUID in its usual form, in either case.
+fn uuid_of(text: &str) -> Option<uuid::Uuid> {
+    (text.len() == UUID_BYTES).then(|| uuid::Uuid::try_parse(text).ok()).flatten()
+}
+
+/// Returns whether `value` is an action or a `prefix.*`.
+fn is_action_pattern(value: &str) -> bool {
+    !value.strip_suffix(".*").unwrap_or(value).contains('*')
 }
 
 /// The parts of an event that facets look at.
@@ -99,21 +176,35 @@ pub(crate) struct FacetSource<'a> {
 }
 
 impl FacetSource<'_> {
-    /// Calls `visit` with each value that the event has of `facet`.
+    /// Calls `visit` with each value that the event has of `facet`, normalized.
     pub(crate) fn values(&self, facet: Facet, mut visit: impl FnMut(&str)) {
         let single = match facet {
-            Facet::TargetType | Facet::TargetId => {
+            Facet::TargetType => {
+                self.targets.iter().filter_map(|t| t.kind.as_deref()).for_each(visit);
+                return;
+            }
+            Facet::TargetId => {
+                self.targets.iter().filter_map(|t| t.id.as_deref()).for_each(visit);
+                return;
+            }
+            Facet::Target => {
                 for target in self.targets {
-                    let value = if facet == Facet::TargetId { &target.id } else { &target.kind };
-                    value.as_deref().into_iter().for_each(&mut visit);
+                    if let (Some(kind), Some(id)) = (&target.kind, &target.id) {
+                        visit(&pair::join(kind, id));
+                    }
                 }
-                None
+                return;
+            }
+            Facet::Involving => {
+                let targets = self.targets.iter().filter_map(|t| t.id.as_deref());
+                self.actor.id.as_deref().into_iter().chain(targets).for_each(visit);
+                return;
             }
             Facet::ChangeSet => {
                 if let Some(id) = self.change_set_id {
-                    visit(id.as_uuid().hyphenated().encode_lower(&mut [0; 36]));
+                    visit(id.as_uuid().hyphenated().encode_lower(&mut [0; UUID_BYTES]));
                 }
-                None
+                return;
             }
             Facet::Action => Some(self.action.as_str()),
             Facet::Category => self.category,
@@ -127,11 +218,13 @@ impl FacetSource<'_> {
             Facet::Environment => self.scope.environment.as_deref(),
             Facet::Surface => self.scope.surface.as_ref().map(crate::Surface::as_str),
         };
-        single.into_iter().for_each(visit);
+        if let Some(value) = single {
+            visit(&facet.normalize(value));
+        }
     }
 }
 
-/// What filters look at is the same in both.
+/// Implements the view of an event that filters use, for an event with and without its place.
 macro_rules! faceted {
     ($($event:ident),*) => {$(
         impl $event {
@@ -151,3 +244,29 @@ macro_rules! faceted {
 }
 
 faceted!(NewEvent, AuditEvent);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_that_matches_nothing_is_an_error_that_says_what_is_possible() {
+        for pattern in ["*", "*.paid", "a/*", "a*", "a.*.b", "a.**", "*.*", "a*.*"] {
+            let error = Facet::Action.check(pattern).unwrap_err();
+            assert_eq!(error.field(), Some("action"), "{pattern}");
+            assert!(error.to_string().contains("`prefix.*`"), "{error}");
+        }
+        for pattern in ["a", "a.*", "a.b.*", ".*", "a.", "a/b"] {
+            assert!(Facet::Action.check(pattern).is_ok(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn an_address_of_the_greatest_length_can_be_looked_for() {
+        for letter in ["İ", "Ⱥ", "A", "é"] {
+            let email = letter.repeat(MAX_ID_BYTES / letter.len());
+            let value = Facet::ActorEmail.normalize(&email);
+            assert!(Facet::ActorEmail.check(&value).is_ok(), "{letter}");
+        }
+    }
+}

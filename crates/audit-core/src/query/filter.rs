@@ -1,14 +1,18 @@
-//! Which events of a log a query wants, and the reference for what "matches" means.
+//! The filter: which events of a log a query selects, and the reference for what "matches" means.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::{Facet, FacetSource};
+use super::{Facet, FacetSource, pair};
 use crate::limits::{self, MAX_FILTER_VALUES};
 use crate::{AuditEvent, ChangeSetId, Error, NewEvent, Result, Timestamp, Violation};
 
-/// Which events of a log a query wants. All conditions hold together; a condition holds where the
-/// event has one of its values. The empty filter wants every event.
+/// Selects events of a log.
+///
+/// An event matches if it meets the condition on every [`Facet`] that has one, and lies in the time
+/// range. It meets a condition if it has one of the condition's values. The empty filter matches
+/// every event.
 ///
 /// ```
 /// use audit_core::{Actor, Facet, Filter, NewEvent};
@@ -21,6 +25,7 @@ use crate::{AuditEvent, ChangeSetId, Error, NewEvent, Result, Timestamp, Violati
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Filter {
+    /// The values of each condition, [normalized](Facet::normalize).
     conditions: BTreeMap<Facet, BTreeSet<String>>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
@@ -39,20 +44,27 @@ macro_rules! condition {
 }
 
 impl Filter {
-    /// The filter that wants every event.
+    /// Returns the filter that matches every event.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a value that events may have of `facet`.
+    /// Adds a value to the condition on `facet`.
+    ///
+    /// The value of [`Facet::Target`] has the form `type=id`; see [`Filter::target`].
     #[must_use]
     pub fn with(mut self, facet: Facet, value: impl Into<String>) -> Self {
-        self.conditions.entry(facet).or_default().insert(value.into());
+        let value = value.into();
+        let value = match facet.normalize(&value) {
+            Cow::Borrowed(_) => value,
+            Cow::Owned(normalized) => normalized,
+        };
+        self.conditions.entry(facet).or_default().insert(value);
         self
     }
 
     condition! {
-        /// Adds an action, exact or `prefix.*`.
+        /// Adds an action: exact, or `prefix.*` for every action that starts with `prefix.`.
         action => Action;
         /// Adds a category.
         category => Category;
@@ -60,13 +72,15 @@ impl Filter {
         actor_kind => ActorKind;
         /// Adds an actor's id.
         actor_id => ActorId;
-        /// Adds an actor's e-mail address.
+        /// Adds an actor's e-mail address, in any case.
         actor_email => ActorEmail;
-        /// Adds a target's type.
+        /// Adds an id that the actor or a target has.
+        involving => Involving;
+        /// Adds a target's type. With [`Filter::target_id`], one and the same target has both.
         target_type => TargetType;
         /// Adds a target's id.
         target_id => TargetId;
-        /// Adds an organization that events may name.
+        /// Adds an organization that events name.
         organization_id => Organization;
         /// Adds a service.
         service => Service;
@@ -81,9 +95,18 @@ impl Filter {
     }
 
     /// Adds the target of type `kind` with the id `id`.
+    ///
+    /// ```
+    /// use audit_core::{Actor, Filter, NewEvent};
+    ///
+    /// let filter = Filter::new().target("user", "1").target("team", "2");
+    /// let event = |kind: &str, id: &str| NewEvent::new("a", Actor::system()).target(kind, id);
+    /// assert!(filter.matches_content(&event("team", "2")));
+    /// assert!(!filter.matches_content(&event("team", "1")));
+    /// ```
     #[must_use]
-    pub fn target(self, kind: impl Into<String>, id: impl Into<String>) -> Self {
-        self.target_type(kind).target_id(id)
+    pub fn target(self, kind: impl AsRef<str>, id: impl AsRef<str>) -> Self {
+        self.with(Facet::Target, pair::join(kind.as_ref(), id.as_ref()))
     }
 
     /// Adds a change set.
@@ -92,57 +115,58 @@ impl Filter {
         self.with(Facet::ChangeSet, id.to_string())
     }
 
-    /// Wants only events that occurred at `time` or later.
+    /// Selects only events that occurred at `time` or later.
     #[must_use]
     pub fn since(mut self, time: Timestamp) -> Self {
         self.since = Some(time);
         self
     }
 
-    /// Wants only events that occurred before `time`.
+    /// Selects only events that occurred before `time`.
     #[must_use]
     pub fn until(mut self, time: Timestamp) -> Self {
         self.until = Some(time);
         self
     }
 
-    /// Wants only events that occurred within the half-open `range`.
+    /// Selects only events that occurred within the half-open `range`.
     #[must_use]
     pub fn during(self, range: Range<Timestamp>) -> Self {
         self.since(range.start).until(range.end)
     }
 
-    /// The facets that have a condition, in a fixed order.
+    /// Returns the facets that have a condition, in a fixed order.
     pub fn facets(&self) -> impl Iterator<Item = Facet> + '_ {
         self.conditions.keys().copied()
     }
 
-    /// The values of the condition on `facet`, sorted; none where there is no condition.
+    /// Returns the values of the condition on `facet`, sorted, e-mail addresses in lower case; empty
+    /// without a condition.
     pub fn values(&self, facet: Facet) -> impl Iterator<Item = &str> {
         self.conditions.get(&facet).into_iter().flatten().map(String::as_str)
     }
 
-    /// The first instant that the filter wants.
+    /// Returns the first instant of the time range.
     pub fn first_instant(&self) -> Timestamp {
         self.since.unwrap_or(Timestamp::MIN)
     }
 
-    /// The first instant, if any, that the filter no longer wants.
+    /// Returns the end of the time range, which is not part of it; `None` if it is open.
     pub fn end_instant(&self) -> Option<Timestamp> {
         self.until
     }
 
-    /// Whether an event that occurred at `time` is within the filter's time range.
+    /// Returns whether `time` lies in the time range.
     pub fn covers(&self, time: Timestamp) -> bool {
         time >= self.first_instant() && self.until.is_none_or(|until| time < until)
     }
 
-    /// Whether the filter wants `event`: the reference with which every store agrees.
+    /// Returns whether `event` matches. This is the reference with which every store agrees.
     pub fn matches(&self, event: &AuditEvent) -> bool {
         self.covers(event.occurred_at) && self.holds_for(&event.facets())
     }
 
-    /// Whether the filter wants an event of this content.
+    /// Returns whether an event of this content matches.
     pub fn matches_content(&self, content: &NewEvent) -> bool {
         self.covers(content.occurred_at) && self.holds_for(&content.facets())
     }
@@ -170,15 +194,17 @@ impl Filter {
         same_target && self.conditions.iter().all(holds)
     }
 
-    /// Checks the bounds: at most [`MAX_FILTER_VALUES`] values a condition, each as long as the field
-    /// may be, at most 1,000 pairs of target type and id, and a range that does not end before it
-    /// begins.
+    /// Checks the conditions: at most [`MAX_FILTER_VALUES`] values each, every value no longer than
+    /// the field and of a form that events can have, and at most 1,000 combinations of target type
+    /// and target id. Checks that the time range does not end before it begins.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), with the [name](Facet::name) of the facet, `since` or
+    /// `until` as the field.
     pub fn validate(&self) -> Result<()> {
         for (facet, values) in &self.conditions {
             limits::count(facet.name(), values.len(), MAX_FILTER_VALUES)?;
-            for value in values {
-                limits::text(format_args!("{}", facet.name()), value, facet.limit())?;
-            }
+            values.iter().try_for_each(|value| facet.check(value))?;
         }
         let count = |facet| self.values(facet).count();
         let pairs = count(Facet::TargetType) * count(Facet::TargetId);
@@ -196,7 +222,7 @@ impl Filter {
 
 const MAX_TARGET_PAIRS: usize = 1_000;
 
-/// Whether `pattern` is a `prefix.*` below which `action` stands.
+/// Returns whether `pattern` is a `prefix.*` and `action` starts with `prefix.`.
 fn is_below(action: &str, pattern: &str) -> bool {
     pattern
         .strip_suffix('*')
@@ -207,14 +233,48 @@ fn is_below(action: &str, pattern: &str) -> bool {
 mod tests {
     use super::*;
     use crate::Actor;
-    use crate::limits::MAX_NAME_BYTES;
+    use crate::limits::{MAX_ID_BYTES, MAX_NAME_BYTES};
 
     #[test]
     fn type_and_id_are_of_one_target() {
         let event = NewEvent::new("a", Actor::system()).target("user", "1").target("team", "2");
-        assert!(Filter::new().target("user", "1").matches_content(&event));
-        assert!(!Filter::new().target("user", "2").matches_content(&event));
+        let apart = |kind, id| Filter::new().target_type(kind).target_id(id);
+        for (kind, id, matches) in [("user", "1", true), ("user", "2", false)] {
+            assert_eq!(Filter::new().target(kind, id).matches_content(&event), matches);
+            assert_eq!(apart(kind, id).matches_content(&event), matches);
+        }
         assert!(Filter::new().target_type("user").matches_content(&event));
+    }
+
+    #[test]
+    fn pairs_stay_pairs() {
+        let filter = Filter::new().target("user", "1").target("team", "2");
+        let event = |kind: &str, id: &str| NewEvent::new("a", Actor::system()).target(kind, id);
+        for (kind, id, matches) in
+            [("user", "1", true), ("team", "2", true), ("team", "1", false), ("user", "2", false)]
+        {
+            assert_eq!(filter.matches_content(&event(kind, id)), matches, "{kind} {id}");
+        }
+        let odd = Filter::new().target(r"a=\b", "c=d");
+        assert!(odd.validate().is_ok());
+        assert!(odd.matches_content(&event(r"a=\b", "c=d")));
+    }
+
+    #[test]
+    fn addresses_match_in_any_case() {
+        let event = NewEvent::new("a", Actor::user("u").email("José@Example.org"));
+        for email in ["José@Example.org", "josé@example.org", "JOSÉ@EXAMPLE.ORG"] {
+            assert!(Filter::new().actor_email(email).matches_content(&event), "{email}");
+        }
+        assert!(!Filter::new().actor_email("jose@example.org").matches_content(&event));
+    }
+
+    #[test]
+    fn involved_are_the_actor_and_the_targets() {
+        let event = NewEvent::new("a", Actor::user("u")).target("user", "v").target("w", "x");
+        for (id, matches) in [("u", true), ("v", true), ("x", true), ("w", false)] {
+            assert_eq!(Filter::new().involving(id).matches_content(&event), matches, "{id}");
+        }
     }
 
     #[test]
@@ -245,7 +305,19 @@ mod tests {
     fn bounds_name_the_facet() {
         let many = (0..=MAX_FILTER_VALUES).fold(Filter::new(), |f, n| f.actor_id(n.to_string()));
         assert_eq!(many.validate().unwrap_err().field(), Some("actorId"));
-        let long = Filter::new().action("x".repeat(MAX_NAME_BYTES + 1));
-        assert_eq!(long.validate().unwrap_err().field(), Some("action"));
+        let long = "x".repeat(MAX_ID_BYTES + 1);
+        for (field, filter) in [
+            ("action", Filter::new().action(&long[..=MAX_NAME_BYTES])),
+            ("action", Filter::new().action("*.paid")),
+            ("actorId", Filter::new().actor_id(&long)),
+            ("target", Filter::new().target(&long[..=MAX_NAME_BYTES], "1")),
+            ("target", Filter::new().target("user", &long)),
+            ("target", Filter::new().with(Facet::Target, "user")),
+            ("changeSetId", Filter::new().with(Facet::ChangeSet, "x")),
+        ] {
+            assert_eq!(filter.validate().unwrap_err().field(), Some(field), "{filter:?}");
+        }
+        let longest = Filter::new().target("=".repeat(MAX_NAME_BYTES), &long[..MAX_ID_BYTES]);
+        assert!(longest.validate().is_ok());
     }
 }

@@ -5,6 +5,7 @@ mod facet;
 mod filter;
 mod order;
 mod page;
+pub(crate) mod pair;
 mod token;
 mod token_keys;
 

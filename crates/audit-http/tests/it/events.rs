@@ -85,11 +85,12 @@ async fn every_filter_of_the_model_is_a_parameter() {
     service.store.record(acme.id, event).await.unwrap();
     for facet in Facet::ALL {
         let (name, value) = match facet {
-            Facet::Organization => ("namedOrganizationId", "v".to_owned()),
             Facet::ChangeSet => ("changeSetId", set.to_string().to_uppercase()),
+            Facet::Target => ("target", "v=v".to_owned()),
             other => (other.name(), "v".to_owned()),
         };
-        let path = format!("{}?{name}={value}&{name}={}", events(&member), uuid::Uuid::now_v7());
+        let none = if facet == Facet::Target { "none=v" } else { &*uuid::Uuid::nil().to_string() };
+        let path = format!("{}?{name}={value}&{name}={none}", events(&member));
         let page = service.get(&member, &path).await.expect(200);
         let ids: Vec<_> = page["events"].as_array().unwrap().iter().map(|e| &e["id"]).collect();
         assert_eq!(ids, [&json!(wanted)], "{name}");

@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use audit_core::{Result, Sequence};
 use audit_merkle::{
-    ConsistencyProof, Evidence, Frontier, InclusionProof, LeafHash, NodeHash, Nodes, RootHash,
-    TreeHead, Sequence, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof,
-    is_retained, root, root_nodes,
+    ConsistencyProof, Evidence, Frontier, InclusionProof, LeafHash, NodeHash, NodeId, Nodes,
+    RootHash, TreeHead, consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof,
+    root, root_nodes,
 };
 use audit_merkle_fuzz::{Genuine, changed, changed_text, equal, json, size};
 use base64::Engine as _;
@@ -142,8 +142,7 @@ fn check_edge(input: &[u8]) {
     assert_eq!(frontier.to_bytes(), input);
     assert_eq!(frontier.head(), TreeHead { size: frontier.size(), root: frontier.root() });
     let before = frontier.clone();
-    let mut nodes: HashMap<_, _> =
-        frontier.nodes().map(|node| (node.id, node.hash)).collect();
+    let mut nodes: HashMap<_, _> = frontier.nodes().map(|node| (node.id, node.hash)).collect();
     assert_eq!(root(&nodes, frontier.size()).unwrap(), frontier.root());
     for number in 0..5_u8 {
         let (index, leaf) = (frontier.size().get(), LeafHash::of(&[number]));
@@ -151,7 +150,7 @@ fn check_edge(input: &[u8]) {
             assert_eq!(frontier.size(), Sequence::MAX);
             return;
         };
-        nodes.insert((0, index), leaf.into());
+        nodes.insert(NodeId::new(0, index), leaf.into());
         nodes.extend(completed.iter().map(|node| (node.id, node.hash)));
         assert_eq!(Frontier::from_bytes(&frontier.to_bytes()).unwrap(), frontier);
         assert_eq!(root(&nodes, frontier.size()).unwrap(), frontier.root());
@@ -178,7 +177,7 @@ impl Uniform {
 }
 
 impl Nodes for Uniform {
-    fn node(&self, level: u8, _: u64) -> Result<Option<NodeHash>> {
+    fn node(&self, NodeId { level, .. }: NodeId) -> Result<Option<NodeHash>> {
         Ok(self.0.get(usize::from(level)).copied())
     }
 }
@@ -218,6 +217,6 @@ fn check_sizes(input: &[u8]) {
         assert!(nodes.len() >= proof.path().len());
         // No event that is left needs a node that may go.
         let pruned = size(from.get() - 1);
-        assert!(nodes.iter().all(|(level, index)| is_retained(*level, *index, pruned)));
+        assert!(nodes.iter().all(|id| id.is_retained(pruned)));
     }
 }

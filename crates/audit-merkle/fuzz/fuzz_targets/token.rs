@@ -6,7 +6,10 @@
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, EventId, Facet, FeedStart, Filter, Log, NewEvent, Order, OrganizationId, EventQuery, Result, Sequence, Timestamp, Token, TokenKeys};
+use audit_core::{
+    Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart,
+    Filter, Log, NewEvent, Order, OrganizationId, Result, Sequence, Timestamp, Token, TokenKeys,
+};
 use audit_memory::{MemoryOptions, MemoryStore};
 use audit_merkle_fuzz::{changed, changed_text};
 use base64::Engine as _;
@@ -154,7 +157,12 @@ fn issue(store: &MemoryStore, query: &EventQuery, events: u8) -> Vec<(Kind, Stri
     tokens
 }
 
-fn ask(store: &MemoryStore, kind: Kind, query: &EventQuery, token: &Token) -> Result<(), ErrorKind> {
+fn ask(
+    store: &MemoryStore,
+    kind: Kind,
+    query: &EventQuery,
+    token: &Token,
+) -> Result<(), ErrorKind> {
     let answer = match kind {
         Kind::Walk => block_on(store.next_page(query, token)).map(drop),
         Kind::Feed => block_on(store.next_feed(query, token)).map(drop),
@@ -166,7 +174,7 @@ fn ask(store: &MemoryStore, kind: Kind, query: &EventQuery, token: &Token) -> Re
 #[derive(Default, PartialEq)]
 struct Question {
     of_organization: bool,
-    endpoint: String,
+    audience: String,
     filter: Filter,
 }
 
@@ -182,7 +190,7 @@ impl Question {
                 ('>', Ok(time)) => filter.since(time),
                 ('<', Ok(time)) => filter.until(time),
                 ('/', _) => {
-                    value.clone_into(&mut question.endpoint);
+                    value.clone_into(&mut question.audience);
                     filter
                 }
                 ('@', _) => {
@@ -200,7 +208,7 @@ impl Question {
 
     fn query(&self) -> EventQuery {
         let log = if self.of_organization { organization() } else { Log::Platform };
-        EventQuery::new(log).endpoint(self.endpoint.clone()).filter(self.filter.clone())
+        EventQuery::new(log).audience(self.audience.clone()).filter(self.filter.clone())
     }
 }
 

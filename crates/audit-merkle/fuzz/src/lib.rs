@@ -7,10 +7,13 @@
 use std::collections::HashMap;
 
 use audit_core::tree::NodeId;
-use audit_core::{Sequence, backend::{PersonalData, StoredEvent}};
+use audit_core::{
+    Sequence,
+    backend::{PersonalData, StoredEvent},
+};
 use audit_merkle::{
     Checkpoint, CheckpointSigner, Evidence, Frontier, LeafHash, NodeHash, SignedCheckpoint,
-    TreeHead, Sequence, inclusion_proof,
+    TreeHead, inclusion_proof,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -45,7 +48,7 @@ impl Genuine {
         };
         let mut frontier = Frontier::new();
         for (index, leaf) in (0..).zip(&log.leaves) {
-            log.nodes.insert((0, index), (*leaf).into());
+            log.nodes.insert(NodeId::new(0, index), (*leaf).into());
             let completed = frontier.append(*leaf).unwrap();
             log.nodes.extend(completed.iter().map(|node| (node.id, node.hash)));
             log.heads.push(frontier.head());

@@ -67,7 +67,10 @@ impl Mutated {
                     scan.filter = scan.filter.until(end.saturating_add_micros(1));
                 }
             }
+            Mutation::AddressesByLetter => return self.rescan(asked, by_letter).await,
             Mutation::FoldsCase => return self.rescan(asked, folded).await,
+            Mutation::InvolvesActorsOnly => return self.rescan(asked, by_actor_only).await,
+            Mutation::SplitsPairs => return self.rescan(asked, pairs_split).await,
             Mutation::TypeAndIdApart => return self.rescan(asked, type_and_id_apart).await,
             _ => {}
         }
@@ -238,6 +241,29 @@ fn folded(filter: &Filter, event: &AuditEvent) -> bool {
     let mut event = event.clone();
     event.actor.id = event.actor.id.map(|id| id.to_lowercase());
     lower.matches(&event)
+}
+
+/// Compares addresses letter by letter with the lower case.
+fn by_letter(filter: &Filter, event: &AuditEvent) -> bool {
+    let spelled = |email: &String| filter.values(Facet::ActorEmail).any(|value| value == email);
+    filter.matches(event)
+        && (filter.values(Facet::ActorEmail).next().is_none()
+            || event.actor.email.as_ref().is_some_and(spelled))
+}
+
+fn by_actor_only(filter: &Filter, event: &AuditEvent) -> bool {
+    let acted = |id: &str| event.actor.id.as_deref() == Some(id);
+    filter.matches(event)
+        && (filter.values(Facet::Involving).next().is_none()
+            || filter.values(Facet::Involving).any(acted))
+}
+
+/// Takes any type of a pair with any id of a pair.
+fn pairs_split(filter: &Filter, event: &AuditEvent) -> bool {
+    let pairs = filter.values(Facet::Target).filter_map(|pair| pair.split_once('='));
+    let split = |filter: Filter, (kind, id)| filter.target_type(kind).target_id(id);
+    let split = pairs.fold(rebuilt(filter, |facet, _, _| facet != Facet::Target), split);
+    split.matches(event)
 }
 
 fn type_and_id_apart(filter: &Filter, event: &AuditEvent) -> bool {

@@ -20,9 +20,13 @@ pub(super) struct FilterParams {
     actor_kind: Option<Vec<String>>,
     /// The actor's id.
     actor_id: Option<Vec<String>>,
-    /// The actor's e-mail address.
+    /// The actor's e-mail address, in any case.
     actor_email: Option<Vec<String>>,
-    /// The type of a target. With `targetId`, of one and the same target.
+    /// An id that the actor or a target has.
+    involving: Option<Vec<String>>,
+    /// The type and the id of one target: `type=id`.
+    target: Option<Vec<String>>,
+    /// The type of a target. With `targetId`, one and the same target has both.
     target_type: Option<Vec<String>>,
     /// The id of a target.
     target_id: Option<Vec<String>>,
