@@ -42,8 +42,8 @@ pub(crate) struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`, and creates it if there is none. The file may hold other tables;
-    /// the names of the store's own begin with `audit_`.
+    /// Opens the store at `path`, and creates it if the file does not exist. The file may hold other
+    /// tables; the names of the store's own tables begin with `audit_`.
     ///
     /// # Errors
     /// [`Incompatible`](audit_core::ErrorKind::Incompatible) if the file was written by a later
@@ -60,7 +60,7 @@ impl SqliteStore {
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         let path = std::path::absolute(path).map_err(error::path)?;
         let connection = schema::open(&path, options.busy_timeout)?;
-        // Threads open it later, when the working directory or a link may have changed.
+        // Threads open it by this path later, when the working directory or a link may have changed.
         let path = path.canonicalize().map_err(error::path)?;
         let file = FileId::of(&path).map_err(error::path)?;
         let keys = match options.token_keys {
@@ -178,7 +178,7 @@ impl AuditStore for SqliteStore {
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let indexing = self.shared.indexing.clone();
-        self.shared.readers.read(move |snapshot| snapshot.slice(&indexing, &scan)).await?.open()
+        self.shared.readers.read(move |snapshot| snapshot.scan(&indexing, &scan)).await?.decode()
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -230,7 +230,7 @@ impl RetentionStore for SqliteStore {
 
     async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let pruned = self.shared.writer.write(move |t| t.prune(log, by)).await?;
-        // In a transaction each, so that appends can run between them.
+        // Each step has its own transaction, so that appends can run in between.
         while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
         Ok(pruned)
     }
