@@ -96,6 +96,7 @@ fn advice(error: &Error) -> Option<&'static str> {
             "`audit retention show` prints the hold; `audit retention set --legal-hold off` lifts it"
         }
         ErrorKind::Busy => "another process is writing to the store; try again",
+        ErrorKind::Overloaded => "the disk cannot keep up with the appends; try again",
         ErrorKind::StorageFull => "nothing was written; free some space and try again",
         ErrorKind::ReadOnly => "the program must be able to write the file and its directory",
         ErrorKind::Corrupt => "check that the file is a store; if it is, restore a backup",

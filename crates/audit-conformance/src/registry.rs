@@ -83,6 +83,13 @@ macro_rules! for_each_case {
                 of_an_empty_log_give_the_default_head,
                 of_the_head_follow_each_append,
             }
+            logs {
+                are_listed_once_in_order,
+                are_listed_by_pages,
+                without_events_are_not_listed,
+                are_listed_by_every_handle,
+                check_the_limit_of_a_listing,
+            }
             scans {
                 obey_every_argument,
                 stop_when_they_have_the_bytes,
@@ -172,7 +179,7 @@ macro_rules! for_each_case {
                 readers_always_see_a_dense_prefix,
                 one_event_from_all_sides_is_recorded_once,
                 conflicts_at_once_have_one_winner,
-                cancelled_appends_leave_whole_batches,
+                dropped_appends_are_carried_through,
             }
         }
     };
@@ -218,6 +225,7 @@ macro_rules! for_each_case {
                 leave_every_total_exact,
                 leave_every_proof_valid,
                 leave_the_numbers_going_on,
+                leave_the_log_listed,
                 go_further_each_time,
                 are_forbidden_under_a_legal_hold,
                 leave_other_logs_alone,

@@ -1,9 +1,43 @@
-//! The whole suite on a store that shares no code with the backends.
+//! The whole suite on the sample store of the documentation, which shares no code with the backends.
 
 // What a test cannot set up, it fails for.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-#[path = "support/list_store.rs"]
+use std::sync::Arc;
+
+use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, RetentionStore, TenantStore};
+
+use list_store::ListStore;
+
+#[path = "../../audit-core/examples/list_store.rs"]
+#[allow(dead_code)] // it has a `main` of its own
 mod list_store;
 
-audit_conformance::suite!(list_store::ListStore::new);
+audit_conformance::suite!(List::new);
+
+struct List(ListStore);
+
+impl List {
+    fn new() -> Self {
+        Self(ListStore::new().expect("the store opens"))
+    }
+}
+
+impl Harness for List {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(self.0.clone())
+    }
+}
+
+impl RetentionHarness for List {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        Arc::new(self.0.clone())
+    }
+}
+
+impl TenantHarness for List {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
+        Arc::new(self.0.clone())
+    }
+}

@@ -4,10 +4,6 @@
 // What a test cannot set up, it fails for.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-#[path = "support/list_store.rs"]
-#[allow(dead_code)]
-mod list_store;
-
 use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
@@ -22,12 +18,16 @@ use tokio::runtime::{Handle, Runtime};
 
 use list_store::ListStore;
 
+#[path = "../../audit-core/examples/list_store.rs"]
+#[allow(dead_code)] // this test uses a part of it
+mod list_store;
+
 audit_conformance::suite!(store: OnTokio::new);
 
 #[test]
 #[should_panic(expected = "no reactor running")]
 fn it_panics_outside_a_runtime() {
-    let store = TokioStore(ListStore::new());
+    let store = TokioStore(ListStore::new().expect("the store opens"));
     let _ = futures_executor::block_on(store.head(Log::Platform));
 }
 
@@ -38,7 +38,7 @@ struct OnTokio(ListStore);
 
 impl OnTokio {
     fn new() -> Self {
-        Self(ListStore::new())
+        Self(ListStore::new().expect("the store opens"))
     }
 }
 

@@ -56,6 +56,9 @@ pub enum ErrorKind {
     LegalHold,
     /// Another writer held the store for longer than the configured time-out.
     Busy,
+    /// More waits to be written than the store's options allow; [`Error::violation`] names the
+    /// limit. Nothing was queued.
+    Overloaded,
     /// The storage is full. Nothing was written; the store works again when space is freed.
     StorageFull,
     /// The store can be read but not written.
@@ -136,6 +139,14 @@ impl Error {
         Self::invalid(field, Violation::Malformed { expected })
     }
 
+    /// Creates an [`Overloaded`](ErrorKind::Overloaded) error: with this append the queue would
+    /// hold `actual` bytes, and it may hold `limit`.
+    pub fn overloaded(limit: usize, actual: usize) -> Self {
+        let mut error = Self::new(ErrorKind::Overloaded).with_field("queue");
+        error.0.violation = Some(Violation::TooLong { limit, actual });
+        error
+    }
+
     /// Creates a [`NotFound`](ErrorKind::NotFound) error for an object, for example
     /// `"organization"`.
     pub fn not_found(what: &'static str) -> Self {
@@ -197,7 +208,10 @@ impl Error {
 impl ErrorKind {
     /// Returns `true` if the same call can succeed later.
     pub fn is_retryable(self) -> bool {
-        matches!(self, Self::Behind | Self::Busy | Self::StorageFull | Self::Unavailable)
+        matches!(
+            self,
+            Self::Behind | Self::Busy | Self::Overloaded | Self::StorageFull | Self::Unavailable
+        )
     }
 }
 
@@ -212,6 +226,7 @@ impl fmt::Display for ErrorKind {
             Self::Gone => "retention removed the events at this position",
             Self::LegalHold => "a legal hold forbids removing data",
             Self::Busy => "another writer held the store for too long",
+            Self::Overloaded => "too much waits to be written",
             Self::StorageFull => "the storage is full",
             Self::ReadOnly => "the store is read-only",
             Self::Corrupt => "the stored bytes are damaged",
@@ -300,7 +315,9 @@ mod tests {
 
     #[test]
     fn only_passing_faults_are_worth_a_retry() {
-        for kind in [ErrorKind::Busy, ErrorKind::StorageFull, ErrorKind::Behind] {
+        for kind in
+            [ErrorKind::Busy, ErrorKind::Overloaded, ErrorKind::StorageFull, ErrorKind::Behind]
+        {
             assert!(Error::new(kind).is_retryable());
         }
         for kind in [ErrorKind::Conflict, ErrorKind::InvalidToken, ErrorKind::Corrupt] {

@@ -60,7 +60,7 @@ pub use query::{
 };
 pub use store::{
     AuditStore, AuditStoreExt, EntriesRequest, Erased, Erasure, Head, Pruned, Receipt, Retention,
-    RetentionStore, RetentionStoreExt, Scan, ScanResult,
+    RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
 };
 pub use tenant::{
     ApiKey, ApiKeySecret, NewApiKey, NewOrganization, Organization, OrganizationUpdate,

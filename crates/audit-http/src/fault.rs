@@ -116,9 +116,11 @@ impl From<Error> for Fault {
             | ErrorKind::LegalHold => StatusCode::CONFLICT,
             ErrorKind::Gone => StatusCode::GONE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
-            ErrorKind::Busy | ErrorKind::ReadOnly | ErrorKind::Closed | ErrorKind::Unavailable => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            ErrorKind::Busy
+            | ErrorKind::Overloaded
+            | ErrorKind::ReadOnly
+            | ErrorKind::Closed
+            | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if !status.is_server_error() {

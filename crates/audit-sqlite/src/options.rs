@@ -17,6 +17,7 @@ use audit_index::SEGMENT_EVENTS;
 #[must_use]
 pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
+    pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
     pub(crate) token_keys: Option<TokenKeys>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
@@ -24,10 +25,11 @@ pub struct SqliteOptions {
 }
 
 impl Default for SqliteOptions {
-    /// A time-out of 30 seconds, four readers, and the token key of the file.
+    /// A time-out of 5 seconds, a queue of 64 MiB, four readers, and the token key of the file.
     fn default() -> Self {
         Self {
-            busy_timeout: Duration::from_secs(30),
+            busy_timeout: Duration::from_secs(5),
+            queue_bytes: 64 << 20,
             readers: 4,
             token_keys: None,
             segment_events: SEGMENT_EVENTS,
@@ -40,6 +42,14 @@ impl SqliteOptions {
     /// [`Busy`](audit_core::ErrorKind::Busy).
     pub fn with_busy_timeout(mut self, timeout: Duration) -> Self {
         self.busy_timeout = timeout;
+        self
+    }
+
+    /// Sets how many bytes of memory the appends may take that wait to be written, by a rough
+    /// estimate. A further append fails at once with
+    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
         self
     }
 

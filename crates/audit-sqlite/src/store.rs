@@ -71,7 +71,13 @@ impl SqliteStore {
             Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
-        let writer = Writer::start(connection, timeout, indexing.clone(), watch.appended())?;
+        let writer = Writer::start(
+            connection,
+            timeout,
+            options.queue_bytes,
+            indexing.clone(),
+            watch.appended(),
+        )?;
         let readers = Readers::start(&path, options.readers, timeout)?;
         Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
     }
@@ -157,7 +163,7 @@ impl AuditStore for SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        self.shared.writer.write(move |transaction| transaction.append(batch)).await
+        self.shared.writer.append(batch).await
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {

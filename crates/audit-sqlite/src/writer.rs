@@ -3,10 +3,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use audit_core::{Error, ErrorKind, Result};
+use audit_core::backend::Batch;
+use audit_core::{Error, ErrorKind, Receipt, Result};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use event_listener::Event;
 use futures_channel::oneshot;
@@ -24,6 +26,7 @@ pub(crate) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     busy_timeout: Duration,
+    queued: Queued,
 }
 
 /// Work for one transaction.
@@ -33,9 +36,53 @@ struct Job {
     work: Work,
 }
 
-/// Runs in a transaction, or is told why there is none. Returns how to answer the caller, who
-/// waits until the fate of the transaction is known; `None` if he has gone away.
-type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Option<Done> + Send>;
+/// Runs in a transaction, or gets the error that prevented it. Returns how to answer the caller once
+/// the outcome of the transaction is known. It runs whether or not the caller still waits.
+type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Done + Send>;
+
+/// The bytes of the appends that wait for their transactions.
+#[derive(Debug)]
+struct Queued {
+    bytes: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Queued {
+    /// Counts `bytes` more until the returned value is dropped.
+    ///
+    /// # Errors
+    /// [`Overloaded`](ErrorKind::Overloaded) if they are more than the limit together with those
+    /// that wait. An append that waits alone may have any size.
+    fn add(&self, bytes: usize) -> Result<Share> {
+        let add = |waiting: usize| {
+            let total = waiting.saturating_add(bytes);
+            (waiting == 0 || total <= self.limit).then_some(total)
+        };
+        match self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
+            Ok(_) => Ok(Share { of: Arc::clone(&self.bytes), bytes }),
+            Err(waiting) => Err(Error::overloaded(self.limit, waiting.saturating_add(bytes))),
+        }
+    }
+}
+
+/// Estimates the bytes of memory that a batch takes: its events as given and as encoded, and their
+/// terms.
+fn memory(batch: &Batch) -> usize {
+    const OF_EACH_EVENT: usize = 1 << 10;
+    (2 * batch.size()).saturating_add(batch.len() * OF_EACH_EVENT)
+}
+
+/// What one append counts for in [`Queued`].
+struct Share {
+    of: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
 
 struct Done {
     /// The kind of its failure, if it failed.
@@ -72,6 +119,7 @@ impl Writer {
     pub(crate) fn start(
         connection: Connection,
         busy_timeout: Duration,
+        queue_bytes: usize,
         indexing: Indexing,
         appended: Arc<Event>,
     ) -> Result<Self> {
@@ -90,20 +138,29 @@ impl Writer {
         };
         let thread =
             thread::Builder::new().name("audit-write".into()).spawn(run).map_err(thread_error)?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout })
+        let queued = Queued { bytes: Arc::default(), limit: queue_bytes };
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued })
     }
 
-    /// Runs `work` in a transaction and returns when that is durable. If the caller goes away
-    /// before it has begun, it is not done; once begun, it is.
+    /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
+    /// if the batches that wait take too much memory together.
+    pub(crate) async fn append(&self, batch: Batch) -> Result<Vec<Receipt>> {
+        let share = self.queued.add(memory(&batch))?;
+        let append = move |transaction: &mut WriteTransaction<'_>| {
+            drop(share);
+            transaction.append(batch)
+        };
+        self.write(append).await
+    }
+
+    /// Runs `work` in a transaction and returns when that is durable. It is queued at the first
+    /// poll, and is then done whether or not the caller waits.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, outcome) = oneshot::channel::<Result<T>>();
         let work: Work = Box::new(move |transaction| {
-            if reply.is_canceled() {
-                return None;
-            }
             let mut after = After::Nothing;
             let result = transaction.and_then(|transaction| {
                 let result = work(transaction);
@@ -115,7 +172,7 @@ impl Writer {
                 // The caller may have gone away by now.
                 let _ = reply.send(fate.and(result));
             });
-            Some(Done { failure, after, answer })
+            Done { failure, after, answer }
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         let deadline = deadline(self.busy_timeout);
@@ -182,7 +239,7 @@ impl State {
         let transaction = match retry_busy(first.deadline, begin) {
             Ok(transaction) => transaction,
             Err(error) => {
-                done.extend((first.work)(Err(error)));
+                done.push((first.work)(Err(error)));
                 return Ok(());
             }
         };
@@ -190,13 +247,12 @@ impl State {
         let mut next = Some(first);
         while let Some(job) = next {
             write.dirty = false;
-            if let Some(job) = (job.work)(Ok(&mut write)) {
-                let failure = job.failure.filter(|_| write.dirty);
-                done.push(job);
-                // It wrote before it failed, so that all of the transaction must go.
-                if let Some(kind) = failure {
-                    return Err(undone(kind));
-                }
+            let job = (job.work)(Ok(&mut write));
+            let failure = job.failure.filter(|_| write.dirty);
+            done.push(job);
+            // It wrote before it failed, so that all of the transaction must go.
+            if let Some(kind) = failure {
+                return Err(undone(kind));
             }
             let has_room = write.events < GROUP_EVENTS && write.bytes < GROUP_BYTES;
             next = if has_room { queue.try_recv().ok() } else { None };

@@ -58,7 +58,8 @@ async fn pay(
     let event = NewEvent::new("invoice.paid", caller.actor)
         .target("invoice", &invoice)
         .message(format!("Paid invoice {invoice}"));
-    let recorded = service.audit.record(caller.organization_id, event).await;
+    // Recorded from here on, whether or not the client waits for the response.
+    let recorded = service.audit.submit(caller.organization_id, vec![event]).await;
     recorded.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok("paid\n")
 }

@@ -3,13 +3,13 @@
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use audit_core::{ErrorKind, EventId, EventQuery, Log, Order, Receipt, Scan};
+use audit_core::{AuditStoreExt as _, ErrorKind, EventId, EventQuery, Log, Order, Receipt, Scan};
 
 use crate::NewHarness;
 use crate::samples::{event, events, mixed, new_log, redelivered};
-use crate::subject::{SetOnDrop, Subject, everything};
+use crate::subject::{SOON, SetOnDrop, Subject, everything, refused};
 
 pub(super) const CALLERS: u64 = 8;
 
@@ -150,33 +150,53 @@ pub(crate) fn conflicts_at_once_have_one_winner(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn cancelled_appends_leave_whole_batches(new: NewHarness<'_>) {
+pub(crate) fn dropped_appends_are_carried_through(new: NewHarness<'_>) {
+    /// How often a future is polled before it is dropped, at most.
+    const POLLS: u64 = 9;
     let subject = Subject::new(new);
     let log = new_log();
-    let mut batches = Vec::new();
-    for polls in 0..40 {
-        let batch = events(4);
-        {
-            let mut append = pin!(subject.store().append(log, batch.clone()));
-            for _ in 0..polls % 10 {
-                if subject.poll(append.as_mut()).is_ready() {
-                    break;
-                }
-                thread::sleep(Duration::from_micros(polls * 10));
-            }
+    let (mut begun, mut never_begun) = (Vec::new(), Vec::new());
+    for round in 0..40 {
+        let (batch, polls) = (events(4), round % (POLLS + 1));
+        if round % 8 == 7 {
+            subject.block_on(async { drop(subject.store().submit(log, batch.clone())) });
+            begun.push(batch);
+            continue;
         }
-        batches.push(batch);
-        if polls % 4 == 0 {
+        let mut append = subject.store().append(log, batch.clone());
+        for _ in 0..polls {
+            if subject.poll(pin!(&mut append)).is_ready() {
+                break;
+            }
+            thread::sleep(Duration::from_micros(round * 10));
+        }
+        drop(append);
+        if polls == 0 {
+            never_begun.push(batch)
+        } else {
+            begun.push(batch)
+        }
+        if round % 4 == 0 {
             subject.put(log, &events(4));
         }
     }
-    for batch in batches {
-        let receipts = subject.append(log, batch).expect("a store is usable after cancellations");
-        let redelivered = receipts.iter().filter(|receipt| receipt.redelivered).count();
-        assert!([0, 4].contains(&redelivered), "a cancelled append leaves the whole batch or none");
+    for batch in &begun {
+        let deadline = Instant::now() + SOON;
+        let is_whole = || batch.iter().all(|event| subject.get(log, event.id).is_ok());
+        while !is_whole() {
+            let in_time = Instant::now() < deadline;
+            assert!(in_time, "an append is carried through once it has been polled");
+            thread::sleep(Duration::from_millis(1));
+        }
+        let receipts = subject.append(log, batch.clone()).expect("a redelivery succeeds");
         let in_a_row = receipts.windows(2).all(|pair| pair[0].sequence.next() == pair[1].sequence);
-        assert!(in_a_row, "a batch stands in a row");
+        assert!(in_a_row, "the events of a batch have successive numbers");
     }
+    for event in never_begun.iter().flatten() {
+        let found = subject.get(log, event.id);
+        refused(found, ErrorKind::NotFound, "an append that was never polled records nothing");
+    }
+    let size = (begun.len() as u64 + 10) * 4;
     let numbers: Vec<_> = subject.events(log).iter().map(|e| e.sequence.get()).collect();
-    assert_eq!(numbers, (1..=200).collect::<Vec<_>>(), "cancelled appends leave no gap");
+    assert_eq!(numbers, (1..=size).collect::<Vec<_>>(), "dropped appends leave no gap");
 }

@@ -10,6 +10,7 @@ pub(crate) mod feeds;
 pub(crate) mod filters;
 pub(crate) mod isolation;
 mod limits;
+pub(crate) mod logs;
 pub(crate) mod lookups;
 pub(crate) mod orders;
 pub(crate) mod organizations;

@@ -387,6 +387,8 @@ pub(crate) fn keep_their_log_when_deleted(new: NewTenantHarness<'_>) {
     let mut expected = subject.events(id.into());
     expected.extend(subject.put(id.into(), &mixed(5)));
     subject.delete(id).expect("an organization can be deleted");
+    let logs = [Log::Platform, id.into()];
+    assert_eq!(subject.logs(10), logs, "the log of a deleted organization is listed");
     let events = subject.events(id.into());
     assert_eq!(events[..6], expected, "the events of a deleted organization stay");
     let query = EventQuery::new(id).with_total();

@@ -439,6 +439,25 @@ pub(crate) fn leave_the_numbers_going_on(new: NewRetentionHarness<'_>) {
     }
 }
 
+pub(crate) fn leave_the_log_listed(new: NewRetentionHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let mut logs = [new_log(), new_log(), new_log()];
+    logs.sort_unstable();
+    for log in logs {
+        subject.put(log, &mixed(70));
+    }
+    for count in [30, 1] {
+        assert!(subject.keep_newest(logs[1], count) > Sequence::ZERO, "events are removed");
+        assert_eq!(subject.logs(2), logs, "a pruned log is listed");
+    }
+    let untouched = new_log();
+    subject.retention(untouched);
+    subject.prune(untouched).expect("a log without events can be pruned");
+    assert_eq!(subject.logs(2), logs, "pruning makes no log");
+    subject = subject.reopen();
+    assert_eq!(subject.logs(2), logs, "a pruned log is listed after a reopen");
+}
+
 pub(crate) fn go_further_each_time(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();

@@ -54,6 +54,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (Mutation::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
+    (Mutation::CachesLogs, &["logs::are_listed_by_every_handle", "logs::are_listed_once_in_order"]),
     (Mutation::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
     (Mutation::DeletionClearsTheLog, &["organizations::keep_their_log_when_deleted"]),
     (
@@ -118,6 +119,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresAfter,
         &[
+            "logs::are_listed_by_pages",
             "feeds::begin_where_they_are_told",
             "scans::obey_every_argument",
             "api_keys::are_listed_by_ascending_id",
@@ -151,6 +153,12 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Mutation::HidesLogsOfDeletedOrganizations, &["organizations::keep_their_log_when_deleted"]),
+    (
+        Mutation::HidesThePlatformLog,
+        &["logs::are_listed_once_in_order", "logs::are_listed_by_pages"],
+    ),
+    (Mutation::ReadsMakeLogs, &["logs::without_events_are_not_listed"]),
     (Mutation::IgnoresTimeRange, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
     (
         Mutation::InvolvesActorsOnly,
@@ -214,6 +222,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::ErrorsForgetTheField,
         &[
+            "logs::check_the_limit_of_a_listing",
             "appends::beyond_a_limit_are_refused_by_field",
             "appends::of_other_content_conflict",
             "appends::with_two_contents_for_one_id_conflict",
@@ -272,10 +281,12 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         &[
             "appends::are_all_or_nothing",
             "appends::are_seen_whole_or_not_at_all",
-            "concurrency::cancelled_appends_leave_whole_batches",
+            "concurrency::dropped_appends_are_carried_through",
             STATE_MACHINE,
         ],
     ),
+    (Mutation::DropsWithItsCaller, &["concurrency::dropped_appends_are_carried_through"]),
+    (Mutation::AppendsUnasked, &["concurrency::dropped_appends_are_carried_through"]),
     (
         Mutation::SwallowsConflicts,
         &[
@@ -315,6 +326,8 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresTheListLimit,
         &[
+            "logs::are_listed_by_pages",
+            "logs::check_the_limit_of_a_listing",
             "organizations::check_the_limit_of_a_listing",
             "organizations::are_listed_by_ascending_id",
             "api_keys::check_the_limit_of_a_listing",
@@ -323,7 +336,11 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     (
         Mutation::ListsInReverse,
-        &["organizations::are_listed_by_ascending_id", "api_keys::are_listed_by_ascending_id"],
+        &[
+            "logs::are_listed_once_in_order",
+            "organizations::are_listed_by_ascending_id",
+            "api_keys::are_listed_by_ascending_id",
+        ],
     ),
     (
         Mutation::LosesUpdates,
@@ -367,6 +384,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::ForgetsOnReopen,
         &[
+            "logs::are_listed_once_in_order",
             "appends::survive_a_reopen",
             "appends::are_recorded_once",
             "appends::are_seen_by_every_handle",

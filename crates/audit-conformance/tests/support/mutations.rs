@@ -21,6 +21,8 @@ use audit_core::{
     tree::{Frontier, LogEntry, NodeHash},
 };
 
+use futures_executor::block_on;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use super::list_store::ListStore;
@@ -34,6 +36,7 @@ pub(crate) enum Mutation {
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
+    CachesLogs,
     AltersPlatformEvents(fn(&mut AuditEvent)),
     BoundOffByOne,
     ClampsTheBound,
@@ -46,8 +49,11 @@ pub(crate) enum Mutation {
     GetsTheFirst,
     HeadOffByOne,
     HidesKeyEvents,
+    HidesLogsOfDeletedOrganizations,
     HidesOrganizationEvents,
     HidesPlatformEvents,
+    HidesPrunedLogs,
+    HidesThePlatformLog,
     IgnoresAfter,
     IgnoresBound,
     IgnoresFacet(Facet),
@@ -58,6 +64,7 @@ pub(crate) enum Mutation {
     LeaksAnotherLog,
     NeverMore,
     NotFoundIsUnavailable,
+    ReadsMakeLogs,
     RepeatsLast,
     SplitsPairs,
     TakesPrefixesLiterally,
@@ -71,6 +78,8 @@ pub(crate) enum Mutation {
     NeverWakes,
     WakesAtOnce,
     // What is written.
+    AppendsUnasked,
+    DropsWithItsCaller,
     DropsReceipt,
     ErrorsForgetTheField,
     FirstReceiptOnly,
@@ -205,13 +214,15 @@ struct Mutated {
     notes: Arc<Notes>,
     /// The API keys that this handle has read.
     seen: Mutex<HashMap<ApiKeyId, ApiKey>>,
+    /// The logs that this handle has listed first.
+    logs: Mutex<Option<Vec<Log>>>,
     /// The frontiers that this handle has read.
     frontiers: Mutex<HashMap<Log, Frontier>>,
 }
 
 impl MutatedHarness {
     pub(crate) fn new(mutation: Mutation) -> Self {
-        Self { mutation, store: ListStore::new(), notes: Arc::default() }
+        Self { mutation, store: ListStore::new().unwrap(), notes: Arc::default() }
     }
 
     fn open_mutated(&self) -> Mutated {
@@ -222,9 +233,9 @@ impl MutatedHarness {
         }
         let (mut inner, mut keys) = (self.store.clone(), self.store.token_keys().clone());
         match self.mutation {
-            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new(),
+            Mutation::ForgetsOnReopen if !is_first => inner = ListStore::new().unwrap(),
             Mutation::KeysChangeOnReopen if !is_first => {
-                keys = ListStore::new().token_keys().clone();
+                keys = ListStore::new().unwrap().token_keys().clone();
             }
             _ => {}
         }
@@ -235,6 +246,7 @@ impl MutatedHarness {
             keys,
             notes,
             seen: Mutex::default(),
+            logs: Mutex::default(),
             frontiers: Mutex::default(),
         }
     }
@@ -271,8 +283,20 @@ impl AuditStore for Mutated {
         &self.keys
     }
 
-    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        self.forget_field(self.mutated_append(log, events).await)
+    // Written out, because one mutation appends before the future is polled.
+    fn append<'life0, 'async_trait>(
+        &'life0 self,
+        log: Log,
+        events: Vec<NewEvent>,
+    ) -> BoxFuture<'async_trait, Result<Vec<Receipt>>>
+    where
+        'life0: 'async_trait,
+        Self: 'async_trait,
+    {
+        if matches!(self.mutation, Mutation::AppendsUnasked) {
+            return Box::pin(std::future::ready(block_on(self.inner.append(log, events))));
+        }
+        Box::pin(async move { self.forget_field(self.mutated_append(log, events).await) })
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
@@ -281,14 +305,16 @@ impl AuditStore for Mutated {
 
     async fn head(&self, log: Log) -> Result<Head> {
         let mut head = self.inner.head(log).await?;
-        if let Mutation::HeadOffByOne = self.mutation {
-            head.size = head.size.next();
+        match self.mutation {
+            Mutation::HeadOffByOne => head.size = head.size.next(),
+            Mutation::ReadsMakeLogs => drop(self.inner.state().logs.entry(log).or_default()),
+            _ => {}
         }
         Ok(head)
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.inner.logs(after, limit).await
+        self.forget_field(self.mutated_logs(after, limit).await)
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {

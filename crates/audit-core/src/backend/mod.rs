@@ -1,6 +1,18 @@
 //! For authors of stores: the stored form of an event, the batch, and the index.
 //!
 //! A service does not need this module.
+//!
+//! To write a store, implement [`AuditStore`](crate::AuditStore), and
+//! [`RetentionStore`](crate::RetentionStore) and [`TenantStore`](crate::TenantStore) if it has
+//! retention and tenants. Then run the cases of the crate `audit-conformance` on it.
+//!
+//! # A complete store
+//!
+//! This is `examples/list_store.rs` of this crate.
+//!
+//! ```
+#![doc = include_str!("../../examples/list_store.rs")]
+//! ```
 
 mod batch;
 pub mod index;

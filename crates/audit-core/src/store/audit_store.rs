@@ -21,8 +21,8 @@ use crate::{
 /// [`ReadOnly`](crate::ErrorKind::ReadOnly), [`Corrupt`](crate::ErrorKind::Corrupt),
 /// [`Closed`](crate::ErrorKind::Closed), [`Unavailable`](crate::ErrorKind::Unavailable).
 ///
-/// Dropping a future is safe at any point. A dropped append happens as a whole or not at all;
-/// appending the same events again returns the outcome.
+/// Dropping a future is safe at any point. An append is carried through once it has been polled;
+/// appending the same events again returns its outcome.
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync + 'static {
     /// Returns the keys that sign this store's tokens.
@@ -37,6 +37,11 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// # Behavior
     /// - MUST append all the events or none.
     /// - MUST return only when they are as durable as the backend promises.
+    /// - MUST begin when the future is first polled, without waiting for anything, and MUST then
+    ///   carry the append through even if the future is dropped. A future that was never polled
+    ///   MUST append nothing.
+    /// - MUST bound the memory of appends that wait, and fail at once with
+    ///   [`Overloaded`](crate::ErrorKind::Overloaded), changing nothing, beyond the bound.
     /// - MUST number them in the order given, without a gap, from the log's size on.
     /// - MUST make them visible in the order of their numbers: a reader never sees *n* before
     ///   *n* − 1.

@@ -9,7 +9,8 @@ use crate::limits::MAX_LOGS_PAGE;
 use crate::query::{Cursor, TokenKind};
 use crate::{
     AuditEvent, AuditStore, Error, ErrorKind, EventQuery, FeedPage, FeedStart, Log, NewEvent,
-    Order, Page, Position, Receipt, Result, Scan, ScanResult, Sequence, Timestamp, Token, Total,
+    Order, Page, Position, Receipt, Result, Scan, ScanResult, Sequence, Submitted, Timestamp,
+    Token, Total,
 };
 
 /// Conveniences over every [`AuditStore`], including `dyn` ones.
@@ -18,6 +19,28 @@ pub trait AuditStoreExt: AuditStore {
     /// Appends one event. See [`AuditStore::append`].
     async fn record(&self, log: impl Into<Log> + Send, event: NewEvent) -> Result<Receipt> {
         self.append(log.into(), vec![event]).await?.pop().ok_or_else(no_receipt)
+    }
+
+    /// Begins to append a batch at once, without waiting. The append is carried through even if the
+    /// returned future is dropped, as that of a request handler is when its client disconnects. See
+    /// [`AuditStore::append`].
+    ///
+    /// Wait for the receipts where a caller can act on a failure: nobody learns of the failure of
+    /// an append whose future was dropped.
+    ///
+    /// ```
+    /// use audit_core::{Actor, AuditStore, AuditStoreExt, Log, NewEvent, Result};
+    ///
+    /// async fn pay(store: &dyn AuditStore) -> Result<()> {
+    ///     // The invoice is paid here. From the next line on its event is recorded, too, whether or
+    ///     // not the client waits.
+    ///     let event = NewEvent::new("invoice.paid", Actor::user("u_7"));
+    ///     store.submit(Log::Platform, vec![event]).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    fn submit(&self, log: impl Into<Log>, events: Vec<NewEvent>) -> Submitted<'_> {
+        Submitted::begin(self.append(log.into(), events))
     }
 
     /// Returns the first page of a walk. It fixes the size of the log that the whole walk reads.

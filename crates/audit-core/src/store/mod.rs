@@ -12,6 +12,8 @@
 //! [`AuditStoreExt`](crate::AuditStoreExt). What an append or a change of an organization decides is
 //! computed once, in [`backend`](crate::backend) and [`Organization`](crate::Organization). A backend
 //! only keeps bytes, in order, durably.
+//!
+//! [`backend`](crate::backend) has a complete store as an example.
 
 mod audit_store;
 mod entries;
@@ -21,6 +23,7 @@ mod receipt;
 mod retention;
 mod retention_store;
 mod scan;
+mod submitted;
 
 pub use audit_store::AuditStore;
 pub use entries::EntriesRequest;
@@ -30,3 +33,4 @@ pub use receipt::{Head, Receipt};
 pub use retention::{Pruned, Retention};
 pub use retention_store::{RetentionStore, RetentionStoreExt};
 pub use scan::{Scan, ScanResult};
+pub use submitted::Submitted;

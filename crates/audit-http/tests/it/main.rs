@@ -10,6 +10,7 @@ mod connections;
 mod contract_lines;
 mod events;
 mod five_shapes;
+mod hang_ups;
 mod openapi;
 mod organisation_audit_logs;
 mod organizations_and_activities;

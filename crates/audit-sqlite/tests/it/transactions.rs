@@ -1,6 +1,5 @@
 //! Recording in the caller's own transaction: both commit or neither does.
 
-use std::future::Future as _;
 use std::time::Instant;
 
 use audit_core::{
@@ -230,20 +229,76 @@ fn callers_who_wait_together_give_up_together() {
     drop(transaction);
 }
 
+/// Polls once, so that it is in the queue, and drops it.
+fn poll_and_drop(store: &SqliteStore) {
+    let append = std::pin::pin!(store.record(Log::Platform, paid()));
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(append.poll(&mut context).is_pending());
+}
+
 #[test]
-fn what_nobody_waits_for_is_not_begun() {
+fn appends_whose_callers_are_gone_wait_for_their_turn() {
     let mut service = Service::new();
     let transaction =
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
-    for _ in 0..10 {
-        // Polled once, so that it is in the queue, then dropped.
-        let mut append = Box::pin(service.store.record(Log::Platform, paid()));
-        let waker = futures_util::task::noop_waker();
-        let mut context = std::task::Context::from_waker(&waker);
-        assert!(append.as_mut().poll(&mut context).is_pending());
+    for _ in 0..5 {
+        poll_and_drop(&service.store);
+        drop(service.store.submit(Log::Platform, vec![paid()]));
     }
     transaction.rollback().unwrap();
-    // One at most had been taken up when its caller went away.
     let receipt = block_on(service.store.record(Log::Platform, paid())).unwrap();
-    assert!(receipt.sequence.get() <= 2, "{receipt:?}");
+    assert_eq!(receipt.sequence.get(), 11);
+}
+
+#[test]
+fn a_store_that_closes_carries_its_appends_through() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("service.db");
+    let store = SqliteStore::open(&path).unwrap();
+    for _ in 0..10 {
+        drop(store.submit(Log::Platform, vec![paid()]));
+    }
+    drop(store);
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(block_on(store.head(Log::Platform)).unwrap().size.get(), 10);
+}
+
+#[test]
+fn a_full_queue_is_an_error_at_once() {
+    const LIMIT: usize = 20 << 10;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("service.db");
+    let options = audit_sqlite::SqliteOptions::default().with_queue_bytes(LIMIT);
+    let store = SqliteStore::open_with(&path, options).unwrap();
+    let mut connection = Connection::open(&path).unwrap();
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    let mut accepted = 0;
+    let refused = loop {
+        let mut submitted = std::pin::pin!(store.submit(Log::Platform, vec![paid()]));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match submitted.as_mut().poll(&mut context) {
+            std::task::Poll::Ready(outcome) => break outcome.unwrap_err(),
+            std::task::Poll::Pending => accepted += 1,
+        }
+        assert!(accepted < 100, "the queue has no limit");
+    };
+    assert_eq!((refused.kind(), refused.is_retryable()), (ErrorKind::Overloaded, true));
+    let limit = match refused.violation() {
+        Some(audit_core::Violation::TooLong { limit, actual }) if actual > limit => *limit,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(limit, LIMIT);
+    transaction.rollback().unwrap();
+    // What was accepted is recorded, and then there is room again: for one of any size, too.
+    let large = NewEvent::new("invoice.paid", Actor::user("u_7")).message("x".repeat(30_000));
+    let mut retried = store.submit(Log::Platform, vec![large.clone()]);
+    let receipts = loop {
+        match block_on(&mut retried) {
+            Err(error) if error.kind() == ErrorKind::Overloaded => {
+                retried = store.submit(Log::Platform, vec![large.clone()]);
+            }
+            outcome => break outcome.unwrap(),
+        }
+    };
+    assert_eq!(receipts[0].sequence.get(), accepted + 1);
 }

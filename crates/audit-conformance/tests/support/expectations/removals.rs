@@ -127,6 +127,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (Mutation::FindsWhatIsGone, &["prunings::leave_nothing_of_what_is_gone"]),
     (Mutation::GapInSequence, &["prunings::leave_the_numbers_going_on"]),
     (Mutation::RecordsRedeliveriesAgain, &["prunings::leave_the_numbers_going_on"]),
+    (Mutation::HidesPrunedLogs, &["prunings::leave_the_log_listed"]),
     (Mutation::IgnoresTheAge, &["prunings::remove_what_is_too_old"]),
     (Mutation::PrunesACopy, &["prunings::lose_nothing_beside_writers_and_followers"]),
     (Mutation::PrunesAllLogs, &["prunings::leave_other_logs_alone", STATE_MACHINE]),

@@ -58,7 +58,7 @@ impl Mutated {
 
     fn create_blindly(&self, new: NewApiKey, by: AuditContext) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
-        self.inner.state().keep_api_key(&key, event)?;
+        self.inner.state().put_api_key(&key, event)?;
         Ok((key, secret))
     }
 
@@ -115,7 +115,7 @@ impl Mutated {
                 self.notes.looks.fetch_add(1, Ordering::SeqCst);
                 wait_until(|| self.notes.looks.load(Ordering::SeqCst) > 1);
                 let Some((after, event)) = before.revoke(by)? else { return Ok(before) };
-                self.inner.state().keep_api_key(&after, event)?;
+                self.inner.state().put_api_key(&after, event)?;
                 return Ok(after);
             }
             Mutation::RevokesNothing => return Ok(before),

@@ -1,8 +1,8 @@
 //! Mutations of what is read.
 
 use audit_core::{
-    AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position, Result,
-    Scan, ScanResult, Sequence, TenantStore as _, Total,
+    Action, AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position,
+    Result, Scan, ScanResult, Sequence, TenantStore as _, Total, limits::MAX_LOGS_PAGE,
 };
 
 use super::{Mutated, Mutation};
@@ -35,6 +35,41 @@ impl Mutated {
             (Mutation::NotFoundIsUnavailable, Err(_)) => Err(Error::new(ErrorKind::Unavailable)),
             (_, found) => found,
         }
+    }
+
+    pub(super) async fn mutated_logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        let mut all = self.inner.logs(None, MAX_LOGS_PAGE).await?;
+        let (after, limit) = match self.mutation {
+            Mutation::IgnoresAfter => (None, limit),
+            Mutation::IgnoresTheListLimit => (after, MAX_LOGS_PAGE),
+            _ => (after, limit),
+        };
+        let in_range = self.inner.logs(after, limit).await?;
+        match self.mutation {
+            Mutation::CachesLogs => all = self.logs.lock().unwrap().get_or_insert(all).clone(),
+            Mutation::HidesLogsOfDeletedOrganizations => {
+                let mut left = Vec::new();
+                for log in all {
+                    if !self.ends_with_a_deletion(log).await? {
+                        left.push(log);
+                    }
+                }
+                all = left;
+            }
+            Mutation::HidesPrunedLogs => {
+                let state = self.inner.state();
+                all.retain(|log| state.logs[log].head.pruned == Sequence::ZERO);
+            }
+            Mutation::HidesThePlatformLog => all.retain(|log| *log != Log::Platform),
+            Mutation::ListsInReverse => all.reverse(),
+            _ => return Ok(in_range),
+        }
+        Ok(all.into_iter().filter(|log| Some(*log) > after).take(limit).collect())
+    }
+
+    async fn ends_with_a_deletion(&self, log: Log) -> Result<bool> {
+        let events = self.everything(log).await?;
+        Ok(events.last().is_some_and(|event| event.action == Action::ORGANIZATION_DELETED))
     }
 
     pub(super) async fn mutated_scan(&self, asked: Scan) -> Result<ScanResult> {

@@ -28,7 +28,7 @@ impl Mutated {
                 self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
                 thread::sleep(Duration::from_millis(2));
                 let Some(mut copy) = copy else { return Ok(0) };
-                let erased = copy.erase(|sequence| sequences.contains(&sequence))?;
+                let erased = copy.erase(&sequences)?;
                 let mut state = self.inner.state();
                 state.logs.insert(log, copy);
                 if erased > 0 {
@@ -40,7 +40,7 @@ impl Mutated {
                 for (_, other) in
                     self.inner.state().logs.iter_mut().filter(|(name, _)| **name != log)
                 {
-                    other.erase(|sequence| sequences.contains(&sequence))?;
+                    other.erase(&sequences)?;
                 }
             }
             Mutation::ErasesNeighbours => {
@@ -64,7 +64,7 @@ impl Mutated {
             Mutation::TellsOfNoErasure => {
                 let mut state = self.inner.state();
                 let Some(reserved) = state.logs.get_mut(&log) else { return Ok(0) };
-                return reserved.erase(|sequence| sequences.contains(&sequence));
+                return reserved.erase(&sequences);
             }
             _ => {}
         }
@@ -156,7 +156,7 @@ impl Mutated {
                 let pruned = self.inner.prune(log, by.clone()).await?;
                 thread::sleep(Duration::from_millis(2));
                 if let (Some(mut copy), 1..) = (copy, pruned.events) {
-                    copy.remove_up_to(pruned.floor);
+                    copy.prune(pruned.floor);
                     let mut state = self.inner.state();
                     state.logs.insert(log, copy);
                     state.append(Batch::reserved(log, pruned.event(by)?)?)?;
@@ -179,7 +179,7 @@ impl Mutated {
                 if let Mutation::PrunesPartOfATile = self.mutation {
                     self.tell(log, pruned.event(by)?)?;
                 }
-                self.inner.state().logs.entry(log).or_default().remove_up_to(floor);
+                self.inner.state().logs.entry(log).or_default().prune(floor);
                 return Ok(pruned);
             }
             _ => {}
@@ -192,7 +192,7 @@ impl Mutated {
             }
             Mutation::PrunesAllLogs => {
                 for other in self.inner.state().logs.values_mut() {
-                    other.remove_up_to(pruned.floor.min(other.head.size));
+                    other.prune(pruned.floor.min(other.head.size));
                 }
             }
             Mutation::TellsOfEachPruning if pruned.events == 0 => {

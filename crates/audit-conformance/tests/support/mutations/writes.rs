@@ -52,6 +52,7 @@ impl Mutated {
                 let receipts = batches.map(|batch| state.append(batch?));
                 return Ok(receipts.collect::<Result<Vec<_>>>()?.concat());
             }
+            Mutation::DropsWithItsCaller => yield_now().await,
             Mutation::ReversesBatches => events.reverse(),
             Mutation::SplitsBatches => {
                 let rest = events.split_off(events.len() / 2);

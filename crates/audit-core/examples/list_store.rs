@@ -1,24 +1,40 @@
-//! A store that keeps every event in a list and looks at each to answer a scan.
+//! A complete store in one file: start here to write your own.
+//!
+//! Keeps each log as a list, and reads the whole list to answer a scan. It keeps every promise of
+//! the three traits except durability and the index; `audit-conformance` runs its cases on it.
+//!
+//! Core makes the decisions and a store keeps the result. `Batch` checks, encodes, numbers and
+//! hashes events, `Retention` computes what to prune, and `Organization` and `ApiKey` return the
+//! event of each change. A store does two things: it writes what they return in one transaction,
+//! here under one lock, and it reads it back.
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
-use audit_conformance::{Harness, RetentionHarness, TenantHarness};
-use audit_core::tree::NodeId;
+use audit_core::backend::{Batch, StoredEvent};
+use audit_core::tree::{self, Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure,
-    Error, ErrorKind, EventId, Head, LeafHash, Log, NewApiKey, NewEvent, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Position, Pruned, Receipt, Result, Retention,
-    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Timestamp, TokenKeys, Total,
-    backend::{Batch, StoredEvent},
-    limits, tree,
-    tree::{Frontier, LogEntry, NodeHash},
+    Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, AuditStoreExt,
+    EntriesRequest, Erasure, Error, ErrorKind, EventId, EventQuery, Head, LeafHash, Log, NewApiKey,
+    NewEvent, NewOrganization, Organization, OrganizationId, OrganizationUpdate, Position, Pruned,
+    Receipt, Result, Retention, RetentionStore, Scan, ScanResult, Sequence, TenantStore, Timestamp,
+    TokenKeys, Total, limits,
 };
 
-/// Holds every promise but speed and durability. Clones are handles of the same state.
+fn main() -> Result<()> {
+    let store = ListStore::new()?;
+    futures_executor::block_on(async {
+        store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+        let page = store.page(&EventQuery::new(Log::Platform)).await?;
+        assert_eq!(page.events[0].action.as_str(), "user.login");
+        Ok(())
+    })
+}
+
+/// A store in memory. A clone is another handle of the same store.
 #[derive(Clone, Debug)]
 pub(crate) struct ListStore {
     keys: TokenKeys,
@@ -28,6 +44,7 @@ pub(crate) struct ListStore {
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) logs: BTreeMap<Log, LogState>,
+    /// `None` for a deleted organization, whose id is not used again.
     organizations: BTreeMap<OrganizationId, Option<Organization>>,
     pub(crate) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     waiting: Vec<Waker>,
@@ -36,40 +53,22 @@ pub(crate) struct State {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogState {
     pub(crate) head: Head,
-    /// Those that are not pruned, as they are kept and as they are read.
+    /// The events that are not pruned, stored and decoded.
     pub(crate) events: Vec<(StoredEvent, AuditEvent)>,
-    /// Of every event, those that are pruned too.
+    /// The leaves of all events, including pruned ones.
     leaves: Vec<LeafHash>,
     frontier: Frontier,
     pub(crate) retention: Retention,
 }
 
 impl ListStore {
-    pub(crate) fn new() -> Self {
-        let secret = TokenKeys::generate_secret().expect("the system has randomness");
-        Self { keys: TokenKeys::from_secret(secret), state: Arc::default() }
+    pub(crate) fn new() -> Result<Self> {
+        let keys = TokenKeys::from_secret(TokenKeys::generate_secret()?);
+        Ok(Self { keys, state: Arc::default() })
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no call panics")
-    }
-}
-
-impl Harness for ListStore {
-    fn open(&self) -> Arc<dyn AuditStore> {
-        Arc::new(self.clone())
-    }
-}
-
-impl RetentionHarness for ListStore {
-    fn open_retention(&self) -> Arc<dyn RetentionStore> {
-        Arc::new(self.clone())
-    }
-}
-
-impl TenantHarness for ListStore {
-    fn open_tenants(&self) -> Arc<dyn TenantStore> {
-        Arc::new(self.clone())
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,9 +77,19 @@ impl LogState {
         self.events.iter().map(|(_, event)| event)
     }
 
-    /// The leaves of the events that are not pruned.
-    fn leaves_left(&self) -> &[LeafHash] {
-        &self.leaves[self.leaves.len() - self.events.len()..]
+    fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+        let find = |id| {
+            let found = self.events.iter().find(|(_, event)| event.id == id);
+            Ok(found.map(|(stored, _)| stored.clone()))
+        };
+        let batch = batch.sequence(self.head, self.frontier.clone(), Timestamp::now(), find)?;
+        for new in batch.new {
+            let event = new.stored.decode()?;
+            self.events.push((new.stored, event));
+            self.leaves.push(new.leaf);
+        }
+        (self.head, self.frontier) = (batch.head, batch.frontier);
+        Ok(batch.receipts)
     }
 
     fn node(&self, id: NodeId) -> Option<NodeHash> {
@@ -89,26 +98,11 @@ impl LogState {
         tree::subtree_root(self.leaves.get(first..first.checked_add(width)?)?)
     }
 
-    fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
-        let find = |id| {
-            let found = self.events.iter().find(|(_, event)| event.id == id);
-            Ok(found.map(|(stored, _)| stored.clone()))
-        };
-        let placement = batch.sequence(self.head, self.frontier.clone(), Timestamp::now(), find)?;
-        for new in placement.new {
-            self.leaves.push(new.leaf);
-            let event = new.stored.decode()?;
-            self.events.push((new.stored, event));
-        }
-        (self.head, self.frontier) = (placement.head, placement.frontier);
-        Ok(placement.receipts)
-    }
-
-    /// Erases what `wanted` selects, and tells nobody.
-    pub(crate) fn erase(&mut self, wanted: impl Fn(Sequence) -> bool) -> Result<u64> {
+    /// Erases the personal data of events, and returns how many had some.
+    pub(crate) fn erase(&mut self, sequences: &[Sequence]) -> Result<u64> {
         let mut erased = 0;
         for (stored, event) in &mut self.events {
-            if wanted(event.sequence) && stored.personal.is_some() {
+            if sequences.contains(&event.sequence) && stored.personal.is_some() {
                 stored.erase()?;
                 *event = stored.decode()?;
                 erased += 1;
@@ -117,22 +111,14 @@ impl LogState {
         Ok(erased)
     }
 
-    /// Removes the events up to `floor`, and tells nobody.
-    pub(crate) fn remove_up_to(&mut self, floor: Sequence) {
+    /// Removes the events up to `floor`.
+    pub(crate) fn prune(&mut self, floor: Sequence) {
         self.events.retain(|(_, event)| event.sequence > floor);
         self.head.pruned = floor;
     }
 }
 
 impl State {
-    fn log(&self, log: Log) -> Option<&LogState> {
-        self.logs.get(&log)
-    }
-
-    fn head(&self, log: Log) -> Head {
-        self.log(log).map(|log| log.head).unwrap_or_default()
-    }
-
     pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
         if batch.is_empty() {
             return Ok(Vec::new());
@@ -142,29 +128,33 @@ impl State {
         Ok(receipts)
     }
 
-    /// Appends the event that tells of a change of a log.
-    fn append_one(&mut self, log: Log, event: NewEvent) -> Result<()> {
-        self.append(Batch::reserved(log, event)?).map(drop)
-    }
-
-    fn tell(&mut self, batches: [Batch; 2]) -> Result<()> {
+    /// Appends the event of a change to the log of the organization and to the platform's.
+    fn append_both(&mut self, batches: [Batch; 2]) -> Result<()> {
         batches.into_iter().try_for_each(|batch| self.append(batch).map(drop))
     }
 
-    /// Keeps a key as it is after a change, and tells of the change.
-    pub(crate) fn keep_api_key(&mut self, key: &ApiKey, event: NewEvent) -> Result<()> {
-        self.tell(key.batches(event)?)?;
+    /// Writes a key and the event of its change.
+    pub(crate) fn put_api_key(&mut self, key: &ApiKey, event: NewEvent) -> Result<()> {
+        self.append_both(key.batches(event)?)?;
         self.api_keys.insert(key.id, key.clone());
         Ok(())
     }
 
-    fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.api_keys.get(&id).cloned().ok_or_else(|| Error::not_found("apiKey"))
+    fn head(&self, log: Log) -> Head {
+        self.logs.get(&log).map(|log| log.head).unwrap_or_default()
+    }
+
+    fn retention(&self, log: Log) -> Retention {
+        self.logs.get(&log).map(|log| log.retention).unwrap_or_default()
     }
 
     fn organization(&self, id: OrganizationId) -> Result<Organization> {
         let organization = self.organizations.get(&id).cloned().flatten();
         organization.ok_or_else(|| Error::not_found("organization"))
+    }
+
+    fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.api_keys.get(&id).cloned().ok_or_else(|| Error::not_found("apiKey"))
     }
 }
 
@@ -175,13 +165,13 @@ impl AuditStore for ListStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = Batch::new(log, events)?;
+        let batch = Batch::new(log, events)?; // checks and encodes, before the lock
         self.state().append(batch)
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let state = self.state();
-        let found = state.log(log).and_then(|log| log.events().find(|event| event.id == id));
+        let found = state.logs.get(&log).and_then(|log| log.events().find(|event| event.id == id));
         found.cloned().ok_or_else(|| Error::not_found("event"))
     }
 
@@ -200,7 +190,7 @@ impl AuditStore for ListStore {
         let state = self.state();
         let bound = scan.bound_within(state.head(scan.log))?;
         let mut events: Vec<_> =
-            state.log(scan.log).into_iter().flat_map(LogState::events).collect();
+            state.logs.get(&scan.log).into_iter().flat_map(LogState::events).collect();
         events.retain(|event| event.sequence <= bound && scan.filter.matches(event));
         events.sort_by(|a, b| scan.order.compare(&Position::of(a), &Position::of(b)));
         let total = (scan.total == Total::Exact).then_some(events.len() as u64);
@@ -208,11 +198,10 @@ impl AuditStore for ListStore {
             scan.after.is_none_or(|after| scan.order.compare(&Position::of(event), &after).is_gt())
         });
         let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
-        let rest = &events[offset.min(events.len())..];
-        let rest: Vec<_> = rest.iter().copied().cloned().collect();
-        let fitting = scan.fitting(&rest);
-        let more = rest.len() > fitting;
-        Ok(ScanResult { events: rest.into_iter().take(fitting).collect(), more, total, bound })
+        let rest: Vec<_> = events.into_iter().skip(offset).cloned().collect();
+        let count = scan.fitting(&rest);
+        let more = rest.len() > count;
+        Ok(ScanResult { events: rest.into_iter().take(count).collect(), more, total, bound })
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -229,33 +218,31 @@ impl AuditStore for ListStore {
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
-        Ok(self.state().log(log).map(|log| log.frontier.clone()).unwrap_or_default())
+        Ok(self.state().logs.get(&log).map(|log| log.frontier.clone()).unwrap_or_default())
     }
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
         let state = self.state();
-        let node = |id| state.log(log)?.node(id);
-        Ok(nodes.into_iter().map(node).collect())
+        Ok(nodes.into_iter().map(|id| state.logs.get(&log)?.node(id)).collect())
     }
 
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
         let EntriesRequest { after, limit, bytes, .. } = request;
         let state = self.state();
-        let Some(log) = state.log(log) else { return Ok(Vec::new()) };
-        let behind = log.events.iter().zip(log.leaves_left());
-        let mut size = 0;
-        let behind = behind.filter(|((_, event), _)| event.sequence > after);
-        let fitting = behind.take_while(|((stored, _), _)| {
-            let fits = size == 0 || size < bytes;
-            size += stored.size();
-            fits
-        });
-        let entry = |((stored, event), leaf): (&(StoredEvent, AuditEvent), &LeafHash)| LogEntry {
-            sequence: event.sequence,
-            leaf: *leaf,
-            event: stored.clone(),
-        };
-        Ok(fitting.map(entry).take(limit).collect())
+        let Some(log) = state.logs.get(&log) else { return Ok(Vec::new()) };
+        let pruned = log.leaves.len() - log.events.len();
+        let (mut entries, mut size) = (Vec::new(), 0);
+        for ((stored, event), leaf) in log.events.iter().zip(&log.leaves[pruned..]) {
+            if entries.len() == limit || (size >= bytes && !entries.is_empty()) {
+                break;
+            }
+            if event.sequence > after {
+                size += stored.size();
+                let (sequence, event) = (event.sequence, stored.clone());
+                entries.push(LogEntry { sequence, leaf: *leaf, event });
+            }
+        }
+        Ok(entries)
     }
 }
 
@@ -269,26 +256,26 @@ impl RetentionStore for ListStore {
     ) -> Result<u64> {
         limits::erased_events(sequences.len())?;
         let mut state = self.state();
-        let Some(reserved) = state.logs.get_mut(&log) else { return Ok(0) };
-        reserved.retention.permits_removal()?;
-        Erasure::event(1, by.clone())?; // what can be refused is, before anything changes
-        let erased = reserved.erase(|sequence| sequences.contains(&sequence))?;
+        state.retention(log).permits_removal()?;
+        Erasure::event(1, by.clone())?; // fails before anything changes
+        let Some(log_state) = state.logs.get_mut(&log) else { return Ok(0) };
+        let erased = log_state.erase(&sequences)?;
         if erased > 0 {
-            state.append_one(log, Erasure::event(erased, by)?)?;
+            state.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         }
         Ok(erased)
     }
 
     async fn retention(&self, log: Log) -> Result<Retention> {
-        Ok(self.state().log(log).map(|log| log.retention).unwrap_or_default())
+        Ok(self.state().retention(log))
     }
 
     async fn set_retention(&self, log: Log, to: Retention, by: AuditContext) -> Result<()> {
         to.validate()?;
         let mut state = self.state();
-        let before = state.log(log).map(|log| log.retention).unwrap_or_default();
+        let before = state.retention(log);
         if before != to {
-            state.append_one(log, to.event(&before, by)?)?;
+            state.append(Batch::reserved(log, to.event(&before, by)?)?)?;
             state.logs.entry(log).or_default().retention = to;
         }
         Ok(())
@@ -296,18 +283,20 @@ impl RetentionStore for ListStore {
 
     async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let mut state = self.state();
-        let reserved = state.logs.entry(log).or_default();
-        let (head, events) = (reserved.head, &reserved.events);
-        let recorded_at = |sequence: Sequence| {
-            let found = events.iter().find(|(_, event)| event.sequence == sequence);
-            found.map(|(_, event)| event.recorded_at).ok_or_else(|| Error::not_found("event"))
+        let Some(log_state) = state.logs.get_mut(&log) else {
+            return Ok(Pruned::new(Head::default(), Sequence::ZERO));
         };
-        let floor = reserved.retention.floor(head, Timestamp::now(), recorded_at)?;
+        let recorded_at = |sequence: Sequence| {
+            let found = log_state.events().find(|event| event.sequence == sequence);
+            found.map(|event| event.recorded_at).ok_or_else(|| Error::not_found("event"))
+        };
+        let head = log_state.head;
+        let floor = log_state.retention.floor(head, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(head, floor);
         if pruned.events > 0 {
-            let told = pruned.event(by)?;
-            reserved.remove_up_to(floor);
-            state.append_one(log, told)?;
+            let event = pruned.event(by)?;
+            log_state.prune(floor);
+            state.append(Batch::reserved(log, event)?)?;
         }
         Ok(pruned)
     }
@@ -325,7 +314,7 @@ impl TenantStore for ListStore {
         if state.organizations.contains_key(&organization.id) {
             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
         }
-        state.tell(Organization::batches(organization.id, event)?)?;
+        state.append_both(Organization::batches(organization.id, event)?)?;
         state.organizations.insert(organization.id, Some(organization.clone()));
         Ok(organization)
     }
@@ -341,12 +330,8 @@ impl TenantStore for ListStore {
     ) -> Result<Vec<Organization>> {
         limits::organizations_page(limit)?;
         let state = self.state();
-        let present = state.organizations.values().flatten();
-        Ok(present
-            .filter(|o| after.is_none_or(|after| o.id > after))
-            .take(limit)
-            .cloned()
-            .collect())
+        let organizations = state.organizations.values().flatten();
+        Ok(organizations.filter(|o| Some(o.id) > after).take(limit).cloned().collect())
     }
 
     async fn update_organization(
@@ -358,7 +343,7 @@ impl TenantStore for ListStore {
         let mut state = self.state();
         let before = state.organization(id)?;
         let Some((after, event)) = before.update(update, by)? else { return Ok(before) };
-        state.tell(Organization::batches(id, event)?)?;
+        state.append_both(Organization::batches(id, event)?)?;
         state.organizations.insert(id, Some(after.clone()));
         Ok(after)
     }
@@ -366,8 +351,8 @@ impl TenantStore for ListStore {
     async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         let mut state = self.state();
         let event = state.organization(id)?.delete(by)?;
-        state.tell(Organization::batches(id, event)?)?;
-        state.organizations.insert(id, None); // the id is not given again
+        state.append_both(Organization::batches(id, event)?)?;
+        state.organizations.insert(id, None);
         Ok(())
     }
 
@@ -379,7 +364,7 @@ impl TenantStore for ListStore {
         let (key, secret, event) = ApiKey::create(new, by)?;
         let mut state = self.state();
         state.organization(key.organization_id)?;
-        state.keep_api_key(&key, event)?;
+        state.put_api_key(&key, event)?;
         Ok((key, secret))
     }
 
@@ -395,16 +380,15 @@ impl TenantStore for ListStore {
     ) -> Result<Vec<ApiKey>> {
         limits::api_keys_page(limit)?;
         let state = self.state();
-        let own = state.api_keys.values().filter(|key| key.organization_id == organization);
-        let behind = own.filter(|key| after.is_none_or(|after| key.id > after));
-        Ok(behind.take(limit).cloned().collect())
+        let keys = state.api_keys.values().filter(|key| key.organization_id == organization);
+        Ok(keys.filter(|key| Some(key.id) > after).take(limit).cloned().collect())
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         let mut state = self.state();
         let before = state.api_key(id)?;
         let Some((after, event)) = before.revoke(by)? else { return Ok(before) };
-        state.keep_api_key(&after, event)?;
+        state.put_api_key(&after, event)?;
         Ok(after)
     }
 }
