@@ -1,11 +1,11 @@
-//! An event as the index has it, and its bytes in the tail.
+//! The entry of an event, and its bytes in the tail.
 
 use audit_core::{Result, Timestamp};
 
 use crate::bytes::{read_varint, take, take_array, time_from_number, time_to_number, write_varint};
 use crate::term_key::TermKey;
 
-/// An event as the index has it.
+/// The index entry of an event: its time and the keys of its terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexEntry {
     /// When it occurred.
@@ -14,7 +14,7 @@ pub struct IndexEntry {
     pub keys: Vec<TermKey>,
 }
 
-/// Replaces a removed key. No term has it.
+/// Replaces a removed key. No term has this key.
 pub(crate) const REMOVED: TermKey = [0; size_of::<TermKey>()];
 
 impl IndexEntry {

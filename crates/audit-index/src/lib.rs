@@ -6,7 +6,7 @@
 //! *postings*, the events that have it. When small segments together are eight times as large as one
 //! of them, they are merged into one. So an event is written to the index three or four times, each
 //! time together with thousands of others, and a query reads a few rows of each segment that it
-//! comes to.
+//! reaches.
 //!
 //! A segment consists of parts, each stored as a row: first the table of its events by time, then
 //! the buckets with short postings, then long postings. Terms are stored as [`TermKey`]s; their
@@ -24,9 +24,9 @@
 //! | `index.rs` | the index of one log, for reading |
 //! | `writer.rs` | the index of one log, for writing |
 //! | `walk.rs` | walks by time and by sequence |
-//! | `merge.rs` | how neighbouring segments become one |
-//! | `builder.rs` | how a segment is made |
-//! | `reader.rs` | how a segment is read |
+//! | `merge.rs` | merging adjacent segments |
+//! | `builder.rs` | building a segment |
+//! | `reader.rs` | reading a segment |
 //! | `tail.rs` | the newest events |
 //! | `entry.rs` | an event as the index has it |
 //! | `part.rs` | parts of segments and rows of the tail, as a store has them |

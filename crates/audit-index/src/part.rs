@@ -16,6 +16,6 @@ pub struct PartId {
 pub struct TailRow<B> {
     /// The first event of the row; the others follow it without a gap.
     pub first: Sequence,
-    /// The events in the form that this crate gives them.
+    /// The encoded entries of the events.
     pub data: B,
 }

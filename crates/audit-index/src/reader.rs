@@ -1,4 +1,4 @@
-//! How a segment is read.
+//! Reading a segment.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use crate::term_key::TermKey;
 #[derive(Debug)]
 pub(crate) struct SegmentReader<P> {
     pub(crate) parts: P,
-    /// The row of a table that was read last.
+    /// The row of a table that was read last, with its part.
     row: Option<(PartId, Vec<u8>)>,
 }
 
@@ -80,7 +80,7 @@ impl<P: ReadParts> SegmentReader<P> {
         self.parts.prefetch(ranks.map(|rank| segment.table_row(rank)))
     }
 
-    /// Returns how many events come before `position` by time.
+    /// Returns the number of events before `position` by time.
     fn ranks_before(&mut self, segment: &Segment, position: Position) -> Result<u32> {
         let (mut low, mut high) = (0, segment.len());
         while low < high {
@@ -134,7 +134,7 @@ impl<P: ReadParts> SegmentReader<P> {
             }
             unions.push((union.iter().map(|postings| postings.len).sum::<u64>(), union));
         }
-        // The shortest first: most often a short one leaves nothing to do for the others.
+        // The shortest first: often it has no event, and the others need not be read.
         unions.sort_by_key(|(len, _)| *len);
         self.prefetch_overflows(segment, &unions)?;
         let mut found: Option<RoaringBitmap> = None;
@@ -175,7 +175,7 @@ impl<P: ReadParts> SegmentReader<P> {
         }))
     }
 
-    /// Returns how many events there are for `query`, whatever it begins after.
+    /// Returns the number of events that match `query`.
     pub(crate) fn count(
         &mut self,
         segment: &Segment,
@@ -195,7 +195,7 @@ impl<P: ReadParts> SegmentReader<P> {
         }
         let found = self.find(segment, clauses, query)?;
         let mut count = found.len();
-        // Events out of bounds do not count. Looks through the smaller of the two sets.
+        // Events outside the bounds do not count. Visits the smaller of the two sets.
         let below = first.get()..(query.floor.get() + 1).max(first.get());
         let beyond = (query.bound.get() + 1).max(below.end)..last.get() + 1;
         if (below.end - below.start) + (beyond.end.saturating_sub(beyond.start)) <= count {
@@ -211,7 +211,7 @@ impl<P: ReadParts> SegmentReader<P> {
         Ok(count)
     }
 
-    /// Returns the postings of a term, as its bucket has them.
+    /// Reads the postings of a term from its bucket.
     fn postings(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<Postings>> {
         let found = self.parts.read(segment.bucket_of(key), |bucket| {
             Ok(match Bucket(bucket).find(key)? {

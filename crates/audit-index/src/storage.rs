@@ -52,9 +52,9 @@ pub trait ReadParts {
 ///   the events that they are about, in one transaction.
 /// - Reads on the same value MUST see its writes.
 pub trait IndexStorageMut: IndexStorage {
-    /// Returns the last row of the tail that begins between `first` and `last`, to have events added
-    /// to it. A storage whose rows are written by several transactions at once returns `None`:
-    /// then each append writes rows of its own.
+    /// Returns the last row of the tail that begins between `first` and `last`, to have events
+    /// added to it. A storage whose rows are written by several transactions at once returns
+    /// `None`: then each append writes rows of its own.
     fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>>;
 
     /// Writes rows of the tail, over those that begin with the same events.

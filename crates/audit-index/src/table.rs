@@ -1,4 +1,5 @@
-//! The table of a segment. Within a segment, an event has an *offset*, its number by sequence, and a
+//! The table of a segment. Within a segment, an event has an *offset*, its number by sequence, and
+//! a
 //! *rank*, its number by time. Entry `n` of the table holds the time and the offset of the event
 //! with rank `n`, and the rank of the event with offset `n`.
 
@@ -36,7 +37,8 @@ pub(crate) fn push(row: &mut Vec<u8>, time: i64, offset: u32, rank_of_offset: u3
     row.extend(rank_of_offset.to_be_bytes());
 }
 
-/// Reads entry `number` from its row. The segment has `len` events and begins with the event `first`.
+/// Reads entry `number` from its row. The segment has `len` events and begins with the event
+/// `first`.
 pub(crate) fn entry(row: &[u8], number: u32, first: Sequence, len: u32) -> Result<TableEntry> {
     let begin = (number % ROW_ENTRIES) as usize * ENTRY_BYTES;
     let mut bytes = row.get(begin..).ok_or_else(damaged)?;

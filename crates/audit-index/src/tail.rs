@@ -67,7 +67,7 @@ pub(crate) fn read<S: IndexStorage>(
     Ok(entries)
 }
 
-/// Returns the events of the tail that `query` asks for, in its order.
+/// Returns the events of the tail that match `query`, in its order.
 pub(crate) fn find<S: IndexStorage>(
     storage: &S,
     first: Sequence,

@@ -16,7 +16,8 @@ impl MemoryStore {
         Ok(receipts)
     }
 
-    /// Appends the batches of one change. Their events are new and checked, so that none is refused.
+    /// Appends the batches of one change. Their events are new and checked, so that none is
+    /// refused.
     pub(crate) fn append_all(&self, batches: [Batch; 2]) -> Result<()> {
         batches.into_iter().try_for_each(|batch| self.append_batch(batch).map(drop))
     }

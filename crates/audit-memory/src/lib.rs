@@ -1,8 +1,8 @@
 //! The in-memory store: complete and indexed, for tests and for services that keep nothing.
 //!
 //! It implements all of [`audit_core::AuditStore`] except durability: the data ends with the last
-//! handle. It holds events in the same stored form as the durable backends and decodes them on every
-//! read, so that a test gets the same results as production.
+//! handle. It holds events in the same stored form as the durable backends and decodes them on
+//! every read, so that a test gets the same results as production.
 //!
 //! ```
 //! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, EventQuery};

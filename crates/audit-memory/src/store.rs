@@ -209,7 +209,8 @@ impl TenantStore for MemoryStore {
     }
 }
 
-// Nothing can panic between two writes under a lock, so that the data of a poisoned one is complete.
+// Nothing can panic between two writes under a lock, so that the data of a poisoned one is
+// complete.
 
 pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)

@@ -10,8 +10,8 @@ use crate::error::{io, sqlite};
 use crate::read::Snapshot;
 
 impl Snapshot<'_> {
-    /// Copies the file, as this snapshot sees it, to `to`. The copy appears there when it is complete
-    /// and on the disk.
+    /// Copies the file, as this snapshot sees it, to `to`. The copy appears there when it is
+    /// complete and on the disk.
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict) if a file exists there.

@@ -91,8 +91,8 @@ impl WriteTransaction<'_> {
 
 const CONTEXT: &str = "erasing";
 
-/// Removes erased data from the WAL by truncating it. Free pages hold none: SQLite overwrites a page
-/// when it frees it.
+/// Removes erased data from the WAL by truncating it. Free pages hold none: SQLite overwrites a
+/// page when it frees it.
 ///
 /// # Errors
 /// [`ErrorKind::Busy`] if another connection uses the WAL.

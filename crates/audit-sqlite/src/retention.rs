@@ -131,7 +131,8 @@ impl WriteTransaction<'_> {
         for (event_key, record) in events {
             let sequence = schema::sequence_of(event_key)?;
             sequences.push(sequence);
-            // A damaged record is deleted too. Its id is unknown, so that the row of its id remains.
+            // A damaged record is deleted too. Its id is unknown, so that the row of its id
+            // remains.
             let Ok(event) = (StoredEvent { record, personal: None }).decode() else { continue };
             let delete = params![event.id.as_bytes(), log, sequence.as_i64()];
             let forget = || self.connection.prepare_cached(DELETE_ID)?.execute(delete);

@@ -1,11 +1,11 @@
 //! Encrypts personal data, so that an erasure reaches every byte of the file.
 //!
 //! When SQLite splits a page, copies of rows remain in its unused bytes and are not overwritten.
-//! Therefore personal data, with its salt, is stored encrypted. The keys are in a table of their own,
-//! whose rows are only appended, and overwritten in place by the same number of bytes: SQLite never
-//! moves or copies such a row. Each key seals up to thirty-two adjacent events of a log. When some of
-//! them are erased, the others are sealed with a new key and the old key is overwritten. From then on
-//! no copy of the erased data can be decrypted.
+//! Therefore personal data, with its salt, is stored encrypted. The keys are in a table of their
+//! own, whose rows are only appended, and overwritten in place by the same number of bytes: SQLite
+//! never moves or copies such a row. Each key seals up to thirty-two adjacent events of a log. When
+//! some of them are erased, the others are sealed with a new key and the old key is overwritten.
+//! From then on no copy of the erased data can be decrypted.
 //!
 //! The encryption does not protect against somebody who has the file: the keys are in it.
 
@@ -163,8 +163,9 @@ impl SealedEvent {
     }
 }
 
-/// Overwrites the keys of these events of a log, given in order, whose personal data has been removed
-/// from their rows. Seals the other personal data of the same keys again. Returns the new keys.
+/// Overwrites the keys of these events of a log, given in order, whose personal data has been
+/// removed from their rows. Seals the other personal data of the same keys again. Returns the new
+/// keys.
 pub(crate) fn destroy(
     connection: &Connection,
     log: i64,

@@ -22,8 +22,8 @@ impl SqliteStore {
     /// another append to the same file inside the transaction: that append waits for its end.
     ///
     /// Some appends maintain the index too: about 10 ms each 4,096 events of a log, and up to 0.3 s
-    /// each 262,144. The connection overwrites what it deletes from then on (`PRAGMA secure_delete`),
-    /// as an erasure relies on it.
+    /// each 262,144. From then on the connection overwrites what it deletes
+    /// (`PRAGMA secure_delete`), because erasure relies on it.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid), with the field `connection`, if the connection is not in a

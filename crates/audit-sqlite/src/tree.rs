@@ -1,9 +1,9 @@
 //! The Merkle tree of a log, and the entries that verification reads.
 //!
-//! Each leaf hash is in the row of its event. Above them, the nodes of every fifth level are stored,
-//! thirty-two to a row, as a [tile](Tile). The frontier is in the row of the log. So a proof in a log
-//! of 10^6 events reads four tiles, and an append writes a hash into the row of its event and, each
-//! thirty-two events, one into a tile.
+//! Each leaf hash is in the row of its event. Above them, the nodes of every fifth level are
+//! stored, thirty-two to a row, as a [tile](Tile). The frontier is in the row of the log. So a
+//! proof in a log of 10^6 events reads four tiles, and an append writes a hash into the row of its
+//! event and, each thirty-two events, one into a tile.
 
 use std::collections::HashMap;
 
@@ -33,8 +33,8 @@ pub(crate) const READ_ENTRIES: &str = "SELECT event_key, leaf, record, sealing_k
      FROM audit_event
      WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 
-/// Returns the key of a tile above the events: the event key of its first event, with its tier in the
-/// lowest bits.
+/// Returns the key of a tile above the events: the event key of its first event, with its tier in
+/// the lowest bits.
 pub(crate) fn tile_key(log: i64, tile: TileId) -> Result<i64> {
     let first = u128::from(tile.index) << (u32::from(tile.tier + 1) * u32::from(Tile::HEIGHT));
     let first = u64::try_from(first).map_err(|_| damaged_tree())?;
@@ -112,8 +112,8 @@ fn tile(connection: &Connection, log: i64, tile: TileId) -> Result<Tile> {
     Tile::new(hashes.zip(0..Tile::WIDTH).map(|(hash, _)| hash).collect())
 }
 
-/// Returns the leaf hashes of the events after the first `skipped`, as many as a tile has, up to the
-/// first missing event.
+/// Returns the leaf hashes of the events after the first `skipped`, as many as a tile has, up to
+/// the first missing event.
 fn leaves_of_events(connection: &Connection, log: i64, skipped: u64) -> Result<Vec<NodeHash>> {
     let first = schema::event_key(log, Sequence::new(skipped + 1)?)?;
     let last = schema::event_key(log, Sequence::new(skipped + Tile::WIDTH)?)?;

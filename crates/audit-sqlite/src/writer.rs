@@ -37,8 +37,8 @@ struct Job {
     work: Work,
 }
 
-/// Runs in a transaction, or gets the error that prevented it. Returns how to answer the caller once
-/// the outcome of the transaction is known. It runs whether or not the caller still waits.
+/// Runs in a transaction, or gets the error that prevented it. Returns how to answer the caller
+/// once the outcome of the transaction is known. It runs whether or not the caller still waits.
 type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Done + Send>;
 
 /// The bytes of the appends that wait for their transactions.
@@ -100,14 +100,14 @@ const GROUP_BYTES: usize = 64 << 20;
 
 /// The WAL is written back to the file each time it has grown by this many pages.
 const WRITE_BACK_PAGES: i32 = 4_000;
-/// When readers keep SQLite from restarting the WAL and it has this many pages, new readers wait until
-/// the old ones have finished.
+/// When readers keep SQLite from restarting the WAL and it has this many pages, new readers wait
+/// until the old ones have finished.
 const LONGEST_PAGES: i32 = 8_000;
 /// How long the writer then waits for the old readers.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How long an erasure waits for readers that can still see erased data, and a compaction for readers
-/// and writers.
+/// How long an erasure waits for readers that can still see erased data, and a compaction for
+/// readers and writers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Writer {
@@ -126,7 +126,8 @@ impl Writer {
         appended: Arc<Event>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
-        // SQLite would write the WAL back within the commit. `checkpoint` does it after the answers.
+        // SQLite would write the WAL back within the commit. `checkpoint` does it after the
+        // answers.
         connection
             .pragma_update(None, "wal_autocheckpoint", 0)
             .map_err(sqlite("opening the file"))?;

@@ -61,8 +61,8 @@ impl IndexQuery {
         after.map_or(self.floor, |after| after.sequence.max(self.floor))
     }
 
-    /// Returns the first and the last position by time that can match, both included. In an order by
-    /// time, all positions between them come after the position to resume after.
+    /// Returns the first and the last position by time that can match, both included. In an order
+    /// by time, all positions between them come after the position to resume after.
     pub fn span(&self) -> (Position, Position) {
         let mut low = Position { occurred_at: self.earliest, sequence: Sequence::ZERO };
         let mut high = Position { occurred_at: self.latest, sequence: Sequence::MAX };
@@ -100,8 +100,8 @@ pub trait Index {
     where
         Self: 'a;
 
-    /// Returns the events that match, each once, in order. An implementation should find them one by
-    /// one as the iterator advances: a page takes the first few of what may be many.
+    /// Returns the events that match, each once, in order. An implementation should find them one
+    /// by one as the iterator advances: a page takes the first few of what may be many.
     fn find(&self, query: IndexQuery) -> Result<Self::Found<'_>>;
 
     /// Returns how many events match. Visits each of them by default; a store that can count faster
@@ -124,8 +124,8 @@ pub struct Selection {
 
 impl Selection {
     /// Reads the selected events by `read`, until they have the bytes that `scan` asks for; `size`
-    /// returns the [size](crate::backend::StoredEvent::size) of one. Returns them, and `true` if another
-    /// event matches after them.
+    /// returns the [size](crate::backend::StoredEvent::size) of one. Returns them, and `true` if
+    /// another event matches after them.
     pub fn read<E>(
         &self,
         scan: &Scan,
