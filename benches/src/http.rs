@@ -11,7 +11,7 @@ use audit_core::{
     Actor, AuditStore as _, AuditStoreExt as _, EventQuery, NewApiKey, NewOrganization,
     OrganizationId, Role, TenantStore as _,
 };
-use audit_http::{ApiKeyAuthenticator, HttpOptions};
+use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions};
 use audit_sqlite::SqliteStore;
 use axum::routing::get;
 use serde_json::json;
@@ -90,7 +90,10 @@ impl Server {
     /// Starts a server on the runtime of the service, and a thread for its clients.
     fn start(service: &tokio::runtime::Runtime, store: &SqliteStore) -> Result<Self> {
         let keys = Arc::new(ApiKeyAuthenticator::new(Arc::new(store.clone())));
-        let options = HttpOptions::default().with_rate_limit(u32::MAX);
+        let options = HttpOptions::default()
+            .with_tenants(Arc::new(store.clone()))
+            .with_contracts(Contract::ALL)
+            .with_rate_limit(u32::MAX);
         let router = audit_http::router(Arc::new(store.clone()), keys, options)
             .route("/hello", get(|| async { "hello" }));
         let listener = service.block_on(TcpListener::bind("127.0.0.1:0"))?;

@@ -50,8 +50,18 @@ conditions! {
     actor_id: ActorId, "ID";
     /// The actor's e-mail address, in any case.
     actor_email: ActorEmail, "EMAIL";
-    /// An id that the actor or a target has.
+    /// The actor's IP address, as recorded.
+    actor_ip: ActorIp, "ADDRESS";
+    /// The id of an actor on whose behalf the actor acted, directly or in turn.
+    on_behalf_of_id: OnBehalfOf, "ID";
+    /// The session of the actor, or of an actor on whose behalf it acted.
+    session_id: Session, "ID";
+    /// An id that the actor, a target, or an actor on whose behalf the actor acted has.
     involving: Involving, "ID";
+    /// The result of the outcome: success, failure, denied, unknown, or another.
+    outcome: Outcome, "RESULT";
+    /// The severity.
+    severity: Severity, "SEVERITY";
     /// The type and the id of one target.
     target: Target, "TYPE=ID";
     /// The type of a target. With --target-id, one target has both.
@@ -72,6 +82,16 @@ conditions! {
     surface: Surface, "SURFACE";
     /// The change set, a UUID.
     change_set_id: ChangeSet, "UUID";
+    /// The id of the request.
+    request_id: Request, "ID";
+    /// The trace id: 32 hexadecimal digits.
+    trace_id: Trace, "ID";
+    /// The foreign system that recorded the event first.
+    source_system: SourceSystem, "SYSTEM";
+    /// The foreign system and the id of the event there.
+    source: Source, "SYSTEM=ID";
+    /// The key and the value of an attribute.
+    attribute: Attribute, "KEY=VALUE";
 }
 
 impl Selection {

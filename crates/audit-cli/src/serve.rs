@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{NewApiKey, NewOrganization, OrganizationId, Role};
-use audit_http::{ApiKeyAuthenticator, HttpOptions};
+use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions};
 use clap::ValueEnum;
 use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::net::TcpListener;
@@ -48,6 +48,12 @@ pub(crate) struct Arguments {
     /// Seconds that a request may take [default: 30].
     #[arg(long, value_name = "SECONDS")]
     request_timeout: Option<NonZeroU64>,
+    /// The contracts to serve beside the native API, separated by commas [default: all].
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    contracts: Option<Vec<Contract>>,
+    /// Serves the native API alone.
+    #[arg(long, conflicts_with = "contracts")]
+    no_contracts: bool,
     #[command(flatten)]
     signing: Option<Signing>,
     /// Signs a checkpoint of every log that has grown so often, too [default: 60s].
@@ -63,6 +69,7 @@ Examples:
   audit serve
   audit --store sqlite:/var/lib/audit/audit.db serve --listen 127.0.0.1:9000 --log-format json
   audit serve --checkpoint-key audit.key --checkpoints /srv/checkpoints --checkpoint-every 10m
+  audit serve --contracts audit-log-items,audit-trails
   audit --store memory: serve --listen 127.0.0.1:0";
 
 /// The bounds by which the times of requests are counted.
@@ -94,7 +101,7 @@ impl Arguments {
             .local_addr()
             .map_err(|error| CliError::from_source("cannot tell the address", error))?;
         let mut signals = Signals::listen()?;
-        let mut options = self.options()?;
+        let mut options = self.options()?.with_tenants(store.clone());
         let notary = self.signing.as_ref().map(Signing::notary).transpose()?;
         let notary = notary.map(|(notary, _)| Arc::new(notary));
         if let Some(notary) = &notary {
@@ -127,6 +134,10 @@ impl Arguments {
 
     fn options(&self) -> Result<HttpOptions> {
         let mut options = HttpOptions::default();
+        if !self.no_contracts {
+            let contracts = self.contracts.clone();
+            options = options.with_contracts(contracts.unwrap_or_else(|| Contract::ALL.into()));
+        }
         if let Some(rate) = self.rate_limit {
             options = options.with_rate_limit(rate.get());
         }

@@ -61,7 +61,7 @@ pub(crate) fn full() -> NewEvent {
             .user_agent("Mozilla/5.0")
             .details("on call")
             .organization(OrganizationRef::new("org_8").name("Partner"))
-            .entity_class(EntityClass::IDENTITY)
+            .entity_class(EntityClass::from_static("identity"))
             .session_id("sess_7")
             .on_behalf_of(
                 Actor::new("agent").id("bot_1").on_behalf_of(
@@ -72,7 +72,7 @@ pub(crate) fn full() -> NewEvent {
                         .user_agent("curl/8")
                         .details("off duty")
                         .organization(OrganizationRef::new("org_9").name("Umbrella"))
-                        .entity_class(EntityClass::IDENTITY)
+                        .entity_class(EntityClass::from_static("identity"))
                         .session_id("sess_9"),
                 ),
             ),
@@ -88,7 +88,7 @@ pub(crate) fn full() -> NewEvent {
             .product("prd_1")
             .config("cfg_1")
             .environment("env_1")
-            .surface(Surface::COST),
+            .surface(Surface::from_static("cost")),
         change: Change {
             old: Some(json!({"paid": false})),
             new: Some(json!({"paid": true})),
@@ -132,7 +132,11 @@ pub(crate) fn values_of(facet: Facet) -> [String; 2] {
     match facet {
         Facet::ChangeSet => [7, 8].map(|n| Uuid::from_u128(n).to_string()),
         Facet::Involving => ["gamma", "delta"].map(str::to_owned),
-        Facet::Target => ["alpha=one", r"al\\pha\=o=ne"].map(str::to_owned),
+        Facet::Attribute | Facet::Source | Facet::Target => {
+            ["alpha=one", r"al\\pha\=o=ne"].map(str::to_owned)
+        }
+        Facet::OnBehalfOf => ["epsilon", "zeta"].map(str::to_owned),
+        Facet::Trace => [7, 8].map(|n| format!("{n:032x}")),
         _ => ["alpha.one", "beta"].map(str::to_owned),
     }
 }
@@ -141,7 +145,10 @@ pub(crate) fn values_of(facet: Facet) -> [String; 2] {
 pub(crate) fn absent_values_of(facet: Facet) -> Vec<String> {
     match facet {
         Facet::ChangeSet => vec![Uuid::from_u128(9).to_string()],
-        Facet::Target => ["none=one", "alpha=", "=one"].map(str::to_owned).to_vec(),
+        Facet::Trace => vec![format!("{:032x}", 9)],
+        Facet::Attribute | Facet::Source | Facet::Target => {
+            ["none=one", "alpha=", "=one"].map(str::to_owned).to_vec()
+        }
         _ => ["none", "alpha", "alpha.one.", ""].map(str::to_owned).to_vec(),
     }
 }
@@ -163,9 +170,21 @@ pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
         Facet::TargetId => {
             event.add_target(Target::named("first")).add_target(Target::with_id(value))
         }
+        Facet::ActorIp => NewEvent { actor: actor.ip(value), ..event },
+        Facet::OnBehalfOf => {
+            let principal = Actor::unknown().on_behalf_of(Actor::user(value));
+            NewEvent { actor: actor.on_behalf_of(principal), ..event }
+        }
+        Facet::Session => NewEvent { actor: actor.session_id(value), ..event },
         Facet::Involving => event.target("some", value),
-        Facet::Target if value == "alpha=one" => event.target("alpha", "one"),
-        Facet::Target => event.target(r"al\pha=o", "ne"),
+        Facet::Outcome => event.outcome(Outcome::new(value)),
+        Facet::Severity => event.severity(value),
+        Facet::Target => event.target(pair(&value).0, pair(&value).1),
+        Facet::Source => event.source(pair(&value).0, pair(&value).1),
+        Facet::Attribute => event.attribute(pair(&value).0, pair(&value).1),
+        Facet::Request => event.request_id(value),
+        Facet::Trace => event.trace(trace(&value)),
+        Facet::SourceSystem => event.source(value, "1"),
         Facet::Organization => event.organization(OrganizationRef::new(value)),
         Facet::Service => event.scope(scope.service(value)),
         Facet::Product => event.scope(scope.product(value)),
@@ -175,6 +194,11 @@ pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
         Facet::ChangeSet => event.change_set_id(value.parse::<Uuid>().expect("a UUID")),
         other => panic!("no sample has a value of {other:?}: add one"),
     }
+}
+
+/// The pair that a value of [`values_of`] is the form of.
+fn pair(value: &str) -> (&'static str, &'static str) {
+    if value == "alpha=one" { ("alpha", "one") } else { (r"al\pha=o", "ne") }
 }
 
 /// The receipt of a later delivery of the event of `first`.

@@ -12,17 +12,17 @@
 //! | `truncated` | [`Change::truncated`] |
 //! | `auditLogType` | [`Message::title`] |
 //! | `userEmail`, `userName` | [`Actor::email`], [`Actor::name`] |
-//! | `where`, `why` | [`NewEvent::place`], [`NewEvent::reason`] |
+//! | `where`, `why` | [`NewEvent::location`], [`NewEvent::reason`] |
 //! | `actionTarget` | [`Target::name`] of the first target, else its id, else its type |
 //! | `details` | [`Message::text`] |
 //!
-//! Where the source is silent:
-//! - Every key is printed. Of those that can be null, one left out is read as null.
-//! - An item that was read keeps its own `auditLogId`, whatever its number in the log is, so that
-//!   it comes back equal. A log that mixes such items with events of its own may print one number
+//! Choices where the source is silent:
+//! - Every key is printed. A nullable key that is absent is read as null.
+//! - An item that was read keeps its own `auditLogId`, whatever its number in the log, so that it
+//!   is printed as it was read. A log that mixes such items with its own events may print one number
 //!   twice.
-//! - The actor is a `user` where the item names one, else `unknown`.
-//! - A time is printed to the millisecond, rounded down.
+//! - The actor is a `user` if the item names one, else `unknown`.
+//! - A time is printed with milliseconds, rounded down.
 
 use std::borrow::Cow;
 
@@ -49,33 +49,33 @@ const NAMESPACE: Uuid = uuid!("21ab32e3-81dd-4f61-b771-85ce5404fac3");
 pub struct AuditLogItem {
     /// The item's number.
     pub audit_log_id: i64,
-    /// When it happened.
+    /// The time of the event.
     #[serde(serialize_with = "wire::print::millis")]
     pub audit_log_date_time: Timestamp,
-    /// What was done.
+    /// The action.
     pub audit_log_type_enum: AuditLogType,
-    /// The change made in several places of which this is one.
+    /// The id of the change set, shared by the items of one change.
     pub change_set_id: Option<ChangeSetId>,
-    /// Whether the details are cut.
+    /// Whether the details are truncated.
     pub truncated: bool,
-    /// What was done, for people.
+    /// The display text of the action.
     pub audit_log_type: Option<String>,
     /// The e-mail address of the user.
     pub user_email: Option<String>,
     /// The name of the user.
     pub user_name: Option<String>,
-    /// Where it was done.
+    /// The location of the action.
     pub r#where: Option<String>,
-    /// Why it was done.
+    /// The reason for the action.
     pub why: Option<String>,
-    /// What it was done to.
+    /// The target of the action.
     pub action_target: Option<String>,
-    /// What happened, with its particulars.
+    /// The details.
     pub details: Option<String>,
 }
 
 impl AuditLogItem {
-    /// The id of the event that a foreign item with the number `audit_log_id` is.
+    /// Returns the id of the event to which an item with the number `audit_log_id` converts.
     pub fn event_id(audit_log_id: i64) -> EventId {
         EventId::derived(NAMESPACE, audit_log_id.to_string().as_bytes())
     }
@@ -84,7 +84,7 @@ impl AuditLogItem {
 impl TryFrom<AuditLogItem> for NewEvent {
     type Error = audit_core::Error;
 
-    /// The event, valid. An error names the item's field.
+    /// Converts to a valid event. An error names the field of the item.
     fn try_from(item: AuditLogItem) -> audit_core::Result<Self> {
         let named = item.user_email.is_some() || item.user_name.is_some();
         let actor = Actor {

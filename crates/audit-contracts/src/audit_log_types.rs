@@ -20,10 +20,10 @@ macro_rules! types {
     };
 }
 
-/// The type of an audit log item: an open vocabulary, to which the source keeps adding. An unknown
-/// type is kept as it came.
+/// The type of an audit log item: an open vocabulary, to which the source keeps adding values. An
+/// unknown value round-trips.
 ///
-/// The spelling is the source's own, and not of one pattern: `webHookCreated` but
+/// The spelling is the source's, and is not uniform: `webHookCreated` but
 /// `webhookSigningKeyCreated`, `codeReferencesUploaded` but `codeReferenceDeleted`.
 ///
 /// ```
@@ -38,7 +38,7 @@ macro_rules! types {
 pub struct AuditLogType(Cow<'static, str>);
 
 impl AuditLogType {
-    /// The type as text.
+    /// Returns the type as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -5,12 +5,12 @@
 //!
 //! | [`AuditTrail`] | the model |
 //! |---|---|
-//! | `id` | [`NewEvent::id`]; a text that is no hyphenated lower-case UUID is kept in [`NewEvent::source`] |
+//! | `id` | [`NewEvent::id`]; a text that is not a hyphenated lower-case UUID is kept in [`NewEvent::source`] |
 //! | `organizationId` | [`NewEvent::organization`], else the log's own |
 //! | `auditEvent` | [`NewEvent::category`] |
 //! | `auditEntity`, `auditAction` | [`NewEvent::action`], joined by a dot |
 //! | `coreEntity`, `coreEntityId` | [`Target::kind`], [`Target::id`] of the first target |
-//! | `contractedEntity`, `contractedEntityId` | the same of the second; both null where there is none |
+//! | `contractedEntity`, `contractedEntityId` | the same of the second target; both null if there is none |
 //! | `timestamp` | [`NewEvent::occurred_at`] |
 //! | `oldValue`, `newValue` | [`Change::old`], [`Change::new`] |
 //! | `diff[].prop`, `.oldVal`, `.newVal` | [`FieldChange::field`], `.old`, `.new` |
@@ -22,20 +22,21 @@
 //! `auditAction`. It has `%2A` for a `*` of either part, which an action must not contain, and `%25`
 //! for a `%`.
 //!
-//! Where the source is silent:
-//! - Every key is printed. Of those that can be null, one left out is read as null; every other is
+//! Choices where the source is silent:
+//! - Every key is printed. A nullable key that is absent is read as null; every other key is
 //!   required.
-//! - A time is printed to the second, with decimals only where they are not zero, and `+00:00`.
+//! - A time is printed with seconds, with decimals only if they are not zero, and `+00:00`.
 //!
-//! An event that did not come from here is printed thus:
-//! - An id that must be a UUID and is none becomes the UUIDv5 that it always has in a namespace of
-//!   this crate; where there is no id at all, the nil UUID.
-//! - An action without a dot is an `auditAction` with an empty `auditEntity`.
+//! How an event that was not read from this contract is printed:
+//! - An id that must be a UUID but is not is printed as its UUIDv5 in a namespace of this crate; an
+//!   absent id as the nil UUID.
+//! - An action without a dot is printed as `auditAction`, with an empty `auditEntity`.
 //! - `authorName` is the actor's name, else e-mail address, else id, else kind. `authorOrgId` is the
-//!   log's organization where the actor names none.
+//!   log's organization if the actor names none.
 //! - `logMessage` is the text, else the title.
 //! - An old or new value that is neither an object nor null is printed as `{"value": …}`.
-//! - A text that must be there and is not is empty. Targets after the second are left out.
+//! - A required text that is absent is printed as an empty one. Targets after the second are not
+//!   printed.
 
 use std::borrow::Cow;
 
@@ -51,7 +52,7 @@ use uuid::{Uuid, uuid};
 
 use crate::wire::{self, IdForm};
 
-/// The system that [`NewEvent::source`] names for a record whose id is no UUID.
+/// The system of [`NewEvent::source`] for a record whose id is not a UUID.
 pub const SOURCE: &str = "audit-trails";
 
 const TRAIL_ID: IdForm =
@@ -63,7 +64,7 @@ const TRAIL_ID: IdForm =
 #[cfg_attr(feature = "openapi", schema(as = c::AuditTrails))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AuditTrails {
-    /// The token with which to ask for what follows.
+    /// The token of the next batch.
     pub continuation_token: Option<String>,
     /// The records, fewer than 100.
     pub response_data: Option<Vec<AuditTrail>>,
@@ -77,40 +78,40 @@ pub struct AuditTrails {
 pub struct AuditTrail {
     /// The record's id.
     pub id: String,
-    /// The organization that it is about.
+    /// The organization of the record.
     pub organization_id: String,
-    /// The family to which it belongs: `CoreEntityChange`.
+    /// The category: `CoreEntityChange`.
     pub audit_event: String,
-    /// The type of the thing acted upon: `Organization`.
+    /// The type of the object acted upon: `Organization`.
     pub audit_entity: String,
     /// What was done: `Updated`.
     pub audit_action: String,
-    /// The type of the thing that it belongs to.
+    /// The type of the core entity.
     pub core_entity: String,
-    /// The id of the thing that it belongs to.
+    /// The id of the core entity.
     pub core_entity_id: Uuid,
-    /// The type of a second thing.
+    /// The type of the contracted entity.
     pub contracted_entity: Option<String>,
-    /// The id of a second thing.
+    /// The id of the contracted entity.
     pub contracted_entity_id: Option<Uuid>,
-    /// When it happened.
+    /// The time of the event.
     #[serde(serialize_with = "wire::print::shortest_with_offset")]
     pub timestamp: Timestamp,
-    /// The whole value before.
+    /// The value before the change.
     #[serde(default, deserialize_with = "wire::nullable_object")]
     pub old_value: Option<Object>,
-    /// The whole value after.
+    /// The value after the change.
     #[serde(default, deserialize_with = "wire::nullable_object")]
     pub new_value: Option<Object>,
-    /// The fields that differ.
+    /// The changed fields.
     pub diff: Vec<Difference>,
-    /// Who did it.
+    /// The author.
     pub author: Author,
-    /// What it says to a reader.
+    /// The message.
     pub message: LogMessage,
 }
 
-/// One field that differs.
+/// A changed field.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = c::Difference))]
@@ -144,7 +145,7 @@ pub struct Author {
     pub ip_address: String,
 }
 
-/// What a record says to a reader.
+/// The message of a record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = c::LogMessage))]
@@ -154,33 +155,33 @@ pub struct LogMessage {
     pub log_message: String,
     /// The key of the message in a catalogue.
     pub log_message_key: Option<String>,
-    /// What the catalogue's message takes, as one text.
+    /// The parameters of the message, as one text.
     pub log_message_params: Option<String>,
 }
 
-/// The body of an error, `application/problem+json` (RFC 9457). Members that it does not know are
-/// passed over, as the RFC bids.
+/// The body of an error, `application/problem+json` (RFC 9457). Unknown members are ignored, as the RFC
+/// requires.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = c::Problem))]
 pub struct Problem {
-    /// A URI that names the kind of problem.
+    /// A URI of the problem type.
     pub r#type: Option<String>,
-    /// The kind of problem in words.
+    /// A summary of the problem type.
     pub title: Option<String>,
     /// The HTTP status.
     pub status: Option<i32>,
-    /// This problem in words.
+    /// An explanation of this problem.
     pub detail: Option<String>,
-    /// A URI that names this problem.
+    /// A URI of this problem.
     pub instance: Option<String>,
 }
 
 impl AuditTrail {
-    /// The most records of one batch.
+    /// The highest number of records of one batch.
     pub const BATCH: usize = 99;
 
-    /// The id of the event that a record with the id `id` is.
+    /// Returns the id of the event to which a record with the id `id` converts.
     pub fn event_id(id: &str) -> EventId {
         TRAIL_ID.event_id(id)
     }
@@ -189,7 +190,7 @@ impl AuditTrail {
 impl TryFrom<AuditTrail> for NewEvent {
     type Error = Error;
 
-    /// The event, valid. An error names the record's field.
+    /// Converts to a valid event. An error names the field of the record.
     fn try_from(trail: AuditTrail) -> Result<Self> {
         let segments = trail.audit_entity.split('.').count() + 1;
         if segments > MAX_ACTION_SEGMENTS {
@@ -345,7 +346,7 @@ impl From<&FieldChange> for Difference {
     }
 }
 
-/// A value where the contract has an object or null.
+/// Returns a value as the object or null that the contract requires.
 fn object(value: &Value) -> Option<Object> {
     match value {
         Value::Null => None,
@@ -360,7 +361,7 @@ fn joined(entity: &str, action: &str) -> String {
 }
 
 fn split(action: &str) -> (String, String) {
-    // `%25` last, so that the `%` it gives begins no escape.
+    // `%25` last, so that the `%` it yields does not start an escape.
     let plain = |text: &str| text.replace("%2A", "*").replace("%2E", ".").replace("%25", "%");
     let (entity, action) = action.rsplit_once('.').unwrap_or(("", action));
     (plain(entity), plain(action))

@@ -20,7 +20,7 @@
 //! | `id` | [`id`](audit_core::Organization::id), `org_` and its 32 digits; another text is kept as the [`external_id`](audit_core::Organization::external_id) |
 //! | `name`, `createdBy`, `createdAt`, `updatedAt` | the fields of the same names |
 //!
-//! Where the source is silent:
+//! Choices where the source is silent:
 //! - `resourceUID`, "if applicable", is left out where there is none; a null is read as left out.
 //!   Every other field is required.
 //! - A time is printed to the second, rounded down.
@@ -40,6 +40,25 @@ use serde::{Deserialize, Serialize};
 use uuid::uuid;
 
 use crate::wire::{self, IdForm};
+
+/// The product scopes that the source lists for `include`. Others are kept as they are.
+pub mod surface {
+    use audit_core::Surface;
+
+    /// Sign-in, users, teams, roles, organizations, cloud accounts.
+    pub const PLATFORM: Surface = Surface::PLATFORM;
+    /// Schedules, resource groups, overrides, schedule executions.
+    pub const SCHEDULING: Surface = Surface::from_static("scheduling");
+    /// Reports, recommendations, anomalies, budgets, billing.
+    pub const COST: Surface = Surface::from_static("cost");
+    /// Deployment spaces, provisioning jobs, components.
+    pub const PROVISIONING: Surface = Surface::from_static("provisioning");
+    /// Deploy service activity.
+    pub const DEPLOYMENT: Surface = Surface::from_static("deployment");
+
+    /// Every scope, in the order of the source.
+    pub const KNOWN: [Surface; 5] = [PLATFORM, SCHEDULING, COST, PROVISIONING, DEPLOYMENT];
+}
 
 /// The system that [`NewEvent::source`] names for an entry whose id is not one of ours.
 pub const SOURCE: &str = "organisation-audit-logs";
@@ -73,13 +92,13 @@ pub struct AuditLog {
     pub resource_uid: Option<String>,
     /// What happened, for people.
     pub details: String,
-    /// When it happened.
+    /// The time of the event.
     #[serde(serialize_with = "wire::print::seconds")]
     pub created_at: Timestamp,
 }
 
 impl AuditLog {
-    /// The id of the event that an entry with the id `id` is.
+    /// Returns the id of the event to which an entry with the id `id` converts.
     pub fn event_id(id: &str) -> EventId {
         LOG_ID.event_id(id)
     }
@@ -88,7 +107,7 @@ impl AuditLog {
 impl TryFrom<AuditLog> for NewEvent {
     type Error = audit_core::Error;
 
-    /// The event, valid. An error names the entry's field.
+    /// Converts to a valid event. An error names the field of the entry.
     fn try_from(log: AuditLog) -> audit_core::Result<Self> {
         let (id, source) = LOG_ID.identify(log.id);
         let event = NewEvent {
@@ -143,14 +162,14 @@ pub struct Organization {
 }
 
 impl Organization {
-    /// The id in the model of the organization with the id `id`.
+    /// Returns the id in the model of the organization with the id `id`.
     pub fn organization_id(id: &str) -> OrganizationId {
         ORGANIZATION_ID.read(id).0.into()
     }
 }
 
 impl From<Organization> for audit_core::Organization {
-    /// The organization, without private endpoints and settings.
+    /// Converts to an organization without private endpoints and settings.
     fn from(organization: Organization) -> Self {
         let (id, ours) = ORGANIZATION_ID.read(&organization.id);
         Self {
@@ -200,7 +219,7 @@ pub struct CreateOrganization {
 }
 
 impl From<CreateOrganization> for NewOrganization {
-    /// The organization to create, without a creator: who that is, the caller's credential says.
+    /// Converts to a request without a creator, who is taken from the caller's credential.
     fn from(body: CreateOrganization) -> Self {
         Self::new(body.name).settings(body.settings.unwrap_or_default())
     }
@@ -284,6 +303,6 @@ pub struct Failed {
 #[cfg_attr(feature = "openapi", schema(as = d::Failure))]
 #[serde(deny_unknown_fields)]
 pub struct Failure {
-    /// What went wrong, in words.
+    /// A message.
     pub message: String,
 }

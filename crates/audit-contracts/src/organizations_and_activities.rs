@@ -15,20 +15,20 @@
 //! | `organizationId` | [`NewEvent::organization`], else the log's own |
 //! | `serviceId` | [`Scope::service`](audit_core::Scope::service) |
 //!
-//! The translation goes by way of the [`audit_core::Activity`], which has just these fields.
+//! The conversion uses [`audit_core::Activity`], which has exactly these fields.
 //!
 //! | [`Organization`] | the model |
 //! |---|---|
 //! | `id`, `createdAt`, `name`, `privateEndpoints` | the [`audit_core::Organization`]'s fields of the same names |
 //!
-//! Where the source is silent:
+//! Choices where the source is silent:
 //! - `id`, `createdAt`, `type` and `actorType` are required, `type` and `actorType` not empty. The
-//!   other fields are left out where there is nothing to tell; a null is read as left out.
-//! - The source lists four actor types. Another is read and printed as it stands: to call an
-//!   unknown actor `system` would be a false statement.
-//! - `actorIpAddress` is printed for `user` and `api` only, as the source says. Read with another
-//!   type, it is kept in the event.
-//! - A time is printed to the second, with decimals only where they are not zero.
+//!   other fields are omitted if the event has no value; a null is read as absent.
+//! - The source lists four actor types. Any other is read and printed unchanged: printing an unknown
+//!   actor as `system` would be false.
+//! - `actorIpAddress` is printed for `user` and `api` only, as the source requires. With another type
+//!   it is read and kept in the event.
+//! - A time is printed with seconds, with decimals only if they are not zero.
 //! - In the platform's log an activity that names no organization has no `organizationId`.
 
 use std::borrow::Cow;
@@ -42,13 +42,13 @@ use uuid::uuid;
 
 use crate::wire::{self, IdForm};
 
-/// The system that [`NewEvent::source`] names for an activity whose id is no UUID.
+/// The system of [`NewEvent::source`] for an activity whose id is not a UUID.
 pub const SOURCE: &str = "organization-activities";
 
 const ACTIVITY_ID: IdForm =
     IdForm { system: SOURCE, namespace: uuid!("e6e73307-4b6e-470b-8736-d95661d32b1f"), prefix: "" };
 
-/// What was done in an organization.
+/// An activity of an organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = a::Activity))]
@@ -56,32 +56,32 @@ const ACTIVITY_ID: IdForm =
 pub struct Activity {
     /// The activity's id.
     pub id: String,
-    /// When it happened.
+    /// The time of the event.
     #[serde(serialize_with = "wire::print::shortest")]
     pub created_at: Timestamp,
-    /// What was done.
+    /// The action.
     pub r#type: String,
-    /// What kind of party acted: `user`, `support`, `system`, `api`.
+    /// The kind of the actor: `user`, `support`, `system`, `api`.
     pub actor_type: String,
     /// The actor's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<String>,
-    /// More about the actor.
+    /// Details about the actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_details: Option<String>,
     /// The actor's IP address, of a `user` or an `api`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_ip_address: Option<String>,
-    /// The organization that the activity is about.
+    /// The organization of the activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization_id: Option<String>,
-    /// The service that the activity is about.
+    /// The service of the activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_id: Option<String>,
 }
 
 impl Activity {
-    /// The id of the event that an activity with the id `id` is.
+    /// Returns the id of the event to which an activity with the id `id` converts.
     pub fn event_id(id: &str) -> EventId {
         ACTIVITY_ID.event_id(id)
     }
@@ -125,7 +125,7 @@ impl From<audit_core::Activity> for Activity {
 impl TryFrom<Activity> for NewEvent {
     type Error = audit_core::Error;
 
-    /// The event, valid. An error names the activity's field.
+    /// Converts to a valid event. An error names the field of the activity.
     fn try_from(activity: Activity) -> audit_core::Result<Self> {
         wire::checked(audit_core::Activity::from(activity).into(), |field| match field {
             "source.id" => "id".into(),
@@ -155,7 +155,7 @@ impl From<&AuditEvent> for Activity {
 pub struct Organization {
     /// The organization's id.
     pub id: OrganizationId,
-    /// When it was created.
+    /// The time at which it was created.
     #[serde(serialize_with = "wire::print::shortest")]
     pub created_at: Timestamp,
     /// Its name.
@@ -173,7 +173,7 @@ pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud.
     #[cfg_attr(feature = "openapi", schema(min_length = 1))]
     pub id: String,
-    /// What it is for.
+    /// A description.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The cloud: `aws`.
@@ -184,7 +184,7 @@ pub struct PrivateEndpoint {
     pub region: Option<String>,
 }
 
-/// The body of `PATCH`: what is left out stays, and a null is refused.
+/// The body of `PATCH`. An absent field stays unchanged; a null is an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = a::UpdateOrganization))]
@@ -194,19 +194,19 @@ pub struct UpdateOrganization {
     #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false, min_length = 1))]
     pub name: Option<String>,
-    /// The private endpoints that go and come.
+    /// The private endpoints to remove and to add.
     #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(nullable = false))]
     pub private_endpoints: Option<PrivateEndpointChanges>,
 }
 
-/// Changes to the private endpoints. Those to remove go first.
+/// Changes to the private endpoints. Removals are applied first.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = a::PrivateEndpointChanges))]
 #[serde(deny_unknown_fields)]
 pub struct PrivateEndpointChanges {
-    /// The endpoints to remove, of which only the `id` counts.
+    /// The endpoints to remove, by `id`; other fields are ignored.
     #[serde(default)]
     pub remove: Vec<PrivateEndpoint>,
     /// The endpoints to add.
@@ -229,7 +229,7 @@ impl From<audit_core::PrivateEndpoint> for PrivateEndpoint {
 }
 
 impl From<Organization> for audit_core::Organization {
-    /// The organization as of its creation: without settings and creator, never changed.
+    /// Converts to an organization as of its creation: without settings and creator, never updated.
     fn from(organization: Organization) -> Self {
         Self {
             id: organization.id,
@@ -267,7 +267,7 @@ impl From<UpdateOrganization> for OrganizationUpdate {
     }
 }
 
-/// The body of every answer that succeeds. Lists are a [`Vec`].
+/// The body of a success. Lists are a [`Vec`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = a::Success))]
@@ -277,14 +277,14 @@ pub struct Success<T> {
     pub status: u16,
     /// The id of the request.
     pub request_id: uuid::Uuid,
-    /// What was asked for.
+    /// The result.
     pub result: T,
-    /// The cursor of the next page, where there is one. The source knows no pages; this is ours.
+    /// The cursor of the next page, if any. The source has no pages; this field is an addition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
 }
 
-/// The body of every answer that fails.
+/// The body of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = a::Failure))]
@@ -292,7 +292,7 @@ pub struct Success<T> {
 pub struct Failure {
     /// The HTTP status.
     pub status: u16,
-    /// What went wrong, in words.
+    /// A message.
     pub error: String,
     /// The id of the request.
     pub request_id: uuid::Uuid,

@@ -1,11 +1,11 @@
-//! Contract E: what super-admins did.
+//! Contract E: the audit log of super-admins.
 //!
 //! `GET /super-admins/audit-logs`; the body is [`AuditLogs`].
 //!
 //! | [`AuditLog`] | the model |
 //! |---|---|
 //! | `audit_id` | [`NewEvent::id`] |
-//! | `super_admin` | [`NewEvent::actor`], a `user`; null where [`Actor::id`] is not known |
+//! | `super_admin` | [`NewEvent::actor`], a `user`; null if [`Actor::id`] is unknown |
 //! | `super_admin.entity_class` | [`Actor::entity_class`] |
 //! | `super_admin.entity_id` | [`Actor::id`] |
 //! | `super_admin.identifier` | [`Actor::email`], which the parameter `super_admin_email` asks for |
@@ -14,14 +14,14 @@
 //! | `metadata` | [`NewEvent::metadata`] |
 //! | `created_at` | [`NewEvent::occurred_at`] |
 //!
-//! Where the source is silent:
-//! - Every key is printed and required; `super_admin` can be null, and is read so where it is left
-//!   out. The actor of such an entry is `unknown`.
+//! Choices where the source is silent:
+//! - Every key is printed and required, except that an absent `super_admin` is read as null. The actor
+//!   of such an entry is `unknown`.
 //! - An entry has no action. In the model it is [`ACTION`]; an event's own action is not printed.
-//! - `entity_class` is `unknown` where the model has none; one that is not listed stays as it is.
+//! - `entity_class` is `unknown` if the model has none; an unlisted value round-trips.
 //! - `identifier` is the actor's e-mail address, else name, else id.
-//! - A text that must be there and is not is empty.
-//! - A time is printed to the microsecond.
+//! - A required text that is absent is printed as an empty one.
+//! - A time is printed with microseconds.
 
 use std::borrow::Cow;
 
@@ -34,8 +34,43 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire;
 
-/// The action of an event that was read from here.
+/// The action of an event that was read from this contract.
 pub const ACTION: &str = "super_admin.request";
+
+/// The classes of entities that the source lists for `entity_class`. Others are kept as they are.
+pub mod entity_class {
+    use audit_core::EntityClass;
+
+    /// The class is not known.
+    pub const UNKNOWN: EntityClass = EntityClass::from_static("unknown");
+    /// A person or machine identity.
+    pub const IDENTITY: EntityClass = EntityClass::from_static("identity");
+    /// A credential, such as an API key.
+    pub const CREDENTIAL: EntityClass = EntityClass::from_static("credential");
+    /// A policy.
+    pub const POLICY: EntityClass = EntityClass::from_static("policy");
+    /// A resource.
+    pub const RESOURCE: EntityClass = EntityClass::from_static("resource");
+    /// An application.
+    pub const APPLICATION: EntityClass = EntityClass::from_static("application");
+    /// An application of the catalogue.
+    pub const CANONICAL_APPLICATION: EntityClass =
+        EntityClass::from_static("canonical_application");
+    /// A sensor.
+    pub const SENSOR: EntityClass = EntityClass::from_static("sensor");
+
+    /// Every class, in the order of the source.
+    pub const KNOWN: [EntityClass; 8] = [
+        UNKNOWN,
+        IDENTITY,
+        CREDENTIAL,
+        POLICY,
+        RESOURCE,
+        APPLICATION,
+        CANONICAL_APPLICATION,
+        SENSOR,
+    ];
+}
 
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,18 +86,18 @@ pub struct AuditLog {
     pub request_method: String,
     /// The path of the endpoint.
     pub request_path: String,
-    /// The id of the organization where it was done.
+    /// The id of the organization of the action.
     pub organization_id: String,
-    /// The name of the organization where it was done.
+    /// The name of the organization of the action.
     pub organization_name: String,
-    /// More about the request.
+    /// Further properties of the request.
     #[serde(deserialize_with = "json::object")]
     pub metadata: Object,
-    /// When it happened.
+    /// The time of the event.
     pub created_at: Timestamp,
 }
 
-/// Who did it.
+/// The actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = e::SuperAdmin))]
@@ -79,7 +114,7 @@ pub struct SuperAdmin {
 impl TryFrom<AuditLog> for NewEvent {
     type Error = audit_core::Error;
 
-    /// The event, valid. An error names the entry's field.
+    /// Converts to a valid event. An error names the field of the entry.
     fn try_from(log: AuditLog) -> audit_core::Result<Self> {
         let organization = OrganizationRef::new(log.organization_id).name(log.organization_name);
         let event = NewEvent {
@@ -133,53 +168,53 @@ impl SuperAdmin {
         let id = actor.id.as_ref()?;
         let identifier = actor.email.as_ref().or(actor.name.as_ref()).unwrap_or(id);
         Some(Self {
-            entity_class: actor.entity_class.clone().unwrap_or(EntityClass::UNKNOWN),
+            entity_class: actor.entity_class.clone().unwrap_or(entity_class::UNKNOWN),
             entity_id: id.clone(),
             identifier: identifier.clone(),
         })
     }
 }
 
-/// The body of every answer.
+/// The body of every response.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = e::AuditLogs))]
 #[serde(deny_unknown_fields)]
 pub struct AuditLogs {
-    /// Which part of the log this is.
+    /// The position of this page in the log.
     pub meta: Meta,
-    /// What went wrong; empty in an answer that succeeds.
+    /// The errors; empty in a success.
     pub errors: Vec<Failure>,
-    /// The entries, the latest first; left out of an answer that fails.
+    /// The entries, newest first; absent from an error.
     #[serde(default, deserialize_with = "wire::given", skip_serializing_if = "Option::is_none")]
     pub result: Option<Vec<AuditLog>>,
 }
 
-/// What is to be said of an answer.
+/// The metadata of a response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = e::Meta))]
 #[serde(deny_unknown_fields)]
 pub struct Meta {
-    /// Which part of the log this is.
+    /// The position of this page in the log.
     pub pagination: Pagination,
 }
 
-/// Which part of how many entries.
+/// The position of a page, and the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = e::Pagination))]
 #[serde(deny_unknown_fields)]
 pub struct Pagination {
-    /// How many entries the answer holds at most.
+    /// The highest number of entries of the page.
     pub limit: u64,
-    /// How many entries before it were passed over.
+    /// The number of entries skipped.
     pub offset: u64,
-    /// How many entries match the filter.
+    /// The number of entries that match the filter.
     pub total_count: u64,
 }
 
-/// One thing that went wrong.
+/// An error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = e::Failure))]
@@ -187,6 +222,6 @@ pub struct Pagination {
 pub struct Failure {
     /// The HTTP status.
     pub httpcode: u16,
-    /// What went wrong, in words.
+    /// A message.
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! What the contracts share: forms of ids and times, and the names of fields in errors.
+//! Shared by the contracts: the forms of ids and times, and the names of fields in errors.
 
 use std::borrow::Cow;
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use uuid::{Uuid, uuid};
 
-/// How a contract writes ids. An id of ours is a UUID in one fixed form; any other text is foreign,
-/// and stands for the UUIDv5 of its bytes within the contract's own namespace.
+/// The form of a contract's ids. An id of this model is a UUID in one fixed form. Any other text is
+/// foreign, and maps to the UUIDv5 of its bytes in the contract's own namespace.
 pub(crate) struct IdForm {
-    /// The name under which a foreign event id is kept as an event's source.
+    /// The source system under which a foreign event id is kept.
     pub(crate) system: &'static str,
     pub(crate) namespace: Uuid,
-    /// What stands before the 32 hexadecimal digits; empty for the hyphenated form.
+    /// The prefix of the 32 hexadecimal digits; empty for the hyphenated form.
     pub(crate) prefix: &'static str,
 }
 
@@ -28,7 +28,7 @@ impl IdForm {
         }
     }
 
-    /// The UUID for which `text` stands, and whether it is in the form that [`Self::write`] gives.
+    /// Returns the UUID to which `text` maps, and whether it has the form that [`Self::write`] writes.
     pub(crate) fn read(&self, text: &str) -> (Uuid, bool) {
         let ours = text
             .strip_prefix(self.prefix)
@@ -44,13 +44,13 @@ impl IdForm {
         self.read(text).0.into()
     }
 
-    /// The event's id, and a source that keeps the text where the id alone would not.
+    /// Returns the event's id, and a source that keeps the text if the id alone does not.
     pub(crate) fn identify(&self, text: String) -> (EventId, Option<Source>) {
         let (id, ours) = self.read(&text);
         (id.into(), (!ours).then(|| Source::new(self.system, text)))
     }
 
-    /// The id of an event, as its source gave it or in our own form.
+    /// Returns the id of an event, as its source wrote it or in the contract's form.
     pub(crate) fn event_id_text(&self, id: EventId, source: Option<&Source>) -> String {
         match source {
             Some(source) if source.system == self.system => source.id.clone(),
@@ -59,15 +59,15 @@ impl IdForm {
     }
 }
 
-/// The namespace of UUIDs that stand for ids which are not UUIDs.
+/// The namespace of the UUIDs to which ids that are not UUIDs map.
 const OPAQUE_IDS: Uuid = uuid!("127a1083-b7be-4886-8b47-2eff4c267c40");
 
-/// An id of any form as a UUID: itself if it is one, else the UUIDv5 that it always has.
+/// Returns an id as a UUID: itself if it is one, else its UUIDv5.
 pub(crate) fn uuid_of(id: &str) -> Uuid {
     Uuid::try_parse(id).unwrap_or_else(|_| Uuid::new_v5(&OPAQUE_IDS, id.as_bytes()))
 }
 
-/// The id of the organization that an event is about: the one that it names, else its log's own;
+/// Returns the id of the organization of an event: the one that it names, else that of its log;
 /// `None` only in the platform's log.
 pub(crate) fn organization_id(event: &AuditEvent) -> Option<String> {
     match (&event.organization, event.log) {
@@ -77,12 +77,12 @@ pub(crate) fn organization_id(event: &AuditEvent) -> Option<String> {
     }
 }
 
-/// What an event says to a reader: its text, else its title, else nothing.
+/// Returns the message of an event: its text, else its title, else an empty text.
 pub(crate) fn text(event: &AuditEvent) -> String {
     event.message.text.as_ref().or(event.message.title.as_ref()).cloned().unwrap_or_default()
 }
 
-/// Checks the bounds of `event`. An error names the field by `wire_name` of its name in the model.
+/// Checks the limits of `event`. An error names the field by `wire_name` of its name in the model.
 pub(crate) fn checked(
     event: NewEvent,
     wire_name: impl FnOnce(&str) -> Cow<'static, str>,
@@ -100,21 +100,21 @@ fn renamed(error: Error, wire_name: impl FnOnce(&str) -> Cow<'static, str>) -> E
     }
 }
 
-/// For an optional field that may be absent but not null.
+/// Reads an optional field that may be absent but not null.
 pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// For an optional JSON object that may be absent but not null.
+/// Reads an optional JSON object that may be absent but not null.
 pub(crate) fn given_object<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Object>, D::Error> {
     json::object(deserializer).map(Some)
 }
 
-/// For a JSON object or null.
+/// Reads a JSON object or null.
 pub(crate) fn nullable_object<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Object>, D::Error> {
@@ -125,14 +125,14 @@ pub(crate) fn nullable_object<'de, D: Deserializer<'de>>(
     }
 }
 
-/// Ways to print a time, each for `#[serde(serialize_with)]`. What is finer than the form is
-/// rounded down; the value itself keeps it.
+/// The forms in which contracts print a time, each for `#[serde(serialize_with)]`. A finer time is
+/// rounded down; the event keeps it exactly.
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde passes a reference
 pub(crate) mod print {
     use audit_core::Timestamp;
     use serde::Serializer;
 
-    /// `2024-03-15T14:48:51Z`
+    /// Prints `2024-03-15T14:48:51Z`.
     pub(crate) fn seconds<S: Serializer>(
         time: &Timestamp,
         serializer: S,
@@ -141,7 +141,7 @@ pub(crate) mod print {
         serializer.collect_str(&format_args!("{seconds}Z"))
     }
 
-    /// `2024-03-15T14:48:51.033Z`
+    /// Prints `2024-03-15T14:48:51.033Z`.
     pub(crate) fn millis<S: Serializer>(
         time: &Timestamp,
         serializer: S,
@@ -150,7 +150,7 @@ pub(crate) mod print {
         serializer.collect_str(&format_args!("{seconds}.{}Z", &micros[..3]))
     }
 
-    /// `2024-03-15T14:48:51Z`, `2024-03-15T14:48:51.5Z`
+    /// Prints `2024-03-15T14:48:51Z` or `2024-03-15T14:48:51.5Z`.
     pub(crate) fn shortest<S: Serializer>(
         time: &Timestamp,
         serializer: S,
@@ -158,7 +158,7 @@ pub(crate) mod print {
         serializer.collect_str(&format_args!("{}Z", without_zeros(*time)))
     }
 
-    /// `2024-03-15T14:48:51+00:00`, `2024-03-15T14:48:51.5+00:00`
+    /// Prints `2024-03-15T14:48:51+00:00` or `2024-03-15T14:48:51.5+00:00`.
     pub(crate) fn shortest_with_offset<S: Serializer>(
         time: &Timestamp,
         serializer: S,

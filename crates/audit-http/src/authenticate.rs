@@ -1,82 +1,125 @@
-//! The credential of a request, and whom it names.
+//! The credential of a request, and its principal.
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use audit_contracts::super_admin_audit_logs::entity_class;
 use audit_core::{
-    Actor, ApiKeyId, ApiKeySecret, EntityClass, ErrorKind, OrganizationId, Result, Role,
-    TenantStore,
+    Actor, ApiKeyId, ApiKeySecret, ErrorKind, OrganizationId, Result, Role, TenantStore,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Whom a credential names.
+/// The caller that a credential names.
+///
+/// The router trusts it: its organization may read and write its own log whether or not a store of
+/// organizations knows it. So a service's own tenants need no record in the audit store.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// What the rate limit counts by: the id of the key or the user.
+    /// The id of the key or the user, by which the rate limit counts.
     pub id: String,
-    /// The caller's organization.
-    pub organization_id: OrganizationId,
-    /// What the caller may do.
+    /// The caller's organization. `None` for a caller without one, such as an operator of the
+    /// platform, or a key whose organization was deleted.
+    pub organization_id: Option<OrganizationId>,
+    /// The role, which decides what the caller may do.
     pub role: Role,
-    /// The caller as the events of its changes name it, with its e-mail address.
+    /// The caller as the actor of the events that record its changes. Its e-mail address is the
+    /// creator of the organizations that it creates.
     pub actor: Actor,
 }
 
-/// Tells whom a request is from. A service that has a login of its own implements it; one that has
-/// none takes [`ApiKeyAuthenticator`].
+/// Finds the principal of a request. Implemented by a service that has its own login; others use
+/// [`ApiKeyAuthenticator`].
+///
+/// ```
+/// use audit_core::{Actor, OrganizationId, Role};
+/// use audit_http::{Authenticator, Principal};
+/// use axum::http::request::Parts;
+///
+/// /// A user that the service's own middleware has logged in.
+/// #[derive(Clone, Debug)]
+/// struct User { id: String, organization: OrganizationId }
+///
+/// #[derive(Debug)]
+/// struct Session;
+///
+/// #[async_trait::async_trait]
+/// impl Authenticator for Session {
+///     async fn authenticate(&self, parts: &Parts) -> audit_core::Result<Option<Principal>> {
+///         let user = parts.extensions.get::<User>();
+///         Ok(user.map(|user| Principal {
+///             id: user.id.clone(),
+///             organization_id: Some(user.organization),
+///             role: Role::Member,
+///             actor: Actor::user(user.id.clone()),
+///         }))
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Authenticator: Debug + Send + Sync + 'static {
-    /// The principal whom the request's headers name; `None` if they name nobody.
+    /// Returns the principal of a request, `None` if it has no valid credential. `parts` are the
+    /// request's method, URI, headers and extensions.
     ///
     /// # Behavior
     /// - MUST take the organization and the role from the credential alone.
-    /// - MUST return `None` for a credential that is absent, malformed, wrong or revoked, and take
-    ///   care that the answer's time does not tell which.
-    /// - MUST return an error only where it cannot tell, for example because a store is away.
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Option<Principal>>;
+    /// - MUST return `None` for a credential that is absent, malformed, wrong or revoked. The time
+    ///   that this takes MUST NOT reveal which.
+    /// - MUST return an error only if it cannot decide, for example because a store is unavailable.
+    /// - MUST accept the same parts again: a stream of events asks before each page.
+    async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>>;
 }
 
-/// Knows callers by API keys that are kept, hashed, in the store.
+/// Authenticates callers by API keys, which the store keeps hashed.
 ///
-/// A key is shown as HTTP Basic with `keyId:secret` (RFC 7617), or as a Bearer token (RFC 6750),
-/// which is the secret, or `keyId:secret`.
+/// Reads a key from HTTP Basic as `keyId:secret` (RFC 7617), or from a Bearer token (RFC 6750) that
+/// is the secret or `keyId:secret`.
 #[derive(Debug)]
 pub struct ApiKeyAuthenticator {
-    keys: Arc<dyn TenantStore>,
+    store: Arc<dyn TenantStore>,
 }
 
 impl ApiKeyAuthenticator {
-    /// Knows the keys of a store.
-    pub fn new(keys: Arc<dyn TenantStore>) -> Self {
-        Self { keys }
+    /// Accepts the keys in `store`.
+    pub fn new(store: Arc<dyn TenantStore>) -> Self {
+        Self { store }
     }
 }
 
 #[async_trait]
 impl Authenticator for ApiKeyAuthenticator {
-    async fn authenticate(&self, headers: &HeaderMap) -> Result<Option<Principal>> {
-        let Some((id, secret)) = credential(headers) else { return Ok(None) };
-        let key = match self.keys.api_key(id).await {
-            Ok(key) if key.accepts(&secret) => key,
-            Ok(_) => return Ok(None),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+    async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>> {
+        let Some((id, secret)) = credential(&parts.headers) else { return Ok(None) };
+        let Some(key) = found(self.store.api_key(id).await)? else { return Ok(None) };
+        if !key.accepts(&secret) {
+            return Ok(None);
+        }
+        let organization = found(self.store.organization(key.organization_id).await)?;
         let id = key.id.to_string();
-        let actor = Actor::api(id.clone()).email(key.email).entity_class(EntityClass::CREDENTIAL);
-        Ok(Some(Principal { id, organization_id: key.organization_id, role: key.role, actor }))
+        let actor = Actor::api(id.clone()).email(key.email).entity_class(entity_class::CREDENTIAL);
+        let organization_id = organization.map(|organization| organization.id);
+        Ok(Some(Principal { id, organization_id, role: key.role, actor }))
     }
 }
 
-/// The key's id and the secret that the headers show.
+/// Returns `None` if the store does not have it.
+fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the key's id and the secret in the headers.
 fn credential(headers: &HeaderMap) -> Option<(ApiKeyId, ApiKeySecret)> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let value = values.next()?.to_str().ok()?;
     if values.next().is_some() {
-        return None; // two credentials are none
+        return None; // ambiguous
     }
     let (scheme, rest) = value.split_once(' ')?;
     let rest = rest.trim();

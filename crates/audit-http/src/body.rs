@@ -1,8 +1,10 @@
-//! The body of a request, read whole once the caller may, within a bound for each and one for all.
+//! The body of a request, read whole after the caller is authorized, within a limit for each body
+//! and one for all.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_core::json;
 use axum::extract::{FromRequest, Request};
@@ -11,19 +13,27 @@ use http_body_util::BodyExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::fault::Fault;
-use crate::{App, HttpOptions};
+use crate::options::HttpOptions;
+use crate::rejection::Rejection;
 
-/// The memory for all bodies that are being read, and for what they become.
+/// The limits of bodies: the size and time of one, and the memory of all that are being read, for
+/// their text and for the values parsed from it.
 #[derive(Clone)]
 pub(crate) struct Budget {
     bodies: Arc<Semaphore>,
     values: Arc<Semaphore>,
     values_limit: usize,
+    max_body: usize,
+    timeout: Duration,
 }
 
-/// A body of so many bytes takes none of the budget: those at a time are bounded.
+/// The size up to which a body takes none of the budget, in bytes. Concurrency bounds such bodies.
 const SMALL: usize = 16 << 10;
+
+/// The memory for parsed values, as a multiple of that for texts. A full batch of events with a
+/// dozen objects each is within it; a body of tiny objects, which takes hundreds of times its size,
+/// is not.
+const VALUES_PER_BODY: usize = 8;
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,28 +46,35 @@ impl fmt::Debug for Budget {
 
 impl Budget {
     pub(crate) fn new(options: &HttpOptions) -> Self {
-        let bodies = options.body_memory.max(options.max_body).min(Semaphore::MAX_PERMITS / 2);
-        let values_limit = bodies * 2;
+        let bodies =
+            options.body_memory.max(options.max_body).min(Semaphore::MAX_PERMITS / VALUES_PER_BODY);
+        let values_limit = bodies * VALUES_PER_BODY;
         let semaphore = |bytes| Arc::new(Semaphore::new(bytes));
-        Self { bodies: semaphore(bodies), values: semaphore(values_limit), values_limit }
+        Self {
+            bodies: semaphore(bodies),
+            values: semaphore(values_limit),
+            values_limit,
+            max_body: options.max_body,
+            timeout: options.request_timeout,
+        }
     }
 }
 
-async fn take(from: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Fault> {
+async fn take(from: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Rejection> {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     let taken = Arc::clone(from).acquire_many_owned(bytes).await;
-    taken.map_err(|_| Fault::overloaded("the service is closing"))
+    taken.map_err(|_| Rejection::overloaded("the service is closing"))
 }
 
-/// A body that is still to be read, so that who asks can be looked at first.
+/// A body that is not read yet, so that the caller can be authorized first.
 #[derive(Debug)]
 pub(crate) struct JsonBody(Request);
 
-/// What a body held. Its memory counts against the budget until it is dropped.
+/// A body that has been read and parsed. Its memory counts against the budget until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Held<T> {
+pub(crate) struct Buffered<T> {
     pub(crate) value: T,
-    /// The text, as it came.
+    /// The text as received.
     pub(crate) text: Vec<u8>,
     _memory: [Option<OwnedSemaphorePermit>; 2],
 }
@@ -71,53 +88,63 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 }
 
 impl JsonBody {
-    /// The body as a `T`, without loss; see [`json::from_slice`].
-    pub(crate) async fn read<T: DeserializeOwned>(self, app: &App) -> Result<Held<T>, Fault> {
-        let timeout = app.options.request_timeout;
+    /// Reads the body and parses it as a `T`, without loss; see [`json::from_slice`].
+    pub(crate) async fn read<T: DeserializeOwned>(
+        self,
+        budget: &Budget,
+    ) -> Result<Buffered<T>, Rejection> {
+        let timeout = budget.timeout;
         require_json(self.0.headers())?;
-        // A body that takes longer is the client's doing, or that of others who fill the memory.
-        match tokio::time::timeout(timeout, self.read_in_time(app)).await {
+        // Includes the wait for memory that other bodies hold.
+        match tokio::time::timeout(timeout, self.read_in_time(budget)).await {
             Ok(body) => body,
-            Err(_) => Err(Fault::new(
+            Err(_) => Err(Rejection::new(
                 StatusCode::REQUEST_TIMEOUT,
                 format!("the body did not come within {timeout:?}"),
             )),
         }
     }
 
-    async fn read_in_time<T: DeserializeOwned>(self, app: &App) -> Result<Held<T>, Fault> {
-        let limit = app.options.max_body;
+    async fn read_in_time<T: DeserializeOwned>(
+        self,
+        budget: &Budget,
+    ) -> Result<Buffered<T>, Rejection> {
+        let limit = budget.max_body;
         let length = length(self.0.headers());
         if length.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        // All of it at once: two that each held a part could wait for each other.
+        // Takes all of it at once: two bodies with a part each could wait for each other.
         let most = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let text_memory = match most {
             0..=SMALL => None,
-            _ => Some(take(&app.bodies.bodies, most).await?),
+            _ => Some(take(&budget.bodies, most).await?),
         };
         let text = collect(self.0, limit).await?;
         let size = size_of_values(&text);
-        if size > app.bodies.values_limit {
-            let detail = "the body has too many objects and values for its size";
-            return Err(Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
+        if size > budget.values_limit {
+            let detail = format!(
+                "the body's JSON takes more than {} bytes of memory: {OBJECT} for each object and \
+                 {VALUE} for each value",
+                budget.values_limit
+            );
+            return Err(Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, detail));
         }
         let value_memory = match size {
             0..=SMALL => None,
-            _ => Some(take(&app.bodies.values, size).await?),
+            _ => Some(take(&budget.values, size).await?),
         };
         let value = json::from_slice(&text)?;
         require_range(std::str::from_utf8(&text).unwrap_or_default())?;
-        Ok(Held { value, text, _memory: [text_memory, value_memory] })
+        Ok(Buffered { value, text, _memory: [text_memory, value_memory] })
     }
 }
 
-async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, Fault> {
+async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, Rejection> {
     let mut body = request.into_body();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let cut = |_| Fault::new(StatusCode::BAD_REQUEST, "the body ends before it is whole");
+        let cut = |_| Rejection::new(StatusCode::BAD_REQUEST, "the body ends before it is whole");
         let Ok(data) = frame.map_err(cut)?.into_data() else { continue };
         if whole.len() + data.len() > limit {
             return Err(too_large(limit));
@@ -127,11 +154,14 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, Fault> {
     Ok(whole)
 }
 
-/// About how many bytes a text takes as JSON values: four bytes of text, `{},`, can become hundreds.
-/// What stands within strings counts, too; that is too much, and never too little.
+/// The memory of a JSON object that is kept as one, in bytes.
+const OBJECT: usize = 640;
+/// The memory of any other JSON value, in bytes.
+const VALUE: usize = 32;
+
+/// Estimates the memory that a text takes as JSON values, in bytes. Braces and commas inside strings
+/// count too, so the estimate can be too high, but not too low.
 fn size_of_values(text: &[u8]) -> usize {
-    const OBJECT: usize = 640;
-    const VALUE: usize = 32;
     let size = |byte: &u8| match byte {
         b'{' => OBJECT,
         b'[' | b',' | b':' => VALUE,
@@ -140,19 +170,19 @@ fn size_of_values(text: &[u8]) -> usize {
     text.iter().map(size).fold(text.len(), usize::saturating_add)
 }
 
-fn require_range(text: &str) -> Result<(), Fault> {
+fn require_range(text: &str) -> Result<(), Rejection> {
     match json::numbers(text).find(|number| !is_in_range(number)) {
         None => Ok(()),
         Some(number) => {
             let shown: String = number.chars().take(40).collect();
             let detail = format!("the number {shown} is not from -2^63 to 2^64 - 1");
-            Err(Fault::bad_request("", detail))
+            Err(Rejection::bad_request("", detail))
         }
     }
 }
 
-/// A description can bound numbers, but not tell integers from others as they are written. So the
-/// bounds of integers hold for all.
+/// Returns `true` for a number within the bounds of integers. OpenAPI can bound numbers, but cannot
+/// distinguish `1` from `1.0`, so these bounds hold for all numbers.
 fn is_in_range(number: &str) -> bool {
     const END: f64 = 18_446_744_073_709_551_616.0;
     number.parse::<f64>().is_ok_and(|number| (-END / 2.0..END).contains(&number))
@@ -163,13 +193,13 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn too_large(limit: usize) -> Fault {
+fn too_large(limit: usize) -> Rejection {
     let detail = format!("the body has more than the limit of {limit} bytes");
-    Fault::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
+    Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, detail)
 }
 
-/// `application/json`, or anything that ends in `+json`.
-fn require_json(headers: &HeaderMap) -> Result<(), Fault> {
+/// Fails unless the content type is `application/json`, or ends in `+json`, without compression.
+fn require_json(headers: &HeaderMap) -> Result<(), Rejection> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let is_json = essence.eq_ignore_ascii_case("application/json")
@@ -183,7 +213,7 @@ fn require_json(headers: &HeaderMap) -> Result<(), Fault> {
     }
     let detail =
         "the body must be JSON, not compressed, with the header `Content-Type: application/json`";
-    Err(Fault::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+    Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
 }
 
 #[cfg(test)]
@@ -191,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_becomes_large_is_told_before_it_is_made() {
+    fn a_large_value_is_recognized_before_it_is_parsed() {
         let bomb = format!("[{}0]", r#"{"":0},"#.repeat(1_000));
         assert!(size_of_values(bomb.as_bytes()) > 100 * bomb.len());
         let event = br#"{"action": "a", "actor": {"kind": "user"}}"#;

@@ -1,220 +1,199 @@
-//! Whom a request is from, and what is open to it.
+//! The caller of a request, and what it may do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use audit_contracts::super_admin_audit_logs;
 use audit_core::{
     Actor, AuditContext, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
-    OrganizationId, OrganizationRef, RequestInfo, Role, TenantStore,
+    OrganizationId, OrganizationRef, RequestInfo, Role,
 };
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
-use axum::http::{HeaderMap, header, request::Parts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use uuid::Uuid;
 
-use crate::fault::Fault;
+use crate::app::App;
+use crate::authenticate::Principal;
 use crate::observe::RequestId;
-use crate::{App, Principal};
+use crate::rejection::Rejection;
 
-/// Whom a request is from. Every handler of a route that is not public takes one.
+/// The caller of a request. Every handler of a route that needs a credential takes one.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     principal: Principal,
-    request_id: Uuid,
-    method: String,
-    path: String,
+    /// The request as the authenticator saw it.
+    parts: Parts,
 }
 
-/// Lets pass whom the authenticator knows, within their rate, and tells the handler who it is.
+/// Authenticates a request, counts it against the caller's limits, and adds the [`Caller`].
 pub(crate) async fn authenticate(
     State(app): State<App>,
-    mut request: Request,
+    request: Request,
     next: Next,
-) -> Result<Response, Fault> {
-    let Some(mut principal) = app.authenticator.authenticate(request.headers()).await? else {
-        return Err(Fault::unauthorized());
+) -> Result<Response, Rejection> {
+    let (parts, body) = request.into_parts();
+    let Some(mut principal) = app.authenticator.authenticate(&parts).await? else {
+        return Err(Rejection::unauthorized());
     };
     let allowance = app.rates.take(&principal.id)?;
     let under_way = app.rates.begin(&principal.id)?;
-    complete(&mut principal.actor, &request);
-    let caller = Caller(Arc::new(Inner {
-        principal,
-        request_id: RequestId::of(request.extensions()),
-        method: request.method().to_string(),
-        path: path(&request).to_owned(),
-    }));
-    tracing::Span::current()
-        .record("organization", tracing::field::display(caller.organization_id()))
-        .record("caller", caller.0.principal.id.as_str());
+    complete(&mut principal.actor, &parts);
+    let span = tracing::Span::current();
+    span.record("caller", principal.id.as_str());
+    if let Some(id) = principal.organization_id {
+        span.record("organization", tracing::field::display(id));
+    }
+    let caller = Caller(Arc::new(Inner { principal, parts: parts.clone() }));
+    let mut request = Request::from_parts(parts, body);
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
-    allowance.tell(response.headers_mut());
-    // It is under way until its answer is sent.
+    response.headers_mut().extend(allowance.headers());
+    // The request is under way until its answer is sent.
     Ok(response.map(|body| under_way.with(body)))
 }
 
-/// The path as the client asked for it, also where the router is nested below another.
-fn path(request: &Request) -> &str {
-    let original = request.extensions().get::<OriginalUri>();
-    original.map_or_else(|| request.uri(), |OriginalUri(uri)| uri).path()
-}
-
-/// Adds where the request came from, where the authenticator did not say.
-fn complete(actor: &mut Actor, request: &Request) {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+/// Adds the peer's address and the user agent to the actor, unless the authenticator set them.
+fn complete(actor: &mut Actor, parts: &Parts) {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     if actor.ip.is_none() {
         actor.ip = peer.map(|ConnectInfo(peer)| peer.ip().to_canonical().to_string());
     }
     if actor.user_agent.is_none() {
-        actor.user_agent = user_agent(request.headers());
+        actor.user_agent = user_agent(&parts.headers);
     }
 }
 
 fn user_agent(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::USER_AGENT)?.as_bytes();
-    // A header is bytes; what is no text is kept as far as it can be.
+    // A header is bytes; those that are not UTF-8 are replaced.
     Some(String::from_utf8_lossy(value).chars().take(1_024).collect())
 }
 
 impl Caller {
-    pub(crate) fn organization_id(&self) -> OrganizationId {
-        self.0.principal.organization_id
-    }
-
     pub(crate) fn request_id(&self) -> Uuid {
-        self.0.request_id
+        RequestId::of(&self.0.parts.extensions)
     }
 
     pub(crate) fn email(&self) -> Option<&str> {
         self.0.principal.actor.email.as_deref()
     }
 
-    /// The path of the request.
+    /// Returns the path that the client requested, including one below which the router is nested.
     pub(crate) fn path(&self) -> &str {
-        &self.0.path
+        let Parts { uri, extensions, .. } = &self.0.parts;
+        extensions.get().map_or(uri, |OriginalUri(uri)| uri).path()
     }
 
-    /// The caller as the one who makes a change.
-    pub(crate) fn attribution(&self) -> AuditContext {
-        let Inner { principal, method, path, .. } = &*self.0;
-        AuditContext::new(principal.actor.clone()).request(method, path)
+    /// Returns the caller and the request as the context of a change.
+    pub(crate) fn context(&self) -> AuditContext {
+        let Inner { principal, parts } = &*self.0;
+        AuditContext::new(principal.actor.clone()).request(parts.method.as_str(), self.path())
     }
 
-    /// Refuses a caller of a lesser role.
-    pub(crate) fn require(&self, role: Role) -> Result<(), Fault> {
+    /// Fails if the caller has a lesser role.
+    pub(crate) fn require(&self, role: Role) -> Result<(), Rejection> {
         if self.0.principal.role >= role {
             return Ok(());
         }
-        Err(Fault::forbidden(role))
+        Err(Rejection::forbidden(role))
     }
 
-    /// The caller's own organization, if that is `id`. Another's, one that does not exist and one
-    /// that was deleted are all the same.
-    pub(crate) async fn own(
-        &self,
-        store: &dyn TenantStore,
-        id: OrganizationId,
-    ) -> Result<Organization, Fault> {
-        if id != self.organization_id() {
-            return Err(Fault::no_organization());
-        }
-        self.current(store).await
+    /// Returns the id of the caller's own organization.
+    pub(crate) fn own(&self) -> Result<OrganizationId, Rejection> {
+        self.0.principal.organization_id.ok_or_else(Rejection::no_organization)
     }
 
-    /// The caller's own organization.
-    pub(crate) async fn current(&self, store: &dyn TenantStore) -> Result<Organization, Fault> {
-        store.organization(self.organization_id()).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound => Fault::no_organization(),
+    /// Fails unless `id` is the caller's own organization, with the same answer for the organization
+    /// of another and for one that does not exist.
+    pub(crate) fn require_own(&self, id: OrganizationId) -> Result<(), Rejection> {
+        if self.own()? == id { Ok(()) } else { Err(Rejection::no_organization()) }
+    }
+
+    /// Returns the caller's own organization. Fails if the store does not have it.
+    pub(crate) async fn organization(&self, app: &App) -> Result<Organization, Rejection> {
+        let organization = app.tenants()?.organization(self.own()?).await;
+        organization.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Rejection::no_organization(),
             _ => error.into(),
         })
     }
 
-    /// The organizations that the caller belongs to: one, unless it was deleted.
-    pub(crate) async fn organizations(
-        &self,
-        store: &dyn TenantStore,
-    ) -> Result<Vec<Organization>, Fault> {
-        match store.organization(self.organization_id()).await {
+    /// Returns the organizations to which the caller belongs: one at most.
+    pub(crate) async fn organizations(&self, app: &App) -> Result<Vec<Organization>, Rejection> {
+        let Some(id) = self.0.principal.organization_id else { return Ok(Vec::new()) };
+        match app.tenants()?.organization(id).await {
             Ok(organization) => Ok(vec![organization]),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The log of the organization `id`: the caller's own, or, for a super-admin, any, also of one
-    /// that was deleted. That a super-admin looks into the log of another is itself an event.
-    pub(crate) async fn log(
-        &self,
-        store: &dyn TenantStore,
-        id: OrganizationId,
-    ) -> Result<Log, Fault> {
-        if self.0.principal.role < Role::SuperAdmin {
-            self.own(store, id).await?;
+    /// Returns the platform's log. Fails unless the caller is a super-admin.
+    pub(crate) fn platform(&self) -> Result<Log, Rejection> {
+        self.require(Role::SuperAdmin)?;
+        Ok(Log::Platform)
+    }
+
+    /// Returns the log of the organization `id` for reading: the caller's own or, for a super-admin,
+    /// any, including those of deleted organizations. If a super-admin reads the log of another
+    /// organization, first appends an event of that to the platform's log.
+    pub(crate) async fn log(&self, app: &App, id: OrganizationId) -> Result<Log, Rejection> {
+        let Principal { organization_id, role, .. } = &self.0.principal;
+        if *organization_id == Some(id) {
             return Ok(id.into());
         }
-        let name = match store.organization(id).await {
-            Ok(organization) => Some(organization.name),
+        if *role < Role::SuperAdmin {
+            return Err(Rejection::no_organization());
+        }
+        let organization = match &app.options.tenants {
+            Some(tenants) => tenants.organization(id).await.map(Some),
+            None => Ok(None),
+        };
+        let name = match organization {
+            Ok(organization) => organization.map(|organization| organization.name),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
-        if name.is_none() && store.head(id.into()).await?.size.get() == 0 {
-            return Err(Fault::no_organization());
+        if name.is_none() && app.store.head(id.into()).await?.size.get() == 0 {
+            return Err(Rejection::no_organization());
         }
-        if id != self.organization_id() {
-            self.tell_platform(store, OrganizationRef { name, ..id.into() }).await?;
-        }
+        self.record_read(app, OrganizationRef { name, ..id.into() }).await?;
         Ok(id.into())
     }
 
-    /// Whether the caller's credential still gives what it gave, and the log is still open to it.
-    pub(crate) async fn may_still_read(&self, app: &App, headers: &HeaderMap, log: Log) -> bool {
-        let principal = &self.0.principal;
-        let Ok(Some(now)) = app.authenticator.authenticate(headers).await else { return false };
-        let is_same = now.role == principal.role
-            && now.organization_id == principal.organization_id
-            && now.id == principal.id;
-        is_same
-            && match log {
-                Log::Platform => true,
-                _ if now.role == Role::SuperAdmin => true,
-                Log::Organization(id) => self.own(&*app.store, id).await.is_ok(),
-            }
-    }
-
-    async fn tell_platform(
-        &self,
-        store: &dyn TenantStore,
-        organization: OrganizationRef,
-    ) -> Result<(), Fault> {
-        let Inner { principal, method, path, .. } = &*self.0;
+    async fn record_read(&self, app: &App, read: OrganizationRef) -> Result<(), Rejection> {
+        let Inner { principal, parts } = &*self.0;
         let event = NewEvent {
-            organization: Some(organization),
-            request: RequestInfo::new(method, path),
-            ..NewEvent::new(
-                audit_contracts::super_admin_audit_logs::ACTION,
-                principal.actor.clone(),
-            )
+            organization: Some(read),
+            request: RequestInfo::new(parts.method.as_str(), self.path()),
+            ..NewEvent::new(super_admin_audit_logs::ACTION, principal.actor.clone())
         };
-        store.record(Log::Platform, event).await?;
+        app.store.record(Log::Platform, event).await?;
         Ok(())
     }
 
-    /// The platform's log, for super-admins.
-    pub(crate) fn platform(&self) -> Result<Log, Fault> {
-        self.require(Role::SuperAdmin)?;
-        Ok(Log::Platform)
+    /// Returns `true` if the credential of the request still has the same principal, so that a
+    /// stream may go on.
+    pub(crate) async fn is_still_valid(&self, app: &App) -> bool {
+        let Inner { principal, parts } = &*self.0;
+        let Ok(Some(now)) = app.authenticator.authenticate(parts).await else { return false };
+        now.role == principal.role
+            && now.organization_id == principal.organization_id
+            && now.id == principal.id
     }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = Fault;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        // Absent only if a route was put outside the guarded ones: then nobody gets in.
-        parts.extensions.get().cloned().ok_or_else(Fault::unauthorized)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        // Absent only if a route is not guarded. Then nobody is let in.
+        parts.extensions.get().cloned().ok_or_else(Rejection::unauthorized)
     }
 }

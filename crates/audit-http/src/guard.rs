@@ -1,4 +1,4 @@
-//! What stands before every handler: who calls, how many at a time, how long.
+//! The layers in front of every handler: authentication, concurrency and time limits.
 
 use axum::error_handling::HandleErrorLayer;
 use axum::http::StatusCode;
@@ -8,8 +8,10 @@ use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::fault::{Fault, Style};
-use crate::{App, caller};
+use crate::app::App;
+use crate::caller;
+use crate::rejection::Rejection;
+use crate::style::Style;
 
 /// The limits that all routes share.
 #[derive(Clone, Debug)]
@@ -24,30 +26,30 @@ impl Guard {
         Self { app: app.clone(), concurrency }
     }
 
-    /// Guards the routes of a contract, which writes what goes wrong in its own style.
+    /// Guards the routes of a contract, whose rejections are written in `style`.
     pub(crate) fn layer(&self, style: Style, router: Router<App>) -> Router<App> {
         let authenticate = middleware::from_fn_with_state(self.app.clone(), caller::authenticate);
         let limits = ServiceBuilder::new()
             .layer(HandleErrorLayer::new(refuse))
             .load_shed()
             .layer(self.concurrency.clone())
-            // Reading the body, whose own answer tells more, and what follows.
+            // The body has the same limit of its own, with a more precise answer; so this is twice.
             .timeout(self.app.options.request_timeout * 2)
             .layer(CatchPanicLayer::custom(panicked));
         style.layer(router.layer(authenticate).layer(limits))
     }
 }
 
-async fn refuse(error: BoxError) -> Fault {
+async fn refuse(error: BoxError) -> Rejection {
     if error.is::<tower::timeout::error::Elapsed>() {
-        Fault::overloaded("the request took too long")
+        Rejection::overloaded("the request took too long")
     } else {
-        Fault::overloaded("too many requests at a time")
+        Rejection::overloaded("too many requests at a time")
     }
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
     use axum::response::IntoResponse as _;
     tracing::error!("a handler panicked");
-    Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed").into_response()
+    Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "the request failed").into_response()
 }

@@ -1,14 +1,16 @@
-//! An [axum] router that serves an audit store over HTTP: five source contracts at their own paths,
-//! and a native API with every filter of the model, tokens, and a feed to follow.
+//! An [axum] router that serves an audit store over HTTP: a native API with every filter of the model,
+//! tokens, a feed to follow and proofs, and, by option, five source contracts at their own paths.
 //!
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use audit_http::{ApiKeyAuthenticator, HttpOptions};
+//! use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions};
 //! # async fn example(store: audit_core::Result<impl audit_core::TenantStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(store?); // a `SqliteStore`, for example
 //! let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
-//! let router = audit_http::router(store, authenticator, HttpOptions::default());
+//! let options =
+//!     HttpOptions::default().with_tenants(store.clone()).with_contracts([Contract::AuditTrails]);
+//! let router = audit_http::router(store, authenticator, options);
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
 //! audit_http::serve(listener, router, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
@@ -16,88 +18,96 @@
 //! # }
 //! ```
 //!
-//! | contract | routes |
+//! | routes | mounted |
 //! |---|---|
-//! | A, organizations and activities | `/v1/organizations`, `…/{organizationId}`, `…/activities` |
-//! | B, audit log items | `/v1/organizations/{organizationId}/auditlogs` |
-//! | C, audit trails | `/api/v1.0/organizations/{organizationGuid}/audit-trails` |
-//! | D, organization lifecycle | `/api/organisations`, `/api/organisation`, `/api/audit-logs` |
-//! | E, super-admin audit logs | `/super-admins/audit-logs` |
-//! | native | `/v1/organizations/{organizationId}/events`, `/v1/platform/events`, `/v1/platform/organizations` |
-//! | proofs | `…/checkpoint`, `…/events/{eventId}/evidence`, `…/tree-head`, `…/events/{eventId}/inclusion-proof`, `…/consistency-proof` below `/v1/organizations/{organizationId}` and `/v1/platform` |
-//! | for operators | `/healthz`, `/readyz`, `/openapi.json`, `/docs` |
+//! | a log: `…/events`, `…/checkpoint`, `…/events/{eventId}/evidence`, `…/tree-head`, `…/events/{eventId}/inclusion-proof`, `…/consistency-proof` below `/v1/organizations/{organizationId}` and `/v1/platform` | always |
+//! | operation: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs` | always |
+//! | `/v1/platform/organizations` | [with tenants](HttpOptions::with_tenants) |
+//! | A, activities: `/v1/organizations/{organizationId}/activities` | [`Contract::OrganizationsAndActivities`] |
+//! | A, organizations: `/v1/organizations`, `…/{organizationId}` | the same, with tenants |
+//! | B: `/v1/organizations/{organizationId}/auditlogs` | [`Contract::AuditLogItems`] |
+//! | C: `/api/v1.0/organizations/{organizationGuid}/audit-trails` | [`Contract::AuditTrails`] |
+//! | D, audit logs: `/api/audit-logs` | [`Contract::OrganisationAuditLogs`] |
+//! | D, organizations: `/api/organisations`, `/api/organisation` | the same, with tenants |
+//! | E: `/super-admins/audit-logs` | [`Contract::SuperAdminAuditLogs`] |
 //!
-//! Who may do what: a caller is of one organization, as its [`Principal`] says, and of one
-//! [`Role`](audit_core::Role). No path, header or body makes it another's; another's organization
-//! is answered as one that does not exist. Only a super-admin reads the platform's log, and, through
-//! the native API, the log of any one organization; each such request is itself an event of the
+//! # Access
+//! A caller belongs to at most one organization, as its [`Principal`] says, and has one
+//! [`Role`](audit_core::Role). No path, header or body gives it access to another organization,
+//! whose routes answer as if it did not exist. Only a super-admin reads the platform's log and,
+//! through the native API, the log of any organization; each such request is itself an event of the
 //! platform's log.
 //!
-//! | file | noun |
+//! The router trusts the principal. An organization must be in a store only for the routes that are
+//! mounted with tenants, because they print it; so a service can serve the logs of tenants that it
+//! keeps elsewhere.
+//!
+//! | file | content |
 //! |---|---|
-//! | `routes/` | the handlers, a file for each contract |
-//! | `authenticate.rs` | the credential, and whom it names |
-//! | `caller.rs` | whom a request is from, and what is open to it |
-//! | `fault.rs` | what goes wrong, in the words of each contract |
-//! | `params.rs`, `body.rs` | what a request says, read strictly |
+//! | `routes/` | the handlers: `log/` of the native API, and a file for each contract |
+//! | `contract.rs`, `options.rs` | what is mounted, and the limits |
+//! | `authenticate.rs` | the credential of a request, and its principal |
+//! | `caller.rs` | the caller of a request, and what it may do |
+//! | `rejection.rs`, `style.rs` | the response to a request that is not served, in each contract's form |
+//! | `params.rs`, `body.rs`, `paging.rs` | parameters and bodies, read strictly; pages |
 //! | `guard.rs`, `rate.rs` | the limits |
-//! | `publish.rs` | checkpoints, signed when nobody asks |
+//! | `publish.rs` | checkpoints, signed at intervals |
 //! | `observe.rs` | request ids, spans, metrics |
-//! | `openapi.rs` | the description of it all |
+//! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
 //! | `serve.rs` | connections |
 
+mod app;
 mod authenticate;
 mod body;
 mod caller;
-mod fault;
+mod contract;
 mod guard;
 mod observe;
 mod openapi;
+mod operations;
 mod options;
+mod paging;
 mod params;
 mod publish;
 mod rate;
+mod rejection;
+mod responses;
 mod routes;
 mod serve;
+mod style;
 
 use std::sync::Arc;
 
-use audit_core::TenantStore;
+use audit_core::AuditStore;
 use axum::Router;
 
+use crate::app::App;
+use crate::guard::Guard;
+use crate::style::Style;
+
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
+pub use crate::contract::Contract;
 pub use crate::openapi::openapi;
 pub use crate::options::HttpOptions;
 pub use crate::publish::publish_checkpoints;
 pub use crate::serve::serve;
 
-/// What the handlers share.
-#[derive(Clone, Debug)]
-struct App {
-    store: Arc<dyn TenantStore>,
-    authenticator: Arc<dyn Authenticator>,
-    options: Arc<HttpOptions>,
-    rates: Arc<rate::Rates>,
-    bodies: body::Budget,
-}
-
-/// The router of all routes over `store`, for callers whom `authenticator` knows.
+/// Returns the router over `store`, for callers that `authenticator` accepts.
 ///
-/// It may be merged into a service's own, or nested below a path. [`serve`] serves it with limits
-/// on connections; under another server, peers' addresses are known if it provides
+/// It can be merged into a service's own router, or nested below a path. Serve it with [`serve`],
+/// which limits connections. Under another server, the peer's address is recorded if the server adds
 /// [`ConnectInfo`](axum::extract::ConnectInfo).
 pub fn router(
-    store: Arc<dyn TenantStore>,
+    store: Arc<dyn AuditStore>,
     authenticator: Arc<dyn Authenticator>,
     options: HttpOptions,
 ) -> Router {
-    let app = App {
-        store,
-        authenticator,
-        rates: Arc::new(rate::Rates::new(&options)),
-        bodies: body::Budget::new(&options),
-        options: Arc::new(options),
-    };
-    let router = routes::all(&app).merge(openapi::page()).fallback(fault::no_such_path);
-    observe::layer(fault::Style::Native.layer(router)).with_state(app)
+    let app = App::new(store, authenticator, options);
+    let guard = Guard::new(&app);
+    let open = Router::from(routes::open()).merge(openapi::page(&app.options));
+    let router = routes::guarded(&app.options)
+        .into_iter()
+        .fold(open, |all, (style, routes)| all.merge(guard.layer(style, routes.into())))
+        .fallback(rejection::no_such_path);
+    observe::layer(Style::Native.layer(router)).with_state(app)
 }

@@ -1,4 +1,4 @@
-//! What an operator sees of a request: its id, a span, and the metrics.
+//! The request id, span and metrics of each request, for operators.
 
 use std::time::Instant;
 
@@ -14,7 +14,7 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId(Uuid);
 
-/// Where a request's id is read and told.
+/// The header of a request's id, in the request and in its answer.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 impl RequestId {
@@ -23,7 +23,7 @@ impl RequestId {
     }
 }
 
-/// Gives every request of `router` its id and its span, and counts it.
+/// Adds an id, a span and metrics to every request of `router`.
 pub(crate) fn layer<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
     router.layer(middleware::from_fn(observe))
 }
@@ -32,7 +32,7 @@ async fn observe(mut request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
     let id = given.and_then(|text| Uuid::try_parse(text).ok()).unwrap_or_else(Uuid::now_v7);
     request.extensions_mut().insert(RequestId(id));
-    // The pattern of the path, not the path: it names nobody, and there are few of them.
+    // The pattern of the path, because the path itself may name persons and has many values.
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let route = route.unwrap_or("none").to_owned();
     let method = request.method().to_string();

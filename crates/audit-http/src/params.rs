@@ -1,19 +1,19 @@
-//! The parameters of a request, read strictly: what is malformed, given twice or, on the native
-//! API, not known is an error that names the parameter.
+//! The parameters of a request, read strictly. A parameter that is malformed, repeated or, on the
+//! native API, unknown is rejected by name.
 
 use audit_core::{Error, EventId, OrganizationId, Timestamp};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-use crate::fault::Fault;
+use crate::rejection::Rejection;
 
-/// The query of a request. Each parameter is taken out once.
+/// The query of a request. Reading a parameter removes it.
 #[derive(Debug)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl Params {
-    fn parse(query: &str) -> Result<Self, Fault> {
+    fn parse(query: &str) -> Result<Self, Rejection> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -24,7 +24,7 @@ impl Params {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
-    /// All values of `name`.
+    /// Takes all values of `name`.
     pub(crate) fn all(&mut self, name: &str) -> Vec<String> {
         let mut values = Vec::new();
         self.0.retain_mut(|(found, value)| {
@@ -37,34 +37,34 @@ impl Params {
         values
     }
 
-    /// The one value of `name`.
-    pub(crate) fn one(&mut self, name: &str) -> Result<Option<String>, Fault> {
+    /// Takes the value of `name`. Fails if there are several.
+    pub(crate) fn one(&mut self, name: &str) -> Result<Option<String>, Rejection> {
         let mut values = self.all(name);
         if values.len() > 1 {
             let detail = format!("`{name}` is given {} times, and may be given once", values.len());
-            return Err(Fault::bad_request(name, detail));
+            return Err(Rejection::bad_request(name, detail));
         }
         Ok(values.pop())
     }
 
-    /// The one value of `name`, a whole number from `min` to `max`; `default` unless given.
+    /// Takes `name`, a whole number from `min` to `max`; `default` if absent.
     pub(crate) fn number(
         &mut self,
         name: &str,
         min: u64,
         max: u64,
         default: u64,
-    ) -> Result<u64, Fault> {
+    ) -> Result<u64, Rejection> {
         Ok(self.given_number(name, min, max)?.unwrap_or(default))
     }
 
-    /// The one value of `name`, a whole number from `min` to `max`, if it is given.
+    /// Takes `name`, a whole number from `min` to `max`, if present.
     pub(crate) fn given_number(
         &mut self,
         name: &str,
         min: u64,
         max: u64,
-    ) -> Result<Option<u64>, Fault> {
+    ) -> Result<Option<u64>, Rejection> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         // Digits alone: the parser would also take a sign.
         let number = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok());
@@ -72,19 +72,19 @@ impl Params {
             Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
             _ => {
                 let detail = format!("`{name}` must be a whole number from {min} to {max}");
-                Err(Fault::bad_request(name, detail))
+                Err(Rejection::bad_request(name, detail))
             }
         }
     }
 
-    /// How many items an answer may hold: 1 to `max`.
-    pub(crate) fn limit(&mut self, max: u64, default: u64) -> Result<usize, Fault> {
+    /// Takes `limit`, the most items of an answer, from 1 to `max`.
+    pub(crate) fn limit(&mut self, max: u64, default: u64) -> Result<usize, Rejection> {
         let limit = self.number("limit", 1, max, default)?;
         Ok(usize::try_from(limit).unwrap_or(usize::MAX))
     }
 
-    /// The one value of `name`, `true` or `false`.
-    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Fault> {
+    /// Takes `name`, `true` or `false`; `false` if absent.
+    pub(crate) fn flag(&mut self, name: &str) -> Result<bool, Rejection> {
         match self.one(name)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -92,8 +92,8 @@ impl Params {
         }
     }
 
-    /// The one value of `name`, a text of 1 to `max` bytes.
-    pub(crate) fn filled(&mut self, name: &str, max: usize) -> Result<Option<String>, Fault> {
+    /// Takes `name`, a text of 1 to `max` bytes.
+    pub(crate) fn filled(&mut self, name: &str, max: usize) -> Result<Option<String>, Rejection> {
         match self.one(name)? {
             Some(text) if text.is_empty() || text.len() > max => {
                 Err(malformed(name, &format!("a text of 1 to {max} bytes")))
@@ -102,27 +102,28 @@ impl Params {
         }
     }
 
-    /// The one value of `name`, a time.
-    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Fault> {
+    /// Takes `name`, a time.
+    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Rejection> {
         let Some(mut text) = self.one(name)? else { return Ok(None) };
-        // A `+` that was not escaped has become a space; where an offset begins, it was a `+`.
+        // An unescaped `+` has become a space. At the start of an offset it was a `+`.
         if let Some(sign) = text.len().checked_sub("+00:00".len())
             && text.as_bytes()[sign] == b' '
         {
             text.replace_range(sign..=sign, "+");
         }
-        let time =
-            text.parse().map_err(|error: Error| Fault::bad_request(name, renamed(&error, name)))?;
+        let time = text
+            .parse()
+            .map_err(|error: Error| Rejection::bad_request(name, renamed(&error, name)))?;
         Ok(Some(time))
     }
 
-    /// The one value of `name`, a UUID.
-    pub(crate) fn uuid(&mut self, name: &str) -> Result<Option<uuid::Uuid>, Fault> {
+    /// Takes `name`, a UUID.
+    pub(crate) fn uuid(&mut self, name: &str) -> Result<Option<uuid::Uuid>, Rejection> {
         self.one(name)?.map(|text| parse_uuid(name, &text)).transpose()
     }
 
-    /// The one value of `name`, an organization's id, also as contract D writes it.
-    pub(crate) fn organization(&mut self, name: &str) -> Result<Option<OrganizationId>, Fault> {
+    /// Takes `name`, an organization's id, also in the form of contract D.
+    pub(crate) fn organization(&mut self, name: &str) -> Result<Option<OrganizationId>, Rejection> {
         let Some(text) = self.one(name)? else { return Ok(None) };
         let plain = text.strip_prefix("org_").filter(|digits| digits.len() == 32);
         let id = match plain.and_then(|digits| uuid::Uuid::try_parse(digits).ok()) {
@@ -132,14 +133,14 @@ impl Params {
         Ok(Some(id.into()))
     }
 
-    /// Refuses whatever was not taken out.
-    pub(crate) fn finish(self) -> Result<(), Fault> {
+    /// Fails if a parameter was not taken.
+    pub(crate) fn finish(self) -> Result<(), Rejection> {
         match self.0.first() {
             None => Ok(()),
             Some((name, _)) => {
                 let shown: String = name.chars().take(64).collect();
                 let detail = format!("`{shown}` is not a parameter of this path");
-                Err(Fault::bad_request(&shown, detail))
+                Err(Rejection::bad_request(&shown, detail))
             }
         }
     }
@@ -152,19 +153,20 @@ fn renamed(error: &Error, name: &str) -> String {
     }
 }
 
-/// An id in its usual form, with hyphens.
-fn parse_uuid(name: &str, text: &str) -> Result<uuid::Uuid, Fault> {
+/// Parses a UUID in its hyphenated form.
+fn parse_uuid(name: &str, text: &str) -> Result<uuid::Uuid, Rejection> {
     (text.len() == 36)
         .then(|| uuid::Uuid::try_parse(text).ok())
         .flatten()
         .ok_or_else(|| malformed(name, "a UUID"))
 }
 
-pub(crate) fn malformed(name: &str, expected: &str) -> Fault {
-    Fault::bad_request(name, format!("`{name}` must be {expected}"))
+/// Rejects the parameter `name`, which must be `expected`.
+pub(crate) fn malformed(name: &str, expected: &str) -> Rejection {
+    Rejection::bad_request(name, format!("`{name}` must be {expected}"))
 }
 
-fn not_utf8(name: &str) -> Fault {
+fn not_utf8(name: &str) -> Rejection {
     malformed(name, "UTF-8")
 }
 
@@ -174,9 +176,9 @@ fn decode(text: &str) -> Option<String> {
 }
 
 impl<S: Sync> FromRequestParts<S> for Params {
-    type Rejection = Fault;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         Self::parse(parts.uri.query().unwrap_or_default())
     }
 }
@@ -190,22 +192,28 @@ impl PathParams {
         self.0.iter().find(|(found, _)| *found == name).map_or("", |(_, value)| value)
     }
 
-    /// What is no id is that of no organization.
-    pub(crate) fn organization(&self, name: &str) -> Result<OrganizationId, Fault> {
-        let id = parse_uuid(name, self.text(name)).map_err(|_| Fault::no_organization())?;
+    /// Returns `true` if the path has the parameter `name`.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(found, _)| found == name)
+    }
+
+    /// Returns an organization's id. A malformed id is that of an organization that does not exist.
+    pub(crate) fn organization(&self, name: &str) -> Result<OrganizationId, Rejection> {
+        let id = parse_uuid(name, self.text(name)).map_err(|_| Rejection::no_organization())?;
         Ok(id.into())
     }
 
-    pub(crate) fn event(&self) -> Result<EventId, Fault> {
+    /// Returns the event's id. A malformed id is that of an event that does not exist.
+    pub(crate) fn event(&self) -> Result<EventId, Rejection> {
         let id = parse_uuid("eventId", self.text("eventId"));
         Ok(id.map_err(|_| Error::not_found("event"))?.into())
     }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for PathParams {
-    type Rejection = Fault;
+    type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let params = RawPathParams::from_request_parts(parts, state).await;
         params.map(Self).map_err(|_| not_utf8("path"))
     }

@@ -1,4 +1,4 @@
-//! What each caller may ask for: so many requests a second, and so many at a time.
+//! The limits of each caller: requests a second, and requests at a time.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,23 +10,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use hyper::body::{Frame, SizeHint};
 
-use crate::HttpOptions;
-use crate::fault::Fault;
+use crate::options::HttpOptions;
+use crate::rejection::Rejection;
 
 type Limiter =
     RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;
 
-/// How many of the requests that are left a caller may make.
-pub(crate) const REMAINING: HeaderName = HeaderName::from_static("x-rate-limit-remaining");
-/// In how many seconds all of them are there again.
-pub(crate) const RESET: HeaderName = HeaderName::from_static("x-rate-limit-reset");
+/// The header with the number of requests that the caller may make now.
+const REMAINING: HeaderName = HeaderName::from_static("x-rate-limit-remaining");
+/// The header with the seconds until the caller's full rate is available again.
+const RESET: HeaderName = HeaderName::from_static("x-rate-limit-reset");
 
 pub(crate) struct Rates {
     limiter: Limiter,
@@ -36,7 +36,7 @@ pub(crate) struct Rates {
     under_way: Arc<Mutex<HashMap<String, usize>>>,
 }
 
-/// A request that counts as under way until this is dropped, with its answer.
+/// A request that counts as under way until this value is dropped.
 #[derive(Debug)]
 pub(crate) struct UnderWay {
     caller: String,
@@ -44,7 +44,7 @@ pub(crate) struct UnderWay {
 }
 
 impl UnderWay {
-    /// A body that counts as long as it is not sent.
+    /// Returns `body` so that the request counts as under way until the body is sent.
     pub(crate) fn with(self, body: Body) -> Body {
         Body::new(Counted { body, _under_way: self })
     }
@@ -87,7 +87,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// What is left to a caller.
+/// The requests that a caller has left.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allowance {
     remaining: u32,
@@ -108,20 +108,22 @@ impl Rates {
         Self { limiter, rate: options.rate, taken, at_a_time: options.per_caller, under_way }
     }
 
-    /// Counts a request of `caller` among those under way.
-    pub(crate) fn begin(&self, caller: &str) -> Result<UnderWay, Fault> {
+    /// Counts a request of `caller` as under way. Fails if the caller has too many.
+    pub(crate) fn begin(&self, caller: &str) -> Result<UnderWay, Rejection> {
         let mut counts = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(caller.to_owned()).or_default();
         if *count >= self.at_a_time {
-            return Err(Fault::too_many_at_a_time(self.at_a_time));
+            let detail =
+                format!("more than {} requests of this caller are under way", self.at_a_time);
+            return Err(Rejection::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1));
         }
         *count += 1;
         Ok(UnderWay { caller: caller.to_owned(), counts: Arc::clone(&self.under_way) })
     }
 
-    /// Counts a request of `caller`.
-    pub(crate) fn take(&self, caller: &String) -> Result<Allowance, Fault> {
-        /// Now and then those are forgotten who have not called for a while.
+    /// Takes a request from the rate of `caller`. Fails if none is left.
+    pub(crate) fn take(&self, caller: &String) -> Result<Allowance, Rejection> {
+        /// The number of requests after which callers that made none lately are dropped.
         const FORGET_EVERY: u32 = 1 << 16;
         if self.taken.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.limiter.retain_recent();
@@ -137,15 +139,23 @@ impl Rates {
                 let wait = refusal.wait_time_from(DefaultClock::default().now());
                 // Rounded up, so that the next request is not too early again.
                 let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
-                Err(Fault::too_many(Allowance { remaining: 0, reset: seconds }, seconds))
+                let detail = "too many requests of this caller";
+                let allowance = Allowance { remaining: 0, reset: seconds };
+                let rejection = Rejection::new(StatusCode::TOO_MANY_REQUESTS, detail);
+                Err(allowance
+                    .headers()
+                    .into_iter()
+                    .fold(rejection.retry_after(seconds), |rejection, (name, value)| {
+                        rejection.with_header(name, value)
+                    }))
             }
         }
     }
 }
 
 impl Allowance {
-    pub(crate) fn tell(self, headers: &mut HeaderMap) {
-        headers.insert(REMAINING, HeaderValue::from(self.remaining));
-        headers.insert(RESET, HeaderValue::from(self.reset));
+    /// Returns the headers that state it.
+    pub(crate) fn headers(self) -> [(HeaderName, HeaderValue); 2] {
+        [(REMAINING, HeaderValue::from(self.remaining)), (RESET, HeaderValue::from(self.reset))]
     }
 }

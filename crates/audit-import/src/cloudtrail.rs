@@ -14,7 +14,7 @@
 //! | `sourceIPAddress`, `userAgent` | actor IP, user agent |
 //! | `recipientAccountId` | organization |
 //! | `resources[]`: `type`, `ARN` | targets |
-//! | `awsRegion` | place |
+//! | `awsRegion` | location |
 //! | `errorCode`, `errorMessage` | message key, text |
 //! | `sharedEventID` | change set: one action told to several accounts |
 //!

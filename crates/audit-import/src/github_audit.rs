@@ -10,7 +10,7 @@
 //! | `actor_id`, else `actor` | actor id |
 //! | `external_identity_nameid` | actor e-mail, if it is one |
 //! | `actor_ip`, `user_agent` | actor IP, user agent |
-//! | `actor_location.country_code` | place |
+//! | `actor_location.country_code` | location |
 //! | `org_id`, `org`; without them `business_id`, `business` | organization |
 //! | `repo_id` and `repo` or `repository`; `user_id`, `user`; `team_id` and `team` or `data.team`; `hook_id` or `data.hook_id`; `ruleset_id`, `ruleset_name`; `integration`; `workflow_id`; `workflow_run_id`; `branch`; `ghsa_id` | targets; without an id, the name is the id |
 //! | `previous_x`, `old_x`, `x_old_y` | change: the value of `x`, `x_y` before; that after is copied |
@@ -121,7 +121,7 @@ fn change(record: &mut Record) -> Change {
     })
 }
 
-/// The field of which `key` holds the value before.
+/// Returns the field whose previous value `key` holds.
 fn changed_field(key: &str) -> Option<String> {
     if let Some(field) = key.strip_prefix("previous_").or_else(|| key.strip_prefix("old_")) {
         return Some(field.to_owned());

@@ -62,7 +62,7 @@ fn actor(record: &mut Record) -> Actor {
     Actor { id: Some(id), name, ..Actor::new(kind) }
 }
 
-/// What kind of actor a login is.
+/// Returns the kind of actor of a login.
 pub(crate) fn kind(login: Option<&str>) -> ActorKind {
     match login {
         Some(login) if login.ends_with("[bot]") => ActorKind::SERVICE,

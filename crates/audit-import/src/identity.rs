@@ -1,4 +1,4 @@
-//! What makes two deliveries the same event: the digest of a record without its envelope.
+//! The identity of a record: the digest of its content without the envelope of a delivery.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ fn is_envelope(key: &str) -> bool {
     key.starts_with(PANTHER) || LOG_ANALYTICS.contains(&key)
 }
 
-/// Says in one way what deliveries of one record say in several; `None` for any other text.
+/// Normalizes a text that deliveries of one record write in several ways; `None` for any other text.
 pub(crate) type Restate = fn(&str) -> Option<Value>;
 
 /// A SHA-256 over values, each tagged with its type and length, objects by sorted keys: two values
@@ -43,15 +43,15 @@ pub(crate) type Restate = fn(&str) -> Option<Value>;
 pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
-    /// The digest of a record's content, from which nothing has been taken yet.
+    /// Returns the digest of a record's content. Call it before anything is taken from the record.
     pub(crate) fn of(record: &Record, restate: Restate) -> Self {
         let mut hasher = Hasher { sha: Sha256::new(), restate };
         hasher.object(record.fields(), |key| !is_envelope(key));
         hasher.finish()
     }
 
-    /// The digest of the event that has this content, the source's own id, and the time that it
-    /// states, which may stand in the envelope alone.
+    /// Returns the digest of the event with this content, the source's own id, and the stated time,
+    /// which may be in the envelope only.
     pub(crate) fn of_event(&self, source_id: Option<&str>, time: Option<Timestamp>) -> Self {
         let mut hasher = Hasher { sha: Sha256::new(), restate: |_| None };
         hasher.sha.update(self.0);

@@ -91,7 +91,7 @@ fn action(category: Option<&str>, summary: &str) -> Action {
     text.into()
 }
 
-/// A text as a term of a vocabulary.
+/// Returns a text as a term of a vocabulary.
 fn term(text: &str) -> String {
     let mut term = String::new();
     for letter in text.chars() {

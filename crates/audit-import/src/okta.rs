@@ -14,7 +14,7 @@
 //! | `displayMessage` | message title |
 //! | `outcome.reason` | message text |
 //! | `debugContext.debugData.requestUri` | request path |
-//! | `client.geographicalContext.city` | place |
+//! | `client.geographicalContext.city` | location |
 //! | `transaction.id` | change set, if it is a UUID |
 //!
 //! `unknown` and `null` are Okta's and the SIEM's words for no value, and stay.
@@ -105,7 +105,7 @@ fn target(item: &mut Record) -> Option<Target> {
     (target != Target::default()).then_some(target)
 }
 
-/// What a JSON text says. Its plain values are texts, as they are to PowerShell.
+/// Reads a JSON text. Its scalar values become texts, as in PowerShell.
 fn restate(text: &str) -> Option<Value> {
     if !text.starts_with(['[', '{']) {
         return None;
@@ -126,7 +126,7 @@ fn plain(value: Value) -> Value {
     }
 }
 
-/// The object that PowerShell writes as `text`.
+/// Reads the object that PowerShell writes as `text`.
 fn powershell(text: &str) -> Option<Value> {
     let fields = text.strip_prefix("@{")?.strip_suffix('}')?;
     fields.split("; ").map(|field| field.split_once('=')).collect()

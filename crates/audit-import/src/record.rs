@@ -33,7 +33,7 @@ impl Record {
         }
     }
 
-    /// A record made of `fields`, for what is read out of a text.
+    /// Creates a record of `fields` that were parsed from a text.
     pub(crate) fn new(
         fields: impl IntoIterator<Item = (String, Value)>,
         placeholders: &'static [&'static str],
@@ -45,12 +45,12 @@ impl Record {
         &self.fields
     }
 
-    /// What was not taken.
+    /// Returns the fields that were not taken.
     pub(crate) fn into_fields(self) -> Object {
         self.fields
     }
 
-    /// The value at `path`, unless it says that there is none.
+    /// Returns the value at `path`, unless it marks a missing value.
     pub(crate) fn value(&self, path: Path<'_>) -> Option<&Value> {
         let (key, way) = path.split_last()?;
         let parent = way.iter().try_fold(&self.fields, |object, key| object.get(*key)?.as_object());
@@ -61,7 +61,7 @@ impl Record {
         }
     }
 
-    /// A copy of the text or number at `path`, as a text.
+    /// Returns the text or number at `path` as a text, and leaves it in place.
     pub(crate) fn text(&self, path: Path<'_>) -> Option<String> {
         match self.value(path)? {
             Value::String(text) => Some(text.clone()),
@@ -70,7 +70,7 @@ impl Record {
         }
     }
 
-    /// Moves the text at `path` out. A number is copied, so that its type is not lost.
+    /// Moves the text at `path` out. Copies a number, so that its type is not lost.
     pub(crate) fn take_text(&mut self, path: Path<'_>) -> Option<String> {
         if !self.value(path)?.is_string() {
             return self.text(path);
@@ -90,7 +90,7 @@ impl Record {
         if wanted(self.value(path)?.as_str()?) { self.take_text(path) } else { None }
     }
 
-    /// Moves the text out, which must be there.
+    /// Moves the text out. Fails if it is absent.
     pub(crate) fn take_required(&mut self, path: Path<'_>) -> Result<String> {
         if let Some(text) = self.take_text(path) {
             return Ok(text);
@@ -103,13 +103,13 @@ impl Record {
         })
     }
 
-    /// Moves the value at `path` out, whatever it is, null and empty included.
+    /// Moves the value at `path` out, including a null or an empty one.
     pub(crate) fn take(&mut self, path: Path<'_>) -> Option<Value> {
         remove(&mut self.fields, path)
     }
 
-    /// The time at the first of `paths` that holds one. It stays, unless it is in the very form in
-    /// which the model prints it.
+    /// Returns the time at the first of `paths` that holds one. Moves it out only if the model prints it
+    /// in the same form.
     pub(crate) fn take_time(&mut self, paths: &[Path<'_>]) -> Result<Option<Timestamp>> {
         let Some((path, value)) = paths.iter().find_map(|path| Some((path, self.value(path)?)))
         else {
@@ -120,15 +120,15 @@ impl Record {
         Ok(Some(time))
     }
 
-    /// The id and the name of a thing that some records name without an id: the name is then both,
-    /// because it is by the name that the source knows the thing.
+    /// Returns the id and the name of an object that some records name without an id. The name is then
+    /// both, because the source identifies the object by it.
     pub(crate) fn take_named(&mut self, id: Path<'_>, name: Path<'_>) -> Option<Named> {
         let (id, name) = (self.take_text(id), self.take_text(name));
         let id = id.or_else(|| name.clone())?;
         Some(Named { id, name })
     }
 
-    /// The UUID at `path`, moved out if it is in the form in which the model prints it.
+    /// Returns the UUID at `path`. Moves it out if the model prints it in the same form.
     pub(crate) fn take_change_set(&mut self, path: Path<'_>) -> Option<ChangeSetId> {
         let id: ChangeSetId = self.text(path)?.parse().ok()?;
         self.take_text_if(path, |text| text == id.to_string());

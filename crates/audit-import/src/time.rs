@@ -44,7 +44,7 @@ fn malformed() -> Error {
     Error::malformed("time", EXPECTED)
 }
 
-/// A date and a time of day, put into the form of RFC 3339 and read as that.
+/// Reads a date and a time of day by rewriting them in the form of RFC 3339.
 fn calendar(text: &str) -> Result<Timestamp> {
     let (date, rest) = text.split_at_checked(10).ok_or_else(malformed)?;
     let rest = rest.strip_prefix(['T', 't', ' ']).ok_or_else(malformed)?;
@@ -77,7 +77,7 @@ fn calendar(text: &str) -> Result<Timestamp> {
         .map_err(|error: Error| malformed().with_source(error))
 }
 
-/// Time since 1970 in the unit that its size tells.
+/// Reads a time since 1970 in the unit that its magnitude implies.
 fn epoch(number: &str) -> Result<Timestamp> {
     let out_of_range = || {
         let (min, max) = (Timestamp::MIN.as_micros(), Timestamp::MAX.as_micros());
@@ -96,7 +96,7 @@ fn epoch(number: &str) -> Result<Timestamp> {
     Timestamp::from_micros(i64::try_from(micros).map_err(|_| out_of_range())?)
 }
 
-/// A decimal number as the integer of its digits, and the power of ten of the last of them.
+/// Returns a decimal number as the integer of its digits and the power of ten of the last digit.
 fn decimal(number: &str) -> Option<(i128, i32)> {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -106,7 +106,7 @@ fn decimal(number: &str) -> Option<(i128, i32)> {
     Some((format!("{whole}{fraction}").parse().ok()?, exponent.checked_sub(decimals)?))
 }
 
-/// `value` × 10^`power`, rounded down; `None` if it does not fit.
+/// Returns `value` × 10^`power`, rounded down; `None` if it does not fit.
 fn shift(value: i128, power: i32) -> Option<i128> {
     let Some(factor) = 10_i128.checked_pow(power.unsigned_abs()) else {
         return if power < 0 || value == 0 { Some(value.signum().min(0)) } else { None };

@@ -76,6 +76,7 @@ impl SqliteStore {
             connection,
             timeout,
             options.queue_bytes,
+            file.clone(),
             indexing.clone(),
             watch.appended(),
         )?;

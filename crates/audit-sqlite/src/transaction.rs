@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
 use crate::file::FileId;
+use crate::own_transaction::OwnTransaction;
 use crate::schema;
 use crate::store::SqliteStore;
 
@@ -19,7 +20,9 @@ impl SqliteStore {
     /// appends wait for it, so keep it short. Begin it with
     /// [`Immediate`](rusqlite::TransactionBehavior::Immediate): a deferred transaction that has
     /// already read can fail with [`Busy`](ErrorKind::Busy) at its first write. Do not wait for
-    /// another append to the same file inside the transaction: that append waits for its end.
+    /// another append to the same file inside the transaction: that append waits for its end. If it
+    /// comes from the same thread after this call, it fails with [`Busy`](ErrorKind::Busy) at once,
+    /// otherwise after the store's time-out.
     ///
     /// Some appends maintain the index too: about 10 ms each 4,096 events of a log, and up to 0.3 s
     /// each 262,144. From then on the connection overwrites what it deletes
@@ -62,13 +65,17 @@ impl SqliteStore {
         log: impl Into<Log>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
-        let batch = Batch::new(log.into(), events)?;
+        let log = log.into();
+        let batch = Batch::new(log, events)?;
         require_transaction(connection, &self.shared.file)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }
         let mut write = WriteTransaction::new(connection, &self.shared.indexing);
         let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
+        if let Ok([.., last]) = receipts.as_deref() {
+            OwnTransaction::note(self.shared.file.clone(), log, last.id);
+        }
         match receipts {
             // All checks of the events come before the first write.
             Err(error) if write.dirty => Err(roll_back(connection, error)),

@@ -18,7 +18,9 @@ use crate::append::{After, WriteTransaction};
 use crate::compaction::compact;
 use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
+use crate::file::FileId;
 use crate::index::Indexing;
+use crate::own_transaction::{OwnTransaction, PATIENCE as PATIENCE_WITH_SELF};
 use crate::schema::{deadline, retry_busy};
 
 /// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
@@ -28,12 +30,15 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
     busy_timeout: Duration,
     queued: Queued,
+    file: FileId,
 }
 
 /// Work for one transaction.
 struct Job {
     /// The latest time at which its transaction may begin.
     deadline: Instant,
+    /// The transaction in which its caller has recorded, and which may be open.
+    own: Option<Arc<OwnTransaction>>,
     work: Work,
 }
 
@@ -106,6 +111,11 @@ const LONGEST_PAGES: i32 = 8_000;
 /// How long the writer then waits for the old readers.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
+/// The context of a time-out. SQLite does not report which connection holds the lock: it may be that
+/// of the caller.
+const HELD_TOO_LONG: &str = "waiting for the write lock of the file, which another connection held \
+     all the time (inside a transaction of your own, record with `append_in`)";
+
 /// How long an erasure waits for readers that can still see erased data, and a compaction for
 /// readers and writers.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -122,6 +132,7 @@ impl Writer {
         connection: Connection,
         busy_timeout: Duration,
         queue_bytes: usize,
+        file: FileId,
         indexing: Indexing,
         appended: Arc<Event>,
     ) -> Result<Self> {
@@ -141,7 +152,7 @@ impl Writer {
         let thread =
             thread::Builder::new().name("audit-write".into()).spawn(run).map_err(thread_error)?;
         let queued = Queued { bytes: Arc::default(), limit: queue_bytes };
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued, file })
     }
 
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
@@ -178,7 +189,8 @@ impl Writer {
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         let deadline = deadline(self.busy_timeout);
-        jobs.send(Job { deadline, work }).map_err(|_| closed())?;
+        let own = OwnTransaction::of_this_thread(&self.file);
+        jobs.send(Job { deadline, own, work }).map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
 }
@@ -238,9 +250,22 @@ impl State {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(sqlite("beginning to write"))
         };
-        let transaction = match retry_busy(first.deadline, begin) {
+        let is_busy = |error: &Error| error.kind() == ErrorKind::Busy;
+        let begun = match &first.own {
+            Some(own) => {
+                match retry_busy(first.deadline.min(deadline(PATIENCE_WITH_SELF)), begin) {
+                    Err(error) if is_busy(&error) && !own.is_open(&self.connection) => {
+                        retry_busy(first.deadline, begin)
+                    }
+                    begun => begun.inspect(|_| own.end()),
+                }
+            }
+            None => retry_busy(first.deadline, begin),
+        };
+        let transaction = match begun {
             Ok(transaction) => transaction,
             Err(error) => {
+                let error = if is_busy(&error) { error.with_context(HELD_TOO_LONG) } else { error };
                 done.push((first.work)(Err(error)));
                 return Ok(());
             }

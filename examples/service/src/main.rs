@@ -1,4 +1,5 @@
-//! A service that has a login of its own, and mounts the audit routes beside its own.
+//! A service with its own login and its own organizations, which mounts the audit routes beside its
+//! own.
 //!
 //! ```sh
 //! cargo run -p example-service
@@ -11,24 +12,23 @@ use std::error::Error;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use audit_core::{
-    Actor, AuditStoreExt as _, NewEvent, NewOrganization, OrganizationId, Role, TenantStore,
-};
-use audit_http::{Authenticator, HttpOptions, Principal};
+use audit_core::{Actor, AuditStore, AuditStoreExt as _, NewEvent, OrganizationId, Role};
+use audit_http::{Authenticator, Contract, HttpOptions, Principal};
 use audit_memory::MemoryStore;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::routing::get;
 
-/// Who may use the service. A real one would look at a session or a signed token.
+/// The users of the service. A real one would look at a session or a signed token.
 #[derive(Debug)]
 struct Users(HashMap<&'static str, (OrganizationId, Role)>);
 
 #[async_trait]
 impl Authenticator for Users {
-    async fn authenticate(&self, headers: &HeaderMap) -> audit_core::Result<Option<Principal>> {
-        let user = headers.get("x-user").and_then(|user| user.to_str().ok());
+    async fn authenticate(&self, parts: &Parts) -> audit_core::Result<Option<Principal>> {
+        let user = parts.headers.get("x-user").and_then(|user| user.to_str().ok());
         Ok(user.and_then(|user| self.principal(user)))
     }
 }
@@ -37,42 +37,45 @@ impl Users {
     fn principal(&self, user: &str) -> Option<Principal> {
         let (organization_id, role) = *self.0.get(user)?;
         let actor = Actor::user(user).email(format!("{user}@acme.example"));
+        let organization_id = Some(organization_id);
         Some(Principal { id: user.to_owned(), organization_id, role, actor })
     }
 }
 
 #[derive(Clone)]
 struct Service {
-    audit: Arc<dyn TenantStore>,
+    audit: Arc<dyn AuditStore>,
     users: Arc<Users>,
 }
 
-/// What the service is for. It records what was done, and by whom.
+/// The business of the service. Records each payment and its actor.
 async fn pay(
     State(service): State<Service>,
     Path(invoice): Path<String>,
-    headers: HeaderMap,
+    parts: Parts,
 ) -> Result<&'static str, StatusCode> {
-    let caller = service.users.authenticate(&headers).await;
+    let caller = service.users.authenticate(&parts).await;
     let caller = caller.ok().flatten().ok_or(StatusCode::UNAUTHORIZED)?;
+    let organization = caller.organization_id.ok_or(StatusCode::FORBIDDEN)?;
     let event = NewEvent::new("invoice.paid", caller.actor)
         .target("invoice", &invoice)
         .message(format!("Paid invoice {invoice}"));
     // Recorded from here on, whether or not the client waits for the response.
-    let recorded = service.audit.submit(caller.organization_id, vec![event]).await;
+    let recorded = service.audit.submit(organization, vec![event]).await;
     recorded.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     Ok("paid\n")
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let audit: Arc<dyn TenantStore> = Arc::new(MemoryStore::new()?);
-    let acme = NewOrganization::new("Acme").created_by("founder@acme.example");
-    let acme = audit.create_organization(acme, Actor::system().into()).await?;
-    let users = HashMap::from([("ana", (acme.id, Role::Admin)), ("ben", (acme.id, Role::Member))]);
+    let audit: Arc<dyn AuditStore> = Arc::new(MemoryStore::new()?);
+    // The service keeps its organizations itself; the audit store has only their logs.
+    let acme = OrganizationId::new();
+    let users = HashMap::from([("ana", (acme, Role::Admin)), ("ben", (acme, Role::Member))]);
     let users = Arc::new(Users(users));
 
-    let audit_routes = audit_http::router(audit.clone(), users.clone(), HttpOptions::default());
+    let options = HttpOptions::default().with_contracts([Contract::OrganisationAuditLogs]);
+    let audit_routes = audit_http::router(audit.clone(), users.clone(), options);
     let router = Router::new()
         .route("/invoices/{invoice}/pay", get(pay))
         .with_state(Service { audit, users })

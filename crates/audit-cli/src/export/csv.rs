@@ -177,7 +177,7 @@ mod tests {
             .user_agent("a")
             .details("d")
             .organization(named("o"))
-            .entity_class(EntityClass::IDENTITY)
+            .entity_class(EntityClass::from_static("identity"))
             .session_id("s")
             .on_behalf_of(Actor::user("b"));
         let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";

@@ -2,7 +2,7 @@
 
 use audit_core::limits::MAX_FILTER_VALUES;
 use audit_core::{
-    Actor, AuditEvent, ErrorKind, EventQuery, Facet, Filter, Log, NewEvent, Order, Surface, Target,
+    Actor, AuditEvent, ErrorKind, EventQuery, Facet, Filter, Log, NewEvent, Order, Target,
     Timestamp,
 };
 
@@ -104,7 +104,7 @@ pub(crate) fn by_several_conditions(new: NewHarness<'_>) {
         .product("prd_1")
         .config("cfg_1")
         .environment("env_1")
-        .surface(Surface::COST.as_str());
+        .surface("cost");
     assert_eq!(check(&subject, &model, log, &all).len(), 1, "all conditions hold for one event");
     assert_eq!(
         check(&subject, &model, log, &all.change_set_id(audit_core::ChangeSetId::new())),
@@ -175,16 +175,24 @@ pub(crate) fn by_ids_involved(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let by = |actor: &str| NewEvent { targets: Vec::new(), actor: Actor::user(actor), ..event(0) };
+    let acting_for = |principal: Actor| {
+        let actor = Actor::user("u_2").on_behalf_of(principal);
+        NewEvent { targets: Vec::new(), actor, ..event(0) }
+    };
     let events = [
         by("u_1"),
         by("u_2").target("user", "u_1"),
         by("u_2").add_target(Target::with_id("u_1")).target("user", "u_3"),
         by("u_1").target("user", "u_1"),
+        acting_for(Actor::user("u_1")),
+        acting_for(Actor::api("key").on_behalf_of(Actor::user("u_1"))),
         by("u_2").target("u_1", "u_2").category("u_1"),
     ];
     let model = Model::new(subject.put(log, &events));
     let found = check(&subject, &model, log, &Filter::new().involving("u_1"));
-    assert_eq!(found, model.events[..4], "whoever acts or is acted upon is involved, once");
+    assert_eq!(found, model.events[..6], "actors, principals and targets are involved, once");
+    let found = check(&subject, &model, log, &Filter::new().on_behalf_of("u_1"));
+    assert_eq!(found, model.events[4..6], "a principal is found at any depth");
     check(&subject, &model, log, &Filter::new().involving("u_1").actor_id("u_2"));
     check(&subject, &model, log, &Filter::new().involving("u_1").involving("u_3"));
     check(&subject, &model, log, &Filter::new().involving("user"));

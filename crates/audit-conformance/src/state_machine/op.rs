@@ -184,30 +184,41 @@ fn event() -> impl Strategy<Value = NewEvent> {
         name: Some("some".into()),
     });
     let actor = (select(vec!["user", "api"]), option::of(word()), option::of(word()));
+    let actor = (actor, option::of(word()), option::of(word()));
     let scope = (option::of(word()), option::of(word()));
     // Two events that shrink to one id would conflict, which the model rules out.
     let id = any::<u128>().prop_map(|id| EventId::from_uuid(Uuid::from_u128(id))).no_shrink();
     (id, time(), select(ACTIONS.to_vec()), actor, vec(target, 0..3), scope).prop_map(
-        |(id, time, action, (kind, actor, email), targets, (product, surface))| NewEvent {
-            actor: Actor {
-                id: actor.map(str::to_owned),
-                email: email.map(str::to_owned),
-                ..Actor::new(kind)
-            },
-            targets,
-            scope: Scope {
-                product: product.map(str::to_owned),
-                surface: surface.map(Surface::new),
-                ..Scope::default()
-            },
-            ..NewEvent::new(action, Actor::unknown()).id(id).occurred_at(time)
+        |(id, time, action, ((kind, actor, email), ip, principal), targets, (product, surface))| {
+            NewEvent {
+                actor: Actor {
+                    id: actor.map(str::to_owned),
+                    email: email.map(str::to_owned),
+                    ip: ip.map(str::to_owned),
+                    on_behalf_of: principal.map(|id| Box::new(Actor::user(id))),
+                    ..Actor::new(kind)
+                },
+                targets,
+                scope: Scope {
+                    product: product.map(str::to_owned),
+                    surface: surface.map(Surface::new),
+                    ..Scope::default()
+                },
+                ..NewEvent::new(action, Actor::unknown()).id(id).occurred_at(time)
+            }
         },
     )
 }
 
 /// A filter with a condition, so that it may be erased by; not so wide that nothing is left.
 fn erased() -> impl Strategy<Value = Filter> {
-    let of_person = select(vec![Facet::ActorEmail, Facet::ActorId, Facet::TargetId]);
+    let of_person = select(vec![
+        Facet::ActorEmail,
+        Facet::ActorId,
+        Facet::ActorIp,
+        Facet::Involving,
+        Facet::TargetId,
+    ]);
     let second = option::weighted(0.7, (0_i64..5).prop_map(at));
     (of_person, word(), second).prop_map(|(facet, value, second)| {
         let filter = Filter::new().with(facet, value);
@@ -224,6 +235,8 @@ fn filter() -> impl Strategy<Value = Filter> {
     let words = select(vec![
         Facet::ActorId,
         Facet::ActorEmail,
+        Facet::ActorIp,
+        Facet::OnBehalfOf,
         Facet::Involving,
         Facet::TargetType,
         Facet::TargetId,

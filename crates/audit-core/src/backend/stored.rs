@@ -132,7 +132,7 @@ mod tests {
                 .user_agent("curl")
                 .details("on call")
                 .organization(organization())
-                .entity_class(EntityClass::IDENTITY)
+                .entity_class(EntityClass::from_static("identity"))
                 .session_id("sess_1")
                 .on_behalf_of(
                     Actor::api("key_1")
@@ -143,7 +143,7 @@ mod tests {
         .target("invoice", "i_1")
         .add_target(Target::named("March"))
         .organization(organization())
-        .scope(Scope::default().service("s").surface(crate::Surface::COST))
+        .scope(Scope::default().service("s").surface(crate::Surface::from_static("cost")))
         .change(Change::between(&json!({"a": 1}), &json!({"a": 0.1})).with_old(json!(null)))
         .change_set_id(ChangeSetId::new())
         .message("paid \u{0} \u{feff} 지불")
@@ -182,7 +182,10 @@ mod tests {
         let mut stored = stored(full());
         assert_eq!(stored.personal_is_intact().unwrap(), Some(true));
         let gone = stored.erase().unwrap();
-        assert_eq!(gone.iter().map(Term::value).collect::<Vec<_>>(), [b"ana@example.org"]);
+        assert_eq!(
+            gone.iter().map(Term::value).collect::<Vec<_>>(),
+            [&b"ana@example.org"[..], b"[::1]:80"]
+        );
         assert!(stored.erase().unwrap().is_empty());
         let event = stored.decode().unwrap();
         assert!(event.erased);

@@ -11,17 +11,29 @@
 //! | 4 | actor kind | the kind |
 //! | 5 | actor id | the id |
 //! | 6 | actor e-mail | the address in lower case, after [`str::to_lowercase`] |
-//! | 7 | involving | one for each id of the actor and the targets: the id |
-//! | 8 | target | one for each target that has both: `type=id`, `=` and `\` in the type escaped by `\` |
-//! | 9 | target type | one for each target: the type |
-//! | 10 | target id | one for each target: the id |
-//! | 11 | organization | the id of the organization that the event names |
-//! | 12 | service | the service |
-//! | 13 | product | the product |
-//! | 14 | config | the config |
-//! | 15 | environment | the environment |
-//! | 16 | surface | the surface |
-//! | 17 | change set | the UUID in lower case, with hyphens |
+//! | 7 | actor IP | the address as recorded |
+//! | 8 | on behalf of | one for each actor on whose behalf the actor acted: the id |
+//! | 9 | session | one for each session of the actor and of those actors: the id |
+//! | 10 | involving | one for each id of the actor, of those actors and of the targets: the id |
+//! | 11 | outcome | the result |
+//! | 12 | severity | the severity |
+//! | 13 | target | one for each target that has both: the pair of type and id |
+//! | 14 | target type | one for each target: the type |
+//! | 15 | target id | one for each target: the id |
+//! | 16 | organization | the id of the organization that the event names |
+//! | 17 | service | the service |
+//! | 18 | product | the product |
+//! | 19 | config | the config |
+//! | 20 | environment | the environment |
+//! | 21 | surface | the surface |
+//! | 22 | change set | the UUID in lower case, with hyphens |
+//! | 23 | request | the id |
+//! | 24 | trace | the trace id in lower case |
+//! | 25 | source system | the system |
+//! | 26 | source | the pair of system and id |
+//! | 27 | attribute | one for each attribute: the pair of key and value |
+//!
+//! A pair is its left text, in which `=` and `\` are escaped by `\`, then `=`, then its right text.
 //!
 //! An event has a term only for what it has: an absent field has none.
 
@@ -49,17 +61,27 @@ const fn tag_of(facet: Facet) -> u8 {
         Facet::ActorKind => 4,
         Facet::ActorId => 5,
         Facet::ActorEmail => 6,
-        Facet::Involving => 7,
-        Facet::Target => 8,
-        Facet::TargetType => 9,
-        Facet::TargetId => 10,
-        Facet::Organization => 11,
-        Facet::Service => 12,
-        Facet::Product => 13,
-        Facet::Config => 14,
-        Facet::Environment => 15,
-        Facet::Surface => 16,
-        Facet::ChangeSet => 17,
+        Facet::ActorIp => 7,
+        Facet::OnBehalfOf => 8,
+        Facet::Session => 9,
+        Facet::Involving => 10,
+        Facet::Outcome => 11,
+        Facet::Severity => 12,
+        Facet::Target => 13,
+        Facet::TargetType => 14,
+        Facet::TargetId => 15,
+        Facet::Organization => 16,
+        Facet::Service => 17,
+        Facet::Product => 18,
+        Facet::Config => 19,
+        Facet::Environment => 20,
+        Facet::Surface => 21,
+        Facet::ChangeSet => 22,
+        Facet::Request => 23,
+        Facet::Trace => 24,
+        Facet::SourceSystem => 25,
+        Facet::Source => 26,
+        Facet::Attribute => 27,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{Result, Surface};
 /// ```
 /// use audit_core::{Scope, Surface};
 ///
-/// let scope = Scope::default().service("svc_1").surface(Surface::COST);
+/// let scope = Scope::default().service("svc_1").surface(Surface::from_static("cost"));
 /// assert!(scope.product.is_none());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Open vocabularies: known terms as constants, unknown terms kept as they came.
+//! Open vocabularies: known terms are constants, and an unknown term is kept as it is.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,15 +15,27 @@ macro_rules! vocabulary {
         impl $name {
             $($(#[$term_doc])* pub const $term: Self = Self(Cow::Borrowed($text));)*
 
-            /// The known terms, in the order of their source.
+            /// The terms that this crate defines.
             pub const KNOWN: &'static [Self] = &[$(Self::$term),*];
 
-            /// The term `text`, known or not.
+            /// Returns the term `text` as a constant.
+            ///
+            /// ```
+            #[doc = concat!("use audit_core::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("const OWN: ", stringify!($name), " = ", stringify!($name), "::from_static(\"own\");")]
+            /// assert_eq!(OWN.as_str(), "own");
+            /// ```
+            pub const fn from_static(text: &'static str) -> Self {
+                Self(Cow::Borrowed(text))
+            }
+
+            /// Returns the term `text`, known or not.
             pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
                 Self(text.into())
             }
 
-            /// The term as text.
+            /// Returns the term as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -41,15 +53,21 @@ macro_rules! vocabulary {
             }
         }
 
-        impl From<&'static str> for $name {
-            fn from(text: &'static str) -> Self {
-                Self::new(text)
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self::new(text.to_owned())
             }
         }
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
                 Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(term: $name) -> Self {
+                term.0.into_owned()
             }
         }
 
@@ -65,8 +83,18 @@ vocabulary! {
     /// What was done, usually dotted from the general to the special: `user.login.failed`.
     ///
     /// 1 to [`limits::MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, at most
-    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and no
-    /// `*`: in a [`Filter`](crate::Filter), `prefix.*` selects the actions that start with `prefix.`.
+    /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and
+    /// no `*`: in a [`Filter`](crate::Filter), `prefix.*` selects the actions that start with
+    /// `prefix.`.
+    ///
+    /// ```
+    /// use audit_core::{Action, Actor, Filter, NewEvent};
+    ///
+    /// const PAID: Action = Action::from_static("invoice.paid");
+    ///
+    /// let event = NewEvent::new(PAID, Actor::user("u_7"));
+    /// let filter = Filter::new().action(PAID);
+    /// ```
     Action {
         /// An organization was created.
         ORGANIZATION_CREATED = "organization.created",
@@ -78,25 +106,25 @@ vocabulary! {
         API_KEY_CREATED = "api_key.created",
         /// An API key was revoked.
         API_KEY_REVOKED = "api_key.revoked",
-        /// Personal parts of events of the log were erased.
+        /// The personal data of events of the log was erased.
         LOG_ERASED = "log.erased",
-        /// The first events of the log were removed.
+        /// The oldest events of the log were removed.
         LOG_PRUNED = "log.pruned",
-        /// What the log keeps, and for how long, was changed.
+        /// The retention of the log was changed.
         LOG_RETENTION_CHANGED = "log.retention_changed",
     }
 }
 
 impl Action {
-    /// Whether a log tells of itself by it. Only a store records such an event: who verifies the log
-    /// counts on what it says.
+    /// Returns `true` for the actions that are reserved for the store: `log.erased`, `log.pruned` and
+    /// `log.retention_changed`. `append` rejects them, because verification relies on them.
     pub fn is_reserved(&self) -> bool {
         [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
     }
 }
 
 vocabulary! {
-    /// What kind of party acted.
+    /// The kind of party that acted.
     ActorKind {
         /// A person.
         USER = "user",
@@ -150,41 +178,17 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// The product surface that an event belongs to, a tag for filters.
+    /// The part of a product that an event belongs to, a tag for filters. A service defines its own.
     Surface {
-        /// Auth, users, teams, roles, organizations, cloud accounts.
+        /// The platform itself: sign-in, users, teams, roles and organizations. The store sets it on
+        /// the events of organizations and their API keys.
         PLATFORM = "platform",
-        /// Schedules, resource groups, overrides, schedule executions.
-        SCHEDULING = "scheduling",
-        /// Reports, recommendations, anomalies, budgets, billing.
-        COST = "cost",
-        /// Deployment spaces, provisioning jobs, components.
-        PROVISIONING = "provisioning",
-        /// Deploy service activity.
-        DEPLOYMENT = "deployment",
     }
 }
 
 vocabulary! {
-    /// The class of the entity that an actor is, in an identity graph.
-    EntityClass {
-        /// Not known.
-        UNKNOWN = "unknown",
-        /// A person or machine identity.
-        IDENTITY = "identity",
-        /// A credential.
-        CREDENTIAL = "credential",
-        /// A policy.
-        POLICY = "policy",
-        /// A resource.
-        RESOURCE = "resource",
-        /// An application.
-        APPLICATION = "application",
-        /// An application as the catalogue knows it.
-        CANONICAL_APPLICATION = "canonical_application",
-        /// A sensor.
-        SENSOR = "sensor",
-    }
+    /// The class of the entity that an actor is, in an identity graph. A service defines its own.
+    EntityClass {}
 }
 
 #[cfg(test)]
@@ -197,5 +201,12 @@ mod tests {
         assert_eq!(serde_json::to_string(&unknown).unwrap(), "\"robot\"");
         let known: ActorKind = serde_json::from_str("\"support\"").unwrap();
         assert_eq!(known, ActorKind::SUPPORT);
+    }
+
+    #[test]
+    fn a_term_is_made_of_a_text_of_any_lifetime() {
+        let text = String::from("invoice.paid");
+        assert_eq!(Action::from(text.as_str()), Action::from_static("invoice.paid"));
+        assert_eq!(String::from(Action::from_static("invoice.paid")), text);
     }
 }

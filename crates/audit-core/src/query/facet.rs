@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::pair;
 use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES};
 use crate::{
-    Action, Actor, AuditEvent, ChangeSetId, Error, NewEvent, OrganizationRef, Result, Scope, Target,
+    Action, Actor, Attributes, AuditEvent, ChangeSetId, Error, NewEvent, OrganizationRef, Outcome,
+    RequestInfo, Result, Scope, Severity, Source, Target, Trace, TraceId,
 };
 
 /// A property of events by which a filter selects.
@@ -22,8 +23,18 @@ pub enum Facet {
     ActorId,
     /// The actor's e-mail address, compared in lower case. Personal.
     ActorEmail,
-    /// An id as the actor's or as a target's.
+    /// The actor's IP address, as recorded. Personal.
+    ActorIp,
+    /// The id of an actor on whose behalf the actor acted, directly or in turn.
+    OnBehalfOf,
+    /// The session of the actor, or of an actor on whose behalf it acted.
+    Session,
+    /// An id as the actor's, as a target's, or as that of an actor on whose behalf the actor acted.
     Involving,
+    /// The result of the outcome.
+    Outcome,
+    /// The severity.
+    Severity,
     /// The type and the id of one target, as `type=id`.
     Target,
     /// The type of a target. With [`Facet::TargetId`], one and the same target has both.
@@ -44,17 +55,32 @@ pub enum Facet {
     Surface,
     /// The change set.
     ChangeSet,
+    /// The id of the request.
+    Request,
+    /// The trace id.
+    Trace,
+    /// The foreign system that recorded the event first.
+    SourceSystem,
+    /// The foreign system and the id of the event there, as `system=id`.
+    Source,
+    /// The key and the value of an attribute, as `key=value`.
+    Attribute,
 }
 
 impl Facet {
     /// Every facet.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 26] = [
         Self::Action,
         Self::Category,
         Self::ActorKind,
         Self::ActorId,
         Self::ActorEmail,
+        Self::ActorIp,
+        Self::OnBehalfOf,
+        Self::Session,
         Self::Involving,
+        Self::Outcome,
+        Self::Severity,
         Self::Target,
         Self::TargetType,
         Self::TargetId,
@@ -65,6 +91,11 @@ impl Facet {
         Self::Environment,
         Self::Surface,
         Self::ChangeSet,
+        Self::Request,
+        Self::Trace,
+        Self::SourceSystem,
+        Self::Source,
+        Self::Attribute,
     ];
 
     /// Returns the facet's name, as [query parameters](crate::Filter::from_query) and errors spell
@@ -76,7 +107,12 @@ impl Facet {
             Self::ActorKind => "actorKind",
             Self::ActorId => "actorId",
             Self::ActorEmail => "actorEmail",
+            Self::ActorIp => "actorIp",
+            Self::OnBehalfOf => "onBehalfOfId",
+            Self::Session => "sessionId",
             Self::Involving => "involving",
+            Self::Outcome => "outcome",
+            Self::Severity => "severity",
             Self::Target => "target",
             Self::TargetType => "targetType",
             Self::TargetId => "targetId",
@@ -87,13 +123,18 @@ impl Facet {
             Self::Environment => "environment",
             Self::Surface => "surface",
             Self::ChangeSet => "changeSetId",
+            Self::Request => "requestId",
+            Self::Trace => "traceId",
+            Self::SourceSystem => "sourceSystem",
+            Self::Source => "source",
+            Self::Attribute => "attribute",
         }
     }
 
     /// Returns the form in which values of the facet are compared.
     ///
-    /// E-mail addresses are compared in lower case, after [`str::to_lowercase`], and change sets in
-    /// the usual form of a UUID. All other values are compared byte by byte.
+    /// E-mail addresses are compared in lower case, after [`str::to_lowercase`], and so are change
+    /// sets and trace ids. All other values are compared byte by byte.
     pub(crate) fn normalize(self, value: &str) -> Cow<'_, str> {
         match self {
             Self::ActorEmail => {
@@ -107,24 +148,32 @@ impl Facet {
             Self::ChangeSet => {
                 uuid_of(value).map_or(value.into(), |id| id.hyphenated().to_string().into())
             }
+            Self::Trace => {
+                value.parse::<TraceId>().map_or(value.into(), |id| id.to_string().into())
+            }
             _ => Cow::Borrowed(value),
+        }
+    }
+
+    /// Returns the form of the values, if they are pairs.
+    fn pair_form(self) -> Option<&'static str> {
+        match self {
+            Self::Target => Some("`type=id`, with `\\=` for `=` in the type"),
+            Self::Source => Some("`system=id`, with `\\=` for `=` in the system"),
+            Self::Attribute => Some("`key=value`, with `\\=` for `=` in the key"),
+            _ => None,
         }
     }
 
     /// Checks a normalized value: its length, and that an event can have it.
     pub(crate) fn check(self, value: &str) -> Result<()> {
         let name = self.name();
+        if let Some(form) = self.pair_form() {
+            let (left, right) = pair::split(value).ok_or_else(|| Error::malformed(name, form))?;
+            limits::text(format_args!("{name}"), &left, MAX_NAME_BYTES)?;
+            return limits::text(format_args!("{name}"), right, MAX_ID_BYTES);
+        }
         match self {
-            Self::Target => {
-                let Some((kind, id)) = pair::split(value) else {
-                    return Err(Error::malformed(
-                        name,
-                        "`type=id`, with `\\=` for `=` in the type",
-                    ));
-                };
-                limits::text(format_args!("{name}"), &kind, MAX_NAME_BYTES)?;
-                return limits::text(format_args!("{name}"), id, MAX_ID_BYTES);
-            }
             Self::Action if !is_action_pattern(value) => {
                 let expected = "an action without `*`, or `prefix.*` for every action that starts \
                                 with `prefix.`";
@@ -132,6 +181,9 @@ impl Facet {
             }
             Self::ChangeSet if uuid_of(value).is_none() => {
                 return Err(Error::malformed(name, "a UUID"));
+            }
+            Self::Trace if value.parse::<TraceId>().is_err() => {
+                return Err(Error::malformed(name, "a trace id of 32 hexadecimal digits"));
             }
             _ => {}
         }
@@ -141,9 +193,14 @@ impl Facet {
     /// The most bytes of a normalized value.
     fn limit(self) -> usize {
         match self {
-            Self::Action | Self::Category | Self::ActorKind | Self::TargetType | Self::Surface => {
-                MAX_NAME_BYTES
-            }
+            Self::Action
+            | Self::Category
+            | Self::ActorKind
+            | Self::Outcome
+            | Self::Severity
+            | Self::TargetType
+            | Self::Surface
+            | Self::SourceSystem => MAX_NAME_BYTES,
             // A letter of two bytes can have a lower case of three.
             Self::ActorEmail => MAX_ID_BYTES / 2 * 3,
             _ => MAX_ID_BYTES,
@@ -173,6 +230,12 @@ pub(crate) struct FacetSource<'a> {
     pub(crate) organization: Option<&'a OrganizationRef>,
     pub(crate) scope: &'a Scope,
     pub(crate) change_set_id: Option<ChangeSetId>,
+    pub(crate) outcome: Option<&'a Outcome>,
+    pub(crate) severity: Option<&'a Severity>,
+    pub(crate) request: &'a RequestInfo,
+    pub(crate) trace: Option<&'a Trace>,
+    pub(crate) source: Option<&'a Source>,
+    pub(crate) attributes: &'a Attributes,
 }
 
 impl FacetSource<'_> {
@@ -197,7 +260,36 @@ impl FacetSource<'_> {
             }
             Facet::Involving => {
                 let targets = self.targets.iter().filter_map(|t| t.id.as_deref());
-                self.actor.id.as_deref().into_iter().chain(targets).for_each(visit);
+                let actors = self.actor.chain().filter_map(|actor| actor.id.as_deref());
+                actors.chain(targets).for_each(visit);
+                return;
+            }
+            Facet::OnBehalfOf => {
+                let principals = self.actor.chain().skip(1);
+                principals.filter_map(|actor| actor.id.as_deref()).for_each(visit);
+                return;
+            }
+            Facet::Session => {
+                let actors = self.actor.chain();
+                actors.filter_map(|actor| actor.session_id.as_deref()).for_each(visit);
+                return;
+            }
+            Facet::Trace => {
+                if let Some(trace) = self.trace {
+                    visit(&trace.trace_id.to_string());
+                }
+                return;
+            }
+            Facet::Source => {
+                if let Some(source) = self.source {
+                    visit(&pair::join(&source.system, &source.id));
+                }
+                return;
+            }
+            Facet::Attribute => {
+                for (key, value) in self.attributes.iter() {
+                    visit(&pair::join(key, value));
+                }
                 return;
             }
             Facet::ChangeSet => {
@@ -211,6 +303,11 @@ impl FacetSource<'_> {
             Facet::ActorKind => Some(self.actor.kind.as_str()),
             Facet::ActorId => self.actor.id.as_deref(),
             Facet::ActorEmail => self.actor.email.as_deref(),
+            Facet::ActorIp => self.actor.ip.as_deref(),
+            Facet::Outcome => self.outcome.map(|outcome| outcome.result.as_str()),
+            Facet::Severity => self.severity.map(Severity::as_str),
+            Facet::Request => self.request.id.as_deref(),
+            Facet::SourceSystem => self.source.map(|source| source.system.as_str()),
             Facet::Organization => self.organization.map(|o| o.id.as_str()),
             Facet::Service => self.scope.service.as_deref(),
             Facet::Product => self.scope.product.as_deref(),
@@ -237,6 +334,12 @@ macro_rules! faceted {
                     organization: self.organization.as_ref(),
                     scope: &self.scope,
                     change_set_id: self.change_set_id,
+                    outcome: self.outcome.as_ref(),
+                    severity: self.severity.as_ref(),
+                    request: &self.request,
+                    trace: self.trace.as_ref(),
+                    source: self.source.as_ref(),
+                    attributes: &self.attributes,
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{Facet, FacetSource, pair};
 use crate::limits::{self, MAX_FILTER_VALUES};
-use crate::{AuditEvent, ChangeSetId, Error, NewEvent, Result, Timestamp, Violation};
+use crate::{AuditEvent, ChangeSetId, Error, NewEvent, Result, Timestamp, TraceId, Violation};
 
 /// Selects events of a log.
 ///
@@ -51,7 +51,9 @@ impl Filter {
 
     /// Adds a value to the condition on `facet`.
     ///
-    /// The value of [`Facet::Target`] has the form `type=id`; see [`Filter::target`].
+    /// The values of [`Facet::Target`], [`Facet::Source`] and [`Facet::Attribute`] are pairs:
+    /// `type=id`, where `=` and `\\` in the type are escaped by `\\`. [`Filter::target`],
+    /// [`Filter::source`] and [`Filter::attribute`] write them.
     #[must_use]
     pub fn with(mut self, facet: Facet, value: impl Into<String>) -> Self {
         let value = value.into();
@@ -74,8 +76,18 @@ impl Filter {
         actor_id => ActorId;
         /// Adds an actor's e-mail address, in any case.
         actor_email => ActorEmail;
-        /// Adds an id that the actor or a target has.
+        /// Adds an actor's IP address, as recorded.
+        actor_ip => ActorIp;
+        /// Adds the id of an actor on whose behalf the actor acted, directly or in turn.
+        on_behalf_of => OnBehalfOf;
+        /// Adds the session of the actor, or of an actor on whose behalf it acted.
+        session_id => Session;
+        /// Adds an id that the actor, a target, or an actor on whose behalf the actor acted has.
         involving => Involving;
+        /// Adds the result of an outcome.
+        outcome => Outcome;
+        /// Adds a severity.
+        severity => Severity;
         /// Adds a target's type. With [`Filter::target_id`], one and the same target has both.
         target_type => TargetType;
         /// Adds a target's id.
@@ -92,6 +104,10 @@ impl Filter {
         environment => Environment;
         /// Adds a surface.
         surface => Surface;
+        /// Adds the id of a request.
+        request_id => Request;
+        /// Adds the foreign system that recorded events first.
+        source_system => SourceSystem;
     }
 
     /// Adds the target of type `kind` with the id `id`.
@@ -107,6 +123,24 @@ impl Filter {
     #[must_use]
     pub fn target(self, kind: impl AsRef<str>, id: impl AsRef<str>) -> Self {
         self.with(Facet::Target, pair::join(kind.as_ref(), id.as_ref()))
+    }
+
+    /// Adds the foreign system and the id that the event has there.
+    #[must_use]
+    pub fn source(self, system: impl AsRef<str>, id: impl AsRef<str>) -> Self {
+        self.with(Facet::Source, pair::join(system.as_ref(), id.as_ref()))
+    }
+
+    /// Adds the attribute `key` of this value.
+    #[must_use]
+    pub fn attribute(self, key: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        self.with(Facet::Attribute, pair::join(key.as_ref(), value.as_ref()))
+    }
+
+    /// Adds a trace.
+    #[must_use]
+    pub fn trace_id(self, id: TraceId) -> Self {
+        self.with(Facet::Trace, id.to_string())
     }
 
     /// Adds a change set.

@@ -15,7 +15,7 @@ use crate::limits::{self, MAX_ID_BYTES};
 use crate::random::fill_random;
 use crate::{
     Action, ApiKeyId, AuditContext, Change, Error, Message, NewEvent, OrganizationId,
-    OrganizationRef, Result, Target, Timestamp,
+    OrganizationRef, Result, Scope, Surface, Target, Timestamp,
 };
 
 /// The permissions of the holder of a key. Each role includes those before it.
@@ -208,6 +208,7 @@ impl ApiKey {
         let (action, title, key) = kind;
         let event = NewEvent {
             organization: Some(OrganizationRef::from(self.organization_id)),
+            scope: Scope::default().surface(Surface::PLATFORM),
             change,
             message: Message {
                 title: Some(title.to_owned()),

@@ -11,7 +11,7 @@ use crate::limits::{
 };
 use crate::{
     Action, AuditContext, Change, Error, Message, NewEvent, OrganizationId, OrganizationRef,
-    Result, Timestamp, Violation,
+    Result, Scope, Surface, Timestamp, Violation,
 };
 
 /// A tenant: it owns one log, and its own changes are events of that log. At most
@@ -271,6 +271,7 @@ impl Organization {
         let (action, title, key) = kind;
         let event = NewEvent {
             organization: Some(OrganizationRef::from(self.id).name(&self.name)),
+            scope: Scope::default().surface(Surface::PLATFORM),
             change,
             message: Message {
                 title: Some(title.to_owned()),

@@ -6,26 +6,32 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
+use crate::app::App;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::Native;
+use crate::paging::PAGE_BYTES;
 use crate::params::{Params, PathParams};
-use crate::routes::PAGE_BYTES;
+use crate::rejection::Rejection;
+use crate::responses::Native;
+
+/// The schema that the route names but does not add.
+#[derive(OpenApi)]
+#[openapi(components(schemas(crate::style::Problem)))]
+struct Schemas;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_audit_log_items))
+    OpenApiRouter::with_openapi(Schemas::openapi()).routes(routes!(list_audit_log_items))
 }
 
 const DAY: i64 = 86_400_000_000;
-/// How far back is looked where neither date is given.
+/// The span before `to` if there is no `from`.
 const DEFAULT_SPAN: i64 = 7 * DAY;
 /// The longest span between the dates.
 const LONGEST_SPAN: i64 = 30 * DAY;
-/// Items of one answer.
+/// The most items of an answer.
 const LIMIT: usize = 1_000;
 
 const FROM: &str = "fromUtcDateTime";
@@ -34,7 +40,7 @@ const TO: &str = "toUtcDateTime";
 /// The audit log items of an organization, the latest first, at most 1,000 an answer; the header
 /// `Link` with `rel="next"` leads to those that follow.
 ///
-/// Without dates, those of the last 7 days; the dates may be 30 days apart.
+/// Without dates, those of the last 7 days. The dates may be at most 30 days apart.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/auditlogs", tag = "B · audit log items",
     params(
@@ -43,9 +49,9 @@ const TO: &str = "toUtcDateTime";
         ("configId" = Option<uuid::Uuid>, Query, description = "The config"),
         ("environmentId" = Option<uuid::Uuid>, Query, description = "The environment"),
         ("auditLogType" = Option<String>, Query, min_length = 1, description = "The type of the items"),
-        ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The first instant"),
-        ("toUtcDateTime" = Option<Timestamp>, Query, description = "The first instant that is no longer wanted, at most 30 days after the first"),
-        ("token" = Option<String>, Query, max_length = 200, description = "As `Link` gives it"),
+        ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The earliest time, inclusive"),
+        ("toUtcDateTime" = Option<Timestamp>, Query, description = "The latest time, exclusive, at most 30 days after the earliest"),
+        ("token" = Option<String>, Query, max_length = 200, description = "The token in the `Link` of the previous answer"),
     ),
     responses((status = 200, body = Vec<AuditLogItem>, description = "The items"), Native),
 )]
@@ -54,8 +60,9 @@ async fn list_audit_log_items(
     caller: Caller,
     path: PathParams,
     mut params: Params,
-) -> Result<(HeaderMap, Json<Vec<AuditLogItem>>), Fault> {
-    let organization = caller.own(&*app.store, path.organization("organizationId")?).await?;
+) -> Result<(HeaderMap, Json<Vec<AuditLogItem>>), Rejection> {
+    let organization = path.organization("organizationId")?;
+    caller.require_own(organization)?;
     let mut wanted: Vec<(&str, String)> = Vec::new();
     let mut filter = Filter::new();
     for (name, facet) in [
@@ -80,7 +87,7 @@ async fn list_audit_log_items(
         filter = filter.until(to);
         wanted.push((TO, to.to_string()));
     }
-    let query = EventQuery::new(organization.id)
+    let query = EventQuery::new(organization)
         .filter(filter)
         .limit(LIMIT)
         .audience("b.auditlogs")
@@ -89,7 +96,7 @@ async fn list_audit_log_items(
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
-    let page = page.map_err(|error| Fault::renamed(error, &[("until", TO)], "token"))?;
+    let page = page.map_err(|error| Rejection::renamed(error, &[("until", TO)], "token"))?;
     let mut headers = HeaderMap::new();
     if let Some(token) = page.next {
         wanted.push(("token", token.as_str().to_owned()));
@@ -103,16 +110,16 @@ async fn list_audit_log_items(
     Ok((headers, Json(page.events.iter().map(AuditLogItem::from).collect())))
 }
 
-/// The dates between which to look, the second open where only now would end it.
+/// Returns the range of times. It has no end if only the present would end it.
 fn span(
     from: Option<Timestamp>,
     to: Option<Timestamp>,
-) -> Result<(Timestamp, Option<Timestamp>), Fault> {
+) -> Result<(Timestamp, Option<Timestamp>), Rejection> {
     let end = to.unwrap_or_else(Timestamp::now);
     let from = from.unwrap_or_else(|| end.saturating_add_micros(-DEFAULT_SPAN));
     if end.as_micros() - from.as_micros() > LONGEST_SPAN {
         let detail = format!("`{FROM}` and `{TO}`, or now, must be at most 30 days apart");
-        return Err(Fault::bad_request(FROM, detail));
+        return Err(Rejection::bad_request(FROM, detail));
     }
     Ok((from, to))
 }

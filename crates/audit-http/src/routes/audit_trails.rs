@@ -4,27 +4,33 @@ use audit_contracts::audit_trails::{AuditTrail, AuditTrails};
 use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Token};
 use axum::Json;
 use axum::extract::State;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
+use crate::app::App;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::C;
+use crate::paging::PAGE_BYTES;
 use crate::params::{Params, PathParams};
-use crate::routes::PAGE_BYTES;
+use crate::rejection::Rejection;
+use crate::responses::C;
+
+/// The schema that the route names but does not add.
+#[derive(OpenApi)]
+#[openapi(components(schemas(audit_contracts::audit_trails::Problem)))]
+struct Schemas;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_audit_trails))
+    OpenApiRouter::with_openapi(Schemas::openapi()).routes(routes!(list_audit_trails))
 }
 
 /// The audit trails of an organization in the order in which they were recorded, fewer than 100 a
-/// batch. The feed has no end: an empty batch has a token too, to ask again later.
+/// batch. The feed has no last batch: an empty one has a token too, to poll with later.
 #[utoipa::path(
     get, path = "/api/v1.0/organizations/{organizationGuid}/audit-trails", tag = "C · audit trails",
     params(
         ("organizationGuid" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("continuationToken" = Option<String>, Query, max_length = 200, description = "The token of the batch before; without it, the feed begins with the first record"),
+        ("continuationToken" = Option<String>, Query, max_length = 200, description = "The token of the previous batch; without it, the feed begins with the first record"),
     ),
     responses((status = 200, body = AuditTrails, description = "The next batch"), C),
 )]
@@ -33,10 +39,11 @@ async fn list_audit_trails(
     caller: Caller,
     path: PathParams,
     mut params: Params,
-) -> Result<Json<AuditTrails>, Fault> {
+) -> Result<Json<AuditTrails>, Rejection> {
     const TOKEN: &str = "continuationToken";
-    let organization = caller.own(&*app.store, path.organization("organizationGuid")?).await?;
-    let query = EventQuery::new(organization.id)
+    let organization = path.organization("organizationGuid")?;
+    caller.require_own(organization)?;
+    let query = EventQuery::new(organization)
         .limit(AuditTrail::BATCH)
         .audience("c.audit-trails")
         .max_bytes(PAGE_BYTES);
@@ -44,7 +51,7 @@ async fn list_audit_trails(
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
         None => app.store.feed(&query, FeedStart::Beginning).await,
     };
-    let page = page.map_err(|error| Fault::renamed(error, &[], TOKEN))?;
+    let page = page.map_err(|error| Rejection::renamed(error, &[], TOKEN))?;
     Ok(Json(AuditTrails {
         continuation_token: Some(page.token.as_str().to_owned()),
         response_data: Some(page.events.iter().map(AuditTrail::from).collect()),

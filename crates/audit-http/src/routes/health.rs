@@ -1,4 +1,4 @@
-//! What a supervisor asks: whether the service lives, whether it can work, and its figures.
+//! The routes for supervisors: liveness, readiness and metrics.
 
 use std::time::Duration;
 
@@ -9,53 +9,55 @@ use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
-use crate::fault::Fault;
+use crate::app::App;
+use crate::rejection::Rejection;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
 }
 
-/// Whether the process lives.
+/// Liveness: the process answers.
 #[utoipa::path(
     get, path = "/healthz", tag = "operation", security(()),
-    responses((status = 200, body = String, content_type = "text/plain", description = "It does")),
+    responses((status = 200, body = String, content_type = "text/plain", description = "The process answers")),
 )]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Whether the store answers.
+/// Readiness: the store answers.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses(
-        (status = 200, body = String, content_type = "text/plain", description = "It does"),
-        (status = 503, body = crate::fault::Problem, content_type = "application/problem+json", description = "It does not"),
+        (status = 200, body = String, content_type = "text/plain", description = "The store answers"),
+        (status = 503, body = crate::style::Problem, content_type = "application/problem+json", description = "The store does not answer"),
     ),
 )]
-async fn readyz(State(app): State<App>) -> Result<&'static str, Fault> {
-    const PATIENCE: Duration = Duration::from_secs(5);
-    match tokio::time::timeout(PATIENCE, app.store.head(Log::Platform)).await {
+async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
+    /// The longest wait for the store.
+    const LIMIT: Duration = Duration::from_secs(5);
+    match tokio::time::timeout(LIMIT, app.store.head(Log::Platform)).await {
         Ok(Ok(_)) => Ok("ok\n"),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the store does not answer");
-            Err(Fault::overloaded("the store does not answer"))
+            Err(Rejection::overloaded("the store does not answer"))
         }
-        Err(_) => Err(Fault::overloaded("the store does not answer in time")),
+        Err(_) => Err(Rejection::overloaded("the store does not answer in time")),
     }
 }
 
-/// The service's figures in the text form of Prometheus, where it keeps them.
+/// The service's metrics in the text form of Prometheus, if it keeps them.
 #[utoipa::path(
     get, path = "/metrics", tag = "operation", security(()),
     responses(
-        (status = 200, body = String, content_type = "text/plain", description = "The figures"),
-        (status = 404, body = crate::fault::Problem, content_type = "application/problem+json", description = "None are kept"),
+        (status = 200, body = String, content_type = "text/plain", description = "The metrics"),
+        (status = 404, body = crate::style::Problem, content_type = "application/problem+json", description = "The service keeps no metrics"),
     ),
 )]
-async fn metrics(State(app): State<App>) -> Result<Response, Fault> {
+async fn metrics(State(app): State<App>) -> Result<Response, Rejection> {
     let render = app.options.metrics.as_ref();
-    let render = render.ok_or_else(|| Fault::new(StatusCode::NOT_FOUND, "no metrics are kept"))?;
+    let render =
+        render.ok_or_else(|| Rejection::new(StatusCode::NOT_FOUND, "no metrics are kept"))?;
     let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
     Ok((form, render()).into_response())
 }

@@ -7,26 +7,37 @@ use audit_core::{EventQuery, Filter, NewOrganization, Role, limits};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use utoipa::ToSchema;
+use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::D;
+use crate::paging::whole_page;
 use crate::params::{Params, malformed};
-use crate::routes::whole_page;
+use crate::rejection::Rejection;
+use crate::responses::D;
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(list_organisations, create_organisation))
-        .routes(routes!(get_organisation, update_organisation, delete_organisation))
-        .routes(routes!(list_audit_logs))
+/// The schemas that the routes name but do not add.
+#[derive(OpenApi)]
+#[openapi(components(schemas(audit_contracts::organisation_audit_logs::Failed, Scopes)))]
+struct Schemas;
+
+pub(crate) fn audit_logs() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Schemas::openapi()).routes(routes!(list_audit_logs))
 }
 
-type Answer<T> = Result<Json<Data<T>>, Fault>;
+/// Returns the routes for which the store must have the caller's organization.
+pub(crate) fn organisations() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list_organisations, create_organisation)).routes(routes!(
+        get_organisation,
+        update_organisation,
+        delete_organisation
+    ))
+}
+
+type Answer<T> = Result<Json<Data<T>>, Rejection>;
 
 /// The organizations to which the caller belongs. A key belongs to one.
 #[utoipa::path(
@@ -34,11 +45,11 @@ type Answer<T> = Result<Json<Data<T>>, Fault>;
     responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
 )]
 async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
-    let found = caller.organizations(&*app.store).await?;
+    let found = caller.organizations(&app).await?;
     Ok(Json(Data { data: found.into_iter().map(Into::into).collect() }))
 }
 
-/// Creates an organization, on behalf of the caller. Requires the role `admin`.
+/// Creates an organization. Requires the role `admin`.
 #[utoipa::path(
     post, path = "/api/organisations", tag = "D · organization lifecycle",
     request_body = CreateOrganization,
@@ -48,11 +59,11 @@ async fn create_organisation(
     State(app): State<App>,
     caller: Caller,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Data<Organization>>), Fault> {
+) -> Result<(StatusCode, Json<Data<Organization>>), Rejection> {
     caller.require(Role::Admin)?;
-    let new = NewOrganization::from(body.read::<CreateOrganization>(&app).await?.value);
+    let new = NewOrganization::from(body.read::<CreateOrganization>(&app.bodies).await?.value);
     let new = NewOrganization { created_by: caller.email().map(str::to_owned), ..new };
-    let created = app.store.create_organization(new, caller.attribution()).await?;
+    let created = app.tenants()?.create_organization(new, caller.context()).await?;
     Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
 }
 
@@ -62,7 +73,7 @@ async fn create_organisation(
     responses((status = 200, body = Data<Organization>, description = "The organization"), D),
 )]
 async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer<Organization> {
-    let organization = caller.current(&*app.store).await?;
+    let organization = caller.organization(&app).await?;
     Ok(Json(Data { data: organization.into() }))
 }
 
@@ -70,41 +81,46 @@ async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer<Orga
 #[utoipa::path(
     put, path = "/api/organisation", tag = "D · organization lifecycle",
     request_body = UpdateOrganization,
-    responses((status = 200, body = Data<Organization>, description = "The organization as it is then"), D),
+    responses((status = 200, body = Data<Organization>, description = "The changed organization"), D),
 )]
 async fn update_organisation(
     State(app): State<App>,
     caller: Caller,
     body: JsonBody,
 ) -> Answer<Organization> {
-    let organization = caller.current(&*app.store).await?;
+    let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app).await?.value;
-    let updated =
-        app.store.update_organization(organization.id, update.into(), caller.attribution()).await?;
+    let update = body.read::<UpdateOrganization>(&app.bodies).await?.value;
+    let updated = app
+        .tenants()?
+        .update_organization(organization.id, update.into(), caller.context())
+        .await?;
     Ok(Json(Data { data: updated.into() }))
 }
 
-/// Deletes the current organization. Its audit log stays. Requires the role `admin`.
+/// Deletes the current organization. Its audit log is kept. Requires the role `admin`.
 #[utoipa::path(
     delete, path = "/api/organisation", tag = "D · organization lifecycle",
-    responses((status = 204, description = "It is deleted"), D),
+    responses((status = 204, description = "The organization is deleted"), D),
 )]
-async fn delete_organisation(State(app): State<App>, caller: Caller) -> Result<StatusCode, Fault> {
-    let organization = caller.current(&*app.store).await?;
+async fn delete_organisation(
+    State(app): State<App>,
+    caller: Caller,
+) -> Result<StatusCode, Rejection> {
+    let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    app.store.delete_organization(organization.id, caller.attribution()).await?;
+    app.tenants()?.delete_organization(organization.id, caller.context()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Product scopes, comma-separated.
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = "^ *[^, ]+ *(, *[^, ]+ *){0,9}$")]
-#[allow(dead_code)] // describes, and is never made
-pub(crate) struct Scopes(String);
+#[allow(dead_code)] // a description; no value is made
+struct Scopes(String);
 
-/// The scopes of a list's `include` parameters.
-fn scopes(included: &[String]) -> Result<Vec<&str>, Fault> {
+/// Parses the scopes of the `include` parameters.
+fn scopes(included: &[String]) -> Result<Vec<&str>, Rejection> {
     const MOST: usize = 10;
     let is_scope =
         |scope: &&str| (1..=limits::MAX_NAME_BYTES).contains(&scope.len()) && !scope.contains(' ');
@@ -126,18 +142,18 @@ fn scopes(included: &[String]) -> Result<Vec<&str>, Fault> {
     params(
         ("action" = Option<String>, Query, min_length = 1, description = "The action"),
         ("email" = Option<String>, Query, min_length = 1, description = "The e-mail address of the user"),
-        ("include" = Option<Vec<Scopes>>, Query, max_items = 10, description = "The product scopes, of which an entry has one: comma-separated, or repeated"),
-        ("page" = Option<u64>, Query, minimum = 1, description = "The page; 1 unless given"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 200, description = "The entries of a page; 50 unless given"),
+        ("include" = Option<Vec<Scopes>>, Query, max_items = 10, description = "The product scopes, comma-separated or repeated; an entry has one of them"),
+        ("page" = Option<u64>, Query, minimum = 1, description = "The page; 1 by default"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 200, description = "The entries of a page; 50 by default"),
     ),
-    responses((status = 200, body = AuditLogs, description = "The page, and how many entries there are in all"), D),
+    responses((status = 200, body = AuditLogs, description = "The page, and the number of entries in all"), D),
 )]
 async fn list_audit_logs(
     State(app): State<App>,
     caller: Caller,
     mut params: Params,
-) -> Result<Json<AuditLogs>, Fault> {
-    let organization = caller.current(&*app.store).await?;
+) -> Result<Json<AuditLogs>, Rejection> {
+    let log = caller.own()?;
     let mut filter = Filter::new();
     if let Some(action) = params.filled("action", limits::MAX_NAME_BYTES)? {
         filter = filter.action(action);
@@ -152,7 +168,7 @@ async fn list_audit_logs(
     // As far as the entries of a log can be numbered.
     let last_page = i64::MAX.unsigned_abs() / limit as u64;
     let number = params.number("page", 1, last_page, 1)?;
-    let query = EventQuery::new(organization.id).filter(filter).offset((number - 1) * limit as u64);
+    let query = EventQuery::new(log).filter(filter).offset((number - 1) * limit as u64);
     let (data, total) =
         whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
     let pagination = Pagination { page: number, limit: limit as u64, total };

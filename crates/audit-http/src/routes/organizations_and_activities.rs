@@ -6,26 +6,37 @@ use audit_contracts::organizations_and_activities::{
 use audit_core::{AuditStoreExt as _, EventQuery, Filter, Log, Role, Token};
 use axum::Json;
 use axum::extract::State;
+use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::A;
+use crate::paging::PAGE_BYTES;
 use crate::params::{Params, PathParams, malformed};
-use crate::routes::PAGE_BYTES;
+use crate::rejection::Rejection;
+use crate::responses::A;
 
-pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
-        .routes(routes!(list_organizations))
-        .routes(routes!(get_organization, update_organization))
+/// The schemas that the routes name but do not add.
+#[derive(OpenApi)]
+#[openapi(components(schemas(audit_contracts::organizations_and_activities::Failure)))]
+struct Schemas;
+
+pub(crate) fn activities() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Schemas::openapi())
         .routes(routes!(list_activities))
         .routes(routes!(get_activity))
 }
 
-type Answer<T> = Result<Json<Success<T>>, Fault>;
+/// Returns the routes for which the store must have the caller's organization.
+pub(crate) fn organizations() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list_organizations))
+        .routes(routes!(get_organization, update_organization))
+}
+
+type Answer<T> = Result<Json<Success<T>>, Rejection>;
 
 const ORGANIZATION: &str = "organizationId";
 
@@ -35,7 +46,7 @@ const ORGANIZATION: &str = "organizationId";
     responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
 )]
 async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
-    let found = caller.organizations(&*app.store).await?.into_iter().map(Into::into).collect();
+    let found = caller.organizations(&app).await?.into_iter().map(Into::into).collect();
     Ok(success(&caller, found, None))
 }
 
@@ -50,7 +61,8 @@ async fn get_organization(
     caller: Caller,
     path: PathParams,
 ) -> Answer<Organization> {
-    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    caller.require_own(path.organization(ORGANIZATION)?)?;
+    let organization = caller.organization(&app).await?;
     Ok(success(&caller, organization.into(), None))
 }
 
@@ -60,7 +72,7 @@ async fn get_organization(
     patch, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
     request_body = UpdateOrganization,
-    responses((status = 200, body = Success<Organization>, description = "The organization as it is then"), A),
+    responses((status = 200, body = Success<Organization>, description = "The changed organization"), A),
 )]
 async fn update_organization(
     State(app): State<App>,
@@ -68,15 +80,18 @@ async fn update_organization(
     path: PathParams,
     body: JsonBody,
 ) -> Answer<Organization> {
-    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    caller.require_own(path.organization(ORGANIZATION)?)?;
+    let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app).await?.value;
+    let update = body.read::<UpdateOrganization>(&app.bodies).await?.value;
     let mut removed = update.private_endpoints.iter().flat_map(|changes| &changes.remove);
     if removed.any(|endpoint| endpoint.id.is_empty()) {
         return Err(malformed("privateEndpoints.remove.id", "the id of an endpoint"));
     }
-    let updated =
-        app.store.update_organization(organization.id, update.into(), caller.attribution()).await?;
+    let updated = app
+        .tenants()?
+        .update_organization(organization.id, update.into(), caller.context())
+        .await?;
     Ok(success(&caller, updated.into(), None))
 }
 
@@ -86,12 +101,12 @@ async fn update_organization(
     tag = "A · organizations and activities",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The first instant"),
-        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The first instant that is no longer wanted, not before `from_date`"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
-        ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the page before"),
+        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The earliest time, inclusive"),
+        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The latest time, exclusive, not before `from_date`"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The most activities of a page; 100 by default"),
+        ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the previous page"),
     ),
-    responses((status = 200, body = Success<Vec<Activity>>, description = "A page of activities, and the cursor of the next where more follow"), A),
+    responses((status = 200, body = Success<Vec<Activity>>, description = "A page of activities, and the cursor of the next page if there is one"), A),
 )]
 async fn list_activities(
     State(app): State<App>,
@@ -99,7 +114,8 @@ async fn list_activities(
     path: PathParams,
     mut params: Params,
 ) -> Answer<Vec<Activity>> {
-    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    let id = path.organization(ORGANIZATION)?;
+    caller.require_own(id)?;
     let mut filter = Filter::new();
     if let Some(from) = params.time("from_date")? {
         filter = filter.since(from);
@@ -108,7 +124,7 @@ async fn list_activities(
         filter = filter.until(to);
     }
     let limit = params.limit(1_000, 100)?;
-    let query = EventQuery::new(organization.id)
+    let query = EventQuery::new(id)
         .filter(filter)
         .limit(limit)
         .audience("a.activities")
@@ -117,7 +133,8 @@ async fn list_activities(
         Some(cursor) => app.store.next_page(&query, &Token::new(cursor)).await,
         None => app.store.page(&query).await,
     };
-    let page = page.map_err(|error| Fault::renamed(error, &[("until", "to_date")], "cursor"))?;
+    let page =
+        page.map_err(|error| Rejection::renamed(error, &[("until", "to_date")], "cursor"))?;
     let activities = page.events.iter().map(Activity::from).collect();
     Ok(success(&caller, activities, page.next))
 }
@@ -137,9 +154,10 @@ async fn get_activity(
     caller: Caller,
     path: PathParams,
 ) -> Answer<Activity> {
-    let organization = caller.own(&*app.store, path.organization(ORGANIZATION)?).await?;
+    let organization = path.organization(ORGANIZATION)?;
+    caller.require_own(organization)?;
     let id = Activity::event_id(path.text("activityId"));
-    let event = app.store.get(Log::from(organization.id), id).await?;
+    let event = app.store.get(Log::from(organization), id).await?;
     Ok(success(&caller, Activity::from(&event), None))
 }
 

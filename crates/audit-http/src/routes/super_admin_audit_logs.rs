@@ -8,18 +8,18 @@ use axum::http::HeaderMap;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
+use crate::app::App;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::E;
+use crate::paging::whole_page;
 use crate::params::{Params, malformed};
-use crate::routes::whole_page;
+use crate::rejection::Rejection;
+use crate::responses::E;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_super_admin_audit_logs))
 }
 
-/// The caller's context. The source requires it, and lets it select nothing.
+/// The header of the caller's context. The source requires it; it selects nothing.
 const CONTEXT: &str = "SlashID-OrgID";
 
 /// The platform's audit log, the latest first, by offset. Requires the role `super-admin`.
@@ -27,24 +27,24 @@ const CONTEXT: &str = "SlashID-OrgID";
     get, path = "/super-admins/audit-logs", tag = "E · super-admin audit logs",
     params(
         ("SlashID-OrgID" = uuid::Uuid, Header, description = "The organization in whose context the caller acts"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many entries at most; 100 unless given"),
-        ("offset" = Option<u64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "How many entries to pass over; 0 unless given"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The most entries of a page; 100 by default"),
+        ("offset" = Option<u64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "The number of entries to skip; 0 by default"),
         ("super_admin_email" = Option<String>, Query, format = "email", description = "The e-mail address of the super-admin"),
         ("organization_id" = Option<uuid::Uuid>, Query, description = "The organization where it was done"),
     ),
-    responses((status = 200, body = AuditLogs, description = "The entries, and how many there are in all"), E),
+    responses((status = 200, body = AuditLogs, description = "The entries, and the number of entries in all"), E),
 )]
 async fn list_super_admin_audit_logs(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
     mut params: Params,
-) -> Result<Json<AuditLogs>, Fault> {
+) -> Result<Json<AuditLogs>, Rejection> {
     let log = caller.platform()?;
     let context = headers.get(CONTEXT).and_then(|value| value.to_str().ok());
     if !context.is_some_and(|text| text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()) {
         let detail = format!("the header `{CONTEXT}` is required, and must be a UUID");
-        return Err(Fault::bad_request(CONTEXT, detail));
+        return Err(Rejection::bad_request(CONTEXT, detail));
     }
     let limit = params.limit(1_000, 100)?;
     let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;

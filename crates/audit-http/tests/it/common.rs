@@ -7,7 +7,7 @@ use audit_core::{
     Actor, ApiKey, ApiKeySecret, AuditContext, NewApiKey, NewOrganization, Organization, Role,
     TenantStore,
 };
-use audit_http::{ApiKeyAuthenticator, HttpOptions};
+use audit_http::{ApiKeyAuthenticator, Authenticator, Contract, HttpOptions};
 use audit_memory::MemoryStore;
 use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use axum::Router;
@@ -24,6 +24,17 @@ pub(crate) fn notary(directory: &tempfile::TempDir) -> Arc<Notary> {
     let signer = CheckpointSigner::generate("audit.example.com").unwrap();
     let checkpoints = CheckpointDirectory::open(directory.path()).unwrap();
     Arc::new(Notary::new(signer, checkpoints).unwrap())
+}
+
+/// The options, with every route mounted.
+pub(crate) fn everything(options: HttpOptions, store: &MemoryStore) -> HttpOptions {
+    options.with_tenants(Arc::new(store.clone())).with_contracts(Contract::ALL)
+}
+
+/// The description of every route.
+pub(crate) fn description() -> Value {
+    let options = everything(HttpOptions::default(), &MemoryStore::new().unwrap());
+    serde_json::to_value(audit_http::openapi(&options)).unwrap()
 }
 
 /// A service, and a way to ask it.
@@ -75,7 +86,16 @@ impl Service {
     pub(crate) fn with_options(options: HttpOptions) -> Self {
         let store = MemoryStore::new().unwrap();
         let keys: Arc<dyn TenantStore> = Arc::new(store.clone());
-        let authenticator = Arc::new(ApiKeyAuthenticator::new(keys));
+        Self::over(store, Arc::new(ApiKeyAuthenticator::new(keys)), options)
+    }
+
+    /// A service over `store` that mounts everything.
+    pub(crate) fn over(
+        store: MemoryStore,
+        authenticator: Arc<dyn Authenticator>,
+        options: HttpOptions,
+    ) -> Self {
+        let options = everything(options, &store);
         let router = audit_http::router(Arc::new(store.clone()), authenticator, options);
         Self { store, router }
     }

@@ -68,6 +68,8 @@ async fn a_batch_is_all_or_nothing() {
     assert_eq!(answer["receipts"].as_array().unwrap().len(), 2);
 }
 
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
 #[tokio::test]
 async fn every_filter_of_the_model_is_a_parameter() {
     let service = Service::new();
@@ -75,8 +77,16 @@ async fn every_filter_of_the_model_is_a_parameter() {
     let set = uuid::Uuid::now_v7();
     let scope =
         Scope::default().service("v").product("v").config("v").environment("v").surface("v");
-    let mut event = NewEvent::new("v", Actor::new("v").id("v").email("v"))
+    let actor = Actor::new("v").id("v").email("v").ip("v").session_id("v");
+    let trace_id = TRACE.parse().unwrap();
+    let mut event = NewEvent::new("v", actor.on_behalf_of(Actor::user("v")))
         .category("v")
+        .outcome(audit_core::Outcome::new("v"))
+        .severity("v")
+        .request_id("v")
+        .trace(audit_core::Trace::new(trace_id))
+        .source("v", "v")
+        .attribute("v", "v")
         .target("v", "v")
         .scope(scope)
         .change_set_id(set);
@@ -86,10 +96,15 @@ async fn every_filter_of_the_model_is_a_parameter() {
     for facet in Facet::ALL {
         let (name, value) = match facet {
             Facet::ChangeSet => ("changeSetId", set.to_string().to_uppercase()),
-            Facet::Target => ("target", "v=v".to_owned()),
+            Facet::Attribute | Facet::Source | Facet::Target => (facet.name(), "v=v".to_owned()),
+            Facet::Trace => ("traceId", TRACE.to_uppercase()),
             other => (other.name(), "v".to_owned()),
         };
-        let none = if facet == Facet::Target { "none=v" } else { &*uuid::Uuid::nil().to_string() };
+        let none = match facet {
+            Facet::Attribute | Facet::Source | Facet::Target => "none=v",
+            Facet::Trace => "0000000000000000000000000000000f",
+            _ => &*uuid::Uuid::nil().to_string(),
+        };
         let path = format!("{}?{name}={value}&{name}={none}", events(&member));
         let page = service.get(&member, &path).await.expect(200);
         let ids: Vec<_> = page["events"].as_array().unwrap().iter().map(|e| &e["id"]).collect();
@@ -140,6 +155,9 @@ async fn what_is_wrong_is_named() {
         ("offset=-1", "offset"),
         ("actorId=%ff", "actorId"),
         (&format!("action={}", "x".repeat(257)), "action"),
+        ("action=", "action"),
+        ("action=a.b&actorEmail=", "actorEmail"),
+        ("namedOrganizationId", "namedOrganizationId"),
         (&many, "actorId"),
     ] {
         let answer = service.get(&admin, &format!("{}?{query}", events(&admin))).await;
@@ -350,10 +368,30 @@ async fn an_event_without_a_time_is_the_same_when_it_comes_again() {
 }
 
 #[tokio::test]
+async fn a_batch_may_have_ten_thousand_events_of_several_objects_each() {
+    let service = Service::new();
+    let (_, [_, admin, _]) = service.tenant("Acme").await;
+    let event = json!({
+        "action": "invoice.paid", "actor": {"kind": "user", "id": "u_1"},
+        "targets": [{"type": "invoice", "id": "i_1"}, {"type": "account", "id": "a_1"}],
+        "scope": {"service": "billing"}, "message": {"text": "Ana paid invoice 1"},
+        "change": {"diff": [{"field": "state", "old": "open", "new": "paid"}]},
+        "request": {"method": "POST", "path": "/invoices/1/pay"},
+        "metadata": {"amount": {"value": 100, "currency": "EUR"}},
+    });
+    let body = json!({"events": vec![event; 10_000]});
+    let size = body.to_string().len();
+    assert!((3 << 20..4 << 20).contains(&size), "{size}");
+    let batch = format!("{}/batch", events(&admin));
+    let receipts = service.post(&admin, &batch, &body).await.expect(201);
+    assert_eq!(receipts["receipts"].as_array().unwrap().len(), 10_000);
+}
+
+#[tokio::test]
 async fn what_would_become_large_in_memory_is_refused_and_pages_end_before_it() {
     let service = Service::new();
     let (acme, [member, admin, _]) = service.tenant("Acme").await;
-    let bomb = vec![json!({"": 0}); 100_000];
+    let bomb = vec![json!({"": 0}); 250_000];
     let event = json!({"action": "a", "actor": {"kind": "user"}, "metadata": {"x": bomb}});
     service.post(&admin, &events(&admin), &event).await.expect(413);
     let key = "k".repeat(1_000_000);

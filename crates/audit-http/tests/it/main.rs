@@ -14,6 +14,7 @@ mod hang_ups;
 mod openapi;
 mod organisation_audit_logs;
 mod organizations_and_activities;
+mod own_tenants;
 mod proofs;
 mod super_admin_audit_logs;
 mod tenants;

@@ -1,8 +1,11 @@
 //! The description of the routes is whole, and served.
 
-use crate::common::{Service, request};
+use crate::common::{Service, description, request};
+use std::collections::BTreeSet;
+
+use audit_http::{Contract, HttpOptions};
 use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn the_description_is_served_and_every_reference_in_it_resolves() {
@@ -10,7 +13,7 @@ async fn the_description_is_served_and_every_reference_in_it_resolves() {
     let answer = service.send(request(Method::GET, "/openapi.json", None, None)).await;
     let api = answer.expect(200);
     assert_eq!(api["openapi"], "3.1.0");
-    assert_eq!(api, serde_json::to_value(audit_http::openapi()).unwrap());
+    assert_eq!(api, description());
     let mut references = Vec::new();
     collect(&api, &mut references);
     assert!(references.len() > 50);
@@ -37,7 +40,7 @@ async fn below_another_path_everything_knows_where_it_is() {
 
 #[test]
 fn no_parameter_is_null() {
-    let api = serde_json::to_value(audit_http::openapi()).unwrap();
+    let api = description();
     let operations = api["paths"].as_object().unwrap().values().flat_map(|item| {
         item.as_object()
             .unwrap()
@@ -50,6 +53,70 @@ fn no_parameter_is_null() {
         count += 1;
     }
     assert!(count > 100);
+}
+
+#[test]
+fn an_operation_has_an_id_of_its_own_and_a_log_route_is_described_for_both_logs() {
+    let api = description();
+    let mut ids = BTreeSet::new();
+    let mut native = 0;
+    for (path, item) in api["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id.to_owned()), "{id} is there twice");
+            let Some(rest) = path.strip_prefix("/v1/platform/") else { continue };
+            assert_eq!(operation["tags"], json!(["platform"]), "{path}");
+            let text = operation["description"].to_string() + &operation["summary"].to_string();
+            assert!(text.contains("Requires the role `super-admin`."), "{path}: {text}");
+            if rest.starts_with("organizations") {
+                continue;
+            }
+            let other =
+                &api["paths"][format!("/v1/organizations/{{organizationId}}/{rest}")][method];
+            assert_eq!(operation["responses"], other["responses"], "{path}");
+            assert_eq!(operation["requestBody"], other["requestBody"], "{path}");
+            assert_eq!(other["operationId"], id.replacen("_platform", "", 1));
+            let parameters = other["parameters"].as_array().unwrap();
+            assert_eq!(parameters[0]["name"], "organizationId");
+            let own = operation["parameters"].as_array().cloned().unwrap_or_default();
+            assert_eq!(parameters[1..], own, "{path}");
+            native += 1;
+        }
+    }
+    assert_eq!(native, 10);
+}
+
+#[test]
+fn what_is_not_mounted_is_not_described() {
+    let all = description();
+    let native = serde_json::to_value(audit_http::openapi(&HttpOptions::default())).unwrap();
+    let paths = |api: &Value| -> Vec<String> {
+        api["paths"].as_object().unwrap().keys().cloned().collect()
+    };
+    for path in paths(&native) {
+        let is_log = path.starts_with("/v1/organizations/{organizationId}/")
+            || path.starts_with("/v1/platform/");
+        assert!(is_log || ["/healthz", "/readyz", "/metrics"].contains(&&*path), "{path}");
+    }
+    let mut references = Vec::new();
+    collect(&native, &mut references);
+    let used: BTreeSet<_> = references.into_iter().collect();
+    for schema in native["components"]["schemas"].as_object().unwrap().keys() {
+        assert!(!schema.contains('.'), "{schema} is of a contract");
+        let is_used = used.contains(&format!("#/components/schemas/{schema}"));
+        assert!(is_used || schema == "JsonValue", "{schema} is not used");
+    }
+    let mut count = paths(&native).len();
+    for contract in Contract::ALL {
+        let options = HttpOptions::default().with_contracts([contract]);
+        let api = serde_json::to_value(audit_http::openapi(&options)).unwrap();
+        assert!(paths(&api).iter().all(|path| paths(&all).contains(path)));
+        assert!(paths(&api).len() > paths(&native).len(), "{contract}");
+        count += paths(&api).len() - paths(&native).len();
+    }
+    // The rest is for organizations in a store: `/v1/organizations` and one of them, D's list and
+    // the current one, the platform's list and one of them.
+    assert_eq!(paths(&all).len(), count + 6);
 }
 
 fn collect(value: &Value, references: &mut Vec<String>) {

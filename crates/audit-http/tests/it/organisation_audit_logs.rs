@@ -104,7 +104,10 @@ async fn scopes_are_a_union_and_pages_add_up_to_the_total() {
         ("include=cost,scheduling", 200),
         ("include=cost&include=scheduling", 200),
         ("include=cost,%20scheduling&include=cost", 200),
-        ("include=cost,scheduling&include=platform,deployment,provisioning", 500),
+        ("include=platform&action=a.b", 100),
+        // Four events are of the organization and its keys.
+        ("include=platform", 104),
+        ("include=cost,scheduling&include=platform,deployment,provisioning", 504),
         ("include=cost&email=1@x.com", 50),
         ("include=nothing", 0),
         ("action=a.b", 500),
@@ -172,4 +175,31 @@ async fn an_unknown_method_is_refused_in_the_same_form() {
     assert_eq!(keys(&answer.expect(405)), ["error"]);
     assert_eq!(answer.header("content-type"), "application/json");
     assert!(answer.header("allow").contains("DELETE"));
+}
+
+#[tokio::test]
+async fn the_scope_platform_has_the_events_of_organizations_and_keys() {
+    let service = Service::new();
+    let (_, [_, admin, _]) = service.tenant("Acme").await;
+    let body = json!({"name": "Acme Corp"});
+    service.put(Method::PUT, &admin, "/api/organisation", &body).await.expect(200);
+    let event = json!({"action": "budget.changed", "actor": {"kind": "user"},
+        "scope": {"surface": "cost"}});
+    let path = format!("/v1/organizations/{}/events", admin.key.organization_id);
+    service.post(&admin, &path, &event).await.expect(201);
+    let page = service.get(&admin, "/api/audit-logs?include=platform").await.expect(200);
+    let found = page["data"].as_array().unwrap().iter().map(|log| log["action"].as_str().unwrap());
+    let found: Vec<_> = found.collect();
+    assert_eq!(
+        found,
+        [
+            "organization.updated",
+            "api_key.created",
+            "api_key.created",
+            "api_key.created",
+            "organization.created"
+        ]
+    );
+    let page = service.get(&admin, "/api/audit-logs?include=platform,cost").await.expect(200);
+    assert_eq!(page["pagination"]["total"], 6);
 }

@@ -1,7 +1,7 @@
 //! No route shows a row of another tenant. The routes are those of the description, which is made
 //! of what the router registers: a route that is added is tried.
 
-use crate::common::{Key, Service, request};
+use crate::common::{Key, Service, description, request};
 use audit_core::{Actor, AuditStore as _, NewEvent, OrganizationId, Role, TenantStore as _};
 use audit_http::HttpOptions;
 use axum::http::Method;
@@ -13,7 +13,7 @@ const PUBLIC: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Every route: its method, its path, and its operation.
 fn routes() -> Vec<(Method, String, Value)> {
-    let api = serde_json::to_value(audit_http::openapi()).unwrap();
+    let api = description();
     let paths = api["paths"].as_object().unwrap().clone();
     let routes = paths.into_iter().flat_map(|(path, item)| {
         let item = item.as_object().unwrap().clone();

@@ -186,6 +186,7 @@ fn a_transaction_that_holds_the_lock_too_long_makes_appends_busy() {
     let error = block_on(store.record(Log::Platform, paid())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Busy);
     assert!(error.is_retryable());
+    assert!(error.to_string().contains("`append_in`"), "{error}");
     transaction.rollback().unwrap();
     assert_eq!(block_on(store.record(Log::Platform, paid())).unwrap().sequence.get(), 1);
 }
@@ -227,6 +228,46 @@ fn waiting_callers_time_out_together() {
     // If each waited for its own time-out in turn, this would take at least 16 s.
     assert!(begun.elapsed() < std::time::Duration::from_secs(16), "{:?}", begun.elapsed());
     drop(transaction);
+}
+
+#[test]
+fn an_append_inside_the_callers_own_transaction_fails_at_once() {
+    let mut service = Service::new();
+    for commits in [true, false] {
+        let transaction =
+            service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        service.store.append_in(&transaction, Log::Platform, vec![paid()]).unwrap();
+        let begun = Instant::now();
+        let error = block_on(service.store.record(Log::Platform, paid())).unwrap_err();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
+        // The time-out is 5 s.
+        assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
+        if commits {
+            transaction.commit().unwrap()
+        } else {
+            transaction.rollback().unwrap()
+        }
+        // An append still waits for another writer, and longer than for its own caller.
+        let path = service.directory.path().join("service.db");
+        let (locked, is_locked) = std::sync::mpsc::channel();
+        let other = std::thread::spawn(move || {
+            let connection = Connection::open(path).unwrap();
+            connection.execute_batch("BEGIN IMMEDIATE").unwrap();
+            locked.send(()).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            connection.execute_batch("COMMIT").unwrap();
+        });
+        if !commits {
+            // The store remembers that the transaction ended, once the lock was free.
+            other.join().unwrap();
+            block_on(service.store.record(Log::Platform, paid())).unwrap();
+            continue;
+        }
+        is_locked.recv().unwrap();
+        block_on(service.store.record(Log::Platform, paid())).unwrap();
+        other.join().unwrap();
+    }
+    assert_eq!(service.events(), 3);
 }
 
 /// Polls an append once, so that it is in the queue, and drops it.

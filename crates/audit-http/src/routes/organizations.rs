@@ -1,4 +1,4 @@
-//! The native API: the organizations of the platform, for super-admins.
+//! The native API of the organizations, for super-admins.
 
 use audit_core::json::{self, Object};
 use audit_core::openapi::JsonObject;
@@ -13,29 +13,31 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::App;
+use crate::app::App;
 use crate::body::JsonBody;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::Native;
 use crate::params::{Params, PathParams};
+use crate::rejection::Rejection;
+use crate::responses::Native;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_organizations, create_organization)).routes(routes!(
-        get_organization,
-        update_organization,
-        delete_organization
-    ))
+    OpenApiRouter::new()
+        .routes(routes!(list_platform_organizations, create_platform_organization))
+        .routes(routes!(
+            get_platform_organization,
+            update_platform_organization,
+            delete_platform_organization
+        ))
 }
 
 /// An organization to create.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CreateOrganization {
-    /// The id; a new one unless given.
+    /// The id; a new one by default.
     #[serde(default = "OrganizationId::new")]
     id: OrganizationId,
-    /// The id by which another system knows it.
+    /// The id in another system.
     external_id: Option<String>,
     /// The name.
     #[schema(min_length = 1)]
@@ -43,15 +45,15 @@ struct CreateOrganization {
     /// The private endpoints.
     #[serde(default)]
     private_endpoints: Vec<PrivateEndpoint>,
-    /// Settings to keep with it.
+    /// The settings.
     #[serde(default, deserialize_with = "json::object")]
     #[schema(value_type = JsonObject)]
     settings: Object,
-    /// The e-mail address of the creator; the caller's unless given.
+    /// The e-mail address of the creator; the caller's by default.
     created_by: Option<String>,
 }
 
-/// Changes to an organization: what is left out stays.
+/// Changes to an organization. A field that is absent is not changed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct UpdateOrganization {
@@ -60,9 +62,9 @@ struct UpdateOrganization {
     name: Option<String>,
     /// The ids of the private endpoints to remove, before others are added.
     remove_endpoints: Vec<String>,
-    /// The private endpoints to add, or to put in the place of those of their ids.
+    /// The private endpoints to add. One with the id of another replaces it.
     add_endpoints: Vec<PrivateEndpoint>,
-    /// The new settings, as a whole.
+    /// The new settings. They replace the old ones.
     #[serde(deserialize_with = "given_object")]
     #[schema(nullable = false, value_type = JsonObject)]
     settings: Option<Object>,
@@ -72,12 +74,12 @@ fn given_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Obj
     json::object(deserializer).map(Some)
 }
 
-/// One page of organizations.
+/// A page of organizations.
 #[derive(Debug, Serialize, ToSchema)]
 struct Organizations {
     /// The organizations, by ascending id.
     organizations: Vec<Organization>,
-    /// The id after which to go on; null at the end.
+    /// The last id of the page, for `after`; null on the last page.
     next: Option<OrganizationId>,
 }
 
@@ -87,21 +89,21 @@ const ORGANIZATION: &str = "organizationId";
 #[utoipa::path(
     get, path = "/v1/platform/organizations", tag = "platform",
     params(
-        ("after" = Option<OrganizationId>, Query, description = "The `next` of the page before"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "How many at most; 100 unless given"),
+        ("after" = Option<OrganizationId>, Query, description = "The `next` of the previous page"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The most organizations of a page; 100 by default"),
     ),
     responses((status = 200, body = Organizations, description = "A page of organizations"), Native),
 )]
-async fn list_organizations(
+async fn list_platform_organizations(
     State(app): State<App>,
     caller: Caller,
     mut params: Params,
-) -> Result<Json<Organizations>, Fault> {
+) -> Result<Json<Organizations>, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let after = params.uuid("after")?.map(OrganizationId::from);
     let limit = params.limit(1_000, 100)?;
     params.finish()?;
-    let organizations = app.store.organizations(after, limit).await?;
+    let organizations = app.tenants()?.organizations(after, limit).await?;
     let next = organizations.last().filter(|_| organizations.len() == limit).map(|last| last.id);
     Ok(Json(Organizations { organizations, next }))
 }
@@ -112,13 +114,13 @@ async fn list_organizations(
     request_body = CreateOrganization,
     responses((status = 201, body = Organization, description = "The organization"), Native),
 )]
-async fn create_organization(
+async fn create_platform_organization(
     State(app): State<App>,
     caller: Caller,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Organization>), Fault> {
+) -> Result<(StatusCode, Json<Organization>), Rejection> {
     caller.require(Role::SuperAdmin)?;
-    let body = body.read::<CreateOrganization>(&app).await?.value;
+    let body = body.read::<CreateOrganization>(&app.bodies).await?.value;
     let new = NewOrganization {
         id: body.id,
         external_id: body.external_id,
@@ -127,7 +129,7 @@ async fn create_organization(
         settings: body.settings,
         created_by: body.created_by.or_else(|| caller.email().map(str::to_owned)),
     };
-    let created = app.store.create_organization(new, caller.attribution()).await?;
+    let created = app.tenants()?.create_organization(new, caller.context()).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
 
@@ -137,13 +139,13 @@ async fn create_organization(
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
     responses((status = 200, body = Organization, description = "The organization"), Native),
 )]
-async fn get_organization(
+async fn get_platform_organization(
     State(app): State<App>,
     caller: Caller,
     path: PathParams,
-) -> Result<Json<Organization>, Fault> {
+) -> Result<Json<Organization>, Rejection> {
     caller.require(Role::SuperAdmin)?;
-    Ok(Json(app.store.organization(path.organization(ORGANIZATION)?).await?))
+    Ok(Json(app.tenants()?.organization(path.organization(ORGANIZATION)?).await?))
 }
 
 /// Changes an organization. Requires the role `super-admin`.
@@ -151,38 +153,38 @@ async fn get_organization(
     patch, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
     request_body = UpdateOrganization,
-    responses((status = 200, body = Organization, description = "The organization as it is then"), Native),
+    responses((status = 200, body = Organization, description = "The changed organization"), Native),
 )]
-async fn update_organization(
+async fn update_platform_organization(
     State(app): State<App>,
     caller: Caller,
     path: PathParams,
     body: JsonBody,
-) -> Result<Json<Organization>, Fault> {
+) -> Result<Json<Organization>, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
-    let body = body.read::<UpdateOrganization>(&app).await?.value;
+    let body = body.read::<UpdateOrganization>(&app.bodies).await?.value;
     let update = OrganizationUpdate {
         name: body.name,
         remove_endpoints: body.remove_endpoints,
         add_endpoints: body.add_endpoints,
         settings: body.settings,
     };
-    Ok(Json(app.store.update_organization(id, update, caller.attribution()).await?))
+    Ok(Json(app.tenants()?.update_organization(id, update, caller.context()).await?))
 }
 
-/// Deletes an organization. Its audit log stays. Requires the role `super-admin`.
+/// Deletes an organization. Its audit log is kept. Requires the role `super-admin`.
 #[utoipa::path(
     delete, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
-    responses((status = 204, description = "It is deleted"), Native),
+    responses((status = 204, description = "The organization is deleted"), Native),
 )]
-async fn delete_organization(
+async fn delete_platform_organization(
     State(app): State<App>,
     caller: Caller,
     path: PathParams,
-) -> Result<StatusCode, Fault> {
+) -> Result<StatusCode, Rejection> {
     caller.require(Role::SuperAdmin)?;
-    app.store.delete_organization(path.organization(ORGANIZATION)?, caller.attribution()).await?;
+    app.tenants()?.delete_organization(path.organization(ORGANIZATION)?, caller.context()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

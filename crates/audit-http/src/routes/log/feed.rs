@@ -1,4 +1,4 @@
-//! The events of one log as they come: asked for again and again, or streamed.
+//! The events of a log as they are appended: polled or streamed.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,36 +17,35 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout_at};
 use utoipa::{IntoParams, ToSchema};
 
-use super::query::{FilterParams, filter};
-use super::{ORGANIZATION, of_token};
-use crate::App;
+use super::access::ReadLog;
+use super::query::{FilterParams, filter, of_token};
+use crate::app::App;
 use crate::caller::Caller;
-use crate::fault::Fault;
-use crate::openapi::responses::Native;
-use crate::params::{Params, PathParams, malformed};
-use crate::routes::PAGE_BYTES;
+use crate::paging::PAGE_BYTES;
+use crate::params::{Params, malformed};
+use crate::rejection::Rejection;
+use crate::responses::Native;
 use crate::serve::Stopping;
 
-/// The longest that a feed can be made to wait, in seconds.
+/// The longest wait that a client may request, in seconds.
 const LONGEST_WAIT: u64 = 8;
 
-/// Where to begin, and how long to wait. Read by [`feed`] and [`stream`].
+/// The start of a feed, and its wait. Read by [`poll`] and [`stream`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code)] // describes, and is never made
+#[allow(dead_code)] // a description; no value is made
 pub(super) struct FollowParams {
-    /// Where to begin without a token: `beginning`, unless given; `now`; or a sequence, after which
-    /// to begin.
+    /// The start without a token: `beginning`, the default; `now`; or a sequence, to start after it.
     #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
     start: Option<String>,
-    /// The `token` of the page before. Conditions must be the same; the limit may differ. Not for a
+    /// The `token` of the previous page. Conditions must be the same; the limit may differ. Not for a
     /// stream.
     #[param(max_length = 200)]
     token: Option<String>,
-    /// The events of a page; 100 unless given. Not for a stream.
+    /// The most events of a page; 100 by default. Not for a stream.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
-    /// How many seconds to wait for an event where there is none; 0 unless given. Not for a stream.
+    /// The seconds to wait for an event if there is none; 0 by default. Not for a stream.
     #[param(minimum = 0, maximum = 8)]
     wait: Option<u64>,
 }
@@ -55,16 +54,16 @@ pub(super) struct FollowParams {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct EventFeed {
-    /// The events, by sequence; empty when nothing new has come.
+    /// The events, by sequence; empty if there are no new ones.
     events: Vec<AuditEvent>,
-    /// The token with which to ask for what follows; a feed has no end.
+    /// The token of the next page. A feed has no last page.
     token: String,
-    /// Whether the log held nothing more when this was read.
+    /// `true` if the log had no further events when the page was read.
     caught_up: bool,
 }
 
-/// Where to begin: where the client says that it was, else where it asks to.
-fn begin(params: &mut Params, headers: &HeaderMap) -> Result<FeedStart, Fault> {
+/// Returns the start: after `Last-Event-ID` if the client sends it, else the parameter.
+fn begin(params: &mut Params, headers: &HeaderMap) -> Result<FeedStart, Rejection> {
     const SEEN: &str = "Last-Event-ID";
     let asked = match params.one("start")?.as_deref() {
         None | Some("beginning") => FeedStart::Beginning,
@@ -74,14 +73,14 @@ fn begin(params: &mut Params, headers: &HeaderMap) -> Result<FeedStart, Fault> {
     headers.get(SEEN).map_or(Ok(asked), |id| after(SEEN, id.to_str().unwrap_or_default()))
 }
 
-fn after(name: &str, text: &str) -> Result<FeedStart, Fault> {
+fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let sequence = text.parse().ok().filter(|_| digits).and_then(|n| Sequence::new(n).ok());
     let expected = "beginning, now, or a sequence from 0 to 9223372036854775807";
     sequence.map(FeedStart::After).ok_or_else(|| malformed(name, expected))
 }
 
-/// Another server would give no such sign.
+/// Waits until the service stops. Under another server than [`serve`](crate::serve()) it never does.
 async fn stopped(stopping: Option<Stopping>) {
     match stopping {
         Some(stopping) => stopping.wait().await,
@@ -89,13 +88,13 @@ async fn stopped(stopping: Option<Stopping>) {
     }
 }
 
-async fn feed(
+async fn poll(
     app: &App,
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
     stopping: Option<Stopping>,
-) -> Result<Json<EventFeed>, Fault> {
+) -> Result<Json<EventFeed>, Rejection> {
     let filter = filter(&mut params)?;
     let query = EventQuery::new(log)
         .filter(filter)
@@ -136,15 +135,14 @@ async fn stream(
     mut params: Params,
     headers: &HeaderMap,
     stopping: Option<Stopping>,
-) -> Result<EventStream, Fault> {
+) -> Result<EventStream, Rejection> {
     let filter = filter(&mut params)?;
     let start = begin(&mut params, headers)?;
     params.finish()?;
     let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PAGE_BYTES);
-    // What is wrong with the request is said before the stream begins.
+    // Rejects a wrong request before the stream begins.
     let first = app.store.feed(&query, start).await.map_err(of_start)?;
-    let still = Still { app: app.clone(), caller, headers: headers.clone() };
-    let pages = pages(still, query, first);
+    let pages = pages(app.clone(), caller, query, first);
     let duration = app.options.stream_duration;
     let end = async move {
         tokio::select! {
@@ -157,54 +155,54 @@ async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// The caller of a stream, who may have lost the right to it meanwhile.
-struct Still {
+/// Returns the pages of a feed, from the first on. They end if the store fails, or if the caller's
+/// credential is no longer valid: the client connects again and gets the reason.
+fn pages(
     app: App,
     caller: Caller,
-    headers: HeaderMap,
-}
-
-/// The pages of a feed, from the first on. It ends when the store fails, or when the caller may no
-/// longer read the log: the client connects again, and is told why.
-fn pages(still: Still, query: EventQuery, first: FeedPage) -> impl Stream<Item = Vec<AuditEvent>> {
-    stream::unfold((still, query, Some(first), None), |(still, query, first, at)| async move {
-        let store = &still.app.store;
+    query: EventQuery,
+    first: FeedPage,
+) -> impl Stream<Item = Vec<AuditEvent>> {
+    let state = (app, caller, query, Some(first), None);
+    stream::unfold(state, |(app, caller, query, first, at)| async move {
         let page = match (first, at) {
             (Some(first), _) => first,
-            (None, Some((token, true))) => failed(store.wait_feed(&query, &token).await)?,
-            (None, Some((token, false))) => failed(store.next_feed(&query, &token).await)?,
+            (None, Some((token, true))) => logged(app.store.wait_feed(&query, &token).await)?,
+            (None, Some((token, false))) => logged(app.store.next_feed(&query, &token).await)?,
             (None, None) => return None,
         };
-        if !still.caller.may_still_read(&still.app, &still.headers, query.log()).await {
+        if !caller.is_still_valid(&app).await {
             return None;
         }
         let at = Some((page.token, page.caught_up));
-        Some((page.events, (still, query, None, at)))
+        Some((page.events, (app, caller, query, None, at)))
     })
 }
 
-/// A place beyond the log, where no token is at fault.
-fn of_start(error: audit_core::Error) -> Fault {
+/// Rejects a start beyond the end of the log.
+fn of_start(error: audit_core::Error) -> Rejection {
     match error.kind() {
-        ErrorKind::Behind => {
-            Fault::new(StatusCode::CONFLICT, "the log has fewer events than the place to begin at")
-        }
+        ErrorKind::Behind => Rejection::new(
+            StatusCode::CONFLICT,
+            "the log has fewer events than the requested start",
+        ),
         _ => error.into(),
     }
 }
 
-fn failed(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
+/// Logs an error of the store.
+fn logged(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
     page.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
 }
 
-/// An event as a stream sends it. Its id is the sequence, with which the stream can be resumed.
+/// Returns an event as a stream sends it. Its id is the sequence, to resume after.
 fn sent(event: &AuditEvent) -> Event {
     let id = event.sequence.to_string();
     let data = serde_json::to_string(event).unwrap_or_default();
     Event::default().event("audit-event").id(id).data(data)
 }
 
-/// Whether the client asks for server-sent events.
+/// Returns `true` if the client accepts server-sent events.
 fn wants_stream(headers: &HeaderMap) -> bool {
     headers
         .get_all(header::ACCEPT)
@@ -217,34 +215,18 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         })
 }
 
-async fn follow(
-    app: &App,
-    caller: Caller,
-    log: Log,
-    params: Params,
-    headers: &HeaderMap,
-    stopping: Option<Extension<Stopping>>,
-) -> Result<Response, Fault> {
-    let stopping = stopping.map(|Extension(stopping)| stopping);
-    if wants_stream(headers) {
-        return Ok(stream(app, caller, log, params, headers, stopping).await?.into_response());
-    }
-    Ok(feed(app, log, params, headers, stopping).await?.into_response())
-}
-
-/// The events that match, by sequence, from a place on.
+/// The events that match, by sequence, from a start on.
 ///
-/// As JSON, a page; with `wait`, of the events that come meanwhile. Its token asks for what follows;
-/// an empty page has one, too.
+/// As JSON, a page. With `wait` and no event yet, the page has the events that come meanwhile. Its
+/// token is for the next page; an empty page has one, too.
 ///
-/// With `Accept: text/event-stream`, as they come: server-sent events of the type `audit-event`,
-/// whose data is the event and whose id is its sequence. A client that connects again with
-/// `Last-Event-ID` misses none. The stream ends after a while, by default ten minutes.
+/// With `Accept: text/event-stream`, server-sent events of the type `audit-event` as they are
+/// appended. Their data is the event, their id its sequence. A client that reconnects with
+/// `Last-Event-ID` misses none. The stream ends after a time, by default ten minutes.
 #[utoipa::path(
-    get, path = "/v1/organizations/{organizationId}/events/follow", tag = "events",
+    get, path = "/events/follow", tag = "events",
     params(
-        ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on, rather than `start`"),
+        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence to start after, instead of `start`"),
         FilterParams, FollowParams,
     ),
     responses(
@@ -257,37 +239,14 @@ async fn follow(
 pub(super) async fn follow_events(
     State(app): State<App>,
     caller: Caller,
-    path: PathParams,
+    ReadLog(log): ReadLog,
     headers: HeaderMap,
     stopping: Option<Extension<Stopping>>,
     params: Params,
-) -> Result<Response, Fault> {
-    let log = caller.log(&*app.store, path.organization(ORGANIZATION)?).await?;
-    follow(&app, caller, log, params, &headers, stopping).await
-}
-
-/// The platform's events that match, by sequence, from a place on; as those of an organization.
-/// Requires the role `super-admin`.
-#[utoipa::path(
-    get, path = "/v1/platform/events/follow", tag = "platform",
-    params(
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence after which to go on, rather than `start`"),
-        FilterParams, FollowParams,
-    ),
-    responses(
-        (status = 200, description = "The events", content(
-            (EventFeed = "application/json"), (String = "text/event-stream"),
-        )),
-        Native,
-    ),
-)]
-pub(super) async fn follow_platform_events(
-    State(app): State<App>,
-    caller: Caller,
-    headers: HeaderMap,
-    stopping: Option<Extension<Stopping>>,
-    params: Params,
-) -> Result<Response, Fault> {
-    let log = caller.platform()?;
-    follow(&app, caller, log, params, &headers, stopping).await
+) -> Result<Response, Rejection> {
+    let stopping = stopping.map(|Extension(stopping)| stopping);
+    if wants_stream(&headers) {
+        return Ok(stream(&app, caller, log, params, &headers, stopping).await?.into_response());
+    }
+    Ok(poll(&app, log, params, &headers, stopping).await?.into_response())
 }

@@ -1,14 +1,14 @@
-//! The conditions under which events are listed and followed, as parameters.
-#![allow(dead_code)] // the structures describe parameters and are never made
+//! The parameters by which events are listed and followed.
+#![allow(dead_code)] // the structures are descriptions; no value is made
 
-use audit_core::{EventQuery, Facet, Filter, Log, Order, Timestamp};
+use audit_core::{Error, ErrorKind, EventQuery, Facet, Filter, Log, Order, Timestamp};
 use utoipa::IntoParams;
 
-use crate::fault::Fault;
+use crate::paging::PAGE_BYTES;
 use crate::params::{Params, malformed};
-use crate::routes::PAGE_BYTES;
+use crate::rejection::Rejection;
 
-/// The conditions, each of which may be repeated. Read by [`filter`].
+/// The conditions of a filter. Each may be repeated. Read by [`filter`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(super) struct FilterParams {
@@ -22,15 +22,25 @@ pub(super) struct FilterParams {
     actor_id: Option<Vec<String>>,
     /// The actor's e-mail address, in any case.
     actor_email: Option<Vec<String>>,
-    /// An id that the actor or a target has.
+    /// The actor's IP address, as recorded.
+    actor_ip: Option<Vec<String>>,
+    /// The id of an actor on whose behalf the actor acted, directly or in turn.
+    on_behalf_of_id: Option<Vec<String>>,
+    /// The session of the actor, or of an actor on whose behalf it acted.
+    session_id: Option<Vec<String>>,
+    /// An id that the actor, a target, or an actor on whose behalf the actor acted has.
     involving: Option<Vec<String>>,
+    /// The result of the outcome.
+    outcome: Option<Vec<String>>,
+    /// The severity.
+    severity: Option<Vec<String>>,
     /// The type and the id of one target: `type=id`.
     target: Option<Vec<String>>,
-    /// The type of a target. With `targetId`, one and the same target has both.
+    /// The type of a target. With `targetId`, one target has both.
     target_type: Option<Vec<String>>,
     /// The id of a target.
     target_id: Option<Vec<String>>,
-    /// The organization that the event names, where that is not the log's own.
+    /// The organization that the event names, if not that of the log.
     named_organization_id: Option<Vec<String>>,
     /// The service.
     service: Option<Vec<String>>,
@@ -44,28 +54,39 @@ pub(super) struct FilterParams {
     surface: Option<Vec<String>>,
     /// The change set.
     change_set_id: Option<Vec<uuid::Uuid>>,
-    /// The first instant at which events occurred.
+    /// The id of the request.
+    request_id: Option<Vec<String>>,
+    /// The trace id: 32 hexadecimal digits.
+    #[param(pattern = "^[0-9a-fA-F]{32}$")]
+    trace_id: Option<Vec<String>>,
+    /// The foreign system that recorded the event first.
+    source_system: Option<Vec<String>>,
+    /// The foreign system and the id of the event there: `system=id`.
+    source: Option<Vec<String>>,
+    /// The key and the value of an attribute: `key=value`.
+    attribute: Option<Vec<String>>,
+    /// The earliest time of the events, inclusive.
     since: Option<Timestamp>,
-    /// The first instant that is no longer wanted.
+    /// The latest time of the events, exclusive.
     until: Option<Timestamp>,
 }
 
-/// How a page is cut. Read by [`list_query`].
+/// The order and the bounds of a page. Read by [`list_query`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
-    /// By the time at which events occurred, or as the log took them in.
+    /// The order: by the time of the events, or by sequence.
     #[param(inline)]
     order: Option<OrderParam>,
-    /// The events of a page; 100 unless given.
+    /// The most events of a page; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
-    /// How many events to leave out of the first page. On a page by token it plays no part.
+    /// The number of events to skip on the first page. Ignored with a token.
     #[param(minimum = 0)]
     offset: Option<u64>,
-    /// Whether to count the events that match.
+    /// `true` to count the events that match.
     total: Option<bool>,
-    /// The `next` of the page before. Conditions and order must be the same; the limit may differ.
+    /// The `next` of the previous page. Conditions and order must be the same; the limit may differ.
     #[param(max_length = 200)]
     token: Option<String>,
 }
@@ -74,15 +95,15 @@ pub(super) struct ListParams {
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 enum OrderParam {
-    /// The latest first; unless given.
+    /// The latest first; the default.
     Newest,
     /// The earliest first.
     Oldest,
-    /// As the log took them in.
+    /// The order in which the log took the events in.
     Sequence,
 }
 
-/// The name of the parameter for a facet. In the path stands another `organizationId`.
+/// Returns the parameter of a facet. The path has an `organizationId` of its own.
 fn parameter(facet: Facet) -> &'static str {
     match facet {
         Facet::Organization => "namedOrganizationId",
@@ -90,13 +111,16 @@ fn parameter(facet: Facet) -> &'static str {
     }
 }
 
-/// Takes the conditions out of the parameters.
-pub(super) fn filter(params: &mut Params) -> Result<Filter, Fault> {
+/// Takes the filter out of the parameters.
+pub(super) fn filter(params: &mut Params) -> Result<Filter, Rejection> {
     let mut filter = Filter::new();
     for facet in Facet::ALL {
         for value in params.all(parameter(facet)) {
+            if value.is_empty() {
+                return Err(malformed(parameter(facet), "a text that is not empty"));
+            }
             let value = match facet {
-                // Written in any case, but looked up in one.
+                // Accepted in either case, and looked up in lower case.
                 Facet::ChangeSet => match uuid::Uuid::try_parse(&value) {
                     Ok(id) if value.len() == 36 => id.hyphenated().to_string(),
                     _ => return Err(malformed(facet.name(), "a UUID")),
@@ -109,18 +133,18 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Fault> {
     if let Some(since) = params.time("since")? {
         filter = filter.since(since);
     }
-    // A range that ends before it begins holds nothing.
+    // A range that ends before it begins matches nothing.
     if let Some(until) = params.time("until")? {
         filter = filter.clone().until(until.max(filter.first_instant()));
     }
     Ok(filter)
 }
 
-/// The query of a page, and the token with which it goes on.
+/// Returns the query of a page, and the token of the previous page.
 pub(super) fn list_query(
     log: Log,
     mut params: Params,
-) -> Result<(EventQuery, Option<String>), Fault> {
+) -> Result<(EventQuery, Option<String>), Rejection> {
     let order = match params.one("order")?.as_deref() {
         None | Some("newest") => Order::NewestFirst,
         Some("oldest") => Order::OldestFirst,
@@ -140,6 +164,16 @@ pub(super) fn list_query(
     let token = params.one("token")?;
     params.finish()?;
     Ok((query.offset(offset), token))
+}
+
+/// Names the parameter at fault if a token is rejected.
+pub(super) fn of_token(error: Error) -> Rejection {
+    match error.kind() {
+        ErrorKind::InvalidToken | ErrorKind::Behind | ErrorKind::Gone => {
+            error.with_field("token").into()
+        }
+        _ => error.into(),
+    }
 }
 
 #[cfg(test)]

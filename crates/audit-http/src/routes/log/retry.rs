@@ -1,13 +1,12 @@
-//! Events that come again: one with an id and without a time is the same event when it is sent a
-//! second time, though the present has moved on.
+//! Retries: an event with an id and without a time is the same event when it is sent again later.
 
 use std::collections::HashMap;
 
-use audit_core::{ErrorKind, EventId, Log, NewEvent, Receipt, Result, TenantStore, Timestamp};
+use audit_core::{AuditStore, ErrorKind, EventId, Log, NewEvent, Receipt, Result, Timestamp};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// What a client stated of an event; the rest was filled in.
+/// The fields of an event that the client set, rather than a default.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Stated {
@@ -15,23 +14,22 @@ pub(super) struct Stated {
     occurred_at: Option<IgnoredAny>,
 }
 
-/// What a client stated of the events of a batch.
+/// The fields that the client set in the events of a batch.
 #[derive(Debug, Deserialize)]
 pub(super) struct StatedBatch {
     pub(super) events: Vec<Stated>,
 }
 
 impl Stated {
-    /// Whether the event can come again with another time.
+    /// Returns `true` if the event can be sent again with another default time.
     fn is_untimed(&self) -> bool {
         self.id.is_some() && self.occurred_at.is_none()
     }
 }
 
-/// Appends events of which the client stated so much. An event that the log holds keeps its time
-/// where the client stated none.
+/// Appends events. An event that the log already has keeps its time if the client set none.
 pub(super) async fn append(
-    store: &dyn TenantStore,
+    store: &dyn AuditStore,
     log: Log,
     mut events: Vec<NewEvent>,
     stated: &[Stated],
@@ -41,7 +39,7 @@ pub(super) async fn append(
     if untimed.is_empty() {
         return store.append(log, events).await;
     }
-    // The same event may stand twice in a batch: it has one time.
+    // An event that is twice in the batch has one time.
     let now = Timestamp::now();
     for index in &untimed {
         events[*index].occurred_at = now;
@@ -65,7 +63,7 @@ pub(super) async fn append(
     store.append(log, events).await
 }
 
-async fn held(store: &dyn TenantStore, log: Log, id: EventId) -> Result<Option<Timestamp>> {
+async fn held(store: &dyn AuditStore, log: Log, id: EventId) -> Result<Option<Timestamp>> {
     match store.get(log, id).await {
         Ok(event) => Ok(Some(event.occurred_at)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
