@@ -114,7 +114,7 @@ impl Server {
             while let Some(task) = tasks.join_next().await {
                 task??;
             }
-            Ok::<_, crate::Failure>(())
+            Ok::<_, crate::BoxError>(())
         })?;
         Ok(answers.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64())
     }
