@@ -1,4 +1,4 @@
-//! What is read is what was written.
+//! Events are read as they were written.
 
 use audit_core::{
     Actor, Change, EventQuery, FeedStart, Log, Message, NewEvent, OrganizationRef, Outcome,

@@ -45,7 +45,7 @@ pub(crate) fn are_snapshots(new: NewHarness<'_>) {
             let model = Model::new(subject.put(log, &mixed(20)));
             let query = EventQuery::new(log).order(order).filter(filter.clone()).limit(2);
             let first = subject.page(&query);
-            assert_eq!(first.bound, model.size(), "a page tells the size of its snapshot");
+            assert_eq!(first.bound, model.size(), "a page has the size of its snapshot");
             let (mut found, mut next) = (first.events, first.next);
             while let Some(token) = next {
                 // Times before, among, equal to and after those of the snapshot.
