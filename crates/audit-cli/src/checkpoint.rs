@@ -13,12 +13,12 @@ use crate::signing::{Signing, is_refusal, unsigned};
 
 /// Signs the checkpoint of a log: the number of its events and their root hash.
 ///
-/// Writes it to the directory as `LOG.checkpoint`, in place of the previous one, and prints it if one
-/// log is given. Keep a copy where nobody with write access to the store can change it: with the
-/// copy, `audit verify --checkpoint` finds every later change to these events.
+/// Writes it to the directory as `LOG.checkpoint`, in place of the previous one, and prints it if
+/// one log is given. Keep a copy where nobody with write access to the store can change it: with
+/// the copy, `audit verify --checkpoint` finds every later change to these events.
 ///
-/// Does not sign a log that contradicts its latest checkpoint, because an old backup was restored or
-/// the file was changed.
+/// Does not sign a log that contradicts its latest checkpoint, because an old backup was restored
+/// or the file was changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, mut_group("Signing", |group| group.required(true)))]
 pub(crate) struct Arguments {

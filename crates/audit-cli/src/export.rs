@@ -19,10 +19,11 @@ mod csv;
 
 /// Exports the events of a log in the order of their sequence, as of the start of the export.
 ///
-/// JSON Lines are exact: `audit import --from native` reads them back. CSV (RFC 4180, with a header)
-/// is for spreadsheets. Absent and empty texts are both empty cells, and nested values are JSON. A
-/// cell that a spreadsheet could interpret as a formula is prefixed with an apostrophe: one that
-/// begins with = + - @, a full-width form of these, a tab or a line break, also after white space.
+/// JSON Lines are exact: `audit import --from native` reads them back. CSV (RFC 4180, with a
+/// header) is for spreadsheets. Absent and empty texts are both empty cells, and nested values are
+/// JSON. A cell that a spreadsheet could interpret as a formula is prefixed with an apostrophe: one
+/// that begins with = + - @, a full-width form of these, a tab or a line break, also after white
+/// space.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -23,9 +23,9 @@ mod verify;
 
 /// Imports audit records into a log, from files with one JSON object a line.
 ///
-/// A record that the log already has is counted as redelivered and changes nothing, so an import can
-/// be repeated. A record that cannot be kept exactly is refused, and reported on the standard error
-/// as `FILE:LINE: REASON`.
+/// A record that the log already has is counted as redelivered and changes nothing, so an import
+/// can be repeated. A record that cannot be kept exactly is refused, and reported on the standard
+/// error as `FILE:LINE: REASON`.
 ///
 /// `native` is the JSON of events, as `export --format jsonl` writes it. The fields that a log adds
 /// (log, sequence, recordedAt, erased) are ignored. A line without an id gets one derived from the
@@ -40,8 +40,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Source::names())
         .try_map(|name| name.parse::<Source>()))]
     from: Source,
-    /// The time (RFC 3339) of records without one; the time of the file's last change by default. The
-    /// metadata of such an event says so.
+    /// The time (RFC 3339) of records without one; the time of the file's last change by default.
+    /// The metadata of such an event says so.
     #[arg(long, value_name = "TIME")]
     received: Option<Timestamp>,
     /// Reads every imported event back in several orders and page sizes, and compares it with its

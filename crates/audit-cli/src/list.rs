@@ -12,8 +12,8 @@ use crate::{tenant, view};
 /// Lists the events of a log, page by page.
 ///
 /// Prints a table with control characters escaped or, with --json, one line of JSON for each event.
-/// If more events follow, it prints the token of the next page to the standard error: `next: TOKEN`.
-/// The pages that follow by token show the log as it was at the first page.
+/// If more events follow, it prints the token of the next page to the standard error: `next:
+/// TOKEN`. The pages that follow by token show the log as it was at the first page.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -28,8 +28,8 @@ impl Logs {
         self.organization.is_none_or(|one| one == log)
     }
 
-    /// Returns the selected logs, including those that are `known` from elsewhere and missing in the
-    /// store.
+    /// Returns the selected logs, including those that are `known` from elsewhere and missing in
+    /// the store.
     pub(crate) async fn of(
         &self,
         store: &dyn Store,

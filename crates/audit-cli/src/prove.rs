@@ -15,8 +15,8 @@ use crate::{kept, tenant};
 /// Writes the evidence that an event is in a log.
 ///
 /// The evidence is the event, the proof and a signed checkpoint in one text (C2SP tlog-proof).
-/// `audit check` verifies it with the verifier key, without the store. The checkpoint is a new one, or
-/// one that was kept.
+/// `audit check` verifies it with the verifier key, without the store. The checkpoint is a new one,
+/// or one that was kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -34,7 +34,8 @@ pub(crate) struct Arguments {
     /// Omits the personal data: names, addresses, texts, values. The rest stays proved.
     #[arg(long)]
     without_personal: bool,
-    /// The file, which must not exist, by convention `….tlog-proof`. The standard output by default.
+    /// The file, which must not exist, by convention `….tlog-proof`. The standard output by
+    /// default.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }

@@ -11,9 +11,9 @@ use crate::{caller, progress};
 
 /// Removes the events that a log's retention no longer keeps, oldest first.
 ///
-/// Proofs of the other events stay valid, and an event of the log records what was removed. Up to 31
-/// events stay longer than retention requires. Appends may run meanwhile. If it is interrupted, the
-/// next call continues.
+/// Proofs of the other events stay valid, and an event of the log records what was removed. Up to
+/// 31 events stay longer than retention requires. Appends may run meanwhile. If it is interrupted,
+/// the next call continues.
 ///
 /// If checkpoints are signed, sign one before: after events that no checkpoint covers were pruned,
 /// nothing can prove any more that the log continues its latest checkpoint.

@@ -23,13 +23,14 @@ use crate::signing::Signing;
 
 /// Serves the store over HTTP.
 ///
-/// Callers authenticate with API keys, created by `audit keys create`. The service has no TLS: listen
-/// on a loopback address, and put a proxy with TLS in front. Diagnostics go to the standard error;
-/// the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service answers the
-/// requests under way, and ends.
+/// Callers authenticate with API keys, created by `audit keys create`. The service has no TLS:
+/// listen on a loopback address, and put a proxy with TLS in front. Diagnostics go to the standard
+/// error; the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service
+/// answers the requests under way, and ends.
 ///
-/// With a checkpoint key, it also serves signed checkpoints and evidence, and signs the checkpoint of
-/// every log at intervals. A log that contradicts its latest checkpoint is reported and not signed.
+/// With a checkpoint key, it also serves signed checkpoints and evidence, and signs the checkpoint
+/// of every log at intervals. A log that contradicts its latest checkpoint is reported and not
+/// signed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -155,7 +156,8 @@ impl Arguments {
                 .map_err(|error| CliError::from_source("cannot keep metrics", error))?;
             let upkeep = recorder.clone();
             tokio::spawn(async move {
-                // The recorder keeps each measurement until it is drained, even if nobody reads metrics.
+                // The recorder keeps each measurement until it is drained, even if nobody reads
+                // metrics.
                 loop {
                     tokio::time::sleep(UPKEEP).await;
                     upkeep.run_upkeep();

@@ -24,7 +24,8 @@ pub(crate) struct Signing {
     )]
     checkpoint_key: PathBuf,
     /// The directory of the latest checkpoints, each in `LOG.checkpoint`. The next checkpoint is
-    /// compared with them: keep the directory apart from the store, so that no backup restores both.
+    /// compared with them: keep the directory apart from the store, so that no backup restores
+    /// both.
     #[arg(
         long,
         value_name = "DIR",
@@ -63,14 +64,15 @@ pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
     })
 }
 
-/// Returns `true` if the notary refuses the log, because the log contradicts the latest checkpoint or
-/// no proof can be made.
+/// Returns `true` if the notary refuses the log, because the log contradicts the latest checkpoint
+/// or no proof can be made.
 pub(crate) fn is_refusal(error: &Error) -> bool {
     let contradicts = matches!(error.field(), Some("size" | "root" | "proof"));
     error.kind() == ErrorKind::Gone || (error.kind() == ErrorKind::Corrupt && contradicts)
 }
 
-/// Returns the error for a checkpoint that was not signed, with its cause and what the operator can do.
+/// Returns the error for a checkpoint that was not signed, with its cause and what the operator can
+/// do.
 pub(crate) async fn unsigned(
     (notary, directory): &(Notary, CheckpointDirectory),
     store: &dyn Store,

@@ -13,8 +13,8 @@ use crate::{tenant, view};
 
 /// Prints the last events of a log, oldest first, and with -f also new ones.
 ///
-/// The last events are those that occurred last. New events are printed as they are recorded, by any
-/// process, each once, until the program is interrupted or its output is closed.
+/// The last events are those that occurred last. New events are printed as they are recorded, by
+/// any process, each once, until the program is interrupted or its output is closed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

@@ -17,10 +17,10 @@ mod verdict;
 
 /// Verifies that a log is unchanged.
 ///
-/// Reads the log and prints which event was changed, removed, moved or inserted, and whether the log
-/// was cut. Compares it with checkpoints that were kept apart from the store, with the store's own
-/// head and tree, and with the erasures and prunings that the log records, which are no findings.
-/// Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
+/// Reads the log and prints which event was changed, removed, moved or inserted, and whether the
+/// log was cut. Compares it with checkpoints that were kept apart from the store, with the store's
+/// own head and tree, and with the erasures and prunings that the log records, which are no
+/// findings. Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
 ///
 /// Appends may run meanwhile. The next verification reads the events that are appended meanwhile.
 #[derive(Debug, clap::Args)]

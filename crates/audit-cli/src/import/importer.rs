@@ -82,8 +82,8 @@ impl<'a> Importer<'a> {
         Self { store, log, source, received: None, expected: None }
     }
 
-    /// Imports a file. Fails if the file cannot be read or the store fails; events that were appended
-    /// before stay, and a second run appends the rest.
+    /// Imports a file. Fails if the file cannot be read or the store fails; events that were
+    /// appended before stay, and a second run appends the rest.
     pub(crate) async fn file(
         &mut self,
         input: Input,

@@ -26,7 +26,8 @@ const NATIVE: &str = "native";
 pub(crate) struct Record {
     pub(crate) event: NewEvent,
     /// `true` if the id was derived from the content: then equal ids are deliveries of one record,
-    /// even if their envelopes differ. A stated id can belong to other content, which is a conflict.
+    /// even if their envelopes differ. A stated id can belong to other content, which is a
+    /// conflict.
     id_is_derived: bool,
     /// `true` if the record has a time of its own.
     states_time: bool,
@@ -59,7 +60,8 @@ impl FromStr for Source {
 }
 
 impl Record {
-    /// Returns `true` if `recorded`, the event that the log has under this record's id, is this record.
+    /// Returns `true` if `recorded`, the event that the log has under this record's id, is this
+    /// record.
     pub(crate) fn matches(&self, recorded: &NewEvent) -> bool {
         if self.id_is_derived {
             return true;

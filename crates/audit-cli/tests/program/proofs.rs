@@ -9,8 +9,8 @@ fn record(number: u32) -> String {
     format!(r#"CAST(record AS TEXT) LIKE '%"inv_{number}"%'"#)
 }
 
-/// Returns a sandbox with an organization, its log and the verifier key. The log has the event of its
-/// creation and 100 payments.
+/// Returns a sandbox with an organization, its log and the verifier key. The log has the event of
+/// its creation and 100 payments.
 fn sandbox() -> (Sandbox, String, String) {
     let sandbox = Sandbox::new();
     let log = sandbox.organization();

@@ -50,7 +50,8 @@ impl Sandbox {
         name.to_owned()
     }
 
-    /// Returns a command that runs the program in the directory, without options from the environment.
+    /// Returns a command that runs the program in the directory, without options from the
+    /// environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_audit"));
         command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
