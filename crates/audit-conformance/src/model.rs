@@ -1,4 +1,4 @@
-//! The model: what a store must answer, worked out from a plain list.
+//! The model: the answers that a store must give, computed from a plain list.
 
 use audit_core::{
     AuditEvent, Change, Filter, Message, NewEvent, Order, OrganizationRef, Position, Scan,
@@ -40,17 +40,17 @@ impl Model {
         let bound = scan.bound.unwrap_or(self.size());
         let events = self.select(&scan.filter, scan.order, bound);
         let total = (scan.total == Total::Exact).then_some(events.len() as u64);
-        let is_behind = |event: &AuditEvent| match &scan.after {
+        let is_after = |event: &AuditEvent| match &scan.after {
             Some(after) => scan.order.compare(&Position::of(event), after).is_gt(),
             None => true,
         };
         let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
-        let rest: Vec<_> = events.into_iter().filter(is_behind).skip(offset).collect();
+        let rest: Vec<_> = events.into_iter().filter(is_after).skip(offset).collect();
         let more = rest.len() > scan.limit;
         ScanResult { events: rest.into_iter().take(scan.limit).collect(), more, total, bound }
     }
 
-    /// Erases what `wanted` selects, and tells of how many events.
+    /// Erases the events that `wanted` selects, and returns how many had personal data.
     pub(crate) fn erase(&mut self, wanted: impl Fn(&AuditEvent) -> bool) -> u64 {
         let mut erased = 0;
         for event in self.events.iter_mut().filter(|event| !event.erased && wanted(event)) {
@@ -79,7 +79,9 @@ pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
         ..event.clone().into_content()
     };
     let forget = |organization: &mut Option<OrganizationRef>| {
-        organization.iter_mut().for_each(|organization| organization.name = None);
+        if let Some(organization) = organization {
+            organization.name = None;
+        }
     };
     forget(&mut content.organization);
     let mut actor = Some(&mut content.actor);

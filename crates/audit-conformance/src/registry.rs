@@ -1,4 +1,4 @@
-//! The one list of cases, by the trait that they test, and what is made of it.
+//! The one list of cases, by the trait that they test.
 
 use crate::{Harness, NewHarness, RetentionHarness, TenantHarness, cases, state_machine};
 
@@ -56,7 +56,7 @@ macro_rules! for_each_case {
                 survive_a_reopen,
                 are_numbered_densely_in_the_order_given,
                 return_one_receipt_for_each_event,
-                refuse_what_a_log_tells_of_itself,
+                refuse_reserved_actions,
                 of_nothing_do_nothing,
                 are_recorded_once,
                 of_other_content_conflict,
@@ -92,8 +92,8 @@ macro_rules! for_each_case {
             }
             scans {
                 obey_every_argument,
-                stop_when_they_have_the_bytes,
-                beyond_the_end_are_behind,
+                stop_at_the_byte_limit,
+                beyond_the_end_fail,
                 with_a_bound_never_change,
             }
             filters {
@@ -138,8 +138,8 @@ macro_rules! for_each_case {
                 have_a_token_when_empty,
                 select_by_filter,
                 go_on_after_a_reopen,
-                begin_where_they_are_told,
-                tell_when_they_are_caught_up,
+                start_where_asked,
+                report_when_they_are_caught_up,
                 follow_several_writers,
             }
             waits {
@@ -159,7 +159,7 @@ macro_rules! for_each_case {
                 survive_a_reopen,
             }
             records {
-                are_the_very_bytes_that_are_proved,
+                are_the_bytes_that_are_proved,
                 obey_every_argument,
             }
             tokens {
@@ -191,50 +191,54 @@ macro_rules! for_each_case {
         $crate::$then! {
             ($($arguments)*)
             erasures {
-                take_what_is_personal_from_every_reading,
-                leave_the_records_and_what_proves_them,
+                remove_personal_data_from_every_read,
+                keep_the_records_and_their_proofs,
                 select_by_each_condition,
-                leave_nothing_to_be_found_by,
-                leave_every_total_exact,
-                tell_how_many_and_not_whose,
-                of_nothing_leave_no_event,
+                clear_the_index,
+                keep_totals_exact,
+                record_how_many_and_not_whose,
+                of_nothing_append_no_event,
                 of_many_events_reach_all,
-                pass_over_unknown_numbers,
+                ignore_unknown_numbers,
                 of_unknown_ids_are_not_found,
                 beyond_a_limit_are_refused_by_field,
                 are_forbidden_under_a_legal_hold,
-                leave_redeliveries_recognised,
-                leave_other_logs_alone,
+                keep_redeliveries_recognised,
+                do_not_change_other_logs,
                 survive_a_reopen,
-                miss_nothing_while_others_append,
             }
             retentions {
-                keep_everything_until_told,
+                keep_everything_by_default,
                 come_back_as_set,
                 record_each_change,
-                that_do_not_change_leave_no_event,
+                that_do_not_change_append_no_event,
                 beyond_a_bound_are_refused_by_field,
                 of_two_logs_are_apart,
                 survive_a_reopen,
             }
             prunings {
-                remove_what_is_too_many,
-                remove_what_is_too_old,
-                leave_nothing_of_what_is_gone,
-                record_what_they_removed,
-                of_nothing_leave_no_event,
-                end_the_tokens_below_the_floor,
-                leave_the_walks_above_the_floor,
-                leave_the_feeds_above_the_floor,
-                leave_every_total_exact,
-                leave_every_proof_valid,
-                leave_the_numbers_going_on,
-                leave_the_log_listed,
-                go_further_each_time,
+                remove_events_over_the_count,
+                remove_events_over_the_age,
+                leave_nothing_of_removed_events,
+                record_the_removed_range,
+                of_nothing_append_no_event,
+                keep_totals_exact,
+                keep_proofs_valid,
+                continue_the_numbers,
+                keep_the_log_listed,
+                continue_where_they_ended,
                 are_forbidden_under_a_legal_hold,
-                leave_other_logs_alone,
+                do_not_change_other_logs,
                 survive_a_reopen,
-                lose_nothing_beside_writers_and_followers,
+            }
+            floors {
+                end_the_tokens_below_them,
+                keep_the_walks_above_them,
+                keep_the_feeds_above_them,
+            }
+            retention_concurrency {
+                erasures_miss_nothing_beside_writers,
+                prunings_lose_nothing_beside_writers_and_followers,
             }
             state_machine {
                 agrees_with_the_model,
@@ -249,12 +253,12 @@ macro_rules! for_each_case {
                 record_their_creation,
                 record_each_update,
                 record_their_deletion,
-                are_told_to_the_platform,
-                keep_an_id_for_ever,
+                are_recorded_in_the_platform_log,
+                never_reuse_an_id,
                 unknown_or_deleted_are_not_found,
                 change_only_as_asked,
                 remove_endpoints_before_they_add,
-                that_do_not_change_leave_no_trace,
+                that_do_not_change_append_no_event,
                 beyond_a_limit_are_refused_by_field,
                 do_not_change_when_the_event_is_refused,
                 are_listed_by_ascending_id,
@@ -266,7 +270,7 @@ macro_rules! for_each_case {
                 come_back_as_created,
                 record_their_creation,
                 record_their_revocation,
-                revoked_twice_leave_one_event,
+                revoked_twice_append_one_event,
                 are_good_until_revoked,
                 need_an_organization,
                 unknown_are_not_found,
@@ -280,7 +284,7 @@ macro_rules! for_each_case {
             tenant_concurrency {
                 updates_of_an_organization_lose_nothing,
                 creations_of_one_organization_have_one_winner,
-                revocations_of_one_key_leave_one_event,
+                revocations_of_one_key_append_one_event,
                 deletions_of_an_organization_end_the_creation_of_keys,
             }
         }
@@ -300,12 +304,12 @@ macro_rules! suite_tests {
     };
 }
 
-/// One promise, and how it is tested, on the stores that an `H` opens.
+/// One promise, tested on the stores that an `H` opens.
 #[derive(Debug)]
 pub struct Case<H: ?Sized + 'static = dyn Harness> {
     /// The noun that it is about.
     pub group: &'static str,
-    /// What it shows, to be read after the group.
+    /// The promise, to be read after the group.
     pub name: &'static str,
     play: fn(NewHarness<'_, H>),
 }

@@ -29,7 +29,7 @@ pub(crate) trait Opens: Harness {
 
     fn open_store(&self) -> Arc<Self::Store>;
 
-    /// Returns the store as what each of them is.
+    /// Returns the store as an [`AuditStore`].
     fn as_audit_store(store: &Self::Store) -> &dyn AuditStore;
 }
 
@@ -165,7 +165,7 @@ impl<H: Opens + ?Sized> Subject<H> {
     }
 
     pub(crate) fn frontier(&self, log: Log) -> Frontier {
-        self.block_on(self.store.frontier(log)).expect("the edge of any log must be readable")
+        self.block_on(self.store.frontier(log)).expect("the frontier of any log must be readable")
     }
 
     pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Vec<Option<NodeHash>> {
@@ -188,7 +188,7 @@ impl<H: Opens + ?Sized> Subject<H> {
     /// Every event of `log` as it is kept, by sequence.
     pub(crate) fn entries(&self, log: Log) -> Vec<LogEntry> {
         let entries = self.try_entries(log, Sequence::ZERO, 1_000_000, usize::MAX);
-        entries.expect("what is kept must be readable")
+        entries.expect("stored events must be readable")
     }
 
     /// Every event of `log`, by sequence.
@@ -243,7 +243,7 @@ impl<H: Opens + ?Sized> Subject<H> {
         self.block_on(self.harness.next_feed(self.audit_store(), query, token))
     }
 
-    /// What a feed delivers from `page` until it is caught up, and the token with which it goes on.
+    /// Returns the events of a feed from `page` until it is caught up, and the token to continue with.
     pub(crate) fn drain(&self, query: &EventQuery, page: FeedPage) -> (Vec<AuditEvent>, Token) {
         let FeedPage { mut events, mut token, mut caught_up, .. } = page;
         while !caught_up {

@@ -1,6 +1,6 @@
 //! The suite for checkpoint stores on those of `audit-merkle`; and that each of its cases can fail.
 
-// What a test cannot set up, it fails for.
+// A test that cannot set itself up fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Each case of the suite can fail: it notices at least one mutation of a good store, and passes without.
 
-// What a test cannot set up, it fails for.
+// A test that cannot set itself up fails.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod support;

@@ -1,6 +1,6 @@
 //! The whole suite on the sample store of the documentation, which shares no code with the backends.
 
-// What a test cannot set up, it fails for.
+// A test that cannot set itself up fails.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The cases of `AuditStore` on a store that panics outside a runtime, and that is nothing else: it
 //! has no retention and no tenants.
 
-// What a test cannot set up, it fails for.
+// A test that cannot set itself up fails.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 use std::sync::{Arc, LazyLock};

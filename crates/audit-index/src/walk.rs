@@ -40,7 +40,7 @@ impl<P: ReadParts> Found<P> {
         Self(Walk::AllReversed(sequences.rev()))
     }
 
-    /// A walk by time. `tail` are the events found in the tail, in order.
+    /// Begins a walk by time. `tail` has the events found in the tail, in order.
     pub(crate) fn by_time(segments: Segments<P>, tail: Vec<Position>) -> Self {
         let mut segments = segments;
         let order = segments.query.order;
@@ -51,7 +51,7 @@ impl<P: ReadParts> Found<P> {
         Self(Walk::ByTime(ByTime { segments, open }))
     }
 
-    /// A walk by sequence. `tail` are the events found in the tail, in order.
+    /// Begins a walk by sequence. `tail` has the events found in the tail, in order.
     pub(crate) fn by_sequence(segments: Segments<P>, tail: Vec<Position>) -> Self {
         let tail = tail.into_iter();
         Self(Walk::BySequence(BySequence { segments, current: Current::None, tail }))
@@ -71,28 +71,28 @@ impl<P: ReadParts> Iterator for Found<P> {
     }
 }
 
-/// The segments that a walk goes through.
+/// The segments of a walk.
 pub(crate) struct Segments<P> {
     reader: SegmentReader<P>,
     clauses: Vec<Vec<TermKey>>,
     query: IndexQuery,
-    /// The segments that have not been opened, the next one last.
+    /// The segments that are not opened yet, the next one last.
     waiting: Vec<Segment>,
-    /// How many of them have been announced.
+    /// The number of waiting segments that have been announced.
     announced: usize,
-    /// How many are announced next.
+    /// The number of segments to announce next.
     ahead: usize,
 }
 
-/// How many segments are announced at first; then twice as many each time. Most pages end within
-/// the first few.
+/// The number of segments announced first; doubles each time. Most pages end within the first few
+/// segments.
 const AHEAD: usize = 12;
 
-/// The table entries of this many events are announced when a segment is opened: those of a page.
+/// The number of events whose table entries are announced when a segment is opened: one page.
 const RANKS_AHEAD: usize = 50;
 
 impl<P: ReadParts> Segments<P> {
-    /// The segments of `waiting`, the next one last.
+    /// Begins a walk through `waiting`, the next segment last.
     pub(crate) fn new(
         parts: P,
         clauses: Vec<Vec<TermKey>>,
@@ -103,7 +103,7 @@ impl<P: ReadParts> Segments<P> {
         Self { reader, clauses, query, waiting, announced: 0, ahead: AHEAD }
     }
 
-    /// Returns the next segment if `is_next` accepts it, with the ranks found in it.
+    /// Opens the next segment if `is_next` accepts it, and returns it with the ranks found in it.
     fn open_if(
         &mut self,
         is_next: impl FnOnce(&Segment) -> bool,
@@ -124,8 +124,8 @@ impl<P: ReadParts> Segments<P> {
     }
 }
 
-/// A walk by time: the tail and the segments side by side. A segment is opened when the walk comes
-/// to its first event.
+/// A walk by time: merges the tail and the open segments. A segment is opened when the walk reaches
+/// its first event.
 struct ByTime<P> {
     segments: Segments<P>,
     open: Vec<Open>,
@@ -205,12 +205,12 @@ struct BySequence<P> {
     tail: std::vec::IntoIter<Position>,
 }
 
-/// What is left of the open segment.
+/// The rest of the open segment.
 enum Current {
     None,
     /// A few events, by sequence.
     Few(std::vec::IntoIter<Sequence>),
-    /// So many ranks that the next event is near: each event in turn is looked up.
+    /// Many ranks: each event of the segment in turn is looked up among them.
     Many {
         segment: Segment,
         ranks: RoaringBitmap,
@@ -224,7 +224,7 @@ enum Current {
     },
 }
 
-/// Up to this many events are sorted; of more, each is looked up.
+/// Up to this many events are sorted by sequence; more are looked up one by one.
 const FEW: u64 = 256;
 
 impl<P: ReadParts> BySequence<P> {

@@ -1,4 +1,4 @@
-//! Recording in the caller's own transaction.
+//! Appends in the caller's own transaction.
 
 use audit_core::backend::Batch;
 use audit_core::{Error, ErrorKind, Log, NewEvent, Receipt, Result};
@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
 use crate::file::FileId;
+use crate::own_transaction::OwnTransaction;
 use crate::schema;
 use crate::store::SqliteStore;
 
@@ -19,11 +20,13 @@ impl SqliteStore {
     /// appends wait for it, so keep it short. Begin it with
     /// [`Immediate`](rusqlite::TransactionBehavior::Immediate): a deferred transaction that has
     /// already read can fail with [`Busy`](ErrorKind::Busy) at its first write. Do not wait for
-    /// another append to the same file inside the transaction: that append waits for its end.
+    /// another append to the same file inside the transaction: that append waits for its end. If it
+    /// comes from the same thread after this call, it fails with [`Busy`](ErrorKind::Busy) at once,
+    /// otherwise after the store's time-out.
     ///
     /// Some appends maintain the index too: about 10 ms each 4,096 events of a log, and up to 0.3 s
-    /// each 262,144. The connection overwrites what it deletes from then on (`PRAGMA secure_delete`),
-    /// as an erasure relies on it.
+    /// each 262,144. From then on the connection overwrites what it deletes
+    /// (`PRAGMA secure_delete`), because erasure relies on it.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid), with the field `connection`, if the connection is not in a
@@ -62,13 +65,17 @@ impl SqliteStore {
         log: impl Into<Log>,
         events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
-        let batch = Batch::new(log.into(), events)?;
+        let log = log.into();
+        let batch = Batch::new(log, events)?;
         require_transaction(connection, &self.shared.file)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }
         let mut write = WriteTransaction::new(connection, &self.shared.indexing);
         let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
+        if let Ok([.., last]) = receipts.as_deref() {
+            OwnTransaction::note(self.shared.file.clone(), log, last.id);
+        }
         match receipts {
             // All checks of the events come before the first write.
             Err(error) if write.dirty => Err(roll_back(connection, error)),
@@ -77,7 +84,7 @@ impl SqliteStore {
     }
 }
 
-/// Fails unless events can be recorded in the transaction of the connection.
+/// Fails unless the connection is in a transaction on the file of the store, and is durable.
 fn require_transaction(connection: &Connection, file: &FileId) -> Result<()> {
     if connection.is_autocommit() {
         return Err(Error::malformed("connection", "in a transaction"));
@@ -85,20 +92,22 @@ fn require_transaction(connection: &Connection, file: &FileId) -> Result<()> {
     if !file.is_of(connection) {
         return Err(Error::malformed("connection", "to the file of the store"));
     }
-    // SQLite evaluates these two pragmas when it prepares them, so that they are not cached.
+    // SQLite evaluates these two pragmas when it prepares them, so they must not be cached.
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))
-        .map_err(sqlite("reading the caller's settings"))?;
+        .map_err(sqlite("reading the settings of the caller's connection"))?;
     if synchronous < 2 {
         let error = Error::new(ErrorKind::Incompatible).with_field("synchronous");
-        return Err(error.with_context("the caller's connection is not durable"));
+        return Err(
+            error.with_context("the caller's connection is not durable: it must be FULL or EXTRA")
+        );
     }
     schema::set_secure_delete(connection)
 }
 
-/// Ends a transaction of which nobody knows how much of the append it holds.
+/// Rolls back a transaction that may hold a part of an append.
 fn roll_back(connection: &Connection, error: Error) -> Error {
-    // SQLite has ended it already after some errors.
+    // After some errors SQLite has already rolled back.
     if !connection.is_autocommit()
         && let Err(failed) = connection.execute_batch("ROLLBACK")
     {

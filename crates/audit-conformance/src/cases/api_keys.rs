@@ -13,7 +13,7 @@ use crate::harness::NewTenantHarness;
 use crate::samples::mixed;
 use crate::subject::{Subject, refused};
 
-/// The store under test through two handles, one of which keeps the keys.
+/// The store under test through two handles, one of which is used for the keys.
 pub(super) struct Keys {
     pub(super) keys: Subject<dyn TenantHarness>,
     pub(super) subject: Subject<dyn TenantHarness>,
@@ -102,7 +102,7 @@ pub(crate) fn come_back_as_created(new: NewTenantHarness<'_>) {
         let is_as_asked = (key.organization_id, key.role, &key.email, key.revoked_at);
         let expected = (new.organization_id, new.role, &new.email, None);
         assert_eq!(is_as_asked, expected, "a key is created as asked");
-        assert_eq!(secret.key_id(), Some(key.id), "a secret tells of which key it is");
+        assert_eq!(secret.key_id(), Some(key.id), "a secret has the id of its key");
         created.push((key, secret));
     }
     for (n, (key, secret)) in created.iter().enumerate() {
@@ -130,8 +130,8 @@ fn assert_event(event: &AuditEvent, action: &Action, key: &ApiKey) {
     assert!(event.message.title.is_some(), "the event's message has a title");
 }
 
-/// Checks that nothing which opens the key stands in any event.
-fn assert_untold(keys: &Keys, key: &ApiKey, secret: &ApiKeySecret) {
+/// Checks that no event contains the secret or its digest.
+fn assert_not_revealed(keys: &Keys, key: &ApiKey, secret: &ApiKeySecret) {
     let digest = json!(key)["digest"].clone();
     assert!(digest.as_array().is_some_and(|bytes| bytes.len() == 32), "a key has a digest");
     let bytes: Vec<_> = digest.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
@@ -141,9 +141,9 @@ fn assert_untold(keys: &Keys, key: &ApiKey, secret: &ApiKeySecret) {
     for log in [key.organization_id.into(), Log::Platform] {
         for event in keys.subject.events(log) {
             let text = json!(event).to_string();
-            assert!(!text.contains(random), "no event tells the secret");
+            assert!(!text.contains(random), "no event contains the secret");
             for digest in [&digest.to_string(), &hex] {
-                assert!(!text.to_lowercase().contains(digest), "no event tells its digest");
+                assert!(!text.to_lowercase().contains(digest), "no event contains its digest");
             }
         }
     }
@@ -159,9 +159,9 @@ pub(crate) fn record_their_creation(new: NewTenantHarness<'_>) {
     assert_attributed(&event);
     let facts = event.change.new.clone().expect("the event holds the key as created");
     assert_eq!(facts, json!({ "role": "admin", "email": key.email }));
-    keys.subject.assert_told(&event);
+    keys.subject.assert_recorded_in_both(&event);
     assert_eq!(keys.subject.sizes(id), [2, 2], "a creation leaves one event in each log");
-    assert_untold(&keys, &key, &secret);
+    assert_not_revealed(&keys, &key, &secret);
 }
 
 pub(crate) fn record_their_revocation(new: NewTenantHarness<'_>) {
@@ -175,12 +175,12 @@ pub(crate) fn record_their_revocation(new: NewTenantHarness<'_>) {
     assert_attributed(&event);
     let facts = event.change.old.clone().expect("the event holds the key as it was");
     assert_eq!(facts, json!({ "role": "admin", "email": key.email }));
-    keys.subject.assert_told(&event);
+    keys.subject.assert_recorded_in_both(&event);
     assert_eq!(keys.subject.sizes(id), [3, 3], "a revocation leaves one event in each log");
-    assert_untold(&keys, &key, &secret);
+    assert_not_revealed(&keys, &key, &secret);
 }
 
-pub(crate) fn revoked_twice_leave_one_event(new: NewTenantHarness<'_>) {
+pub(crate) fn revoked_twice_append_one_event(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let id = keys.organization();
     let (key, _) = keys.created(id);
@@ -189,7 +189,7 @@ pub(crate) fn revoked_twice_leave_one_event(new: NewTenantHarness<'_>) {
     expected.revoked_at = first.revoked_at;
     assert!(first.revoked_at.is_some(), "a key that was revoked says when");
     assert_eq!(first, expected, "a revocation changes nothing else");
-    assert_eq!(keys.found(key.id), first, "what is returned is what is kept");
+    assert_eq!(keys.found(key.id), first, "the state returned is the state kept");
     for keys in [&keys, &keys.with_other_handle()] {
         assert_eq!(keys.revoked(key.id), first, "a second revocation leaves `revoked_at`");
         assert_eq!(keys.found(key.id), first, "and changes nothing that is kept");
@@ -243,7 +243,7 @@ pub(crate) fn unknown_are_not_found(new: NewTenantHarness<'_>) {
         refused(keys.get(unknown), ErrorKind::NotFound, "a key that is not there");
         refused(keys.revoke(unknown), ErrorKind::NotFound, "a key that is not there");
     }
-    assert_eq!(keys.subject.sizes(id), [2, 2], "what is not found has no event");
+    assert_eq!(keys.subject.sizes(id), [2, 2], "a call that finds nothing appends no event");
     assert_eq!(keys.found(key.id), key, "and changes no other key");
 }
 
@@ -256,13 +256,13 @@ pub(crate) fn outlive_their_organization(new: NewTenantHarness<'_>) {
     for expected in [&key, &revoked] {
         assert_eq!(keys.found(expected.id), *expected, "a deletion leaves the keys as they are");
     }
-    assert_eq!(keys.subject.sizes(id), [5, 5], "and tells of no key");
+    assert_eq!(keys.subject.sizes(id), [5, 5], "and appends no event of a key");
     let after = keys.revoked(key.id);
     assert!(!after.accepts(&secret), "a key can be revoked when its organization is gone");
-    assert_eq!(keys.found(key.id), after, "what is returned is what is kept");
+    assert_eq!(keys.found(key.id), after, "the state returned is the state kept");
     let event = keys.subject.last_event(id, 6);
     assert_event(&event, &Action::API_KEY_REVOKED, &key);
-    keys.subject.assert_told(&event);
+    keys.subject.assert_recorded_in_both(&event);
 }
 
 pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewTenantHarness<'_>) {
@@ -296,7 +296,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewTenantHarness<'_>)
 pub(crate) fn are_listed_by_ascending_id(new: NewTenantHarness<'_>) {
     let mut keys = Keys::new(new);
     let organizations = [(); 2].map(|()| keys.organization());
-    assert_eq!(keys.all(organizations[0]), [], "there is none yet");
+    assert_eq!(keys.all(organizations[0]), [], "the listing is empty");
     // In turns, so that the ids of the one lie between those of the other.
     let mut expected = [(); 6].map(|()| organizations.map(|id| keys.created(id).0)).concat();
     for key in expected.iter_mut().skip(3).step_by(3) {
@@ -322,10 +322,10 @@ pub(crate) fn are_listed_by_ascending_id(new: NewTenantHarness<'_>) {
                 assert_eq!(found, of_all, "an organization's keys are listed once, by id");
             }
             for key in &expected {
-                let behind = keys.list(organization, Some(key.id), 2).expect("a listing succeeds");
+                let rest = keys.list(organization, Some(key.id), 2).expect("a listing succeeds");
                 let all = expected.iter().filter(|other| other.id > key.id).filter(own);
                 let all: Vec<_> = all.take(2).cloned().collect();
-                assert_eq!(behind, all, "a listing begins behind any id");
+                assert_eq!(rest, all, "a listing begins after any id");
             }
         }
         assert_eq!(keys.all(OrganizationId::new()), [], "another organization has none");

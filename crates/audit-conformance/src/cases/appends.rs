@@ -1,4 +1,4 @@
-//! What an append promises.
+//! Appends: numbers, receipts, redeliveries, limits.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -47,23 +47,23 @@ pub(crate) fn are_numbered_densely_in_the_order_given(new: NewHarness<'_>) {
     assert_eq!(found, expected, "events are numbered in the order given");
 }
 
-pub(crate) fn refuse_what_a_log_tells_of_itself(new: NewHarness<'_>) {
+pub(crate) fn refuse_reserved_actions(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(2));
     let head = subject.head(log);
     for action in [Action::LOG_ERASED, Action::LOG_PRUNED, Action::LOG_RETENTION_CHANGED] {
-        let told = NewEvent { action: action.clone(), ..event(3) };
+        let reserved = NewEvent { action: action.clone(), ..event(3) };
         let error = refused(
-            subject.append(log, vec![event(4), told]),
+            subject.append(log, vec![event(4), reserved]),
             ErrorKind::Invalid,
-            "an event by which only the log itself tells",
+            "an event with a reserved action",
         );
         assert_eq!(error.field(), Some("events[1].action"), "the error names the action");
         assert_eq!(subject.head(log), head, "nothing of the batch is written");
         let like_it = NewEvent { action: format!("{action}.x").into(), ..event(5) };
         let appended = subject.append(new_log(), vec![like_it]);
-        appended.expect("an action that begins like one is a caller's own");
+        appended.expect("an action that only begins like a reserved one is accepted");
     }
 }
 
@@ -208,9 +208,9 @@ pub(crate) fn at_the_limits_are_kept(new: NewHarness<'_>) {
     let placed = subject.put(log, &events_at_the_limits());
     for event in &placed {
         let found = subject.get(log, event.id).expect("an event at the limits is kept");
-        assert!(found == *event, "what is at a limit is kept whole: {}", event.action);
+        assert!(found == *event, "an event at a limit is kept whole: {}", event.action);
     }
-    assert!(subject.events(log) == placed, "what is at a limit is read whole");
+    assert!(subject.events(log) == placed, "an event at a limit is read whole");
 }
 
 pub(crate) fn of_the_most_events_are_kept(new: NewHarness<'_>) {
@@ -242,7 +242,7 @@ pub(crate) fn never_record_a_time_that_goes_back(new: NewHarness<'_>) {
     let by_the_clock = events.iter().all(|event| (from..to).contains(&event.recorded_at));
     assert!(by_the_clock, "the store's own clock says when an event was recorded");
     let last = events.last().expect("events were appended").recorded_at;
-    assert_eq!(subject.head(log).recorded_at, last, "the head tells when the last was recorded");
+    assert_eq!(subject.head(log).recorded_at, last, "the head has the last recorded time");
 }
 
 pub(crate) fn keep_the_same_id_in_two_logs_apart(new: NewHarness<'_>) {

@@ -1,4 +1,4 @@
-//! Changes of organizations and keys: on whose behalf, and in which logs they are told.
+//! Changes of organizations and keys: by whom, and in which logs they are recorded.
 
 use audit_core::{
     Actor, AuditContext, AuditEvent, ChangeSetId, EventQuery, Log, Order, OrganizationId,
@@ -12,7 +12,7 @@ pub(super) fn by() -> AuditContext {
     AuditContext::new(Actor::user("u_1").email("ana@example.org"))
 }
 
-/// An attribution with every field set.
+/// Returns a context with every field set.
 pub(super) fn attributed() -> AuditContext {
     AuditContext::new(Actor::api("key_1").name("Deploy key").ip("10.0.0.7"))
         .reason("asked for in ticket 7")
@@ -22,14 +22,14 @@ pub(super) fn attributed() -> AuditContext {
 
 pub(super) fn assert_attributed(event: &AuditEvent) {
     let AuditContext { actor, reason, request, change_set_id, .. } = attributed();
-    assert_eq!(event.actor, actor, "the event says who did it");
+    assert_eq!(event.actor, actor, "the event names the actor");
     assert_eq!(event.reason, reason, "the event says why");
     assert_eq!(event.request, request, "the event says in which request");
     assert_eq!(event.change_set_id, change_set_id, "the event names the change set");
 }
 
 impl Subject<dyn TenantHarness> {
-    /// How many events there are in the logs in which a change is told: the organization's own, and
+    /// Returns the sizes of the logs in which a change is recorded: the organization's own, and
     /// the platform's.
     pub(super) fn sizes(&self, id: OrganizationId) -> [u64; 2] {
         [id.into(), Log::Platform].map(|log| self.head(log).size.get())
@@ -44,11 +44,11 @@ impl Subject<dyn TenantHarness> {
     }
 
     /// Checks that the event of an organization's log is also the platform's last.
-    pub(super) fn assert_told(&self, event: &AuditEvent) {
-        let told = self.events(Log::Platform).pop().expect("a change is told to the platform");
-        assert_eq!(told.log, Log::Platform, "the platform's log holds events of its own");
-        assert_eq!(told.id, event.id, "the platform is told of the change under the same id");
-        let (told, event) = (told.into_content(), event.clone().into_content());
-        assert_eq!(told, event, "the platform is told what the organization is told");
+    pub(super) fn assert_recorded_in_both(&self, event: &AuditEvent) {
+        let copy = self.events(Log::Platform).pop().expect("the platform's log records a change");
+        assert_eq!(copy.log, Log::Platform, "the platform's log holds events of its own");
+        assert_eq!(copy.id, event.id, "both logs record a change under one id");
+        let (copy, event) = (copy.into_content(), event.clone().into_content());
+        assert_eq!(copy, event, "both logs record the same content");
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn readers_always_see_a_dense_prefix(new: NewHarness<'_>) {
     let last = at_once(|caller| {
         if caller < 3 {
             let _finished = SetOnDrop(&done);
-            // On until there have been enough reads between the writes to see what is not whole.
+            // On until there have been enough reads between the writes to see a batch that is not whole.
             let mut rounds = 0;
             while rounds < 20 || (rounds < 80 && reads.load(Ordering::Relaxed) < 200) {
                 subject.put(log, &mixed(3));
@@ -81,10 +81,10 @@ pub(crate) fn readers_always_see_a_dense_prefix(new: NewHarness<'_>) {
             let numbers: Vec<_> = slice.events.iter().map(|e| e.sequence.get()).collect();
             let dense: Vec<_> = (1..=slice.bound.get()).collect();
             assert_eq!(numbers, dense, "a reader never sees n before n - 1");
-            assert!(slice.bound.get() >= head, "a scan sees what the head has told");
+            assert!(slice.bound.get() >= head, "a scan sees at least what the head reported");
             assert_eq!(slice.bound.get() % 3, 0, "a reader sees a batch whole or not at all");
             for event in slice.events.iter().rev().take(3) {
-                other.get(log, event.id).expect("what a scan has shown is found");
+                other.get(log, event.id).expect("an event that a scan returned is found");
             }
             seen = slice.bound.get();
             reads.fetch_add(1, Ordering::Relaxed);
@@ -142,7 +142,7 @@ pub(crate) fn conflicts_at_once_have_one_winner(new: NewHarness<'_>) {
         assert_eq!(won.len(), 1, "of different contents for one id, one is recorded");
         for (_, result) in lost {
             let kind = result.as_ref().map_err(audit_core::Error::kind);
-            assert_eq!(kind, Err(ErrorKind::Conflict), "the others are told of the conflict");
+            assert_eq!(kind, Err(ErrorKind::Conflict), "the others fail with a conflict");
         }
         assert_eq!(subject.head(log).size.get(), 3, "the batches of the others leave nothing");
         let found = subject.get(log, id).expect("the winner's event is there");
@@ -172,9 +172,9 @@ pub(crate) fn dropped_appends_are_carried_through(new: NewHarness<'_>) {
         }
         drop(append);
         if polls == 0 {
-            never_begun.push(batch)
+            never_begun.push(batch);
         } else {
-            begun.push(batch)
+            begun.push(batch);
         }
         if round % 4 == 0 {
             subject.put(log, &events(4));

@@ -1,8 +1,4 @@
-//! What an erasure takes, what it leaves, and what it tells.
-
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+//! Erasures: what they remove, keep and record.
 
 use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
 use audit_core::{
@@ -19,16 +15,13 @@ use crate::model::{Model, without_personal};
 use crate::samples::{
     At as _, at, event, event_with, events, full, mixed, new_log, redelivered, sequence, values_of,
 };
-use crate::subject::{SetOnDrop, Subject, officer, refused};
+use crate::subject::{Subject, officer, refused};
 
 const ORDERS: [Order; 4] = Order::ALL;
-const EMAIL: &str = "ana@example.org";
-
-/// Long enough for another thread to append something.
-const MOMENT: Duration = Duration::from_millis(100);
+pub(super) const EMAIL: &str = "ana@example.org";
 
 /// An event of an actor who has an e-mail address.
-fn by_user(id: &str, n: i64) -> NewEvent {
+pub(super) fn by_user(id: &str, n: i64) -> NewEvent {
     NewEvent { actor: Actor::user(id).name("Ana").email(EMAIL), ..event(n) }
 }
 
@@ -41,22 +34,26 @@ impl Subject<dyn RetentionHarness> {
         let erased = self.erase(log, filter.clone()).expect("events can be erased");
         assert_eq!(erased, expected, "an erasure says how many events it took: {filter:?}");
         let events = self.events(log);
-        let (old, told) = events.split_at(placed.len());
+        let (old, reserved) = events.split_at(placed.len());
         assert_eq!(old, model.events, "what matches is erased, and nothing else: {filter:?}");
-        assert_eq!(told.len(), usize::from(expected > 0), "an erasure leaves an event");
-        model.events.extend_from_slice(told);
+        assert_eq!(reserved.len(), usize::from(expected > 0), "an erasure leaves an event");
+        model.events.extend_from_slice(reserved);
         model
     }
 }
 
-pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<'_>) {
+pub(crate) fn remove_personal_data_from_every_read(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &[&[full(), event(1), full()][..], &mixed(9)].concat());
     let model = subject.erased(log, &placed, &Filter::new().actor_id("u_7"));
-    assert_eq!(model.events.iter().filter(|event| event.erased).count(), 2, "readers can tell");
+    assert_eq!(
+        model.events.iter().filter(|event| event.erased).count(),
+        2,
+        "erased events are marked"
+    );
     for event in &model.events {
-        let found = subject.get(log, event.id).expect("an erased event is found still");
+        let found = subject.get(log, event.id).expect("an erased event is found by its id");
         assert_eq!(found, *event, "a look-up shows nothing personal");
     }
     for order in ORDERS {
@@ -71,7 +68,7 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<
         let stored = &entry.event;
         assert_eq!(stored.personal.is_none(), event.erased, "the part and its salt are gone");
         let opened = stored.decode().expect("an erased event is an event");
-        assert_eq!(opened, *event, "what is kept is what is read");
+        assert_eq!(opened, *event, "the stored event is the event read");
         let record = String::from_utf8(stored.record.clone()).expect("a record is JSON");
         let kept = |value: &&&str| event.erased && record.contains(**value);
         let personal = [
@@ -94,13 +91,13 @@ pub(crate) fn take_what_is_personal_from_every_reading(new: NewRetentionHarness<
     }
 }
 
-pub(crate) fn leave_the_records_and_what_proves_them(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_the_records_and_their_proofs(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     for n in 0..70 {
         subject.put(log, &[by_user(["u_1", "u_2"][n % 2], 0)]);
     }
-    let (before, edge) = (subject.entries(log), subject.frontier(log));
+    let (before, frontier) = (subject.entries(log), subject.frontier(log));
     subject.erase(log, Filter::new().actor_id("u_1")).expect("events can be erased");
     let after = subject.entries(log);
     assert_eq!(after.len(), 71, "an erasure leaves one event");
@@ -113,8 +110,8 @@ pub(crate) fn leave_the_records_and_what_proves_them(new: NewRetentionHarness<'_
         assert_eq!(intact.is_none(), after.sequence.get() % 2 == 1, "of the others, all is left");
     }
     let tree = subject.tree(log);
-    assert_eq!(edge.head(), tree.head(70), "the root before is that of the records after");
-    assert_eq!(subject.frontier(log).head(), tree.head(71), "the edge grows by one event");
+    assert_eq!(frontier.head(), tree.head(70), "the root before is that of the records after");
+    assert_eq!(subject.frontier(log).head(), tree.head(71), "the frontier grows by one event");
     subject.assert_proves(log, &tree, 0, &[1, 35, 64, 70, 71]);
 }
 
@@ -149,13 +146,13 @@ pub(crate) fn select_by_each_condition(new: NewRetentionHarness<'_>) {
     let erasure = |erasure| subject.block_on(subject.store().erase(log, erasure, officer()));
     let first = erasure(Erasure::event_id(ids[0])).expect("one event can be erased");
     let rest = erasure(Erasure::Events(ids.clone())).expect("events can be erased by their ids");
-    assert_eq!((first.events, rest.events), (1, 2), "what is erased is not erased again");
+    assert_eq!((first.events, rest.events), (1, 2), "erased events are not erased again");
     model.erase(|event| ids.contains(&event.id));
     let left = &subject.events(log)[..batch.len()];
     assert_eq!(left, model.events, "the events of these ids are erased, and no other");
 }
 
-pub(crate) fn leave_nothing_to_be_found_by(new: NewRetentionHarness<'_>) {
+pub(crate) fn clear_the_index(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let batch: Vec<_> = (0..40).map(|n| by_user(["u_1", "u_2", "u_3"][n % 3], 40)).collect();
@@ -174,7 +171,7 @@ pub(crate) fn leave_nothing_to_be_found_by(new: NewRetentionHarness<'_>) {
                 let page = subject.page(&query.clone().with_total());
                 assert_eq!(page.total, Some(expected.len() as u64), "a total: {filter:?}");
                 let found = subject.walk(&query, 4);
-                assert_eq!(found, expected, "a filter finds what is not erased: {filter:?}");
+                assert_eq!(found, expected, "a filter finds only what is not erased: {filter:?}");
             }
             let query = EventQuery::new(log).filter(filter.clone());
             let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
@@ -189,7 +186,7 @@ pub(crate) fn leave_nothing_to_be_found_by(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
@@ -223,7 +220,7 @@ pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn tell_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
+pub(crate) fn record_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let subjects = [full(), full(), full()];
@@ -233,25 +230,29 @@ pub(crate) fn tell_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
         .block_on(subject.store().erase(log, erasure, attributed()))
         .expect("events can be erased");
     let entry = subject.entries(log).pop().expect("an erasure leaves an event");
-    let told = subject.events(log).pop().expect("an erasure leaves an event");
-    assert_eq!((entry.sequence, told.sequence), (sequence(4), sequence(4)), "it leaves one event");
-    assert_eq!(told.action, Action::LOG_ERASED, "the event says what was done");
-    assert_eq!(Erasure::erased_count(&told), 3, "the event says how many events were erased");
-    assert_attributed(&told);
+    let reserved = subject.events(log).pop().expect("an erasure leaves an event");
+    assert_eq!(
+        (entry.sequence, reserved.sequence),
+        (sequence(4), sequence(4)),
+        "it leaves one event"
+    );
+    assert_eq!(reserved.action, Action::LOG_ERASED, "the event says what was done");
+    assert_eq!(Erasure::erased_count(&reserved), 3, "the event says how many events were erased");
+    assert_attributed(&reserved);
     let record = String::from_utf8(entry.event.record).expect("a record is JSON");
-    let text = format!("{record} {}", json!(told));
+    let text = format!("{record} {}", json!(reserved));
     let ids = subjects.iter().map(|event| event.id.to_string());
     let values = ["u_7", EMAIL, "Ana", "2001:db8", "Mozilla", "inv_9", "Acme", "org_7", "4711"];
     let whose = values.map(str::to_owned).into_iter().chain(ids).find(|v| text.contains(v));
     assert_eq!(whose, None, "the event does not say whose events were erased");
     let erased =
-        subject.block_on(subject.store().erase(log, Erasure::event_id(told.id), officer()));
+        subject.block_on(subject.store().erase(log, Erasure::event_id(reserved.id), officer()));
     assert_eq!(erased.expect("it can be erased itself").events, 1);
-    let told = subject.get(log, told.id).expect("an erased event is found still");
-    assert_eq!(Erasure::erased_count(&told), 3, "how many is part of the record");
+    let reserved = subject.get(log, reserved.id).expect("an erased event is found by its id");
+    assert_eq!(Erasure::erased_count(&reserved), 3, "the count is in the record");
 }
 
-pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
+pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let of_ana = Filter::new().actor_id("u_7");
@@ -287,12 +288,12 @@ pub(crate) fn of_many_events_reach_all(new: NewRetentionHarness<'_>) {
     let erased = subject.erase(log, Filter::new().actor_id("u_1")).expect("events can be erased");
     assert_eq!(erased, expected, "an erasure reaches all events, page after page");
     let events = subject.events(log);
-    let (old, told) = events.split_at(batch.len());
+    let (old, reserved) = events.split_at(batch.len());
     assert!(old == model.events, "all that match are erased, and nothing else");
-    let stated: u64 = told.iter().map(Erasure::erased_count).sum();
+    let stated: u64 = reserved.iter().map(Erasure::erased_count).sum();
     assert_eq!(stated, expected, "the events of it say how many, together");
-    let set = told[0].change_set_id;
-    let together = set.is_some() && told.iter().all(|event| event.change_set_id == set);
+    let set = reserved[0].change_set_id;
+    let together = set.is_some() && reserved.iter().all(|event| event.change_set_id == set);
     assert!(together, "the events of one erasure have one change set");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
     let left = subject.block_on(subject.store().count(&query)).expect("events can be counted");
@@ -303,7 +304,7 @@ pub(crate) fn of_many_events_reach_all(new: NewRetentionHarness<'_>) {
     assert_eq!(rest, rest_expected, "one call takes as many numbers as one batch has events");
 }
 
-pub(crate) fn pass_over_unknown_numbers(new: NewRetentionHarness<'_>) {
+pub(crate) fn ignore_unknown_numbers(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let placed = subject.put(log, &events(70));
@@ -311,7 +312,7 @@ pub(crate) fn pass_over_unknown_numbers(new: NewRetentionHarness<'_>) {
     let erased = subject.erase_events(log, numbers).expect("unknown numbers are passed over");
     assert_eq!(erased, 2, "each event is erased once, whatever else is asked for");
     let events = subject.events(log);
-    assert_eq!(Erasure::erased_count(&events[70]), 2, "the event tells of those alone");
+    assert_eq!(Erasure::erased_count(&events[70]), 2, "the event counts only those");
     let at = [events[1].clone(), events[4].clone()];
     let expected = [&placed[1], &placed[4]].map(without_personal);
     assert_eq!(at, expected, "the events of these numbers are erased");
@@ -320,7 +321,7 @@ pub(crate) fn pass_over_unknown_numbers(new: NewRetentionHarness<'_>) {
     let size = subject.head(log).size.get();
     let all = (1..=size).map(sequence).collect();
     let erased = subject.erase_events(log, all).expect("pruned numbers are passed over");
-    assert_eq!(erased, size - floor.get(), "what is pruned is not erased");
+    assert_eq!(erased, size - floor.get(), "pruned events are not counted as erased");
     let numbers = vec![sequence(1), sequence(2)];
     let erased = subject.erase_events(new_log(), numbers).expect("a log may be empty");
     assert_eq!(erased, 0, "an empty log holds no number");
@@ -391,7 +392,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     assert_eq!(erased, 2, "nothing was lost under the hold");
 }
 
-pub(crate) fn leave_redeliveries_recognised(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let batch = vec![full(), by_user("u_7", 2), event(3)];
@@ -401,10 +402,14 @@ pub(crate) fn leave_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     let receipts = subject.append(log, batch.clone()).expect("a redelivery succeeds");
     let again: Vec<_> = first.into_iter().map(redelivered).collect();
     assert_eq!(receipts, again, "an erased event is known by its record: the first receipts");
-    assert_eq!(subject.events(log), before, "a redelivery does not bring back what is erased");
+    assert_eq!(subject.events(log), before, "a redelivery does not restore erased data");
     let kept = &subject.entries(log)[0].event;
-    assert_eq!(LeafHash::of(&kept.record), receipts[0].leaf, "the receipt is of what is kept");
-    assert!(kept.personal.is_none(), "a redelivery does not bring back what is erased");
+    assert_eq!(
+        LeafHash::of(&kept.record),
+        receipts[0].leaf,
+        "the receipt has the leaf of the stored record"
+    );
+    assert!(kept.personal.is_none(), "a redelivery does not restore erased data");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
     assert_eq!(subject.page(&query).events, [], "nor is it found again");
     for other in [batch[0].clone().category("other"), batch[1].clone().at(9)] {
@@ -412,7 +417,7 @@ pub(crate) fn leave_redeliveries_recognised(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_other_logs_alone(new: NewRetentionHarness<'_>) {
+pub(crate) fn do_not_change_other_logs(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), new_log(), Log::Platform];
     let batch = [vec![full(), by_user("u_7", 1)], mixed(6)].concat();
@@ -433,66 +438,14 @@ pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
     let log = new_log();
     let placed = subject.put(log, &[full(), by_user("u_7", 2), event(3)]);
     let model = subject.erased(log, &placed, &Filter::new().actor_id("u_7"));
-    let (edge, entries) = (subject.frontier(log), subject.entries(log));
+    let (frontier, entries) = (subject.frontier(log), subject.entries(log));
     let subject = subject.reopen();
-    assert_eq!(subject.events(log), model.events, "what is erased stays erased");
-    assert!(subject.entries(log) == entries, "what is erased stays erased in what is kept");
-    assert_eq!(subject.frontier(log), edge, "the edge survives");
+    assert_eq!(subject.events(log), model.events, "erased events stay erased");
+    assert!(subject.entries(log) == entries, "erased events stay erased as stored");
+    assert_eq!(subject.frontier(log), frontier, "the frontier survives a reopen");
     let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL)).with_total();
-    assert_eq!(subject.page(&query).total, Some(0), "what is erased is not found again");
+    assert_eq!(subject.page(&query).total, Some(0), "erased events are not found again");
     let again = subject.erase(log, Filter::new().actor_id("u_7")).expect("nothing is left");
-    assert_eq!(again, 0, "what is erased is not erased again");
+    assert_eq!(again, 0, "erased events are not erased again");
     assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
-}
-
-pub(crate) fn miss_nothing_while_others_append(new: NewRetentionHarness<'_>) {
-    const WRITERS: usize = 2;
-    let subject = Subject::new(new);
-    let log = new_log();
-    let filter = || Filter::new().actor_email(EMAIL);
-    let done = AtomicBool::new(false);
-    let (mut erased, mut placed) = (0, Vec::new());
-    thread::scope(|scope| {
-        let finished = SetOnDrop(&done);
-        let write = || {
-            let mut placed = Vec::new();
-            // On until there have been erasures between the writes.
-            for round in 0..400 {
-                if round >= 20 && done.load(Ordering::Relaxed) {
-                    break;
-                }
-                placed.extend(subject.put(log, &[by_user("u_7", round), event(round)]));
-            }
-            placed
-        };
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
-        for _ in 0..20 {
-            // Something is appended between two erasures, unless the writers have finished.
-            let size = subject.head(log).size;
-            subject.within(MOMENT, subject.store().wait_for_append(log, size));
-            let size = subject.head(log).size;
-            erased += subject.erase(log, filter()).expect("an erasure beside writers succeeds");
-            let events = subject.events(log);
-            let left = events.iter().take_while(|event| event.sequence <= size);
-            let left = left.filter(|event| event.actor.email.is_some()).count();
-            assert_eq!(left, 0, "what was there when an erasure began is erased when it returns");
-        }
-        drop(finished);
-        placed = writers.into_iter().flat_map(|w| w.join().expect("a writer succeeds")).collect();
-    });
-    erased += subject.erase(log, filter()).expect("events can be erased");
-    let events = subject.events(log);
-    let numbers = events.iter().map(|event| event.sequence.get());
-    assert!(numbers.eq(1..=events.len() as u64), "no number is lost or given twice");
-    let expected = placed.iter().filter(|event| event.actor.email.is_some()).count() as u64;
-    assert_eq!(erased, expected, "each event is erased once");
-    let stated: u64 = events.iter().map(Erasure::erased_count).sum();
-    assert_eq!(stated, expected, "the log tells of each");
-    for event in placed {
-        let found = &events[usize::try_from(event.sequence.get()).unwrap() - 1];
-        let kept = if event.actor.email.is_some() { without_personal(&event) } else { event };
-        assert_eq!(*found, kept, "an erasure beside writers takes what is personal, and no more");
-    }
-    let tree = subject.tree(log);
-    assert_eq!(subject.frontier(log).head(), tree.head(tree.size()), "the tree is the records'");
 }

@@ -90,7 +90,7 @@ pub(crate) fn go_on_after_a_reopen(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn begin_where_they_are_told(new: NewHarness<'_>) {
+pub(crate) fn start_where_asked(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     for (from, left_out) in [
         (FeedStart::Beginning, 0),
@@ -103,14 +103,14 @@ pub(crate) fn begin_where_they_are_told(new: NewHarness<'_>) {
         let query = EventQuery::new(log);
         let placed = subject.put(log, &mixed(6));
         let page = start(&subject, &query, from);
-        assert_eq!(page.events, placed[left_out..], "a feed begins where it is told: {from:?}");
+        assert_eq!(page.events, placed[left_out..], "a feed begins where asked: {from:?}");
         let later = subject.put(log, &[event(1)]);
         let next = subject.next_feed(&query, &page.token).expect("its token is accepted");
         assert_eq!(next.events, later, "a feed goes on with what comes: {from:?}");
     }
 }
 
-pub(crate) fn tell_when_they_are_caught_up(new: NewHarness<'_>) {
+pub(crate) fn report_when_they_are_caught_up(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(5));
@@ -123,7 +123,7 @@ pub(crate) fn tell_when_they_are_caught_up(new: NewHarness<'_>) {
     }
     assert_eq!(caught_up, [false, false, true], "a feed is caught up with the last event");
     let exact = start(&subject, &query.clone().limit(5), FeedStart::Beginning);
-    assert!(exact.caught_up, "a full page with nothing behind it is caught up");
+    assert!(exact.caught_up, "a full page with nothing after it is caught up");
     let beyond = subject.feed(&query, FeedStart::After(sequence(6)));
     refused(beyond, ErrorKind::Behind, "a feed that begins beyond the end of the log");
 }

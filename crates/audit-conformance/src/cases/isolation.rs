@@ -11,7 +11,7 @@ use crate::subject::{Subject, refused};
 pub(crate) fn never_see_each_others_events(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), new_log(), new_log(), Log::Platform];
-    // The same contents, so that only the log tells the events apart.
+    // The same contents, so that the events differ only by the log.
     let contents: Vec<_> = Facet::ALL
         .into_iter()
         .flat_map(|facet| values_of(facet).map(|value| event_with(facet, &value)))
@@ -70,7 +70,7 @@ pub(crate) fn cannot_look_up_each_others_ids(new: NewHarness<'_>) {
                 }
                 let error = refused(found, ErrorKind::NotFound, "another log's id");
                 let same = format!("{error:?}") == format!("{unknown:?}");
-                assert!(same, "the answer does not tell that another log holds the id");
+                assert!(same, "the error is the same whether another log holds the id");
             }
         }
     }

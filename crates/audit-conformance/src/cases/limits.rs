@@ -19,7 +19,7 @@ fn text(bytes: usize) -> String {
     "x".repeat(bytes)
 }
 
-/// A value of so many levels.
+/// Returns a value nested to `levels`.
 fn nested(levels: usize) -> Value {
     (1..levels).fold(json!(1), |value, _| json!([value]))
 }

@@ -133,7 +133,7 @@ pub(crate) fn record_each_update(new: NewTenantHarness<'_>) {
     let mut fields: Vec<_> = event.change.diff.iter().map(|change| &*change.field).collect();
     fields.sort_unstable();
     let expected = ["name", "privateEndpoints/vpce-1", "settings/theme"];
-    assert_eq!(fields, expected, "the event tells exactly the fields that differ");
+    assert_eq!(fields, expected, "the event has exactly the fields that differ");
     let name = event.change.diff.iter().find(|change| change.field == "name").unwrap();
     assert_eq!((&name.old, &name.new), (&Some(json!(created.name)), &Some(json!("Acme Corp"))));
 }
@@ -150,31 +150,31 @@ pub(crate) fn record_their_deletion(new: NewTenantHarness<'_>) {
     assert_eq!(facts["name"], json!(created.name));
 }
 
-pub(crate) fn are_told_to_the_platform(new: NewTenantHarness<'_>) {
+pub(crate) fn are_recorded_in_the_platform_log(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let placed = subject.put(Log::Platform, &mixed(2));
     let ids = [acme(), NewOrganization::new("B")].map(|new| {
         let id = subject.create(new, attributed()).expect("an organization can be created").id;
-        subject.assert_told(&subject.last_event(id, 1));
+        subject.assert_recorded_in_both(&subject.last_event(id, 1));
         id
     });
     for id in ids {
         let update = OrganizationUpdate::default().name("New").add_endpoint(endpoint("e"));
         subject.update(id, update).expect("an organization can be updated");
-        subject.assert_told(&subject.last_event(id, 2));
+        subject.assert_recorded_in_both(&subject.last_event(id, 2));
     }
     for id in ids {
         subject.delete(id).expect("an organization can be deleted");
-        subject.assert_told(&subject.last_event(id, 3));
+        subject.assert_recorded_in_both(&subject.last_event(id, 3));
     }
     let events = subject.events(Log::Platform);
     assert_eq!(events[..2], placed, "the platform's own events stay");
-    assert_eq!(events.len(), 2 + 6, "each change is told to the platform once");
+    assert_eq!(events.len(), 2 + 6, "the platform's log records each change once");
     subject.put(ids[0].into(), &mixed(3));
-    assert_eq!(subject.sizes(ids[0]), [6, 8], "the platform is told of nothing else");
+    assert_eq!(subject.sizes(ids[0]), [6, 8], "the platform's log records nothing else");
 }
 
-pub(crate) fn keep_an_id_for_ever(new: NewTenantHarness<'_>) {
+pub(crate) fn never_reuse_an_id(new: NewTenantHarness<'_>) {
     let mut subject = Subject::new(new);
     let [kept, deleted] = [(); 2].map(|()| subject.created(acme()));
     subject.delete(deleted.id).expect("an organization can be deleted");
@@ -207,7 +207,7 @@ pub(crate) fn unknown_or_deleted_are_not_found(new: NewTenantHarness<'_>) {
         ] {
             refused(error, ErrorKind::NotFound, "an organization that is not there");
         }
-        assert_eq!(subject.sizes(id), [events, 2], "what is not found has no event");
+        assert_eq!(subject.sizes(id), [events, 2], "a call that finds nothing appends no event");
     }
 }
 
@@ -257,10 +257,10 @@ pub(crate) fn remove_endpoints_before_they_add(new: NewTenantHarness<'_>) {
     assert_eq!(updated.private_endpoints, expected, "endpoints are removed before any is added");
     subject.last_event(id, 2);
     let found = subject.organization(id).expect("an organization is readable");
-    assert_eq!(found, updated, "what is returned is what is kept");
+    assert_eq!(found, updated, "the state returned is the state kept");
 }
 
-pub(crate) fn that_do_not_change_leave_no_trace(new: NewTenantHarness<'_>) {
+pub(crate) fn that_do_not_change_append_no_event(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let created = subject.created(acme());
     for update in [
@@ -342,7 +342,7 @@ pub(crate) fn do_not_change_when_the_event_is_refused(new: NewTenantHarness<'_>)
 
 pub(crate) fn are_listed_by_ascending_id(new: NewTenantHarness<'_>) {
     let mut subject = Subject::new(new);
-    assert_eq!(subject.list(None, 10).expect("a listing succeeds"), [], "there is none yet");
+    assert_eq!(subject.list(None, 10).expect("a listing succeeds"), [], "the listing is empty");
     let ids = [9, 2, 7, 4, 1, 8, 3].map(|n| OrganizationId::from_uuid(Uuid::from_u128(n << 64)));
     let mut expected: Vec<_> =
         ids.iter().map(|&id| subject.created(NewOrganization::new("A").id(id))).collect();
@@ -364,8 +364,8 @@ pub(crate) fn are_listed_by_ascending_id(new: NewTenantHarness<'_>) {
             }
             assert_eq!(found, expected, "organizations are listed once each, by ascending id");
         }
-        let behind_the_gone = subject.list(Some(gone), 2).expect("a listing succeeds");
-        assert_eq!(behind_the_gone, expected[2..4], "a listing begins behind any id");
+        let after_a_deleted = subject.list(Some(gone), 2).expect("a listing succeeds");
+        assert_eq!(after_a_deleted, expected[2..4], "a listing begins after any id");
         subject = subject.reopen();
     }
 }

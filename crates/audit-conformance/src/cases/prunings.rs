@@ -1,25 +1,20 @@
-//! What pruning removes, what it leaves, and what it tells.
+//! Prunings: what they remove, keep and record.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use audit_core::tree::Tile;
 use audit_core::{
     Action, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart,
-    Filter, Head, Log, NewEvent, Order, Position, Retention, Scan, Sequence, Target, Timestamp,
-    Token, Total,
+    Filter, Head, Log, NewEvent, Order, Retention, Scan, Sequence, Target, Timestamp, Total,
 };
 
 use super::changes::{assert_attributed, attributed};
 use crate::RetentionHarness;
 use crate::harness::NewRetentionHarness;
 use crate::model::Model;
-use crate::samples::{
-    At as _, at, event, event_with, events, full, mixed, new_log, sequence, values_of,
-};
-use crate::subject::{SOON, SetOnDrop, Subject, everything, refused};
+use crate::samples::{at, event, event_with, events, full, mixed, new_log, sequence, values_of};
+use crate::subject::{Subject, everything, refused};
 
 const ORDERS: [Order; 4] = Order::ALL;
 
@@ -29,49 +24,26 @@ fn whole_tiles(number: u64) -> u64 {
 }
 
 impl Subject<dyn RetentionHarness> {
-    /// Makes the log keep its newest `count` events, checks which are gone then, and returns the
-    /// model of what is left.
-    fn pruned(&self, log: Log, count: u64) -> Model {
+    /// Makes the log keep its newest `count` events, checks which are removed, and returns the
+    /// model of the rest.
+    pub(super) fn pruned(&self, log: Log, count: u64) -> Model {
         let mut model = Model { events: self.events(log), floor: self.head(log).pruned };
         let floor = self.keep_newest(log, count);
         model.prune(floor);
         let events = self.events(log);
-        let (left, told) = events.split_at(model.events.len());
+        let (left, reserved) = events.split_at(model.events.len());
         assert!(left == model.events, "pruning removes the first events, and no other");
-        assert!((1..=2).contains(&told.len()), "pruning leaves an event, and so does its rule");
-        assert_eq!(self.head(log).pruned, floor, "the head tells the last that is gone");
-        model.events.extend_from_slice(told);
+        assert!(
+            (1..=2).contains(&reserved.len()),
+            "pruning appends an event, and so does its rule"
+        );
+        assert_eq!(self.head(log).pruned, floor, "the head has the last pruned sequence");
+        model.events.extend_from_slice(reserved);
         model
-    }
-
-    /// The tokens of a walk in pages of `limit`, each with the place that it stands at.
-    fn places(&self, query: &EventQuery) -> Vec<(Position, Token)> {
-        let mut page = self.page(query);
-        let mut places = Vec::new();
-        while let Some(token) = page.next {
-            places.push((Position::of(page.events.last().expect("it has a next page")), token));
-            let (_, token) = places.last().unwrap();
-            page = self.next_page(query, token).expect("a walk's own token is accepted");
-        }
-        places
-    }
-
-    /// The tokens of a feed in pages of the query's size, each with the number it stands at.
-    fn numbers(&self, query: &EventQuery) -> Vec<(Sequence, Token)> {
-        let mut page = self.feed(query, FeedStart::Beginning).expect("a feed can be begun");
-        let mut numbers = Vec::new();
-        while !page.caught_up {
-            let last = page.events.last().expect("a feed that is not caught up has events");
-            numbers.push((last.sequence, page.token));
-            let (_, token) = numbers.last().unwrap();
-            page = self.next_feed(query, token).expect("a feed's own token is accepted");
-        }
-        numbers.push((self.head(query.log()).size, page.token));
-        numbers
     }
 }
 
-pub(crate) fn remove_what_is_too_many(new: NewRetentionHarness<'_>) {
+pub(crate) fn remove_events_over_the_count(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     for (count, kept, floor) in [
         (31, 1, 0), // with the event of the rule there are 32, of which one stays
@@ -90,15 +62,15 @@ pub(crate) fn remove_what_is_too_many(new: NewRetentionHarness<'_>) {
         let pruned = subject.prune(log).expect("a log can be pruned");
         let removed = (pruned.events, pruned.floor.get());
         assert_eq!(removed, (floor, floor), "of {count} events {kept} are kept, by whole tiles");
-        assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
+        assert_eq!(subject.head(log).pruned.get(), floor, "the head has the last pruned sequence");
         let events = subject.events(log);
-        let (left, told) = (&placed[usize::try_from(floor).unwrap()..], usize::from(floor > 0));
+        let (left, reserved) = (&placed[usize::try_from(floor).unwrap()..], usize::from(floor > 0));
         assert!(events[..left.len()] == *left, "the newest events stay as they are");
-        assert_eq!(events.len(), left.len() + 1 + told, "nothing else is added or removed");
+        assert_eq!(events.len(), left.len() + 1 + reserved, "nothing else is added or removed");
     }
 }
 
-pub(crate) fn remove_what_is_too_old(new: NewRetentionHarness<'_>) {
+pub(crate) fn remove_events_over_the_age(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     // It matters when an event was recorded, not when it occurred.
@@ -119,16 +91,13 @@ pub(crate) fn remove_what_is_too_old(new: NewRetentionHarness<'_>) {
     let floor = subject.prune(log).expect("a log can be pruned").floor.get();
     let after = recorded_before(Timestamp::now());
     assert_eq!(before, 64, "this case waits for some events to be too old");
-    assert!(
-        (before..=after).contains(&floor),
-        "what was recorded too long ago is removed: {floor}"
-    );
+    assert!((before..=after).contains(&floor), "events recorded too long ago are removed: {floor}");
     let left = &subject.events(log)[..events.len() - usize::try_from(floor).unwrap()];
-    assert!(*left == events[usize::try_from(floor).unwrap()..], "what is younger stays");
-    assert_eq!(subject.head(log).pruned.get(), floor, "the head tells the last that is gone");
+    assert!(*left == events[usize::try_from(floor).unwrap()..], "younger events stay");
+    assert_eq!(subject.head(log).pruned.get(), floor, "the head has the last pruned sequence");
 }
 
-pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
+pub(crate) fn leave_nothing_of_removed_events(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let batch = [vec![full()], mixed(98), vec![full()]].concat();
@@ -139,7 +108,7 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
         for event in &placed {
             let found = subject.get(log, event.id);
             if event.sequence > model.floor {
-                assert_eq!(found.expect("what is left is found"), *event);
+                assert_eq!(found.expect("retained events are found"), *event);
             } else {
                 refused(found, ErrorKind::NotFound, "the id of an event that is gone");
             }
@@ -152,28 +121,36 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
                 assert_eq!(
                     subject.walk(&query, 7),
                     expected,
-                    "a walk has what is left: {filter:?}"
+                    "a walk has the retained events: {filter:?}"
                 );
                 let count =
                     subject.block_on(subject.store().count(&query)).expect("it can be counted");
-                assert_eq!(count, expected.len() as u64, "a count counts what is left: {filter:?}");
+                assert_eq!(
+                    count,
+                    expected.len() as u64,
+                    "a count counts the retained events: {filter:?}"
+                );
             }
             for bound in [0, 1, 63, 64, 65, 100].map(sequence) {
                 let scan =
                     Scan { order, bound: Some(bound), total: Total::Exact, ..everything(log) };
                 let slice = subject.scan(scan.clone()).expect("a scan succeeds");
-                assert_eq!(slice, model.answer(&scan), "a scan up to {bound} has what is left");
+                assert_eq!(
+                    slice,
+                    model.answer(&scan),
+                    "a scan up to {bound} has the retained events"
+                );
             }
         }
         let query = EventQuery::new(log);
         let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
-        assert_eq!(feed.events, model.events, "a feed begins with what is left");
+        assert_eq!(feed.events, model.events, "a feed begins with the first retained event");
         for after in [0, 1, 63, 64] {
             let entries = subject.try_entries(log, sequence(after), 1_000, usize::MAX);
             let entries = entries.expect("to begin below the floor is no fault");
             let numbers: Vec<_> = entries.iter().map(|entry| entry.sequence).collect();
             let expected: Vec<_> = model.events.iter().map(|event| event.sequence).collect();
-            assert_eq!(numbers, expected, "what is kept is what is left");
+            assert_eq!(numbers, expected, "only retained events are stored");
         }
         let first = subject.try_entries(log, sequence(3), 1, 1).expect("it is readable");
         assert_eq!(first[0].sequence, sequence(65), "the first that is left is read first");
@@ -185,7 +162,7 @@ pub(crate) fn leave_nothing_of_what_is_gone(new: NewRetentionHarness<'_>) {
     assert!(new, "an event whose first is gone is a new one");
 }
 
-pub(crate) fn record_what_they_removed(new: NewRetentionHarness<'_>) {
+pub(crate) fn record_the_removed_range(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &[events(100), vec![full()]].concat());
@@ -195,19 +172,19 @@ pub(crate) fn record_what_they_removed(new: NewRetentionHarness<'_>) {
         let pruned = subject.block_on(subject.store().prune(log, attributed()));
         let pruned = pruned.expect("a log can be pruned");
         assert_eq!(pruned.events, removed, "pruning says how many events it has removed");
-        let told = subject.events(log).pop().expect("pruning leaves an event");
-        assert_eq!(told.sequence, subject.head(log).size, "it is the last of the log");
-        assert_eq!(told.action, Action::LOG_PRUNED, "the event says what was done");
+        let reserved = subject.events(log).pop().expect("pruning leaves an event");
+        assert_eq!(reserved.sequence, subject.head(log).size, "it is the last of the log");
+        assert_eq!(reserved.action, Action::LOG_PRUNED, "the event says what was done");
         let target = Target::new("events", numbers);
-        assert_eq!(told.targets, [target], "the event says which events are gone");
-        assert_attributed(&told);
+        assert_eq!(reserved.targets, [target], "the event says which events are gone");
+        assert_attributed(&reserved);
         let again = subject.prune(log).expect("a log can be pruned");
         assert_eq!((again.events, again.floor), (0, pruned.floor), "nothing is left to remove");
         subject.put(log, &events(60));
     }
 }
 
-pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
+pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let (empty, log) = (new_log(), new_log());
     let nothing = |log: Log, what: &str| {
@@ -235,124 +212,10 @@ pub(crate) fn of_nothing_leave_no_event(new: NewRetentionHarness<'_>) {
     subject.set_retention(log, day).expect("retention can be set");
     nothing(log, "events of today");
     assert_eq!(subject.keep_newest(log, 1), sequence(64), "this case removes something in the end");
-    nothing(log, "what has been removed");
+    nothing(log, "a pruned log");
 }
 
-pub(crate) fn end_the_tokens_below_the_floor(new: NewRetentionHarness<'_>) {
-    let mut subject = Subject::new(new);
-    let log = new_log();
-    let query = EventQuery::new(log).limit(5);
-    subject.put(log, &mixed(90));
-    let walks = ORDERS.map(|order| subject.places(&query.clone().order(order)));
-    let feed = subject.numbers(&query);
-    let floor = subject.pruned(log, 30).floor;
-    assert_eq!(floor, sequence(32), "this case removes a tile");
-    let gone = |what: &str| format!("a {what} below what is kept");
-    for _ in 0..2 {
-        for (order, places) in ORDERS.into_iter().zip(&walks) {
-            let query = query.clone().order(order);
-            let below: Vec<_> = places.iter().filter(|(last, _)| last.sequence < floor).collect();
-            assert!(below.len() > 3, "this case has walks that stand below the floor");
-            for (last, token) in below {
-                let page = subject.next_page(&query.clone().limit(1_000), token);
-                let error = refused(page, ErrorKind::Gone, &gone("walk"));
-                assert!(!error.is_retryable(), "what is gone does not come back");
-                let scan = Scan { order, after: Some(*last), ..everything(log) };
-                refused(subject.scan(scan), ErrorKind::Gone, &gone("place"));
-            }
-        }
-        for (_, token) in feed.iter().filter(|(last, _)| *last < floor) {
-            refused(subject.next_feed(&query, token), ErrorKind::Gone, &gone("feed"));
-            let waited = subject.within(SOON, subject.store().wait_feed(&query, token));
-            refused(waited.expect("there is no wait"), ErrorKind::Gone, &gone("feed that waits"));
-        }
-        for after in [0, 1, 30, 31].map(sequence) {
-            let page = subject.feed(&query, FeedStart::After(after));
-            refused(page, ErrorKind::Gone, &gone("beginning of a feed"));
-        }
-        subject = subject.reopen();
-    }
-}
-
-pub(crate) fn leave_the_walks_above_the_floor(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    for filter in [Filter::new(), Filter::new().actor_id("u_1"), Filter::new().action("user.*")] {
-        for order in ORDERS {
-            let log = new_log();
-            let query =
-                EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
-            subject.put(log, &mixed(90));
-            let bound = subject.head(log).size;
-            let places = subject.places(&query);
-            let model = subject.pruned(log, 30);
-            // Later events, with times before, among and after those of the walk.
-            subject.put(
-                log,
-                &[-9, 0, 2, 4, 99].map(|second| mixed(1)[0].clone().id(EventId::new()).at(second)),
-            );
-            let above = places.iter().filter(|(last, _)| last.sequence >= model.floor);
-            assert!(above.clone().count() > 3, "this case has walks that stand above the floor");
-            for (last, token) in above {
-                let expected = model.answer(&Scan {
-                    filter: filter.clone(),
-                    order,
-                    after: Some(*last),
-                    bound: Some(bound),
-                    total: Total::Exact,
-                    ..everything(log)
-                });
-                let page = subject.next_page(&query, token);
-                let page = page.expect("a walk above the floor goes on");
-                assert_eq!(page.bound, bound, "a walk stays a snapshot");
-                assert_eq!(page.total, expected.total, "its total counts what is left");
-                // A place that it comes to below the floor ends it, and only that.
-                let (mut found, mut next) = (page.events, page.next);
-                while let Some(token) = next {
-                    let page =
-                        subject.next_page(&query, &token).expect("it stands above the floor");
-                    found.extend(page.events);
-                    next = page.next;
-                }
-                assert_eq!(found, expected.events, "{order:?}: a walk has all that is left");
-            }
-        }
-    }
-}
-
-pub(crate) fn leave_the_feeds_above_the_floor(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    for filter in [Filter::new(), Filter::new().actor_id("u_1")] {
-        let log = new_log();
-        let query = EventQuery::new(log).filter(filter.clone()).limit(4);
-        subject.put(log, &mixed(90));
-        let tokens = subject.numbers(&query);
-        let mut model = subject.pruned(log, 30);
-        model.events.extend(subject.put(log, &mixed(7)));
-        let expected = |after: Sequence| {
-            let mut events = model.all(&filter, Order::Sequence);
-            events.retain(|event| event.sequence > after);
-            events
-        };
-        let starts = [32, 33, 60, 90].map(|after| (FeedStart::After(sequence(after)), after));
-        for (start, after) in starts.into_iter().chain([(FeedStart::Beginning, 32)]) {
-            let page = subject.feed(&query, start).expect("a feed can be begun at the floor");
-            let (found, _) = subject.drain(&query, page);
-            let all = expected(sequence(after));
-            assert_eq!(found, all, "a feed begins where it is told, or at the floor: {start:?}");
-        }
-        let above = tokens.into_iter().filter(|(last, _)| *last >= model.floor);
-        let mut count = 0;
-        for (last, token) in above {
-            let page = subject.next_feed(&query, &token).expect("a feed above the floor goes on");
-            let (found, _) = subject.drain(&query, page);
-            assert_eq!(found, expected(last), "a feed delivers all that came after it");
-            count += 1;
-        }
-        assert!(count > 3, "this case has feeds that stand above the floor");
-    }
-}
-
-pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     let with = |facet: Facet| values_of(facet).map(|value| event_with(facet, &value));
@@ -374,9 +237,9 @@ pub(crate) fn leave_every_total_exact(new: NewRetentionHarness<'_>) {
                 for offset in [0, 1, expected.len() / 2, expected.len()] {
                     let page = subject.page(&query.clone().limit(3).offset(offset as u64));
                     let total = Some(expected.len() as u64);
-                    assert_eq!(page.total, total, "a total counts what is left: {filter:?}");
+                    assert_eq!(page.total, total, "a total counts the retained events: {filter:?}");
                     let part: Vec<_> = expected.iter().skip(offset).take(3).cloned().collect();
-                    assert_eq!(page.events, part, "an offset leaves out what is left: {filter:?}");
+                    assert_eq!(page.events, part, "an offset skips retained events: {filter:?}");
                 }
             }
         }
@@ -389,7 +252,7 @@ fn fresh(event: NewEvent) -> NewEvent {
     event.id(EventId::new())
 }
 
-pub(crate) fn leave_every_proof_valid(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_proofs_valid(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     for batch in events(300).chunks(43) {
@@ -399,24 +262,29 @@ pub(crate) fn leave_every_proof_valid(new: NewRetentionHarness<'_>) {
     for kept in [290, 150, 43, 1] {
         let floor = subject.keep_newest(log, kept);
         let known = tree.size();
-        let told = subject.entries(log).into_iter().filter(|entry| entry.sequence.get() > known);
-        told.for_each(|entry| tree.push(&entry.event));
-        let edge = subject.frontier(log);
-        assert_eq!(edge.head(), tree.head(tree.size()), "the edge is that of all that ever was");
+        let reserved =
+            subject.entries(log).into_iter().filter(|entry| entry.sequence.get() > known);
+        reserved.for_each(|entry| tree.push(&entry.event));
+        let frontier = subject.frontier(log);
+        assert_eq!(
+            frontier.head(),
+            tree.head(tree.size()),
+            "the frontier covers every event ever appended"
+        );
         let names = tree.complete();
         for (id, hash) in names.iter().zip(subject.nodes(log, &names)) {
             let needed = hash.is_some() || id.is_retained(floor);
             let expected = tree.node(*id).filter(|_| needed);
             assert_eq!(hash, expected, "{id:?}, pruned up to {floor}");
         }
-        let telling = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
-        let sizes = (floor.get()..=tree.size()).filter(telling).chain([tree.size()]);
+        let chosen = |size: &u64| (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(9);
+        let sizes = (floor.get()..=tree.size()).filter(chosen).chain([tree.size()]);
         subject.assert_proves(log, &tree, floor.get(), &sizes.collect::<Vec<_>>());
         subject = subject.reopen();
     }
 }
 
-pub(crate) fn leave_the_numbers_going_on(new: NewRetentionHarness<'_>) {
+pub(crate) fn continue_the_numbers(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &events(64));
@@ -439,7 +307,7 @@ pub(crate) fn leave_the_numbers_going_on(new: NewRetentionHarness<'_>) {
     }
 }
 
-pub(crate) fn leave_the_log_listed(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_the_log_listed(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let mut logs = [new_log(), new_log(), new_log()];
     logs.sort_unstable();
@@ -458,7 +326,7 @@ pub(crate) fn leave_the_log_listed(new: NewRetentionHarness<'_>) {
     assert_eq!(subject.logs(2), logs, "a pruned log is listed after a reopen");
 }
 
-pub(crate) fn go_further_each_time(new: NewRetentionHarness<'_>) {
+pub(crate) fn continue_where_they_ended(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let mut floor = 0;
@@ -474,9 +342,9 @@ pub(crate) fn go_further_each_time(new: NewRetentionHarness<'_>) {
         let events = subject.events(log);
         assert!(events.starts_with(&model.events), "each time the next events go, and no other");
         let head = subject.head(log);
-        assert_eq!(head.pruned.get(), expected, "the head tells the last that is gone");
+        assert_eq!(head.pruned.get(), expected, "the head has the last pruned sequence");
         let numbers = events.iter().map(|event| event.sequence.get());
-        assert!(numbers.eq(expected + 1..=head.size.get()), "what is left has no gap");
+        assert!(numbers.eq(expected + 1..=head.size.get()), "the retained events have no gap");
         floor = expected;
     }
 }
@@ -501,7 +369,7 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     assert_eq!(pruned.floor, sequence(96), "the rule applies again once the hold is lifted");
 }
 
-pub(crate) fn leave_other_logs_alone(new: NewRetentionHarness<'_>) {
+pub(crate) fn do_not_change_other_logs(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), Log::Platform, new_log(), new_log()];
     let batch = mixed(70);
@@ -536,93 +404,12 @@ pub(crate) fn survive_a_reopen(new: NewRetentionHarness<'_>) {
         };
         let before = state(&subject);
         subject = subject.reopen();
-        assert!(state(&subject) == before, "what is gone stays gone");
-        assert_eq!(subject.events(log), model.events, "what is left stays");
+        assert!(state(&subject) == before, "pruned events stay pruned");
+        assert_eq!(subject.events(log), model.events, "retained events stay");
         assert_eq!(subject.with_other_handle().events(log), model.events, "every handle sees it");
         let query = EventQuery::new(log).filter(Filter::new().actor_id("u_1"));
         let count = subject.block_on(subject.store().count(&query)).expect("events can be counted");
         let expected = model.all(&Filter::new().actor_id("u_1"), Order::Sequence).len() as u64;
-        assert_eq!(count, expected, "what is gone is not counted again");
+        assert_eq!(count, expected, "pruned events are not counted again");
     }
-}
-
-pub(crate) fn lose_nothing_beside_writers_and_followers(new: NewRetentionHarness<'_>) {
-    const WRITERS: usize = 2;
-    let subject = Subject::new(new);
-    let log = new_log();
-    let rule = Retention::default().max_events(50);
-    subject.set_retention(log, rule).expect("retention can be set");
-    let query = EventQuery::new(log).limit(16);
-    let begin = || subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
-    let (done, prunings) = (AtomicBool::new(false), AtomicU64::new(0));
-    let (mut placed, mut appended) = (BTreeMap::new(), 0);
-    let (mut followed, mut heads) = (Vec::<AuditEvent>::new(), Vec::new());
-    thread::scope(|scope| {
-        let finished = SetOnDrop(&done);
-        let write = || {
-            // On until there have been prunings between the writes.
-            let enough = || prunings.load(Ordering::Relaxed) >= 5;
-            let rounds = (0..400).take_while(|round| *round < 40 || !enough());
-            rounds.flat_map(|_| subject.put(log, &mixed(5))).collect::<Vec<_>>()
-        };
-        let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
-        let pruner = scope.spawn(|| {
-            let mut heads = Vec::new();
-            while !done.load(Ordering::Relaxed) {
-                heads.push(subject.frontier(log).head());
-                let pruned = subject.prune(log).expect("pruning beside writers succeeds");
-                prunings.fetch_add(pruned.events.min(1), Ordering::Relaxed);
-                thread::sleep(Duration::from_millis(1));
-            }
-            // The writers may have been the faster ones.
-            subject.prune(log).expect("pruning behind writers succeeds");
-            heads
-        });
-        let (mut page, mut begun) = (begin(), true);
-        loop {
-            let last_round = writers.iter().all(thread::ScopedJoinHandle::is_finished);
-            let after = followed.last().map_or(0, |event| event.sequence.get());
-            if let Some(first) = page.events.first().map(|event| event.sequence.get()) {
-                // Only what was pruned before it could be read is left out, and it was told so.
-                let skips = begun && first > after && (first - 1).is_multiple_of(Tile::WIDTH);
-                let goes_on = first == after + 1 || skips;
-                assert!(goes_on, "a follower goes on at {first} after {after}");
-            }
-            let numbers: Vec<_> = page.events.iter().map(|event| event.sequence.get()).collect();
-            let dense = numbers.windows(2).all(|pair| pair[1] == pair[0] + 1);
-            assert!(dense, "a follower sees no gap within a page: {numbers:?}");
-            followed.append(&mut page.events);
-            if last_round && page.caught_up {
-                break;
-            }
-            let next = subject.next_feed(&query, &page.token);
-            begun = matches!(&next, Err(error) if error.kind() == ErrorKind::Gone);
-            let accepted = "a feed's own token is accepted, or what it needs is gone";
-            page = if begun { begin() } else { next.expect(accepted) };
-        }
-        drop(finished);
-        for writer in writers {
-            let events = writer.join().expect("an append beside pruning succeeds");
-            appended += events.len();
-            placed.extend(events.into_iter().map(|event| (event.sequence, event)));
-        }
-        heads = pruner.join().expect("pruning beside writers succeeds");
-    });
-    assert_eq!(placed.len(), appended, "no number is given twice");
-    let head = subject.head(log);
-    assert!(head.pruned > Sequence::ZERO, "this case removes something");
-    let events = subject.events(log);
-    let numbers = events.iter().map(|event| event.sequence.get());
-    assert!(numbers.eq(head.pruned.get() + 1..=head.size.get()), "what is left has no gap");
-    for event in events.iter().chain(&followed) {
-        if let Some(placed) = placed.get(&event.sequence) {
-            assert_eq!(event, placed, "what is read is what was appended");
-        } else {
-            let told = [Action::LOG_RETENTION_CHANGED, Action::LOG_PRUNED].contains(&event.action);
-            assert!(told, "nothing is in the log that nobody appended");
-        }
-    }
-    assert_eq!(subject.frontier(log).size(), head.size, "the edge is of all events");
-    let old = heads.iter().filter(|old| old.size >= head.pruned).copied();
-    subject.assert_grown(log, &old.collect::<Vec<_>>());
 }

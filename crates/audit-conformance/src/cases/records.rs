@@ -6,7 +6,7 @@ use crate::NewHarness;
 use crate::samples::{event, full, mixed, new_log, sequence};
 use crate::subject::Subject;
 
-pub(crate) fn are_the_very_bytes_that_are_proved(new: NewHarness<'_>) {
+pub(crate) fn are_the_bytes_that_are_proved(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     for log in [new_log(), Log::Platform] {
         let batch = [vec![full(), event(1).message("\0 \u{feff} 지불")], mixed(40)].concat();
@@ -21,8 +21,8 @@ pub(crate) fn are_the_very_bytes_that_are_proved(new: NewHarness<'_>) {
             assert_eq!(leaf, receipt.leaf, "a record is kept to the byte as it was hashed");
             let intact = stored.personal_is_intact().expect("a record is readable");
             assert_eq!(intact, Some(true), "the personal part is kept as it was hashed");
-            let opened = stored.decode().expect("what is kept is an event");
-            assert_eq!(opened, *event, "what is kept is what is read");
+            let opened = stored.decode().expect("a stored event decodes");
+            assert_eq!(opened, *event, "the stored event is the event read");
         }
     }
 }
@@ -43,7 +43,7 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
         for limit in [1, 2, 33, 39, 40, 1_000] {
             for bytes in [0, 1, sizes[0], sizes[0] + 1, sizes.iter().sum(), usize::MAX] {
                 let found = subject.try_entries(log, sequence(after), limit, bytes);
-                let found = found.expect("what is kept must be readable");
+                let found = found.expect("stored events must be readable");
                 // The first always; each further one while those before have fewer bytes.
                 let mut size = 0;
                 let fitting = rest.iter().take(limit).take_while(|entry| {

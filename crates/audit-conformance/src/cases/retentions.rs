@@ -1,4 +1,4 @@
-//! What a log is told to keep.
+//! The retention of a log.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn some() -> [Retention; 4] {
     [bounded, bounded.max_events(7), bounded.with_legal_hold(), Retention::default()]
 }
 
-pub(crate) fn keep_everything_until_told(new: NewRetentionHarness<'_>) {
+pub(crate) fn keep_everything_by_default(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let everything = Retention::default();
@@ -25,7 +25,7 @@ pub(crate) fn keep_everything_until_told(new: NewRetentionHarness<'_>) {
     assert_eq!(unbounded, (None, None, false), "the default keeps everything and holds nothing");
     assert_eq!(subject.retention(log), everything, "an empty log keeps everything");
     let placed = subject.put(log, &events(70));
-    assert_eq!(subject.retention(log), everything, "a log keeps everything until told");
+    assert_eq!(subject.retention(log), everything, "a log keeps everything by default");
     let pruned = subject.prune(log).expect("a log can be pruned");
     assert_eq!((pruned.events, pruned.floor), (0, sequence(0)), "nothing is removed");
     assert_eq!(subject.events(log), placed, "everything is kept");
@@ -55,22 +55,22 @@ pub(crate) fn record_each_change(new: NewRetentionHarness<'_>) {
         set.expect("retention can be set");
         let events = subject.events(log);
         assert_eq!(events.len(), number, "each change leaves one event");
-        let told = &events[number - 1];
-        assert_eq!(told.action, Action::LOG_RETENTION_CHANGED, "the event says what was done");
+        let reserved = &events[number - 1];
+        assert_eq!(reserved.action, Action::LOG_RETENTION_CHANGED, "the event says what was done");
         let fields = ["legalHold", "maxAgeSeconds", "maxEvents"];
         let of = |retention: Retention, field: &str| json!(retention).get(field).cloned();
         let differing = |field: &&str| of(before, field) != of(to, field);
-        let diff = told.change.diff.iter().map(|c| (&*c.field, c.old.clone(), c.new.clone()));
+        let diff = reserved.change.diff.iter().map(|c| (&*c.field, c.old.clone(), c.new.clone()));
         let expected = fields.into_iter().filter(differing);
         let expected = expected.map(|field| (field, of(before, field), of(to, field)));
-        assert!(diff.eq(expected), "the event says what was kept before, and what is kept now");
-        assert_attributed(told);
+        assert!(diff.eq(expected), "the event has the retention before and after");
+        assert_attributed(reserved);
         before = to;
     }
     assert_eq!(subject.tree(log).size(), 4, "such events are part of the log as any other");
 }
 
-pub(crate) fn that_do_not_change_leave_no_event(new: NewRetentionHarness<'_>) {
+pub(crate) fn that_do_not_change_append_no_event(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.set_retention(log, Retention::default()).expect("the default can be set");
@@ -102,8 +102,8 @@ pub(crate) fn beyond_a_bound_are_refused_by_field(new: NewRetentionHarness<'_>) 
         let set = subject.block_on(subject.store().set_retention(log, retention, by));
         let error = refused(set, ErrorKind::Invalid, field);
         assert_eq!(error.field(), Some(field), "an error names the field at fault");
-        assert_eq!(subject.retention(log), kept, "what is refused changes nothing");
-        assert_eq!(subject.head(log), head, "what is refused leaves no event");
+        assert_eq!(subject.retention(log), kept, "a refused change changes nothing");
+        assert_eq!(subject.head(log), head, "a refused change appends no event");
     }
     let longest = Duration::from_secs(i64::MAX.cast_unsigned());
     let most = kept.max_events(i64::MAX.cast_unsigned()).max_age(longest);
@@ -121,8 +121,8 @@ pub(crate) fn of_two_logs_are_apart(new: NewRetentionHarness<'_>) {
     }
     for (log, retention) in logs.into_iter().zip(some()) {
         assert_eq!(subject.retention(log), retention, "each log has a retention of its own");
-        let told = u64::from(retention != Retention::default());
-        assert_eq!(subject.head(log).size.get(), told, "and tells of its own changes alone");
+        let reserved = u64::from(retention != Retention::default());
+        assert_eq!(subject.head(log).size.get(), reserved, "and records only its own changes");
     }
 }
 

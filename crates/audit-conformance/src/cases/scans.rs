@@ -48,7 +48,7 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
     }
 }
 
-pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
+pub(crate) fn stop_at_the_byte_limit(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     // 20 events, of which every other is large.
@@ -61,11 +61,11 @@ pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
         let slice = subject.scan(scan).expect("a scan succeeds");
         assert_eq!(slice.total, Some(20), "what matches is counted, whatever is returned");
         assert_eq!(slice.events, placed[..slice.events.len()], "the first events are returned");
-        assert_eq!(slice.more, slice.events.len() < 20, "more match behind the last returned");
+        assert_eq!(slice.more, slice.events.len() < 20, "more match after the last returned");
         slice.events.len()
     };
     assert_eq!(read(0, 20), 1, "the first is returned however large it is");
-    assert_eq!(read(1, 20), 1, "no other is returned once there are so many bytes");
+    assert_eq!(read(1, 20), 1, "nothing is returned beyond the byte limit");
     assert_eq!(read(22_000, 20), 3, "the one that reaches the bytes is the last");
     assert_eq!(read(45_000, 20), 5, "the one that reaches the bytes is the last");
     assert_eq!(read(45_000, 2), 2, "the limit holds, too");
@@ -80,7 +80,7 @@ pub(crate) fn stop_when_they_have_the_bytes(new: NewHarness<'_>) {
     assert_eq!(subject.drain(&query, feed).0, placed, "a feed of short pages misses none");
 }
 
-pub(crate) fn beyond_the_end_are_behind(new: NewHarness<'_>) {
+pub(crate) fn beyond_the_end_fail(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let bounded = |bound| Scan { bound: Some(bound), ..everything(log) };
@@ -91,7 +91,7 @@ pub(crate) fn beyond_the_end_are_behind(new: NewHarness<'_>) {
     subject.scan(bounded(sequence(3))).expect("a scan up to the end succeeds");
     for bound in [sequence(4), Sequence::MAX] {
         let error = refused(subject.scan(bounded(bound)), ErrorKind::Behind, "a bound beyond it");
-        assert!(error.is_retryable(), "a log that is behind can catch up");
+        assert!(error.is_retryable(), "a retry can help: the copy may catch up");
     }
 }
 

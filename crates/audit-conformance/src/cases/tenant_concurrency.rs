@@ -30,7 +30,7 @@ pub(crate) fn updates_of_an_organization_lose_nothing(new: NewTenantHarness<'_>)
     let events = subject.events(id.into());
     assert_eq!(events.len() as u64, 1 + CALLERS * 5, "each update leaves one event");
     let one_field = events[1..].iter().all(|event| event.change.diff.len() == 1);
-    assert!(one_field, "each event tells the difference from what was there");
+    assert!(one_field, "each event has the difference from the state before");
 }
 
 pub(crate) fn creations_of_one_organization_have_one_winner(new: NewTenantHarness<'_>) {
@@ -52,7 +52,7 @@ pub(crate) fn creations_of_one_organization_have_one_winner(new: NewTenantHarnes
     }
 }
 
-pub(crate) fn revocations_of_one_key_leave_one_event(new: NewTenantHarness<'_>) {
+pub(crate) fn revocations_of_one_key_append_one_event(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let other = keys.with_other_handle();
     let id = keys.organization();

@@ -32,7 +32,7 @@ impl<H: Opens + ?Sized> Subject<H> {
         named.filter_map(|(name, hash)| hash.map(|hash| (name, hash))).collect()
     }
 
-    /// Requires that the nodes prove the events behind `floor` in every tree of these sizes that
+    /// Requires that the nodes prove the events after `floor` in every tree of these sizes that
     /// holds them, and that of any two of these trees one is the beginning of the other.
     pub(super) fn assert_proves(&self, log: Log, tree: &Tree, floor: u64, sizes: &[u64]) {
         let heads: Vec<_> = sizes.iter().map(|size| tree.head(*size)).collect();
@@ -191,17 +191,16 @@ pub(crate) fn prove_every_event_and_every_growth(new: NewHarness<'_>) {
         subject.put(log, batch);
     }
     let tree = subject.tree(log);
-    // All about the first tiles, and on both sides of the edges of tiles.
-    let telling =
-        |size: &u64| *size < 70 || (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(50);
-    let sizes: Vec<_> = (1..=300).filter(telling).collect();
+    // All about the first tiles, and on both sides of the ends of tiles.
+    let chosen = |size: &u64| *size < 70 || (size + 1) % Tile::WIDTH < 3 || size.is_multiple_of(50);
+    let sizes: Vec<_> = (1..=300).filter(chosen).collect();
     subject.assert_proves(log, &tree, 0, &sizes);
 }
 
 pub(crate) fn of_two_logs_are_apart(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let logs = [new_log(), new_log(), Log::Platform];
-    // The same events, so that only the log tells the records apart.
+    // The same events, so that the records differ only by the log.
     for batch in mixed(70).chunks(20) {
         for log in logs {
             subject.put(log, batch);

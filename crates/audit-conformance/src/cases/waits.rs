@@ -74,7 +74,7 @@ pub(crate) fn sleep_while_other_logs_grow(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let (log, other) = (new_log(), new_log());
     subject.put(log, &events(2));
-    // In one thread, so that what is seen does not depend on which thread runs when.
+    // In one thread, so that the result does not depend on which thread runs when.
     let mut wait = pin!(subject.store().wait_for_append(log, sequence(2)));
     assert!(
         subject.within(MOMENT / 5, wait.as_mut()).is_none(),

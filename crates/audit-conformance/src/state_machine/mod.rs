@@ -1,7 +1,10 @@
 //! Random operations on a store, each answer compared with a plain list.
 
+mod figure;
 mod op;
-mod play;
+mod player;
+mod reads;
+mod writes;
 
 use std::cell::RefCell;
 
@@ -9,7 +12,8 @@ use proptest::collection::vec;
 use proptest::test_runner::{Config, TestError, TestRunner};
 
 use crate::harness::NewRetentionHarness;
-use play::{Figure, Player};
+use figure::Figure;
+use player::Player;
 
 /// How many cases are played unless [`CASES_VARIABLE`] says otherwise.
 const CASES: u32 = 256;

@@ -21,7 +21,7 @@ pub(super) enum Op {
         log: Which,
         events: Vec<Draft>,
     },
-    /// Appends so many events like this one, at some seconds in turn.
+    /// Appends `count` events like this one, at some seconds in turn.
     Fill {
         log: Which,
         event: Box<NewEvent>,

@@ -27,7 +27,7 @@ pub(crate) fn expectations() -> Vec<(Mutation, &'static [&'static str])> {
 const STATE_MACHINE: &str = "state_machine::agrees_with_the_model";
 
 const MUTATIONS: &[(Mutation, &[&str])] = &[
-    // What is read.
+    // Reads.
     (Mutation::AddressesByLetter, &["filters::by_addresses_in_any_case"]),
     (
         Mutation::AlwaysCounts,
@@ -35,12 +35,12 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     (
         Mutation::AlwaysMore,
-        &["walks::end_without_a_token", "feeds::tell_when_they_are_caught_up", STATE_MACHINE],
+        &["walks::end_without_a_token", "feeds::report_when_they_are_caught_up", STATE_MACHINE],
     ),
     (
         Mutation::AltersPlatformEvents(|e| e.id = EventId::new()),
         &[
-            "organizations::are_told_to_the_platform",
+            "organizations::are_recorded_in_the_platform_log",
             "api_keys::record_their_creation",
             "api_keys::record_their_revocation",
         ],
@@ -48,14 +48,14 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::AltersPlatformEvents(|e| e.change = Change::default()),
         &[
-            "organizations::are_told_to_the_platform",
+            "organizations::are_recorded_in_the_platform_log",
             "api_keys::record_their_creation",
             "api_keys::record_their_revocation",
         ],
     ),
     (Mutation::BoundOffByOne, &["walks::are_snapshots", STATE_MACHINE]),
     (Mutation::CachesLogs, &["logs::are_listed_by_every_handle", "logs::are_listed_once_in_order"]),
-    (Mutation::ClampsTheBound, &["scans::beyond_the_end_are_behind"]),
+    (Mutation::ClampsTheBound, &["scans::beyond_the_end_fail"]),
     (Mutation::DeletionClearsTheLog, &["organizations::keep_their_log_when_deleted"]),
     (
         Mutation::DropsFirst,
@@ -102,7 +102,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::HidesPlatformEvents,
         &[
-            "organizations::are_told_to_the_platform",
+            "organizations::are_recorded_in_the_platform_log",
             "api_keys::record_their_creation",
             "api_keys::record_their_revocation",
             "api_keys::outlive_their_organization",
@@ -121,7 +121,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         &[
             "walks::begin_around_an_event",
             "logs::are_listed_by_pages",
-            "feeds::begin_where_they_are_told",
+            "feeds::start_where_asked",
             "scans::obey_every_argument",
             "api_keys::are_listed_by_ascending_id",
             STATE_MACHINE,
@@ -172,7 +172,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::NeverMore,
         &[
-            "scans::stop_when_they_have_the_bytes",
+            "scans::stop_at_the_byte_limit",
             "walks::return_every_event_once_in_order",
             "walks::end_without_a_token",
         ],
@@ -211,7 +211,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (Mutation::TotalOffByOne, &["totals::count_what_matches", STATE_MACHINE]),
     (Mutation::TypeAndIdApart, &["filters::by_type_and_id_of_one_target"]),
     (Mutation::UntilIsInclusive, &["filters::by_a_half_open_time_range", STATE_MACHINE]),
-    // What is awaited.
+    // Waits.
     (
         Mutation::NeverWakes,
         &[
@@ -225,7 +225,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         Mutation::WakesAtOnce,
         &["waits::sleep_while_other_logs_grow", "waits::return_what_came_to_a_feed"],
     ),
-    // What is written.
+    // Appends.
     (Mutation::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
     (
         Mutation::ErrorsForgetTheField,
@@ -236,14 +236,14 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             "appends::with_two_contents_for_one_id_conflict",
             "organizations::beyond_a_limit_are_refused_by_field",
             "organizations::do_not_change_when_the_event_is_refused",
-            "organizations::keep_an_id_for_ever",
+            "organizations::never_reuse_an_id",
             "api_keys::beyond_a_limit_are_refused_by_field",
             "api_keys::check_the_limit_of_a_listing",
             "api_keys::do_not_change_when_the_event_is_refused",
         ],
     ),
     (Mutation::FirstReceiptOnly, &["appends::return_one_receipt_for_each_event"]),
-    (Mutation::LetsOthersTell, &["appends::refuse_what_a_log_tells_of_itself"]),
+    (Mutation::AcceptsReservedActions, &["appends::refuse_reserved_actions"]),
     (
         Mutation::GapInSequence,
         &[
@@ -303,12 +303,12 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             "appends::are_all_or_nothing",
             "concurrency::conflicts_at_once_have_one_winner",
             "tenant_concurrency::creations_of_one_organization_have_one_winner",
-            "organizations::keep_an_id_for_ever",
+            "organizations::never_reuse_an_id",
             "isolation::are_not_touched_by_each_others_conflicts",
             STATE_MACHINE,
         ],
     ),
-    // What is done to organizations.
+    // Organizations.
     (Mutation::AddsBeforeRemoving, &["organizations::remove_endpoints_before_they_add"]),
     (
         Mutation::AltersOrganizations,
@@ -328,7 +328,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         &[
             "organizations::unknown_or_deleted_are_not_found",
             "organizations::are_listed_by_ascending_id",
-            "organizations::keep_an_id_for_ever",
+            "organizations::never_reuse_an_id",
         ],
     ),
     (
@@ -358,23 +358,23 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (
-        Mutation::TellsThePlatformMore,
+        Mutation::RecordsFailuresInThePlatformLog,
         &[
-            "organizations::keep_an_id_for_ever",
+            "organizations::never_reuse_an_id",
             "organizations::unknown_or_deleted_are_not_found",
-            "organizations::that_do_not_change_leave_no_trace",
+            "organizations::that_do_not_change_append_no_event",
             "organizations::beyond_a_limit_are_refused_by_field",
             "organizations::do_not_change_when_the_event_is_refused",
-            "api_keys::revoked_twice_leave_one_event",
+            "api_keys::revoked_twice_append_one_event",
             "api_keys::need_an_organization",
             "api_keys::unknown_are_not_found",
             "api_keys::beyond_a_limit_are_refused_by_field",
             "api_keys::do_not_change_when_the_event_is_refused",
-            "tenant_concurrency::revocations_of_one_key_leave_one_event",
+            "tenant_concurrency::revocations_of_one_key_append_one_event",
         ],
     ),
-    (Mutation::TouchesWithoutChange, &["organizations::that_do_not_change_leave_no_trace"]),
-    // What becomes of handles and tokens.
+    (Mutation::TouchesWithoutChange, &["organizations::that_do_not_change_append_no_event"]),
+    // Handles and tokens.
     (
         Mutation::AcceptsAnyToken,
         &[
@@ -414,7 +414,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (
-        Mutation::TellsWhyATokenIsRefused,
+        Mutation::ExplainsTokenErrors,
         &["tokens::altered_are_refused", "tokens::of_another_log_are_refused"],
     ),
     (

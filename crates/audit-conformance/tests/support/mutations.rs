@@ -31,7 +31,7 @@ use super::list_store::ListStore;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Mutation {
     Nothing,
-    // What is read.
+    // Reads.
     AddressesByLetter,
     Alters(fn(&mut AuditEvent)),
     AlwaysCounts,
@@ -75,10 +75,10 @@ pub(crate) enum Mutation {
     TurnsBackToTheFirst,
     TypeAndIdApart,
     UntilIsInclusive,
-    // What is awaited.
+    // Waits.
     NeverWakes,
     WakesAtOnce,
-    // What is written.
+    // Appends.
     AppendsUnasked,
     DropsWithItsCaller,
     DropsReceipt,
@@ -86,7 +86,7 @@ pub(crate) enum Mutation {
     FirstReceiptOnly,
     GapInSequence,
     IdsAreUniqueAcrossLogs,
-    LetsOthersTell,
+    AcceptsReservedActions,
     NotMarkedAsRedelivered,
     RecordsRedeliveriesAgain,
     RefusesEmptyBatches,
@@ -95,7 +95,7 @@ pub(crate) enum Mutation {
     ReversesBatches,
     SplitsBatches,
     SwallowsConflicts,
-    // What is done to organizations.
+    // Organizations.
     AddsBeforeRemoving,
     AltersOrganizations,
     ChangesBeforeChecking,
@@ -103,12 +103,12 @@ pub(crate) enum Mutation {
     IgnoresTheListLimit,
     ListsInReverse,
     LosesUpdates,
-    TellsThePlatformMore,
+    RecordsFailuresInThePlatformLog,
     TouchesWithoutChange,
-    // What is done to keys.
+    // API keys.
     AltersKeys(fn(&mut ApiKey)),
     CachesKeys,
-    CreatesKeysByAnOldLook,
+    CreatesKeysByAnOldRead,
     ForgetsKeys,
     HidesRevokedKeys,
     KeysEndWithTheirOrganization,
@@ -119,11 +119,11 @@ pub(crate) enum Mutation {
     RecordsEachRevocation,
     RevocationNeedsAnOrganization,
     RevokesAllKeys,
-    RevokesByAnOldLook,
+    RevokesByAnOldRead,
     RevokesNothing,
-    TellsTheDigest,
-    TellsTheSecret,
-    // What proves a log.
+    RevealsTheDigest,
+    RevealsTheSecret,
+    // The tree.
     AltersRecords,
     FrontierIsOld,
     FrontierInReverse,
@@ -138,47 +138,47 @@ pub(crate) enum Mutation {
     NodesOfAnotherLog,
     NodesOffByOne,
     NodesThatAreIncomplete,
-    // What is erased.
-    BringsBackWhatIsErased,
+    // Erasures.
+    RestoresErasedData,
     ErasesACopy,
     ErasesInAllLogs,
     ErasesNeighbours,
     ErasesNothing,
     ErasesOnePage,
-    FindsWhatIsErased,
+    FindsErasedEvents,
     IgnoresTheHold,
-    MiscountsWhatIsErased,
+    MiscountsErasures,
     RefusesUnknownNumbers,
     RewritesRecords,
-    TellsOfEachErasure,
-    TellsOfNoErasure,
-    TellsWhose,
-    // What is kept, and for how long.
+    RecordsEmptyErasures,
+    RecordsNoErasure,
+    RecordsWhose,
+    // Retention.
     AcceptsAnyRetention,
     ForgetsTheHold,
     KeepsLessByDefault,
     OneRetentionForAll,
-    TellsOfEachRetention,
-    TellsOfNoRetention,
-    // What is pruned.
-    CountsWhatIsGone,
+    RecordsUnchangedRetention,
+    RecordsNoRetention,
+    // Prunings.
+    CountsPrunedEvents,
     EndsEveryToken,
-    FindsWhatIsGone,
+    FindsPrunedEvents,
     IgnoresTheAge,
     PrunesACopy,
     PrunesAllLogs,
     PrunesNothing,
     PrunesOnce,
     PrunesPartOfATile,
-    SkipsWhatIsGone,
-    TellsOfEachPruning,
-    TellsOfNoPruning,
-    // What becomes of handles and tokens.
+    SkipsPrunedEvents,
+    RecordsEmptyPrunings,
+    RecordsNoPruning,
+    // Handles and tokens.
     AcceptsAnyToken,
     ForgetsOnReopen,
     IgnoresTheNewPageSize,
     KeysChangeOnReopen,
-    TellsWhyATokenIsRefused,
+    ExplainsTokenErrors,
 }
 
 /// Opens a [`ListStore`] that has a [`Mutation`].
@@ -188,7 +188,7 @@ pub(crate) struct MutatedHarness {
     notes: Arc<Notes>,
 }
 
-/// What a broken store needs to remember, shared by its handles.
+/// The memory of a broken store, shared by its handles.
 #[derive(Debug, Default)]
 struct Notes {
     opened: AtomicUsize,
@@ -196,7 +196,7 @@ struct Notes {
     deletions: AtomicUsize,
     /// How often something was looked at that was to be changed then.
     looks: AtomicUsize,
-    /// What should stand in no event.
+    /// What no event should contain.
     credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,
@@ -205,7 +205,7 @@ struct Notes {
     previous: Mutex<HashSet<Token>>,
     erasures: AtomicUsize,
     retention: Mutex<Retention>,
-    /// What was erased, as it was, and what was pruned.
+    /// Erased events as they were, and pruned ones.
     gone: Mutex<Vec<AuditEvent>>,
 }
 
@@ -262,8 +262,8 @@ impl Mutated {
     }
 
     /// Tells the platform of a change that did not happen.
-    async fn tell_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
-        if matches!(self.mutation, Mutation::TellsThePlatformMore)
+    async fn record_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
+        if matches!(self.mutation, Mutation::RecordsFailuresInThePlatformLog)
             && !changed.as_ref().is_ok_and(happened)
         {
             let event = NewEvent::new("organization.updated", Actor::system());
@@ -376,7 +376,7 @@ impl TenantStore for Mutated {
         new: NewOrganization,
         by: AuditContext,
     ) -> Result<Organization> {
-        let created = self.tell_more(self.mutated_create(new, by).await, |_| true).await;
+        let created = self.record_more(self.mutated_create(new, by).await, |_| true).await;
         self.forget_field(created)
     }
 
@@ -405,11 +405,11 @@ impl TenantStore for Mutated {
         let before = self.inner.organization(id).await;
         let updated = self.mutated_update(id, update, by).await;
         let changed = |after: &Organization| before.as_ref().is_ok_and(|before| before != after);
-        self.forget_field(self.tell_more(updated, changed).await)
+        self.forget_field(self.record_more(updated, changed).await)
     }
 
     async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        let deleted = self.tell_more(self.mutated_delete(id, by).await, |()| true).await;
+        let deleted = self.record_more(self.mutated_delete(id, by).await, |()| true).await;
         self.forget_field(deleted)
     }
 
@@ -418,7 +418,7 @@ impl TenantStore for Mutated {
         new: NewApiKey,
         by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
-        let created = self.tell_more(self.mutated_create_key(new, by).await, |_| true).await;
+        let created = self.record_more(self.mutated_create_key(new, by).await, |_| true).await;
         self.spoil_error(created)
     }
 
@@ -439,6 +439,6 @@ impl TenantStore for Mutated {
         let before = self.inner.api_key(id).await;
         let revoked = self.mutated_revoke(id, by).await;
         let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
-        self.spoil_error(self.tell_more(revoked, changed).await)
+        self.spoil_error(self.record_more(revoked, changed).await)
     }
 }

@@ -1,4 +1,4 @@
-//! One alteration for each field of what a store keeps.
+//! One alteration for each field that a store keeps.
 
 use audit_core::{
     Actor, ActorKind, ApiKey, ApiKeyId, AuditEvent, EventId, Log, OrganizationId, OutcomeResult,

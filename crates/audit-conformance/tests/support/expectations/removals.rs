@@ -1,49 +1,52 @@
-//! Mutations of what is erased, kept and pruned, and the cases that must notice them.
+//! Mutations of erasures, retention and prunings, and the cases that must notice them.
 
 use super::STATE_MACHINE;
 use crate::support::mutations::Mutation;
 
 pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
-    // What is erased.
+    // Erasures.
     (
         Mutation::Alters(|e| e.erased = false),
-        &["erasures::take_what_is_personal_from_every_reading", STATE_MACHINE],
+        &["erasures::remove_personal_data_from_every_read", STATE_MACHINE],
     ),
-    (Mutation::BringsBackWhatIsErased, &["erasures::leave_redeliveries_recognised"]),
-    (Mutation::ErasesACopy, &["erasures::miss_nothing_while_others_append"]),
-    (Mutation::ErasesInAllLogs, &["erasures::leave_other_logs_alone", STATE_MACHINE]),
+    (Mutation::RestoresErasedData, &["erasures::keep_redeliveries_recognised"]),
+    (Mutation::ErasesACopy, &["retention_concurrency::erasures_miss_nothing_beside_writers"]),
+    (Mutation::ErasesInAllLogs, &["erasures::do_not_change_other_logs", STATE_MACHINE]),
     (
         Mutation::ErasesNeighbours,
         &[
-            "erasures::take_what_is_personal_from_every_reading",
+            "erasures::remove_personal_data_from_every_read",
             "erasures::select_by_each_condition",
-            "erasures::leave_nothing_to_be_found_by",
+            "erasures::clear_the_index",
             "erasures::of_many_events_reach_all",
-            "erasures::pass_over_unknown_numbers",
+            "erasures::ignore_unknown_numbers",
             STATE_MACHINE,
         ],
     ),
     (
         Mutation::ErasesNothing,
         &[
-            "erasures::take_what_is_personal_from_every_reading",
-            "erasures::leave_every_total_exact",
-            "erasures::of_nothing_leave_no_event",
+            "erasures::remove_personal_data_from_every_read",
+            "erasures::keep_totals_exact",
+            "erasures::of_nothing_append_no_event",
             "erasures::survive_a_reopen",
-            "erasures::miss_nothing_while_others_append",
+            "retention_concurrency::erasures_miss_nothing_beside_writers",
             STATE_MACHINE,
         ],
     ),
     (
         Mutation::ErasesOnePage,
-        &["erasures::of_many_events_reach_all", "erasures::miss_nothing_while_others_append"],
+        &[
+            "erasures::of_many_events_reach_all",
+            "retention_concurrency::erasures_miss_nothing_beside_writers",
+        ],
     ),
     (
-        Mutation::FindsWhatIsErased,
+        Mutation::FindsErasedEvents,
         &[
-            "erasures::leave_nothing_to_be_found_by",
-            "erasures::leave_every_total_exact",
-            "erasures::leave_redeliveries_recognised",
+            "erasures::clear_the_index",
+            "erasures::keep_totals_exact",
+            "erasures::keep_redeliveries_recognised",
             "erasures::survive_a_reopen",
             STATE_MACHINE,
         ],
@@ -56,37 +59,37 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (
-        Mutation::MiscountsWhatIsErased,
+        Mutation::MiscountsErasures,
         &[
-            "erasures::of_nothing_leave_no_event",
+            "erasures::of_nothing_append_no_event",
             "erasures::of_many_events_reach_all",
-            "erasures::pass_over_unknown_numbers",
-            "erasures::miss_nothing_while_others_append",
+            "erasures::ignore_unknown_numbers",
+            "retention_concurrency::erasures_miss_nothing_beside_writers",
             STATE_MACHINE,
         ],
     ),
     (Mutation::NotFoundIsUnavailable, &["erasures::of_unknown_ids_are_not_found"]),
     (Mutation::ErrorsForgetTheField, &["erasures::beyond_a_limit_are_refused_by_field"]),
-    (Mutation::RefusesUnknownNumbers, &["erasures::pass_over_unknown_numbers"]),
+    (Mutation::RefusesUnknownNumbers, &["erasures::ignore_unknown_numbers"]),
     (
         Mutation::RewritesRecords,
         &[
-            "erasures::leave_the_records_and_what_proves_them",
-            "erasures::leave_redeliveries_recognised",
+            "erasures::keep_the_records_and_their_proofs",
+            "erasures::keep_redeliveries_recognised",
             STATE_MACHINE,
         ],
     ),
-    (Mutation::TellsOfEachErasure, &["erasures::of_nothing_leave_no_event", STATE_MACHINE]),
+    (Mutation::RecordsEmptyErasures, &["erasures::of_nothing_append_no_event", STATE_MACHINE]),
     (
-        Mutation::TellsOfNoErasure,
+        Mutation::RecordsNoErasure,
         &[
-            "erasures::tell_how_many_and_not_whose",
-            "erasures::leave_the_records_and_what_proves_them",
+            "erasures::record_how_many_and_not_whose",
+            "erasures::keep_the_records_and_their_proofs",
             STATE_MACHINE,
         ],
     ),
-    (Mutation::TellsWhose, &["erasures::tell_how_many_and_not_whose"]),
-    // What is kept, and for how long.
+    (Mutation::RecordsWhose, &["erasures::record_how_many_and_not_whose"]),
+    // Retention.
     (Mutation::AcceptsAnyRetention, &["retentions::beyond_a_bound_are_refused_by_field"]),
     (
         Mutation::ForgetsTheHold,
@@ -97,67 +100,66 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
             "prunings::are_forbidden_under_a_legal_hold",
         ],
     ),
-    (Mutation::KeepsLessByDefault, &["retentions::keep_everything_until_told"]),
+    (Mutation::KeepsLessByDefault, &["retentions::keep_everything_by_default"]),
     (Mutation::OneRetentionForAll, &["retentions::of_two_logs_are_apart"]),
     (
-        Mutation::TellsOfEachRetention,
-        &["retentions::that_do_not_change_leave_no_event", STATE_MACHINE],
+        Mutation::RecordsUnchangedRetention,
+        &["retentions::that_do_not_change_append_no_event", STATE_MACHINE],
     ),
-    (Mutation::TellsOfNoRetention, &["retentions::record_each_change", STATE_MACHINE]),
+    (Mutation::RecordsNoRetention, &["retentions::record_each_change", STATE_MACHINE]),
     (Mutation::ErrorsForgetTheField, &["retentions::beyond_a_bound_are_refused_by_field"]),
-    // What is pruned.
+    // Prunings.
     (
-        Mutation::CountsWhatIsGone,
+        Mutation::CountsPrunedEvents,
         &[
-            "prunings::leave_every_total_exact",
-            "prunings::leave_nothing_of_what_is_gone",
-            "prunings::leave_the_walks_above_the_floor",
+            "prunings::keep_totals_exact",
+            "prunings::leave_nothing_of_removed_events",
+            "floors::keep_the_walks_above_them",
             "prunings::survive_a_reopen",
             STATE_MACHINE,
         ],
     ),
     (
         Mutation::EndsEveryToken,
-        &[
-            "prunings::leave_the_walks_above_the_floor",
-            "prunings::leave_the_feeds_above_the_floor",
-            STATE_MACHINE,
-        ],
+        &["floors::keep_the_walks_above_them", "floors::keep_the_feeds_above_them", STATE_MACHINE],
     ),
-    (Mutation::FindsWhatIsGone, &["prunings::leave_nothing_of_what_is_gone"]),
-    (Mutation::GapInSequence, &["prunings::leave_the_numbers_going_on"]),
-    (Mutation::RecordsRedeliveriesAgain, &["prunings::leave_the_numbers_going_on"]),
-    (Mutation::HidesPrunedLogs, &["prunings::leave_the_log_listed"]),
-    (Mutation::IgnoresTheAge, &["prunings::remove_what_is_too_old"]),
-    (Mutation::PrunesACopy, &["prunings::lose_nothing_beside_writers_and_followers"]),
-    (Mutation::PrunesAllLogs, &["prunings::leave_other_logs_alone", STATE_MACHINE]),
+    (Mutation::FindsPrunedEvents, &["prunings::leave_nothing_of_removed_events"]),
+    (Mutation::GapInSequence, &["prunings::continue_the_numbers"]),
+    (Mutation::RecordsRedeliveriesAgain, &["prunings::continue_the_numbers"]),
+    (Mutation::HidesPrunedLogs, &["prunings::keep_the_log_listed"]),
+    (Mutation::IgnoresTheAge, &["prunings::remove_events_over_the_age"]),
+    (
+        Mutation::PrunesACopy,
+        &["retention_concurrency::prunings_lose_nothing_beside_writers_and_followers"],
+    ),
+    (Mutation::PrunesAllLogs, &["prunings::do_not_change_other_logs", STATE_MACHINE]),
     (
         Mutation::PrunesNothing,
         &[
-            "prunings::remove_what_is_too_many",
-            "prunings::remove_what_is_too_old",
-            "prunings::of_nothing_leave_no_event",
-            "prunings::end_the_tokens_below_the_floor",
+            "prunings::remove_events_over_the_count",
+            "prunings::remove_events_over_the_age",
+            "prunings::of_nothing_append_no_event",
+            "floors::end_the_tokens_below_them",
             STATE_MACHINE,
         ],
     ),
     (
         Mutation::PrunesOnce,
-        &["prunings::go_further_each_time", "prunings::record_what_they_removed"],
+        &["prunings::continue_where_they_ended", "prunings::record_the_removed_range"],
     ),
     (
         Mutation::PrunesPartOfATile,
         &[
-            "prunings::remove_what_is_too_many",
-            "prunings::of_nothing_leave_no_event",
-            "prunings::go_further_each_time",
+            "prunings::remove_events_over_the_count",
+            "prunings::of_nothing_append_no_event",
+            "prunings::continue_where_they_ended",
             STATE_MACHINE,
         ],
     ),
-    (Mutation::SkipsWhatIsGone, &["prunings::end_the_tokens_below_the_floor", STATE_MACHINE]),
-    (Mutation::TellsOfEachPruning, &["prunings::of_nothing_leave_no_event", STATE_MACHINE]),
-    (Mutation::TellsOfNoPruning, &["prunings::record_what_they_removed", STATE_MACHINE]),
-    // What becomes of handles.
+    (Mutation::SkipsPrunedEvents, &["floors::end_the_tokens_below_them", STATE_MACHINE]),
+    (Mutation::RecordsEmptyPrunings, &["prunings::of_nothing_append_no_event", STATE_MACHINE]),
+    (Mutation::RecordsNoPruning, &["prunings::record_the_removed_range", STATE_MACHINE]),
+    // Handles.
     (
         Mutation::ForgetsOnReopen,
         &[

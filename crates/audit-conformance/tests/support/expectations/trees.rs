@@ -1,4 +1,4 @@
-//! Mutations of what proves a log, and the cases that must notice them.
+//! Mutations of the tree, and the cases that must notice them.
 
 use super::STATE_MACHINE;
 use crate::support::mutations::Mutation;
@@ -7,7 +7,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::AltersRecords,
         &[
-            "records::are_the_very_bytes_that_are_proved",
+            "records::are_the_bytes_that_are_proved",
             "trees::give_each_record_its_leaf",
             "trees::grow_with_each_append",
             "trees::prove_every_event_and_every_growth",
@@ -22,8 +22,8 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
             "trees::are_the_same_whatever_the_batches",
             "trees::of_two_logs_are_apart",
             "trees::survive_a_reopen",
-            "erasures::leave_the_records_and_what_proves_them",
-            "prunings::leave_every_proof_valid",
+            "erasures::keep_the_records_and_their_proofs",
+            "prunings::keep_proofs_valid",
             STATE_MACHINE,
         ],
     ),
@@ -35,8 +35,8 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
         Mutation::HashesNothing,
         &[
             "trees::give_each_record_its_leaf",
-            "records::are_the_very_bytes_that_are_proved",
-            "erasures::leave_redeliveries_recognised",
+            "records::are_the_bytes_that_are_proved",
+            "erasures::keep_redeliveries_recognised",
             STATE_MACHINE,
         ],
     ),
@@ -46,11 +46,11 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
             "trees::have_the_nodes_that_are_complete",
             "trees::prove_every_event_and_every_growth",
             "trees::survive_a_reopen",
-            "prunings::leave_every_proof_valid",
+            "prunings::keep_proofs_valid",
         ],
     ),
-    (Mutation::HidesNodesBelowTheFloor, &["prunings::leave_every_proof_valid"]),
-    (Mutation::LeavesOfOthers, &["records::are_the_very_bytes_that_are_proved", STATE_MACHINE]),
+    (Mutation::HidesNodesBelowTheFloor, &["prunings::keep_proofs_valid"]),
+    (Mutation::LeavesOfOthers, &["records::are_the_bytes_that_are_proved", STATE_MACHINE]),
     (Mutation::NodesOfAnotherLog, &["trees::of_two_logs_are_apart"]),
     (
         Mutation::NodesOffByOne,
@@ -58,7 +58,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
             "trees::have_the_nodes_that_are_complete",
             "trees::are_the_same_whatever_the_batches",
             "trees::prove_every_event_and_every_growth",
-            "erasures::leave_the_records_and_what_proves_them",
+            "erasures::keep_the_records_and_their_proofs",
         ],
     ),
     (

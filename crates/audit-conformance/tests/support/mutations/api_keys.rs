@@ -1,4 +1,4 @@
-//! Mutations of what is done to API keys.
+//! Mutations of API keys.
 
 use std::sync::atomic::Ordering;
 
@@ -28,7 +28,7 @@ impl Mutated {
         new: NewApiKey,
         by: AuditContext,
     ) -> Result<(ApiKey, ApiKeySecret)> {
-        if let Mutation::CreatesKeysByAnOldLook = self.mutation {
+        if let Mutation::CreatesKeysByAnOldRead = self.mutation {
             self.inner.organization(new.organization_id).await?;
             self.notes.looks.fetch_add(1, Ordering::SeqCst);
             wait_until(|| self.notes.deletions.load(Ordering::SeqCst) > 0);
@@ -45,10 +45,10 @@ impl Mutated {
             {
                 return self.create_blindly(new, by);
             }
-            (Mutation::TellsTheDigest, Ok((key, _))) => {
+            (Mutation::RevealsTheDigest, Ok((key, _))) => {
                 *self.notes.credential.lock().unwrap() = json!(key)["digest"].clone();
             }
-            (Mutation::TellsTheSecret, Ok((_, secret))) => {
+            (Mutation::RevealsTheSecret, Ok((_, secret))) => {
                 *self.notes.credential.lock().unwrap() = json!(secret.expose());
             }
             _ => {}
@@ -96,8 +96,8 @@ impl Mutated {
             Mutation::KeysOfAllOrganizations => {
                 let state = self.inner.state();
                 let every = state.api_keys.values();
-                let behind = every.filter(|key| after.is_none_or(|after| key.id > after));
-                list = behind.take(limit).cloned().collect();
+                let rest = every.filter(|key| after.is_none_or(|after| key.id > after));
+                list = rest.take(limit).cloned().collect();
             }
             Mutation::ListsInReverse => list.reverse(),
             _ => {}
@@ -111,7 +111,7 @@ impl Mutated {
             Mutation::RevocationNeedsAnOrganization => {
                 self.inner.organization(before.organization_id).await?;
             }
-            Mutation::RevokesByAnOldLook => {
+            Mutation::RevokesByAnOldRead => {
                 self.notes.looks.fetch_add(1, Ordering::SeqCst);
                 wait_until(|| self.notes.looks.load(Ordering::SeqCst) > 1);
                 let Some((after, event)) = before.revoke(by)? else { return Ok(before) };

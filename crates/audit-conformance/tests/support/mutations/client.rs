@@ -125,7 +125,7 @@ impl MutatedHarness {
 
     fn explained<T>(&self, page: Result<T>) -> Result<T> {
         page.map_err(|error| match self.mutation {
-            Mutation::TellsWhyATokenIsRefused if error.kind() == ErrorKind::InvalidToken => {
+            Mutation::ExplainsTokenErrors if error.kind() == ErrorKind::InvalidToken => {
                 error.with_context("the code does not fit")
             }
             _ => error,

@@ -1,4 +1,4 @@
-//! Mutations of what is read.
+//! Mutations of reads.
 
 use audit_core::{
     Action, AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position,
@@ -24,7 +24,7 @@ impl Mutated {
                 }
                 Err(error)
             }
-            (Mutation::FindsWhatIsGone, Err(error)) => {
+            (Mutation::FindsPrunedEvents, Err(error)) => {
                 let gone = self.notes.gone.lock().unwrap();
                 let found = gone.iter().find(|event| (event.log, event.id) == (log, id));
                 found.cloned().ok_or(error)
@@ -46,7 +46,10 @@ impl Mutated {
         };
         let in_range = self.inner.logs(after, limit).await?;
         match self.mutation {
-            Mutation::CachesLogs => all = self.logs.lock().unwrap().get_or_insert(all).clone(),
+            Mutation::CachesLogs => {
+                let first = self.logs.lock().unwrap().get_or_insert(all).clone();
+                all = first;
+            }
             Mutation::HidesLogsOfDeletedOrganizations => {
                 let mut left = Vec::new();
                 for log in all {
@@ -114,8 +117,8 @@ impl Mutated {
             Mutation::EndsEveryToken if pruned > Sequence::ZERO && scan.after.is_some() => {
                 return Err(Error::new(ErrorKind::Gone));
             }
-            Mutation::FindsWhatIsErased => return self.rescan(asked, Filter::matches).await,
-            Mutation::SkipsWhatIsGone => {
+            Mutation::FindsErasedEvents => return self.rescan(asked, Filter::matches).await,
+            Mutation::SkipsPrunedEvents => {
                 // The next that is left, whatever lies between.
                 let first = |after: Position| {
                     if after.sequence < pruned {
@@ -150,7 +153,7 @@ impl Mutated {
                     events.clear();
                 }
             }
-            Mutation::CountsWhatIsGone => {
+            Mutation::CountsPrunedEvents => {
                 let gone = self.notes.gone.lock().unwrap();
                 let counted =
                     |event: &&AuditEvent| event.log == asked.log && asked.filter.matches(event);
@@ -162,18 +165,18 @@ impl Mutated {
             Mutation::AltersPlatformEvents(alter) if asked.log == Log::Platform => {
                 events.iter_mut().filter(|event| is_change(event)).for_each(alter);
             }
-            Mutation::HidesKeyEvents => events.retain(|event| !tells_of(event, "api_key.")),
+            Mutation::HidesKeyEvents => events.retain(|event| !has_action(event, "api_key.")),
             Mutation::HidesPlatformEvents if asked.log == Log::Platform => {
                 events.retain(|event| !is_change(event));
             }
-            Mutation::TellsTheDigest | Mutation::TellsTheSecret => {
+            Mutation::RevealsTheDigest | Mutation::RevealsTheSecret => {
                 let credential = self.notes.credential.lock().unwrap().clone();
-                for event in events.iter_mut().filter(|event| tells_of(event, "api_key.")) {
+                for event in events.iter_mut().filter(|event| has_action(event, "api_key.")) {
                     event.metadata.insert("credential".into(), credential.clone());
                 }
             }
             Mutation::HidesOrganizationEvents => {
-                events.retain(|event| !tells_of(event, "organization."));
+                events.retain(|event| !has_action(event, "organization."));
             }
             Mutation::LeaksAnotherLog => {
                 if let Some(other) = self.other_log(asked.log) {
@@ -244,13 +247,13 @@ impl Mutated {
     }
 }
 
-fn tells_of(event: &AuditEvent, prefix: &str) -> bool {
+fn has_action(event: &AuditEvent, prefix: &str) -> bool {
     event.action.as_str().starts_with(prefix)
 }
 
 /// Whether the event is one that the store itself appended.
 fn is_change(event: &AuditEvent) -> bool {
-    tells_of(event, "organization.") || tells_of(event, "api_key.")
+    has_action(event, "organization.") || has_action(event, "api_key.")
 }
 
 /// The filter with the conditions that `keep` wants, by facet, place and value.

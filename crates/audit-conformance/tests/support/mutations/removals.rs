@@ -1,4 +1,4 @@
-//! Mutations of what is erased, kept and pruned.
+//! Mutations of erasures, retention and prunings.
 
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -49,7 +49,7 @@ impl Mutated {
             }
             Mutation::ErasesNothing => return Ok(sequences.len() as u64),
             Mutation::ErasesOnePage if round > 0 => return Ok(0),
-            Mutation::FindsWhatIsErased => {
+            Mutation::FindsErasedEvents => {
                 let was = wanted.iter().filter(|event| !event.erased).copied().cloned();
                 self.notes.gone.lock().unwrap().extend(was);
             }
@@ -57,11 +57,11 @@ impl Mutated {
             Mutation::RefusesUnknownNumbers if wanted.len() < sequences.len() => {
                 return Err(Error::not_found("event"));
             }
-            Mutation::TellsWhose => {
+            Mutation::RecordsWhose => {
                 let whose = wanted.first().and_then(|event| event.actor.id.clone());
                 by.actor.details = whose.or(by.actor.details);
             }
-            Mutation::TellsOfNoErasure => {
+            Mutation::RecordsNoErasure => {
                 let mut state = self.inner.state();
                 let Some(reserved) = state.logs.get_mut(&log) else { return Ok(0) };
                 return reserved.erase(&sequences);
@@ -70,7 +70,7 @@ impl Mutated {
         }
         let erased = self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
         match self.mutation {
-            Mutation::MiscountsWhatIsErased => return Ok(erased + 1),
+            Mutation::MiscountsErasures => return Ok(erased + 1),
             Mutation::RewritesRecords => {
                 if let Some(reserved) = self.inner.state().logs.get_mut(&log) {
                     let events = reserved.events.iter_mut();
@@ -79,8 +79,8 @@ impl Mutated {
                     }
                 }
             }
-            Mutation::TellsOfEachErasure if erased == 0 => {
-                self.tell(log, Erasure::event(0, by)?)?
+            Mutation::RecordsEmptyErasures if erased == 0 => {
+                self.record(log, Erasure::event(0, by)?)?;
             }
             _ => {}
         }
@@ -123,7 +123,7 @@ impl Mutated {
         let before = self.inner.retention(log).await?;
         match self.mutation {
             Mutation::ForgetsTheHold => to = to.without_legal_hold(),
-            Mutation::TellsOfNoRetention => {
+            Mutation::RecordsNoRetention => {
                 self.inner.state().logs.entry(log).or_default().retention = to;
             }
             _ => {}
@@ -134,8 +134,8 @@ impl Mutated {
                 self.inner.state().logs.entry(log).or_default().retention = to;
                 return Ok(());
             }
-            Mutation::TellsOfEachRetention if before == to => {
-                self.tell(log, to.event(&before, by)?)?;
+            Mutation::RecordsUnchangedRetention if before == to => {
+                self.record(log, to.event(&before, by)?)?;
             }
             _ => {}
         }
@@ -167,17 +167,17 @@ impl Mutated {
             Mutation::PrunesOnce if head.pruned > Sequence::ZERO => {
                 return Ok(Pruned::new(head, head.pruned));
             }
-            Mutation::PrunesPartOfATile | Mutation::TellsOfNoPruning => {
+            Mutation::PrunesPartOfATile | Mutation::RecordsNoPruning => {
                 retention.permits_removal()?;
                 let kept = retention.max_events.unwrap_or(u64::MAX);
                 let mut last = head.size.get().saturating_sub(kept);
-                if let Mutation::TellsOfNoPruning = self.mutation {
+                if let Mutation::RecordsNoPruning = self.mutation {
                     last -= last % audit_core::tree::Tile::WIDTH;
                 }
                 let floor = Sequence::new(last)?.max(head.pruned);
                 let pruned = Pruned::new(head, floor);
                 if let Mutation::PrunesPartOfATile = self.mutation {
-                    self.tell(log, pruned.event(by)?)?;
+                    self.record(log, pruned.event(by)?)?;
                 }
                 self.inner.state().logs.entry(log).or_default().prune(floor);
                 return Ok(pruned);
@@ -186,7 +186,7 @@ impl Mutated {
         }
         let pruned = self.inner.prune(log, by.clone()).await?;
         match self.mutation {
-            Mutation::CountsWhatIsGone | Mutation::FindsWhatIsGone => {
+            Mutation::CountsPrunedEvents | Mutation::FindsPrunedEvents => {
                 let gone = all.into_iter().filter(|event| event.sequence <= pruned.floor);
                 self.notes.gone.lock().unwrap().extend(gone);
             }
@@ -195,8 +195,8 @@ impl Mutated {
                     other.prune(pruned.floor.min(other.head.size));
                 }
             }
-            Mutation::TellsOfEachPruning if pruned.events == 0 => {
-                self.tell(log, pruned.event(by)?)?
+            Mutation::RecordsEmptyPrunings if pruned.events == 0 => {
+                self.record(log, pruned.event(by)?)?;
             }
             _ => {}
         }
@@ -207,7 +207,7 @@ impl Mutated {
         self.inner.state().logs.entry(log).or_default().retention.legal_hold = false;
     }
 
-    fn tell(&self, log: Log, event: NewEvent) -> Result<()> {
+    fn record(&self, log: Log, event: NewEvent) -> Result<()> {
         self.inner.state().append(Batch::reserved(log, event)?).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! Mutations of what proves a log.
+//! Mutations of the tree.
 
 use audit_core::tree::NodeId;
 use audit_core::{

@@ -1,4 +1,4 @@
-//! Mutations of what is written.
+//! Mutations of writes.
 
 use std::future::poll_fn;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,9 @@ impl Mutated {
                     }
                 }
             }
-            Mutation::LetsOthersTell if events.iter().any(|event| event.action.is_reserved()) => {
+            Mutation::AcceptsReservedActions
+                if events.iter().any(|event| event.action.is_reserved()) =>
+            {
                 let mut state = self.inner.state();
                 let batches = events.into_iter().map(|event| Batch::reserved(log, event));
                 let receipts = batches.map(|batch| state.append(batch?));
@@ -95,7 +97,7 @@ impl Mutated {
                     receipt.leaf = LeafHash::of(b"");
                 }
             }
-            Mutation::BringsBackWhatIsErased => self.bring_back(log, &events, &receipts),
+            Mutation::RestoresErasedData => self.bring_back(log, &events, &receipts),
             Mutation::ReversesBatches => receipts.reverse(),
             _ => {}
         }
@@ -175,7 +177,7 @@ impl Mutated {
         if let Mutation::IgnoresDeletion = self.mutation {
             return self.inner.organization(id).await.map(drop);
         }
-        if let Mutation::CreatesKeysByAnOldLook = self.mutation {
+        if let Mutation::CreatesKeysByAnOldRead = self.mutation {
             wait_until(|| self.notes.looks.load(Ordering::SeqCst) > 0);
         }
         self.inner.delete_organization(id, by).await?;
