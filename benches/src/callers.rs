@@ -1,4 +1,4 @@
-//! What is measured of callers that append one event at a time.
+//! Measures callers that append one event at a time.
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -13,30 +13,30 @@ use crate::rows::{Bar, Pace, Row, median, rate};
 use crate::sql::SqlLog;
 use crate::stores::{Ours, Sides};
 
-/// In how many rounds the sides take turns.
+/// The number of rounds in which the sides take turns.
 const ROUNDS: u64 = 8;
-/// Events of a round where each has a commit of its own.
+/// The number of events of a round in which each has its own commit.
 const ALONE: u64 = 256;
 
-/// Who calls, and on what.
+/// The callers, and the logs that they append to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Callers {
     pub(crate) count: u64,
-    /// A log each, or one that all share.
+    /// The number of logs: one for each caller, or one that all share.
     pub(crate) logs: u64,
-    /// How many events each appends in a round.
+    /// The number of events that each appends in a round.
     pub(crate) each: u64,
 }
 
 impl Callers {
-    /// The log of each caller.
+    /// Returns the log of each caller.
     pub(crate) fn logs(self, of: &[Log]) -> Vec<Log> {
         let shared: Vec<_> = of.iter().zip(0..self.logs).collect();
         shared.iter().cycle().zip(0..self.count).map(|((log, _), _)| **log).collect()
     }
 }
 
-/// One event at a time, beside SQL on a store that is as full.
+/// Appends one event at a time, beside SQL on a store with as many events.
 pub(crate) fn measure(sides: &mut Sides, of: Callers, store: &str) -> Result<Vec<Row>> {
     let Callers { count: callers, logs: of_logs, each } = of;
     let [ours, plain, indexed] = sides.lens()?;
@@ -75,8 +75,8 @@ pub(crate) fn measure(sides: &mut Sides, of: Callers, store: &str) -> Result<Vec
     Ok(rows)
 }
 
-/// Has a caller for each log append its share of the events, which go to the logs in turn, one
-/// after the other.
+/// Appends events from one caller for each log, one event at a time. The events go to the logs in
+/// turn. Returns the time.
 pub(crate) fn call(ours: &Ours, logs: &[Log], numbers: Range<u64>) -> Result<Duration> {
     let share = |at| numbers.clone().skip(at).step_by(logs.len()).map(event).collect();
     let callers: Vec<_> = logs.iter().zip((0..logs.len()).map(share)).collect();
@@ -95,7 +95,8 @@ pub(crate) fn call(ours: &Ours, logs: &[Log], numbers: Range<u64>) -> Result<Dur
     Ok(start.elapsed())
 }
 
-/// The time in which hand-written SQL appends events, so many to a commit, to logs in turn.
+/// Appends events to the logs in turn with hand-written SQL, `size` in each commit. Returns the
+/// time.
 pub(crate) fn commits(
     sql: &mut SqlLog,
     logs: &[Log],
@@ -113,7 +114,7 @@ pub(crate) fn commits(
     Ok(time)
 }
 
-/// The time in which the disk that holds `path` makes 4 KiB durable: the middle one of nine.
+/// Returns the time that the disk with `path` needs to make 4 KiB durable: the median of nine.
 fn sync(path: &Path) -> Result<Duration> {
     let mut file = tempfile::tempfile_in(path.parent().unwrap_or(path))?;
     let mut times = [Duration::ZERO; 9];

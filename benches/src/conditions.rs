@@ -1,4 +1,4 @@
-//! What is asked of events, in both languages: a filter for the store, and SQL for the limit.
+//! The conditions of queries, in both languages: a filter for the store, and SQL for the limit.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -11,17 +11,17 @@ use crate::Result;
 use crate::events::{event, rare_product, time_of};
 use crate::sql::{Ask, facet};
 
-/// The same question to both sides.
+/// The same condition for both sides.
 #[derive(Clone, Debug)]
 pub(crate) struct Condition {
     pub(crate) filter: Filter,
     pub(crate) sql: Ask,
 }
 
-/// What conditions of one kind are made of.
+/// The parts of the conditions of one kind.
 pub(crate) type Kind = &'static [Part];
 
-/// One part of a condition: its name, the facet, and the column that stands for it.
+/// One part of a condition: its name, its facet, and its column.
 type Part = (&'static str, Option<Facet>, &'static str);
 
 const ACTOR: Part = ("actor", Some(Facet::ActorId), "actor_id");
@@ -35,26 +35,26 @@ const PRODUCT: Part = ("rare product", Some(Facet::Product), "product");
 /// A tenth of the log.
 const TIME: Part = ("time range", None, "time");
 
-/// The kinds of which single-filter pages are measured.
+/// The kinds with one filter.
 pub(crate) const SINGLE: [Kind; 6] = [BY_ACTOR, BY_ACTION, BY_PREFIX, &[TARGET], &[EMAIL], IN_TIME];
 pub(crate) const BY_ACTOR: Kind = &[ACTOR];
 pub(crate) const BY_ACTION: Kind = &[ACTION];
 pub(crate) const BY_PREFIX: Kind = &[PREFIX];
 pub(crate) const IN_TIME: Kind = &[TIME];
-/// A page of these begins anywhere in the log.
+/// Pages of this kind begin anywhere in the log.
 pub(crate) const ACTION_IN_TIME: Kind = &[ACTION, TIME];
-/// Who, what and where: no two of them go together in the events.
+/// Three independent properties of the events.
 pub(crate) const THREE: Kind = &[ACTOR, PREFIX, ENVIRONMENT];
 /// See [`rare`].
 pub(crate) const RARE: Kind = &[PRODUCT];
 
-/// The kind in words.
+/// Returns the name of a kind.
 pub(crate) fn name(kind: Kind) -> String {
     kind.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ")
 }
 
-/// Some conditions of one kind that at least `least` events meet, as `count` tells, if there are
-/// any among those that the first `events` events suggest.
+/// Returns some conditions of one kind that at least `least` events meet, according to `count`.
+/// Tries the conditions that some of the first `events` events meet.
 pub(crate) fn choose(
     kind: Kind,
     events: u64,
@@ -77,14 +77,14 @@ pub(crate) fn choose(
     Ok(chosen)
 }
 
-/// The condition that some 20 of so many events meet.
+/// Returns a condition that about 20 of `events` events meet.
 pub(crate) fn rare(events: u64) -> Condition {
     let mut condition = Condition::new(RARE);
     condition.require(PRODUCT, &rare_product(events));
     condition
 }
 
-/// The condition that the event of that number meets, or, of a time, one that begins with it.
+/// Returns a condition that the event with this number meets; a time range begins with it.
 fn suggest(kind: Kind, number: u64, events: u64) -> Option<Condition> {
     let event = event(number);
     let mut condition = Condition::new(kind);
@@ -99,12 +99,12 @@ fn suggest(kind: Kind, number: u64, events: u64) -> Option<Condition> {
 }
 
 impl Condition {
-    /// What every event meets.
+    /// Returns the condition that every event meets.
     pub(crate) fn every() -> Self {
         Self::new(IN_TIME)
     }
 
-    /// No condition yet, by the index of the first part.
+    /// Returns an empty condition that uses the index of the first part.
     fn new(kind: Kind) -> Self {
         let index = kind.first().map_or(TIME.2, |part| part.2);
         let sql = Ask { index, clause: String::new(), values: Vec::new() };

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::Result;
 
-/// The first event's time: 2025-01-01T00:00Z, in microseconds.
+/// The time of the first event: 2025-01-01T00:00Z, in microseconds.
 const BEGIN: i64 = 1_735_689_600_000_000;
 /// The time from one event to the next, in microseconds.
 const STEP: i64 = 250_000;
@@ -27,26 +27,26 @@ const VERBS: [&str; 5] = ["updated", "viewed", "created", "exported", "deleted"]
 const ENVIRONMENTS: [&str; 3] = ["production", "staging", "development"];
 const SERVICES: [&str; 5] = ["accounts", "billing", "planner", "deployer", "gateway"];
 
-/// The log of that number.
+/// Returns the log with this number.
 pub(crate) fn log(number: u64) -> Log {
     Log::organization(OrganizationId::from_uuid(Uuid::from_u128(u128::from(number) + 1)))
 }
 
-/// The time at about which the event of that number occurred.
+/// Returns the approximate time of the event with this number.
 pub(crate) fn time_of(number: u64) -> Timestamp {
     let elapsed = number.cast_signed().saturating_mul(STEP);
     Timestamp::from_micros(BEGIN.saturating_add(elapsed)).unwrap_or(Timestamp::MAX)
 }
 
-/// The events of these numbers.
+/// Returns the events with these numbers.
 pub(crate) fn events(numbers: Range<u64>) -> Vec<NewEvent> {
     numbers.map(event).collect()
 }
 
-/// One event in sixteen has a product: half as many have each as have the one before.
+/// One event in sixteen has a product. Each product has half as many events as the one before.
 const COMMONEST: u32 = 4;
 
-/// The product that some 20 of so many events have, wherever among them.
+/// Returns the product that about 20 of `events` events have, anywhere among them.
 pub(crate) fn rare_product(events: u64) -> String {
     let rarity = (COMMONEST..63).min_by_key(|rarity| (events >> rarity).abs_diff(20));
     product(rarity.unwrap_or(COMMONEST))
@@ -56,10 +56,10 @@ fn product(rarity: u32) -> String {
     format!("product_{rarity}")
 }
 
-/// In which order the events of a load come.
+/// The order in which the events of a load arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
-    /// As they occur, but for the few that are late.
+    /// By time, except for the few that are late.
     InTime,
     /// The latest first.
     Backwards,
@@ -68,7 +68,7 @@ pub(crate) enum Arrival {
 }
 
 impl Arrival {
-    /// The number of the event that comes as the one of that index among so many.
+    /// Returns the number of the event that arrives at `index` among `count` events.
     pub(crate) fn number(self, index: u64, count: u64) -> u64 {
         match self {
             Self::InTime => index,
@@ -78,7 +78,7 @@ impl Arrival {
     }
 }
 
-/// What there is to say of it at the end of a phrase.
+/// Writes the order as the end of a phrase.
 impl fmt::Display for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -89,14 +89,15 @@ impl fmt::Display for Arrival {
     }
 }
 
-/// A permutation of the numbers below `count` that no table is kept for: one of the numbers of so
-/// many bits, repeated until it leads back below `count`.
+/// Permutes the numbers below `count` without a table: permutes the numbers of as many bits, and
+/// repeats that until the result is below `count`.
 fn shuffled(index: u64, count: u64) -> u64 {
     let bits = count.next_power_of_two().ilog2().max(1);
     let mask = (1 << bits) - 1;
     let mut number = index;
     loop {
-        // Each step can be undone: an odd factor, and upper bits put upon lower ones.
+        // Each step is invertible: an odd factor, and an exclusive or of upper bits into lower
+        // ones.
         for factor in [0x9e37_79b9_7f4a_7c15_u64, 0xbf58_476d_1ce4_e5b9] {
             number = number.wrapping_add(1).wrapping_mul(factor) & mask;
             number ^= number >> bits.div_ceil(2);
@@ -107,8 +108,8 @@ fn shuffled(index: u64, count: u64) -> u64 {
     }
 }
 
-/// The event of that number. Times rise with the numbers, but for one event in fifty, which comes
-/// up to an hour late.
+/// Returns the event with this number. Times rise with the numbers, except that one event in fifty
+/// is up to an hour late.
 pub(crate) fn event(number: u64) -> NewEvent {
     let random = &mut Random(number);
     let late = if random.below(50) == 0 { random.below(HOUR) } else { 0 };
@@ -119,7 +120,7 @@ pub(crate) fn event(number: u64) -> NewEvent {
 
     let family = random.skewed(&FAMILIES);
     let verb = random.skewed(&VERBS);
-    // As in life, a few actors and targets have most of the events.
+    // As in real logs, a few actors and targets have most of the events.
     let target = random.skewed_below(MAX_TARGETS);
     let id = format!("{family}_{target:05}");
     let status = random.skewed(&["paid", "closed"]);
@@ -156,7 +157,7 @@ fn actor(random: &mut Random) -> Actor {
         .ip(format!("10.0.{}.{}", number / 250, number % 250))
 }
 
-/// A UUIDv7, so that ids rise with time as those of a service do.
+/// Returns a UUIDv7, so that ids rise with time like those of a service.
 fn event_id(random: &mut Random, time: Timestamp) -> Uuid {
     let millis = u64::try_from(time.as_micros() / 1_000).unwrap_or_default();
     let mut bytes = [0; 10];
@@ -164,7 +165,7 @@ fn event_id(random: &mut Random, time: Timestamp) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
 
-/// The bytes that an event takes as stored, on average.
+/// Returns the average size of a stored event in bytes.
 pub(crate) fn stored_bytes() -> Result<f64> {
     const SAMPLE: u64 = 1_000;
     let mut bytes = 0;
@@ -176,7 +177,7 @@ pub(crate) fn stored_bytes() -> Result<f64> {
     Ok(bytes as f64 / SAMPLE as f64)
 }
 
-/// `SplitMix64`: a few lines that give the same numbers for ever.
+/// `SplitMix64`: a short generator that returns the same numbers in every version.
 struct Random(u64);
 
 impl Random {
@@ -192,7 +193,8 @@ impl Random {
         self.next() % end
     }
 
-    /// A number below `end`, at most 2^32, the small ones more often: the square of an even choice.
+    /// Returns a number below `end`, which is at most 2^32. Small numbers are more frequent: it is
+    /// the square of a uniform choice.
     fn skewed_below(&mut self, end: u64) -> u64 {
         let even = self.next() >> 32;
         (((even * even) >> 32) * end) >> 32

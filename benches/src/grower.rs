@@ -1,7 +1,6 @@
-//! One side that grows, in a process of its own: what it does and holds is measured apart from the
-//! others.
+//! One growing side in its own process, so that its time and memory are measured separately.
 //!
-//! It reads sizes, a line each, and answers each with a line of JSON when it has grown to that.
+//! Reads sizes, one on each line, grows to each, and answers with a line of JSON.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -22,17 +21,17 @@ use crate::rows::{median, micros, rate};
 use crate::sql::{Indexes, SqlLog, bytes_on_disk};
 use crate::stores::{Backend, Ours};
 
-/// Which side.
+/// A side of the comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Side {
     Ours,
     /// SQL with an index for each filter.
     Indexed,
-    /// SQL without.
+    /// SQL without an index for any filter.
     Plain,
 }
 
-/// What is measured at a size: its name and unit. In this order they are shown.
+/// The figures measured at each size: name and unit, in the order in which they are shown.
 pub(crate) const FIGURES: [(&str, &str); 14] = [
     (APPEND, "events/s"),
     (MIDDLE, "ms"),
@@ -67,7 +66,7 @@ const EXPORT: &str = "export in order";
 const DISK: &str = "on disk";
 pub(crate) const MEMORY: &str = "memory of the process";
 
-/// What was measured at one size, and what the answers were, by their names.
+/// The figures measured at one size, and the answers to the queries, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Point {
     figures: BTreeMap<String, f64>,
@@ -79,11 +78,11 @@ impl Point {
         self.figures.get(name).copied()
     }
 
-    /// Fails if a question that both answered has two answers.
+    /// Fails if the two sides answered a query differently.
     pub(crate) fn agree(&self, other: &Self) -> Result<()> {
         for (question, answer) in &self.answers {
             if other.answers.get(question).is_some_and(|of_other| of_other != answer) {
-                return Err(format!("the sides differ: {question}").into());
+                return Err(format!("the answers differ: {question}").into());
             }
         }
         Ok(())
@@ -93,7 +92,8 @@ impl Point {
         self.figures.insert(name.to_owned(), figure);
     }
 
-    /// Asks each question some times: the figure is the median time, the answer a sum of all.
+    /// Asks each question [`TIMES`] times. Sets the median time as the figure, and a digest of all
+    /// answers as the answer.
     fn ask<Q, A>(
         &mut self,
         name: &str,
@@ -128,7 +128,7 @@ impl Point {
     }
 }
 
-/// Grows one side to each size that is asked for, until no more are.
+/// Grows one side to each size on the standard input, until its end.
 pub(crate) fn serve(side: Side, logs: u64, directory: &Path) -> Result<()> {
     let mut grower = Grower::create(side, logs, directory)?;
     for size in std::io::stdin().lines() {
@@ -143,8 +143,9 @@ pub(crate) fn serve(side: Side, logs: u64, directory: &Path) -> Result<()> {
 struct Grower {
     store: Store,
     logs: Vec<Log>,
-    /// How many events it has, and how many of them in the first log, which is asked.
+    /// The number of events.
     size: u64,
+    /// The number of events in the first log, which the queries read.
     in_first: u64,
     batches: usize,
 }
@@ -200,7 +201,7 @@ impl Grower {
             times.push(start.elapsed());
         }
         if times.is_empty() {
-            return Ok(()); // the callers have brought it there
+            return Ok(()); // the callers have appended that many
         }
         point.set(APPEND, rate(size - self.size, times.iter().sum()));
         self.size = size;
@@ -211,7 +212,7 @@ impl Grower {
         Ok(())
     }
 
-    /// What both sides are asked.
+    /// Measures the queries that both sides answer.
     fn ask(&self, point: &mut Point) -> Result<()> {
         let log = self.logs[0];
         let chosen = |kind, least| {
@@ -234,7 +235,7 @@ impl Grower {
         point.ask(TOTAL, &chosen(BY_PREFIX, 1)?, counted, |count| count)
     }
 
-    /// What only our store is asked.
+    /// Measures the queries that only our store answers.
     fn read(&self, ours: &Ours, point: &mut Point) -> Result<()> {
         let query = EventQuery::new(self.logs[0]).limit(PAGE);
         let token = token_of(&*ours.store, &query, DEEP.min(self.in_first / PAGE as u64))?;
@@ -249,7 +250,7 @@ impl Grower {
         Ok(())
     }
 
-    /// Appends some events one by one: of many callers, SQL commits those of all at once.
+    /// Appends some events one by one. SQL commits the events of all callers at once.
     fn call(&mut self, point: &mut Point) -> Result<()> {
         const EACH: u64 = 32;
         let many = self.logs.iter().cycle().take(64).copied().collect::<Vec<_>>();
@@ -277,7 +278,7 @@ impl Store {
         }
     }
 
-    /// The newest page of `log`, for SQL the first log.
+    /// Returns the newest page of `log`; SQL reads the first log.
     fn page(&self, log: Log, asked: &Condition) -> Result<Vec<AuditEvent>> {
         match self {
             Self::Ours(ours) => {
@@ -288,7 +289,7 @@ impl Store {
         }
     }
 
-    /// The total of `log`, for SQL of the first log.
+    /// Returns the total of `log`; SQL counts the first log.
     fn count(&self, log: Log, asked: &Condition) -> Result<u64> {
         match self {
             Self::Ours(ours) => {
@@ -299,7 +300,7 @@ impl Store {
         }
     }
 
-    /// How many events it holds in all logs.
+    /// Returns the number of events in all logs.
     fn len(&self, logs: &[Log]) -> Result<u64> {
         match self {
             Self::Ours(ours) => ours.len(logs),
@@ -323,7 +324,7 @@ fn sum(events: &[AuditEvent]) -> u64 {
     digest.sum
 }
 
-/// What this process holds now; `None` where the system does not tell.
+/// Returns the resident memory of this process in MB; `None` if the system does not report it.
 fn megabytes_held() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -336,7 +337,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sides_agree_and_a_point_survives_the_way_as_a_line() {
+    fn the_sides_agree_and_points_round_trip_as_lines() {
         for logs in [1, 3] {
             let directory = tempfile::tempdir().unwrap();
             let mut growers = [Side::Ours, Side::Indexed, Side::Plain]
@@ -355,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn another_answer_is_noticed() {
+    fn different_answers_are_an_error() {
         let point = |answer| Point::from_line(&format!("[{{}},{{\"size\":{answer}}}]")).unwrap();
         assert!(point(1).agree(&point(1)).is_ok() && point(1).agree(&point(2)).is_err());
     }

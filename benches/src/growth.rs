@@ -1,4 +1,4 @@
-//! How the figures change with size, on each side in a process of its own, which take turns.
+//! Measures how the figures change with size. Each side runs in its own process; they take turns.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -11,9 +11,9 @@ use crate::Result;
 use crate::grower::{FIGURES, Point, Side};
 use crate::plot::{self, Chart, Style};
 
-/// So many logs a store has: all events in one, or in many.
+/// The numbers of logs: all events in one, or in many.
 const LOGS: [u64; 2] = [1, 100];
-/// SQL grows to here; further, it takes long and much disk.
+/// The largest size of SQL: beyond it takes long and needs much disk.
 const MOST_OF_SQL: u64 = 1_000_000;
 const SIDES: [Side; 3] = [Side::Ours, Side::Indexed, Side::Plain];
 
@@ -46,13 +46,13 @@ pub(crate) fn run(directory: &Path, most: u64, json: bool, plot: Option<&Path>) 
     Ok(())
 }
 
-/// 10,000, 30,000, 100,000 and so on up to `most`.
+/// Returns the sizes: 10,000, 30,000, 100,000 and so on up to `most`.
 fn sizes(most: u64) -> impl Iterator<Item = u64> {
     let halves = (4..=18).flat_map(|power| [10_u64.pow(power), 3 * 10_u64.pow(power)]);
     halves.take_while(move |size| *size < most).chain([most])
 }
 
-/// How the line of a side is named and drawn.
+/// Returns the name and the style of the line of a side.
 fn style(side: Side, logs: u64) -> Style {
     let (class, side) = match side {
         Side::Ours => ("ours", "audit-sqlite"),
@@ -63,7 +63,7 @@ fn style(side: Side, logs: u64) -> Style {
     Style { name: format!("{side}, {logs}"), class: format!("{class} {dash}") }
 }
 
-/// The figures of one size, a column for each side.
+/// Prints the figures of one size, a column for each side.
 fn show(logs: u64, size: u64, points: &[Point], json: bool) {
     let figures = |name| points.iter().map(|point| point.figure(name)).collect::<Vec<_>>();
     if !json {
@@ -94,7 +94,7 @@ fn show(logs: u64, size: u64, points: &[Point], json: bool) {
     }
 }
 
-/// A side that grows in a process of its own, which ends with this.
+/// A side that grows in its own process, which is killed on drop.
 pub(crate) struct Growing {
     process: Child,
     sizes: ChildStdin,
@@ -115,12 +115,12 @@ impl Growing {
         Ok(Self { process, sizes: sizes.ok_or("no pipe")?, points })
     }
 
-    /// Has it grow to `size` events, and returns what was measured there.
+    /// Grows it to `size` events and returns the figures of that size.
     pub(crate) fn to(&mut self, size: u64) -> Result<Point> {
         writeln!(self.sizes, "{size}")?;
         let mut line = String::new();
         if self.points.read_line(&mut line)? == 0 {
-            return Err("a side ended early".into());
+            return Err("the process of a side ended early".into());
         }
         Point::from_line(&line)
     }
@@ -128,7 +128,7 @@ impl Growing {
 
 impl Drop for Growing {
     fn drop(&mut self) {
-        // Its files are removed next, so that it need not close them well.
+        // Its files are deleted next, so that it need not close them properly.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,5 +1,5 @@
-//! What the HTTP layer costs: 64 connections on loopback, beside 64 tasks that call the store in
-//! the service's own process, and beside a route that says hello.
+//! Measures the cost of the HTTP layer: 64 connections on loopback, beside 64 tasks that call the
+//! store in the same process, and beside a route that answers "hello".
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,10 +22,10 @@ use crate::{Result, events};
 
 const CONNECTIONS: usize = 64;
 const EACH: Duration = Duration::from_secs(5);
-/// Events of a page.
+/// The number of events of a page.
 const PAGE: usize = 50;
 
-/// Prints a line for each request, and the memory of the process before and after.
+/// Prints a line for each kind of request, and the memory of the process before and after.
 pub(crate) fn run(directory: &Path, count: u64) -> Result<()> {
     let file = tempfile::Builder::new().prefix("audit-http").tempdir_in(directory)?;
     let store = SqliteStore::open(file.path().join("audit.db"))?;
@@ -46,12 +46,12 @@ pub(crate) fn run(directory: &Path, count: u64) -> Result<()> {
         "POST {base} HTTP/1.1\r\nHost: x\r\n{authorization}Content-Type: application/json\r\n\
          Content-Length: {length}\r\n\r\n{body}"
     );
-    println!("{CONNECTIONS} connections, or tasks; {count} events in the log at first");
+    println!("{CONNECTIONS} connections or tasks, {count} events in the log at the start");
     let before = memory();
     for round in 1..=2 {
         println!("round {round}, requests/s:");
         let hello = server.load(&get("/hello"))?;
-        println!("  a route that says hello                {hello:>9.0}");
+        println!("  a route that answers hello             {hello:>9.0}");
         let key = server.load(&get("/v1/organizations"))?;
         println!("  the organization of the key            {key:>9.0}");
         let page = server.load(&get(&format!("{base}?limit={PAGE}")))?;
@@ -60,7 +60,7 @@ pub(crate) fn run(directory: &Path, count: u64) -> Result<()> {
         let append = server.load(&post)?;
         let own = runtime.block_on(appends(&store, organization, &body));
         report("a durable append of one event", append, own);
-        println!("  memory: {before} kB at first, {} kB now", memory());
+        println!("  memory: {before} kB at the start, {} kB now", memory());
     }
     Ok(())
 }
@@ -87,7 +87,7 @@ struct Server {
 }
 
 impl Server {
-    /// A server on the service's runtime, and a thread for its clients.
+    /// Starts a server on the runtime of the service, and a thread for its clients.
     fn start(service: &tokio::runtime::Runtime, store: &SqliteStore) -> Result<Self> {
         let keys = Arc::new(ApiKeyAuthenticator::new(Arc::new(store.clone())));
         let options = HttpOptions::default()
@@ -103,7 +103,7 @@ impl Server {
         Ok(Self { address, clients })
     }
 
-    /// How many answers a second `request` has.
+    /// Returns the number of answers to `request` per second.
     fn load(&self, request: &str) -> Result<f64> {
         let (answers, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
         self.clients.block_on(async {
@@ -114,13 +114,13 @@ impl Server {
             while let Some(task) = tasks.join_next().await {
                 task??;
             }
-            Ok::<_, crate::Failure>(())
+            Ok::<_, crate::BoxError>(())
         })?;
         Ok(answers.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64())
     }
 }
 
-/// Asks the same again and again on one connection.
+/// Repeats a request on one connection.
 async fn ask(
     address: SocketAddr,
     request: String,
@@ -143,7 +143,8 @@ async fn ask(
     Ok(())
 }
 
-/// Where the answer at the beginning of `bytes` ends, if it is whole. It must be a success.
+/// Returns the length of the answer at the start of `bytes`, if it is complete. It must be a
+/// success.
 fn end_of_answer(bytes: &[u8]) -> Result<Option<usize>> {
     let Some(head) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else { return Ok(None) };
     let text = std::str::from_utf8(&bytes[..head])?;
@@ -151,11 +152,11 @@ fn end_of_answer(bytes: &[u8]) -> Result<Option<usize>> {
         return Err(text.into());
     }
     let length = text.lines().find_map(|line| line.strip_prefix("content-length: "));
-    let end = head + 4 + length.ok_or("an answer without a length")?.parse::<usize>()?;
+    let end = head + 4 + length.ok_or("an answer has no length")?.parse::<usize>()?;
     Ok((bytes.len() >= end).then_some(end))
 }
 
-/// Pages a second by tasks of the same process, with what a page is as JSON.
+/// Returns the pages per second that tasks of the same process read and write as JSON.
 async fn pages(store: &SqliteStore, organization: OrganizationId) -> f64 {
     tasks(store, move |store| async move {
         let page = store.page(&EventQuery::new(organization).limit(PAGE)).await?;
@@ -164,7 +165,7 @@ async fn pages(store: &SqliteStore, organization: OrganizationId) -> f64 {
     .await
 }
 
-/// Appends a second by tasks of the same process, each of an event that is read from JSON.
+/// Returns the appends per second of tasks of the same process, each of an event read from JSON.
 async fn appends(store: &SqliteStore, organization: OrganizationId, body: &str) -> f64 {
     let body: Arc<str> = body.into();
     tasks(store, move |store| {
@@ -198,7 +199,7 @@ async fn tasks<F: Future<Output = Result<usize>> + Send + 'static>(
     done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// The resident memory of this process in kB, server and clients together.
+/// Returns the resident memory of this process in kB, server and clients together.
 fn memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

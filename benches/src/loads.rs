@@ -1,4 +1,4 @@
-//! What is measured of appending many events at once.
+//! Measures appends of many events at once.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,10 @@ use crate::rows::{Bar, Pace, Row};
 use crate::stores::Sides;
 
 pub(crate) const BATCH: u64 = 1_000;
-/// In how many rounds the sides take turns.
+/// The number of rounds in which the sides take turns.
 const ROUNDS: usize = 10;
 
-/// Loads all sides, which are empty, with the same events, in batches, and checks that they hold
+/// Loads all sides, which are empty, with the same events in batches. Checks that all sides have
 /// them.
 pub(crate) fn append(sides: &mut Sides, count: u64, arrival: Arrival) -> Result<Vec<Row>> {
     let numbers = sides.take(count);
@@ -71,8 +71,8 @@ pub(crate) fn append(sides: &mut Sides, count: u64, arrival: Arrival) -> Result<
     ])
 }
 
-/// The same amount of work with the events of each transaction spread over all logs: ours as so
-/// many appends at once, SQL's as one.
+/// Appends with the events of each transaction spread over all logs: our store with one append for
+/// each log at once, SQL with one transaction.
 pub(crate) fn spread(sides: &mut Sides, count: u64) -> Result<Vec<Row>> {
     let [ours, plain, indexed] = sides.lens()?;
     let logs = sides.logs.clone();
@@ -80,15 +80,14 @@ pub(crate) fn spread(sides: &mut Sides, count: u64) -> Result<Vec<Row>> {
     let mut paces = [Pace::default(); 3];
     for firsts in firsts.chunks(firsts.len().div_ceil(ROUNDS)) {
         for first in firsts {
-            let mut reserved = vec![Vec::new(); logs.len()];
+            let mut of_logs = vec![Vec::new(); logs.len()];
             for (event, at) in
                 events(*first..first + BATCH).into_iter().zip((0..logs.len()).cycle())
             {
-                reserved[at].push(event);
+                of_logs[at].push(event);
             }
             let start = Instant::now();
-            let appends =
-                logs.iter().zip(reserved).map(|(log, e)| sides.ours.store.append(*log, e));
+            let appends = logs.iter().zip(of_logs).map(|(log, e)| sides.ours.store.append(*log, e));
             block_on(try_join_all(appends))?;
             paces[0].add(BATCH, start.elapsed());
         }

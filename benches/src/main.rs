@@ -1,5 +1,5 @@
-//! Measures the stores beside hand-written SQL that does the same durable work, in one run, the
-//! two taking turns so that the disk's drift hits both.
+//! Measures the stores beside hand-written SQL that does the same durable work. Both take turns in
+//! one run, so that drift of the disk affects both.
 //!
 //! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- http [--events N]`
@@ -8,31 +8,31 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `rows.rs` | a row of the answer: a figure, its limit, its bar |
+//! | `rows.rs` | a row of the result: a figure, its limit, its bar |
 //! | `events.rs` | the events, the same in every run |
-//! | `conditions.rs` | what is asked of events, in both languages |
+//! | `conditions.rs` | the conditions of queries, in both languages |
 //! | `sql.rs` | the limit: hand-written SQL |
 //! | `stores.rs` | our stores, and the sides of a comparison |
-//! | `loads.rs` | what is measured of appending many events at once |
-//! | `callers.rs` | what is measured of callers that append one event at a time |
-//! | `space.rs` | what is measured of space: on disk, in memory |
-//! | `reads.rs` | what is measured of reading |
-//! | `growth.rs` | how the figures change with size |
-//! | `grower.rs` | one side that grows, in a process of its own |
-//! | `plot.rs` | a picture of that |
-//! | `http.rs` | what the HTTP layer costs |
-//! | `proofs.rs` | what proofs cost, and erasure |
+//! | `loads.rs` | appends of many events at once |
+//! | `callers.rs` | callers that append one event at a time |
+//! | `space.rs` | space on disk and in memory |
+//! | `reads.rs` | pages, totals, export |
+//! | `growth.rs` | the figures by size |
+//! | `grower.rs` | one growing side, in its own process |
+//! | `plot.rs` | charts of the growth |
+//! | `http.rs` | the cost of the HTTP layer |
+//! | `proofs.rs` | the cost of proofs, verification and erasure |
 //!
-//! # What is timed
-//! Appends: from the events as the service has them to the commit, so that both sides check and
-//! encode; a row that charges the limit for the commit alone says so. Reads: from the question to
-//! decoded events, on both sides. Both sides store the same bytes, with `journal_mode=WAL` and
-//! `synchronous=FULL`, and with as large caches and WALs; all else is SQLite's own default. Where
-//! the hand-written side may do less than a service would have to, it does: it keeps the ends of
-//! its logs in memory, knows that an event has one target at most, asks no thread, and makes no
-//! token.
+//! # Timing
+//! Appends are timed from the events as the service has them to the commit, so that both sides
+//! check and encode; a row whose limit includes only the commit says so. Reads are timed from the
+//! query to decoded events, on both sides. Both sides store the same bytes, with
+//! `journal_mode=WAL`, `synchronous=FULL`, and caches and WALs of the same size; everything else is
+//! SQLite's default. The hand-written side does less than a service would have to: it keeps the
+//! heads of its logs in memory, relies on at most one target for each event, uses no other thread,
+//! and makes no tokens.
 
-// Figures are for people: three digits of them count.
+// Figures are for people, who read about three digits.
 #![allow(clippy::cast_precision_loss)]
 
 mod callers;
@@ -61,25 +61,25 @@ use crate::grower::Side;
 use crate::rows::Row;
 use crate::stores::{Backend, Sides};
 
-type Failure = Box<dyn Error + Send + Sync>;
-type Result<T, E = Failure> = std::result::Result<T, E>;
+type BoxError = Box<dyn Error + Send + Sync>;
+type Result<T, E = BoxError> = std::result::Result<T, E>;
 
 /// Measures the stores beside hand-written SQL that does the same durable work.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// What to measure.
+    /// The measurements to make.
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
-    /// How many events each side is loaded with: a million, or ten for the growth, unless given.
+    /// Number of events to load into each side [default: 1000000, for `growth` 10000000].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
     events: Option<u64>,
-    /// One JSON object a line rather than a table.
+    /// Print one JSON object on each line instead of a table.
     #[arg(long)]
     json: bool,
-    /// Where the files go, which are removed at the end; beside this program unless given.
+    /// Directory for the files, which are deleted at the end [default: that of this program].
     #[arg(long)]
     directory: Option<PathBuf>,
-    /// Where the picture of a growth goes.
+    /// File for the charts of `growth`, as SVG.
     #[arg(long)]
     plot: Option<PathBuf>,
     #[arg(long, hide = true, value_enum, default_value_t = Side::Ours)]
@@ -93,13 +93,13 @@ enum What {
     Sqlite,
     Memory,
     All,
-    /// How the SQLite store's figures change with its size.
+    /// The figures of the SQLite store by size.
     Growth,
-    /// What the HTTP layer costs.
+    /// The cost of the HTTP layer.
     Http,
-    /// What proofs cost, and erasure.
+    /// The cost of proofs, verification and erasure.
     Proofs,
-    /// One side of a growth, by sizes from the standard input.
+    /// One side of `growth`, with sizes from the standard input.
     #[value(hide = true)]
     Grow,
 }
@@ -151,10 +151,10 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Every row of one store.
+/// Measures every row of one store.
 fn measure(backend: Backend, events: u64, directory: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    // In many logs, first a few events and then all.
+    // Many logs: first with a few events, then with all.
     let mut many = Sides::create(backend, directory, 100)?;
     rows.extend(call(&mut many, events, "small store")?);
     drop(many);
@@ -182,9 +182,9 @@ fn measure(backend: Backend, events: u64, directory: &Path) -> Result<Vec<Row>> 
     Ok(rows)
 }
 
-/// Many callers with a log each, many with one log, and one.
+/// Measures many callers with a log each, many callers of one log, and one caller.
 fn call(sides: &mut Sides, events: u64, store: &str) -> Result<Vec<Row>> {
-    // Enough for each log to get segments, in a run that is not to be short.
+    // In a long run, enough for each log to get segments.
     let each = (events / 1_000).clamp(32, 128);
     let mut rows = Vec::new();
     for (count, logs) in [(64, 64), (64, 1), (1, 1)] {

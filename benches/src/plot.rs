@@ -1,9 +1,9 @@
-//! Small charts side by side, as one SVG. Sizes run by powers of ten; figures from zero, or by
-//! powers of ten where they lie far apart.
+//! Draws small charts side by side, as one SVG. The sizes have a logarithmic axis. The figures have
+//! a linear axis from zero, or a logarithmic one if they differ much.
 
 use std::fmt::Write as _;
 
-/// What one figure is, at several sizes.
+/// One figure at several sizes.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
     title: String,
@@ -13,7 +13,7 @@ pub(crate) struct Chart {
 /// A size and a figure.
 type Point = (f64, f64);
 
-/// How a line is named, and how drawn: the classes are those of [`STYLE`].
+/// The name of a line, and its classes in [`STYLE`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
     pub(crate) name: String,
@@ -25,7 +25,7 @@ impl Chart {
         Self { title, lines: Vec::new() }
     }
 
-    /// Adds a point to the line of that style. Sizes rise.
+    /// Adds a point to the line of this style. Sizes must rise.
     pub(crate) fn add(&mut self, style: &Style, point: Point) {
         match self.lines.iter_mut().find(|(of, _)| of == style) {
             Some((_, points)) => points.push(point),
@@ -45,8 +45,8 @@ const LEFT: f64 = 52.0;
 const TOP: f64 = 38.0;
 const CELL: (f64, f64) = (WIDTH + LEFT + 24.0, HEIGHT + TOP + 32.0);
 
-/// On a ground of its own, so that it is readable wherever it is shown. Without variables, which
-/// only browsers know.
+/// Has a background, so that it is readable on any page. Uses no variables, which only browsers
+/// support.
 const STYLE: &str = "
 .ground{fill:#fff}text{fill:#444}.title{font-size:12px;font-weight:600}.grid{stroke:#ddd}
 .ours{stroke:#1668b0}.indexed{stroke:#c4540a}.plain{stroke:#777}
@@ -56,7 +56,7 @@ const STYLE: &str = "
 .ours{stroke:#63b3f5}.indexed{stroke:#f59a56}.plain{stroke:#9aa1a9}}
 ";
 
-/// The charts that have points as one picture, with a legend in the last place.
+/// Returns the charts that have points as one picture, with the legend last.
 pub(crate) fn svg(charts: &[Chart]) -> String {
     let charts: Vec<_> = charts.iter().filter(|chart| !chart.lines.is_empty()).collect();
     let rows = (charts.len() + 1).div_ceil(COLUMNS);
@@ -137,17 +137,17 @@ fn text(svg: &mut String, attributes: &str, (x, y): (f64, f64), text: &str) {
     put(svg, &format!(r#"<text {attributes} x="{x:.1}" y="{y:.1}">{text}</text>"#));
 }
 
-/// How high a figure stands.
+/// The vertical axis of a chart.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Scale {
-    /// From zero to this.
+    /// Linear, from zero to this.
     Even(f64),
-    /// From this power of ten to that.
+    /// Logarithmic, from the first power of ten to the second.
     Powers(i32, i32),
 }
 
 impl Scale {
-    /// One on which both stand, the greatest near the top.
+    /// Returns an axis for the least and the greatest figure; the greatest is near the top.
     fn of(least: f64, greatest: f64) -> Self {
         const FAR: f64 = 25.0;
         if least > 0.0 && greatest / least > FAR {
@@ -159,7 +159,7 @@ impl Scale {
         Self::Even(ends.into_iter().find(|end| *end >= greatest).unwrap_or(greatest))
     }
 
-    /// From 0 at the bottom to 1 at the top.
+    /// Returns the height of a figure, from 0 at the bottom to 1 at the top.
     fn share(self, figure: f64) -> f64 {
         match self {
             Self::Even(end) => figure / end,

@@ -1,4 +1,4 @@
-//! What proofs cost: to make one and to verify it, as the log grows, and to verify all of it.
+//! Measures proofs as the log grows, the verification of a whole log, and erasure.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -19,10 +19,10 @@ use crate::events::{events, log};
 use crate::loads::BATCH;
 use crate::rows::{Bar, Row, median, micros, rate};
 
-/// Proofs of each size.
+/// The number of proofs for each size.
 const PROOFS: u64 = 500;
 
-/// Every row, for logs of a thousand events up to so many.
+/// Measures every row, for logs of a thousand up to `most` events.
 pub(crate) fn measure(directory: &Path, most: u64) -> Result<Vec<Row>> {
     let directory = tempfile::Builder::new().prefix("proofs").tempdir_in(directory)?;
     let path = directory.path().join("audit.db");
@@ -43,7 +43,7 @@ pub(crate) fn measure(directory: &Path, most: u64) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// A proof is that of any event, in the log as it is, from the store to the verdict.
+/// Makes and verifies proofs of random events, timed from the store to the verdict.
 fn proofs(store: &SqliteStore, size: u64) -> Result<Vec<Row>> {
     let head = block_on(store.tree_head(log(0)))?;
     let (mut inclusion, mut consistency) = (Vec::new(), Vec::new());
@@ -74,7 +74,7 @@ fn proofs(store: &SqliteStore, size: u64) -> Result<Vec<Row>> {
     Ok(vec![row("proof of inclusion", inclusion), row("proof of consistency", consistency)])
 }
 
-/// The whole log, beside a reader that hashes the same bytes and compares nothing.
+/// Verifies the whole log, beside a reader that hashes the same bytes and compares nothing.
 fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Vec<Row>> {
     let head = block_on(store.tree_head(log(0)))?;
     let (mut ours, mut of_core, mut limit) = (Vec::new(), Vec::new(), Vec::new());
@@ -102,18 +102,18 @@ fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Vec<Row>>
     }
     let work = "verification of the whole log, beside reading and hashing the same bytes";
     let beside = Row::new(work, "events/s", median(ours)).limit(median(limit));
-    // It is read on one core and hashed on another.
+    // One core reads and another one hashes.
     let work = "verification of the whole log, for each second of one core";
     let of_core = Row::new(work, "events/s", median(of_core)).bar(Some(Bar::AtLeast(300_000.0)));
     Ok(vec![of_core, beside])
 }
 
-/// What all cores have spent on this process so far.
+/// Returns the time that all cores have spent on this process.
 fn time_of_cores() -> Result<Duration> {
     Ok(clock_gettime(ClockId::ProcessCPUTime).try_into()?)
 }
 
-/// The events of one actor, until nothing of them is left in any file.
+/// Erases the events of one actor, until none of their personal data is left in any file.
 fn erasure(store: &SqliteStore) -> Result<Row> {
     let actor = block_on(
         store.entries(log(0), EntriesRequest::default().after(Sequence::ZERO).limit(1).bytes(1)),

@@ -1,4 +1,4 @@
-//! What is measured of reading: pages, totals, export.
+//! Measures reads: pages, totals, export.
 
 use std::time::{Duration, Instant};
 
@@ -18,14 +18,14 @@ use crate::rows::{Bar, Row, median, micros, rate};
 use crate::stores::{Ours, Sides};
 
 pub(crate) const PAGE: usize = 50;
-/// The page that counts as deep, or the last full one of a shorter log.
+/// The number of the deep page; a shorter log has its last full page measured.
 pub(crate) const DEEP: u64 = 10_000;
-/// How often a page is asked for, and a total.
+/// How often each page and each total is read.
 pub(crate) const TIMES: usize = 20;
-/// How often the log is exported.
+/// The number of exports.
 const EXPORTS: usize = 3;
 
-/// All of it, on sides that hold so many events in one log.
+/// Measures all reads, on sides that have `events` events in one log.
 pub(crate) fn all(sides: &Sides, events: u64) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let mut best = f64::INFINITY;
@@ -50,7 +50,7 @@ pub(crate) fn all(sides: &Sides, events: u64) -> Result<Vec<Row>> {
     }
     rows.push(export(sides, events)?);
 
-    // What no bar is set for.
+    // Rows without a bar.
     let in_time = chosen(sides, IN_TIME, events, 1)?;
     rows.extend(total(sides, &name(IN_TIME), &in_time)?);
     let action_in_time = chosen(sides, ACTION_IN_TIME, events, 1)?;
@@ -64,7 +64,7 @@ pub(crate) fn all(sides: &Sides, events: u64) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The newest page of events that came in another order than they occurred in.
+/// Measures the newest page of events that arrived in another order than they occurred.
 pub(crate) fn newest(sides: &Sides, events: u64, arrival: Arrival) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let by_action = chosen(sides, BY_ACTION, events, PAGE as u64)?;
@@ -90,8 +90,8 @@ fn total(sides: &Sides, by: &str, conditions: &[Condition]) -> Result<Option<Row
     Ok(totals(sides, conditions)?.map(row))
 }
 
-/// The median times of the newest page of each condition, ours and SQL's. Both sides must give the
-/// same events.
+/// Returns the median times of the newest page of each condition, of our store and of SQL. Fails
+/// unless both return the same events.
 fn pages(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> {
     let by_ours = |condition: &Condition| {
         let query = EventQuery::new(sides.logs[0]).filter(condition.filter.clone()).limit(PAGE);
@@ -112,7 +112,8 @@ fn ids(events: &[AuditEvent]) -> Vec<EventId> {
     events.iter().map(|event| event.id).collect()
 }
 
-/// The median times of the exact total of each condition, ours and SQL's, which must be the same.
+/// Returns the median times of the exact total of each condition, of our store and of SQL. Fails
+/// unless both return the same totals.
 fn totals(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> {
     let by_ours = |condition: &Condition| {
         let query = EventQuery::new(sides.logs[0]).filter(condition.filter.clone());
@@ -128,15 +129,15 @@ fn totals(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>>
     in_turn(conditions, by_ours, by_sql)
 }
 
-/// Asks each question of both sides in turn, and returns the median times in microseconds; `None`
-/// without questions.
+/// Asks both sides each question in turn and returns the median times in microseconds; `None` if
+/// there are no questions.
 fn in_turn<Q, A>(
     questions: &[Q],
     ours: impl Fn(&Q) -> Result<A>,
     limit: impl Fn(&Q) -> Result<A>,
 ) -> Result<Option<(f64, f64)>> {
     let (mut of_ours, mut of_limit) = (Vec::new(), Vec::new());
-    // One question after the other, so that both sides answer it from their caches.
+    // Repeats one question before the next, so that both sides answer it from their caches.
     for question in questions.iter().flat_map(|question| std::iter::repeat_n(question, TIMES)) {
         of_ours.push(micros(timed(|| ours(question))?));
         of_limit.push(micros(timed(|| limit(question))?));
@@ -150,7 +151,7 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<Duration> {
     Ok(start.elapsed())
 }
 
-/// A page deep in a walk by token beside the first one.
+/// Measures a page deep in a walk by token, beside the first page.
 fn deep(sides: &Sides, events: u64) -> Result<Row> {
     let store = &sides.ours.store;
     let query = EventQuery::new(sides.logs[0]).limit(PAGE);
@@ -162,12 +163,12 @@ fn deep(sides: &Sides, events: u64) -> Result<Row> {
         return Err("a page is not full".into());
     }
     let times = in_turn(&[(); 10], last, first)?;
-    let (last, first) = times.ok_or("nothing was asked")?;
+    let (last, first) = times.ok_or("there was no question")?;
     let work = format!("page {number} of a walk by token, beside the first");
     Ok(sides.row(&work, "µs", last).limit(first).bar(sides.bar(Bar::AtMost(1.2))))
 }
 
-/// The token of the page of that number, from 2 on, reached by a walk.
+/// Walks to the page with this number, 2 or more, and returns its token.
 pub(crate) fn token_of(store: &dyn AuditStore, query: &EventQuery, number: u64) -> Result<Token> {
     let mut token = block_on(store.page(query))?.next;
     for _ in 2..number {
@@ -177,7 +178,7 @@ pub(crate) fn token_of(store: &dyn AuditStore, query: &EventQuery, number: u64) 
     Ok(token.ok_or("the walk ended early")?)
 }
 
-/// A whole log by sequence, beside the rows of the table without filter indexes.
+/// Exports a whole log by sequence, beside the rows of the table without filter indexes.
 fn export(sides: &Sides, events: u64) -> Result<Row> {
     let (mut of_ours, mut of_sql) = (Vec::new(), Vec::new());
     for _ in 0..EXPORTS {
@@ -195,7 +196,7 @@ fn export(sides: &Sides, events: u64) -> Result<Row> {
     Ok(row.limit(median(of_sql)).bar(sides.bar(Bar::AtLeast(0.5))))
 }
 
-/// Every event of a log of ours, by sequence.
+/// Reads every event of a log of our store, by sequence.
 pub(crate) fn export_ours(ours: &Ours, log: Log, mut each: impl FnMut(&AuditEvent)) -> Result<()> {
     let query = EventQuery::new(log).order(Order::Sequence).limit(1_000);
     let add = |event| {
@@ -205,7 +206,8 @@ pub(crate) fn export_ours(ours: &Ours, log: Log, mut each: impl FnMut(&AuditEven
     Ok(block_on(ours.store.walk(query).try_for_each(add))?)
 }
 
-/// Which events an answer gave: how many, and a sum in which their ids and order show.
+/// A digest of the events of an answer: their number, and a sum that depends on their ids and
+/// order.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Digest {
     pub(crate) events: u64,

@@ -1,4 +1,4 @@
-//! A row of the answer: a figure of ours, its limit, its bar.
+//! A row of the result: our figure, its limit, its bar.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 /// One figure.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// What was done, and beside what.
+    /// The work, and the work beside it.
     work: String,
     ours: f64,
     limit: Option<f64>,
@@ -16,7 +16,7 @@ pub(crate) struct Row {
     bar: Option<Bar>,
 }
 
-/// What is asked of the ratio of ours to the limit, or of our own figure where there is no limit.
+/// The target for the ratio of our figure to the limit; without a limit, for our figure.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bar {
     AtLeast(f64),
@@ -82,13 +82,15 @@ impl Row {
     }
 }
 
-/// The rows as an aligned table.
+/// Returns the rows as an aligned table.
 pub(crate) fn table(rows: &[Row]) -> String {
     let head = ["work", "ours", "limit", "unit", "ratio", "bar", "holds"].map(String::from);
     let lines: Vec<_> = std::iter::once(head).chain(rows.iter().map(Row::cells)).collect();
     let width = |column: usize| lines.iter().map(|l| l[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..7).map(width).collect();
-    let mut text = String::from("ratio = ours / limit: for a rate more is better, else less\n");
+    let mut text = String::from(
+        "ratio = ours / limit; higher is better for rates, lower for everything else\n",
+    );
     for [work, ours, limit, unit, ratio, bar, holds] in &lines {
         // Writing to a string does not fail.
         let _ = writeln!(
@@ -104,19 +106,18 @@ fn figure(value: f64) -> String {
     if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
-/// The middle one.
+/// Returns the median.
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// So many a second.
+/// Returns the number per second.
 pub(crate) fn rate(count: u64, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
 }
 
-/// How many a second were done, all told: what is done at times only, such as the merging of
-/// segments, counts with the rest.
+/// A rate over all rounds, so that work that is not in each round, such as merges, is included.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pace {
     count: u64,

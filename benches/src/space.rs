@@ -1,4 +1,4 @@
-//! What is measured of space: on disk, in memory.
+//! Measures space on disk and in memory.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::rows::{Bar, Row};
 use crate::sql::bytes_on_disk;
 use crate::stores::Sides;
 
-/// What the same events take on the disk.
+/// Measures the size of the same events on disk.
 pub(crate) fn disk(sides: &Sides) -> Result<Vec<Row>> {
     let Some(file) = &sides.ours.file else { return Ok(Vec::new()) };
     let [count, ..] = sides.lens()?;
@@ -26,14 +26,14 @@ pub(crate) fn disk(sides: &Sides) -> Result<Vec<Row>> {
     Ok(vec![plain.bar(sides.bar(Bar::AtMost(1.3))), indexed])
 }
 
-/// What a process holds that has our store open and nothing else, when it has appended half of the
-/// events and asked questions, and when it has all.
+/// Measures the memory of a process that has only our store open, with half of the events appended
+/// and queried, and with all.
 pub(crate) fn memory(directory: &Path, events: u64) -> Result<Vec<Row>> {
     let directory = tempfile::tempdir_in(directory)?;
     let mut growing = Growing::start(Side::Ours, 1, directory.path())?;
     let mut held = |events| -> Result<Option<f64>> { Ok(growing.to(events)?.figure(MEMORY)) };
     let (Some(half), Some(whole)) = (held(events / 2)?, held(events)?) else {
-        return Ok(Vec::new()); // the system does not tell
+        return Ok(Vec::new()); // the system does not report it
     };
     let row = |work: &str| Row::new(format!("sqlite: {work}"), "MB", whole);
     Ok(vec![

@@ -1,4 +1,4 @@
-//! The limit: what one writes by hand for the same durable work.
+//! The limit: hand-written SQL for the same durable work.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,48 +13,51 @@ use rusqlite::{Connection, Params, Row, params_from_iter};
 
 use crate::Result;
 
-/// What a writer and a reader may keep of the file, negative as SQLite counts KiB, and the pages of
-/// the WAL at which it is written back. All as in our store: with SQLite's own defaults, the limit
-/// would append to a large log a quarter more slowly, and look nearly three times as long
-/// for a page of three filters.
+// These settings are the same as in our store. With SQLite's defaults the limit would append to a
+// large log at three quarters of the rate, and a page by three filters would take nearly three
+// times as long.
+
+/// The page cache of the writer, negative because SQLite then counts in KiB.
 const WRITE_CACHE_KIB: i64 = -32 << 10;
+/// The page cache of the reader.
 const READ_CACHE_KIB: i64 = -16 << 10;
+/// The pages of the WAL at which it is written back.
 const WAL_PAGES: i64 = 4_000;
 
-/// A table of events in a file of its own, with the events of several logs.
+/// A table with the events of several logs, in its own file.
 #[derive(Debug)]
 pub(crate) struct SqlLog {
     writer: Connection,
     reader: Connection,
     path: PathBuf,
     indexes: Indexes,
-    /// The number and the size of each log, which a service would have to look up.
+    /// The number and the size of each log, which a service would have to read.
     ends: HashMap<Log, (i64, u64)>,
 }
 
-/// Which B-trees the table has.
+/// The B-trees of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Indexes {
-    /// Those that a log needs: log and sequence, and the unique id.
+    /// Only those that a log needs: log and sequence, and the unique id.
     None,
-    /// One for each filter besides, each in the order of a page.
+    /// Also one for each filter, each in the order of a page.
     PerFilter,
 }
 
-/// A question in SQL.
+/// A query in SQL.
 #[derive(Clone, Debug)]
 pub(crate) struct Ask {
-    /// The column whose index is the best for it.
+    /// The column with the best index for it.
     pub(crate) index: &'static str,
-    /// What it asks, from ` AND ` and parameter 2 on.
+    /// Its conditions, each beginning with ` AND `; the first parameter is number 2.
     pub(crate) clause: String,
     pub(crate) values: Vec<Value>,
 }
 
-/// An event as it is written.
+/// An event as a row.
 #[derive(Debug)]
 pub(crate) struct SqlRow {
-    place: i64,
+    event_key: i64,
     log: i64,
     id: EventId,
     occurred_at: Timestamp,
@@ -63,7 +66,7 @@ pub(crate) struct SqlRow {
     facets: Vec<Option<String>>,
 }
 
-/// The columns that have an index each, in which events without the value have no entry.
+/// The columns with an index each. An index has no entry for events without a value.
 const FACETS: [(&str, Facet); 13] = [
     ("action", |event| Some(event.action.as_str())),
     ("action_family", |event| Some(event.action.as_str().split_once('.')?.0)),
@@ -82,7 +85,7 @@ const FACETS: [(&str, Facet); 13] = [
 
 type Facet = fn(&NewEvent) -> Option<&str>;
 
-/// The value of a column of [`FACETS`].
+/// Returns the value of an event in a column of [`FACETS`].
 pub(crate) fn facet<'e>(column: &str, event: &'e NewEvent) -> Option<&'e str> {
     FACETS.iter().find(|(name, _)| *name == column).and_then(|(_, value)| value(event))
 }
@@ -97,7 +100,7 @@ impl SqlLog {
         writer.set_prepared_statement_cache_capacity(64);
         let mut sql = String::from(
             "CREATE TABLE event (
-                 place INTEGER PRIMARY KEY, -- log and sequence in one number
+                 event_key INTEGER PRIMARY KEY, -- log and sequence in one number
                  log INTEGER NOT NULL,
                  id BLOB NOT NULL,
                  record BLOB NOT NULL,
@@ -110,7 +113,7 @@ impl SqlLog {
             sql += "ALTER TABLE event ADD COLUMN occurred_at INTEGER NOT NULL DEFAULT 0;
                     CREATE INDEX by_time ON event (log, occurred_at);";
             let columns = FACETS.iter().map(|(facet, _)| (*facet, "TEXT"));
-            // The place, which an index has last, makes the order whole.
+            // Each index ends with the primary key, which completes the order.
             let indexed =
                 [("change_set", "BLOB")].into_iter().chain(columns).map(|(name, kind)| {
                     format!(
@@ -128,7 +131,7 @@ impl SqlLog {
         Ok(Self { writer, reader, path, indexes, ends: HashMap::new() })
     }
 
-    /// Gives an event the next place in `log` and encodes it.
+    /// Gives an event the next sequence of `log` and encodes it.
     pub(crate) fn encode(&mut self, log: Log, event: NewEvent) -> Result<SqlRow> {
         let next = i64::try_from(self.ends.len())? + 1;
         let (number, size) = self.ends.entry(log).or_insert((next, 0));
@@ -145,15 +148,15 @@ impl SqlLog {
         let prepared = PreparedEvent::new(event)?;
         let occurred_at = prepared.occurred_at();
         let stored = prepared.into_stored(log, sequence, Timestamp::now());
-        let place = *number << 40 | sequence.as_i64();
-        Ok(SqlRow { place, log: *number, id, occurred_at, stored, change_set, facets })
+        let event_key = *number << 40 | sequence.as_i64();
+        Ok(SqlRow { event_key, log: *number, id, occurred_at, stored, change_set, facets })
     }
 
     /// Writes rows in one transaction and returns when that is durable.
     pub(crate) fn write(&mut self, rows: &[SqlRow]) -> Result<()> {
         let sql = match self.indexes {
             Indexes::None => {
-                "INSERT INTO event (place, log, id, record, salt, personal)
+                "INSERT INTO event (event_key, log, id, record, salt, personal)
                  VALUES (?, ?, ?, ?, ?, ?)"
             }
             Indexes::PerFilter => {
@@ -164,7 +167,7 @@ impl SqlLog {
         let transaction = self.writer.transaction()?;
         let mut insert = transaction.prepare_cached(sql)?;
         for row in rows {
-            insert.raw_bind_parameter(1, row.place)?;
+            insert.raw_bind_parameter(1, row.event_key)?;
             insert.raw_bind_parameter(2, row.log)?;
             insert.raw_bind_parameter(3, row.id.as_bytes())?;
             insert.raw_bind_parameter(4, &row.stored.record)?;
@@ -184,7 +187,8 @@ impl SqlLog {
         Ok(transaction.commit()?)
     }
 
-    /// Encodes events for logs in turn and commits them; returns the times of both.
+    /// Encodes events for the logs in turn and commits them. Returns the times of encoding and
+    /// writing.
     pub(crate) fn commit(
         &mut self,
         logs: &[Log],
@@ -202,14 +206,14 @@ impl SqlLog {
         Ok((encoding, start.elapsed()))
     }
 
-    /// The newest `limit` events of the first log that meet `ask`.
+    /// Returns the newest `limit` events of the first log that meet `ask`.
     pub(crate) fn page(&self, ask: &Ask, limit: usize) -> Result<Vec<AuditEvent>> {
         let mut events = Vec::with_capacity(limit);
         self.each(&page_sql(ask, limit), &ask.values, |event| events.push(event))?;
         Ok(events)
     }
 
-    /// How many events of the first log meet `ask`.
+    /// Returns the number of events of the first log that meet `ask`.
     pub(crate) fn count(&self, ask: &Ask) -> Result<u64> {
         let Ask { index, clause, values } = ask;
         let sql =
@@ -219,7 +223,7 @@ impl SqlLog {
         Ok(count.cast_unsigned())
     }
 
-    /// How SQLite goes about a page.
+    /// Returns the query plan of a page.
     #[cfg(test)]
     pub(crate) fn plan(&self, ask: &Ask) -> Result<String> {
         let sql = format!("EXPLAIN QUERY PLAN {}", page_sql(ask, 50));
@@ -228,22 +232,23 @@ impl SqlLog {
         Ok(steps.collect::<rusqlite::Result<Vec<String>>>()?.join("; "))
     }
 
-    /// Whether it can be asked by any filter.
+    /// Returns `true` if it has an index for each filter.
     pub(crate) fn has_filters(&self) -> bool {
         self.indexes == Indexes::PerFilter
     }
 
-    /// How many events there are in all.
+    /// Returns the number of events in all logs.
     pub(crate) fn len(&self) -> Result<u64> {
         let count: i64 =
             self.reader.query_row("SELECT count(*) FROM event", [], |row| row.get(0))?;
         Ok(count.cast_unsigned())
     }
 
-    /// Every event of the first log, by sequence.
+    /// Reads every event of the first log, by sequence.
     pub(crate) fn export(&self, each: impl FnMut(AuditEvent)) -> Result<()> {
         let sql = "SELECT record, salt, personal FROM event
-                   WHERE place BETWEEN ?1 << 40 AND (?1 + 1 << 40) - 1 ORDER BY place";
+                   WHERE event_key BETWEEN ?1 << 40 AND (?1 + 1 << 40) - 1
+                   ORDER BY event_key";
         self.each(sql, &[], each)
     }
 
@@ -264,7 +269,7 @@ impl SqlLog {
 fn page_sql(Ask { index, clause, .. }: &Ask, limit: usize) -> String {
     format!(
         "SELECT record, salt, personal FROM event INDEXED BY by_{index} WHERE log = ?1{clause}
-         ORDER BY occurred_at DESC, place DESC LIMIT {limit}"
+         ORDER BY occurred_at DESC, event_key DESC LIMIT {limit}"
     )
 }
 
@@ -281,7 +286,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     Ok(StoredEvent { record: row.get(0)?, personal })
 }
 
-/// The bytes of the file at `path`, with nothing left in its WAL.
+/// Writes the WAL back and returns the size of the file at `path` in bytes.
 pub(crate) fn bytes_on_disk(path: &Path) -> Result<u64> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(30))?;

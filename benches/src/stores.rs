@@ -15,14 +15,14 @@ use crate::events;
 use crate::rows::{Bar, Row};
 use crate::sql::{Indexes, SqlLog};
 
-/// Which of our stores.
+/// Our stores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     Sqlite,
     Memory,
 }
 
-/// Our store beside the limits, all with events of the same logs.
+/// Our store and the limits, all with events of the same logs.
 #[derive(Debug)]
 pub(crate) struct Sides {
     backend: Backend,
@@ -32,14 +32,14 @@ pub(crate) struct Sides {
     pub(crate) plain: SqlLog,
     /// With an index for each filter.
     pub(crate) indexed: SqlLog,
-    /// The number of the first event that no side has.
+    /// The number of the next event, which no side has yet.
     next: u64,
-    /// Removed, with all its files, when the sides are closed.
+    /// Deleted with all its files on drop.
     _directory: TempDir,
 }
 
 impl Sides {
-    /// Empty sides, in files somewhere below `directory`.
+    /// Creates empty sides, in files below `directory`.
     pub(crate) fn create(backend: Backend, directory: &Path, logs: u64) -> Result<Self> {
         let directory = tempfile::tempdir_in(directory)?;
         let path = |side: &str| directory.path().join(format!("{side}.db"));
@@ -54,25 +54,25 @@ impl Sides {
         })
     }
 
-    /// The numbers of `count` events that no side has yet.
+    /// Returns the numbers of the next `count` events, which no side has yet.
     pub(crate) fn take(&mut self, count: u64) -> Range<u64> {
         let first = self.next;
         self.next += count;
         first..self.next
     }
 
-    /// How many events our store, the plain and the indexed table hold.
+    /// Returns the numbers of events in our store, the plain table and the indexed table.
     pub(crate) fn lens(&self) -> Result<[u64; 3]> {
         Ok([self.ours.len(&self.logs)?, self.plain.len()?, self.indexed.len()?])
     }
 
-    /// Fails unless each holds so many events.
+    /// Fails unless the sides have these numbers of events.
     pub(crate) fn check(&self, expected: [u64; 3]) -> Result<()> {
         let found = self.lens()?;
         if found == expected {
             return Ok(());
         }
-        Err(format!("the sides hold {found:?} events, not {expected:?}").into())
+        Err(format!("the sides have {found:?} events, expected {expected:?}").into())
     }
 
     pub(crate) fn row(&self, work: &str, unit: &'static str, ours: f64) -> Row {
@@ -83,7 +83,7 @@ impl Sides {
         Row::new(format!("{store}: {work}"), unit, ours)
     }
 
-    /// The bars are the durable store's: the other one writes to no disk.
+    /// Returns the bar for the durable store; the other one has none, because it writes to no disk.
     pub(crate) fn bar(&self, bar: Bar) -> Option<Bar> {
         (self.backend == Backend::Sqlite).then_some(bar)
     }
@@ -93,7 +93,7 @@ impl Sides {
 #[derive(Debug)]
 pub(crate) struct Ours {
     pub(crate) store: Arc<dyn AuditStore>,
-    /// The file of one that has a file.
+    /// The file, if the store has one.
     pub(crate) file: Option<PathBuf>,
 }
 
@@ -107,13 +107,13 @@ impl Ours {
         })
     }
 
-    /// Returns when the events are as durable as the store makes them.
+    /// Appends events and returns when they are durable.
     pub(crate) fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<()> {
         block_on(self.store.append(log, events))?;
         Ok(())
     }
 
-    /// How many events it holds in these logs.
+    /// Returns the number of events in these logs.
     pub(crate) fn len(&self, logs: &[Log]) -> Result<u64> {
         let count = |log: &Log| block_on(self.store.count(&EventQuery::new(*log)));
         Ok(logs.iter().map(count).sum::<audit_core::Result<u64>>()?)

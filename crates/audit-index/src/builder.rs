@@ -1,4 +1,4 @@
-//! How a segment is made.
+//! Building a segment.
 
 use std::ops::Range;
 
@@ -6,13 +6,13 @@ use audit_core::{Result, Sequence};
 
 use crate::bucket::{self, Location, bucket_of};
 use crate::bytes::{damaged, time_from_number, time_to_number};
+use crate::entry::IndexEntry;
 use crate::postings;
 use crate::segment::{BUCKET_BYTES, MAX_BUCKET_BITS, MAX_PARTS, SegmentInfo};
 use crate::table;
-use crate::tail::IndexEntry;
 use crate::term_key::TermKey;
 
-/// Longer postings get a part of their own.
+/// Postings with more bytes get their own part.
 const INLINE_BYTES: usize = 1_024;
 
 /// Collects the postings of a segment, by key.
@@ -23,7 +23,7 @@ pub(crate) struct SegmentBuilder {
     order: Vec<u32>,
     /// The rank of each offset.
     rank_of: Vec<u32>,
-    /// The range in `bytes` of each term's postings, and their length; by key.
+    /// For each term, by key: the range of its postings in `bytes`, and their length.
     terms: Vec<(TermKey, Range<usize>, u64)>,
     bytes: Vec<u8>,
 }
@@ -33,7 +33,7 @@ impl SegmentBuilder {
     pub(crate) fn new(times: Vec<i64>) -> Result<Self> {
         let len = u32::try_from(times.len()).map_err(|_| damaged())?;
         let mut order: Vec<u32> = (0..len).collect();
-        // Stable, so that events of one time stay in order. Fast, because most are sorted.
+        // Stable, so that events of one time stay in order; fast, because most are already sorted.
         order.sort_by_key(|offset| times[*offset as usize]);
         let mut rank_of = vec![0; times.len()];
         for (rank, offset) in (0..).zip(&order) {
@@ -98,7 +98,7 @@ impl std::fmt::Debug for SegmentBuilder {
 }
 
 impl NewSegment {
-    /// Makes the segment of `entries`, which begin with the event `first`.
+    /// Builds the segment of `entries`, which begin with the event `first`.
     ///
     /// # Errors
     /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if there are no entries, or more than a segment
@@ -123,7 +123,7 @@ impl NewSegment {
         builder.finish(first)
     }
 
-    /// Returns what it covers.
+    /// Returns the events and the times that the segment covers.
     pub fn info(&self) -> &SegmentInfo {
         &self.info
     }

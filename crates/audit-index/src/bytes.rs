@@ -52,12 +52,12 @@ pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
     Ok(*taken)
 }
 
-/// Returns a time as the number that the index stores.
+/// Returns the stored number of a time.
 pub(crate) fn time_to_number(time: Timestamp) -> i64 {
     time.as_nanos()
 }
 
-/// Returns the time of a number that the index stores.
+/// Returns the time of a stored number.
 pub(crate) fn time_from_number(number: i64) -> Timestamp {
     Timestamp::from_nanos(number)
 }

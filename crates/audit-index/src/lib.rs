@@ -6,7 +6,7 @@
 //! *postings*, the events that have it. When small segments together are eight times as large as one
 //! of them, they are merged into one. So an event is written to the index three or four times, each
 //! time together with thousands of others, and a query reads a few rows of each segment that it
-//! comes to.
+//! reaches.
 //!
 //! A segment consists of parts, each stored as a row: first the table of its events by time, then
 //! the buckets with short postings, then long postings. Terms are stored as [`TermKey`]s; their
@@ -24,10 +24,12 @@
 //! | `index.rs` | the index of one log, for reading |
 //! | `writer.rs` | the index of one log, for writing |
 //! | `walk.rs` | walks by time and by sequence |
-//! | `merge.rs` | how neighbouring segments become one |
-//! | `builder.rs` | how a segment is made |
-//! | `reader.rs` | how a segment is read |
+//! | `merge.rs` | merging adjacent segments |
+//! | `builder.rs` | building a segment |
+//! | `reader.rs` | reading a segment |
 //! | `tail.rs` | the newest events |
+//! | `entry.rs` | an event as the index has it |
+//! | `part.rs` | parts of segments and rows of the tail, as a store has them |
 //! | `segment.rs` | a segment of the directory |
 //! | `table.rs` | the events of a segment, by time and by sequence |
 //! | `bucket.rs` | the postings of some terms |
@@ -38,8 +40,10 @@
 mod bucket;
 mod builder;
 mod bytes;
+mod entry;
 mod index;
 mod merge;
+mod part;
 mod postings;
 mod reader;
 mod segment;
@@ -51,10 +55,12 @@ mod walk;
 mod writer;
 
 pub use builder::NewSegment;
+pub use entry::IndexEntry;
 pub use index::LogIndex;
+pub use part::{PartId, TailRow};
 pub use segment::{MAX_PARTS, Segment, SegmentInfo};
-pub use storage::{IndexStorage, IndexStorageMut, PartId, ReadParts, TailRow};
-pub use tail::{IndexEntry, RemovedKeys};
+pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
+pub use tail::RemovedKeys;
 pub use term_key::{TermHasher, TermKey};
 pub use walk::Found;
 pub use writer::{IndexWriter, SEGMENT_EVENTS};

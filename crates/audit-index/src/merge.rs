@@ -1,4 +1,4 @@
-//! How neighbouring segments become one.
+//! Merging adjacent segments into one.
 
 use audit_core::Result;
 
@@ -11,14 +11,14 @@ use crate::segment::Segment;
 use crate::storage::{IndexStorage, ReadParts};
 use crate::term_key::TermKey;
 
-/// Segments are merged when together they have this many times the events of one of their level.
+/// Segments are merged when together they are this many times as large as one of their level.
 const FAN_OUT: u64 = 8;
-/// How often an event is merged at most.
+/// The most merges of an event.
 const LEVELS: u32 = 3;
 
-/// Returns the segments, of those given with the newest first, that are to become one: the longest
-/// run of small ones that together make a larger one. `least` is the number of events of a segment
-/// of the first level.
+/// Returns the segments to merge: the longest run of small segments that together make a larger
+/// one. `segments` has the newest first; `least` is the number of events of a segment of the first
+/// level.
 pub(crate) fn choose(segments: &[Segment], least: u64) -> &[Segment] {
     let mut run = &segments[..0];
     let mut size = least;
@@ -83,7 +83,7 @@ struct Stream {
     /// The rank in the merged segment of each rank of this one.
     ranks: Vec<u32>,
     next_bucket: u32,
-    /// What is left of the bucket, the next entry last.
+    /// The remaining entries of the bucket, the next one last.
     bucket: Vec<(TermKey, Location<Vec<u8>>)>,
 }
 
@@ -118,7 +118,7 @@ impl Stream {
         Ok(())
     }
 
-    /// Appends the ranks of the next entry, as those of the merged segment, to `out`.
+    /// Takes the next entry and appends its ranks in the merged segment to `out`.
     fn take_into(&mut self, parts: &mut impl ReadParts, out: &mut Vec<u32>) -> Result<()> {
         let Some((_, location)) = self.bucket.pop() else { return Ok(()) };
         let ranks = &self.ranks;

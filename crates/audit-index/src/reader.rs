@@ -1,4 +1,4 @@
-//! How a segment is read.
+//! Reading a segment.
 
 use std::ops::Range;
 
@@ -8,9 +8,10 @@ use roaring::RoaringBitmap;
 
 use crate::bucket::{Bucket, Location};
 use crate::bytes::damaged;
+use crate::part::PartId;
 use crate::postings;
 use crate::segment::Segment;
-use crate::storage::{PartId, ReadParts};
+use crate::storage::ReadParts;
 use crate::table::{self, TableEntry};
 use crate::term_key::TermKey;
 
@@ -18,7 +19,7 @@ use crate::term_key::TermKey;
 #[derive(Debug)]
 pub(crate) struct SegmentReader<P> {
     pub(crate) parts: P,
-    /// The row of a table that was read last.
+    /// The row of a table that was read last, with its part.
     row: Option<(PartId, Vec<u8>)>,
 }
 
@@ -34,9 +35,9 @@ impl<P: ReadParts> SegmentReader<P> {
     }
 
     fn entry(&mut self, segment: &Segment, number: u32) -> Result<TableEntry> {
-        let part = table::row_of(segment, number);
+        let part = segment.table_row(number);
         if let Some((_, row)) = self.row.as_ref().filter(|(read, _)| *read == part) {
-            return table::entry(segment, row, number);
+            return table::entry(row, number, segment.info().first, segment.len());
         }
         let mut row = self.row.take().map(|(_, row)| row).unwrap_or_default();
         row.clear();
@@ -44,7 +45,7 @@ impl<P: ReadParts> SegmentReader<P> {
             row.extend(data);
             Ok(row)
         })?;
-        let entry = table::entry(segment, &row, number);
+        let entry = table::entry(&row, number, segment.info().first, segment.len());
         self.row = Some((part, row));
         entry
     }
@@ -76,10 +77,10 @@ impl<P: ReadParts> SegmentReader<P> {
         segment: &Segment,
         ranks: impl Iterator<Item = u32>,
     ) -> Result<()> {
-        self.parts.prefetch(ranks.map(|rank| table::row_of(segment, rank)))
+        self.parts.prefetch(ranks.map(|rank| segment.table_row(rank)))
     }
 
-    /// Returns how many events come before `position` by time.
+    /// Returns the number of events before `position` by time.
     fn ranks_before(&mut self, segment: &Segment, position: Position) -> Result<u32> {
         let (mut low, mut high) = (0, segment.len());
         while low < high {
@@ -133,7 +134,7 @@ impl<P: ReadParts> SegmentReader<P> {
             }
             unions.push((union.iter().map(|postings| postings.len).sum::<u64>(), union));
         }
-        // The shortest first: most often a short one leaves nothing to do for the others.
+        // The shortest first: often it has no event, and the others need not be read.
         unions.sort_by_key(|(len, _)| *len);
         self.prefetch_overflows(segment, &unions)?;
         let mut found: Option<RoaringBitmap> = None;
@@ -174,7 +175,7 @@ impl<P: ReadParts> SegmentReader<P> {
         }))
     }
 
-    /// Returns how many events there are for `query`, whatever it begins after.
+    /// Returns the number of events that match `query`.
     pub(crate) fn count(
         &mut self,
         segment: &Segment,
@@ -194,7 +195,7 @@ impl<P: ReadParts> SegmentReader<P> {
         }
         let found = self.find(segment, clauses, query)?;
         let mut count = found.len();
-        // Events out of bounds do not count. Looks through the smaller of the two sets.
+        // Events outside the bounds do not count. Visits the smaller of the two sets.
         let below = first.get()..(query.floor.get() + 1).max(first.get());
         let beyond = (query.bound.get() + 1).max(below.end)..last.get() + 1;
         if (below.end - below.start) + (beyond.end.saturating_sub(beyond.start)) <= count {
@@ -210,7 +211,7 @@ impl<P: ReadParts> SegmentReader<P> {
         Ok(count)
     }
 
-    /// Returns the postings of a term, as its bucket has them.
+    /// Reads the postings of a term from its bucket.
     fn postings(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<Postings>> {
         let found = self.parts.read(segment.bucket_of(key), |bucket| {
             Ok(match Bucket(bucket).find(key)? {

@@ -5,18 +5,18 @@ use audit_core::{Order, Position, Result, Sequence, Timestamp};
 
 use crate::bucket;
 use crate::bytes::{damaged, time_from_number, time_to_number};
-use crate::storage::PartId;
+use crate::part::PartId;
 use crate::table;
 use crate::term_key::TermKey;
 
-/// A segment of the directory: its id, given by the storage, and what it covers.
+/// A segment of the directory: its id, which the storage chose, and its bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     id: i64,
     info: SegmentInfo,
 }
 
-/// What a segment covers.
+/// The bounds of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// The first event.
@@ -40,10 +40,10 @@ pub(crate) const MAX_BUCKET_BITS: u32 = 20;
 pub(crate) const BUCKET_BYTES: usize = 2_500;
 
 impl Segment {
-    /// A segment read from the storage.
+    /// Returns a segment read from the storage.
     ///
     /// # Errors
-    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if no segment covers this.
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if no segment can have these bounds.
     pub fn new(id: i64, info: SegmentInfo) -> Result<Self> {
         let span = info.last.get().checked_sub(info.first.get());
         let is_valid = info.first > Sequence::ZERO
@@ -53,12 +53,12 @@ impl Segment {
         if is_valid { Ok(Self { id, info }) } else { Err(damaged()) }
     }
 
-    /// Returns the id that the storage gave it.
+    /// Returns its id, which the storage chose.
     pub fn id(&self) -> i64 {
         self.id
     }
 
-    /// Returns what it covers.
+    /// Returns its bounds.
     pub fn info(&self) -> &SegmentInfo {
         &self.info
     }
@@ -69,15 +69,15 @@ impl Segment {
         u32::try_from(self.info.last.get() - self.info.first.get() + 1).unwrap_or(u32::MAX)
     }
 
-    /// Returns the size in events with the usual number of terms. Merges go by it, so that they are
-    /// bounded in bytes as well.
+    /// Returns the size in events with the usual number of terms. Merges use it, so that they are
+    /// bounded in bytes too.
     pub(crate) fn weight(&self) -> u64 {
         const USUAL_BYTES: u64 = 128;
         let bytes = (BUCKET_BYTES as u64) << self.info.bucket_bits;
         u64::from(self.len()).max(bytes / USUAL_BYTES)
     }
 
-    /// Returns where a walk by time in `order` can first meet an event of it.
+    /// Returns the first position that an event of it can have in a walk by time in `order`.
     pub(crate) fn start(&self, order: Order) -> Position {
         let SegmentInfo { first, last, earliest, latest, .. } = self.info;
         match order {
@@ -86,11 +86,11 @@ impl Segment {
         }
     }
 
-    /// Returns `true` if it can have events that `query` asks for.
+    /// Returns `true` if it can have events that match `query`.
     pub(crate) fn is_within(&self, query: &IndexQuery) -> bool {
         let (low, high) = query.span();
         self.info.last > query.first_after()
-            && self.info.first <= query.bound
+            && self.info.first <= query.last()
             && self.info.latest >= low.occurred_at
             && self.info.earliest <= high.occurred_at
     }
@@ -109,16 +109,21 @@ impl Segment {
         table::rows(self.len())
     }
 
+    /// Returns the part with entry `number` of the table.
+    pub(crate) fn table_row(&self, number: u32) -> PartId {
+        self.part(table::row_of(number))
+    }
+
     pub(crate) fn part(&self, number: u32) -> PartId {
         PartId { segment: self.id, number }
     }
 
-    /// Returns the part that is the bucket of that number.
+    /// Returns the part with this bucket.
     pub(crate) fn bucket(&self, number: u32) -> PartId {
         self.part(self.table_rows() + number)
     }
 
-    /// Returns the part that is the bucket of a key.
+    /// Returns the part with the bucket of a key.
     pub(crate) fn bucket_of(&self, key: &TermKey) -> PartId {
         self.bucket(bucket::bucket_of(key, self.info.bucket_bits))
     }
@@ -130,7 +135,7 @@ impl SegmentInfo {
         (time_to_number(self.earliest), time_to_number(self.latest))
     }
 
-    /// Makes it from stored numbers.
+    /// Returns the bounds of stored numbers.
     ///
     /// # Errors
     /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if a number is out of range.
@@ -155,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_segment_that_cannot_be_is_corrupt() {
+    fn impossible_bounds_are_corrupt() {
         let info = SegmentInfo::from_numbers((3, 5), (10, 20), 2).unwrap();
         assert_eq!(Segment::new(1, info).unwrap().len(), 3);
         assert_eq!(info.times(), (10, 20));

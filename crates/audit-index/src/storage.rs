@@ -3,6 +3,7 @@
 use audit_core::{Result, Sequence};
 
 use crate::builder::NewSegment;
+use crate::part::{PartId, TailRow};
 use crate::segment::Segment;
 
 /// Reads the stored index of one log.
@@ -51,9 +52,9 @@ pub trait ReadParts {
 ///   the events that they are about, in one transaction.
 /// - Reads on the same value MUST see its writes.
 pub trait IndexStorageMut: IndexStorage {
-    /// Returns the last row of the tail that begins between `first` and `last`, to have events added
-    /// to it. A storage whose rows are written by several transactions at once returns `None`:
-    /// then each append writes rows of its own.
+    /// Returns the last row of the tail that begins between `first` and `last`, to have events
+    /// added to it. A storage whose rows are written by several transactions at once returns
+    /// `None`: then each append writes rows of its own.
     fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>>;
 
     /// Writes rows of the tail, over those that begin with the same events.
@@ -76,22 +77,4 @@ pub trait IndexStorageMut: IndexStorage {
 
     /// Overwrites a part with as many or more bytes. The old bytes MUST not remain in the storage.
     fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()>;
-}
-
-/// The identity of a part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartId {
-    /// The id of the segment.
-    pub segment: i64,
-    /// The number of the part in its segment, from 0; below [`MAX_PARTS`](crate::MAX_PARTS).
-    pub number: u32,
-}
-
-/// A row of the tail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TailRow<B> {
-    /// The first event of the row; the others follow it without a gap.
-    pub first: Sequence,
-    /// The events in the form that this crate gives them.
-    pub data: B,
 }

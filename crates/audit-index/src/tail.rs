@@ -4,29 +4,18 @@
 use std::collections::HashMap;
 
 use audit_core::backend::index::IndexQuery;
-use audit_core::{Position, Result, Sequence, Timestamp};
+use audit_core::{Position, Result, Sequence};
 
-use crate::bytes::{read_varint, take, take_array, time_from_number, time_to_number, write_varint};
-use crate::storage::{IndexStorage, IndexStorageMut, TailRow};
+use crate::entry::{IndexEntry, REMOVED, split_entry};
+use crate::part::TailRow;
+use crate::storage::{IndexStorage, IndexStorageMut};
 use crate::term_key::TermKey;
-
-/// An event as the index has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// When it occurred.
-    pub occurred_at: Timestamp,
-    /// The keys of its terms; see [`TermHasher::keys`](crate::TermHasher::keys).
-    pub keys: Vec<TermKey>,
-}
 
 /// The keys that erasure removes, by event.
 pub type RemovedKeys = HashMap<Sequence, Vec<TermKey>>;
 
 /// Rows are filled up to this many bytes, so that each fits a page of 4 KiB.
 const ROW_BYTES: usize = 4_000;
-
-/// Replaces a removed key. No term has it.
-const REMOVED: TermKey = [0; size_of::<TermKey>()];
 
 /// Appends `entries`, which begin with the event `first`, to the tail that begins after `indexed`.
 pub(crate) fn extend<S: IndexStorageMut>(
@@ -78,7 +67,7 @@ pub(crate) fn read<S: IndexStorage>(
     Ok(entries)
 }
 
-/// Returns the events of the tail that `query` asks for, in its order.
+/// Returns the events of the tail that match `query`, in its order.
 pub(crate) fn find<S: IndexStorage>(
     storage: &S,
     first: Sequence,
@@ -142,46 +131,4 @@ pub(crate) fn remove_keys<S: IndexStorageMut>(
         Ok(())
     })?;
     put(storage, &changed)
-}
-
-impl IndexEntry {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend(time_to_number(self.occurred_at).to_be_bytes());
-        write_varint(self.keys.len() as u64, out);
-        self.keys.iter().for_each(|key| out.extend(key));
-    }
-
-    fn decode(bytes: &mut &[u8]) -> Result<Self> {
-        let (occurred_at, keys) = split_entry(bytes)?;
-        let keys = keys.iter().copied().filter(|key| *key != REMOVED).collect();
-        Ok(Self { occurred_at, keys })
-    }
-}
-
-/// Takes an entry from the front of `bytes`.
-fn split_entry<'b>(bytes: &mut &'b [u8]) -> Result<(Timestamp, &'b [TermKey])> {
-    let occurred_at = time_from_number(i64::from_be_bytes(take_array(bytes)?));
-    let count = usize::try_from(read_varint(bytes)?).unwrap_or(usize::MAX);
-    let keys = take(bytes, count.saturating_mul(size_of::<TermKey>()))?;
-    let (keys, _) = keys.as_chunks();
-    Ok((occurred_at, keys))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_round_trip_and_damage_is_an_error() {
-        let entry = IndexEntry {
-            occurred_at: Timestamp::from_nanos(-5),
-            keys: (1..=200).map(|n| [n; 16]).collect(),
-        };
-        let mut bytes = Vec::new();
-        entry.encode(&mut bytes);
-        assert_eq!(IndexEntry::decode(&mut &*bytes).unwrap(), entry);
-        for end in 0..bytes.len() {
-            assert!(IndexEntry::decode(&mut &bytes[..end]).is_err());
-        }
-    }
 }

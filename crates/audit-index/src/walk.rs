@@ -1,6 +1,7 @@
-//! Walks through the index, in one of the two orders.
+//! Walks through the index, by time and by sequence.
 
 use std::fmt;
+use std::iter::Rev;
 use std::ops::RangeInclusive;
 
 use audit_core::backend::index::IndexQuery;
@@ -24,6 +25,7 @@ impl<P> fmt::Debug for Found<P> {
 enum Walk<P> {
     /// Every event, by sequence.
     All(RangeInclusive<u64>),
+    AllReversed(Rev<RangeInclusive<u64>>),
     ByTime(ByTime<P>),
     BySequence(BySequence<P>),
 }
@@ -33,7 +35,12 @@ impl<P: ReadParts> Found<P> {
         Self(Walk::All(sequences))
     }
 
-    /// A walk by time. `tail` are the events found in the tail, in order.
+    /// The same events, the last first.
+    pub(crate) fn all_reversed(sequences: RangeInclusive<u64>) -> Self {
+        Self(Walk::AllReversed(sequences.rev()))
+    }
+
+    /// Begins a walk by time. `tail` has the events found in the tail, in order.
     pub(crate) fn by_time(segments: Segments<P>, tail: Vec<Position>) -> Self {
         let mut segments = segments;
         let order = segments.query.order;
@@ -44,7 +51,7 @@ impl<P: ReadParts> Found<P> {
         Self(Walk::ByTime(ByTime { segments, open }))
     }
 
-    /// A walk by sequence. `tail` are the events found in the tail, in order.
+    /// Begins a walk by sequence. `tail` has the events found in the tail, in order.
     pub(crate) fn by_sequence(segments: Segments<P>, tail: Vec<Position>) -> Self {
         let tail = tail.into_iter();
         Self(Walk::BySequence(BySequence { segments, current: Current::None, tail }))
@@ -57,34 +64,35 @@ impl<P: ReadParts> Iterator for Found<P> {
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
             Walk::All(sequences) => sequences.next().map(Sequence::new),
+            Walk::AllReversed(sequences) => sequences.next().map(Sequence::new),
             Walk::ByTime(walk) => walk.advance().transpose(),
             Walk::BySequence(walk) => walk.advance().transpose(),
         }
     }
 }
 
-/// The segments that a walk goes through.
+/// The segments of a walk.
 pub(crate) struct Segments<P> {
     reader: SegmentReader<P>,
     clauses: Vec<Vec<TermKey>>,
     query: IndexQuery,
-    /// The segments that have not been opened, the next one last.
+    /// The segments that are not opened yet, the next one last.
     waiting: Vec<Segment>,
-    /// How many of them have been announced.
+    /// The number of waiting segments that have been announced.
     announced: usize,
-    /// How many are announced next.
+    /// The number of segments to announce next.
     ahead: usize,
 }
 
-/// How many segments are announced at first; then twice as many each time. Most pages end within
-/// the first few.
+/// The number of segments announced first; doubles each time. Most pages end within the first few
+/// segments.
 const AHEAD: usize = 12;
 
-/// The table entries of this many events are announced when a segment is opened: those of a page.
+/// The number of events whose table entries are announced when a segment is opened: one page.
 const RANKS_AHEAD: usize = 50;
 
 impl<P: ReadParts> Segments<P> {
-    /// The segments of `waiting`, the next one last.
+    /// Begins a walk through `waiting`, the next segment last.
     pub(crate) fn new(
         parts: P,
         clauses: Vec<Vec<TermKey>>,
@@ -95,7 +103,7 @@ impl<P: ReadParts> Segments<P> {
         Self { reader, clauses, query, waiting, announced: 0, ahead: AHEAD }
     }
 
-    /// Returns the next segment if `is_next` accepts it, with the ranks found in it.
+    /// Opens the next segment if `is_next` accepts it, and returns it with the ranks found in it.
     fn open_if(
         &mut self,
         is_next: impl FnOnce(&Segment) -> bool,
@@ -116,8 +124,8 @@ impl<P: ReadParts> Segments<P> {
     }
 }
 
-/// A walk by time: the tail and the segments side by side. A segment is opened when the walk comes
-/// to its first event.
+/// A walk by time: merges the tail and the open segments. A segment is opened when the walk reaches
+/// its first event.
 struct ByTime<P> {
     segments: Segments<P>,
     open: Vec<Open>,
@@ -190,37 +198,62 @@ impl Rest {
     }
 }
 
-/// A walk by sequence: one segment after the other, then the tail.
+/// A walk by sequence: one segment after the other, then the tail; reversed, first the tail.
 struct BySequence<P> {
     segments: Segments<P>,
     current: Current,
     tail: std::vec::IntoIter<Position>,
 }
 
-/// What is left of the open segment.
+/// The rest of the open segment.
 enum Current {
     None,
     /// A few events, by sequence.
     Few(std::vec::IntoIter<Sequence>),
-    /// So many ranks that the next event is near: each event in turn is looked up.
+    /// Many ranks: each event of the segment in turn is looked up among them.
     Many {
+        segment: Segment,
+        ranks: RoaringBitmap,
+        next: Sequence,
+    },
+    /// The same, the last event first.
+    ManyReversed {
         segment: Segment,
         ranks: RoaringBitmap,
         next: Sequence,
     },
 }
 
-/// Up to this many events are sorted; of more, each is looked up.
+/// Up to this many events are sorted by sequence; more are looked up one by one.
 const FEW: u64 = 256;
 
 impl<P: ReadParts> BySequence<P> {
+    fn is_reversed(&self) -> bool {
+        self.segments.query.order == Order::SequenceReversed
+    }
+
     fn advance(&mut self) -> Result<Option<Sequence>> {
+        if self.is_reversed()
+            && let Some(position) = self.tail.next()
+        {
+            return Ok(Some(position.sequence));
+        }
         loop {
             match &mut self.current {
                 Current::None => {}
                 Current::Few(few) => {
                     if let Some(sequence) = few.next() {
                         return Ok(Some(sequence));
+                    }
+                }
+                Current::ManyReversed { segment, ranks, next } => {
+                    let first = self.segments.query.first_after().next().max(segment.info().first);
+                    while *next >= first {
+                        let sequence = *next;
+                        *next = sequence.previous();
+                        if ranks.contains(self.segments.reader.rank(segment, sequence)?) {
+                            return Ok(Some(sequence));
+                        }
                     }
                 }
                 Current::Many { segment, ranks, next } => {
@@ -242,6 +275,10 @@ impl<P: ReadParts> BySequence<P> {
 
     fn enter(&mut self, segment: Segment, ranks: RoaringBitmap) -> Result<Current> {
         let query = &self.segments.query;
+        if ranks.len() > FEW && self.is_reversed() {
+            let next = query.last().min(segment.info().last);
+            return Ok(Current::ManyReversed { segment, ranks, next });
+        }
         if ranks.len() > FEW {
             let next = query.first_after().next().max(segment.info().first);
             return Ok(Current::Many { segment, ranks, next });
@@ -255,6 +292,9 @@ impl<P: ReadParts> BySequence<P> {
             }
         }
         few.sort_unstable();
+        if self.is_reversed() {
+            few.reverse();
+        }
         Ok(Current::Few(few.into_iter()))
     }
 }

@@ -8,12 +8,14 @@ use roaring::RoaringBitmap;
 use crate::bucket::{self, Bucket, Location, PADDING};
 use crate::builder::NewSegment;
 use crate::bytes::damaged;
+use crate::entry::IndexEntry;
 use crate::merge;
+use crate::part::PartId;
 use crate::postings;
 use crate::reader::SegmentReader;
 use crate::segment::Segment;
-use crate::storage::{IndexStorageMut, PartId, ReadParts as _};
-use crate::tail::{self, IndexEntry, RemovedKeys};
+use crate::storage::{IndexStorageMut, ReadParts as _};
+use crate::tail::{self, RemovedKeys};
 use crate::term_key::TermKey;
 
 /// Writes the index of one log.
@@ -34,14 +36,14 @@ pub struct IndexWriter<'s, S> {
 pub const SEGMENT_EVENTS: u64 = 512;
 
 impl<S: IndexStorageMut> IndexWriter<'_, S> {
-    /// Adds `entries`, which begin with the event `first`, to the index; `indexed` is the last event
-    /// in a segment. When the tail is long enough, makes a segment of it, and merges segments; it
-    /// leaves out those with no event after `floor`, because they are being removed. Returns the
-    /// last event in a segment.
+    /// Adds `entries`, which begin with the event `first`, to the index; `indexed` is the last
+    /// event in a segment. When the tail is long enough, makes a segment of it, and merges
+    /// segments; it leaves out those with no event after `floor`, because they are being removed.
+    /// Returns the last event in a segment.
     ///
     /// # Errors
-    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if the stored index is damaged, and the errors of
-    /// the storage.
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if the stored index is damaged, and the errors
+    /// of the storage.
     pub fn append(
         &self,
         indexed: Sequence,
@@ -74,8 +76,8 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         tail::extend(self.storage, indexed, first, entries)
     }
 
-    /// Makes a segment of the tail if that is long enough. `indexed` is the last event in a segment,
-    /// `size` the last event of the log. Returns the last event in a segment.
+    /// Builds a segment of the tail if the tail is long enough. `indexed` is the last event in a
+    /// segment, `size` the last event of the log. Returns the last event that is now in a segment.
     pub fn build(&self, indexed: Sequence, size: Sequence) -> Result<Sequence> {
         if size.get().saturating_sub(indexed.get()) < self.segment_events {
             return Ok(indexed);
@@ -84,8 +86,8 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         self.make_segment(indexed, size, size, &all)
     }
 
-    /// Makes a segment of `all`, the events after `indexed` up to `last`, of which those up to
-    /// `in_tail` are in the tail.
+    /// Builds a segment of `all`, the events after `indexed` up to `last`. Those up to `in_tail`
+    /// are in the tail, and are deleted there.
     fn make_segment(
         &self,
         indexed: Sequence,
@@ -103,8 +105,8 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         Ok(last)
     }
 
-    /// Merges the newest segments, if together they make a larger one; leaves out those with no event
-    /// after `floor`. Returns whether it merged any.
+    /// Merges the newest segments if together they make a larger one; leaves out those with no
+    /// event after `floor`. Returns `true` if it merged any.
     pub fn merge(&self, floor: Sequence) -> Result<bool> {
         let mut segments = self.storage.segments()?;
         segments.retain(|segment| segment.info().last > floor);

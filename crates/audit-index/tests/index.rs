@@ -1,6 +1,6 @@
-//! The index over a storage in memory, held against a list of all events.
+//! Tests the index over a storage in memory, against a list of all events.
 
-// What a test cannot set up, it fails for.
+// A test fails if it cannot be set up.
 #![allow(clippy::unwrap_used)]
 
 use std::cell::{Cell, RefCell};
@@ -21,9 +21,9 @@ struct Memory {
     tail: RefCell<BTreeMap<Sequence, Vec<u8>>>,
     segments: RefCell<BTreeMap<i64, Segment>>,
     parts: RefCell<BTreeMap<PartId, Vec<u8>>>,
-    /// Round trips, if each call and each part that was not announced were one.
+    /// The number of round trips: one for each call, and for each part that was not announced.
     trips: Cell<usize>,
-    /// Whether rows of the tail take in later events.
+    /// `true` if later events are added to the last row of the tail.
     is_shared: bool,
 }
 
@@ -163,18 +163,18 @@ struct Log {
     events: Vec<Event>,
 }
 
-/// The terms of an event with this action and actor.
+/// Returns the terms of an event with this action and actor.
 fn terms(action: &str, actor: &str) -> Vec<Term> {
     Term::of(&NewEvent::new(action.to_owned(), Actor::user(actor)))
 }
 
-/// The term of an action.
+/// Returns the term of an action.
 fn action(name: &str) -> Term {
     let other = terms("other", "u");
     terms(name, "u").into_iter().find(|term| !other.contains(term)).unwrap()
 }
 
-/// The term of an actor.
+/// Returns the term of an actor.
 fn actor(id: &str) -> Term {
     let other = terms("a", "other");
     terms("a", id).into_iter().find(|term| !other.contains(term)).unwrap()
@@ -208,8 +208,8 @@ impl Log {
         IndexWriter { storage: &self.storage, segment_events: self.segment_events }
     }
 
-    /// Appends events with these times and terms. Where the storage is shared, the index is built
-    /// apart from the append.
+    /// Appends events with these times and terms. If the storage is shared, builds the index apart
+    /// from the append.
     fn append(&mut self, events: Vec<(Timestamp, Vec<Term>)>) {
         let first = self.size().next();
         let mut entries = Vec::new();
@@ -257,7 +257,7 @@ impl Log {
         }
     }
 
-    /// Finds events by looking at each.
+    /// Returns the events that match, by a check of each.
     fn reference(&self, query: &IndexQuery) -> Vec<Sequence> {
         let has = |event: &Event, clause: &Vec<Term>| {
             clause.iter().any(|term| event.terms.contains(term))
@@ -283,7 +283,7 @@ impl Log {
         }
     }
 
-    /// Fails unless the index finds what the reference finds.
+    /// Fails unless the index finds the same events as the reference.
     fn agrees(&self, query: &IndexQuery) {
         let found: Result<Vec<_>> = self.index().find(query.clone()).unwrap().collect();
         assert_eq!(found.unwrap(), self.reference(query), "{query:?}");
@@ -328,7 +328,7 @@ struct Ask {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let order = prop::sample::select(vec![Order::NewestFirst, Order::OldestFirst, Order::Sequence]);
+    let order = prop::sample::select(Order::ALL.to_vec());
     (
         prop::collection::vec(0..ACTIONS.len(), 0..3),
         prop::collection::vec(0..ACTORS.len(), 0..3),
@@ -401,7 +401,7 @@ proptest! {
     }
 }
 
-/// The number of an event, scattered.
+/// Scatters the number of an event.
 fn scatter(number: u64) -> u64 {
     (number ^ (number >> 3)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
 }
@@ -433,7 +433,7 @@ fn long_postings_and_merged_segments_agree() {
         assert!(segments.iter().any(is_merged), "{segments:?}");
         let paid = vec![action("paid")];
         let one = vec![actor("u_7")];
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             for clauses in [vec![], vec![paid.clone()], vec![paid.clone(), one.clone()]] {
                 let mut query = log.query(clauses, order);
                 log.agrees(&query);

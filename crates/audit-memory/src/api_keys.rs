@@ -1,4 +1,4 @@
-//! The API keys of the tenants. [`ApiKey`] decides a change; this file stores it.
+//! The API keys. [`ApiKey`] decides each change; this file stores it.
 
 use std::ops::Bound;
 
@@ -16,7 +16,7 @@ impl MemoryStore {
     ) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
         let batches = key.batches(event)?;
-        // Held to the end, so that the organization is not deleted meanwhile.
+        // Held to the end, so that the organization cannot be deleted meanwhile.
         let organizations = read(&self.shared.organizations);
         if !matches!(organizations.get(&key.organization_id), Some(Some(_))) {
             return Err(Error::not_found("organization"));

@@ -1,4 +1,4 @@
-//! How events are appended, and read one by one.
+//! Appends, and reads of single events.
 
 use audit_core::backend::Batch;
 use audit_core::{AuditEvent, Error, EventId, Head, Log, Receipt, Result};
@@ -16,7 +16,8 @@ impl MemoryStore {
         Ok(receipts)
     }
 
-    /// Appends batches of which none can be refused.
+    /// Appends the batches of one change. Their events are new and checked, so that none is
+    /// refused.
     pub(crate) fn append_all(&self, batches: [Batch; 2]) -> Result<()> {
         batches.into_iter().try_for_each(|batch| self.append_batch(batch).map(drop))
     }

@@ -1,9 +1,9 @@
-//! What a person may ask to be forgotten.
+//! Erasure of personal data.
 
 use audit_core::backend::Term;
 use audit_core::{AuditContext, Erasure, Log, Position, Result, Sequence, backend::Batch, limits};
 
-use crate::log::LogState;
+use crate::log::{LogState, Postings};
 use crate::store::{MemoryStore, write};
 
 impl MemoryStore {
@@ -28,7 +28,7 @@ impl MemoryStore {
         if erased == 0 {
             return Ok(0);
         }
-        // It can be refused, and goes first.
+        // The event goes first: if it is refused, nothing has been erased.
         state.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         for sequence in sequences {
             state.erase(sequence)?;
@@ -46,20 +46,21 @@ impl LogState {
         };
         let occurred_at = event.decode()?.occurred_at;
         for term in event.erase()? {
-            self.take_out(&term, Position { occurred_at, sequence });
+            self.remove_term(&term, Position { occurred_at, sequence });
         }
         Ok(())
     }
 
-    /// Takes an event out of the list of a term.
-    fn take_out(&mut self, term: &Term, position: Position) {
-        let Some(list) = self.lists.get_mut(term) else { return };
-        list.by_time.remove(&(position.occurred_at, position.sequence));
-        if let Ok(at) = list.by_sequence.binary_search_by_key(&position.sequence, |p| p.sequence) {
-            list.by_sequence.remove(at);
+    /// Removes an event from the postings of a term.
+    fn remove_term(&mut self, term: &Term, position: Position) {
+        let Some(postings) = self.postings.get_mut(term) else { return };
+        let Postings { by_time, by_sequence } = postings;
+        by_time.remove(&(position.occurred_at, position.sequence));
+        if let Ok(at) = by_sequence.binary_search_by_key(&position.sequence, |p| p.sequence) {
+            by_sequence.remove(at);
         }
-        if list.by_sequence.is_empty() {
-            self.lists.remove(term);
+        if by_sequence.is_empty() {
+            self.postings.remove(term);
         }
     }
 }

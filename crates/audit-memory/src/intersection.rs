@@ -8,7 +8,7 @@ use audit_core::{Order, Position, Result, Sequence};
 
 /// Reads the postings of one term.
 pub(crate) trait PostingsCursor {
-    /// Returns the first position at or after `from` in the cursor's order, of a sequence that the
+    /// Returns the first position at or after `from`, in the order of the query, whose sequence the
     /// query [holds](IndexQuery::holds). The caller never moves `from` backwards.
     fn seek(&mut self, from: Position) -> Result<Option<Position>>;
 }
@@ -49,6 +49,10 @@ impl<C: PostingsCursor> Intersection<C> {
                 let first = query.after.map_or(low, |after| successor(order, after));
                 (first, Position { sequence: Sequence::MAX, ..high })
             }
+            Order::SequenceReversed => {
+                let first = query.after.map_or(high, |after| successor(order, after));
+                (first, Position { sequence: Sequence::ZERO, ..low })
+            }
         };
         Ok(Self { clauses, query, last, from: Some(first) })
     }
@@ -57,10 +61,10 @@ impl<C: PostingsCursor> Intersection<C> {
         let order = self.query.order;
         while let Some(from) = self.from {
             let Some(position) = self.meet(from)? else { break };
-            // No event has a position at an end of the numbers; the walk ends there.
+            // No event has the lowest or the highest position; the walk ends there.
             self.from = Some(successor(order, position)).filter(|after| *after != position);
-            // In an order by time the span is the range; by sequence, each time is looked at.
-            if order != Order::Sequence || self.query.covers(position.occurred_at) {
+            // By time, the span already bounds the times; by sequence, each time is checked.
+            if order.is_by_time() || self.query.covers(position.occurred_at) {
                 return Ok(Some(position.sequence));
             }
         }

@@ -1,8 +1,8 @@
-//! The in-memory store: complete, indexed, for tests and for services that keep nothing.
+//! The in-memory store: complete and indexed, for tests and for services that keep nothing.
 //!
-//! It holds every promise of [`audit_core::AuditStore`] but durability: what it keeps ends with its
-//! last handle. Events are kept in the same stored form as in the durable backends and decoded on
-//! every read, so that a test sees exactly what production would give it.
+//! It implements all of [`audit_core::AuditStore`] except durability: the data ends with the last
+//! handle. It holds events in the same stored form as the durable backends and decodes them on
+//! every read, so that a test gets the same results as production.
 //!
 //! ```
 //! use audit_core::{Actor, AuditStoreExt, Filter, Log, NewEvent, EventQuery};
@@ -22,16 +22,16 @@
 //! | file | noun |
 //! |---|---|
 //! | `store.rs` | the store and its traits |
-//! | `options.rs` | how a store is opened |
-//! | `log.rs` | one log |
-//! | `append.rs` | how events are appended |
-//! | `read.rs` | how scans are answered |
+//! | `options.rs` | the options of a store |
+//! | `log.rs` | the state of one log |
+//! | `append.rs` | appends, and reads of single events |
+//! | `read.rs` | scans |
 //! | `intersection.rs` | the walk over the postings of several terms |
-//! | `tree.rs` | what proves a log |
-//! | `erasure.rs` | what a person may ask to be forgotten |
-//! | `retention.rs` | what a log keeps, and for how long |
-//! | `organizations.rs` | the tenants |
-//! | `api_keys.rs` | their credentials |
+//! | `tree.rs` | the Merkle tree of a log |
+//! | `erasure.rs` | erasure of personal data |
+//! | `retention.rs` | retention and pruning |
+//! | `organizations.rs` | the organizations |
+//! | `api_keys.rs` | their API keys |
 
 mod api_keys;
 mod append;

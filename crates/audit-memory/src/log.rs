@@ -1,4 +1,4 @@
-//! One log.
+//! The state of one log.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
@@ -9,14 +9,14 @@ use audit_core::{
     tree::{Frontier, Node, NodeHash, NodeId},
 };
 
-/// One log: its events, and the lists through which they are found.
+/// The state of one log: its events, the postings of their terms, and its tree.
 #[derive(Debug, Default)]
 pub(crate) struct LogState {
     pub(crate) head: Head,
-    /// Those that are not pruned.
+    /// The events that are not pruned, by sequence.
     pub(crate) events: VecDeque<StoredEvent>,
     pub(crate) ids: HashMap<EventId, Sequence>,
-    pub(crate) lists: HashMap<Term, List>,
+    pub(crate) postings: HashMap<Term, Postings>,
     pub(crate) frontier: Frontier,
     /// The nodes of the tree.
     pub(crate) nodes: HashMap<NodeId, NodeHash>,
@@ -25,26 +25,26 @@ pub(crate) struct LogState {
 
 /// The events that have one term, in both orders.
 #[derive(Debug, Default)]
-pub(crate) struct List {
+pub(crate) struct Postings {
     pub(crate) by_time: BTreeSet<(Timestamp, Sequence)>,
     pub(crate) by_sequence: Vec<Position>,
 }
 
 impl LogState {
-    /// Where among the events that of this number stands, or would stand.
+    /// Returns the index of an event in `events`, or the one that it would have; `None` if it was
+    /// pruned.
     pub(crate) fn index_of(&self, sequence: Sequence) -> Option<usize> {
-        let behind = sequence.get().checked_sub(self.head.pruned.get())?;
-        usize::try_from(behind.checked_sub(1)?).ok()
+        let first = self.head.pruned.next();
+        usize::try_from(sequence.get().checked_sub(first.get())?).ok()
     }
 
-    /// The event of that number, which the log must hold.
+    /// Returns the event with this sequence.
+    ///
+    /// # Errors
+    /// [`NotFound`](audit_core::ErrorKind::NotFound) if the log does not hold it.
     pub(crate) fn stored(&self, sequence: Sequence) -> Result<&StoredEvent> {
         let index = self.index_of(sequence);
         index.and_then(|index| self.events.get(index)).ok_or_else(|| Error::not_found("event"))
-    }
-
-    pub(crate) fn list(&self, term: &Term) -> Option<&List> {
-        self.lists.get(term)
     }
 
     pub(crate) fn find_by_id(&self, id: EventId) -> Result<Option<&StoredEvent>> {
@@ -70,9 +70,9 @@ impl LogState {
         self.ids.insert(id, sequence);
         self.nodes.insert(NodeId::new(0, sequence.previous().get()), leaf.into());
         for term in terms {
-            let list = self.lists.entry(term).or_default();
-            list.by_time.insert((occurred_at, sequence));
-            list.by_sequence.push(Position { occurred_at, sequence });
+            let postings = self.postings.entry(term).or_default();
+            postings.by_time.insert((occurred_at, sequence));
+            postings.by_sequence.push(Position { occurred_at, sequence });
         }
         self.events.push_back(stored);
     }

@@ -1,8 +1,8 @@
-//! How a store is opened.
+//! The options of a store.
 
 use audit_core::TokenKeys;
 
-/// How a [`MemoryStore`] is opened.
+/// Options for [`MemoryStore::with_options`](crate::MemoryStore::with_options).
 #[derive(Clone, Debug, Default)]
 #[must_use]
 pub struct MemoryOptions {
@@ -10,7 +10,7 @@ pub struct MemoryOptions {
 }
 
 impl MemoryOptions {
-    /// Signs tokens with these keys; a new random key unless set.
+    /// Signs tokens with these keys instead of a new random key.
     pub fn with_token_keys(mut self, keys: TokenKeys) -> Self {
         self.token_keys = Some(keys);
         self

@@ -1,4 +1,4 @@
-//! The tenants. What a change decides is worked out by [`Organization`]; here it is kept.
+//! The organizations. [`Organization`] decides each change; this file stores it.
 
 use std::collections::btree_map::Entry;
 use std::ops::Bound;
@@ -10,18 +10,18 @@ use audit_core::{
 
 use crate::store::{MemoryStore, read, write};
 
-// Each change holds the lock from the look to the write; the event goes in first. It has a new id
-// and has been checked, so no log refuses it.
+// Each change holds the lock from the first read to the write. It appends its event first; that
+// event has a new id and has been checked, so that no log refuses it.
 impl MemoryStore {
     pub(crate) fn create(&self, new: NewOrganization, by: AuditContext) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
         let batches = Organization::batches(organization.id, event)?;
         let mut organizations = write(&self.shared.organizations);
-        let Entry::Vacant(place) = organizations.entry(organization.id) else {
+        let Entry::Vacant(entry) = organizations.entry(organization.id) else {
             return Err(Error::new(ErrorKind::Conflict).with_field("id"));
         };
         self.append_all(batches)?;
-        place.insert(Some(organization.clone()));
+        entry.insert(Some(organization.clone()));
         Ok(organization)
     }
 
@@ -62,14 +62,14 @@ impl MemoryStore {
 
     pub(crate) fn delete(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
         let mut organizations = write(&self.shared.organizations);
-        let place = organizations.get_mut(&id).filter(|place| place.is_some());
-        let Some(Some(organization)) = place.as_deref() else {
+        let entry = organizations.get_mut(&id).filter(|entry| entry.is_some());
+        let Some(Some(organization)) = entry.as_deref() else {
             return Err(Error::not_found("organization"));
         };
         let event = organization.delete(by)?;
         self.append_all(Organization::batches(id, event)?)?;
-        if let Some(place) = place {
-            *place = None;
+        if let Some(entry) = entry {
+            *entry = None;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! How scans are answered: the walk over the postings of one log.
+//! Scans, answered from the postings of one log.
 
 use audit_core::backend::index::{self, Index, IndexQuery};
 use audit_core::{
@@ -9,7 +9,7 @@ use audit_core::{
 use std::sync::RwLock;
 
 use crate::intersection::{Intersection, PostingsCursor};
-use crate::log::{List, LogState};
+use crate::log::{LogState, Postings};
 use crate::store::{MemoryStore, read};
 
 impl MemoryStore {
@@ -27,7 +27,7 @@ impl MemoryStore {
         Ok(found)
     }
 
-    pub(crate) fn read_slice(&self, scan: &Scan) -> Result<ScanResult> {
+    pub(crate) fn read_scan(&self, scan: &Scan) -> Result<ScanResult> {
         let Some(log) = self.log(scan.log) else {
             let bound = scan.bound_within(audit_core::Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
@@ -44,12 +44,12 @@ impl MemoryStore {
 }
 
 impl Index for LogState {
-    type Found<'a> = Intersection<ListCursor<'a>>;
+    type Found<'a> = Intersection<TermCursor<'a>>;
 
-    fn find(&self, query: IndexQuery) -> Result<Intersection<ListCursor<'_>>> {
+    fn find(&self, query: IndexQuery) -> Result<Intersection<TermCursor<'_>>> {
         let wanted = query.clone();
         Intersection::open(query, |term| {
-            Ok(ListCursor { list: self.list(term), query: wanted.clone() })
+            Ok(TermCursor { postings: self.postings.get(term), query: wanted.clone() })
         })
     }
 
@@ -58,35 +58,41 @@ impl Index for LogState {
             && let [term] = &**clause
             && query.after.is_none()
         {
-            let Some(list) = self.list(term) else { return Ok(0) };
+            let Some(postings) = self.postings.get(term) else { return Ok(0) };
             let run = (query.earliest, Sequence::ZERO)..=(query.latest, Sequence::MAX);
             let within = |(_, sequence): &&(Timestamp, Sequence)| query.holds(*sequence);
-            return Ok(list.by_time.range(run).filter(within).count() as u64);
+            return Ok(postings.by_time.range(run).filter(within).count() as u64);
         }
         self.find(query)?.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 }
 
-/// A reader of one list; of none where no event has the term.
+/// Reads the postings of one term; `None` if no event has it.
 #[derive(Debug)]
-pub(crate) struct ListCursor<'a> {
-    list: Option<&'a List>,
+pub(crate) struct TermCursor<'a> {
+    postings: Option<&'a Postings>,
     query: IndexQuery,
 }
 
-impl PostingsCursor for ListCursor<'_> {
+impl PostingsCursor for TermCursor<'_> {
     fn seek(&mut self, from: Position) -> Result<Option<Position>> {
-        let Some(list) = self.list else { return Ok(None) };
+        let Some(postings) = self.postings else { return Ok(None) };
         let key = (from.occurred_at, from.sequence);
         let within = |(_, sequence): &&(_, Sequence)| self.query.holds(*sequence);
         let position = |&(occurred_at, sequence)| Position { occurred_at, sequence };
         Ok(match self.query.order {
-            Order::NewestFirst => list.by_time.range(..=key).rev().find(within).map(position),
-            Order::OldestFirst => list.by_time.range(key..).find(within).map(position),
+            Order::NewestFirst => postings.by_time.range(..=key).rev().find(within).map(position),
+            Order::OldestFirst => postings.by_time.range(key..).find(within).map(position),
+            Order::SequenceReversed => {
+                let from = from.sequence.min(self.query.bound);
+                let end = postings.by_sequence.partition_point(|p| p.sequence <= from);
+                let last = postings.by_sequence[..end].last();
+                last.copied().filter(|p| self.query.holds(p.sequence))
+            }
             Order::Sequence => {
                 let from = from.sequence.max(self.query.floor.next());
-                let at = list.by_sequence.partition_point(|p| p.sequence < from);
-                list.by_sequence.get(at).copied().filter(|p| self.query.holds(p.sequence))
+                let at = postings.by_sequence.partition_point(|p| p.sequence < from);
+                postings.by_sequence.get(at).copied().filter(|p| self.query.holds(p.sequence))
             }
         })
     }

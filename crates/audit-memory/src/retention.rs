@@ -1,10 +1,10 @@
-//! What a log keeps, and for how long.
+//! Retention and pruning.
 
 use audit_core::{
     AuditContext, Log, Position, Pruned, Result, Retention, Sequence, Timestamp, backend::Batch,
 };
 
-use crate::log::LogState;
+use crate::log::{LogState, Postings};
 use crate::store::{MemoryStore, read, write};
 
 impl MemoryStore {
@@ -24,8 +24,8 @@ impl MemoryStore {
         if state.retention == retention {
             return Ok(());
         }
-        let told = retention.event(&state.retention, by)?;
-        state.append(Batch::reserved(log, told)?)?;
+        let event = retention.event(&state.retention, by)?;
+        state.append(Batch::reserved(log, event)?)?;
         state.retention = retention;
         drop(state);
         self.shared.appended.notify(usize::MAX);
@@ -56,12 +56,12 @@ impl LogState {
             self.head.pruned = self.head.pruned.next();
             self.ids.remove(&event.decode()?.id);
         }
-        self.lists.retain(|_, list| {
-            let gone = list.by_sequence.partition_point(|p| p.sequence <= floor);
-            for Position { occurred_at, sequence } in list.by_sequence.drain(..gone) {
-                list.by_time.remove(&(occurred_at, sequence));
+        self.postings.retain(|_, Postings { by_time, by_sequence }| {
+            let gone = by_sequence.partition_point(|p| p.sequence <= floor);
+            for Position { occurred_at, sequence } in by_sequence.drain(..gone) {
+                by_time.remove(&(occurred_at, sequence));
             }
-            !list.by_sequence.is_empty()
+            !by_sequence.is_empty()
         });
         self.nodes.retain(|node, _| node.is_retained(floor));
         Ok(())

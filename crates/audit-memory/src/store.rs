@@ -96,7 +96,7 @@ impl AuditStore for MemoryStore {
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.read_slice(&scan)
+        self.read_scan(&scan)
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -209,7 +209,8 @@ impl TenantStore for MemoryStore {
     }
 }
 
-// Nothing that can panic runs between two writes under a lock, so a poisoned one is still whole.
+// Nothing can panic between two writes under a lock, so that the data of a poisoned one is
+// complete.
 
 pub(crate) fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,4 @@
-//! What proves a log: the edge of its tree, its nodes, and the events as they are kept.
+//! The Merkle tree of a log, and the entries that verification reads.
 
 use audit_core::{
     EntriesRequest, Error, ErrorKind, LeafHash, Log, Result, Sequence,
@@ -39,7 +39,7 @@ impl MemoryStore {
 }
 
 impl LogState {
-    /// The leaf of that event, which the log must hold.
+    /// Returns the leaf hash of an event that the log must hold.
     fn leaf(&self, sequence: Sequence) -> Result<LeafHash> {
         let node = self.nodes.get(&NodeId::new(0, sequence.previous().get()));
         let missing = || Error::new(ErrorKind::Corrupt).with_context("reading the tree");

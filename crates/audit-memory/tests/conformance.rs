@@ -1,6 +1,6 @@
 //! The promises of every store, in memory.
 
-// What a test cannot set up, it fails for.
+// A test fails if it cannot be set up.
 #![allow(clippy::expect_used)]
 
 use std::sync::Arc;

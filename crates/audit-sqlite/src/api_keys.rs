@@ -73,6 +73,7 @@ pub(crate) const LIST: &str = "SELECT body FROM audit_api_key
 /// Reads an API key.
 pub(crate) const READ: &str = "SELECT body FROM audit_api_key WHERE id = ?1";
 
+/// Returns an API key.
 pub(crate) fn find(connection: &Connection, id: ApiKeyId) -> Result<ApiKey> {
     let query = || {
         connection

@@ -17,7 +17,7 @@ use crate::read::{LogRow, event_at, log_row, sequence_by_id};
 use crate::sealing::Key;
 use crate::{schema, tree};
 
-/// The statement that writes the end of a log.
+/// Writes the head of a log, with what an append needs next to it.
 pub(crate) const END_LOG: &str =
     "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, frontier = ?6,
          sealing_key = ?7
@@ -42,11 +42,11 @@ pub(crate) struct WriteTransaction<'c> {
     pub(crate) logs: HashMap<Log, LogEnd>,
     /// Set by every write: a job that fails before its first can fail alone.
     pub(crate) dirty: bool,
-    /// How many events have been looked at, written or not.
+    /// The number of events appended so far, including redelivered ones.
     pub(crate) events: usize,
-    /// How many bytes they have.
+    /// Their size in bytes.
     pub(crate) bytes: usize,
-    /// What is to be done when it is committed.
+    /// The work to do after the commit.
     pub(crate) after: After,
 }
 
@@ -68,7 +68,7 @@ impl LogEnd {
         Sequence::new(self.row.head.size.get() - self.entries.len() as u64 + 1)
     }
 
-    /// Takes note of keys that were overwritten.
+    /// Replaces the sealing key of the last event if `keys` has its new bytes.
     pub(crate) fn renew_key(&mut self, keys: &[Key]) {
         let is_it = |new: &&Key| self.key.is_some_and(|key| key.id == new.id);
         self.key = keys.iter().find(is_it).copied().or(self.key);
@@ -98,7 +98,7 @@ impl<'c> WriteTransaction<'c> {
         }
     }
 
-    /// The row of `log`, as this transaction has it.
+    /// Returns the row of `log`, with the changes of this transaction.
     pub(crate) fn log_row(&self, log: Log) -> Result<Option<LogRow>> {
         match self.logs.get(&log) {
             Some(end) => Ok(Some(end.row)),
@@ -165,7 +165,7 @@ impl<'c> WriteTransaction<'c> {
         batches.into_iter().try_for_each(|batch| self.append(batch).map(drop))
     }
 
-    /// Writes what the appends share. To be called last.
+    /// Writes what the appends share. Must be called last.
     pub(crate) fn finish(&mut self) -> Result<()> {
         for end in std::mem::take(&mut self.logs).into_values() {
             let first = end.first()?;
@@ -186,7 +186,7 @@ impl<'c> WriteTransaction<'c> {
                     key
                 ])
             };
-            update().map_err(sqlite("writing the end of a log"))?;
+            update().map_err(sqlite("writing the head of a log"))?;
         }
         Ok(())
     }
@@ -200,10 +200,10 @@ impl<'c> WriteTransaction<'c> {
                 )?
                 .insert([log.as_bytes()])
         };
-        insert().map_err(sqlite("beginning a log"))
+        insert().map_err(sqlite("creating a log"))
     }
 
-    /// Writes an event, and returns what the index is to have of it.
+    /// Writes an event and returns its index entry.
     fn insert(
         &mut self,
         log: i64,
@@ -218,7 +218,7 @@ impl<'c> WriteTransaction<'c> {
         };
         insert_event(self.connection, key, event_key, leaf, &stored)?;
         let insert = || {
-            // The id can be that of an event that was pruned, and is still to be removed.
+            // The id can be that of a pruned event whose row has not been removed yet.
             self.connection
                 .prepare_cached(
                     "INSERT INTO audit_event_id (id, log, sequence) VALUES (?1, ?2, ?3)
@@ -231,7 +231,7 @@ impl<'c> WriteTransaction<'c> {
     }
 }
 
-/// Writes an event with its leaf, its personal part sealed.
+/// Writes an event with its leaf hash. Seals its personal data.
 pub(crate) fn insert_event(
     connection: &Connection,
     key: Key,
@@ -239,7 +239,7 @@ pub(crate) fn insert_event(
     leaf: LeafHash,
     event: &StoredEvent,
 ) -> Result<()> {
-    let sealed = event.personal.as_ref().map(|part| (key.id, key.seal(event_key, part)));
+    let sealed = event.personal.as_ref().map(|data| (key.id, key.seal(event_key, data)));
     let (key, personal) = sealed.unzip();
     let insert = || {
         connection

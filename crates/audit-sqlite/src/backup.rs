@@ -10,22 +10,25 @@ use crate::error::{io, sqlite};
 use crate::read::Snapshot;
 
 impl Snapshot<'_> {
-    /// Copies the file, as this snapshot sees it, to `to`, where nothing may be yet. The copy
-    /// appears there when it is whole and on the disk, or not at all.
+    /// Copies the file, as this snapshot sees it, to `to`. The copy appears there when it is
+    /// complete and on the disk.
+    ///
+    /// # Errors
+    /// [`Conflict`](ErrorKind::Conflict) if a file exists there.
     pub(crate) fn copy_to(&self, to: &Path) -> Result<()> {
         const CONTEXT: &str = "writing the copy";
         if to.exists() {
             return Err(taken());
         }
         let directory = to.parent().unwrap_or(to);
-        // Readable by its owner alone, and gone unless it is kept.
+        // Readable by its owner only, and removed on an error.
         let part = tempfile::Builder::new()
             .prefix(".audit-backup-")
             .tempfile_in(directory)
             .map_err(io(CONTEXT))?;
         let mut copy = Connection::open(part.path()).map_err(sqlite(CONTEXT))?;
         let write = |copy: &mut Connection| {
-            // Nobody sees the copy before it is whole, so that it needs no journal.
+            // The copy needs no journal: it is not visible before it is complete.
             copy.pragma_update(None, "synchronous", "off")?;
             copy.pragma_update(None, "journal_mode", "off")?;
             Backup::new(&self.connection, copy)?.step(-1)

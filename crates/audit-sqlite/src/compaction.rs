@@ -1,16 +1,16 @@
-//! Compaction: the file written anew, without what is unused.
+//! Compaction: rewrites the file without its unused space.
 
 use audit_core::Result;
 use rusqlite::Connection;
 
 use crate::error::sqlite;
 
-/// Writes the file anew. It is in the WAL then, whole.
+/// Rewrites the file without its unused space. SQLite writes all of it to the WAL.
 ///
 /// # Errors
-/// [`StorageFull`](audit_core::ErrorKind::StorageFull) if there is no room for it, and
-/// [`Busy`](audit_core::ErrorKind::Busy) if another connection writes for long. The file is then as
-/// it was.
+/// [`StorageFull`](audit_core::ErrorKind::StorageFull) if there is not enough room, and
+/// [`Busy`](audit_core::ErrorKind::Busy) if another connection writes for too long. The file is
+/// unchanged after an error.
 pub(crate) fn compact(connection: &Connection) -> Result<()> {
     connection.execute_batch("VACUUM").map_err(sqlite("compacting the file"))
 }
@@ -39,9 +39,9 @@ mod tests {
         NewEvent::new("invoice.paid", actor).target("invoice", format!("inv_{number}"))
     }
 
-    /// Those of `keys` that stand anywhere in a file of the directory.
+    /// Returns those of `keys` that are found anywhere in a file of the directory.
     fn found(keys: &HashSet<TermKey>, directory: &Path) -> HashSet<TermKey> {
-        // Few runs of bytes begin like a key.
+        // Few runs of bytes begin like a key, so that most need no look into the set.
         let mut begins = vec![false; 1 << 16];
         let begin = |key: &[u8]| usize::from(key[0]) << 8 | usize::from(key[1]);
         for key in keys {
@@ -57,12 +57,12 @@ mod tests {
     }
 
     #[test]
-    fn no_byte_is_left_that_is_not_in_use() {
+    fn compaction_removes_erased_keys_from_unused_bytes() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.db");
         let store = SqliteStore::open(&path).unwrap();
         let logs: [Log; 5] = std::array::from_fn(|_| OrganizationId::new().into());
-        // By turns, so that the rows of one index stand in the way of another's.
+        // In turns, so that the rows of the indexes alternate in the file.
         for number in (0..3_000).step_by(20) {
             for log in logs {
                 block_on(store.append(log, (number..number + 20).map(event).collect())).unwrap();
@@ -82,7 +82,7 @@ mod tests {
             let by = AuditContext::new(Actor::system());
             block_on(store.erase(log, Erasure::matching(of_all.clone()), by)).unwrap();
         }
-        // Besides, what was deleted without being overwritten.
+        // Also data that a connection deleted without overwriting it.
         let deleted = HashSet::from([*b"deleted in plain"]);
         let other = rusqlite::Connection::open(&path).unwrap();
         other.pragma_update(None, "secure_delete", "off").unwrap();
@@ -104,7 +104,7 @@ mod tests {
         assert_eq!(found(&deleted, directory.path()), HashSet::new());
         block_on(store.compact()).unwrap();
         assert_eq!(size(), compact);
-        // The rest is as it was, and goes on.
+        // Everything else is unchanged, and appends still work.
         let after = block_on(
             store.entries(logs[0], EntriesRequest::default().after(Sequence::ZERO).limit(9_999)),
         )

@@ -1,4 +1,4 @@
-//! Erasure: personal parts overwritten, and what was indexed of them taken out.
+//! Erasure: removes personal data from events, with its index keys and its sealing keys.
 
 use audit_core::backend::Batch;
 use audit_core::{AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
@@ -12,13 +12,13 @@ use crate::read::READ_EVENT;
 use crate::schema;
 use crate::sealing::{Keys, SealedEvent, destroy};
 
-/// The statement that takes away a personal part.
+/// Removes the personal data of an event.
 pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHERE event_key = ?1";
 
-/// An event that is to be erased.
+/// An event to erase.
 struct Found {
     sequence: Sequence,
-    /// Under which it is not to be found any more.
+    /// The index keys to remove.
     keys: Vec<TermKey>,
 }
 
@@ -32,7 +32,7 @@ impl WriteTransaction<'_> {
         limits::erased_events(sequences.len())?;
         let Some(row) = self.log_row(log)? else { return Ok(0) };
         self.retention(row.id)?.permits_removal()?;
-        // Also where nothing is left to erase: what an earlier call erased may be in the WAL still.
+        // Also if nothing is left to erase: the WAL may still hold what an earlier call erased.
         self.after = After::Scrub;
         sequences.sort_unstable();
         sequences.dedup();
@@ -68,7 +68,7 @@ impl WriteTransaction<'_> {
         Ok(erased)
     }
 
-    /// The event, if it has a personal part.
+    /// Returns the event if it has personal data.
     fn to_erase(&self, log: i64, sequence: Sequence) -> Result<Option<Found>> {
         let event_key = schema::event_key(log, sequence)?;
         let query = || {
@@ -91,19 +91,19 @@ impl WriteTransaction<'_> {
 
 const CONTEXT: &str = "erasing";
 
-/// Makes what was erased vanish from the WAL, which is cut. Of what was deleted, nothing is in free
-/// pages: they are overwritten when they are freed.
+/// Removes erased data from the WAL by truncating it. Free pages hold none: SQLite overwrites a
+/// page when it frees it.
 ///
 /// # Errors
-/// [`ErrorKind::Busy`] if another connection holds the WAL.
+/// [`ErrorKind::Busy`] if another connection uses the WAL.
 pub(crate) fn scrub(connection: &Connection) -> Result<()> {
-    const HELD: &str = "what was erased may be in the WAL still, which another connection holds; \
-                        call again";
+    const IN_USE: &str = "another connection uses the WAL, which may still hold erased data; call \
+                          again";
     let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
     match cut.map_err(sqlite(CONTEXT)) {
         Ok(0) => Ok(()),
-        Ok(_) => Err(Error::new(ErrorKind::Busy).with_context(HELD)),
-        Err(error) if error.kind() == ErrorKind::Busy => Err(error.with_context(HELD)),
+        Ok(_) => Err(Error::new(ErrorKind::Busy).with_context(IN_USE)),
+        Err(error) if error.kind() == ErrorKind::Busy => Err(error.with_context(IN_USE)),
         Err(error) => Err(error),
     }
 }

@@ -1,9 +1,9 @@
-//! SQLite's errors in the terms of the library.
+//! Converts SQLite's errors to the library's.
 
 use audit_core::{Error, ErrorKind};
 use rusqlite::ErrorCode;
 
-/// The library's error for one of SQLite's, which it keeps as the source.
+/// Returns a function that converts one of SQLite's errors, which becomes the source.
 pub(crate) fn sqlite(context: &'static str) -> impl FnOnce(rusqlite::Error) -> Error {
     move |source| Error::new(kind_of(&source)).with_context(context).with_source(source)
 }
@@ -13,25 +13,25 @@ fn kind_of(error: &rusqlite::Error) -> ErrorKind {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => ErrorKind::Busy,
         Some(ErrorCode::DiskFull) => ErrorKind::StorageFull,
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => ErrorKind::ReadOnly,
-        // None is a row of another shape than the schema's.
+        // No code means that a row does not have the types of the schema.
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => ErrorKind::Corrupt,
-        // Of fixed statements it says that a table is not there.
+        // The statements are fixed, so that this means a missing table.
         Some(ErrorCode::Unknown) => ErrorKind::Incompatible,
         Some(_) => ErrorKind::Unavailable,
     }
 }
 
-/// The store has been closed, or its thread is gone.
+/// Returns the error for a store that was closed, or whose thread ended.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed)
 }
 
-/// The path is none.
+/// Returns the error for a path that cannot be resolved.
 pub(crate) fn path(source: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_context("finding the file").with_source(source)
 }
 
-/// The library's error for one of the file system's, which it keeps as the source.
+/// Returns a function that converts one of the file system's errors, which becomes the source.
 pub(crate) fn io(context: &'static str) -> impl FnOnce(std::io::Error) -> Error {
     use std::io::ErrorKind as Io;
     move |source| {
@@ -44,12 +44,12 @@ pub(crate) fn io(context: &'static str) -> impl FnOnce(std::io::Error) -> Error 
     }
 }
 
-/// What a row holds is not what any version wrote.
+/// Returns the error for a row that no version of the library wrote.
 pub(crate) fn damaged(source: Error) -> Error {
     Error::new(ErrorKind::Corrupt).with_context("reading a row").with_source(source)
 }
 
-/// A thread could not be started.
+/// Returns the error for a thread that could not be started.
 pub(crate) fn thread(source: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_context("starting a thread").with_source(source)
 }

@@ -1,4 +1,4 @@
-//! Which file a store has open.
+//! The identity of the file that a store has open.
 
 use std::io;
 use std::path::Path;
@@ -17,8 +17,8 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    /// Reads the identity of the file at `path`. Does not open it: to close it again would drop
-    /// SQLite's locks on it.
+    /// Reads the identity of the file at `path`. Does not open the file, because closing it again
+    /// would drop SQLite's locks on it.
     #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
@@ -27,7 +27,7 @@ impl FileId {
         Ok(Self { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Finds the one path of the file at `path`.
+    /// Resolves the canonical path of the file at `path`.
     #[cfg(not(unix))]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.canonicalize()? })

@@ -29,25 +29,25 @@
 //! | file | noun |
 //! |---|---|
 //! | `store.rs` | the store and its traits |
-//! | `options.rs` | how a store is opened |
-//! | `schema.rs` | the tables, their version, how a file is opened |
+//! | `options.rs` | the options of a store |
+//! | `schema.rs` | the tables, their version, opening a file |
 //! | `append.rs` | the write transaction |
 //! | `writer.rs` | the one thread that writes, with group commit |
 //! | `read.rs` | scans, each from one snapshot, and the threads that read |
 //! | `index.rs` | the storage of the index |
 //! | `tree.rs` | the Merkle tree of a log |
-//! | `sealing.rs` | personal data, sealed |
+//! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
 //! | `erasure.rs` | erasure of personal data |
 //! | `retention.rs` | retention and pruning |
 //! | `compaction.rs` | the file rewritten without its unused space |
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
 //! | `backup.rs` | a copy of the file, taken while others write |
-//! | `transaction.rs` | recording in the caller's own transaction |
+//! | `transaction.rs` | appends in the caller's own transaction |
 //! | `own_transaction.rs` | how an append notices that it waits for its own caller |
 //! | `file.rs` | the identity of the open file |
-//! | `watch.rs` | how a waiting feed notices appends |
-//! | `error.rs` | SQLite's errors as the library's |
+//! | `watch.rs` | wakes waiting feeds |
+//! | `error.rs` | converts SQLite's errors |
 
 mod api_keys;
 mod append;

@@ -1,11 +1,11 @@
-//! How a store is opened.
+//! The options of a store.
 
 use std::time::Duration;
 
 use audit_core::TokenKeys;
 use audit_index::SEGMENT_EVENTS;
 
-/// How a [`SqliteStore`] is opened.
+/// Options for [`SqliteStore::open_with`](crate::SqliteStore::open_with).
 ///
 /// ```
 /// use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The tenants. What a change decides is worked out by [`Organization`]; here it is kept, in one
-//! transaction with its event.
+//! The organizations. [`Organization`] decides each change; this file writes it, in one transaction
+//! with its event.
 
 use audit_core::{
     AuditContext, Error, ErrorKind, Organization, OrganizationId, OrganizationUpdate, Result,
@@ -11,7 +11,7 @@ use crate::append::WriteTransaction;
 use crate::error::sqlite;
 use crate::read::Snapshot;
 
-// In each change the event goes first: it can be refused, and then nothing has been written.
+// Each change writes its event first: if the event is refused, nothing has been written.
 impl WriteTransaction<'_> {
     pub(crate) fn create_organization(
         &mut self,
@@ -90,10 +90,11 @@ impl Snapshot<'_> {
     }
 }
 
-/// The statement that lists organizations from behind an id.
+/// Lists organizations after an id.
 pub(crate) const LIST: &str = "SELECT body FROM audit_organization
      WHERE id > ?1 AND body IS NOT NULL ORDER BY id LIMIT ?2";
 
+/// Returns an organization that is not deleted.
 pub(crate) fn present(connection: &Connection, id: OrganizationId) -> Result<Organization> {
     match row(connection, id)? {
         Some(Row { body: Some(body) }) => decode(&body),
@@ -101,10 +102,10 @@ pub(crate) fn present(connection: &Connection, id: OrganizationId) -> Result<Org
     }
 }
 
-/// The statement that reads an organization.
+/// Reads an organization.
 pub(crate) const READ: &str = "SELECT body FROM audit_organization WHERE id = ?1";
 
-/// What is kept of an organization; without a body once it is deleted.
+/// A row of `audit_organization`; a deleted organization has no body.
 struct Row {
     body: Option<Vec<u8>>,
 }

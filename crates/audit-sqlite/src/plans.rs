@@ -1,5 +1,5 @@
-//! The plan of every statement that looks something up: each searches an index, none reads a table
-//! through, and none sorts.
+//! Checks the plan of every statement with a condition: each searches an index, none scans a table,
+//! and none sorts.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::{
 const PLANS: [(&str, &str); 35] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
-    // All of it is what is asked for.
+    // Reads all rows, because the caller asked for all.
     (
         read::LIST_LOGS,
         "SEARCH audit_log USING COVERING INDEX sqlite_autoindex_audit_log_1 (name>?)",
@@ -24,7 +24,7 @@ const PLANS: [(&str, &str); 35] = [
     (index::LAST_TAIL_ROW, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (index::CLEAR_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (index::DIRECTORY, "SEARCH audit_segment USING INDEX sqlite_autoindex_audit_segment_1 (log=?)"),
-    // From the end, and no further than the first row.
+    // Reads one row, the last.
     (index::LAST_SEGMENT, "SCAN audit_segment"),
     (index::READ_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
     (index::DELETE_SEGMENT, "SEARCH audit_segment USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -61,7 +61,7 @@ const PLANS: [(&str, &str); 35] = [
 
 fn explain(connection: &Connection, sql: &str) -> Vec<String> {
     let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    // A parameter that is not bound is null; the plan does not depend on it.
+    // Parameters are not bound: the plan does not depend on them.
     let mut rows = statement.raw_query();
     let mut plan = Vec::new();
     while let Some(row) = rows.next().unwrap() {
@@ -76,14 +76,14 @@ fn every_statement_searches_an_index() {
     let connection = schema::open(&directory.path().join("audit.db"), Duration::ZERO).unwrap();
     for (sql, expected) in PLANS {
         let plan = explain(&connection, sql);
-        assert_eq!(plan.len(), 1, "one step, no sort: {sql}: {plan:?}");
+        assert_eq!(plan.len(), 1, "expected one step and no sort: {sql}: {plan:?}");
         assert!(plan[0].starts_with(expected), "{sql}: {plan:?}");
     }
 }
 
-/// A statement written anywhere else would have a plan that nobody looked at.
+/// Counts the statements in the sources: one that is missing above would have no plan checked.
 #[test]
-fn every_look_up_is_among_them() {
+fn every_statement_is_listed() {
     let sources = [
         include_str!("api_keys.rs"),
         include_str!("append.rs"),

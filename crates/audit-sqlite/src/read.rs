@@ -1,4 +1,4 @@
-//! How scans are answered, each from one snapshot of the file, and the threads that do it.
+//! Reads, each from one snapshot of the file, and the threads that run them.
 
 use std::fmt;
 use std::path::Path;
@@ -43,7 +43,7 @@ impl Readers {
             let run = move || {
                 let mut opened = None;
                 for job in queue {
-                    // Opened when first needed, and tried again if that failed.
+                    // Opened at the first job, and again after a failure.
                     let connection = match opened.take() {
                         Some(connection) => Ok(connection),
                         None => schema::open_reader(&path, busy_timeout),
@@ -68,11 +68,11 @@ impl Readers {
         let (reply, answer) = oneshot::channel();
         let job = move |connection: Result<&Connection>| {
             if reply.is_canceled() {
-                return; // nobody waits any more
+                return; // the caller has dropped the future
             }
-            // The snapshot ends before the answer goes out.
+            // The snapshot ends before the result is sent.
             let result = connection.and_then(Snapshot::take).and_then(|snapshot| read(&snapshot));
-            // The caller may have gone away.
+            // The caller may have dropped the future meanwhile.
             let _ = reply.send(result);
         };
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
@@ -99,7 +99,7 @@ pub(crate) struct Snapshot<'c> {
 
 impl<'c> Snapshot<'c> {
     fn take(connection: &'c Connection) -> Result<Self> {
-        // Ends, without effect, when it is dropped.
+        // Dropping it ends the transaction, which has written nothing.
         let connection = connection.unchecked_transaction().map_err(sqlite("beginning to read"))?;
         Ok(Self { connection })
     }
@@ -113,18 +113,18 @@ impl<'c> Snapshot<'c> {
         let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
         let sequence = sequence_by_id(&self.connection, &row, id)?.ok_or_else(not_found)?;
         let event = event_at(&self.connection, row.id, sequence)?.decode()?;
-        // Who is asked for one event gives no other, whatever was done to the index of ids.
+        // A damaged row in the table of ids must not make the store return another event.
         if event.id != id {
             return Err(damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
         }
         Ok(event)
     }
 
-    pub(crate) fn slice(&self, indexing: &Indexing, scan: &Scan) -> Result<StoredSlice> {
+    pub(crate) fn scan(&self, indexing: &Indexing, scan: &Scan) -> Result<SealedResult> {
         let Some(row) = log_row(&self.connection, scan.log)? else {
             let bound = scan.bound_within(Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
-            return Ok(StoredSlice { events: Vec::new(), more: false, total, bound });
+            return Ok(SealedResult { events: Vec::new(), more: false, total, bound });
         };
         let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
@@ -136,49 +136,50 @@ impl<'c> Snapshot<'c> {
         let mut keys = Keys::new(connection);
         let read = |sequence| sealed_at(&mut keys, log, sequence);
         let (events, more) = selection.read(scan, read, SealedEvent::size)?;
-        Ok(StoredSlice { events, more, total: selection.total, bound })
+        Ok(SealedResult { events, more, total: selection.total, bound })
     }
 }
 
-/// A slice as stored: it is decoded by the caller, when the snapshot is gone and the thread free.
-pub(crate) struct StoredSlice {
+/// The result of a scan in its stored form. The caller decodes it, after the snapshot has ended and
+/// the thread is free.
+pub(crate) struct SealedResult {
     events: Vec<SealedEvent>,
     more: bool,
     total: Option<u64>,
     bound: Sequence,
 }
 
-impl StoredSlice {
-    pub(crate) fn open(self) -> Result<ScanResult> {
+impl SealedResult {
+    pub(crate) fn decode(self) -> Result<ScanResult> {
         let Self { events, more, total, bound } = self;
-        let opened = events.into_iter().map(|event| event.unseal().decode());
-        let events = opened.collect::<Result<_>>()?;
+        let decoded = events.into_iter().map(|event| event.unseal().decode());
+        let events = decoded.collect::<Result<_>>()?;
         Ok(ScanResult { events, more, total, bound })
     }
 }
 
-/// The statement that reads what is kept of a log.
+/// Reads the row of a log.
 pub(crate) const READ_LOG: &str =
     "SELECT id, size, recorded_at, indexed, pruned, sealing_key FROM audit_log WHERE name = ?1";
-/// The statement that lists the logs.
+/// Lists the logs.
 pub(crate) const LIST_LOGS: &str =
     "SELECT hex(name) FROM audit_log WHERE name > ?1 ORDER BY name LIMIT ?2";
-/// The statement that finds an event by its id.
+/// Finds the sequence of an event by its id.
 pub(crate) const FIND_EVENT: &str =
     "SELECT sequence FROM audit_event_id WHERE log = ?1 AND id = ?2";
-/// The statement that reads an event by its place.
+/// Reads an event by its key.
 pub(crate) const READ_EVENT: &str =
     "SELECT record, sealing_key, personal FROM audit_event WHERE event_key = ?1";
 
-/// What is kept of a log.
+/// The row of a log.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LogRow {
     /// The log's number.
     pub(crate) id: i64,
     pub(crate) head: Head,
-    /// So many of its events are in segments of the index.
+    /// The last event in a segment of the index.
     pub(crate) indexed: Sequence,
-    /// The number of the key that seals the last event.
+    /// The number of the sealing key of the last event.
     pub(crate) key: Option<i64>,
 }
 
@@ -201,7 +202,7 @@ pub(crate) fn logs(connection: &Connection, after: Option<Log>, limit: usize) ->
     query().map_err(sqlite("listing the logs"))?.into_iter().map(log).collect()
 }
 
-/// The row of `log`; `None` while it has no events.
+/// Returns the row of `log`; `None` while the log has no events.
 pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow>> {
     let query = || {
         connection
@@ -212,7 +213,7 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
             .optional()
     };
     let row: Option<(i64, i64, i64, i64, i64, Option<i64>)> =
-        query().map_err(sqlite("reading the end of a log"))?;
+        query().map_err(sqlite("reading the head of a log"))?;
     row.map(|(id, size, recorded_at, indexed, pruned, key)| {
         let head = Head {
             size: Sequence::try_from(size).map_err(damaged)?,
@@ -228,7 +229,7 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
     .transpose()
 }
 
-/// The number of the event of that id, unless it was pruned.
+/// Returns the sequence of the event with this id; `None` if it was pruned or never recorded.
 pub(crate) fn sequence_by_id(
     connection: &Connection,
     log: &LogRow,
@@ -245,7 +246,7 @@ pub(crate) fn sequence_by_id(
     Ok(sequence.filter(|sequence| *sequence > log.head.pruned))
 }
 
-/// The event of that sequence, which the log must hold.
+/// Returns the event of that sequence, which the log must hold.
 pub(crate) fn event_at(
     connection: &Connection,
     log: i64,
@@ -261,12 +262,12 @@ fn sealed_at(keys: &mut Keys<'_>, log: i64, sequence: Sequence) -> Result<Sealed
             .prepare_cached(READ_EVENT)?
             .query_row([event_key], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     };
-    let kept: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
-    let (record, key, personal) = kept;
+    let row: (_, _, Option<Vec<u8>>) = query().map_err(sqlite("reading an event"))?;
+    let (record, key, personal) = row;
     let has_personal = personal.is_some();
     let event = SealedEvent::read(keys, event_key, record, key, personal)?;
     if has_personal != event.has_personal() {
-        return Err(damaged(Error::new(ErrorKind::Corrupt))); // its key is gone, and it is not erased
+        return Err(damaged(Error::new(ErrorKind::Corrupt))); // not erased, but its key is missing
     }
     Ok(event)
 }

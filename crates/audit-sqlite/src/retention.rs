@@ -1,4 +1,4 @@
-//! Retention: what a log keeps, and how what it does not keep is removed, a few events at a time.
+//! Retention: the settings of a log, and the removal of pruned events in small transactions.
 
 use audit_core::{
     AuditContext, Error, ErrorKind, Log, Pruned, Result, Retention, Sequence, Timestamp,
@@ -16,25 +16,25 @@ use crate::tree::last_event_of_tile;
 
 const CONTEXT: &str = "removing events";
 
-/// So many events, or other rows, are removed in one transaction.
+/// The number of events, or other rows, that one transaction removes.
 const STEP: usize = 512;
 
-/// The statement that reads what a log keeps.
+/// Reads the retention of a log.
 pub(crate) const READ_RETENTION: &str = "SELECT retention FROM audit_log WHERE id = ?1";
-/// The statement that sets what a log keeps.
+/// Sets the retention of a log.
 pub(crate) const SET_RETENTION: &str = "UPDATE audit_log SET retention = ?2 WHERE id = ?1";
-/// The statement that finds the first events of a log.
+/// Reads the first events of a log.
 pub(crate) const FIRST_EVENTS: &str = "SELECT event_key, record FROM audit_event
      WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key LIMIT ?3";
-/// The statement that removes events.
+/// Deletes events.
 pub(crate) const DELETE_EVENTS: &str = "DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2";
-/// The statement that forgets an event's id.
+/// Deletes the id of an event.
 pub(crate) const DELETE_ID: &str =
     "DELETE FROM audit_event_id WHERE id = ?1 AND log = ?2 AND sequence = ?3";
-/// The statement that finds the first tiles of a log.
+/// Lists the first tiles of a log.
 pub(crate) const FIRST_TILES: &str =
     "SELECT event_key FROM audit_tile WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
-/// The statement that removes a tile.
+/// Deletes a tile.
 pub(crate) const DELETE_TILE: &str = "DELETE FROM audit_tile WHERE event_key = ?1";
 
 pub(crate) fn retention(connection: &Connection, log: i64) -> Result<Retention> {
@@ -85,7 +85,8 @@ impl WriteTransaction<'_> {
         Ok(())
     }
 
-    /// Makes the events that are not to be kept invisible, and says so in an event.
+    /// Raises the floor of the log to what its retention keeps at the current time, and records an
+    /// event about it. Events up to the floor are not visible from then on.
     pub(crate) fn prune(&mut self, log: Log, by: AuditContext) -> Result<Pruned> {
         let Some(row) = self.log_row(log)? else {
             return Ok(Pruned::new(audit_core::Head::default(), Sequence::ZERO));
@@ -102,7 +103,7 @@ impl WriteTransaction<'_> {
         Ok(pruned)
     }
 
-    /// Removes some of the rows of what has been made invisible, and says whether there may be more.
+    /// Deletes some of the rows of pruned events. Returns `true` if there may be more.
     pub(crate) fn remove_pruned(&mut self, log: Log) -> Result<bool> {
         let Some(row) = self.log_row(log)? else { return Ok(false) };
         let floor = row.head.pruned;
@@ -130,14 +131,15 @@ impl WriteTransaction<'_> {
         for (event_key, record) in events {
             let sequence = schema::sequence_of(event_key)?;
             sequences.push(sequence);
-            // A record that is damaged is removed all the same; its id stays behind.
+            // A damaged record is deleted too. Its id is unknown, so that the row of its id
+            // remains.
             let Ok(event) = (StoredEvent { record, personal: None }).decode() else { continue };
             let delete = params![event.id.as_bytes(), log, sequence.as_i64()];
             let forget = || self.connection.prepare_cached(DELETE_ID)?.execute(delete);
             forget().map_err(sqlite(CONTEXT))?;
         }
         let Some(last) = sequences.last() else { return Ok(false) };
-        // Nothing else is sealed by their keys: a tile is removed whole.
+        // Their keys seal no other events: pruning removes whole groups.
         destroy(self.connection, log, &sequences)?;
         let last = schema::event_key(log, *last)?;
         let delete = || self.connection.prepare_cached(DELETE_EVENTS)?.execute([low, last]);
@@ -145,7 +147,7 @@ impl WriteTransaction<'_> {
         Ok(!is_last)
     }
 
-    /// Removes the tiles that no proof needs.
+    /// Deletes the tiles that no proof needs.
     fn remove_tiles(&self, log: i64, floor: Sequence) -> Result<bool> {
         let (low, high) = (schema::event_key(log, Sequence::ZERO)?, schema::event_key(log, floor)?);
         let query = || {
@@ -155,7 +157,7 @@ impl WriteTransaction<'_> {
             while event_keys.len() < STEP {
                 let Some(row) = rows.next()? else { break };
                 let event_key: i64 = row.get(0)?;
-                // Of one that reaches further, the nodes on the left are needed.
+                // A tile that reaches above the floor has nodes that proofs still need.
                 let is_below = schema::sequence_of(event_key)
                     .is_ok_and(|at| last_event_of_tile(at.get()) <= floor.get());
                 event_keys.extend(is_below.then_some(event_key));
@@ -172,7 +174,7 @@ impl WriteTransaction<'_> {
     }
 }
 
-/// When an event was recorded.
+/// Returns the time at which an event was recorded.
 fn recorded_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<Timestamp> {
     let event_key = schema::event_key(log, sequence)?;
     let query = || {

@@ -1,4 +1,4 @@
-//! The tables, their version, and how a file is opened.
+//! The tables, their version, and opening a file.
 //!
 //! | table | one row for each | key |
 //! |---|---|---|
@@ -114,7 +114,7 @@ pub(crate) fn event_key(log: i64, sequence: Sequence) -> Result<i64> {
     let fits = sequence.get() >> SEQUENCE_BITS == 0 && log >> (63 - SEQUENCE_BITS) == 0;
     if !fits {
         let error = Error::new(ErrorKind::StorageFull);
-        return Err(error.with_context("a file holds 2^23 logs of 2^40 events"));
+        return Err(error.with_context("a file can hold 2^23 logs of 2^40 events each"));
     }
     Ok(log << SEQUENCE_BITS | sequence.as_i64())
 }
@@ -154,7 +154,9 @@ fn make_private(path: &Path) -> Result<()> {
 
     // By path: opening and closing the file here would drop SQLite's locks on it.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|error| {
-        Error::new(ErrorKind::Unavailable).with_context("making the file").with_source(error)
+        Error::new(ErrorKind::Unavailable)
+            .with_context("setting the permissions of the file")
+            .with_source(error)
     })
 }
 
@@ -232,7 +234,8 @@ fn set_pragmas(connection: &Connection) -> Result<()> {
     set_secure_delete(connection)?;
     match mode.as_str() {
         "wal" => Ok(()),
-        _ => Err(Error::new(ErrorKind::Incompatible).with_context("the file cannot use a WAL")),
+        _ => Err(Error::new(ErrorKind::Incompatible)
+            .with_context("the file cannot be put into WAL mode")),
     }
 }
 
@@ -292,7 +295,7 @@ pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
         .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the token secret is missing"))
 }
 
-/// Returns the secret of the keys under which the index holds terms, made with the tables.
+/// Returns the secret of the index keys, made with the tables.
 pub(crate) fn index_secret(connection: &Connection) -> Result<[u8; INDEX_SECRET_BYTES]> {
     fact(connection, INDEX_SECRET)?
         .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the index secret is missing"))
@@ -302,7 +305,7 @@ fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Res
     connection
         .query_row("SELECT value FROM audit_store WHERE name = ?1", [name], |row| row.get(0))
         .optional()
-        .map_err(sqlite("reading a fact about the store"))
+        .map_err(sqlite("reading the table audit_store"))
 }
 
 fn put(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> Result<()> {
@@ -310,7 +313,7 @@ fn put(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> Resu
                ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     connection
         .execute(sql, params![name, value])
-        .map_err(sqlite("writing a fact about the store"))?;
+        .map_err(sqlite("writing the table audit_store"))?;
     Ok(())
 }
 

@@ -1,14 +1,13 @@
-//! The personal parts, sealed: how what is erased is gone from every byte of the file.
+//! Encrypts personal data, so that an erasure reaches every byte of the file.
 //!
-//! SQLite leaves copies of rows behind: in the unused bytes of pages that were split, which nobody
-//! overwrites. So a personal part, with its salt, is kept encrypted. The keys stand in a table of
-//! their own, in rows that are only ever added at its end and overwritten in place, by as many
-//! bytes: SQLite moves no such row, and makes no copy of it. Each key seals up to thirty-two
-//! neighbours of a log; when some of them are erased, the others are sealed anew and the key is
-//! overwritten. Then nothing can read what was erased, wherever a copy of it lies.
+//! When SQLite splits a page, copies of rows remain in its unused bytes and are not overwritten.
+//! Therefore personal data, with its salt, is stored encrypted. The keys are in a table of their
+//! own, whose rows are only appended, and overwritten in place by the same number of bytes: SQLite
+//! never moves or copies such a row. Each key seals up to thirty-two adjacent events of a log. When
+//! some of them are erased, the others are sealed with a new key and the old key is overwritten.
+//! From then on no copy of the erased data can be decrypted.
 //!
-//! Before that, the encryption is no protection against somebody who has the file: the keys are in
-//! it.
+//! The encryption does not protect against somebody who has the file: the keys are in it.
 
 use audit_core::tree::Tile;
 use audit_core::{
@@ -22,21 +21,21 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use crate::error::sqlite;
 use crate::schema;
 
-/// The statement that reads a key.
+/// Reads a key.
 pub(crate) const READ_KEY: &str = "SELECT key FROM audit_sealing_key WHERE id = ?1";
-/// The statement that overwrites a key.
+/// Overwrites a key.
 pub(crate) const OVERWRITE_KEY: &str = "UPDATE audit_sealing_key SET key = ?2 WHERE id = ?1";
-/// The statement that reads what a key may have sealed.
+/// Reads the personal data that one key can have sealed.
 pub(crate) const READ_SEALED: &str = "SELECT event_key, sealing_key, personal FROM audit_event
      WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
-/// The statement that seals a personal part anew.
+/// Replaces the sealed personal data of an event.
 pub(crate) const SEAL_AGAIN: &str = "UPDATE audit_event SET personal = ?2 WHERE event_key = ?1";
 
 const SALT: usize = 16;
-/// The bytes of the cipher's four blocks, which it makes in the time of one.
+/// The bytes of four blocks of the cipher, which take it as long as one.
 const AT_ONCE: usize = 256;
 
-/// A key of some neighbours of a log.
+/// The key of some adjacent events of a log.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
     /// Its number in the file.
@@ -45,7 +44,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// A new key.
+    /// Creates a key and writes it.
     pub(crate) fn create(connection: &Connection) -> Result<Self> {
         let bytes = audit_core::TokenKeys::generate_secret()?;
         let insert = || {
@@ -56,7 +55,7 @@ impl Key {
         Ok(Self { id: insert().map_err(sqlite("writing a key"))?, bytes })
     }
 
-    /// The key of that number; `None` if there is none, or what is there is none.
+    /// Reads the key with that number; `None` if the row is missing or does not hold a key.
     pub(crate) fn read(connection: &Connection, id: i64) -> Result<Option<Self>> {
         let query =
             || connection.prepare_cached(READ_KEY)?.query_row([id], |row| row.get(0)).optional();
@@ -64,27 +63,27 @@ impl Key {
         Ok(bytes.and_then(|bytes| bytes.try_into().ok()).map(|bytes| Self { id, bytes }))
     }
 
-    /// Puts other bytes in the place of the key.
+    /// Overwrites the bytes of the key.
     fn overwrite(self, connection: &Connection, bytes: [u8; 32]) -> Result<Self> {
-        // As many as before, so that they are written where those were.
+        // The same number of bytes, so that SQLite writes them in place.
         let update = || connection.prepare_cached(OVERWRITE_KEY)?.execute(params![self.id, bytes]);
         update().map_err(sqlite("overwriting a key"))?;
         Ok(Self { bytes, ..self })
     }
 
-    /// Whether the key of the event before it is that of `sequence`, too.
+    /// Returns `true` if the event `sequence` has the same key as the event before it.
     pub(crate) fn is_shared_by(sequence: Sequence) -> bool {
         !sequence.previous().get().is_multiple_of(Tile::WIDTH)
     }
 
-    /// The bytes to keep of the personal part of the event at `place`.
-    pub(crate) fn seal(self, event_key: i64, part: &PersonalData) -> Vec<u8> {
-        let mut bytes = [&part.salt[..], &part.bytes].concat();
+    /// Returns the bytes to store for the personal data of an event.
+    pub(crate) fn seal(self, event_key: i64, data: &PersonalData) -> Vec<u8> {
+        let mut bytes = [&data.salt[..], &data.bytes].concat();
         self.apply(event_key, &mut bytes);
         bytes
     }
 
-    /// Encrypts, or decrypts. A place is sealed once under a key, and so is the nonce.
+    /// Encrypts or decrypts. The event key is the nonce: each event is sealed once under a key.
     fn apply(self, event_key: i64, bytes: &mut [u8]) {
         let mut nonce = [0; 12];
         nonce[4..].copy_from_slice(&event_key.to_be_bytes());
@@ -97,8 +96,7 @@ impl Key {
     }
 }
 
-/// The keys, as they are in one transaction. The last that was read is remembered: neighbours share
-/// one.
+/// Reads keys in one transaction. Remembers the last one, because adjacent events share a key.
 pub(crate) struct Keys<'c> {
     pub(crate) connection: &'c Connection,
     last: Option<Key>,
@@ -117,8 +115,8 @@ impl<'c> Keys<'c> {
     }
 }
 
-/// An event as it is read from the file: its personal part is sealed still, so that it can be opened
-/// when the snapshot is gone and the thread free.
+/// An event as read from the file, its personal data still sealed. It can be unsealed after the
+/// snapshot has ended and the thread is free.
 pub(crate) struct SealedEvent {
     event_key: i64,
     record: Vec<u8>,
@@ -126,7 +124,7 @@ pub(crate) struct SealedEvent {
 }
 
 impl SealedEvent {
-    /// The event of these columns. A personal part whose key is not there counts as erased.
+    /// Returns the event of these columns. Personal data whose key is missing counts as erased.
     pub(crate) fn read(
         keys: &mut Keys<'_>,
         event_key: i64,
@@ -141,32 +139,33 @@ impl SealedEvent {
         Ok(Self { event_key, record, sealed })
     }
 
-    /// Whether there is a personal part.
+    /// Returns `true` if the event has personal data.
     pub(crate) fn has_personal(&self) -> bool {
         self.sealed.is_some()
     }
 
-    /// The bytes of both parts, as [`StoredEvent::size`] counts them.
+    /// Returns the size of both parts in bytes, as [`StoredEvent::size`] does.
     pub(crate) fn size(&self) -> usize {
         let personal = self.sealed.as_ref().map_or(0, |(_, bytes)| bytes.len());
         self.record.len() + personal.saturating_sub(SALT)
     }
 
-    /// Opens the personal part.
+    /// Decrypts the personal data.
     pub(crate) fn unseal(self) -> StoredEvent {
         let Self { event_key, record, sealed } = self;
-        let open = |(key, mut bytes): (Key, Vec<u8>)| {
+        let decrypt = |(key, mut bytes): (Key, Vec<u8>)| {
             key.apply(event_key, &mut bytes);
             let salt = *bytes.first_chunk::<SALT>()?;
             bytes.drain(..SALT);
             Some(PersonalData { salt, bytes })
         };
-        StoredEvent { record, personal: sealed.and_then(open) }
+        StoredEvent { record, personal: sealed.and_then(decrypt) }
     }
 }
 
-/// Overwrites the keys of these events of a log, in order, whose personal parts are gone from their
-/// rows; what else the keys seal is sealed anew. Returns the keys as they are then.
+/// Overwrites the keys of these events of a log, given in order, whose personal data has been
+/// removed from their rows. Seals the other personal data of the same keys again. Returns the new
+/// keys.
 pub(crate) fn destroy(
     connection: &Connection,
     log: i64,
@@ -185,9 +184,10 @@ pub(crate) fn destroy(
     Ok(keys)
 }
 
-/// Overwrites the keys of the events at these places: one, unless somebody has edited the file.
+/// Overwrites the keys of the events in a range of event keys. There is one key, unless somebody
+/// edited the file.
 fn overwrite_keys(connection: &Connection, first: i64, last: i64) -> Result<Vec<Key>> {
-    const CONTEXT: &str = "sealing what is not erased";
+    const CONTEXT: &str = "sealing personal data again";
     let query = || {
         let mut statement = connection.prepare_cached(READ_SEALED)?;
         let rows = statement

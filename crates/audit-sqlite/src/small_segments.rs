@@ -1,5 +1,5 @@
-//! The promises of every store, on an index whose segments are so small that the few events of a
-//! test fill many, and merge them.
+//! Runs the conformance suite with very small segments, so that the few events of a test fill and
+//! merge many of them.
 
 use std::sync::Arc;
 
@@ -40,12 +40,12 @@ impl<const SEGMENT: u64> TenantHarness for File<SEGMENT> {
     }
 }
 
-/// Hardly a tail, and all sizes of segments up to the last, within 512 events.
+/// The tail is nearly always empty, and 512 events reach all sizes of segments.
 mod of_one {
     audit_conformance::suite!(super::File::<1>::new);
 }
 
-/// Tails that are full and empty by turns.
+/// The tail fills and empties in turns.
 mod of_three {
     audit_conformance::suite!(super::File::<3>::new);
 }

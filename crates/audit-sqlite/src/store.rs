@@ -42,8 +42,8 @@ pub(crate) struct Shared {
 }
 
 impl SqliteStore {
-    /// Opens the store at `path`, and creates it if there is none. The file may hold other tables;
-    /// the names of the store's own begin with `audit_`.
+    /// Opens the store at `path`, and creates it if the file does not exist. The file may hold
+    /// other tables; the names of the store's own tables begin with `audit_`.
     ///
     /// # Errors
     /// [`Incompatible`](audit_core::ErrorKind::Incompatible) if the file was written by a later
@@ -60,7 +60,8 @@ impl SqliteStore {
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         let path = std::path::absolute(path).map_err(error::path)?;
         let connection = schema::open(&path, options.busy_timeout)?;
-        // Threads open it later, when the working directory or a link may have changed.
+        // Threads open it by this path later, when the working directory or a link may have
+        // changed.
         let path = path.canonicalize().map_err(error::path)?;
         let file = FileId::of(&path).map_err(error::path)?;
         let keys = match options.token_keys {
@@ -119,13 +120,13 @@ impl SqliteStore {
         self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
     }
 
-    /// Rewrites the file without its unused space. Returns the space of pruned events to the system,
-    /// and removes the last traces of erased data from the unused bytes of pages.
+    /// Rewrites the file without its unused space. Returns the space of pruned events to the
+    /// system, and removes the last traces of erased data from the unused bytes of pages.
     ///
     /// Appends wait meanwhile; reads do not. It needs room for two more copies of the file, one of
-    /// them where SQLite keeps temporary files (`SQLITE_TMPDIR`). The caller's own tables in the same
-    /// file are rewritten too; SQLite may renumber the rows of those without an `INTEGER PRIMARY
-    /// KEY`.
+    /// them where SQLite keeps temporary files (`SQLITE_TMPDIR`). The caller's own tables in the
+    /// same file are rewritten too; SQLite may renumber the rows of those without an
+    /// `INTEGER PRIMARY KEY`.
     ///
     /// # Errors
     /// [`StorageFull`](audit_core::ErrorKind::StorageFull) if there is not enough room.
@@ -185,7 +186,7 @@ impl AuditStore for SqliteStore {
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let indexing = self.shared.indexing.clone();
-        self.shared.readers.read(move |snapshot| snapshot.slice(&indexing, &scan)).await?.open()
+        self.shared.readers.read(move |snapshot| snapshot.scan(&indexing, &scan)).await?.decode()
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -237,7 +238,7 @@ impl RetentionStore for SqliteStore {
 
     async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
         let pruned = self.shared.writer.write(move |t| t.prune(log, by)).await?;
-        // In a transaction each, so that appends can run between them.
+        // Each step has its own transaction, so that appends can run in between.
         while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
         Ok(pruned)
     }

@@ -1,4 +1,4 @@
-//! Recording in the caller's own transaction.
+//! Appends in the caller's own transaction.
 
 use audit_core::backend::Batch;
 use audit_core::{Error, ErrorKind, Log, NewEvent, Receipt, Result};
@@ -25,8 +25,8 @@ impl SqliteStore {
     /// otherwise after the store's time-out.
     ///
     /// Some appends maintain the index too: about 10 ms each 4,096 events of a log, and up to 0.3 s
-    /// each 262,144. The connection overwrites what it deletes from then on (`PRAGMA secure_delete`),
-    /// as an erasure relies on it.
+    /// each 262,144. From then on the connection overwrites what it deletes
+    /// (`PRAGMA secure_delete`), because erasure relies on it.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid), with the field `connection`, if the connection is not in a
@@ -84,7 +84,7 @@ impl SqliteStore {
     }
 }
 
-/// Fails unless events can be recorded in the transaction of the connection.
+/// Fails unless the connection is in a transaction on the file of the store, and is durable.
 fn require_transaction(connection: &Connection, file: &FileId) -> Result<()> {
     if connection.is_autocommit() {
         return Err(Error::malformed("connection", "in a transaction"));
@@ -92,20 +92,22 @@ fn require_transaction(connection: &Connection, file: &FileId) -> Result<()> {
     if !file.is_of(connection) {
         return Err(Error::malformed("connection", "to the file of the store"));
     }
-    // SQLite evaluates these two pragmas when it prepares them, so that they are not cached.
+    // SQLite evaluates these two pragmas when it prepares them, so they must not be cached.
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))
-        .map_err(sqlite("reading the caller's settings"))?;
+        .map_err(sqlite("reading the settings of the caller's connection"))?;
     if synchronous < 2 {
         let error = Error::new(ErrorKind::Incompatible).with_field("synchronous");
-        return Err(error.with_context("the caller's connection is not durable"));
+        return Err(
+            error.with_context("the caller's connection is not durable: it must be FULL or EXTRA")
+        );
     }
     schema::set_secure_delete(connection)
 }
 
-/// Ends a transaction of which nobody knows how much of the append it holds.
+/// Rolls back a transaction that may hold a part of an append.
 fn roll_back(connection: &Connection, error: Error) -> Error {
-    // SQLite has ended it already after some errors.
+    // After some errors SQLite has already rolled back.
     if !connection.is_autocommit()
         && let Err(failed) = connection.execute_batch("ROLLBACK")
     {

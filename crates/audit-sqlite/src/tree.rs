@@ -1,9 +1,9 @@
-//! What proves a log: its tree, and the events as they are kept.
+//! The Merkle tree of a log, and the entries that verification reads.
 //!
-//! The leaves stand with the events, each in its event's row. Above them, the nodes of every fifth
-//! level are kept, thirty-two to a row, a [tile](Tile); the edge stands with the end of the log. So
-//! a proof reads some rows of each of four tiles among 10^6 events, and an append writes a hash in
-//! its event's row, and every thirty-two events one into a tile.
+//! Each leaf hash is in the row of its event. Above them, the nodes of every fifth level are
+//! stored, thirty-two to a row, as a [tile](Tile). The frontier is in the row of the log. So a
+//! proof in a log of 10^6 events reads four tiles, and an append writes a hash into the row of its
+//! event and, each thirty-two events, one into a tile.
 
 use std::collections::HashMap;
 
@@ -21,27 +21,27 @@ use crate::sealing::{Keys, SealedEvent};
 
 const CONTEXT: &str = "reading the tree";
 
-/// The statement that reads the edge of a log.
+/// Reads the frontier of a log.
 pub(crate) const READ_FRONTIER: &str = "SELECT frontier FROM audit_log WHERE id = ?1";
-/// The statement that reads a tile.
+/// Reads a tile.
 pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE event_key = ?1";
-/// The statement that reads the leaves of events.
+/// Reads the leaf hashes of events.
 pub(crate) const READ_LEAVES: &str =
     "SELECT event_key, leaf FROM audit_event WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
-/// The statement that reads events as they are kept.
+/// Reads events in their stored form.
 pub(crate) const READ_ENTRIES: &str = "SELECT event_key, leaf, record, sealing_key, personal
      FROM audit_event
      WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
 
-/// Where a tile above the events is kept: at the place of its first event, but for the lowest bits,
-/// which are those of its tier.
+/// Returns the key of a tile above the events: the event key of its first event, with its tier in
+/// the lowest bits.
 pub(crate) fn tile_key(log: i64, tile: TileId) -> Result<i64> {
     let first = u128::from(tile.index) << (u32::from(tile.tier + 1) * u32::from(Tile::HEIGHT));
     let first = u64::try_from(first).map_err(|_| damaged_tree())?;
     schema::event_key(log, Sequence::new(first + u64::from(tile.tier))?)
 }
 
-/// The last event below the tile that is kept at the sequence `at`.
+/// Returns the last event below the tile whose key has the sequence `at`.
 pub(crate) fn last_event_of_tile(at: u64) -> u64 {
     let (first, tier) = (at & !(Tile::WIDTH - 1), at & (Tile::WIDTH - 1));
     let width = u32::try_from(tier + 1).map_or(u32::MAX, |n| n * u32::from(Tile::HEIGHT));
@@ -52,7 +52,7 @@ fn damaged_tree() -> Error {
     Error::new(ErrorKind::Corrupt).with_context(CONTEXT)
 }
 
-/// The edge of the log of that number.
+/// Returns the frontier of the log with that number.
 pub(crate) fn frontier(connection: &Connection, log: i64) -> Result<Frontier> {
     let query = || connection.prepare_cached(READ_FRONTIER)?.query_row([log], |row| row.get(0));
     let frontier: Vec<u8> = query().map_err(sqlite(CONTEXT))?;
@@ -66,7 +66,7 @@ pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> 
         .filter(|node| node.id.level % Tile::HEIGHT == 0)
         .map(|node| (TileId::of(node.id), node))
         .collect();
-    // Of each tile in the order of its leaves, as they came.
+    // Stable, so that the nodes of each tile stay in order.
     of_tiles.sort_by_key(|(tile, _)| *tile);
     for of_tile in of_tiles.chunk_by(|a, b| a.0 == b.0) {
         let Some((tile, first)) = of_tile.first() else { continue };
@@ -77,7 +77,7 @@ pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> 
         } else {
             read_tile(connection, event_key)?.ok_or_else(damaged_tree)?
         };
-        // If it was damaged, what is added stands in its place all the same.
+        // Even if the tile is damaged, the new nodes are written at their own offsets.
         leaves.resize(before * size_of::<NodeHash>(), 0);
         leaves.extend(of_tile.iter().flat_map(|(_, node)| node.hash.as_bytes()));
         let put = || {
@@ -100,40 +100,41 @@ fn read_tile(connection: &Connection, event_key: i64) -> Result<Option<Vec<u8>>>
     query().map_err(sqlite(CONTEXT))
 }
 
-/// A tile as far as it is there.
+/// Reads a tile, with the leaves that it has so far.
 fn tile(connection: &Connection, log: i64, tile: TileId) -> Result<Tile> {
     if tile.tier == 0 {
         return Tile::new(leaves_of_events(connection, log, tile.first_leaf())?);
     }
-    let kept = read_tile(connection, tile_key(log, tile)?)?.unwrap_or_default();
-    // In a row that was damaged, whole hashes are missing or wrong: who verifies is told which.
-    let (hashes, _) = kept.as_chunks();
+    let row = read_tile(connection, tile_key(log, tile)?)?.unwrap_or_default();
+    // In a damaged row hashes are missing or wrong. Verification reports which.
+    let (hashes, _) = row.as_chunks();
     let hashes = hashes.iter().copied().map(NodeHash::from_bytes);
     Tile::new(hashes.zip(0..Tile::WIDTH).map(|(hash, _)| hash).collect())
 }
 
-/// The leaves of the events behind the first `behind`, up to the width of a tile and the first that
-/// is missing.
-fn leaves_of_events(connection: &Connection, log: i64, behind: u64) -> Result<Vec<NodeHash>> {
-    let first = schema::event_key(log, Sequence::new(behind + 1)?)?;
-    let last = schema::event_key(log, Sequence::new(behind + Tile::WIDTH)?)?;
+/// Returns the leaf hashes of the events after the first `skipped`, as many as a tile has, up to
+/// the first missing event.
+fn leaves_of_events(connection: &Connection, log: i64, skipped: u64) -> Result<Vec<NodeHash>> {
+    let first = schema::event_key(log, Sequence::new(skipped + 1)?)?;
+    let last = schema::event_key(log, Sequence::new(skipped + Tile::WIDTH)?)?;
     let query = || {
         let mut statement = connection.prepare_cached(READ_LEAVES)?;
         let rows = statement.query_map([first, last], |row| Ok((row.get(0)?, leaf(row, 1)?)))?;
         rows.collect::<rusqlite::Result<Vec<(i64, LeafHash)>>>()
     };
     let found = query().map_err(sqlite(CONTEXT))?;
-    let there = (first..).zip(found).take_while(|(event_key, (found, _))| event_key == found);
-    Ok(there.map(|(_, (_, leaf))| leaf.into()).collect())
+    let dense = (first..).zip(found).take_while(|(event_key, (found, _))| event_key == found);
+    Ok(dense.map(|(_, (_, leaf))| leaf.into()).collect())
 }
 
-/// The leaf in a column. What is no hash is read as one that is wrong: who verifies is told where.
+/// Reads the leaf hash in a column. Returns a wrong hash if the column holds anything else, so that
+/// verification reports the event.
 fn leaf(row: &Row<'_>, column: usize) -> rusqlite::Result<LeafHash> {
-    let kept = row.get_ref(column)?.as_bytes().unwrap_or_default();
-    Ok(LeafHash::from_bytes(kept.try_into().unwrap_or_default()))
+    let bytes = row.get_ref(column)?.as_bytes().unwrap_or_default();
+    Ok(LeafHash::from_bytes(bytes.try_into().unwrap_or_default()))
 }
 
-/// An entry whose event is sealed still.
+/// An entry of the log whose event is still sealed.
 pub(crate) struct SealedEntry {
     sequence: Sequence,
     leaf: LeafHash,
@@ -141,7 +142,7 @@ pub(crate) struct SealedEntry {
 }
 
 impl SealedEntry {
-    /// Opens the event's personal part.
+    /// Decrypts the personal data of the event.
     pub(crate) fn unseal(self) -> LogEntry {
         let Self { sequence, leaf, event } = self;
         LogEntry { sequence, leaf, event: event.unseal() }
@@ -182,7 +183,7 @@ impl Snapshot<'_> {
         let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
         let EntriesRequest { after, limit, bytes, .. } = request;
         let Ok(first) = schema::event_key(row.id, after.max(row.head.pruned).next()) else {
-            return Ok(Vec::new()); // behind all that there can be
+            return Ok(Vec::new()); // after the last event that a log can hold
         };
         let last = schema::event_key(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
         let mut keys = Keys::new(&self.connection);
@@ -192,8 +193,9 @@ impl Snapshot<'_> {
         let mut rows = statement.query([first, last]).map_err(context())?;
         while entries.len() < limit && (entries.is_empty() || size < bytes) {
             let Some(row) = rows.next().map_err(context())? else { break };
-            let kept = || Ok((row.get(0)?, leaf(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-            let (event_key, leaf, record, sealing_key, personal) = kept().map_err(context())?;
+            let columns =
+                || Ok((row.get(0)?, leaf(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+            let (event_key, leaf, record, sealing_key, personal) = columns().map_err(context())?;
             let event = SealedEvent::read(&mut keys, event_key, record, sealing_key, personal)?;
             size += event.size();
             let sequence = schema::sequence_of(event_key).map_err(damaged)?;
@@ -208,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tile_is_kept_where_no_other_is_and_tells_its_events() {
+    fn each_tile_has_a_key_of_its_own_that_gives_its_last_event() {
         let mut event_keys = std::collections::HashSet::new();
         for tier in 1..=7 {
             for index in [0, 1, 2, 31, 32, 33] {

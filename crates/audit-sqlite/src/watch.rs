@@ -1,5 +1,5 @@
-//! How a waiting feed learns of an append: this store's writer tells it at once; what other
-//! processes append is noticed by a thread that looks while anybody waits.
+//! Wakes waiting feeds. The writer of this store notifies them at once. Appends of other processes
+//! are noticed by a thread that polls the file while a feed waits.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use event_listener::{Event, EventListener};
 use crate::error::thread as thread_error;
 use crate::schema;
 
-/// How long an append of another process may go unnoticed.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The interval of polling, and so the longest time until an append of another process is noticed.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(crate) struct Watch {
@@ -46,18 +46,18 @@ impl Watch {
         Self { path, shared: Arc::default(), thread: Mutex::default() }
     }
 
-    /// Told of every append, to any log.
+    /// Returns the event that is notified of every append, to any log.
     pub(crate) fn appended(&self) -> Arc<Event> {
         Arc::clone(&self.shared.appended)
     }
 
-    /// Has the file looked at until the returned value is dropped.
+    /// Polls the file until the returned value is dropped.
     pub(crate) fn wait(&self) -> Result<Waiting> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
-            let look = move || look(&path, &shared);
-            let started = thread::Builder::new().name("audit-watch".into()).spawn(look);
+            let poll = move || poll(&path, &shared);
+            let started = thread::Builder::new().name("audit-watch".into()).spawn(poll);
             *thread = Some(started.map_err(thread_error)?);
         }
         self.shared.state().waiting += 1;
@@ -77,7 +77,7 @@ impl Drop for Watch {
     }
 }
 
-/// One who waits.
+/// A waiting feed.
 pub(crate) struct Waiting {
     shared: Arc<Shared>,
 }
@@ -94,7 +94,7 @@ impl Drop for Waiting {
     }
 }
 
-fn look(path: &std::path::Path, shared: &Shared) {
+fn poll(path: &std::path::Path, shared: &Shared) {
     let mut connection = None;
     let mut seen = None;
     let mut state = shared.state();
@@ -105,10 +105,10 @@ fn look(path: &std::path::Path, shared: &Shared) {
         }
         drop(state);
         if connection.is_none() {
-            connection = schema::open_reader(path, LOOK_EVERY).ok();
+            connection = schema::open_reader(path, POLL_INTERVAL).ok();
         }
-        // SQLite changes this number with every commit of another connection. Where it cannot be
-        // read, everybody looks for himself.
+        // SQLite changes this number with every commit of another connection. If it cannot be read,
+        // every feed is woken to read the head itself.
         let version: Option<i64> = connection
             .as_ref()
             .and_then(|c| c.pragma_query_value(None, "data_version", |row| row.get(0)).ok());
@@ -118,7 +118,7 @@ fn look(path: &std::path::Path, shared: &Shared) {
         }
         state = shared.state();
         if !state.closed {
-            let waited = shared.changed.wait_timeout(state, LOOK_EVERY);
+            let waited = shared.changed.wait_timeout(state, POLL_INTERVAL);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }

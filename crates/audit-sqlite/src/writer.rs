@@ -1,5 +1,5 @@
-//! The one thread that writes. It takes whatever waits into one transaction, commits it, and only
-//! then answers: many callers share the cost of one commit.
+//! The one thread that writes. It runs all waiting jobs in one transaction, commits it, and answers
+//! their callers after the commit: they share its cost.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ use crate::index::Indexing;
 use crate::own_transaction::{OwnTransaction, PATIENCE as PATIENCE_WITH_SELF};
 use crate::schema::{deadline, retry_busy};
 
-/// The handle of the writing thread, which ends, with all that waits done, when it is dropped.
+/// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
+/// ends.
 pub(crate) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
@@ -34,15 +35,15 @@ pub(crate) struct Writer {
 
 /// Work for one transaction.
 struct Job {
-    /// Until when it may wait for its transaction to begin.
+    /// The latest time at which its transaction may begin.
     deadline: Instant,
     /// The transaction in which its caller has recorded, and which may be open.
     own: Option<Arc<OwnTransaction>>,
     work: Work,
 }
 
-/// Runs in a transaction, or gets the error that prevented it. Returns how to answer the caller once
-/// the outcome of the transaction is known. It runs whether or not the caller still waits.
+/// Runs in a transaction, or gets the error that prevented it. Returns how to answer the caller
+/// once the outcome of the transaction is known. It runs whether or not the caller still waits.
 type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Done + Send>;
 
 /// The bytes of the appends that wait for their transactions.
@@ -90,31 +91,33 @@ impl Drop for Share {
 }
 
 struct Done {
-    /// The kind of its failure, if it failed.
+    /// The kind of the job's own error, if it failed.
     failure: Option<ErrorKind>,
-    /// What it waits for when the transaction is committed.
+    /// The work for which its caller waits after the commit.
     after: After,
     answer: Box<dyn FnOnce(Result<()>) + Send>,
 }
 
-/// When a transaction has looked at so many events, or bytes, it takes in no more.
+/// A transaction takes no more jobs when it has this many events.
 const GROUP_EVENTS: usize = 10_000;
+/// A transaction takes no more jobs when its events have this many bytes.
 const GROUP_BYTES: usize = 64 << 20;
 
-/// When the WAL has grown by so many pages, it is written back to the file.
+/// The WAL is written back to the file each time it has grown by this many pages.
 const WRITE_BACK_PAGES: i32 = 4_000;
-/// When it is so long nevertheless, because readers keep it from being begun again, new readers
-/// wait until the old are gone.
+/// When readers keep SQLite from restarting the WAL and it has this many pages, new readers wait
+/// until the old ones have finished.
 const LONGEST_PAGES: i32 = 8_000;
-/// How long the writer waits for readers then.
+/// How long the writer then waits for the old readers.
 const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
-/// SQLite does not say which connection holds the lock: it may be that of the caller.
+/// The context of a time-out. SQLite does not report which connection holds the lock: it may be that
+/// of the caller.
 const HELD_TOO_LONG: &str = "waiting for the write lock of the file, which another connection held \
      all the time (inside a transaction of your own, record with `append_in`)";
 
-/// How long an erasure waits for readers, who may still see what is erased, and a compaction for
-/// writers, too.
+/// How long an erasure waits for readers that can still see erased data, and a compaction for
+/// readers and writers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Writer {
@@ -134,8 +137,8 @@ impl Writer {
         appended: Arc<Event>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
-        // SQLite would write the WAL back before the commit is acknowledged; `checkpoint` does it
-        // afterwards.
+        // SQLite would write the WAL back within the commit. `checkpoint` does it after the
+        // answers.
         connection
             .pragma_update(None, "wal_autocheckpoint", 0)
             .map_err(sqlite("opening the file"))?;
@@ -206,15 +209,15 @@ impl Drop for Writer {
 struct State {
     connection: Connection,
     indexing: Indexing,
-    /// How many of them had been written back when that was last done.
+    /// The pages of the WAL at the last write-back.
     written_back: i32,
-    /// At how many readers are next made to wait.
+    /// The pages at which new readers are made to wait.
     patient_at: i32,
     appended: Arc<Event>,
 }
 
 impl State {
-    /// Does `first`, and whatever waits behind it, in one transaction.
+    /// Runs `first` and the jobs that wait after it in one transaction.
     fn group(&mut self, first: Job, queue: &Receiver<Job>) {
         let mut done = Vec::new();
         let outcome = self.transact(first, queue, &mut done);
@@ -233,7 +236,7 @@ impl State {
                         hand_out(&mut compacted).and_then(|()| hand_out(&mut scrubbed))
                     }
                 },
-                // A failure of its own tells more than that the others were undone.
+                // The job's own error is more precise than that the transaction was rolled back.
                 (Some(kind), Some(own)) if kind == own => Ok(()),
                 (Some(kind), _) => Err(cause.take().unwrap_or_else(|| undone(kind))),
             });
@@ -274,7 +277,7 @@ impl State {
             let job = (job.work)(Ok(&mut write));
             let failure = job.failure.filter(|_| write.dirty);
             done.push(job);
-            // It wrote before it failed, so that all of the transaction must go.
+            // It wrote before it failed, so that the whole transaction must be rolled back.
             if let Some(kind) = failure {
                 return Err(undone(kind));
             }
@@ -285,16 +288,16 @@ impl State {
         transaction.commit().map_err(sqlite("committing"))
     }
 
-    /// Keeps the WAL short. What fails here is tried again later; nothing that was committed
+    /// Keeps the WAL short. A failure is ignored and tried again later: nothing that was committed
     /// depends on it.
     fn checkpoint(&mut self) {
         let Ok(pages) = self.wal_pages() else { return };
         if pages < self.written_back {
-            self.written_back = 0; // it was begun again
+            self.written_back = 0; // SQLite has restarted the WAL
         }
         if pages >= self.patient_at {
-            // SQLite begins the WAL again by itself only when no reader is in it, which under load
-            // is never.
+            // SQLite restarts the WAL by itself only when no reader uses it, which under load never
+            // happens.
             let _ = self.connection.busy_timeout(CHECKPOINT_PATIENCE);
             let is_short = self.write_back("PRAGMA wal_checkpoint(TRUNCATE)").is_ok_and(|b| b == 0);
             let _ = self.connection.busy_timeout(Duration::ZERO);
@@ -309,14 +312,14 @@ impl State {
         }
     }
 
-    /// Writes the file anew, without what is unused.
+    /// Rewrites the file without its unused space.
     fn compact(&mut self) -> Result<()> {
         self.patiently(compact)
     }
 
-    /// Clears away what transactions have left of what was erased.
+    /// Removes from the WAL what earlier transactions left of erased data.
     fn scrub(&mut self) -> Result<()> {
-        // Where another connection writes the WAL back, SQLite does not wait.
+        // SQLite does not wait for another connection that writes the WAL back; this does.
         let until = deadline(PATIENCE);
         let scrubbed = self.patiently(|connection| retry_busy(until, || scrub(connection)));
         if scrubbed.is_ok() {
@@ -325,7 +328,7 @@ impl State {
         scrubbed
     }
 
-    /// Does what has to wait for other connections.
+    /// Runs `work`, which waits for other connections.
     fn patiently(&self, work: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
         const CONTEXT: &str = "waiting for other connections";
         self.connection.busy_timeout(PATIENCE).map_err(sqlite(CONTEXT))?;
@@ -334,30 +337,31 @@ impl State {
         done
     }
 
-    /// Returns the pages that the WAL holds. Takes no lock and writes nothing back: it costs some
-    /// microseconds, beside a commit that syncs the disk.
+    /// Returns the number of pages in the WAL. Takes no lock and writes nothing back; it costs some
+    /// microseconds.
     fn wal_pages(&self) -> rusqlite::Result<i32> {
         let mut noop = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
         noop.query_row([], |row| row.get(1))
     }
 
-    /// Returns whether somebody was in the way, as 0 or 1.
+    /// Runs a checkpoint pragma. Returns 1 if another connection prevented it, else 0.
     fn write_back(&self, pragma: &str) -> rusqlite::Result<i64> {
         self.connection.query_row(pragma, [], |row| row.get(0))
     }
 }
 
-/// The outcome for one of those who waited for it: the first who is told has the whole error.
+/// Returns the outcome for one of its waiters. The first waiter gets the error with its source; the
+/// others get one of the same kind.
 fn hand_out(outcome: &mut Result<()>) -> Result<()> {
     let Err(error) = outcome else { return Ok(()) };
     let again = Error::new(error.kind()).with_context(UNFINISHED);
     std::mem::replace(outcome, Err(again))
 }
 
-/// What others are told of whom the first was told why.
-const UNFINISHED: &str = "what was erased may be in the file still; call again";
+/// The context of the errors that later waiters get.
+const UNFINISHED: &str = "the file may still hold erased data; call again";
 
-/// For those who shared a transaction that another's failure undid.
+/// Returns the error for the jobs of a transaction that was rolled back because another job failed.
 fn undone(kind: ErrorKind) -> Error {
     Error::new(kind).with_context("the shared transaction failed")
 }

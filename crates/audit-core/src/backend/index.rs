@@ -1,36 +1,35 @@
-//! How a query is answered through an index: the terms of an event, and the walk over the lists
-//! that a store keeps for each term. For those who write a store.
+//! Answers scans through an index, for authors of stores.
 //!
-//! A store keeps, for each [`Term`], which events have it. A filter is then a conjunction of unions
-//! of such lists. What they are made of is the store's own affair: it implements [`Index`], and
-//! [`select`] makes pages and totals of what that finds.
+//! A store keeps, for each [`Term`], the events that have it. A filter is then an intersection of
+//! unions of such lists. The store chooses their form and implements [`Index`]; [`select`] makes
+//! pages and totals of the events that the index finds.
 
 use std::time::Duration;
 
 use super::Term;
 use crate::{Order, Position, Result, Scan, Sequence, Timestamp, Total};
 
-/// What is looked for in a log.
+/// A query to the index of one log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexQuery {
-    /// An event is wanted if it has a term of each group.
+    /// An event matches if it has a term of each clause.
     pub clauses: Vec<Vec<Term>>,
-    /// In which order.
+    /// The order of the events found.
     pub order: Order,
-    /// Among the first so many events of the log.
+    /// The highest sequence to return.
     pub bound: Sequence,
-    /// But not these first ones, which retention has removed.
+    /// Events up to this sequence are not returned: retention has pruned them.
     pub floor: Sequence,
-    /// The first instant that is wanted.
+    /// The earliest time to return.
     pub earliest: Timestamp,
-    /// The last instant that is wanted.
+    /// The latest time to return.
     pub latest: Timestamp,
-    /// Only what comes behind this place.
+    /// Resume after this position.
     pub after: Option<Position>,
 }
 
 impl IndexQuery {
-    /// What `scan` looks for; `None` where its time range is empty.
+    /// Returns the query of `scan`; `None` if its time range is empty.
     fn of(scan: &Scan, bound: Sequence, floor: Sequence) -> Option<Self> {
         let earliest = scan.filter.first_instant();
         let latest = match scan.filter.end_instant() {
@@ -43,28 +42,36 @@ impl IndexQuery {
         Some(Self { clauses, order, bound, floor, earliest, latest, after })
     }
 
-    /// Whether an event at `position` is within the bound, the times, and behind the beginning.
+    /// Returns `true` if `position` is within the bounds and the times, and after the position to
+    /// resume after.
     pub fn reaches(&self, position: &Position) -> bool {
-        let behind = |after| self.order.compare(position, &after).is_gt();
+        let is_later = |after| self.order.compare(position, &after).is_gt();
         self.holds(position.sequence)
             && self.covers(position.occurred_at)
-            && self.after.is_none_or(behind)
+            && self.after.is_none_or(is_later)
     }
 
-    /// Whether the event of that number is wanted, as far as its number tells.
+    /// Returns `true` if `sequence` is above the floor and within the bound.
     pub fn holds(&self, sequence: Sequence) -> bool {
         self.floor < sequence && sequence <= self.bound
     }
 
-    /// The number after which the events that are wanted come: the floor, or in the order of
-    /// sequence the beginning if that is later.
+    /// Returns the sequence after which the first event can be found: the floor, or in the order of
+    /// sequence the position to resume after if that is later.
     pub fn first_after(&self) -> Sequence {
         let after = self.after.filter(|_| self.order == Order::Sequence);
         after.map_or(self.floor, |after| after.sequence.max(self.floor))
     }
 
-    /// The places by time between which all that is wanted lies, both included. In an order by
-    /// time, what lies between them is behind the beginning.
+    /// Returns the highest sequence that can match: the bound, or in the reversed order of sequence
+    /// the one before the position to resume after, if that is lower.
+    pub fn last(&self) -> Sequence {
+        let after = self.after.filter(|_| self.order == Order::SequenceReversed);
+        after.map_or(self.bound, |after| after.sequence.previous().min(self.bound))
+    }
+
+    /// Returns the first and the last position by time that can match, both included. In an order
+    /// by time, all positions between them come after the position to resume after.
     pub fn span(&self) -> (Position, Position) {
         let mut low = Position { occurred_at: self.earliest, sequence: Sequence::ZERO };
         let mut high = Position { occurred_at: self.latest, sequence: Sequence::MAX };
@@ -89,43 +96,45 @@ impl IndexQuery {
 /// Returns the position after `position` in `order`. At an end of the numbers it is the same.
 pub fn successor(order: Order, position: Position) -> Position {
     let sequence = match order {
-        Order::NewestFirst => position.sequence.previous(),
+        Order::NewestFirst | Order::SequenceReversed => position.sequence.previous(),
         Order::OldestFirst | Order::Sequence => position.sequence.next(),
     };
     Position { sequence, ..position }
 }
 
-/// What a store keeps so that events are found by their terms, for one log and one reader.
+/// The index of one log, as one reader sees it.
 pub trait Index {
     /// The events found.
     type Found<'a>: Iterator<Item = Result<Sequence>>
     where
         Self: 'a;
 
-    /// Looks for events: each one that is wanted, once, in order. An implementation finds them as
-    /// they are asked for, since a page takes the first few of what may be many.
+    /// Returns the events that match, each once, in order. An implementation should find them one
+    /// by one as the iterator advances: a page takes the first few of what may be many.
     fn find(&self, query: IndexQuery) -> Result<Self::Found<'_>>;
 
-    /// How many events are wanted. A store that knows better than to look at each overrides this.
+    /// Returns how many events match. Visits each of them by default; a store that can count faster
+    /// overrides this.
     fn count(&self, query: IndexQuery) -> Result<u64> {
         self.find(query)?.try_fold(0, |count, found| found.map(|_| count + 1))
     }
 }
 
-/// What a scan selects.
+/// The events that a scan selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Selection {
     /// The events of the page, in the scan's order, at most its limit.
     pub sequences: Vec<Sequence>,
-    /// Whether a further event matches after them.
+    /// `true` if another event matches after them.
     pub more: bool,
-    /// How many match in all, where the scan asks for it.
+    /// How many events match in all, if the scan asks for the total.
     pub total: Option<u64>,
 }
 
 impl Selection {
-    /// Reads the events selected, as many as have the bytes that `scan` asks for, by `read`, each of
-    /// a [size](crate::backend::StoredEvent::size); and says whether a further one matches after them.
+    /// Reads the selected events by `read`, until they have the bytes that `scan` asks for; `size`
+    /// returns the [size](crate::backend::StoredEvent::size) of one. Returns them, and `true` if
+    /// another event matches after them.
     pub fn read<E>(
         &self,
         scan: &Scan,
@@ -146,8 +155,8 @@ impl Selection {
     }
 }
 
-/// Answers `scan` from `index`, over the first `bound` events of the log, of which those up to
-/// `floor` are [gone](crate::Head::pruned).
+/// Answers `scan` from `index`, over the events with sequences up to `bound`, of which those up to
+/// `floor` are [pruned](crate::Head::pruned).
 pub fn select<I: Index>(
     index: &I,
     scan: &Scan,
@@ -158,7 +167,7 @@ pub fn select<I: Index>(
         let total = (scan.total == Total::Exact).then_some(0);
         return Ok(Selection { sequences: Vec::new(), more: false, total });
     };
-    // From the walk's beginning, whichever page this is; the order makes no difference.
+    // The total is that of the whole walk, not of this page. Its order makes no difference.
     let whole = || IndexQuery { after: None, order: Order::OldestFirst, ..query.clone() };
     let mut sequences = Vec::new();
     let mut more = false;

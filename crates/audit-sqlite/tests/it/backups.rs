@@ -1,4 +1,4 @@
-//! Copies taken while others write, and what is restored from them.
+//! Backups taken during writes, and stores restored from them.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -14,7 +14,7 @@ fn login() -> NewEvent {
 }
 
 #[test]
-fn a_copy_holds_what_was_acknowledged_before_it() {
+fn a_copy_holds_all_events_acknowledged_before_it() {
     let directory = tempfile::tempdir().unwrap();
     let store = &SqliteStore::open(directory.path().join("audit.db")).unwrap();
     let done = &AtomicBool::new(false);
@@ -54,7 +54,7 @@ fn a_copy_holds_what_was_acknowledged_before_it() {
 }
 
 #[test]
-fn tokens_of_the_original_are_good_for_the_copy_or_behind_it() {
+fn tokens_of_the_original_work_on_the_copy_or_fail_as_behind() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let store = SqliteStore::open(at("audit.db")).unwrap();
@@ -83,12 +83,12 @@ fn a_file_is_never_replaced() {
     assert_eq!(std::fs::read(at("mine.txt")).unwrap(), b"mine");
     let error = block_on(store.backup(at("nowhere/copy.db"))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
-    assert!(std::fs::read_dir(&directory).unwrap().count() <= 4, "nothing is left behind");
+    assert!(std::fs::read_dir(&directory).unwrap().count() <= 4, "no temporary file is left");
 }
 
 #[cfg(unix)]
 #[test]
-fn a_copy_is_its_owners_alone() {
+fn a_copy_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A file that is compacted is small, and whole, whatever others do with it meanwhile.
+//! Compaction makes a file small and leaves it intact, whatever other connections do meanwhile.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,7 +18,7 @@ fn events(count: usize) -> Vec<NewEvent> {
     (0..count).map(event).collect()
 }
 
-/// Ends a thread's work when this is dropped, however a test ends.
+/// Ends the work of a thread on drop, also if the test fails.
 struct Ending<'a>(&'a AtomicBool);
 
 impl Drop for Ending<'_> {
@@ -28,7 +28,7 @@ impl Drop for Ending<'_> {
 }
 
 #[test]
-fn space_is_given_back_while_others_go_on() {
+fn space_is_returned_while_others_append() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -48,7 +48,7 @@ fn space_is_given_back_while_others_go_on() {
     let (ends, another) = (AtomicBool::new(false), SqliteStore::open(&path).unwrap());
     let appended = thread::scope(|scope| {
         let _ending = Ending(&ends);
-        // On connections of their own, as another process would have.
+        // On its own connections, like another process.
         let writer = scope.spawn(|| {
             let mut appended = 0;
             while !ends.load(Ordering::Relaxed) {
@@ -70,7 +70,7 @@ fn space_is_given_back_while_others_go_on() {
     assert!(pages() < before / 4, "{} of {before}", pages());
     let left = recorded(&store, Log::Platform);
     assert_eq!(left.first(), Some(&(pruned + 1)));
-    assert_eq!(left.len() as u64, 8_000 + 2 - pruned + appended); // two events tell of pruning
+    assert_eq!(left.len() as u64, 8_000 + 2 - pruned + appended); // two events record the pruning
     assert!(left.windows(2).all(|pair| pair[1] == pair[0] + 1));
     drop((store, another));
     let connection = Connection::open(&path).unwrap();
@@ -79,7 +79,7 @@ fn space_is_given_back_while_others_go_on() {
 }
 
 #[test]
-fn a_reader_who_stays_is_told_and_nothing_is_lost() {
+fn an_open_snapshot_makes_compaction_busy_and_nothing_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -98,7 +98,7 @@ fn a_reader_who_stays_is_told_and_nothing_is_lost() {
 }
 
 #[test]
-fn another_who_writes_the_wal_back_is_waited_for() {
+fn compaction_waits_for_another_checkpoint() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -111,7 +111,7 @@ fn another_who_writes_the_wal_back_is_waited_for() {
     thread::scope(|scope| {
         let _ending = Ending(&ends);
         scope.spawn(|| {
-            // While it does, SQLite tells others at once that it is busy.
+            // During a checkpoint SQLite refuses others at once as busy.
             let other = Connection::open(&path).unwrap();
             while !ends.load(Ordering::Relaxed) {
                 let passive = "PRAGMA wal_checkpoint(PASSIVE)";

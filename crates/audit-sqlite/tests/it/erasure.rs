@@ -1,4 +1,4 @@
-//! What is erased is gone from every byte of the files.
+//! Erasure reaches every byte of the files.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -12,12 +12,12 @@ use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};
 use futures_executor::block_on;
 
-/// How many subjects are erased; 1,000 in the long run.
+/// Returns the number of subjects to erase; the long run has 1,000.
 fn subjects() -> usize {
     std::env::var("AUDIT_SQLITE_SUBJECTS").map_or(200, |n| n.parse().unwrap())
 }
 
-/// A text that stands nowhere else.
+/// Returns a text that occurs nowhere else.
 fn mark(subject: usize) -> String {
     format!("<subject-{subject}-of-all>")
 }
@@ -30,13 +30,13 @@ fn event(subject: usize, number: usize) -> NewEvent {
         .ip(format!("{mark}.ip"));
     NewEvent::new("invoice.paid", actor)
         .target("invoice", format!("inv_{number}"))
-        // Of all sizes, some of them longer than a page.
+        // Texts of all sizes, some longer than a page.
         .message(format!("{mark} {}", "x".repeat(number * 37 % 900)))
         .reason(format!("{mark} {}", "y".repeat(if number.is_multiple_of(40) { 9_000 } else { 0 })))
         .metadata("customer", mark)
 }
 
-/// Every file of the store, with its bytes.
+/// Returns every file of the store, with its bytes.
 fn bytes(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let files = fs::read_dir(directory).unwrap().map(|file| file.unwrap());
     files
@@ -44,7 +44,7 @@ fn bytes(directory: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// The keys that seal personal parts, by their numbers.
+/// Returns the sealing keys, by their numbers.
 fn keys(path: &Path) -> HashMap<i64, Vec<u8>> {
     let connection = Connection::open(path).unwrap();
     let mut statement = connection.prepare("SELECT id, key FROM audit_sealing_key").unwrap();
@@ -52,8 +52,7 @@ fn keys(path: &Path) -> HashMap<i64, Vec<u8>> {
     rows.map(Result::unwrap).collect()
 }
 
-/// Many logs whose events come by turns, so that pages are split, and their rows moved, all the
-/// time.
+/// Appends to many logs in turns, so that SQLite often splits pages and moves rows.
 #[test]
 fn nothing_of_a_subject_is_left_in_any_file() {
     const LOGS: usize = 20;
@@ -64,7 +63,7 @@ fn nothing_of_a_subject_is_left_in_any_file() {
     let subjects = subjects();
     for round in 0..4 {
         for (number, log) in logs.iter().enumerate() {
-            // Of each subject some events in each log; those of the last are kept.
+            // Each subject has some events in each log. The last subject is not erased.
             let of_round = (0..=subjects)
                 .filter(|subject| (subject + round) % LOGS == number || subject + 1 > subjects);
             let events = of_round.map(|subject| event(subject, subject + round)).collect();
@@ -82,7 +81,7 @@ fn nothing_of_a_subject_is_left_in_any_file() {
     };
     let before: Vec<_> = logs.iter().map(records).collect();
 
-    // All that is personal, and not the subject that is kept: by actor, by e-mail, by a target.
+    // Erases all subjects but the last, by e-mail.
     let old = keys(&path);
     let mut erased = 0;
     for log in &logs {
@@ -99,25 +98,25 @@ fn nothing_of_a_subject_is_left_in_any_file() {
     let new = keys(&path);
     let is_gone = |(id, key): &(i64, Vec<u8>)| new[id] != *key;
     let gone: HashSet<_> = old.into_iter().filter(is_gone).map(|(_, key)| key).collect();
-    // There was something to erase below each of them.
+    // Enough sealing keys were overwritten for the erased events.
     assert!(gone.len() as u64 * 32 >= erased && gone.len() >= LOGS);
 
-    // While the store is open, and when it is closed.
-    let look = || {
+    // Run while the store is open, and after it is closed.
+    let assert_erased = || {
         let kept = mark(subjects).into_bytes();
         for (name, bytes) in bytes(directory.path()) {
             for (at, _) in bytes.windows(9).enumerate().filter(|(_, w)| *w == b"<subject-") {
-                assert!(bytes[at..].starts_with(&kept), "{name}: a text at {at}");
+                assert!(bytes[at..].starts_with(&kept), "{name}: a text is left at {at}");
             }
             let key = bytes.windows(32).find(|found| gone.contains(*found));
-            assert_eq!(key, None, "{name}: a key");
+            assert_eq!(key, None, "{name}: a key is left");
         }
     };
-    look();
+    assert_erased();
     for (number, log) in logs.iter().enumerate() {
         let head = block_on(store.head(*log)).unwrap();
         let after = records(log);
-        // The events that tell of it came behind; what was there is the same.
+        // The events about the erasure come after the others, whose records are unchanged.
         assert_eq!(after[..before[number].len()], before[number]);
         assert_eq!(head.size.get(), after.len() as u64);
         let frontier = block_on(store.frontier(*log)).unwrap();
@@ -128,7 +127,7 @@ fn nothing_of_a_subject_is_left_in_any_file() {
         assert!(!block_on(store.page(&kept)).unwrap().events[0].erased);
     }
     drop(store);
-    look();
+    assert_erased();
     println!("{subjects} subjects, {erased} events in {LOGS} logs: no text and no key left");
 }
 
@@ -139,14 +138,14 @@ fn an_erasure_waits_for_readers_and_can_be_called_again() {
     let options = SqliteOptions::default();
     let store = SqliteStore::open_with(&path, options).unwrap();
     block_on(store.append(Log::Platform, vec![event(1, 1)])).unwrap();
-    // Somebody reads, and goes on reading.
+    // A reader keeps its snapshot open.
     let reader = Connection::open(&path).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM audit_event;").unwrap();
     let by = || AuditContext::new(Actor::system());
     let of = || Erasure::matching(Filter::new().actor_id("u_1"));
     let error = block_on(store.erase(Log::Platform, of(), by())).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
-    // It is erased for those who ask now, and appends go on.
+    // New reads see the event erased, and appends still work.
     let page = block_on(store.page(&EventQuery::new(Log::Platform))).unwrap();
     assert!(page.events.iter().any(|event| event.erased));
     block_on(store.append(Log::Platform, vec![event(2, 2)])).unwrap();

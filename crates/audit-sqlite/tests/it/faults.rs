@@ -1,10 +1,10 @@
-//! What the medium does to a store: full, limited, read-only, damaged. Each is a typed error, no
-//! append is acknowledged that is not there, and the store works again when the fault is gone.
+//! Faults of the disk: full, limited, read-only, damaged. Each is a typed error, every acknowledged
+//! append is there, and the store works again after the fault.
 
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{assert_dense, begin, path, recorded, tell, this_program_under, told};
+use crate::common::{assert_dense, begin, path, recorded, report, reported, this_program_under};
 use audit_core::{
     Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent, Order,
 };
@@ -19,7 +19,7 @@ fn batch() -> Vec<NewEvent> {
     (0..100).map(login).collect()
 }
 
-/// Appends until it fails; returns how many events were acknowledged, and how it failed.
+/// Appends until an append fails. Returns the number of acknowledged events, and the error.
 fn fill(store: &SqliteStore) -> (usize, audit_core::Error) {
     let mut acknowledged = 0;
     loop {
@@ -36,11 +36,12 @@ mod tmpfs {
     use super::*;
     use crate::common::unchecked;
 
-    /// A file system in memory; gone when this is dropped.
+    /// A file system in memory, unmounted on drop.
     pub(super) struct Tmpfs(tempfile::TempDir);
 
     impl Tmpfs {
-        /// `None`, with a line that names what is left out, where this process may not mount.
+        /// Mounts it. Returns `None`, and reports the check that is left out, if this process may not
+        /// mount.
         pub(super) fn mount(options: &str, for_what: &str) -> Option<Self> {
             let directory = tempfile::tempdir().unwrap();
             if mount(&["-t", "tmpfs", "-o", options, "tmpfs"], directory.path()) {
@@ -71,13 +72,13 @@ mod tmpfs {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_can_be_enlarged() {
+    fn a_full_disk_is_an_error_and_can_be_enlarged() {
         let Some(disk) = Tmpfs::mount("size=3m", "a full disk") else { return };
         let store = SqliteStore::open(disk.path().join("audit.db")).unwrap();
         let (acknowledged, error) = fill(&store);
         assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
         assert!(acknowledged > 0);
-        assert_eq!(recorded(&store, Log::Platform).len(), acknowledged, "while it is full");
+        assert_eq!(recorded(&store, Log::Platform).len(), acknowledged, "on the full disk");
         disk.remount("size=60m");
         block_on(store.append(Log::Platform, batch())).unwrap();
         drop(store);
@@ -106,7 +107,7 @@ mod tmpfs {
     }
 
     #[test]
-    fn a_read_only_disk_is_told() {
+    fn a_read_only_disk_is_an_error() {
         let Some(disk) = Tmpfs::mount("size=30m", "a read-only disk") else { return };
         let path = disk.path().join("audit.db");
         let store = SqliteStore::open(&path).unwrap();
@@ -121,7 +122,7 @@ mod tmpfs {
     }
 
     #[test]
-    fn a_backup_that_does_not_fit_leaves_nothing() {
+    fn a_backup_that_does_not_fit_leaves_no_file() {
         let Some(disk) = Tmpfs::mount("size=1m", "a backup to a full disk") else { return };
         let directory = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(directory.path().join("audit.db")).unwrap();
@@ -134,24 +135,24 @@ mod tmpfs {
     }
 }
 
-/// A process that may make no file longer than a megabyte.
+/// Runs a process that may write no file longer than a megabyte.
 #[cfg(unix)]
 #[test]
-fn a_limit_on_the_size_of_files_is_told() {
+fn a_limit_on_the_size_of_files_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let mut shell = Command::new("sh");
-    // The signal that comes with the limit would end the process.
+    // The limit also sends a signal, which would end the process.
     shell.args(["-c", r#"trap "" XFSZ; ulimit -f 2000; exec "$0" "$@""#]);
     let mut child = this_program_under(shell, "faults::limited", &path).spawn().unwrap();
-    let told = told(child.stdout.take().unwrap());
+    let reported = reported(child.stdout.take().unwrap());
     assert!(child.wait().unwrap().success());
-    let [acknowledged, while_full, kind]: [String; 3] = told.try_into().unwrap();
+    let [acknowledged, while_full, kind]: [String; 3] = reported.try_into().unwrap();
     assert!(["StorageFull", "Unavailable"].contains(&&*kind), "{kind}");
     assert_eq!(acknowledged, while_full);
     let acknowledged: usize = acknowledged.parse().unwrap();
     assert!(acknowledged > 0);
-    // Without the limit it goes on.
+    // Without the limit the store works again.
     let store = SqliteStore::open(&path).unwrap();
     block_on(store.append(Log::Platform, batch())).unwrap();
     let recorded = recorded(&store, Log::Platform);
@@ -160,17 +161,17 @@ fn a_limit_on_the_size_of_files_is_told() {
 }
 
 #[test]
-#[ignore = "the other runs it, as a process of its own"]
+#[ignore = "run by another test, in its own process"]
 fn limited() {
     let store = SqliteStore::open(path()).unwrap();
     let (acknowledged, error) = fill(&store);
     begin();
-    tell(acknowledged);
-    tell(recorded(&store, Log::Platform).len());
-    tell(format!("{:?}", error.kind()));
+    report(acknowledged);
+    report(recorded(&store, Log::Platform).len());
+    report(format!("{:?}", error.kind()));
 }
 
-/// Bytes changed anywhere in the file: no panic, no hang, no error that blames the caller.
+/// Changes bytes anywhere in the file: no panic, no hang, no error of a kind that blames the caller.
 #[test]
 fn damage_anywhere_is_an_error_or_goes_unnoticed() {
     let directory = tempfile::tempdir().unwrap();
@@ -200,7 +201,7 @@ fn damage_anywhere_is_an_error_or_goes_unnoticed() {
             Err(error) => errors.push(error),
             Ok(store) => {
                 let query = EventQuery::new(Log::Platform).limit(1_000);
-                for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+                for order in Order::ALL {
                     let query = query.clone().order(order);
                     let few = query.clone().filter(Filter::new().actor_id("u_3")).with_total();
                     errors.extend(block_on(store.page(&query)).err());

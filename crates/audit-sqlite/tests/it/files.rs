@@ -1,4 +1,4 @@
-//! What a store makes of the file it is given.
+//! Files that a store opens: damaged ones, later versions, links, permissions.
 
 use std::fs;
 
@@ -22,7 +22,7 @@ fn a_file_that_is_no_database_is_corrupt() {
 }
 
 #[test]
-fn a_directory_that_is_not_there_is_unavailable() {
+fn a_missing_directory_is_unavailable() {
     let error = SqliteStore::open("/nowhere/at/all/audit.db").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
 }
@@ -42,7 +42,7 @@ fn a_damaged_event_is_corrupt_and_the_others_are_read() {
 }
 
 #[test]
-fn tokens_of_a_longer_copy_are_behind_not_wrong() {
+fn tokens_of_a_longer_copy_are_refused_as_behind() {
     let directory = tempfile::tempdir().unwrap();
     let (path, backup) = (directory.path().join("audit.db"), directory.path().join("backup.db"));
     let store = SqliteStore::open(&path).unwrap();
@@ -59,7 +59,7 @@ fn tokens_of_a_longer_copy_are_behind_not_wrong() {
 
 #[cfg(unix)]
 #[test]
-fn the_file_is_its_owners_alone() {
+fn the_file_is_readable_by_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
 
     let directory = tempfile::tempdir().unwrap();
@@ -72,7 +72,7 @@ fn the_file_is_its_owners_alone() {
 }
 
 #[test]
-fn the_file_keeps_no_other_tables_from_the_service() {
+fn the_tables_of_the_store_have_a_prefix() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     drop(SqliteStore::open(&path).unwrap());
@@ -83,7 +83,7 @@ fn the_file_keeps_no_other_tables_from_the_service() {
 }
 
 #[test]
-fn damaged_rows_are_corrupt_and_end_no_read_late() {
+fn damaged_rows_are_corrupt_and_reads_end() {
     for sql in [
         "UPDATE audit_log SET size = -1",
         "UPDATE audit_log SET recorded_at = 9223372036854775807",
@@ -98,7 +98,7 @@ fn damaged_rows_are_corrupt_and_end_no_read_late() {
         let first = login();
         block_on(store.append(Log::Platform, vec![first.clone(), login()])).unwrap();
         Connection::open(&path).unwrap().execute(sql, []).unwrap();
-        // None of these may hang, panic, or blame the caller; some cannot notice.
+        // No call may hang, panic, or return an error that blames the caller. Some read no damaged row.
         let query = EventQuery::new(Log::Platform);
         let errors = [
             block_on(store.get(Log::Platform, first.id)).err(),
@@ -114,7 +114,7 @@ fn damaged_rows_are_corrupt_and_end_no_read_late() {
 }
 
 #[test]
-fn a_table_that_is_gone_is_incompatible() {
+fn a_missing_table_is_incompatible() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -124,7 +124,7 @@ fn a_table_that_is_gone_is_incompatible() {
 }
 
 #[test]
-fn odd_options_are_taken_for_the_nearest() {
+fn options_out_of_range_are_set_to_the_nearest() {
     let directory = tempfile::tempdir().unwrap();
     let options = SqliteOptions::default()
         .with_busy_timeout(std::time::Duration::MAX)
@@ -135,7 +135,7 @@ fn odd_options_are_taken_for_the_nearest() {
 }
 
 #[test]
-fn a_name_is_only_a_name() {
+fn a_path_has_no_special_meaning() {
     let directory = tempfile::tempdir().unwrap();
     for name in [":memory:", "file:audit.db?mode=memory", "a b%20c.db"] {
         let path = directory.path().join(name);
@@ -147,7 +147,7 @@ fn a_name_is_only_a_name() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_that_moves_takes_no_open_store_with_it() {
+fn an_open_store_keeps_its_file_when_a_link_moves() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     drop(SqliteStore::open(at("other.db")).unwrap());
@@ -156,7 +156,7 @@ fn a_link_that_moves_takes_no_open_store_with_it() {
     block_on(store.record(Log::Platform, login())).unwrap();
     fs::remove_file(at("link.db")).unwrap();
     std::os::unix::fs::symlink(at("other.db"), at("link.db")).unwrap();
-    // The readers open the file now.
+    // The readers open the file only now.
     assert_eq!(block_on(store.count(&EventQuery::new(Log::Platform))).unwrap(), 1);
 }
 
@@ -203,7 +203,7 @@ fn the_wal_stays_short_while_others_read() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         longest
     });
-    // 80 MB were written through it.
+    // 80 MB were written through the WAL.
     assert!(longest < 60 << 20, "{longest}");
 }
 

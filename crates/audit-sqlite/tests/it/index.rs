@@ -1,5 +1,5 @@
-//! The index at the sizes of real use: lists of all lengths, segments of all levels, events early
-//! and late. What it finds is what looking at every event finds.
+//! The index at realistic sizes: postings of all lengths, segments of all levels, early and late
+//! events. It must find the same events as a check of every event.
 
 use audit_core::{
     Actor, AuditEvent, AuditStore, AuditStoreExt, EventQuery, Filter, Log, NewEvent, Order,
@@ -15,12 +15,13 @@ fn time(seconds: u64) -> Timestamp {
     Timestamp::from_micros(1_700_000_000_000_000 + seconds.cast_signed() * 1_000_000).unwrap()
 }
 
-/// The number of an event, scattered.
+/// Scatters the number of an event.
 fn scatter(number: u64) -> u64 {
     (number ^ (number >> 3)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40
 }
 
-/// Terms that nearly all events have, many, some, one.
+/// Makes an event with terms that nearly all events have, that many have, that some have, and that
+/// only it has.
 fn event(number: u64, seconds: u64) -> NewEvent {
     let random = scatter(number);
     let verb = ["viewed", "paid", "sent"][(random % 3) as usize];
@@ -52,10 +53,10 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
-/// Fails unless the store finds what `events`, which are all, have.
+/// Fails unless the store finds the same events as a check of `events`, which are all events.
 fn agrees(store: &SqliteStore, log: Log, events: &[AuditEvent]) {
     for filter in filters() {
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             let mut expected: Vec<_> = events.iter().filter(|e| filter.matches(e)).collect();
             expected.sort_by(|a, b| order.compare(&Position::of(a), &Position::of(b)));
             let expected: Vec<_> = expected.iter().map(|event| event.sequence).collect();
@@ -75,7 +76,7 @@ fn fill(times: impl Fn(u64) -> u64) {
     let store = SqliteStore::open(&path).unwrap();
     let log = Log::Platform;
     let mut events: Vec<AuditEvent> = Vec::new();
-    // Batches of many sizes, so that there are tails and segments of many.
+    // Batches of many sizes, so that tails and segments have many sizes too.
     for size in [1, 300, 2, 900, 1_000, 3, 7].into_iter().cycle() {
         let first = events.len() as u64;
         let last = EVENTS.min(first + size);
@@ -88,7 +89,7 @@ fn fill(times: impl Fn(u64) -> u64) {
         }
     }
     agrees(&store, log, &events);
-    // A walk goes on as it began, in an index that has been merged meanwhile.
+    // A walk continues unchanged although the index is merged meanwhile.
     let query =
         EventQuery::new(log).filter(Filter::new().environment("staging")).limit(50).with_total();
     let first = block_on(store.page(&query)).unwrap();
@@ -142,11 +143,11 @@ fn events_of_one_instant() {
 }
 
 #[test]
-fn one_clock_that_is_years_ahead_costs_nobody_else() {
+fn an_event_years_in_the_future_slows_no_other_page() {
     fill(|number| if number == 700 { 300_000_000 } else { number });
 }
 
-/// Events with so many terms that the index has more bytes than events usually give it.
+/// Events with many more terms than usual, so that segments reach their size in bytes first.
 #[test]
 fn events_of_many_targets() {
     let directory = tempfile::tempdir().unwrap();

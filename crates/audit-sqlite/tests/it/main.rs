@@ -1,6 +1,6 @@
 //! The integration tests, in one binary: it links once.
 
-// What a test cannot set up, it fails for.
+// A test fails if it cannot be set up.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod backups;

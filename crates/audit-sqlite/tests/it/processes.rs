@@ -1,6 +1,6 @@
-//! Several processes on one file: they lose nothing, whether they live or are killed.
+//! Several processes on one file: nothing is lost, whether they end by themselves or are killed.
 //!
-//! This program runs itself as the writers. The long runs, each with a figure at its end:
+//! This program runs itself as the writers. The long runs, each of which prints a figure at its end:
 //!
 //! ```text
 //! AUDIT_SQLITE_KILLS=200 cargo test --release -p audit-sqlite --test it killed -- --nocapture
@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::{
-    assert_dense, begin, kill_after, path, recorded, tell, this_program, times, told,
+    assert_dense, begin, kill_after, path, recorded, report, reported, this_program, times,
 };
 use audit_core::{Actor, AuditStoreExt, EventQuery, Log, NewEvent};
 use audit_sqlite::SqliteStore;
@@ -23,14 +23,14 @@ use futures_executor::block_on;
 const PROCESSES: usize = 4;
 const TASKS: usize = 64;
 
-/// How many appends all of them make, unless the environment variable says otherwise.
+/// The number of appends of all processes, unless the environment variable sets another.
 const APPENDS: usize = 2_048;
 const APPENDS_VARIABLE: &str = "AUDIT_SQLITE_APPENDS";
-/// How often a writer is killed, unless the environment variable says otherwise.
+/// The number of kills, unless the environment variable sets another.
 const KILLS: usize = 10;
 const KILLS_VARIABLE: &str = "AUDIT_SQLITE_KILLS";
 
-/// How many events each task of a writer records.
+/// The environment variable with the number of events that each task of a writer records.
 const EVENTS_VARIABLE: &str = "AUDIT_SQLITE_WRITER_EVENTS";
 
 #[test]
@@ -45,7 +45,7 @@ fn several_processes_write_one_log() {
     let writers: Vec<_> = (0..PROCESSES).map(start).collect();
     let mut given = BTreeSet::new();
     for mut writer in writers {
-        let numbers = told(writer.stdout.take().unwrap());
+        let numbers = reported(writer.stdout.take().unwrap());
         given.extend(numbers.iter().map(|number| number.parse::<u64>().unwrap()));
         assert!(writer.wait().unwrap().success(), "a writer failed");
     }
@@ -74,8 +74,8 @@ fn killed_writers_lose_nothing_acknowledged() {
     assert_dense(&recorded);
     let lost: Vec<_> = given.iter().filter(|n| **n > recorded.len() as u64).collect();
     assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    assert!(!given.is_empty(), "no writer lived long enough");
-    // The index has them all, too.
+    assert!(!given.is_empty(), "no writer ran long enough to append");
+    // The index has all of them too.
     let query = EventQuery::new(Log::Platform);
     let by_index = (0..TASKS).map(|task| {
         let filter = audit_core::Filter::new().actor_id(format!("task_{task}"));
@@ -87,9 +87,9 @@ fn killed_writers_lose_nothing_acknowledged() {
     println!("{kills} kills, {count} acknowledged of {all} recorded, 0 lost, 0 twice");
 }
 
-/// The other process: tasks that record one event at a time and tell each number they are given.
+/// Runs in the other process: tasks that record one event at a time and report each sequence.
 #[test]
-#[ignore = "the others run it, as a process of its own"]
+#[ignore = "run by other tests, in its own process"]
 fn writer() {
     let events: usize = env::var(EVENTS_VARIABLE).unwrap().parse().unwrap();
     let store = SqliteStore::open(path()).unwrap();
@@ -100,7 +100,7 @@ fn writer() {
             scope.spawn(move || {
                 for _ in 0..events {
                     let event = NewEvent::new("task.step", Actor::user(format!("task_{task}")));
-                    tell(block_on(store.record(Log::Platform, event)).unwrap().sequence);
+                    report(block_on(store.record(Log::Platform, event)).unwrap().sequence);
                 }
             });
         }
@@ -128,14 +128,14 @@ fn a_killed_service_has_both_or_neither() {
         assert_eq!(recorded.len() as u64, invoices, "after {kill} kills");
         assert!(recorded.len() >= acknowledged, "after {kill} kills");
     }
-    assert!(acknowledged > 0, "no service lived long enough");
+    assert!(acknowledged > 0, "no service ran long enough to append");
     assert_intact(&path);
     println!("{kills} kills of a service, {acknowledged} acknowledged, both or neither each time");
 }
 
-/// The other process: invoices, each with its event, in one transaction.
+/// Runs in the other process: writes invoices, each with its event in one transaction.
 #[test]
-#[ignore = "the others run it, as a process of its own"]
+#[ignore = "run by other tests, in its own process"]
 fn service() {
     let store = SqliteStore::open(path()).unwrap();
     let mut connection = Connection::open(path()).unwrap();
@@ -149,7 +149,7 @@ fn service() {
         transaction.execute("INSERT INTO invoice VALUES (?1)", [&id]).unwrap();
         store.append_in(&transaction, Log::Platform, vec![event]).unwrap();
         transaction.commit().unwrap();
-        tell(id);
+        report(id);
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is pruned is removed from the file, a little at a time, and proofs of the rest stay.
+//! Pruned events are removed from the file in steps, and the others can still be proved.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +34,7 @@ fn count(path: &Path, table: &str) -> i64 {
 }
 
 #[test]
-fn the_rows_are_gone_and_the_file_is_whole() {
+fn pruned_rows_are_deleted_and_the_file_is_intact() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -44,11 +44,11 @@ fn the_rows_are_gone_and_the_file_is_whole() {
     block_on(store.set_retention(Log::Platform, retention, by())).unwrap();
     let pruned = block_on(store.prune(Log::Platform, by())).unwrap();
     assert_eq!(pruned.floor.get(), 7_488); // 234 tiles of 32
-    let left = 9_000 + 2 - 7_488; // two events tell of it
+    let left = 9_000 + 2 - 7_488; // two events record it
     assert_eq!(count(&path, "audit_event"), left);
     assert_eq!(count(&path, "audit_event_id"), left);
     assert!(count(&path, "audit_part") < parts);
-    // Of tiles over the events: those that are needed on the left, and those of what is left.
+    // The tiles left are those on the left that proofs need, and those of the remaining events.
     assert!(count(&path, "audit_tile") <= 3 + 1);
     let all = EventQuery::new(Log::Platform).with_total();
     assert_eq!(block_on(store.page(&all)).unwrap().total, Some(left.cast_unsigned()));
@@ -63,7 +63,7 @@ fn the_rows_are_gone_and_the_file_is_whole() {
 }
 
 #[test]
-fn what_was_interrupted_is_finished_by_the_next_call() {
+fn an_interrupted_prune_is_completed_by_the_next_call() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -79,11 +79,11 @@ fn what_was_interrupted_is_finished_by_the_next_call() {
     drop(store);
     let store = SqliteStore::open(&path).unwrap();
     let head = block_on(store.head(Log::Platform)).unwrap();
-    assert!(count(&path, "audit_event") > 1_000, "there is something left to remove");
+    assert!(count(&path, "audit_event") > 1_000, "the pruning was interrupted too late");
     let all = EventQuery::new(Log::Platform).with_total();
     let visible = head.size.get() - head.pruned.get();
     assert_eq!(block_on(store.page(&all)).unwrap().total, Some(visible));
-    // An id that was pruned can be given again before its row is gone.
+    // The next call deletes the rows that are left.
     block_on(store.prune(Log::Platform, by())).unwrap();
     let left = block_on(store.head(Log::Platform)).unwrap();
     assert_eq!(count(&path, "audit_event").cast_unsigned(), left.size.get() - left.pruned.get());
@@ -111,7 +111,7 @@ fn appends_go_on_while_events_are_removed() {
         done.store(true, Ordering::Relaxed);
         appending.join().unwrap()
     });
-    assert!(appended > 5, "{appended} appends in the time of some forty transactions");
+    assert!(appended > 5, "only {appended} appends during some forty transactions");
     let head = block_on(store.head(Log::Platform)).unwrap();
     assert_eq!(head.size.get(), 20_002 + appended as u64);
 }

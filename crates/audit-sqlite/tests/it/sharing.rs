@@ -1,4 +1,4 @@
-//! Those who share a store: writers and followers, callers who go away, readers who stay.
+//! Shared use of a store: writers and followers, dropped futures, readers with open snapshots.
 //!
 //! ```text
 //! AUDIT_SQLITE_CANCELS=10000 cargo test --release -p audit-sqlite --test it cancelled -- --nocapture
@@ -25,7 +25,7 @@ fn login() -> NewEvent {
     NewEvent::new("user.login", Actor::user("u_1"))
 }
 
-/// Numbers that look random and are the same each time.
+/// Generates the same pseudo-random numbers in each run.
 struct Random(u64);
 
 impl Random {
@@ -42,11 +42,11 @@ fn cancelled_appends_are_carried_through() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path().join("audit.db")).unwrap();
     let random = &mut Random(1);
-    let event = |batch: usize, place: usize| {
-        login().target("batch", batch.to_string()).message(format!("{place} of {batch}"))
+    let event = |batch: usize, number: usize| {
+        login().target("batch", batch.to_string()).message(format!("{number} of {batch}"))
     };
     let sent: Vec<Vec<NewEvent>> =
-        (0..cancels).map(|batch| (0..BATCH).map(|place| event(batch, place)).collect()).collect();
+        (0..cancels).map(|batch| (0..BATCH).map(|number| event(batch, number)).collect()).collect();
     let mut begun = BTreeSet::new();
     for (number, batch) in sent.iter().enumerate() {
         let mut append = Box::pin(store.append(Log::Platform, batch.clone()));
@@ -68,19 +68,22 @@ fn cancelled_appends_are_carried_through() {
     let numbers: Vec<_> = events.iter().map(|event| event.sequence.get()).collect();
     assert_dense(&numbers);
     assert!(events.pop().unwrap().has_content(&last));
-    // Those that were polled, one after the other, each as it was sent.
+    // The polled batches are recorded in order, each as it was sent.
     let mut done = BTreeSet::new();
     for recorded in events.chunks(BATCH) {
         let number = recorded[0].targets[0].id.as_ref().unwrap().parse().unwrap();
         let is_whole = recorded.len() == BATCH
             && recorded.iter().zip(&sent[number]).all(|(event, sent)| event.has_content(sent));
         assert!(is_whole, "batch {number} is not as it was sent: {recorded:?}");
-        assert!(done.last().is_none_or(|before| *before < number), "batch {number} came late");
+        assert!(
+            done.last().is_none_or(|before| *before < number),
+            "batch {number} is out of order"
+        );
         done.insert(number);
     }
-    assert!(done == begun, "lost: {:?}, unasked: {:?}", &begun - &done, &done - &begun);
+    assert!(done == begun, "lost: {:?}, never polled: {:?}", &begun - &done, &done - &begun);
     let (all, done) = (sent.len(), done.len());
-    println!("{all} dropped: {done} had been polled and are recorded whole, no other is");
+    println!("{all} dropped: {done} had been polled and are recorded completely, no other is");
 }
 
 #[test]
@@ -148,12 +151,12 @@ fn a_long_walk_keeps_the_wal_short() {
         longest = longest.max(wal_bytes(&path));
     }
     assert_eq!(block_on(walk.count()), 20, "the rest of the first hundred");
-    // 80 MB were written through it.
+    // 80 MB were written through the WAL.
     assert!(longest < 50 << 20, "{longest}");
 }
 
 #[test]
-fn a_reader_who_stays_stops_nobody_and_leaves_nothing_behind() {
+fn an_open_snapshot_blocks_no_append_and_the_wal_shrinks_after_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -167,9 +170,9 @@ fn a_reader_who_stays_stops_nobody_and_leaves_nothing_behind() {
     for _ in 0..60 {
         block_on(store.append(Log::Platform, large_batch())).unwrap();
     }
-    assert_eq!(count(&transaction), 100, "it sees what it saw");
+    assert_eq!(count(&transaction), 100, "the snapshot does not change");
     let kept = wal_bytes(&path);
-    assert!(kept > 50 << 20, "{kept}: nothing was kept for it");
+    assert!(kept > 50 << 20, "{kept}: the WAL does not hold the snapshot");
     drop(transaction);
     for _ in 0..60 {
         block_on(store.append(Log::Platform, large_batch())).unwrap();
@@ -179,7 +182,7 @@ fn a_reader_who_stays_stops_nobody_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_clock_that_goes_back_changes_no_order() {
+fn a_clock_that_goes_back_does_not_change_the_order() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();

@@ -1,14 +1,14 @@
-//! The order of system calls: an event is on the disk before its append is acknowledged. A kill
-//! does not tell, because the system keeps what a process has written; so this looks at the calls,
-//! and at what they write: each event bears a mark.
+//! Checks the order of system calls: an event is on the disk before its append is acknowledged.
+//! Killing the process does not show this, because the system still has what a process has written.
+//! So this test reads the calls and what they write: each event has a mark.
 //!
-//! Needs `strace`. Without it the check is left out, with a line that says so, unless the
-//! environment variable `AUDIT_SQLITE_STRACE` is set.
+//! Needs `strace`. Without it the check is left out and a line reports that, unless the environment
+//! variable `AUDIT_SQLITE_STRACE` is set: then the test fails.
 
 use std::collections::HashMap;
 use std::process::{Command, Stdio};
 
-use crate::common::{begin, path, tell, this_program_under, told, unchecked};
+use crate::common::{begin, path, report, reported, this_program_under, unchecked};
 use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
@@ -19,62 +19,62 @@ const EVENTS: usize = 30;
 #[test]
 fn an_acknowledgement_follows_the_sync() {
     let Some(early) = acknowledged_early("system_calls::durable") else { return };
-    assert_eq!(early, 0, "acknowledged before they were written to the WAL and synced");
+    assert_eq!(early, 0, "events acknowledged before they were written to the WAL and synced");
 }
 
-/// The check itself can fail.
+/// Shows that the check can fail.
 #[test]
 fn without_the_sync_the_check_fails() {
     let Some(early) = acknowledged_early("system_calls::careless") else { return };
     assert_eq!(early, EVENTS);
 }
 
-/// And where nothing waits for a sync, because nothing is written yet.
+/// Shows that it can also fail if nothing has been written that waits for a sync.
 #[test]
 fn before_the_write_the_check_fails() {
     let Some(early) = acknowledged_early("system_calls::hasty") else { return };
     assert_eq!(early, EVENTS);
 }
 
-/// By what an event is known in a page of the WAL.
+/// Returns the mark by which an event is recognised in a page of the WAL.
 fn mark(number: usize) -> String {
     format!("event_{number:04}")
 }
 
-/// The other process: appends, one after the other.
+/// Runs in the other process: appends one event after the other.
 #[test]
-#[ignore = "the others run it, as a process of its own"]
+#[ignore = "run by other tests, in its own process"]
 fn durable() {
     let store = SqliteStore::open(path()).unwrap();
     begin();
     for number in 0..EVENTS {
-        // In the record: personal parts are sealed.
+        // In the record, because personal data is sealed.
         let event = NewEvent::new("user.login", Actor::user("u_1")).target("mark", mark(number));
         block_on(store.record(Log::Platform, event)).unwrap();
-        tell(number);
+        report(number);
     }
 }
 
-/// The other process: rows that nobody syncs.
+/// Runs in the other process: writes rows without syncing them.
 #[test]
-#[ignore = "the others run it, as a process of its own"]
+#[ignore = "run by other tests, in its own process"]
 fn careless() {
     let connection = table("off");
     begin();
     for number in 0..EVENTS {
         insert(&connection, number);
-        tell(number);
+        report(number);
     }
 }
 
-/// The other process: rows that are synced, each acknowledged before it is written.
+/// Runs in the other process: acknowledges each row before it writes and syncs it.
 #[test]
-#[ignore = "the others run it, as a process of its own"]
+#[ignore = "run by other tests, in its own process"]
 fn hasty() {
     let connection = table("full");
     begin();
     for number in 0..EVENTS {
-        tell(number);
+        report(number);
         insert(&connection, number);
     }
 }
@@ -91,7 +91,7 @@ fn insert(connection: &Connection, number: usize) {
     connection.execute("INSERT INTO event VALUES (?1)", [mark(number)]).unwrap();
 }
 
-/// How many events the process told of too early; `None` if it cannot be watched here.
+/// Returns how many events the process acknowledged too early; `None` if it cannot be traced here.
 fn acknowledged_early(test: &str) -> Option<usize> {
     let probe = Command::new("strace").args(["-f", "true"]).stderr(Stdio::null()).status();
     if !probe.is_ok_and(|status| status.success()) {
@@ -102,26 +102,26 @@ fn acknowledged_early(test: &str) -> Option<usize> {
     let directory = tempfile::tempdir().unwrap();
     let trace = directory.path().join("trace");
     let mut strace = Command::new("strace");
-    // Whole pages: a mark can be anywhere in one.
+    // Traces whole pages, because a mark can be anywhere in one.
     strace.args(["-f", "-y", "-s", "65536", "-e", "trace=write,pwrite64,fsync,fdatasync", "-o"]);
     strace.arg(&trace);
     let mut child =
         this_program_under(strace, test, &directory.path().join("audit.db")).spawn().unwrap();
-    let told = told(child.stdout.take().unwrap());
+    let reported = reported(child.stdout.take().unwrap());
     assert!(child.wait().unwrap().success());
-    assert!(told.into_iter().eq((0..EVENTS).map(|number| number.to_string())));
+    assert!(reported.into_iter().eq((0..EVENTS).map(|number| number.to_string())));
     Some(early(&std::fs::read_to_string(trace).unwrap()))
 }
 
-/// Reads a trace, each line of which is the process and a call, whole or in two pieces. An
-/// acknowledgement is early unless its event has been written to the WAL, and all that has been
-/// written there is synced.
+/// Counts the early acknowledgements in a trace. Each line has the process and a call, whole or in two
+/// pieces. An acknowledgement is early unless its event has been written to the WAL and all writes to
+/// the WAL have been synced.
 fn early(trace: &str) -> usize {
     let (mut early, mut acknowledged) = (0, 0);
-    // How many writes there were, and how many of them are synced.
+    // The number of writes, and how many of them are synced.
     let (mut writes, mut synced) = (0, 0);
     let mut is_written = false;
-    // What a sync under way will have synced.
+    // The number of writes that a sync in progress covers.
     let mut begun = HashMap::new();
     for line in trace.lines() {
         let (process, call) = line.split_once(' ').unwrap();

@@ -1,4 +1,4 @@
-//! What somebody does to the file behind the library's back is found, every time.
+//! Verification finds every change to the file that was not made through the library.
 
 use std::fs;
 use std::path::Path;
@@ -14,10 +14,10 @@ use audit_sqlite::rusqlite::{Connection, params};
 use futures_executor::block_on;
 
 const LOG: Log = Log::Platform;
-/// The events of the log; some thousand, so that tiles are above them.
+/// The number of events of the log: enough for tiles above them.
 const EVENTS: i64 = 1_100;
 
-/// How often each kind of tampering is tried, each time in another place.
+/// Returns how often each kind of tampering is tried, each time on other events.
 fn rounds() -> i64 {
     std::env::var("AUDIT_SQLITE_TAMPERINGS").map_or(4, |n| n.parse().unwrap())
 }
@@ -27,7 +27,7 @@ fn event(number: i64) -> NewEvent {
     NewEvent::new("invoice.paid", actor).target("invoice", format!("inv_{number}"))
 }
 
-/// A file with a log, part of it erased, and what an auditor keeps of it.
+/// Creates a file with a log, part of it erased. Returns the tree head that an auditor keeps.
 fn file(path: &Path) -> TreeHead {
     let store = SqliteStore::open(path).unwrap();
     let other = OrganizationId::new();
@@ -46,14 +46,14 @@ fn verify(path: &Path, heads: &[TreeHead]) -> Report {
     block_on(store.verify(LOG).against(heads).into_future()).unwrap()
 }
 
-/// The place of an event of the log.
+/// Returns the key of an event of the log.
 fn event_key(connection: &Connection, sequence: i64) -> i64 {
     let sql = "SELECT id FROM audit_log WHERE name = x''";
     let log: i64 = connection.query_row(sql, [], |row| row.get(0)).unwrap();
     log << 40 | sequence
 }
 
-/// Exchanges a column of two events.
+/// Exchanges columns of two events.
 fn swap(connection: &Connection, columns: &[&str], a: i64, b: i64) {
     for column in columns {
         let sql = format!(
@@ -64,9 +64,9 @@ fn swap(connection: &Connection, columns: &[&str], a: i64, b: i64) {
     }
 }
 
-/// Makes leaves, tiles and the edge those of the records that are there, as only who knows the
-/// library would.
-fn grow_again(connection: &Connection) {
+/// Recomputes leaf hashes, tiles and the frontier from the stored records, as an attacker could who
+/// knows the library.
+fn rebuild_tree(connection: &Connection) {
     let (low, high) = (event_key(connection, 0), event_key(connection, (1 << 40) - 1));
     let sql = "SELECT event_key, record FROM audit_event WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
     let mut statement = connection.prepare(sql).unwrap();
@@ -101,7 +101,7 @@ fn grow_again(connection: &Connection) {
 
 type Tampering = (&'static str, fn(&Connection, i64, i64));
 
-/// What is done to the events at two places of the log.
+/// The kinds of tampering, each on the event keys of two events.
 const TAMPERINGS: [Tampering; 24] = [
     ("a record is changed", |c, a, _| {
         let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
@@ -129,7 +129,7 @@ const TAMPERINGS: [Tampering; 24] = [
              FROM audit_event WHERE event_key = ?1";
         c.execute(sql, [a, end]).unwrap();
     }),
-    ("an event is put over another", |c, a, b| {
+    ("an event overwrites another", |c, a, b| {
         let sql = "REPLACE INTO audit_event SELECT ?2, leaf, record, sealing_key, personal
              FROM audit_event WHERE event_key = ?1";
         c.execute(sql, [a, b]).unwrap();
@@ -138,18 +138,18 @@ const TAMPERINGS: [Tampering; 24] = [
         let last = event_key(c, (1 << 40) - 1);
         c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [b, last]).unwrap();
     }),
-    ("the end is cut off, and the log says so", |c, _, b| {
+    ("the end is cut off, and the head of the log with it", |c, _, b| {
         let last = event_key(c, (1 << 40) - 1);
         c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [b, last]).unwrap();
-        grow_again(c);
+        rebuild_tree(c);
     }),
     ("a record is changed, and the tree with it", |c, a, _| {
         let sql = "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid',
              'invoice.void') AS BLOB) WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
-        grow_again(c);
+        rebuild_tree(c);
     }),
-    ("the beginning is said to be pruned", |c, a, _| {
+    ("the beginning is marked as pruned", |c, a, _| {
         let pruned = (a & 0xff_ffff) / 32 * 32 + 32;
         c.execute("UPDATE audit_log SET pruned = ?1 WHERE name = x''", [pruned]).unwrap();
         let first = event_key(c, 0);
@@ -157,17 +157,19 @@ const TAMPERINGS: [Tampering; 24] = [
         c.execute("DELETE FROM audit_event WHERE event_key BETWEEN ?1 AND ?2", [first, last])
             .unwrap();
     }),
-    ("a personal part is deleted", |c, a, _| {
+    ("personal data is deleted", |c, a, _| {
         let sql = "UPDATE audit_event SET personal = NULL, sealing_key = NULL WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
     }),
-    ("a personal part is changed", |c, a, _| {
+    ("personal data is changed", |c, a, _| {
         let sql = "UPDATE audit_event SET personal = CAST(personal || x'00' AS BLOB)
              WHERE event_key = ?1";
         c.execute(sql, [a]).unwrap();
     }),
-    ("two personal parts are exchanged", |c, a, b| swap(c, &["sealing_key", "personal"], a, b)),
-    ("a key is taken for another", |c, a, b| swap(c, &["sealing_key"], a, b)),
+    ("the personal data of two events is exchanged", |c, a, b| {
+        swap(c, &["sealing_key", "personal"], a, b)
+    }),
+    ("the keys of two events are exchanged", |c, a, b| swap(c, &["sealing_key"], a, b)),
     ("a key is deleted", |c, a, _| {
         let sql = "DELETE FROM audit_sealing_key WHERE id =
              (SELECT sealing_key FROM audit_event WHERE event_key = ?1)";
@@ -192,12 +194,12 @@ const TAMPERINGS: [Tampering; 24] = [
         let sql = "UPDATE audit_tile SET leaves = substr(leaves, 1, 100) WHERE event_key = ?1";
         assert_eq!(c.execute(sql, [event_key(c, 1)]).unwrap(), 1);
     }),
-    ("a tile is longer than it can be, and begins with another hash", |c, _, _| {
+    ("a tile is too long and begins with another hash", |c, _, _| {
         let sql = "UPDATE audit_tile SET leaves = CAST(zeroblob(32) || leaves AS BLOB)
              WHERE event_key = ?1";
         assert_eq!(c.execute(sql, [event_key(c, 1)]).unwrap(), 1);
     }),
-    ("the log is said to be shorter", |c, _, b| {
+    ("the log is marked as shorter", |c, _, b| {
         let size = b & 0xff_ffff;
         let sql = "UPDATE audit_log SET size = ?1, indexed = min(indexed, ?1) WHERE name = x''";
         c.execute(sql, [size]).unwrap();
@@ -234,7 +236,7 @@ fn every_tampering_is_found_with_a_kept_checkpoint() {
     println!("{found} of {tried} tamperings found");
 }
 
-/// Runs `sql` on the places of two events of a new file, whose numbers are `a` and `b`.
+/// Runs `sql` on a new file, with the keys of the events `a` and `b` as its parameters.
 fn edited(path: &Path, sql: &str, a: i64, b: i64) -> SqliteStore {
     file(path);
     let connection = Connection::open(path).unwrap();
@@ -245,7 +247,7 @@ fn edited(path: &Path, sql: &str, a: i64, b: i64) -> SqliteStore {
 }
 
 #[test]
-fn a_key_that_is_not_the_neighbours_keeps_nobody_from_forgetting() {
+fn events_with_an_exchanged_key_can_be_erased_and_pruned() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let sql = "UPDATE audit_event SET sealing_key = (SELECT sealing_key FROM audit_event WHERE event_key = ?2)
@@ -265,7 +267,7 @@ fn a_key_that_is_not_the_neighbours_keeps_nobody_from_forgetting() {
 }
 
 #[test]
-fn an_id_that_leads_to_another_event_has_it_neither_shown_nor_erased() {
+fn an_id_that_points_to_another_event_neither_returns_nor_erases_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     file(&path);
@@ -288,7 +290,7 @@ fn an_id_that_leads_to_another_event_has_it_neither_shown_nor_erased() {
 }
 
 #[test]
-fn an_append_puts_its_nodes_in_their_places_whatever_a_tile_holds() {
+fn an_append_writes_its_nodes_at_their_offsets_in_a_damaged_tile() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     file(&path);

@@ -1,4 +1,4 @@
-//! Recording in the caller's own transaction: both commit or neither does.
+//! Appends in the caller's own transaction: both commit, or neither does.
 
 use std::time::Instant;
 
@@ -56,7 +56,7 @@ fn both_or_neither() {
         let expected = u64::from(commits);
         assert_eq!((service.invoices(), service.events()), (i64::from(commits), expected));
     }
-    // The store's own numbering goes on behind it, and its caches did not go stale.
+    // The store continues after this event, so that its caches are not stale.
     let receipt = block_on(service.store.record(Log::Platform, paid())).unwrap();
     assert_eq!(receipt.sequence.get(), 2);
 }
@@ -78,7 +78,7 @@ fn a_refused_event_leaves_the_transaction_as_it_was() {
 }
 
 #[test]
-fn a_feed_learns_of_it() {
+fn a_waiting_feed_wakes_on_the_commit() {
     let mut service = Service::new();
     let store = service.store.clone();
     let waiter =
@@ -91,7 +91,7 @@ fn a_feed_learns_of_it() {
 }
 
 #[test]
-fn whoever_began_the_transaction_it_records_and_feeds_wake_soon() {
+fn any_kind_of_transaction_records_and_wakes_feeds_soon() {
     let service = Service::new();
     let mut latencies = Vec::new();
     for (number, begin) in ["BEGIN", "BEGIN IMMEDIATE", "SAVEPOINT payment"].into_iter().enumerate()
@@ -139,7 +139,7 @@ fn a_connection_to_another_file_is_refused() {
     let at = |name: &str| service.directory.path().join(name);
     block_on(service.store.backup(at("copy.db"))).unwrap();
     drop(SqliteStore::open(at("other.db")).unwrap());
-    // Even where the file of the store is attached to it: the tables of another come first.
+    // Also if the file of the store is attached: the tables of the main file come first.
     let attached = Connection::open(at("copy.db")).unwrap();
     attached.execute("ATTACH ?1 AS store", [at("service.db").to_str().unwrap()]).unwrap();
     let others = [
@@ -156,14 +156,14 @@ fn a_connection_to_another_file_is_refused() {
         let error = refused.unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("connection")));
         assert!(error.to_string().ends_with("must be to the file of the store"), "{error}");
-        assert!(!other.is_autocommit(), "the transaction goes on");
+        assert!(!other.is_autocommit(), "the transaction is still open");
     }
     assert_eq!(service.events(), 0);
 }
 
 #[cfg(unix)]
 #[test]
-fn every_path_to_the_file_will_do() {
+fn every_path_to_the_file_is_accepted() {
     let service = Service::new();
     let at = |name: &str| service.directory.path().join(name);
     std::os::unix::fs::symlink(at("service.db"), at("link.db")).unwrap();
@@ -175,7 +175,7 @@ fn every_path_to_the_file_will_do() {
 }
 
 #[test]
-fn a_caller_who_holds_the_lock_too_long_makes_appends_busy() {
+fn a_transaction_that_holds_the_lock_too_long_makes_appends_busy() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("service.db");
     let options = audit_sqlite::SqliteOptions::default()
@@ -192,7 +192,7 @@ fn a_caller_who_holds_the_lock_too_long_makes_appends_busy() {
 }
 
 #[test]
-fn a_fault_ends_the_transaction() {
+fn a_storage_error_rolls_the_transaction_back() {
     let mut service = Service::new();
     service.connection.pragma_update(None, "max_page_count", 60).unwrap();
     let transaction =
@@ -201,14 +201,14 @@ fn a_fault_ends_the_transaction() {
     let batch = (0..1_000).map(|_| paid()).collect();
     let error = service.store.append_in(&transaction, Log::Platform, batch).unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::StorageFull, true));
-    assert!(transaction.is_autocommit(), "SQLite has ended it");
+    assert!(transaction.is_autocommit(), "SQLite has rolled it back");
     assert!(error.to_string().contains("the transaction is rolled back"), "{error}");
     drop(transaction);
     assert_eq!((service.invoices(), service.events()), (0, 0));
 }
 
 #[test]
-fn callers_who_wait_together_give_up_together() {
+fn waiting_callers_time_out_together() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("service.db");
     let options = audit_sqlite::SqliteOptions::default()
@@ -225,7 +225,7 @@ fn callers_who_wait_together_give_up_together() {
             });
         }
     });
-    // One after the other, each waits for its whole time-out: 16 s at the least.
+    // If each waited for its own time-out in turn, this would take at least 16 s.
     assert!(begun.elapsed() < std::time::Duration::from_secs(16), "{:?}", begun.elapsed());
     drop(transaction);
 }
@@ -247,7 +247,7 @@ fn an_append_inside_the_callers_own_transaction_fails_at_once() {
         } else {
             transaction.rollback().unwrap()
         }
-        // Another writer is waited for as ever, for longer than the patience with oneself.
+        // An append still waits for another writer, and longer than for its own caller.
         let path = service.directory.path().join("service.db");
         let (locked, is_locked) = std::sync::mpsc::channel();
         let other = std::thread::spawn(move || {
@@ -258,7 +258,7 @@ fn an_append_inside_the_callers_own_transaction_fails_at_once() {
             connection.execute_batch("COMMIT").unwrap();
         });
         if !commits {
-            // What a free lock has shown is remembered.
+            // The store remembers that the transaction ended, once the lock was free.
             other.join().unwrap();
             block_on(service.store.record(Log::Platform, paid())).unwrap();
             continue;
@@ -270,7 +270,7 @@ fn an_append_inside_the_callers_own_transaction_fails_at_once() {
     assert_eq!(service.events(), 3);
 }
 
-/// Polls once, so that it is in the queue, and drops it.
+/// Polls an append once, so that it is in the queue, and drops it.
 fn poll_and_drop(store: &SqliteStore) {
     let append = std::pin::pin!(store.record(Log::Platform, paid()));
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
@@ -278,7 +278,7 @@ fn poll_and_drop(store: &SqliteStore) {
 }
 
 #[test]
-fn appends_whose_callers_are_gone_wait_for_their_turn() {
+fn dropped_appends_stay_in_the_queue() {
     let mut service = Service::new();
     let transaction =
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
@@ -292,7 +292,7 @@ fn appends_whose_callers_are_gone_wait_for_their_turn() {
 }
 
 #[test]
-fn a_store_that_closes_carries_its_appends_through() {
+fn closing_the_store_completes_the_queued_appends() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("service.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -330,7 +330,7 @@ fn a_full_queue_is_an_error_at_once() {
     };
     assert_eq!(limit, LIMIT);
     transaction.rollback().unwrap();
-    // What was accepted is recorded, and then there is room again: for one of any size, too.
+    // The accepted appends are recorded. Then the queue has room again, even for one large append.
     let large = NewEvent::new("invoice.paid", Actor::user("u_7")).message("x".repeat(30_000));
     let mut retried = store.submit(Log::Platform, vec![large.clone()]);
     let receipts = loop {

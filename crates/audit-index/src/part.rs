@@ -1,0 +1,21 @@
+//! What a store keeps of an index: the parts of segments, and the rows of the tail.
+
+use audit_core::Sequence;
+
+/// The identity of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartId {
+    /// The id of the segment.
+    pub segment: i64,
+    /// The number of the part in its segment, from 0; below [`MAX_PARTS`](crate::MAX_PARTS).
+    pub number: u32,
+}
+
+/// A row of the tail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TailRow<B> {
+    /// The first event of the row; the others follow it without a gap.
+    pub first: Sequence,
+    /// The encoded entries of the events.
+    pub data: B,
+}
