@@ -79,7 +79,9 @@ pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
         ..event.clone().into_content()
     };
     let forget = |organization: &mut Option<OrganizationRef>| {
-        organization.iter_mut().for_each(|organization| organization.name = None);
+        if let Some(organization) = organization {
+            organization.name = None;
+        }
     };
     forget(&mut content.organization);
     let mut actor = Some(&mut content.actor);

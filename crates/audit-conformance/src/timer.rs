@@ -31,14 +31,13 @@ impl Future for Timer {
         if Instant::now() >= deadline {
             return Poll::Ready(());
         }
-        match &self.alarm {
-            Some(alarm) => set(&alarm.waker, context.waker()),
-            None => {
-                let waker = Arc::new(Mutex::new(context.waker().clone()));
-                let of_thread = Arc::downgrade(&waker);
-                let thread = thread::spawn(move || ring(&of_thread, deadline)).thread().clone();
-                self.alarm = Some(Alarm { waker, thread });
-            }
+        if let Some(alarm) = &self.alarm {
+            set(&alarm.waker, context.waker());
+        } else {
+            let waker = Arc::new(Mutex::new(context.waker().clone()));
+            let of_thread = Arc::downgrade(&waker);
+            let thread = thread::spawn(move || ring(&of_thread, deadline)).thread().clone();
+            self.alarm = Some(Alarm { waker, thread });
         }
         Poll::Pending
     }

@@ -172,9 +172,9 @@ pub(crate) fn dropped_appends_are_carried_through(new: NewHarness<'_>) {
         }
         drop(append);
         if polls == 0 {
-            never_begun.push(batch)
+            never_begun.push(batch);
         } else {
-            begun.push(batch)
+            begun.push(batch);
         }
         if round % 4 == 0 {
             subject.put(log, &events(4));

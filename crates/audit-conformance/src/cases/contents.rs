@@ -78,7 +78,7 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
 pub(crate) fn keep_empty_and_absent_apart(new: NewHarness<'_>) {
     let nothing = || NewEvent::new("a", Actor::unknown()).at(0);
     let empty = || Some(String::new());
-    let events = [
+    let events = vec![
         nothing(),
         NewEvent { actor: Actor::user("").name("").email("").ip("").details(""), ..nothing() },
         NewEvent { category: empty(), location: empty(), reason: empty(), ..nothing() },

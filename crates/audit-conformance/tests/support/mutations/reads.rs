@@ -46,7 +46,10 @@ impl Mutated {
         };
         let in_range = self.inner.logs(after, limit).await?;
         match self.mutation {
-            Mutation::CachesLogs => all = self.logs.lock().unwrap().get_or_insert(all).clone(),
+            Mutation::CachesLogs => {
+                let first = self.logs.lock().unwrap().get_or_insert(all).clone();
+                all = first;
+            }
             Mutation::HidesLogsOfDeletedOrganizations => {
                 let mut left = Vec::new();
                 for log in all {

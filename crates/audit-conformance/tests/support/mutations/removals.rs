@@ -80,7 +80,7 @@ impl Mutated {
                 }
             }
             Mutation::RecordsEmptyErasures if erased == 0 => {
-                self.record(log, Erasure::event(0, by)?)?
+                self.record(log, Erasure::event(0, by)?)?;
             }
             _ => {}
         }
@@ -196,7 +196,7 @@ impl Mutated {
                 }
             }
             Mutation::RecordsEmptyPrunings if pruned.events == 0 => {
-                self.record(log, pruned.event(by)?)?
+                self.record(log, pruned.event(by)?)?;
             }
             _ => {}
         }
