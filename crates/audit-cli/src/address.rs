@@ -1,4 +1,4 @@
-//! Where the store is.
+//! The address of the store.
 
 use std::fmt;
 use std::fs;
@@ -12,25 +12,25 @@ use audit_sqlite::SqliteStore;
 
 use crate::error::{CliError, Result};
 
-/// What the program needs of a store: all of it.
+/// A store with every trait that the program uses.
 pub(crate) trait Store: RetentionStore + TenantStore {}
 
 impl<S: RetentionStore + TenantStore> Store for S {}
 
-/// Where the store is: `sqlite:PATH` or `memory:`.
+/// The address of the store: `sqlite:PATH` or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreAddress {
     Sqlite(PathBuf),
     Memory,
 }
 
-/// A text that is no address.
+/// The error for a text that is not an address.
 #[derive(Debug)]
-pub(crate) struct NoAddress(String);
+pub(crate) struct InvalidAddress(String);
 
-impl std::error::Error for NoAddress {}
+impl std::error::Error for InvalidAddress {}
 
-impl fmt::Display for NoAddress {
+impl fmt::Display for InvalidAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_str() {
             "" | "sqlite" | "sqlite:" => f.write_str("write sqlite:PATH, or memory:"),
@@ -42,13 +42,13 @@ impl fmt::Display for NoAddress {
 }
 
 impl FromStr for StoreAddress {
-    type Err = NoAddress;
+    type Err = InvalidAddress;
 
-    fn from_str(text: &str) -> Result<Self, NoAddress> {
+    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
         match text.split_once(':') {
             Some(("sqlite", path)) if !path.is_empty() => Ok(Self::Sqlite(path.into())),
             Some(("memory", "")) => Ok(Self::Memory),
-            _ => Err(NoAddress(text.to_owned())),
+            _ => Err(InvalidAddress(text.to_owned())),
         }
     }
 }
@@ -63,7 +63,7 @@ impl fmt::Display for StoreAddress {
 }
 
 impl StoreAddress {
-    /// Opens the store, and makes it if there is none.
+    /// Opens the store. Creates it if it does not exist.
     pub(crate) fn open(&self) -> Result<Arc<dyn Store>> {
         match self {
             Self::Sqlite(path) => match SqliteStore::open(path) {
@@ -74,8 +74,8 @@ impl StoreAddress {
         }
     }
 
-    /// Opens a store that is there. A command that only reads makes none: a mistyped path is not
-    /// a log without events.
+    /// Opens an existing store. Fails if there is none, so that a mistyped path does not look like
+    /// a store without events.
     pub(crate) fn open_existing(&self) -> Result<Arc<dyn Store>> {
         self.must_exist()?;
         self.open()
@@ -88,7 +88,7 @@ impl StoreAddress {
                 found.map_err(|error| CliError::from_source(format!("cannot open {self}"), error));
             if !found? {
                 let hint = format!(
-                    "name another with --store, or make it: {} organizations create --name NAME",
+                    "give another with --store, or create it: {} organizations create --name NAME",
                     self.command()
                 );
                 return Err(CliError::new(format!("there is no store at {self}")).hint(hint));
@@ -97,14 +97,14 @@ impl StoreAddress {
         Ok(())
     }
 
-    /// Writes the store's file anew, without what is unused. Returns its bytes, with the WAL's,
-    /// before and after.
+    /// Rewrites the store's file without unused space. Returns its size before and after, with the
+    /// WAL, in bytes.
     pub(crate) async fn compact(&self) -> Result<(u64, u64)> {
         self.must_exist()?;
         let Self::Sqlite(path) = self else {
             return Err(CliError::new("a store in memory has no file to compact"));
         };
-        // Beside the file itself, wherever a link to it is.
+        // The WAL is beside the file itself, not beside a link to it.
         let mut wal = path.canonicalize().unwrap_or_else(|_| path.clone()).into_os_string();
         wal.push("-wal");
         let size = || match path.metadata() {
@@ -118,7 +118,7 @@ impl StoreAddress {
         Ok((before, size()?))
     }
 
-    /// How a shell would run this program on this store, without a command.
+    /// Returns the shell command that runs this program on this store, without a subcommand.
     pub(crate) fn command(&self) -> String {
         let program = std::env::args_os().next().unwrap_or_else(|| "audit".into());
         let program = program.to_string_lossy();
@@ -126,7 +126,7 @@ impl StoreAddress {
     }
 }
 
-/// `text` as one word of a POSIX shell.
+/// Quotes `text` as one word of a POSIX shell.
 fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_names_its_kind() {
+    fn an_address_is_parsed_or_rejected_with_advice() {
         assert_eq!("sqlite:a:b.db".parse::<StoreAddress>().unwrap().to_string(), "sqlite:a:b.db");
         assert_eq!("memory:".parse::<StoreAddress>().unwrap(), StoreAddress::Memory);
         for (text, advice) in [
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_a_shell_is_one_word() {
+    fn a_shell_word_is_quoted() {
         assert_eq!(shell_word("sqlite:/a/b.db"), "sqlite:/a/b.db");
         assert_eq!(shell_word("a b'c$"), r"'a b'\''c$'");
         assert_eq!(shell_word(""), "''");

@@ -14,11 +14,11 @@ use crate::{
 
 /// Serves, imports, lists, exports, proves, erases and prunes audit logs.
 ///
-/// Without a command it serves.
+/// Without a command, it runs `serve`.
 #[derive(Debug, Parser)]
 #[command(name = "audit", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The store: `sqlite:PATH`, one file, or `memory:`, which is gone when the program ends.
+    /// The store: `sqlite:PATH`, one file, or `memory:`, which is lost when the program ends.
     #[arg(
         long,
         global = true,
@@ -41,8 +41,8 @@ Examples:
   audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
   audit verify --all
 
-Exit codes: 0 success; 1 a record was refused, a difference found, a log or evidence is not what it
-should be; 2 failure.";
+Exit codes: 0 success; 1 a record was refused, a difference was found, or a log or evidence failed
+verification; 2 failure.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -70,19 +70,19 @@ enum Command {
 }
 
 impl Arguments {
-    /// The arguments of this process. Ends it if they are wrong, or ask for help.
+    /// Parses the arguments of this process. Ends the process if they are wrong or request help.
     pub(crate) fn read() -> Self {
         let arguments = Self::parse();
         if arguments.command.is_some() {
             return arguments;
         }
-        // Read again, so that what `serve` takes from the environment counts here, too.
+        // Parsed again as `serve`, so that its environment variables apply.
         Self::parse_from(std::env::args_os().chain(iter::once(OsString::from("serve"))))
     }
 
     pub(crate) async fn run(self) -> Result<Outcome> {
         let store = &self.store;
-        // `read` sees to it that there is one.
+        // `read` adds a command if there is none.
         let Some(command) = self.command else { return Err(CliError::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,

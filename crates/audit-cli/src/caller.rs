@@ -1,9 +1,9 @@
-//! Who runs the program, as the events of its changes name it.
+//! The actor of the events that the program causes.
 
 use audit_core::{Actor, AuditContext, limits};
 
-/// The program, on behalf of the operating system's user.
-pub(crate) fn attribution() -> AuditContext {
+/// Returns the context of a change: the program, with the name of the operating system's user.
+pub(crate) fn context() -> AuditContext {
     let actor = Actor::system().id("audit-cli");
     let user = ["USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
     let user =

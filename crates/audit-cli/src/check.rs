@@ -15,7 +15,7 @@ use crate::text::visible;
 use crate::verifier::VerifierKey;
 use crate::view;
 
-/// Verifies the evidence that `audit prove` wrote, and prints what it proves.
+/// Verifies evidence that `audit prove` wrote, and prints the proved event.
 ///
 /// Needs the evidence and the verifier key of the log's owner. Opens no store and no connection.
 #[derive(Debug, clap::Args)]
@@ -87,11 +87,11 @@ impl Arguments {
         let origin = evidence.checkpoint().unverified().origin();
         let (name, log) = (self.key.name(), self.key.log_of(origin));
         let log =
-            log.ok_or_else(|| format!("the evidence is of {origin}, and the key of {name}"))?;
+            log.ok_or_else(|| format!("the evidence is of {origin}, but the key is of {name}"))?;
         let proved = evidence.verify(&self.key.of(log)).map_err(|error| chain(&error))?;
         if proved.event.log != log {
             return Err(format!(
-                "the event is of log {}, and the checkpoint of log {log}",
+                "the event is of log {}, but the checkpoint is of log {log}",
                 proved.event.log
             ));
         }
@@ -115,6 +115,6 @@ impl Arguments {
             output.line(format_args!("PROVED\n{}\n", visible(&proved.to_string())))?;
             output.line(view::line(&proved.event))?;
         }
-        output.hand_on()
+        output.flush()
     }
 }

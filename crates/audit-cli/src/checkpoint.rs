@@ -8,17 +8,17 @@ use audit_merkle::{SignedCheckpoint, TreeHead};
 use crate::address::StoreAddress;
 use crate::error::{Outcome, Result};
 use crate::logs::Logs;
-use crate::output::{note, tell};
+use crate::output::{note, report};
 use crate::signing::{Signing, is_refusal, unsigned};
 
-/// Signs the checkpoint of a log: its number of events and the root hash of them all.
+/// Signs the checkpoint of a log: the number of its events and their root hash.
 ///
-/// Writes it to the directory as `LOG.checkpoint`, where it replaces the latest one, and prints it
-/// if it is of one log. Keep a copy where nobody who can write to the store can change it: with it,
-/// `audit verify --checkpoint` finds every later change of these events.
+/// Writes it to the directory as `LOG.checkpoint`, in place of the previous one, and prints it if
+/// one log is given. Keep a copy where nobody with write access to the store can change it: with
+/// the copy, `audit verify --checkpoint` finds every later change to these events.
 ///
-/// Refuses a log that contradicts the latest checkpoint: an old backup was restored, or the file was
-/// changed.
+/// Does not sign a log that contradicts its latest checkpoint, because an old backup was restored
+/// or the file was changed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, mut_group("Signing", |group| group.required(true)))]
 pub(crate) struct Arguments {
@@ -47,11 +47,11 @@ impl Arguments {
                 Ok(signed) => self.print(&directory.file(log), log, &signed)?,
                 Err(error) => {
                     let refused = is_refusal(&error);
-                    let unsigned = unsigned(&signing, &*store, log, error).await;
+                    let error = unsigned(&signing, &*store, log, error).await;
                     if !refused {
-                        return Err(unsigned);
+                        return Err(error);
                     }
-                    note(format_args!("{unsigned}"));
+                    note(format_args!("{error}"));
                     outcome = Outcome::Refused;
                 }
             }
@@ -63,9 +63,9 @@ impl Arguments {
         let TreeHead { size, root } = signed.unverified().head();
         if self.logs.all {
             let path = path.display();
-            return tell(|output| output.line(format_args!("{log}  {size}  {root}  {path}")));
+            return report(|output| output.line(format_args!("{log}  {size}  {root}  {path}")));
         }
         note(format_args!("written to {}", path.display()));
-        tell(|output| output.line(signed.to_string().trim_end()))
+        report(|output| output.line(signed.to_string().trim_end()))
     }
 }

@@ -1,4 +1,4 @@
-//! `audit checkpoint-key`: makes and shows the key that signs checkpoints.
+//! `audit checkpoint-key`: creates and shows the key that signs checkpoints.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,11 +11,11 @@ use crate::new_file::NewFile;
 use crate::output::{Output, note};
 use crate::signing;
 
-/// Makes and shows the key that signs checkpoints.
+/// Creates and shows the key that signs checkpoints.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Makes a private key in a new file, and prints its verifier key.
+    /// Creates a private key in a new file, and prints its verifier key.
     ///
     /// Anyone who has the private key can sign any log as yours. Only its owner can read the file;
     /// keep it apart from the store and out of its backups. The verifier key is public. Hand it to
@@ -57,7 +57,7 @@ impl Command {
         };
         let mut output = Output::stdout();
         output.line(signer.verifier())?;
-        output.hand_on()
+        output.flush()
     }
 }
 

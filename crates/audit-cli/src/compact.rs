@@ -1,17 +1,17 @@
-//! `audit compact`: writes the store's file anew, without what is unused.
+//! `audit compact`: rewrites the store's file without unused space.
 
 use serde::Serialize;
 
 use crate::address::StoreAddress;
 use crate::error::Result;
-use crate::output::tell;
+use crate::output::report;
 use crate::progress;
 
-/// Writes the store's file anew, without what is unused.
+/// Rewrites the store's file without unused space.
 ///
-/// It gives the space of events that were pruned back to the system, and removes the last trace of
-/// what was erased, down to the unused bytes of pages. Appends wait meanwhile. It needs room for
-/// two more copies of the file, one of them where `SQLITE_TMPDIR` says that temporary files go.
+/// Returns the space of pruned events to the file system, and removes the last remains of erased
+/// data from the unused bytes of pages. Appends wait meanwhile. It needs space for two more copies
+/// of the file, one of them in the directory for temporary files (`SQLITE_TMPDIR`).
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -24,12 +24,13 @@ const EXAMPLES: &str = "\
 Examples:
   audit prune --all && audit compact";
 
-/// What was done, as JSON shows it.
+/// The result as JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Done {
-    /// The bytes of the file.
+    /// The size of the file before, in bytes.
     before: u64,
+    /// The size of the file now, in bytes.
     after: u64,
 }
 
@@ -39,7 +40,7 @@ impl Arguments {
         let sizes = address.compact().await;
         bar.finish_and_clear();
         let (before, after) = sizes?;
-        tell(|output| {
+        report(|output| {
             if self.json {
                 return output.json(&Done { before, after });
             }

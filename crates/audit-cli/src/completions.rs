@@ -1,4 +1,4 @@
-//! `audit completions`: for shells.
+//! `audit completions`: completion scripts for shells.
 
 use clap_complete::Shell;
 
@@ -20,13 +20,13 @@ Examples:
   audit completions zsh > ~/.zfunc/_audit";
 
 impl Arguments {
-    /// Prints the completions of `command`, the whole program.
+    /// Prints the completion script of `command`, the whole program.
     pub(crate) fn run(&self, mut command: clap::Command) -> Result<()> {
-        // Into memory first, because the generator panics if the output is closed.
+        // In memory first, because the generator panics if the output is closed.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, "audit", &mut script);
         let mut output = Output::stdout();
         output.line(String::from_utf8_lossy(&script).trim_end())?;
-        output.hand_on()
+        output.flush()
     }
 }

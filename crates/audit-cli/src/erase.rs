@@ -1,4 +1,4 @@
-//! `audit erase`: what a person may ask to be forgotten.
+//! `audit erase`: erases personal data.
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
@@ -14,31 +14,31 @@ use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::{caller, progress, tenant};
 
-/// Erases the personal parts of events, for ever: names, addresses, texts, values, metadata.
+/// Erases the personal data of events for ever: names, addresses, texts, values, metadata.
 ///
-/// The records stay, and are proved as before: who by their ids, what, to what, and when. An event
-/// of the log tells how many were erased, by whom and why, not whose. Interrupted, it goes on with
-/// what is left when it is called again.
+/// The records stay, with the ids, the actions and the times, and their proofs stay valid. An event
+/// of the log records the number of erased events, by whom and why, but not which. If it is
+/// interrupted, the next call continues.
 ///
-/// Copies are not reached: backups, exports, evidence that was given away.
+/// Does not reach copies: backups, exports, and evidence that others have.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// The id of an event, rather than a filter; it can be given several times.
+    /// The id of an event, instead of a filter; may be repeated.
     #[arg(long, value_name = "EVENTID")]
     id: Vec<EventId>,
-    /// Why, as the log will tell.
+    /// The reason, recorded in the log.
     #[arg(long)]
     reason: String,
-    /// Only tells how many events match.
+    /// Prints the number of events that match, and erases nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Does not ask.
+    /// Erases without asking.
     #[arg(long, short)]
     yes: bool,
-    /// Prints JSON on one line: matched, erased.
+    /// Prints one line of JSON: matched, erased.
     #[arg(long)]
     json: bool,
 }
@@ -50,12 +50,12 @@ Examples:
   audit erase --organization ID --target-type user --target-id u_7 --reason 'request 4711' --yes
   audit erase --organization ID --id EVENTID --reason 'a password in a message'";
 
-/// What was done, as JSON shows it.
+/// The result as JSON.
 #[derive(Serialize)]
 struct Done {
-    /// The events that match, those that were erased before among them.
+    /// The number of events that match, including those that were erased before.
     matched: u64,
-    /// The events that had a personal part, and have none any more.
+    /// The number of events whose personal data was erased now.
     erased: u64,
 }
 
@@ -77,7 +77,7 @@ impl Arguments {
                     .hint("answer yes, or give --yes"));
             }
             let bar = progress::waiting("erasing".to_owned());
-            let by = caller::attribution().reason(self.reason);
+            let by = caller::context().reason(self.reason);
             let erased = store.erase(log, erasure, by).await;
             bar.finish_and_clear();
             done.erased = erased?.events;
@@ -88,7 +88,7 @@ impl Arguments {
         } else if !self.dry_run {
             output.line(format_args!("events erased: {}", done.erased))?;
         }
-        output.hand_on()
+        output.flush()
     }
 
     fn erasure(&self) -> Result<Erasure> {
@@ -98,11 +98,11 @@ impl Arguments {
             (true, false) => Erasure::matching(filter),
             (false, true) => Erasure::Events(ids.into_iter().collect()),
             (true, true) => {
-                return Err(CliError::new("that would be the whole log: nothing was erased")
-                    .hint("name events with --id, or give a filter"));
+                return Err(CliError::new("this selects the whole log: nothing was erased")
+                    .hint("select events with --id or with a filter"));
             }
             (false, false) => {
-                return Err(CliError::new("--id names the events; give no filter with it"));
+                return Err(CliError::new("--id selects the events: give no filter with it"));
             }
         };
         erasure.validate()?;
@@ -110,7 +110,7 @@ impl Arguments {
     }
 }
 
-/// How many events of the log the erasure is of.
+/// Counts the events of the log that the erasure selects.
 async fn matched(store: &dyn Store, log: Log, erasure: &Erasure) -> Result<u64> {
     match erasure {
         Erasure::Matching(filter) => {
@@ -128,9 +128,9 @@ async fn matched(store: &dyn Store, log: Log, erasure: &Erasure) -> Result<u64> 
     }
 }
 
-/// Asks whoever runs the program. That there is nobody is a no.
+/// Asks the user to confirm. Returns `false` if there is no answer.
 fn confirmed() -> bool {
-    let question = "Erase their names, addresses, texts and values for ever? [y/N]";
+    let question = "Erase the names, addresses, texts and values of these events for ever? [y/N]";
     let _ = write!(io::stderr(), "{question} ").and_then(|()| io::stderr().flush());
     let mut answer = String::new();
     let answered = io::stdin().lock().read_line(&mut answer);

@@ -86,11 +86,12 @@ impl From<Error> for CliError {
 fn advice(error: &Error) -> Option<&'static str> {
     Some(match error.kind() {
         ErrorKind::InvalidToken => {
-            "a token is valid with the --store, --organization, filters and --order it came with"
+            "a token is valid only with the --store, --organization, filters and --order that it was issued \
+             for"
         }
-        ErrorKind::Behind => "the token is of a later state of the store; start without it",
+        ErrorKind::Behind => "the token was issued by a later state of the store; start without it",
         ErrorKind::Gone => {
-            "the events were pruned: see `audit retention show`. Start without the token"
+            "the events were pruned; see `audit retention show`, and start without the token"
         }
         ErrorKind::LegalHold => {
             "`audit retention show` prints the hold; `audit retention set --legal-hold off` lifts it"
@@ -98,9 +99,11 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::Busy => "another process is writing to the store; try again",
         ErrorKind::Overloaded => "the disk cannot keep up with the appends; try again",
         ErrorKind::StorageFull => "nothing was written; free some space and try again",
-        ErrorKind::ReadOnly => "the program must be able to write the file and its directory",
-        ErrorKind::Corrupt => "check that the file is a store; if it is, restore a backup",
-        ErrorKind::Incompatible => "use a version of the program at least as new as the store's",
+        ErrorKind::ReadOnly => "give the program write access to the file and its directory",
+        ErrorKind::Corrupt => "check that the file is a store; if it is one, restore a backup",
+        ErrorKind::Incompatible => {
+            "use a version of the program that is at least as new as the store"
+        }
         _ => return None,
     })
 }

@@ -1,4 +1,4 @@
-//! `audit export`: all events of a log as a file.
+//! `audit export`: the events of a log as a file.
 
 use std::path::PathBuf;
 
@@ -17,13 +17,13 @@ use crate::tenant;
 
 mod csv;
 
-/// Exports the events of a log, by their numbers, as of when it begins.
+/// Exports the events of a log in the order of their sequence, as of the start of the export.
 ///
 /// JSON Lines are exact: `audit import --from native` reads them back. CSV (RFC 4180, with a
-/// header) is for spreadsheets: absent and empty texts are both empty cells, nested values are JSON
-/// texts, and a cell that a spreadsheet could take for a formula, because it begins with = + - @,
-/// their full-width forms, a tab or a line break, or with white space before one of them, has an
-/// apostrophe before it.
+/// header) is for spreadsheets. Absent and empty texts are both empty cells, and nested values are
+/// JSON. A cell that a spreadsheet could interpret as a formula is prefixed with an apostrophe: one
+/// that begins with = + - @, a full-width form of these, a tab or a line break, also after white
+/// space.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -32,8 +32,8 @@ pub(crate) struct Arguments {
     /// The format.
     #[arg(long, value_enum)]
     format: FormatName,
-    /// The file, which must not exist; it is there when all of it is on the disk. Without it, the
-    /// standard output.
+    /// The file, which must not exist. It appears when the export is complete. The standard output
+    /// by default.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -46,9 +46,9 @@ Examples:
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum FormatName {
-    /// JSON Lines: an event a line.
+    /// JSON Lines: one event a line.
     Jsonl,
-    /// Comma-separated values: an event a row.
+    /// Comma-separated values: one event a row.
     Csv,
 }
 
@@ -65,7 +65,7 @@ impl Arguments {
         let mut signals = Signals::listen()?;
         tokio::select! {
             written = self.write(&*store, query, Output::to(file.file())) => written?,
-            () = signals.recv() => return Err(CliError::new("interrupted; no file was written")),
+            () = signals.recv() => return Err(CliError::new("interrupted: no file was written")),
         }
         file.publish()
     }
@@ -91,6 +91,6 @@ impl Arguments {
                 rows.end()?;
             }
         }
-        output.hand_on()
+        output.flush()
     }
 }

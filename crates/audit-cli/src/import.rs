@@ -1,4 +1,4 @@
-//! `audit import`: records of other systems, or of this one, into a log.
+//! `audit import`: imports records of other systems, or of this one, into a log.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 
 use crate::address::StoreAddress;
 use crate::error::{Outcome, Result, chain};
-use crate::output::{note, tell};
+use crate::output::{note, report};
 use crate::text::line;
 use crate::{progress, tenant};
 use importer::{Importer, Refusal, Tally};
@@ -21,15 +21,15 @@ mod lines;
 mod source;
 mod verify;
 
-/// Imports audit records into a log, a JSON object a line.
+/// Imports audit records into a log, from files with one JSON object a line.
 ///
-/// A record that the log holds is redelivered: it is counted, and nothing is changed, so that an
-/// import can be repeated. A record that cannot be kept exactly is refused, and told on the
-/// standard error as `FILE:LINE: REASON`.
+/// A record that the log already has is counted as redelivered and changes nothing, so an import
+/// can be repeated. A record that cannot be kept exactly is refused, and reported on the standard
+/// error as `FILE:LINE: REASON`.
 ///
-/// `native` is the event's own JSON, as `export --format jsonl` writes it; what a log adds (log,
-/// sequence, recordedAt, erased) is dropped. A line without an id gets one that is derived from the
-/// line. The other formats are those of the systems that they name.
+/// `native` is the JSON of events, as `export --format jsonl` writes it. The fields that a log adds
+/// (log, sequence, recordedAt, erased) are ignored. A line without an id gets one derived from the
+/// line. Each other format is that of the system it is named after.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -40,12 +40,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(Source::names())
         .try_map(|name| name.parse::<Source>()))]
     from: Source,
-    /// The time (RFC 3339) of records that state none; unless set, when their file was last
-    /// written. Their metadata says so.
+    /// The time (RFC 3339) of records without one; the time of the file's last change by default.
+    /// The metadata of such an event says so.
     #[arg(long, value_name = "TIME")]
     received: Option<Timestamp>,
-    /// Reads every event of the files back, page by page, in several ways, and compares it with
-    /// its record.
+    /// Reads every imported event back in several orders and page sizes, and compares it with its
+    /// record.
     #[arg(long)]
     verify: bool,
     /// Prints one JSON object for all files: read, recorded, redelivered, refused.
@@ -63,11 +63,12 @@ Examples:
   jq -c '.Records[]' trail.json | audit import --organization ID --from cloudtrail -
   audit --store memory: import --organization platform --from slack try.jsonl
 
-Exit codes: 0 all is in the log; 1 a record was refused, or --verify found a difference; 2 failure.";
+Exit codes: 0 all records are in the log; 1 a record was refused, or --verify found a difference;
+2 failure.";
 
 impl Arguments {
     pub(crate) async fn run(self, address: &StoreAddress) -> Result<Outcome> {
-        // A file that is not there is told before any is imported.
+        // A missing file is reported before any file is imported.
         self.files.iter().try_for_each(|path| input::find(path))?;
         let store = match self.organization {
             Log::Platform => address.open()?,
@@ -94,13 +95,13 @@ impl Arguments {
             let tally = tally?;
             all += tally;
             if !self.json {
-                tell(|output| output.line(format_args!("{name}: {tally}")))?;
+                report(|output| output.line(format_args!("{name}: {tally}")))?;
             }
         }
         if self.json {
-            tell(|output| output.json(&all))?;
+            report(|output| output.json(&all))?;
         } else if self.files.len() > 1 {
-            tell(|output| output.line(format_args!("all: {all}")))?;
+            report(|output| output.line(format_args!("all: {all}")))?;
         }
         let mut holds = true;
         for walk in verify::walks() {

@@ -11,10 +11,10 @@ use clap::Args;
 use crate::error::{CliError, Result};
 use crate::verifier::VerifierKey;
 
-/// Kept checkpoints, and the key that must have signed them.
+/// The options for kept checkpoints, and the key that must have signed them.
 #[derive(Debug, Args)]
 pub(crate) struct Kept {
-    /// A kept checkpoint; can be given several times.
+    /// A kept checkpoint; may be repeated.
     #[arg(long = "checkpoint", value_name = "FILE", requires = "key")]
     files: Vec<PathBuf>,
     /// A directory of kept checkpoints: its files that end in `.checkpoint`.
@@ -29,7 +29,7 @@ pub(crate) struct Kept {
 pub(crate) type Heads = BTreeMap<Log, Vec<TreeHead>>;
 
 impl Kept {
-    /// Reads and verifies the checkpoints that are named one by one.
+    /// Reads and verifies the checkpoints that are given one by one.
     pub(crate) fn files(&self) -> Result<Heads> {
         let mut heads = Heads::new();
         self.add(&self.files, &mut heads)?;
@@ -50,13 +50,14 @@ impl Kept {
         Ok(())
     }
 
-    /// Reads and verifies the checkpoint of a file; returns its log and its head.
+    /// Reads and verifies the checkpoint in a file. Returns its log and its head.
     pub(crate) fn one(&self, path: &Path) -> Result<(Log, TreeHead)> {
         let Some(key) = &self.key else { return Err(CliError::new("--key is not given")) };
         let signed = checkpoint(path)?;
         let (name, origin) = (path.display(), signed.unverified().origin());
         let Some(log) = key.log_of(origin) else {
-            let what = format!("{name} is of {origin}, and the key of {}", key.name());
+            let what =
+                format!("{name} is a checkpoint of {origin}, but the key is of {}", key.name());
             return Err(CliError::new(what));
         };
         let verified = key.of(log).verify(&signed);
@@ -67,7 +68,7 @@ impl Kept {
     }
 }
 
-/// Reads the checkpoint of a file, unverified.
+/// Reads the checkpoint in a file without verifying it.
 pub(crate) fn checkpoint(path: &Path) -> Result<SignedCheckpoint> {
     let name = path.display();
     let text = fs::read_to_string(path)

@@ -1,4 +1,4 @@
-//! `audit keys`: the credentials of the tenants.
+//! `audit keys`: API keys.
 
 use audit_core::{ApiKey, ApiKeyId, NewApiKey, OrganizationId, Role, Timestamp, limits};
 use clap::Subcommand;
@@ -15,26 +15,26 @@ use crate::{caller, tenant, view};
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Creates a key, with an event in its organization's log and in the platform's.
+    /// Creates a key. Records an event in its organization's log and in the platform's.
     ///
-    /// Its secret is shown once, and kept nowhere.
+    /// Prints the secret, which cannot be shown again: only its hash is stored.
     #[command(after_help = CREATE_EXAMPLES)]
     Create {
         /// The organization to which the key belongs.
         #[arg(long, value_name = "ID")]
         organization: OrganizationId,
-        /// What its holder may do: member reads the organization's log; admin also changes the
-        /// organization and appends; super-admin also reads every log.
+        /// The role: member reads the organization's log; admin also changes the organization and
+        /// appends; super-admin also reads every log.
         #[arg(long, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::name))
             .try_map(|name| name.parse::<Role>()))]
         role: Role,
-        /// The e-mail address of its holder.
+        /// The e-mail address of the key's holder.
         #[arg(long)]
         email: String,
         #[command(flatten)]
         form: CreatedForm,
     },
-    /// Lists the keys of an organization, revoked ones too.
+    /// Lists the keys of an organization, including revoked ones.
     #[command(after_help = LIST_EXAMPLES)]
     List {
         /// The organization.
@@ -44,26 +44,26 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Revokes a key: it is refused from then on, for ever.
+    /// Revokes a key for ever.
     #[command(after_help = REVOKE_EXAMPLES)]
     Revoke {
         /// The key's id.
         #[arg(value_name = "KEYID")]
         id: ApiKeyId,
-        /// Prints it as JSON on one line.
+        /// Prints the key as JSON on one line.
         #[arg(long)]
         json: bool,
     },
 }
 
-/// How a new key is printed; for people, unless given.
+/// The form in which a new key is printed; text by default.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[group(multiple = false)]
 pub(crate) struct CreatedForm {
     /// Prints JSON on one line.
     #[arg(long)]
     json: bool,
-    /// Prints the secret alone, which is a whole Bearer token.
+    /// Prints only the secret, which is a complete Bearer token.
     #[arg(long)]
     secret_only: bool,
 }
@@ -84,7 +84,7 @@ const REVOKE_EXAMPLES: &str = "\
 Examples:
   audit keys revoke 3fa85f64-5717-4562-b3fc-2c963f66afa6";
 
-/// A new key, as JSON shows it.
+/// A new key as JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Created<'a> {
@@ -94,7 +94,7 @@ struct Created<'a> {
     role: Role,
 }
 
-/// A key that is there, as JSON shows it.
+/// An existing key as JSON.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -134,7 +134,7 @@ impl Command {
 async fn create(address: &StoreAddress, new: NewApiKey, form: CreatedForm) -> Result<()> {
     let store = address.open_existing()?;
     tenant::existing(&*store, address, new.organization_id).await?;
-    let (key, secret) = store.create_api_key(new, caller::attribution()).await?;
+    let (key, secret) = store.create_api_key(new, caller::context()).await?;
     let ApiKey { id, organization_id, role, .. } = key;
     let secret = secret.expose();
     let mut output = Output::stdout();
@@ -148,9 +148,9 @@ async fn create(address: &StoreAddress, new: NewApiKey, form: CreatedForm) -> Re
         output.line(format_args!("organization: {organization_id}"))?;
         output.line(format_args!("role:         {role}"))?;
         output.line("")?;
-        output.line("The secret is shown once: keep it now, it cannot be shown again.")?;
+        output.line("The secret cannot be shown again: keep it now.")?;
     }
-    output.hand_on()
+    output.flush()
 }
 
 async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) -> Result<()> {
@@ -176,24 +176,24 @@ async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) 
         after = Some(last.id);
     }
     if after.is_none() {
-        // Of one that was deleted the keys are still listed.
+        // The keys of a deleted organization are still listed.
         tenant::existing(&*store, address, organization).await?;
         if !json {
-            note(format_args!("the organization has no key yet"));
+            note(format_args!("the organization has no keys yet"));
         }
     }
-    output.hand_on()
+    output.flush()
 }
 
 async fn revoke(address: &StoreAddress, id: ApiKeyId, json: bool) -> Result<()> {
     let store = address.open_existing()?;
-    let key = store.revoke_api_key(id, caller::attribution()).await?;
+    let key = store.revoke_api_key(id, caller::context()).await?;
     let mut output = Output::stdout();
     if json {
         output.json(&Shown::from(&key))?;
     } else {
         let when = key.revoked_at.map(view::time).unwrap_or_default();
-        output.line(format_args!("key {id} is revoked since {when}"))?;
+        output.line(format_args!("key {id} was revoked at {when}"))?;
     }
-    output.hand_on()
+    output.flush()
 }

@@ -1,4 +1,4 @@
-//! `audit list`: a page of a log.
+//! `audit list`: the events of a log, by pages.
 
 use audit_core::{AuditEvent, AuditStoreExt as _, Order, Token};
 use clap::ValueEnum;
@@ -11,27 +11,27 @@ use crate::{tenant, view};
 
 /// Lists the events of a log, page by page.
 ///
-/// For people it prints a table, in which control characters are escaped. With --json it prints
-/// each event as JSON on a line. If more follow, the token of the next page goes to the standard
-/// error: `next: TOKEN`. A walk by tokens shows the log as it was at its first page.
+/// Prints a table with control characters escaped or, with --json, one line of JSON for each event.
+/// If more events follow, it prints the token of the next page to the standard error: `next:
+/// TOKEN`. The pages that follow by token show the log as it was at the first page.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// The order: by the time when they occurred, or by their numbers.
+    /// The order: by the time of the events, or by their sequence.
     #[arg(long, value_enum, default_value_t)]
     order: OrderName,
-    /// The most events to list: 1 to 1,000.
+    /// The highest number of events to list, from 1 to 1,000.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Continues behind the page that gave this token, which needs the same filters and order.
+    /// Continues after the page that printed this token. Filters and order must be the same.
     #[arg(long)]
     token: Option<Token>,
-    /// Lists all the rest.
+    /// Lists all events, or all that follow the token.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
-    /// Also counts, on the standard error, all events that match: `total: N`.
+    /// Prints the number of events that match to the standard error: `total: N`.
     #[arg(long)]
     total: bool,
     /// Prints JSON Lines.
@@ -46,19 +46,19 @@ Examples:
   audit list --organization ID --since 2026-01-01T00:00:00Z --order oldest --limit 10 --total
   audit list --organization ID --target-type invoice --target-id inv_9 --all --json";
 
-/// Events of a page of all: few enough that pages of large events are no burden.
+/// The number of events in a page of a complete walk. It is small, because events can be large.
 pub(crate) const PAGE: usize = 100;
-/// Tokens of this program are not those of a service on the same store.
-const ENDPOINT: &str = "audit list";
+/// The audience of the program's tokens. A service on the same store has other audiences.
+const AUDIENCE: &str = "audit list";
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum OrderName {
-    /// The latest first.
+    /// Latest first.
     #[default]
     Newest,
-    /// The earliest first.
+    /// Earliest first.
     Oldest,
-    /// As the log took them in.
+    /// In the order in which they were recorded.
     Sequence,
 }
 
@@ -75,7 +75,7 @@ impl From<OrderName> for Order {
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let limit = if self.all { PAGE } else { self.limit };
-        let query = self.selection.query().audience(ENDPOINT).order(self.order.into()).limit(limit);
+        let query = self.selection.query().audience(AUDIENCE).order(self.order.into()).limit(limit);
         query.validate()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.selection.log()).await?;
@@ -96,11 +96,11 @@ impl Arguments {
             match page.next {
                 Some(token) if self.all => page = store.next_page(&query, &token).await?,
                 Some(token) => {
-                    output.hand_on()?;
+                    output.flush()?;
                     note(format_args!("next: {token}"));
                     return Ok(());
                 }
-                None => return output.hand_on(),
+                None => return output.flush(),
             }
         }
     }
@@ -112,7 +112,7 @@ impl Arguments {
         if events.is_empty() {
             return Ok(());
         }
-        // Of a wide terminal's worth of columns, most rows end in blanks.
+        // The cells are padded to the width of the terminal.
         view::events(events).lines().try_for_each(|line| output.line(line.trim_end()))
     }
 }

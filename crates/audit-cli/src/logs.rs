@@ -1,4 +1,4 @@
-//! Which logs.
+//! The options that select logs.
 
 use std::collections::BTreeSet;
 
@@ -10,26 +10,26 @@ use crate::address::{Store, StoreAddress};
 use crate::error::Result;
 use crate::tenant;
 
-/// One log, or all of them.
+/// The options that select one log or all.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Logs {
     /// The log: the id of an organization, or `platform`.
     #[arg(long, value_name = "ID|platform")]
     organization: Option<Log>,
-    /// Every log of the store, those of deleted organizations too.
+    /// All logs of the store, including those of deleted organizations.
     #[arg(long)]
     pub(crate) all: bool,
 }
 
 impl Logs {
-    /// Whether `log` is among them.
+    /// Returns `true` if `log` is selected.
     pub(crate) fn has(&self, log: Log) -> bool {
         self.organization.is_none_or(|one| one == log)
     }
 
-    /// The logs. One that is `known` from elsewhere is looked at even if the store has nothing of
-    /// it any more.
+    /// Returns the selected logs, including those that are `known` from elsewhere and missing in
+    /// the store.
     pub(crate) async fn of(
         &self,
         store: &dyn Store,

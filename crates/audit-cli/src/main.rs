@@ -1,26 +1,26 @@
 //! The `audit` program: serves, imports, lists, exports, proves, erases and prunes audit logs.
 //!
-//! | file | noun |
+//! | file | content |
 //! |---|---|
 //! | `arguments.rs` | the command line |
 //! | `serve.rs`, `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
-//! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | those that prove |
-//! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | those that forget |
-//! | `address.rs` | where the store is |
-//! | `selection.rs` | which events of which log |
-//! | `logs.rs` | one log, or all |
-//! | `signing.rs` | the key that signs checkpoints, and where they are kept |
-//! | `verifier.rs`, `kept.rs` | the key that others know, and the checkpoints that they kept |
+//! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | the commands for proofs |
+//! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | the commands that remove data |
+//! | `address.rs` | the address of the store |
+//! | `selection.rs` | the options that select events |
+//! | `logs.rs` | the options that select logs |
+//! | `signing.rs` | the key that signs checkpoints, and their directory |
+//! | `verifier.rs`, `kept.rs` | the public key, and kept checkpoints |
 //! | `tenant.rs` | the organization that a command names |
-//! | `caller.rs` | who runs the program, as events name it |
+//! | `caller.rs` | the actor of the events that the program causes |
 //! | `output.rs` | the standard output and error |
-//! | `new_file.rs` | files that the program makes |
-//! | `progress.rs` | how far a long command has come |
+//! | `new_file.rs` | files that the program creates |
+//! | `progress.rs` | progress bars |
 //! | `period.rs` | lengths of time |
-//! | `view.rs` | events for people |
-//! | `text.rs` | texts that cannot drive a terminal |
+//! | `view.rs` | events as tables and lines |
+//! | `text.rs` | texts with escaped control characters |
 //! | `error.rs` | the error that ends a command |
-//! | `signals.rs` | what interrupts it |
+//! | `signals.rs` | signals that end the program |
 
 mod address;
 mod arguments;
@@ -66,7 +66,7 @@ use crate::output::note;
 #[tokio::main]
 async fn main() -> ExitCode {
     match Arguments::read().run().await {
-        // A reader such as `head` closes the output when it has enough.
+        // A reader such as `head` closes the output early.
         Ok(Outcome::Done) | Err(CliError::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
         Err(error) => {

@@ -1,4 +1,4 @@
-//! Files that the program makes.
+//! Files that the program creates.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use tempfile::NamedTempFile;
 
 use crate::error::{CliError, Result};
 
-/// A file that is there whole, or not at all. Only its owner can read it.
+/// A file that appears under its name only when it is complete. Only its owner can read it.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     path: PathBuf,
@@ -16,6 +16,7 @@ pub(crate) struct NewFile {
 }
 
 impl NewFile {
+    /// Creates a temporary file beside `path`. Fails if `path` exists.
     pub(crate) fn create(path: &Path) -> Result<Self> {
         if path.symlink_metadata().is_ok() {
             return Err(taken(path));
@@ -25,11 +26,12 @@ impl NewFile {
         Ok(Self { path: path.to_owned(), temporary })
     }
 
-    /// The file, to be written.
+    /// Returns the file, for writing.
     pub(crate) fn file(&self) -> &File {
         self.temporary.as_file()
     }
 
+    /// Syncs the file and gives it its name. Fails if the name was taken meanwhile.
     pub(crate) fn publish(self) -> Result<()> {
         let Self { path, mut temporary } = self;
         let synced = temporary.flush().and_then(|()| temporary.as_file().sync_all());
@@ -38,7 +40,7 @@ impl NewFile {
             std::io::ErrorKind::AlreadyExists => taken(&path),
             _ => unwritable(&path, error.error),
         })?;
-        // So that its name is on the disk, too, where directories can be synced.
+        // Syncs the directory entry too, where directories can be synced.
         #[cfg(unix)]
         File::open(directory(&path))
             .and_then(|directory| directory.sync_all())
@@ -55,7 +57,7 @@ fn directory(path: &Path) -> &Path {
 }
 
 fn taken(path: &Path) -> CliError {
-    CliError::new(format!("{} is there already", path.display())).hint("name a new file")
+    CliError::new(format!("{} already exists", path.display())).hint("give the name of a new file")
 }
 
 fn unwritable(path: &Path, error: std::io::Error) -> CliError {
@@ -67,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_came_meanwhile_is_kept() {
+    fn a_file_created_meanwhile_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("out");
         let file = NewFile::create(&path).unwrap();

@@ -15,19 +15,19 @@ use crate::{tenant, view};
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Creates an organization, with an event in its log and in the platform's.
+    /// Creates an organization. Records an event in its log and in the platform's.
     #[command(after_help = CREATE_EXAMPLES)]
     Create {
-        /// The name for people.
+        /// The name.
         #[arg(long)]
         name: String,
-        /// The id, a UUID that was never given; a new one unless set.
+        /// The id, a UUID that no organization has had; a new one by default.
         #[arg(long, value_name = "UUID")]
         id: Option<OrganizationId>,
         /// The e-mail address of the creator.
         #[arg(long, value_name = "EMAIL")]
         created_by: Option<String>,
-        /// Prints it as JSON on one line.
+        /// Prints the organization as JSON on one line.
         #[arg(long)]
         json: bool,
     },
@@ -43,7 +43,7 @@ pub(crate) enum Command {
     Show {
         /// The id.
         id: OrganizationId,
-        /// Prints it as JSON on one line.
+        /// Prints the organization as JSON on one line.
         #[arg(long)]
         json: bool,
     },
@@ -73,8 +73,8 @@ impl Command {
                 new.id = id.unwrap_or(new.id);
                 new.created_by = created_by;
                 let store = address.open()?;
-                let made = store.create_organization(new, caller::attribution()).await?;
-                show(&made, json)
+                let created = store.create_organization(new, caller::context()).await?;
+                show(&created, json)
             }
             Self::List { json } => list(address, json).await,
             Self::Show { id, json } => {
@@ -89,7 +89,7 @@ fn show(organization: &Organization, json: bool) -> Result<()> {
     let mut output = Output::stdout();
     if json {
         output.json(organization)?;
-        return output.hand_on();
+        return output.flush();
     }
     let Organization { id, external_id, name, private_endpoints, settings, created_by, .. } =
         organization;
@@ -109,7 +109,7 @@ fn show(organization: &Organization, json: bool) -> Result<()> {
     for endpoint in private_endpoints {
         output.line(format_args!("endpoint:     {}", cell(&endpoint.id)))?;
     }
-    output.hand_on()
+    output.flush()
 }
 
 async fn list(address: &StoreAddress, json: bool) -> Result<()> {
@@ -135,5 +135,5 @@ async fn list(address: &StoreAddress, json: bool) -> Result<()> {
     if after.is_none() && !json {
         note(format_args!("there is no organization yet"));
     }
-    output.hand_on()
+    output.flush()
 }

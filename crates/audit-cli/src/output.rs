@@ -9,25 +9,25 @@ use serde_json::ser::Formatter;
 use crate::error::{CliError, Result};
 use crate::text::is_hidden;
 
-/// Writes a line to the standard error. That nobody reads it is no failure.
+/// Writes a line to the standard error. Ignores a closed standard error.
 pub(crate) fn note(line: Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Writes a result that is told beside what is done. That nobody reads it is no failure.
-pub(crate) fn tell(write: impl FnOnce(&mut Output<'_>) -> Result<()>) -> Result<()> {
+/// Writes the result of a command that has done its work. Ignores a closed standard output.
+pub(crate) fn report(write: impl FnOnce(&mut Output<'_>) -> Result<()>) -> Result<()> {
     let mut output = Output::stdout();
-    match write(&mut output).and_then(|()| output.hand_on()) {
+    match write(&mut output).and_then(|()| output.flush()) {
         Err(CliError::OutputClosed) => Ok(()),
-        told => told,
+        result => result,
     }
 }
 
-/// Where a command's results go, buffered.
+/// The output of a command, buffered.
 pub(crate) struct Output<'a>(BufWriter<Box<dyn Write + 'a>>);
 
 impl Output<'static> {
-    /// The standard output.
+    /// Locks the standard output.
     pub(crate) fn stdout() -> Self {
         Self::to(io::stdout().lock())
     }
@@ -49,8 +49,8 @@ impl<'a> Output<'a> {
         self.0.write_all(&json).and_then(|()| self.0.write_all(b"\n")).map_err(unwritable)
     }
 
-    /// Hands on what is buffered.
-    pub(crate) fn hand_on(&mut self) -> Result<()> {
+    /// Writes the buffered bytes.
+    pub(crate) fn flush(&mut self) -> Result<()> {
         self.0.flush().map_err(unwritable)
     }
 }
@@ -65,7 +65,7 @@ impl Write for Output<'_> {
     }
 }
 
-/// The failure to write an output.
+/// Returns the error for an output that cannot be written.
 pub(crate) fn unwritable(error: io::Error) -> CliError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => CliError::OutputClosed,
@@ -73,8 +73,8 @@ pub(crate) fn unwritable(error: io::Error) -> CliError {
     }
 }
 
-/// A value as JSON on one line, hidden characters as `\u….`: the same value, but it cannot drive a
-/// terminal.
+/// Serializes a value as JSON on one line. Hidden characters are escaped as `\u…`, so that they
+/// cannot control a terminal; the value stays the same.
 pub(crate) fn json(value: &impl Serialize) -> Result<Vec<u8>> {
     let mut json = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut json, Visible);
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_hides_nothing_and_says_the_same() {
+    fn hidden_characters_are_escaped_in_json_without_changing_the_value() {
         let text = "é\u{1b}[0m\u{9b}\u{202e}\u{e0041}\u{7f}\"\\\n한";
         let json = String::from_utf8(json(&text).unwrap()).unwrap();
         assert_eq!(json, "\"é\\u001b[0m\\u009b\\u202e\\udb40\\udc41\\u007f\\\"\\\\\\n한\"");

@@ -1,4 +1,4 @@
-//! Lengths of time, as people write them: `60s`, `12h`, `365d`.
+//! Lengths of time as options: `60s`, `12h`, `365d`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,16 +8,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Period(u64);
 
-/// The units, the longest first, in seconds. A year is none: it has no fixed length.
+/// The units, longest first, in seconds. There is no year, because its length varies.
 const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
-/// A text that is no length of time.
+/// The error for a text that is not a length of time.
 #[derive(Debug)]
-pub(crate) struct NoPeriod;
+pub(crate) struct InvalidPeriod;
 
-impl std::error::Error for NoPeriod {}
+impl std::error::Error for InvalidPeriod {}
 
-impl fmt::Display for NoPeriod {
+impl fmt::Display for InvalidPeriod {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("write a number and its unit: 90s, 30m, 12h or 365d")
     }
@@ -34,22 +34,22 @@ impl Period {
 }
 
 impl FromStr for Period {
-    type Err = NoPeriod;
+    type Err = InvalidPeriod;
 
-    fn from_str(text: &str) -> Result<Self, NoPeriod> {
+    fn from_str(text: &str) -> Result<Self, InvalidPeriod> {
         let units =
             UNITS.iter().filter_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
-        let (number, seconds) = units.into_iter().next().ok_or(NoPeriod)?;
+        let (number, seconds) = units.into_iter().next().ok_or(InvalidPeriod)?;
         if !number.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(NoPeriod); // a sign
+            return Err(InvalidPeriod); // the parser accepts a sign
         }
-        let number: u64 = number.parse().map_err(|_| NoPeriod)?;
-        number.checked_mul(*seconds).filter(|seconds| *seconds > 0).map(Self).ok_or(NoPeriod)
+        let number: u64 = number.parse().map_err(|_| InvalidPeriod)?;
+        number.checked_mul(*seconds).filter(|seconds| *seconds > 0).map(Self).ok_or(InvalidPeriod)
     }
 }
 
 impl fmt::Display for Period {
-    /// In the longest unit of which it is a whole number.
+    /// Writes it in the longest unit that divides it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let units = UNITS.into_iter().filter(|(_, seconds)| self.0.is_multiple_of(*seconds));
         let (unit, seconds) = units.into_iter().next().unwrap_or(("s", 1));

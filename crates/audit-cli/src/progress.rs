@@ -1,10 +1,10 @@
-//! How far a long command has come: on a terminal's standard error, and nowhere else.
+//! Progress bars, shown on the standard error if it is a terminal.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar of so many bytes; without a number, what was read so far.
+/// Creates a bar of `bytes` bytes, or a counter of bytes if the number is unknown.
 pub(crate) fn bytes(what: String, bytes: Option<u64>) -> ProgressBar {
     match bytes {
         Some(bytes) => {
@@ -15,12 +15,12 @@ pub(crate) fn bytes(what: String, bytes: Option<u64>) -> ProgressBar {
     }
 }
 
-/// A bar of events, whose number is yet to be told.
+/// Creates a bar of events. The caller sets their number.
 pub(crate) fn events(what: String) -> ProgressBar {
     styled(ProgressBar::new(0), what, "{msg} {wide_bar} {human_pos}/{human_len} events {eta}")
 }
 
-/// What is under way, without a measure.
+/// Creates a spinner, for work of unknown length.
 pub(crate) fn waiting(what: String) -> ProgressBar {
     let bar = styled(ProgressBar::no_length(), what, "{spinner} {msg} {elapsed}");
     bar.enable_steady_tick(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! `audit prove`: writes the evidence of an event, to be verified offline.
+//! `audit prove`: writes the evidence of an event, for offline verification.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use crate::{kept, tenant};
 /// Writes the evidence that an event is in a log.
 ///
 /// The evidence is the event, the proof and a signed checkpoint in one text (C2SP tlog-proof).
-/// `audit check` verifies it with the verifier key, without the store. The checkpoint is signed now,
-/// or is one that was kept.
+/// `audit check` verifies it with the verifier key, without the store. The checkpoint is a new one,
+/// or one that was kept.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -28,13 +28,14 @@ pub(crate) struct Arguments {
     organization: Log,
     #[command(flatten)]
     signing: Option<Signing>,
-    /// A kept checkpoint, instead of one that is signed now.
+    /// A kept checkpoint, instead of a new one.
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
-    /// Leaves out the personal data: names, addresses, texts, values. The rest stays proved.
+    /// Omits the personal data: names, addresses, texts, values. The rest stays proved.
     #[arg(long)]
     without_personal: bool,
-    /// The file, which must not exist, by convention `….tlog-proof`. Without it, the standard output.
+    /// The file, which must not exist, by convention `….tlog-proof`. The standard output by
+    /// default.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -79,18 +80,18 @@ impl Arguments {
         let (id, log) = (self.id, self.organization);
         let pruned = store.head(log).await?.pruned;
         store.evidence(log, id, checkpoint).await.map_err(|error| match error.kind() {
-            ErrorKind::NotFound if pruned > Sequence::ZERO => {
-                CliError::new(format!("there is no event {id} in {log}"))
-                    .hint(format!("the first {pruned} events were pruned; it may be one of them"))
-            }
+            ErrorKind::NotFound if pruned > Sequence::ZERO => CliError::new(format!(
+                "there is no event {id} in {log}"
+            ))
+            .hint(format!("the first {pruned} events were pruned; the event may be one of them")),
             ErrorKind::NotFound => CliError::new(format!("there is no event {id} in {log}")),
             ErrorKind::Invalid if error.field() == Some("checkpoint.size") => {
                 CliError::new(format!("the checkpoint is older than event {id}"))
-                    .hint("give a later one, or sign one now")
+                    .hint("give a later checkpoint, or sign a new one")
             }
             ErrorKind::Corrupt => {
                 CliError::from_source(format!("{log} does not match the checkpoint"), error)
-                    .hint(format!("to see what is wrong: audit verify --organization {log}"))
+                    .hint(format!("to find the change: audit verify --organization {log}"))
             }
             _ => error.into(),
         })
@@ -99,5 +100,5 @@ impl Arguments {
 
 fn write(mut output: Output<'_>, evidence: &str) -> Result<()> {
     output.line(evidence.trim_end())?;
-    output.hand_on()
+    output.flush()
 }

@@ -1,4 +1,4 @@
-//! `audit retention`: what a log keeps, and for how long.
+//! `audit retention`: the retention of a log.
 
 use audit_core::{Log, Retention};
 use clap::{Subcommand, ValueEnum};
@@ -10,11 +10,11 @@ use crate::output::Output;
 use crate::period::Period;
 use crate::{caller, tenant};
 
-/// Shows and sets what a log keeps.
+/// Shows and sets the retention of a log.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
-    /// Shows what a log keeps.
+    /// Shows the retention of a log.
     #[command(after_help = SHOW_EXAMPLES)]
     Show {
         /// The log: the id of an organization, or `platform`.
@@ -24,9 +24,9 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Sets what a log keeps, with an event that tells of it. What is not named stays as it is.
+    /// Sets the retention of a log, and records an event. Bounds that are not given do not change.
     ///
-    /// Nothing is removed before `audit prune`.
+    /// Removes nothing; `audit prune` does.
     #[command(after_help = SET_EXAMPLES)]
     Set(Set),
 }
@@ -38,7 +38,7 @@ pub(crate) struct Set {
     organization: Log,
     #[command(flatten)]
     bounds: Bounds,
-    /// Why, as the log will tell.
+    /// The reason, recorded in the log.
     #[arg(long)]
     reason: Option<String>,
     /// Prints JSON on one line.
@@ -46,20 +46,20 @@ pub(crate) struct Set {
     json: bool,
 }
 
-/// What is set, at least one of them.
+/// The bounds to set, at least one.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct Bounds {
-    /// Keeps events for so long after they were recorded: 12h, 365d.
+    /// The time for which events are kept after they were recorded: 12h, 365d.
     #[arg(long, value_name = "PERIOD")]
     max_age: Option<Period>,
-    /// Keeps so many events, the newest.
+    /// The number of events that are kept, the newest.
     #[arg(long, value_name = "N")]
     max_events: Option<u64>,
-    /// Lifts both bounds.
+    /// Removes both bounds.
     #[arg(long, conflicts_with_all = ["max_age", "max_events"])]
     keep_everything: bool,
-    /// Forbids to prune and to erase, whatever the bounds say; or permits it again.
+    /// Forbids pruning and erasing whatever the bounds, or permits them again.
     #[arg(long, value_enum)]
     legal_hold: Option<Switch>,
 }
@@ -83,7 +83,7 @@ Examples:
   audit retention set --organization ID --legal-hold on --reason 'case 11'
   audit retention set --organization ID --keep-everything";
 
-/// What a log keeps, as JSON shows it.
+/// The retention of a log as JSON.
 #[derive(Serialize)]
 struct Shown {
     log: Log,
@@ -111,7 +111,7 @@ impl Set {
     async fn run(self, store: &dyn Store) -> Result<()> {
         let log = self.organization;
         let retention = self.bounds.applied(store.retention(log).await?);
-        let mut by = caller::attribution();
+        let mut by = caller::context();
         by.reason = self.reason;
         store.set_retention(log, retention, by).await?;
         show(store, log, self.json).await
@@ -141,7 +141,7 @@ async fn show(store: &dyn Store, log: Log, json: bool) -> Result<()> {
     let mut output = Output::stdout();
     if json {
         output.json(&Shown { log, retention })?;
-        return output.hand_on();
+        return output.flush();
     }
     let Retention { max_age_seconds, max_events, legal_hold, .. } = retention;
     let age =
@@ -151,5 +151,5 @@ async fn show(store: &dyn Store, log: Log, json: bool) -> Result<()> {
     output.line(format_args!("max age:      {age}"))?;
     output.line(format_args!("max events:   {events}"))?;
     output.line(format_args!("legal hold:   {}", if legal_hold { "on" } else { "off" }))?;
-    output.hand_on()
+    output.flush()
 }

@@ -1,9 +1,9 @@
-//! Which events of which log.
+//! The options that select the events of a log.
 
 use audit_core::{EventQuery, Facet, Filter, Log, Timestamp};
 use clap::Args;
 
-/// Which events of which log.
+/// The options that select the events of a log.
 #[derive(Debug, Args)]
 pub(crate) struct Selection {
     /// The log: the id of an organization, or `platform`.
@@ -11,10 +11,10 @@ pub(crate) struct Selection {
     organization: Log,
     #[command(flatten)]
     conditions: Conditions,
-    /// Only events that occurred at this time or later (RFC 3339).
+    /// The earliest time of the events, inclusive (RFC 3339).
     #[arg(long, value_name = "TIME", help_heading = HEADING)]
     since: Option<Timestamp>,
-    /// Only events that occurred before this time (RFC 3339).
+    /// The latest time of the events, exclusive (RFC 3339).
     #[arg(long, value_name = "TIME", help_heading = HEADING)]
     until: Option<Timestamp>,
 }
@@ -99,7 +99,7 @@ impl Selection {
         self.organization
     }
 
-    /// Returns the query for these events, newest first.
+    /// Returns the query for the selected events, newest first.
     pub(crate) fn query(&self) -> EventQuery {
         EventQuery::new(self.organization).filter(self.filter())
     }
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use clap::CommandFactory as _;
 
-    /// The options alone, as a command.
+    /// A command with only these options.
     #[derive(clap::Parser)]
     struct Command {
         #[command(flatten)]

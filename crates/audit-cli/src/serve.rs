@@ -16,50 +16,51 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::address::{Store, StoreAddress};
 use crate::caller;
 use crate::error::{CliError, Result};
-use crate::output::{note, tell};
+use crate::output::{note, report};
 use crate::period::Period;
 use crate::signals::Signals;
 use crate::signing::Signing;
 
 /// Serves the store over HTTP.
 ///
-/// Callers show API keys, which `audit keys create` makes. There is no TLS: let a proxy that has it
-/// stand before, and listen on a loopback address. The log goes to the standard error, as much of
-/// it as the variable `RUST_LOG` says. SIGINT and SIGTERM end the service once it has answered what
-/// is under way.
+/// Callers authenticate with API keys, created by `audit keys create`. The service has no TLS:
+/// listen on a loopback address, and put a proxy with TLS in front. Diagnostics go to the standard
+/// error; the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service
+/// answers the requests under way, and ends.
 ///
-/// With a key it serves signed checkpoints and evidence, too, and signs every log again and again.
-/// A log that is not what was signed before is an error of the log, and is not signed.
+/// With a checkpoint key, it also serves signed checkpoints and evidence, and signs the checkpoint
+/// of every log at intervals. A log that contradicts its latest checkpoint is reported and not
+/// signed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// Where to listen; port 0 is any that is free.
+    /// The address to listen on; port 0 selects a free port.
     #[arg(long, value_name = "ADDR", env = "AUDIT_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// How the log is written.
+    /// The format of the diagnostics.
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// Requests a second that each key may make [default: 1000].
+    /// The number of requests that each key may make in a second [default: 1000].
     #[arg(long, value_name = "N")]
     rate_limit: Option<NonZeroU32>,
-    /// Bytes that the body of a request may have [default: 4194304].
+    /// The highest size of a request body, in bytes [default: 4194304].
     #[arg(long, value_name = "BYTES")]
     max_body: Option<NonZeroUsize>,
-    /// Seconds that a request may take [default: 30].
+    /// The time limit of a request, in seconds [default: 30].
     #[arg(long, value_name = "SECONDS")]
     request_timeout: Option<NonZeroU64>,
     /// The contracts to serve beside the native API, separated by commas [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     contracts: Option<Vec<Contract>>,
-    /// Serves the native API alone.
+    /// Serves only the native API.
     #[arg(long, conflicts_with = "contracts")]
     no_contracts: bool,
     #[command(flatten)]
     signing: Option<Signing>,
-    /// Signs a checkpoint of every log that has grown so often, too [default: 60s].
+    /// The interval between two rounds of signing the logs that have grown [default: 60s].
     #[arg(long, value_name = "PERIOD", requires = "checkpoint_key")]
     checkpoint_every: Option<Period>,
-    /// Serves no figures for Prometheus at /metrics, which asks for no key.
+    /// Does not serve metrics for Prometheus at /metrics, which requires no key.
     #[arg(long)]
     no_metrics: bool,
 }
@@ -72,20 +73,21 @@ Examples:
   audit serve --contracts audit-log-items,audit-trails
   audit --store memory: serve --listen 127.0.0.1:0";
 
-/// The bounds by which the times of requests are counted.
+/// The buckets of the histogram of request times, in seconds.
 const SECONDS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
 
-/// How long after one round of checkpoints the next begins.
+/// The default pause between two rounds of signing.
 const CHECKPOINTS: Duration = Duration::from_secs(60);
 
+/// The pause between two rounds of upkeep of the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum LogFormat {
-    /// Lines for people.
+    /// Lines of text.
     #[default]
     Text,
-    /// A JSON object a line.
+    /// One JSON object a line.
     Json,
 }
 
@@ -95,11 +97,11 @@ impl Arguments {
         let store = address.open()?;
         let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
             CliError::from_source(format!("cannot listen on {}", self.listen), error)
-                .hint("choose another address with --listen; port 0 is any that is free")
+                .hint("choose another address with --listen; port 0 selects a free port")
         })?;
-        let local = listener
-            .local_addr()
-            .map_err(|error| CliError::from_source("cannot tell the address", error))?;
+        let local = listener.local_addr().map_err(|error| {
+            CliError::from_source("cannot read the address of the listener", error)
+        })?;
         let mut signals = Signals::listen()?;
         let mut options = self.options()?.with_tenants(store.clone());
         let notary = self.signing.as_ref().map(Signing::notary).transpose()?;
@@ -108,13 +110,13 @@ impl Arguments {
             options = options.with_notary(Arc::clone(notary));
         }
         if !local.ip().is_loopback() {
-            tracing::warn!(%local, "without TLS, keys and events pass readable over the network");
+            tracing::warn!(%local, "without TLS, keys and events are readable on the network");
         }
         match address {
             StoreAddress::Memory => introduce(&*store).await?,
             StoreAddress::Sqlite(_) => advise(&*store, address).await?,
         }
-        tell(|output| output.line(format_args!("listening on http://{local}")))?;
+        report(|output| output.line(format_args!("listening on http://{local}")))?;
 
         if let Some(notary) = notary {
             let every = self.checkpoint_every.map_or(CHECKPOINTS, Period::duration);
@@ -154,7 +156,8 @@ impl Arguments {
                 .map_err(|error| CliError::from_source("cannot keep metrics", error))?;
             let upkeep = recorder.clone();
             tokio::spawn(async move {
-                // Measurements are kept one by one until they are drained, whoever reads them.
+                // The recorder keeps each measurement until it is drained, even if nobody reads
+                // metrics.
                 loop {
                     tokio::time::sleep(UPKEEP).await;
                     upkeep.run_upkeep();
@@ -171,9 +174,7 @@ impl LogFormat {
         let filter = EnvFilter::builder()
             .with_default_directive(LevelFilter::INFO.into())
             .from_env()
-            .map_err(|error| {
-                CliError::from_source("RUST_LOG says nothing that can be read", error)
-            })?;
+            .map_err(|error| CliError::from_source("RUST_LOG is not a valid filter", error))?;
         let log = tracing_subscriber::fmt()
             .with_env_filter(filter)
             .with_writer(io::stderr)
@@ -186,30 +187,30 @@ impl LogFormat {
     }
 }
 
-/// Makes an organization and a key for it in a store that is new each time.
+/// Creates an organization and a key in a new store in memory, and prints them.
 async fn introduce(store: &dyn Store) -> Result<()> {
-    let by = caller::attribution;
-    let made = store.create_organization(NewOrganization::new("Trial"), by()).await?;
-    let new = NewApiKey::new(made.id, Role::SuperAdmin, "trial@localhost");
+    let by = caller::context;
+    let created = store.create_organization(NewOrganization::new("Trial"), by()).await?;
+    let new = NewApiKey::new(created.id, Role::SuperAdmin, "trial@localhost");
     let (key, secret) = store.create_api_key(new, by()).await?;
     note(format_args!(
-        "The store is in memory: it is gone when the service ends. It has one organization, and a \
+        "The store is in memory, and is lost when the service ends. It has one organization with a \
          super-admin's key:\n  organization: {}\n  key id:       {}\n  secret:       {}",
-        made.id,
+        created.id,
         key.id,
         secret.expose()
     ));
     Ok(())
 }
 
-/// Says how to make an organization and a key, if there is none.
+/// Prints how to create an organization and a key, if the store has no organization.
 async fn advise(store: &dyn Store, address: &StoreAddress) -> Result<()> {
     if !store.organizations(None, 1).await?.is_empty() {
         return Ok(());
     }
     let (command, id) = (address.command(), OrganizationId::new());
     note(format_args!(
-        "The store has no organization yet. These make one, and a key for it:\n  \
+        "The store has no organization yet. To create one and a key for it, run:\n  \
          {command} organizations create --name 'My organization' --id {id}\n  \
          {command} keys create --organization {id} --role admin --email you@example.org"
     ));

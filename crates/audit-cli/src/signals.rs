@@ -1,10 +1,10 @@
-//! What interrupts the program: SIGINT and SIGTERM, or what the system has in their place.
+//! The signals that end the program: SIGINT and SIGTERM, or Ctrl-C where there are none.
 
 use std::io;
 
 use crate::error::{CliError, Result};
 
-/// The signals that ask the program to end. While it is listened to, they do not end it.
+/// A listener for the signals that ask the program to end. While it exists, they do not end it.
 #[derive(Debug)]
 pub(crate) struct Signals {
     #[cfg(unix)]
@@ -14,7 +14,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Begins to listen.
     pub(crate) fn listen() -> Result<Self> {
         Self::try_listen()
             .map_err(|error| CliError::from_source("cannot listen for signals", error))
@@ -29,7 +29,7 @@ impl Signals {
     }
 
     #[cfg(not(unix))]
-    #[allow(clippy::unnecessary_wraps)] // as the other
+    #[allow(clippy::unnecessary_wraps)] // the signature of the Unix version
     fn try_listen() -> io::Result<Self> {
         Ok(Self {})
     }

@@ -14,7 +14,7 @@ use crate::error::{CliError, Result};
 /// The options to sign checkpoints: both or neither.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Signing {
-    /// The file of the private key, made by `audit checkpoint-key create`.
+    /// The file of the private key, created by `audit checkpoint-key create`.
     #[arg(
         long,
         value_name = "FILE",
@@ -23,8 +23,9 @@ pub(crate) struct Signing {
         requires = "checkpoints"
     )]
     checkpoint_key: PathBuf,
-    /// The directory of the latest checkpoints, `LOG.checkpoint` each. The next checkpoint is
-    /// compared with them: keep it apart from the store, so that no backup restores both.
+    /// The directory of the latest checkpoints, each in `LOG.checkpoint`. The next checkpoint is
+    /// compared with them: keep the directory apart from the store, so that no backup restores
+    /// both.
     #[arg(
         long,
         value_name = "DIR",
@@ -55,22 +56,23 @@ pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
     let name = path.display();
     let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
         CliError::from_source(format!("cannot read the key {name}"), error)
-            .hint("make one with: audit checkpoint-key create NAME --output FILE")
+            .hint("create one with: audit checkpoint-key create NAME --output FILE")
     })?;
     text.trim().parse().map_err(|error: Error| {
         CliError::from_source(format!("{name} is not a private key"), error)
-            .hint("name the file that `audit checkpoint-key create` made, not the verifier key")
+            .hint("give the file that `audit checkpoint-key create` wrote, not the verifier key")
     })
 }
 
-/// Returns whether the notary refuses the log: it contradicts the latest checkpoint, or no proof can
-/// be made.
+/// Returns `true` if the notary refuses the log, because the log contradicts the latest checkpoint
+/// or no proof can be made.
 pub(crate) fn is_refusal(error: &Error) -> bool {
     let contradicts = matches!(error.field(), Some("size" | "root" | "proof"));
     error.kind() == ErrorKind::Gone || (error.kind() == ErrorKind::Corrupt && contradicts)
 }
 
-/// Explains a failure to sign to the operator of the store.
+/// Returns the error for a checkpoint that was not signed, with its cause and what the operator can
+/// do.
 pub(crate) async fn unsigned(
     (notary, directory): &(Notary, CheckpointDirectory),
     store: &dyn Store,
@@ -81,7 +83,7 @@ pub(crate) async fn unsigned(
     let path = path.display();
     if error.field().is_some_and(|field| field.starts_with("latest")) {
         return CliError::from_source(format!("{path} was not signed with this key"), error)
-            .hint("each key has a directory of its own: name the directory of this key");
+            .hint("each key has its own directory: give the directory of this key");
     }
     if !is_refusal(&error) {
         return CliError::from_source(format!("cannot sign the checkpoint of {log}"), error);
@@ -92,17 +94,17 @@ pub(crate) async fn unsigned(
         (ErrorKind::Gone, _) => (
             format!(
                 "events of {log} after event {signed} were pruned before a checkpoint of them was \
-                 signed: it can no longer be proved that the log continues its latest checkpoint"
+                 signed: nothing can prove any more that the log continues its latest checkpoint"
             ),
             format!(
                 "sign before pruning. To continue, verify the log, and move {path} out of the \
-                 directory: the next checkpoint is then a first one"
+                 directory: the next checkpoint is then the first one"
             ),
         ),
         (_, Ok(head)) if head.size.get() < signed => (
             format!(
-                "the log {log} was cut: it has {} events, and its latest checkpoint {signed}. \
-                 Nothing is signed",
+                "the log {log} was cut: it has {} events, and its latest checkpoint has {signed}. \
+                 Nothing was signed",
                 head.size
             ),
             restored(log, &path),
@@ -110,7 +112,7 @@ pub(crate) async fn unsigned(
         _ => (
             format!(
                 "the log {log} was rewritten: it does not begin with the {signed} events of its \
-                 latest checkpoint. Nothing is signed"
+                 latest checkpoint. Nothing was signed"
             ),
             restored(log, &path),
         ),
@@ -120,8 +122,8 @@ pub(crate) async fn unsigned(
 
 fn restored(log: Log, path: &dyn std::fmt::Display) -> String {
     format!(
-        "if an old backup was restored, the events since are lost: restore the newest copy. \
-         Otherwise somebody changed the file. To see where: audit verify --organization {log} \
+        "if an old backup was restored, later events are lost: restore the newest backup. \
+         Otherwise somebody changed the file. To find the change: audit verify --organization {log} \
          --checkpoint {path} --key KEY"
     )
 }

@@ -1,4 +1,4 @@
-//! `audit tail`: the end of a log, and what comes.
+//! `audit tail`: the last events of a log, and new ones.
 
 use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, FeedStart, Sequence, limits};
 use futures_util::TryStreamExt as _;
@@ -11,20 +11,19 @@ use crate::selection::Selection;
 use crate::signals::Signals;
 use crate::{tenant, view};
 
-/// Prints the last events of a log, the oldest of them first, and with -f those that come.
+/// Prints the last events of a log, oldest first, and with -f also new ones.
 ///
-/// The last are those that occurred last. New ones are printed as the log takes them in, each
-/// once, by whichever process they come, until the program is interrupted or nobody reads its
-/// output.
+/// The last events are those that occurred last. New events are printed as they are recorded, by
+/// any process, each once, until the program is interrupted or its output is closed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     selection: Selection,
-    /// How many of the events that are there.
+    /// The number of existing events to print.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
     lines: usize,
-    /// Goes on with the events that come.
+    /// Prints new events as they are recorded.
     #[arg(short, long)]
     follow: bool,
     /// Prints JSON Lines.
@@ -63,12 +62,12 @@ impl Arguments {
         for event in events.iter().rev() {
             self.print_one(output, event)?;
         }
-        output.hand_on()?;
+        output.flush()?;
         if self.follow {
-            let mut events = coming(store, query, seen);
+            let mut events = after(store, query, seen);
             while let Some(event) = events.try_next().await? {
                 self.print_one(output, &event)?;
-                output.hand_on()?;
+                output.flush()?;
             }
         }
         Ok(())
@@ -79,8 +78,8 @@ impl Arguments {
     }
 }
 
-/// The events that come behind those seen, whether since then or from now on.
-fn coming(
+/// Returns the events after sequence `seen`, as they are recorded.
+fn after(
     store: &dyn Store,
     query: EventQuery,
     seen: Sequence,
@@ -88,13 +87,13 @@ fn coming(
     store.follow(query, FeedStart::After(seen))
 }
 
-/// The last `count` events, the latest first, and the size of the log in which they are the last.
+/// Returns the last `count` events, latest first, and the size of the log when they were read.
 async fn last(
     store: &dyn Store,
     query: &EventQuery,
     count: usize,
 ) -> Result<(Vec<AuditEvent>, Sequence)> {
-    // Also for none a page is read, which tells the size of the log.
+    // A page is read even if `count` is 0, because it has the size of the log.
     let query = query.clone().limit(count.clamp(1, limits::MAX_PAGE_EVENTS));
     let mut page = store.page(&query).await?;
     let (mut events, bound) = (page.events, page.bound);
@@ -108,17 +107,17 @@ async fn last(
     Ok((events, bound))
 }
 
-/// Waits until nobody can read the standard output any more, though nothing is written to it.
+/// Waits until the reader of the standard output closes it. Needs no write to detect that.
 #[cfg(unix)]
 async fn reader_gone() {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let (gone, waiting) = tokio::sync::oneshot::channel();
-    // The call blocks for as long as the program runs, so no thread is lent from elsewhere.
+    // The call can block for as long as the program runs, so it gets a thread of its own.
     std::thread::spawn(move || {
         let stdout = std::io::stdout();
         loop {
-            // That it is gone is told without being asked for.
+            // `poll` always reports a closed pipe, also for no flags.
             match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
                 Ok(_) => break gone.send(()),
                 Err(rustix::io::Errno::INTR) => {}
@@ -127,12 +126,12 @@ async fn reader_gone() {
         }
     });
     if waiting.await.is_err() {
-        // It cannot be told; the next write will.
+        // It cannot be detected here; the next write fails.
         std::future::pending::<()>().await;
     }
 }
 
-/// Waits for ever: the next write tells.
+/// Waits for ever: the next write to a closed output fails.
 #[cfg(not(unix))]
 async fn reader_gone() {
     std::future::pending::<()>().await;
@@ -146,7 +145,7 @@ mod tests {
     use audit_memory::MemoryStore;
 
     #[tokio::test]
-    async fn the_last_are_more_than_a_page() {
+    async fn the_last_events_can_be_more_than_a_page() {
         let store = MemoryStore::new().unwrap();
         let event = |micros| {
             let time = Timestamp::from_micros(micros).unwrap();
@@ -163,14 +162,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_between_the_last_and_the_new_is_not_missed() {
+    async fn events_between_the_last_page_and_the_feed_are_not_missed() {
         let store = MemoryStore::new().unwrap();
         let query = EventQuery::new(Log::Platform);
         let event = || NewEvent::new("a", Actor::system());
         store.record(Log::Platform, event()).await.unwrap();
         let (_, seen) = last(&store, &query, 1).await.unwrap();
         store.append(Log::Platform, vec![event(), event()]).await.unwrap();
-        let mut events = coming(&store, query, seen);
+        let mut events = after(&store, query, seen);
         for number in [2, 3] {
             assert_eq!(events.try_next().await.unwrap().unwrap().sequence.get(), number);
         }

@@ -5,7 +5,7 @@ use audit_core::{ErrorKind, Log, Organization, OrganizationId, Sequence};
 use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Result};
 
-/// The organization `id`.
+/// Returns the organization `id`. Fails with a hint if it does not exist.
 pub(crate) async fn existing(
     store: &dyn Store,
     address: &StoreAddress,
@@ -15,7 +15,7 @@ pub(crate) async fn existing(
         ErrorKind::NotFound => {
             let command = address.command();
             let hint = match address {
-                StoreAddress::Memory => "to try a file, use --organization platform".to_owned(),
+                StoreAddress::Memory => "to try a file, give --organization platform".to_owned(),
                 StoreAddress::Sqlite(_) => format!(
                     "create it with: {command} organizations create --name NAME --id {id}\n      \
                      or find another with: {command} organizations list"
@@ -27,7 +27,7 @@ pub(crate) async fn existing(
     })
 }
 
-/// Whether `log` can be read: of an organization that is there, or was before it was deleted.
+/// Fails if `log` is of an organization that never existed. The log of a deleted one can be read.
 pub(crate) async fn readable(store: &dyn Store, address: &StoreAddress, log: Log) -> Result<()> {
     match log {
         Log::Organization(id) if store.head(log).await?.size == Sequence::ZERO => {

@@ -1,17 +1,17 @@
-//! Texts that cannot drive a terminal.
+//! Texts that cannot control a terminal.
 //!
-//! What a log holds was written by others. An escape sequence in it could clear the screen, alter
-//! what was shown, or type commands; a bidirectional control could show a text in another order.
+//! The texts in a log were written by others. An escape sequence in one could clear the screen,
+//! alter earlier output or type commands; a bidirectional control could reorder the text.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The most characters that are shown of one text.
+/// The highest number of characters that are shown of one text.
 const SHOWN: usize = 120;
 
-/// Whether `c` acts on a terminal, or shows nothing of itself: controls (C0, DEL, C1), line and
-/// paragraph separators, bidirectional controls, and invisible format characters. Joiners, which
-/// scripts and emoji need, are none.
+/// Returns `true` for a character that controls a terminal or is invisible: controls (C0, DEL, C1),
+/// line and paragraph separators, bidirectional controls and invisible format characters. Returns
+/// `false` for joiners, which scripts and emoji need.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -29,7 +29,7 @@ pub(crate) fn is_hidden(c: char) -> bool {
         )
 }
 
-/// `text` with hidden characters escaped as Rust does: `\n`, `\u{1b}`.
+/// Escapes the hidden characters of `text` as Rust does, for example `\u{1b}`. Keeps line feeds.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_hidden(c) && c != '\n') {
         return Cow::Borrowed(text);
@@ -37,12 +37,12 @@ pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped(text, |c| is_hidden(c) && c != '\n'))
 }
 
-/// `text` on one line.
+/// Escapes the hidden characters of `text`, including line feeds.
 pub(crate) fn line(text: &str) -> String {
     escaped(text, is_hidden)
 }
 
-/// `text` on one line, cut where it is long.
+/// Escapes the hidden characters of `text`, including line feeds, and cuts a long text.
 pub(crate) fn cell(text: &str) -> String {
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
@@ -60,7 +60,7 @@ fn escaped(text: &str, is_escaped: impl Fn(char) -> bool) -> String {
             '\r' => all.push_str("\\r"),
             '\t' => all.push_str("\\t"),
             c => {
-                // Writing to a text does not fail.
+                // Writing to a `String` does not fail.
                 let _ = write!(all, "\\u{{{:x}}}", u32::from(c));
             }
         }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_drives_a_terminal_is_escaped() {
+    fn control_characters_are_escaped() {
         let text = "a\u{1b}[2J\u{9b}1m\r\n\u{202e}b\u{2066}\u{7f}\u{e0041}";
         let shown = r"a\u{1b}[2J\u{9b}1m\r\n\u{202e}b\u{2066}\u{7f}\u{e0041}";
         assert_eq!(cell(text), shown);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_write_is_left_alone() {
+    fn visible_text_is_unchanged() {
         let text = "Ünïcode 한국어 Русский עברית 👩\u{200d}👩\u{200d}👧 C:\\new";
         assert_eq!(cell(text), text);
     }

@@ -9,7 +9,7 @@ use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
 use crate::kept::Kept;
 use crate::logs::Logs;
-use crate::output::tell;
+use crate::output::report;
 use crate::progress;
 use verdict::Verdict;
 
@@ -17,12 +17,12 @@ mod verdict;
 
 /// Verifies that a log is unchanged.
 ///
-/// Reads the log and prints which event was changed, removed, moved or inserted, and whether the log
-/// was cut. Compares it with checkpoints that were kept apart from the store, with the store's own
-/// head and tree, and with the erasures and prunings that the log records, which are no findings.
-/// Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
+/// Reads the log and prints which event was changed, removed, moved or inserted, and whether the
+/// log was cut. Compares it with checkpoints that were kept apart from the store, with the store's
+/// own head and tree, and with the erasures and prunings that the log records, which are no
+/// findings. Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
 ///
-/// Appends may run meanwhile. Events that are appended meanwhile are left to the next verification.
+/// Appends may run meanwhile. The next verification reads the events that are appended meanwhile.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -45,7 +45,7 @@ Examples:
   audit verify --all --checkpoints /srv/checkpoints --key \"$(cat audit.pub)\"
   audit verify --all --json | jq 'select(.intact | not)'
 
-Exit codes: 0 intact; 1 something is wrong; 2 failure.";
+Exit codes: 0 intact; 1 there is a finding; 2 failure.";
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
@@ -64,7 +64,7 @@ impl Arguments {
         for log in self.logs.of(&*store, address, kept.keys().copied()).await? {
             let heads = kept.get(&log).map(Vec::as_slice).unwrap_or_default();
             let verdict = verify(&*store, log, heads, since).await?;
-            tell(|output| if self.json { output.json(&verdict) } else { verdict.print(output) })?;
+            report(|output| if self.json { output.json(&verdict) } else { verdict.print(output) })?;
             if !verdict.intact {
                 outcome = Outcome::Refused;
             }
@@ -96,13 +96,13 @@ async fn verify(
     bar.finish_and_clear();
     match verified {
         Ok((pruned, report)) => Ok(Verdict::new(log, pruned, heads, &report)),
-        // A log that cannot be read was changed.
+        // Only a changed log cannot be read.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             Ok(Verdict::unreadable(log, heads, &error))
         }
         Err(error) if error.kind() == ErrorKind::Gone => {
-            Err(CliError::from_source(format!("cannot verify {log} from --since on"), error)
-                .hint("events after that checkpoint were pruned: name a later one"))
+            Err(CliError::from_source(format!("cannot verify {log} after --since"), error)
+                .hint("events after that checkpoint were pruned: give a later checkpoint"))
         }
         Err(error) => Err(error.into()),
     }

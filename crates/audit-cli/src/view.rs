@@ -5,20 +5,20 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use crate::text::cell;
 
-/// What is shown of an event.
+/// The columns of a table of events.
 const COLUMNS: [&str; 6] = ["#", "OCCURRED AT", "ACTION", "ACTOR", "TARGET", "MESSAGE"];
 
-/// Events as a table, as wide as the terminal if there is one.
+/// Returns a table of events, as wide as the terminal if there is one.
 pub(crate) fn events(events: &[AuditEvent]) -> Table {
     table(&COLUMNS, events.iter().map(row))
 }
 
-/// An event on one line.
+/// Returns an event on one line.
 pub(crate) fn line(event: &AuditEvent) -> String {
     row(event).into_iter().filter(|cell| !cell.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
-/// A table for people. The cells' texts cannot drive a terminal.
+/// Returns a table, as wide as the terminal if there is one. The cells must be escaped already.
 pub(crate) fn table<const N: usize>(
     header: &[&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -48,7 +48,7 @@ fn row(event: &AuditEvent) -> [String; 6] {
     ]
 }
 
-/// A time without the decimals that are zero.
+/// Formats a time without trailing zeros in its fraction.
 pub(crate) fn time(time: Timestamp) -> String {
     let text = time.to_string();
     let digits = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
@@ -66,7 +66,7 @@ fn targets(targets: &[Target]) -> String {
     let mut text =
         [first.kind.as_deref(), which].into_iter().flatten().collect::<Vec<_>>().join(" ");
     if targets.len() > 1 {
-        // Before what may be cut.
+        // In front, because a long text is cut at its end.
         text = format!("({} targets) {text}", targets.len());
     }
     text
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn zeros_of_a_time_are_dropped_only_behind_the_point() {
+    fn only_zeros_after_the_decimal_point_are_dropped() {
         for (text, shown) in [
             ("2024-03-10T10:00:00Z", "2024-03-10T10:00:00Z"),
             ("2024-03-10T10:00:00.120000Z", "2024-03-10T10:00:00.12Z"),
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_shows_what_there_is() {
+    fn a_line_skips_absent_fields() {
         let time: Timestamp = "2024-03-10T10:00:00Z".parse().unwrap();
         let bare = NewEvent::new("a", Actor::system()).occurred_at(time);
         assert_eq!(line(&event(bare.clone())), "1  2024-03-10T10:00:00Z  a  system");

@@ -35,8 +35,8 @@ impl App {
         }
     }
 
-    /// Returns the store of the organizations. Fails, as for an organization that does not exist, if
-    /// the service has none; then no route that needs it is mounted.
+    /// Returns the store of the organizations. Fails, as for an organization that does not exist,
+    /// if the service has none; then no route that needs it is mounted.
     pub(crate) fn tenants(&self) -> Result<&dyn TenantStore, Rejection> {
         self.options.tenants.as_deref().ok_or_else(Rejection::no_organization)
     }

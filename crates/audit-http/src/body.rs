@@ -159,8 +159,8 @@ const OBJECT: usize = 640;
 /// The memory of any other JSON value, in bytes.
 const VALUE: usize = 32;
 
-/// Estimates the memory that a text takes as JSON values, in bytes. Braces and commas inside strings
-/// count too, so the estimate can be too high, but not too low.
+/// Estimates the memory that a text takes as JSON values, in bytes. Braces and commas inside
+/// strings count too, so the estimate can be too high, but not too low.
 fn size_of_values(text: &[u8]) -> usize {
     let size = |byte: &u8| match byte {
         b'{' => OBJECT,

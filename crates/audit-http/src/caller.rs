@@ -109,8 +109,8 @@ impl Caller {
         self.0.principal.organization_id.ok_or_else(Rejection::no_organization)
     }
 
-    /// Fails unless `id` is the caller's own organization, with the same answer for the organization
-    /// of another and for one that does not exist.
+    /// Fails unless `id` is the caller's own organization, with the same answer for the
+    /// organization of another and for one that does not exist.
     pub(crate) fn require_own(&self, id: OrganizationId) -> Result<(), Rejection> {
         if self.own()? == id { Ok(()) } else { Err(Rejection::no_organization()) }
     }
@@ -140,9 +140,9 @@ impl Caller {
         Ok(Log::Platform)
     }
 
-    /// Returns the log of the organization `id` for reading: the caller's own or, for a super-admin,
-    /// any, including those of deleted organizations. If a super-admin reads the log of another
-    /// organization, first appends an event of that to the platform's log.
+    /// Returns the log of the organization `id` for reading: the caller's own or, for a
+    /// super-admin, any, including those of deleted organizations. If a super-admin reads the log
+    /// of another organization, first appends an event of that to the platform's log.
     pub(crate) async fn log(&self, app: &App, id: OrganizationId) -> Result<Log, Rejection> {
         let Principal { organization_id, role, .. } = &self.0.principal;
         if *organization_id == Some(id) {

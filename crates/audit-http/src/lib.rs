@@ -95,8 +95,8 @@ pub use crate::serve::serve;
 /// Returns the router over `store`, for callers that `authenticator` accepts.
 ///
 /// It can be merged into a service's own router, or nested below a path. Serve it with [`serve`],
-/// which limits connections. Under another server, the peer's address is recorded if the server adds
-/// [`ConnectInfo`](axum::extract::ConnectInfo).
+/// which limits connections. Under another server, the peer's address is recorded if the server
+/// adds [`ConnectInfo`](axum::extract::ConnectInfo).
 pub fn router(
     store: Arc<dyn AuditStore>,
     authenticator: Arc<dyn Authenticator>,

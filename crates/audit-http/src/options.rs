@@ -128,16 +128,16 @@ impl HttpOptions {
         self
     }
 
-    /// Sets the notary that signs the checkpoints and the evidence that clients ask for. Without one
-    /// these routes answer 404. To sign checkpoints at intervals as well, run
+    /// Sets the notary that signs the checkpoints and the evidence that clients ask for. Without
+    /// one these routes answer 404. To sign checkpoints at intervals as well, run
     /// [`publish_checkpoints`](crate::publish_checkpoints).
     pub fn with_notary(mut self, notary: Arc<Notary>) -> Self {
         self.notary = Some(notary);
         self
     }
 
-    /// Serves the text that `render` returns at `/metrics`: the Prometheus form of the recorder that
-    /// the service has installed for the `metrics` crate.
+    /// Serves the text that `render` returns at `/metrics`: the Prometheus form of the recorder
+    /// that the service has installed for the `metrics` crate.
     pub fn with_metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.metrics = Some(Arc::new(render));
         self

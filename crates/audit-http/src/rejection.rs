@@ -43,7 +43,8 @@ impl Rejection {
         Self::new(StatusCode::FORBIDDEN, format!("the role `{role}` is required"))
     }
 
-    /// Rejects an organization that does not exist or is not the caller's, with one answer for both.
+    /// Rejects an organization that does not exist or is not the caller's, with one answer for
+    /// both.
     pub(crate) fn no_organization() -> Self {
         Error::not_found("organization").into()
     }

@@ -66,7 +66,7 @@ const COLUMNS: [&str; 48] = [
 pub(super) struct Rows<'a, 'b>(Writer<&'a mut Output<'b>>);
 
 impl<'a, 'b> Rows<'a, 'b> {
-    /// Begins with the header.
+    /// Writes the header.
     pub(super) fn begin(output: &'a mut Output<'b>) -> Result<Self> {
         let mut rows = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(output);
         rows.write_record(COLUMNS).map_err(csv_error)?;
@@ -94,7 +94,7 @@ fn csv_error(error: csv::Error) -> CliError {
 fn cells(event: &AuditEvent) -> Result<Vec<String>> {
     let fields = serde_json::to_value(event);
     let mut fields = fields.map_err(|error| CliError::from_source("cannot write CSV", error))?;
-    // JSON leaves it out where it is false.
+    // JSON omits `false`.
     fields["erased"] = event.erased.into();
     COLUMNS.iter().map(|column| text(value(&fields, column)).map(guarded)).collect()
 }
@@ -111,9 +111,9 @@ fn text(value: Option<&Value>) -> Result<String> {
     }
 }
 
-/// `text` with an apostrophe before it if a spreadsheet could take it for a formula, as OWASP
-/// advises (CSV injection). Some drop white space and what is invisible before they look, and some
-/// know the full-width forms of the signs.
+/// Prefixes `text` with an apostrophe if a spreadsheet could interpret it as a formula, as OWASP
+/// advises (CSV injection). Some spreadsheets skip white space and invisible characters first, and
+/// some accept the full-width forms of the signs.
 fn guarded(text: String) -> String {
     let begins_with_break = text.starts_with(['\t', '\r', '\n']);
     let shown = text.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
@@ -132,7 +132,7 @@ mod tests {
     };
 
     #[test]
-    fn what_could_be_a_formula_is_text() {
+    fn a_possible_formula_is_prefixed() {
         for text in [
             "=1+1",
             "+1",
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// Takes away what the columns show; returns whether anything is left.
+    /// Removes the fields that have a column. Returns `true` if any field remains.
     fn remains(value: &mut Value, path: &str) -> bool {
         let Value::Object(fields) = value else { return true };
         fields.retain(|key, field| {

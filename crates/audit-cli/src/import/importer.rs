@@ -1,4 +1,4 @@
-//! The import of a file: reads, maps, and records in batches.
+//! The import of a file: reads and maps its records, and appends them in batches.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,12 +16,12 @@ use super::verify::Expected;
 use crate::address::Store;
 use crate::error::CliError;
 
-/// Events of one append.
+/// The highest number of events in one append.
 const BATCH: usize = 500;
-/// Bytes of lines of one append, so that a batch of large records stays small.
+/// The size of the lines for one append, in bytes, so that a batch of large records stays small.
 const MAX_BATCH_BYTES: usize = 8 << 20;
-/// Bytes of one line. An event has at most [`limits::MAX_EVENT_BYTES`], but its JSON can be longer by
-/// the escapes of its texts, which are six bytes for one.
+/// The highest size of a line, in bytes. An event has at most [`limits::MAX_EVENT_BYTES`], but its
+/// JSON can be longer, because an escape takes six bytes for one.
 const LINE_BYTES: usize = 8 * limits::MAX_EVENT_BYTES;
 
 /// Imports files into one log.
@@ -29,13 +29,13 @@ pub(crate) struct Importer<'a> {
     store: &'a dyn Store,
     log: Log,
     source: Source,
-    /// The time of records that state none; unless set, when their file was last written.
+    /// The time of records without one; the time of their file's last change by default.
     pub(crate) received: Option<Timestamp>,
-    /// What the log must hold of the files.
+    /// The events of the files that the log must have; `None` if they are not verified.
     pub(crate) expected: Option<Expected>,
 }
 
-/// What became of the records of a file.
+/// The numbers of records of a file, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Tally {
     pub(crate) read: u64,
@@ -47,31 +47,31 @@ pub(crate) struct Tally {
 /// A record that was refused.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// The number of its line.
+    /// The number of its line, from 1.
     pub(crate) number: u64,
     pub(crate) error: Error,
 }
 
-/// What is done with the records that are refused.
+/// Called with each record that is refused.
 pub(crate) type Refuse<'a> = &'a dyn Fn(Refusal);
 
-/// What has been mapped and not yet recorded.
+/// Records that are mapped and not yet appended.
 #[derive(Default)]
 struct Pending {
     waiting: Vec<Waiting>,
-    places: HashMap<EventId, usize>,
+    indexes: HashMap<EventId, usize>,
     bytes: usize,
 }
 
 struct Waiting {
     number: u64,
     record: Record,
-    /// The lines of further deliveries of it.
+    /// The line numbers of its repetitions.
     repeats: Vec<u64>,
 }
 
-/// What becomes of one record.
-enum Fate {
+/// The result for one record.
+enum Disposition {
     Recorded,
     Redelivered,
     Refused(Error),
@@ -82,8 +82,8 @@ impl<'a> Importer<'a> {
         Self { store, log, source, received: None, expected: None }
     }
 
-    /// Imports a file. A failure is one of the file or of the store: what was recorded before it
-    /// stays, and a second run adds the rest.
+    /// Imports a file. Fails if the file cannot be read or the store fails; events that were
+    /// appended before stay, and a second run appends the rest.
     pub(crate) async fn file(
         &mut self,
         input: Input,
@@ -100,12 +100,12 @@ impl<'a> Importer<'a> {
                 continue;
             }
             tally.read += 1;
-            let fate = match self.map(&line, received) {
+            let disposition = match self.map(&line, received) {
                 Ok(record) => self.take(&line, record, &mut pending).await?,
-                Err(error) => Some(Fate::Refused(error)),
+                Err(error) => Some(Disposition::Refused(error)),
             };
-            if let Some(fate) = fate {
-                tally.count(line.number, fate, refuse);
+            if let Some(disposition) = disposition {
+                tally.count(line.number, disposition, refuse);
             }
             if pending.waiting.len() >= BATCH || pending.bytes >= MAX_BATCH_BYTES {
                 self.flush(std::mem::take(&mut pending), &mut tally, refuse).await?;
@@ -123,32 +123,32 @@ impl<'a> Importer<'a> {
         self.source.read(text, received)
     }
 
-    /// What becomes of a record, where it is known before it is appended.
+    /// Queues a record for the next append. Returns the result if it is known already.
     async fn take(
         &mut self,
         line: &Line<'_>,
         record: Record,
         pending: &mut Pending,
-    ) -> Result<Option<Fate>> {
+    ) -> Result<Option<Disposition>> {
         let id = record.event.id;
-        if let Some(place) = pending.places.get(&id) {
-            let first = &mut pending.waiting[*place];
-            if record.is_held(&first.record.event) {
+        if let Some(index) = pending.indexes.get(&id) {
+            let first = &mut pending.waiting[*index];
+            if record.matches(&first.record.event) {
                 first.repeats.push(line.number);
                 return Ok(None);
             }
-            return Ok(Some(Fate::Refused(conflict())));
+            return Ok(Some(Disposition::Refused(conflict())));
         }
-        if let Some(held) = self.held(id).await? {
-            return Ok(Some(self.compare(&record, &held)));
+        if let Some(recorded) = self.recorded(id).await? {
+            return Ok(Some(self.compare(&record, &recorded)));
         }
-        pending.places.insert(id, pending.waiting.len());
+        pending.indexes.insert(id, pending.waiting.len());
         pending.bytes += line.length;
         pending.waiting.push(Waiting { number: line.number, record, repeats: Vec::new() });
         Ok(None)
     }
 
-    async fn held(&self, id: EventId) -> Result<Option<NewEvent>> {
+    async fn recorded(&self, id: EventId) -> Result<Option<NewEvent>> {
         match self.store.get(self.log, id).await {
             Ok(event) => Ok(Some(event.into_content())),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
@@ -156,13 +156,13 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// What becomes of a record under whose id the log holds `held`.
-    fn compare(&mut self, record: &Record, held: &NewEvent) -> Fate {
-        if !record.is_held(held) {
-            return Fate::Refused(conflict());
+    /// Compares a record with `recorded`, the event that the log has under its id.
+    fn compare(&mut self, record: &Record, recorded: &NewEvent) -> Disposition {
+        if !record.matches(recorded) {
+            return Disposition::Refused(conflict());
         }
-        self.expect(held);
-        Fate::Redelivered
+        self.expect(recorded);
+        Disposition::Redelivered
     }
 
     fn expect(&mut self, event: &NewEvent) {
@@ -184,13 +184,17 @@ impl<'a> Importer<'a> {
                     pending.waiting.into_iter().zip(receipts)
                 {
                     self.expect(&record.event);
-                    let fate = if receipt.redelivered { Fate::Redelivered } else { Fate::Recorded };
-                    tally.count(number, fate, refuse);
+                    let disposition = if receipt.redelivered {
+                        Disposition::Redelivered
+                    } else {
+                        Disposition::Recorded
+                    };
+                    tally.count(number, disposition, refuse);
                     tally.redelivered += repeats.len() as u64;
                 }
                 Ok(())
             }
-            // One of them is too large, or another import was faster: nothing was changed.
+            // One event is too large, or another import was faster; nothing was appended.
             Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict) => {
                 for Waiting { number, record, repeats } in pending.waiting {
                     for number in std::iter::once(number).chain(repeats) {
@@ -203,34 +207,36 @@ impl<'a> Importer<'a> {
         }
     }
 
-    async fn append_one(&mut self, record: &Record) -> Result<Fate> {
+    async fn append_one(&mut self, record: &Record) -> Result<Disposition> {
         match self.store.append(self.log, vec![record.event.clone()]).await {
             Ok(receipts) => {
                 self.expect(&record.event);
                 let redelivered = receipts.iter().any(|receipt| receipt.redelivered);
-                Ok(if redelivered { Fate::Redelivered } else { Fate::Recorded })
+                Ok(if redelivered { Disposition::Redelivered } else { Disposition::Recorded })
             }
-            Err(error) if error.kind() == ErrorKind::Invalid => Ok(Fate::Refused(error)),
+            Err(error) if error.kind() == ErrorKind::Invalid => Ok(Disposition::Refused(error)),
             Err(error) if error.kind() == ErrorKind::Conflict => {
-                let Some(held) = self.held(record.event.id).await? else { return Err(error) };
-                Ok(self.compare(record, &held))
+                let Some(recorded) = self.recorded(record.event.id).await? else {
+                    return Err(error);
+                };
+                Ok(self.compare(record, &recorded))
             }
             Err(error) => Err(error),
         }
     }
 }
 
-/// Other content stands under the record's id.
+/// Returns the error for a record whose id belongs to other content.
 fn conflict() -> Error {
     Error::new(ErrorKind::Conflict).with_field("id")
 }
 
 impl Tally {
-    fn count(&mut self, number: u64, fate: Fate, refuse: Refuse<'_>) {
-        match fate {
-            Fate::Recorded => self.recorded += 1,
-            Fate::Redelivered => self.redelivered += 1,
-            Fate::Refused(error) => {
+    fn count(&mut self, number: u64, disposition: Disposition, refuse: Refuse<'_>) {
+        match disposition {
+            Disposition::Recorded => self.recorded += 1,
+            Disposition::Redelivered => self.redelivered += 1,
+            Disposition::Refused(error) => {
                 self.refused += 1;
                 refuse(Refusal { number, error });
             }
@@ -324,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn other_content_under_an_id_is_refused() {
+    async fn a_record_with_the_id_of_other_content_is_refused() {
         let event = NewEvent::new("a", Actor::system());
         let line = |event: &NewEvent| serde_json::to_string(event).unwrap();
         let (first, other) = (line(&event), line(&event.clone().reason("another")));

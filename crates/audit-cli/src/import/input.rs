@@ -11,16 +11,16 @@ use crate::error::{CliError, Result};
 
 /// A file of records, or the standard input.
 pub(crate) struct Input {
-    /// Its name for people.
+    /// The name to print.
     pub(crate) name: String,
     pub(crate) reader: Box<dyn Read>,
-    /// How long it is, if it is known.
+    /// The size in bytes, if it is known.
     pub(crate) bytes: Option<u64>,
-    /// When it was last written: what it says happened, as far as anyone knows, before.
+    /// The time of the last change, if it is known. The events in the file occurred before it.
     pub(crate) written_at: Option<Timestamp>,
 }
 
-/// Checks that there is something at `path`, without reading it.
+/// Fails if there is no file at `path`. Does not read it.
 pub(crate) fn find(path: &Path) -> Result<()> {
     if !is_stdin(path) {
         path.metadata().map_err(|error| unreadable(&path.display().to_string(), error))?;
@@ -54,7 +54,7 @@ fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// The failure to read the input of that name.
+/// Returns the error for an input that cannot be read.
 pub(crate) fn unreadable(name: &str, error: io::Error) -> CliError {
     CliError::from_source(format!("cannot read {name}"), error)
 }

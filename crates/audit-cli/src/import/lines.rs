@@ -1,4 +1,4 @@
-//! The lines of a file, read without ever holding a long one.
+//! The lines of a file, read in bounded memory.
 
 use std::io::{self, BufRead};
 
@@ -14,11 +14,11 @@ pub(crate) struct Lines<R> {
 /// One line, without its line feed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
-    /// Its number in the file, from 1.
+    /// The number in the file, from 1.
     pub(crate) number: u64,
-    /// Its bytes; none of a line that is longer than the limit.
+    /// The bytes; `None` if the line is longer than the limit.
     pub(crate) text: Option<&'a [u8]>,
-    /// Its length in bytes.
+    /// The length in bytes.
     pub(crate) length: usize,
 }
 
@@ -27,7 +27,7 @@ impl<R: BufRead> Lines<R> {
         Self { reader, limit, buffer: Vec::new(), number: 0 }
     }
 
-    /// The next line. A byte order mark before the first is no part of it.
+    /// Returns the next line. Drops a byte order mark before the first line.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         self.buffer.clear();
         let mut length = 0;
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_over_the_limit_is_skipped_whole() {
+    fn a_line_over_the_limit_has_no_text() {
         let found = lines(b"abcd\nabcde\n\nxy", 4);
         let expected = [(Some(&b"abcd"[..]), 4), (None, 5), (Some(b""), 0), (Some(b"xy"), 2)];
         assert_eq!(found, expected.map(|(text, length)| (text.map(<[u8]>::to_vec), length)));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_has_no_lines() {
+    fn an_empty_file_has_no_lines() {
         assert!(lines(b"", 4).is_empty());
         assert_eq!(lines(b"\n", 4).len(), 1);
     }

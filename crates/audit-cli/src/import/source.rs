@@ -1,4 +1,4 @@
-//! Where records are from, and how one becomes an event.
+//! The formats of records, and the conversion of a record to an event.
 
 use std::str::FromStr;
 
@@ -10,12 +10,12 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use uuid::Uuid;
 
-/// Where records are from.
+/// The format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// This system: the model's own JSON.
+    /// The JSON of events.
     Native,
-    /// Another system.
+    /// The format of another system.
     Foreign(Format),
 }
 
@@ -25,18 +25,21 @@ const NATIVE: &str = "native";
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) event: NewEvent,
-    /// Whether the id was derived from the content, so that equal ids are deliveries of one record
-    /// whatever their envelopes say. Another's id may stand by other content, which is a conflict.
+    /// `true` if the id was derived from the content: then equal ids are deliveries of one record,
+    /// even if their envelopes differ. A stated id can belong to other content, which is a
+    /// conflict.
     id_is_derived: bool,
+    /// `true` if the record has a time of its own.
     states_time: bool,
 }
 
 impl Source {
+    /// Returns the names of all formats.
     pub(crate) fn names() -> Vec<&'static str> {
         Format::ALL.iter().map(|format| format.name()).chain([NATIVE]).collect()
     }
 
-    /// Reads one record; one that states no time is taken to have happened at `received`.
+    /// Reads one record. A record without a time gets `received`.
     pub(crate) fn read(self, line: &[u8], received: Timestamp) -> Result<Record> {
         match self {
             Self::Native => native(line.trim_ascii(), received),
@@ -57,20 +60,21 @@ impl FromStr for Source {
 }
 
 impl Record {
-    /// Whether the log, which holds `held` under this record's id, holds this record.
-    pub(crate) fn is_held(&self, held: &NewEvent) -> bool {
+    /// Returns `true` if `recorded`, the event that the log has under this record's id, is this
+    /// record.
+    pub(crate) fn matches(&self, recorded: &NewEvent) -> bool {
         if self.id_is_derived {
             return true;
         }
         let event = &self.event;
-        // The time of receipt is no part of the record.
-        *held == *event
+        // The time of receipt is not part of the record.
+        *recorded == *event
             || !self.states_time
-                && *held == NewEvent { occurred_at: held.occurred_at, ..event.clone() }
+                && *recorded == NewEvent { occurred_at: recorded.occurred_at, ..event.clone() }
     }
 }
 
-/// What a line states that has a default.
+/// The fields with defaults that a line states.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Stated {
@@ -78,14 +82,14 @@ struct Stated {
     occurred_at: Option<IgnoredAny>,
 }
 
-/// The namespace of the ids of lines that have none.
+/// The namespace of the ids that are derived from lines.
 const NAMESPACE: Uuid = Uuid::from_u128(0x0b5e_61a7_93c4_4d0e_8f2a_7d41_c6b9_e05d);
-/// What a log adds to an event.
-const OF_LOG: [&str; 4] = ["log", "sequence", "recordedAt", "erased"];
+/// The fields that a log adds to an event.
+const ADDED_BY_LOG: [&str; 4] = ["log", "sequence", "recordedAt", "erased"];
 
 fn native(line: &[u8], received: Timestamp) -> Result<Record> {
     let mut event = match NewEvent::from_json(line) {
-        Err(error) if is_reserved(&error) => {
+        Err(error) if is_added_by_log(&error) => {
             let event = json::from_slice::<AuditEvent>(line)?.into_content();
             event.validate()?;
             event
@@ -107,11 +111,11 @@ fn native(line: &[u8], received: Timestamp) -> Result<Record> {
     })
 }
 
-/// Whether a line was refused for what a log adds alone.
-fn is_reserved(error: &Error) -> bool {
+/// Returns `true` if a line was refused because of a field that a log adds.
+fn is_added_by_log(error: &Error) -> bool {
     error.kind() == ErrorKind::Invalid
         && error.violation() == Some(&Violation::UnknownField)
-        && error.field().is_some_and(|field| OF_LOG.contains(&field))
+        && error.field().is_some_and(|field| ADDED_BY_LOG.contains(&field))
 }
 
 #[cfg(test)]
@@ -124,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_of_a_source() {
+    fn every_name_is_parsed() {
         let sources: Vec<Source> =
             Source::names().into_iter().map(|name| name.parse().unwrap()).collect();
         let foreign = Format::ALL.iter().copied().map(Source::Foreign);
@@ -133,15 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_a_log_is_its_content() {
+    fn the_fields_that_a_log_adds_are_ignored() {
         let content = NewEvent::new("a", Actor::user("u")).message("m");
         let event =
             AuditEvent::new(Log::Platform, Sequence::ZERO.next(), Timestamp::MIN, content.clone());
         for line in [serde_json::to_vec(&content).unwrap(), serde_json::to_vec(&event).unwrap()] {
             let record = Source::Native.read(&line, Timestamp::MIN).unwrap();
             assert_eq!(record.event, content);
-            assert!(record.is_held(&content));
-            assert!(!record.is_held(&content.clone().reason("another")));
+            assert!(record.matches(&content));
+            assert!(!record.matches(&content.clone().reason("another")));
         }
     }
 
@@ -153,17 +157,17 @@ mod tests {
         assert_eq!(first.event.id, again.event.id);
         assert_eq!(first.event.occurred_at, at("2024-01-01T00:00:00Z"));
         assert_eq!(first.event.metadata[TIME_SOURCE], "received");
-        assert!(again.is_held(&first.event));
+        assert!(again.matches(&first.event));
 
         let line = br#"{"id":"3fa85f64-5717-4562-b3fc-2c963f66afa6","action":"a","actor":{"kind":"user"}}"#;
         let read = |time| Source::Native.read(line, at(time)).unwrap();
         let (first, again) = (read("2024-01-01T00:00:00Z"), read("2025-01-01T00:00:00Z"));
-        assert!(again.is_held(&first.event));
-        assert!(!again.is_held(&NewEvent { reason: Some(String::new()), ..first.event }));
+        assert!(again.matches(&first.event));
+        assert!(!again.matches(&NewEvent { reason: Some(String::new()), ..first.event }));
     }
 
     #[test]
-    fn what_is_unknown_is_refused_with_its_field() {
+    fn an_invalid_line_is_refused_with_its_field() {
         for (line, field) in [
             (&br#"{"action":"a","actor":{"kind":"user"},"log":"platform","x":1}"#[..], "x"),
             (br#"{"action":"a","actor":{"kind":"user","log":1}}"#, "actor.log"),

@@ -1,4 +1,4 @@
-//! Whether the log gives every event of the files back, as it was mapped, once.
+//! Verifies that walks of the log return each event of the files once, as it was mapped.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,44 +6,44 @@ use std::fmt;
 use crate::address::Store;
 use audit_core::{AuditStoreExt as _, EventId, EventQuery, Log, NewEvent, Order, Position, Result};
 
-/// The events that the log must hold: for each id, a digest of the content.
+/// The events that the log must have: for each id, a digest of the content.
 #[derive(Debug, Default)]
 pub(crate) struct Expected(HashMap<EventId, EventId>);
 
-/// One walk through the whole log by the tokens of its pages, and what it found.
+/// One walk of the whole log by tokens, and its findings.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     pub(crate) order: Order,
-    /// Events of a page.
+    /// The number of events in a page.
     pub(crate) limit: usize,
-    /// Events that the walk gave.
+    /// The number of events that the walk returned.
     pub(crate) events: u64,
-    /// Those of them that are of the files.
+    /// The number of these that are in the files.
     pub(crate) of_files: u64,
-    /// Events of the files that it did not give.
+    /// The number of events in the files that the walk did not return.
     pub(crate) missing: u64,
-    /// Events of the files that it gave with other content.
+    /// The number of events in the files that the walk returned with other content.
     pub(crate) differing: u64,
-    /// Events that it gave more than once.
+    /// The number of events that the walk returned more than once.
     pub(crate) repeated: u64,
-    /// Events that it gave before one that comes first.
+    /// The number of events that the walk returned out of order.
     pub(crate) misplaced: u64,
 }
 
 impl Expected {
-    /// Adds an event as the log holds it. The first time counts: later ones are deliveries.
+    /// Adds an event as the log must have it. Ignores an id that was added before.
     pub(crate) fn insert(&mut self, event: &NewEvent) {
         self.0.entry(event.id).or_insert_with(|| digest(event));
     }
 }
 
-/// The digest of all of an event's content.
+/// Returns the digest of the content of an event.
 fn digest(event: &NewEvent) -> EventId {
     let json = serde_json::to_vec(event).unwrap_or_default();
     EventId::derived(*event.id.as_uuid(), &json)
 }
 
-/// Walks in both orders of time, by pages that are small, usual, and as large as may be.
+/// Returns walks in both orders of time, with small, usual and the largest pages.
 pub(crate) fn walks() -> impl Iterator<Item = Walk> {
     [Order::NewestFirst, Order::OldestFirst]
         .into_iter()
@@ -104,7 +104,7 @@ mod tests {
     use audit_memory::MemoryStore;
 
     #[tokio::test]
-    async fn what_is_missing_or_differs_is_found() {
+    async fn missing_and_differing_events_are_found() {
         let store = MemoryStore::new().unwrap();
         let log = Log::organization(OrganizationId::new());
         let event = |action| NewEvent::new(action, Actor::user("u"));

@@ -13,7 +13,7 @@ use crate::output::Output;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Verdict {
     log: Log,
-    /// Whether nothing is wrong.
+    /// `true` if there are no findings.
     pub(crate) intact: bool,
     /// The number of events before the first one that was read.
     from: u64,
@@ -29,7 +29,7 @@ pub(crate) struct Verdict {
     declared_erased: u64,
     /// The sizes of the kept checkpoints that are too old to be compared.
     outdated: Vec<u64>,
-    /// What is wrong.
+    /// The findings, in words.
     findings: Vec<String>,
     #[serde(skip)]
     is_kept: bool,
@@ -55,7 +55,7 @@ impl Verdict {
             findings.extend(some(&report.nodes, |NodeId { level, index }| {
                 format!(
                     "node {index} of level {level} of the tree does not match the records, which \
-                     are right; proofs with it fail"
+                     are intact; proofs with it fail"
                 )
             }));
         }
@@ -118,7 +118,7 @@ impl Verdict {
     }
 }
 
-/// Prints the events after `from` up to `to`.
+/// Formats the numbers of the events after `from` up to `to`.
 fn events(from: u64, to: u64) -> String {
     match to.saturating_sub(from) {
         0 => "no events".to_owned(),
@@ -127,7 +127,7 @@ fn events(from: u64, to: u64) -> String {
     }
 }
 
-/// Prints the first of `all` in words, and the number of the others.
+/// Formats the first items of `all`, and the number of the others.
 fn some<T>(all: &[T], in_words: impl Fn(&T) -> String) -> Vec<String> {
     let mut shown: Vec<_> = all.iter().take(MAX_SHOWN).map(in_words).collect();
     if all.len() > MAX_SHOWN {

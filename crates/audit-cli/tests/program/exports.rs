@@ -1,8 +1,8 @@
-//! Exports: whole files, exact lines, rows that no spreadsheet calculates.
+//! Exports: complete files, exact lines, and rows without formulas.
 
 use std::collections::BTreeMap;
 
-use crate::place::{Place, lines};
+use crate::sandbox::{Sandbox, lines};
 use serde_json::{Value, json as value};
 
 const EXPORT: [&str; 4] = ["export", "--organization", "platform", "--format"];
@@ -21,13 +21,13 @@ fn full() -> Value {
 }
 
 #[test]
-fn an_export_is_imported_as_it_was() {
-    let (place, other) = (Place::new(), Place::new());
+fn an_export_can_be_imported_without_loss() {
+    let (sandbox, other) = (Sandbox::new(), Sandbox::new());
     let plain = |n| value!({"action": "a", "actor": {"kind": "user"}, "reason": format!("{n}")});
     let mut events: Vec<_> = (0..250).map(plain).collect();
     events.push(full());
-    place.record("platform", &events);
-    let exported = place.ok(&[&EXPORT[..], &["jsonl"]].concat());
+    sandbox.record("platform", &events);
+    let exported = sandbox.ok(&[&EXPORT[..], &["jsonl"]].concat());
     assert_eq!(exported.lines().count(), 251);
 
     let file = other.file("export.jsonl", &exported.lines().collect::<Vec<_>>());
@@ -56,10 +56,10 @@ fn rows(text: &str) -> Vec<BTreeMap<String, String>> {
 }
 
 #[test]
-fn a_row_holds_every_field() {
-    let place = Place::new();
-    place.record("platform", &[full()]);
-    let text = place.ok(&[&EXPORT[..], &["csv"]].concat());
+fn a_row_has_every_field() {
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[full()]);
+    let text = sandbox.ok(&[&EXPORT[..], &["csv"]].concat());
     assert!(text.starts_with("log,sequence,recordedAt,erased,id,occurredAt,action,category,"));
     assert!(text.ends_with("\r\n"));
     let row = &rows(&text)[0];
@@ -83,7 +83,7 @@ fn a_row_holds_every_field() {
 
 #[test]
 fn no_cell_is_a_formula() {
-    let place = Place::new();
+    let sandbox = Sandbox::new();
     let hostile = [
         "=1+1",
         "+1",
@@ -104,8 +104,8 @@ fn no_cell_is_a_formula() {
             "targets": [{"id": text}], "reason": text, "metadata": {*text: text},
         })
     };
-    place.record("platform", &hostile.iter().chain(&harmless).map(event).collect::<Vec<_>>());
-    let rows = rows(&place.ok(&[&EXPORT[..], &["csv"]].concat()));
+    sandbox.record("platform", &hostile.iter().chain(&harmless).map(event).collect::<Vec<_>>());
+    let rows = rows(&sandbox.ok(&[&EXPORT[..], &["csv"]].concat()));
     assert_eq!(rows.len(), hostile.len() + harmless.len());
     for (n, row) in rows.iter().enumerate() {
         for column in ["action", "actor.kind", "actor.id", "actor.email", "reason"] {
@@ -122,19 +122,19 @@ fn no_cell_is_a_formula() {
 }
 
 #[test]
-fn filters_select_what_is_exported() {
-    let place = Place::new();
+fn filters_select_the_exported_events() {
+    let sandbox = Sandbox::new();
     let event = |action| value!({"action": action, "actor": {"kind": "user"}});
-    place.record("platform", &[event("a.b"), event("b.c")]);
-    let select = |format| place.ok(&[&EXPORT[..], &[format, "--action", "a.*"]].concat());
+    sandbox.record("platform", &[event("a.b"), event("b.c")]);
+    let select = |format| sandbox.ok(&[&EXPORT[..], &[format, "--action", "a.*"]].concat());
     assert_eq!(lines(&select("jsonl")).len(), 1);
     assert_eq!(rows(&select("csv")).len(), 1);
 }
 
 #[test]
-fn a_file_is_there_whole_or_not_at_all() {
-    let place = Place::new();
-    place.record("platform", &[full()]);
+fn a_file_is_complete_or_absent() {
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[full()]);
     let export = |path: &str| {
         [&EXPORT[..], &["jsonl", "--output", path]]
             .concat()
@@ -142,9 +142,10 @@ fn a_file_is_there_whole_or_not_at_all() {
             .map(ToString::to_string)
             .collect::<Vec<_>>()
     };
-    let run = |path: &str| place.run(&export(path).iter().map(String::as_str).collect::<Vec<_>>());
+    let run =
+        |path: &str| sandbox.run(&export(path).iter().map(String::as_str).collect::<Vec<_>>());
     let names = || {
-        let entries = std::fs::read_dir(place.path("")).unwrap();
+        let entries = std::fs::read_dir(sandbox.path("")).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         names.sort_unstable();
@@ -154,22 +155,22 @@ fn a_file_is_there_whole_or_not_at_all() {
 
     let ran = run("out.jsonl");
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", ""));
-    let written = std::fs::read_to_string(place.path("out.jsonl")).unwrap();
-    assert_eq!(written, place.ok(&[&EXPORT[..], &["jsonl"]].concat()));
+    let written = std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap();
+    assert_eq!(written, sandbox.ok(&[&EXPORT[..], &["jsonl"]].concat()));
 
     let mut after = before.clone();
     after.push("out.jsonl".to_owned());
     after.sort_unstable();
-    assert_eq!(names(), after, "nothing else");
+    assert_eq!(names(), after, "no other file");
 
-    place.record("platform", &[value!({"action": "a", "actor": {"kind": "user"}})]);
+    sandbox.record("platform", &[value!({"action": "a", "actor": {"kind": "user"}})]);
     let ran = run("out.jsonl");
     assert_eq!(ran.code, Some(2));
-    assert!(ran.err.starts_with("error: out.jsonl is there already"), "{}", ran.err);
-    assert_eq!(std::fs::read_to_string(place.path("out.jsonl")).unwrap(), written);
+    assert!(ran.err.starts_with("error: out.jsonl already exists"), "{}", ran.err);
+    assert_eq!(std::fs::read_to_string(sandbox.path("out.jsonl")).unwrap(), written);
 
     assert_eq!(run("no-such-directory/out.jsonl").code, Some(2));
     let nobody = ["export", "--organization", "3fa85f64-5717-4562-b3fc-2c963f66afa6"];
-    place.fails(2, &[&nobody[..], &["--format", "csv", "--output", "none.csv"]].concat());
-    assert_eq!(names(), after, "a failure leaves nothing");
+    sandbox.fails(2, &[&nobody[..], &["--format", "csv", "--output", "none.csv"]].concat());
+    assert_eq!(names(), after, "a failure leaves no file");
 }

@@ -1,12 +1,12 @@
-//! Imports: what is recorded, redelivered, refused.
+//! Imports: records that are recorded, redelivered or refused.
 
 use std::fs::File;
 use std::process::Stdio;
 
-use crate::place::{Place, Ran, json, keys, lines};
+use crate::sandbox::{Ran, Sandbox, json, keys, lines};
 use serde_json::{Value, json as value};
 
-/// A record of each format.
+/// Returns a record of each format.
 fn records() -> [(&'static str, Value); 7] {
     [
         (
@@ -51,13 +51,13 @@ fn records() -> [(&'static str, Value); 7] {
 
 #[test]
 fn each_format_is_recorded_once() {
-    let place = Place::new();
-    let id = place.organization();
+    let sandbox = Sandbox::new();
+    let id = sandbox.organization();
     for (format, record) in records() {
-        let file = place.file(&format!("{format}.jsonl"), &[record]);
+        let file = sandbox.file(&format!("{format}.jsonl"), &[record]);
         let import = ["import", "--organization", &id, "--from", format, "--json", &file];
         for (recorded, redelivered) in [(1, 0), (0, 1)] {
-            let tally = json(&place.ok(&import));
+            let tally = json(&sandbox.ok(&import));
             assert_eq!(keys(&tally), ["read", "recorded", "redelivered", "refused"]);
             assert_eq!(
                 tally,
@@ -66,20 +66,20 @@ fn each_format_is_recorded_once() {
             );
         }
     }
-    let events = lines(&place.ok(&["list", "--organization", &id, "--json"]));
+    let events = lines(&sandbox.ok(&["list", "--organization", &id, "--json"]));
     assert_eq!(events.len(), records().len() + 1);
 }
 
 #[test]
-fn what_is_refused_is_told_by_its_line() {
-    let place = Place::new();
+fn a_refused_record_is_reported_with_its_line() {
+    let sandbox = Sandbox::new();
     let good = r#"{"action":"a","actor":{"kind":"user"}}"#;
     let bad = r#"{"action":"a","actor":{"kind":"user","a\u001b\ngep":7}}"#;
-    let first = place.file("first.jsonl", &[good, "", bad, "{"]);
-    let second = place.file("second.jsonl", &[r#"{"action":"b","actor":{"kind":"user"}}"#, good]);
+    let first = sandbox.file("first.jsonl", &[good, "", bad, "{"]);
+    let second = sandbox.file("second.jsonl", &[r#"{"action":"b","actor":{"kind":"user"}}"#, good]);
     let import = ["import", "--organization", "platform", "--from", "native", &first, &second];
 
-    let ran = place.run(&[&import[..], &["--json"]].concat());
+    let ran = sandbox.run(&[&import[..], &["--json"]].concat());
     assert_eq!(ran.code, Some(1));
     assert_eq!(
         json(&ran.out),
@@ -91,7 +91,7 @@ fn what_is_refused_is_told_by_its_line() {
     assert!(refusals[0].starts_with(r"first.jsonl:3: invalid input: `actor.a\u{1b}\ngep`"));
     assert!(refusals[1].starts_with("first.jsonl:4: invalid input: "));
 
-    let ran = place.run(&import);
+    let ran = sandbox.run(&import);
     assert_eq!(
         ran.out,
         "first.jsonl: 3 read, 0 recorded, 1 redelivered, 2 refused\n\
@@ -101,11 +101,11 @@ fn what_is_refused_is_told_by_its_line() {
 }
 
 #[test]
-fn what_is_in_the_log_is_verified() {
-    let place = Place::new();
-    let file = place.file("events.jsonl", &[records()[6].1.clone()]);
+fn imported_events_are_verified() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("events.jsonl", &[records()[6].1.clone()]);
     let import = ["import", "--organization", "platform", "--from", "native", "--verify", &file];
-    let ran = place.run(&import);
+    let ran = sandbox.run(&import);
     assert_eq!((ran.code, ran.err.lines().count()), (Some(0), 6), "{ran:?}");
     for line in ran.err.lines() {
         let found = "1 events, 1 of the files, 0 missing, 0 differing, 0 repeated, 0 misplaced";
@@ -114,13 +114,13 @@ fn what_is_in_the_log_is_verified() {
 }
 
 #[test]
-fn the_time_of_receipt_can_be_given() {
-    let place = Place::new();
-    let file = place.file("audit.jsonl", &[value!({"action": "repo.create", "actor": "ana"})]);
+fn the_time_of_receipt_is_an_option() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("audit.jsonl", &[value!({"action": "repo.create", "actor": "ana"})]);
     let at = "2020-01-02T03:04:05.000000Z";
     let import = ["import", "--organization", "platform", "--from", "github-audit"];
-    place.ok(&[&import[..], &["--received", at, &file]].concat());
-    let event = json(&place.ok(&["list", "--organization", "platform", "--json"]));
+    sandbox.ok(&[&import[..], &["--received", at, &file]].concat());
+    let event = json(&sandbox.ok(&["list", "--organization", "platform", "--json"]));
     assert_eq!(
         (&event["occurredAt"], &event["metadata"]["occurredAtSource"]),
         (&value!(at), &value!("received"))
@@ -128,48 +128,49 @@ fn the_time_of_receipt_can_be_given() {
 }
 
 #[test]
-fn the_standard_input_is_a_file() {
-    let place = Place::new();
-    let file = place.file("events.jsonl", &[records()[6].1.clone()]);
+fn the_standard_input_can_be_imported() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("events.jsonl", &[records()[6].1.clone()]);
     let mut command =
-        place.command(&["import", "--organization", "platform", "--from", "native", "-"]);
-    command.stdin(Stdio::from(File::open(place.path(&file)).unwrap()));
+        sandbox.command(&["import", "--organization", "platform", "--from", "native", "-"]);
+    command.stdin(Stdio::from(File::open(sandbox.path(&file)).unwrap()));
     let ran = Ran::from(command.output().unwrap());
     assert_eq!(ran.out, "-: 1 read, 1 recorded, 0 redelivered, 0 refused\n", "{ran:?}");
 }
 
 #[test]
-fn a_log_or_file_that_is_not_there_is_an_error() {
-    let place = Place::new();
-    place.organization();
-    let file = place.file("events.jsonl", &[records()[6].1.clone()]);
+fn a_missing_log_or_file_is_an_error() {
+    let sandbox = Sandbox::new();
+    sandbox.organization();
+    let file = sandbox.file("events.jsonl", &[records()[6].1.clone()]);
     let nobody = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
     let from = ["--from", "native", &file];
-    let error = place.fails(2, &[&["import", "--organization", nobody], &from[..]].concat());
+    let error = sandbox.fails(2, &[&["import", "--organization", nobody], &from[..]].concat());
     assert!(error.contains(&format!("organizations create --name NAME --id {nobody}")), "{error}");
-    // None is imported if one of them is not there.
+    // No file is imported if one is missing.
     let platform = ["import", "--organization", "platform"];
-    let error = place.fails(2, &[&platform[..], &from[..], &["no-such.jsonl"]].concat());
+    let error = sandbox.fails(2, &[&platform[..], &from[..], &["no-such.jsonl"]].concat());
     assert!(error.starts_with("error: cannot read no-such.jsonl: "), "{error}");
-    let error = place.fails(2, &[&platform[..], &["--from", "syslog", &file]].concat());
+    let error = sandbox.fails(2, &[&platform[..], &["--from", "syslog", &file]].concat());
     assert!(error.contains("[possible values: cloudtrail, "), "{error}");
-    let events = lines(&place.ok(&["list", "--organization", "platform", "--json"]));
+    let events = lines(&sandbox.ok(&["list", "--organization", "platform", "--json"]));
     assert_eq!(events.len(), 1, "the organization's creation");
 }
 
 #[test]
 fn two_processes_share_a_store() {
     const EVENTS: usize = 3_000;
-    let place = Place::new();
-    let id = place.organization();
+    let sandbox = Sandbox::new();
+    let id = sandbox.organization();
     let event = |n| value!({"action": "a", "actor": {"kind": "user"}, "metadata": {"n": n}});
-    let file = place.file("many.jsonl", &(0..EVENTS).map(event).collect::<Vec<_>>());
-    let mut command = place.command(&["import", "--organization", &id, "--from", "native", &file]);
+    let file = sandbox.file("many.jsonl", &(0..EVENTS).map(event).collect::<Vec<_>>());
+    let mut command =
+        sandbox.command(&["import", "--organization", &id, "--from", "native", &file]);
     let mut import = command.stdout(Stdio::null()).spawn().unwrap();
     let list = ["list", "--organization", &id, "--order", "sequence", "--all", "--json"];
     loop {
         let done = import.try_wait().unwrap();
-        let events = lines(&place.ok(&list));
+        let events = lines(&sandbox.ok(&list));
         let numbers = events.iter().map(|event| event["sequence"].as_u64().unwrap());
         assert!(numbers.eq(1..=events.len() as u64), "each number once, in order");
         if let Some(status) = done {

@@ -1,15 +1,15 @@
 //! The program as its users run it: real processes on real files.
 
-// What a test cannot set up, it fails for.
+// A failed setup fails the test.
 #![allow(clippy::unwrap_used)]
 
 mod erasing;
 mod exports;
 mod imports;
-mod place;
 mod proofs;
 mod pruning;
 mod reading;
+mod sandbox;
 #[cfg(unix)]
 mod serving;
 mod tenants;

@@ -1,61 +1,64 @@
-//! Checkpoints, evidence and verification, and what tampering looks like.
+//! Checkpoints, evidence and verification, also after tampering.
 
 use std::fs;
 
-use crate::place::{Place, SIGNING, json, lines, payments};
+use crate::sandbox::{SIGNING, Sandbox, json, lines, payments};
 
-/// The record of a payment, in SQL.
+/// Returns the SQL condition that selects the record of a payment.
 fn record(number: u32) -> String {
     format!(r#"CAST(record AS TEXT) LIKE '%"inv_{number}"%'"#)
 }
 
-/// A place with a log of an organization: 100 payments behind the event of its creation.
-fn place() -> (Place, String, String) {
-    let place = Place::new();
-    let log = place.organization();
-    place.record(&log, &payments(0..100));
-    let key = place.checkpoint_key();
-    (place, log, key)
+/// Returns a sandbox with an organization, its log and the verifier key. The log has the event of
+/// its creation and 100 payments.
+fn sandbox() -> (Sandbox, String, String) {
+    let sandbox = Sandbox::new();
+    let log = sandbox.organization();
+    sandbox.record(&log, &payments(0..100));
+    let key = sandbox.checkpoint_key();
+    (sandbox, log, key)
 }
 
-fn event_id(place: &Place, log: &str, number: u32) -> String {
+fn event_id(sandbox: &Sandbox, log: &str, number: u32) -> String {
     let invoice = format!("inv_{number}");
     let list = ["list", "--organization", log, "--target-id", &invoice, "--json"];
-    json(&place.ok(&list))["id"].as_str().unwrap().to_owned()
+    json(&sandbox.ok(&list))["id"].as_str().unwrap().to_owned()
 }
 
 #[test]
-fn a_key_is_made_once_and_only_its_owner_reads_it() {
-    let place = Place::new();
-    let key = place.checkpoint_key();
+fn a_key_file_is_not_replaced_and_only_its_owner_can_read_it() {
+    let sandbox = Sandbox::new();
+    let key = sandbox.checkpoint_key();
     assert!(key.starts_with("audit.example.com+"), "{key}");
-    assert_eq!(place.ok(&["checkpoint-key", "show", "audit.key"]).trim_end(), key);
-    let secret = fs::read_to_string(place.path("audit.key")).unwrap();
+    assert_eq!(sandbox.ok(&["checkpoint-key", "show", "audit.key"]).trim_end(), key);
+    let secret = fs::read_to_string(sandbox.path("audit.key")).unwrap();
     assert!(secret.starts_with("PRIVATE+KEY+audit.example.com+"));
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = fs::metadata(place.path("audit.key")).unwrap().permissions().mode();
+        let mode = fs::metadata(sandbox.path("audit.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
     let again = ["checkpoint-key", "create", "audit.example.com", "--output", "audit.key"];
-    assert!(place.fails(2, &again).contains("is there already"));
-    assert_eq!(fs::read_to_string(place.path("audit.key")).unwrap(), secret);
-    place.file("audit.pub", &[&key]);
-    for (file, told) in [("audit.pub", "is not a private key"), ("none", "checkpoint-key create")] {
-        let error = place.fails(2, &["checkpoint-key", "show", file]);
-        assert!(error.contains(told) && !error.contains("PRIVATE"), "{error}");
+    assert!(sandbox.fails(2, &again).contains("already exists"));
+    assert_eq!(fs::read_to_string(sandbox.path("audit.key")).unwrap(), secret);
+    sandbox.file("audit.pub", &[&key]);
+    for (file, message) in
+        [("audit.pub", "is not a private key"), ("none", "checkpoint-key create")]
+    {
+        let error = sandbox.fails(2, &["checkpoint-key", "show", file]);
+        assert!(error.contains(message) && !error.contains("PRIVATE"), "{error}");
     }
 }
 
 #[test]
-fn evidence_is_checked_with_nothing_but_the_key() {
-    let (place, log, key) = place();
-    let id = event_id(&place, &log, 17);
+fn evidence_is_verified_with_only_the_key() {
+    let (sandbox, log, key) = sandbox();
+    let id = event_id(&sandbox, &log, 17);
     let prove = ["prove", &id, "--organization", &log];
-    place.ok(&[&prove[..], &SIGNING, &["--output", "paid.tlog-proof"]].concat());
-    let elsewhere = Place::new();
-    fs::copy(place.path("paid.tlog-proof"), elsewhere.path("paid.tlog-proof")).unwrap();
+    sandbox.ok(&[&prove[..], &SIGNING, &["--output", "paid.tlog-proof"]].concat());
+    let elsewhere = Sandbox::new();
+    fs::copy(sandbox.path("paid.tlog-proof"), elsewhere.path("paid.tlog-proof")).unwrap();
     let check = ["check", "paid.tlog-proof", "--key", &key];
     let shown = elsewhere.ok(&check);
     assert!(shown.starts_with("PROVED\nThe owner of the log audit.example.com/"), "{shown}");
@@ -65,20 +68,20 @@ fn evidence_is_checked_with_nothing_but_the_key() {
     assert_eq!((&proved["size"], &proved["personal"]), (&101.into(), &"intact".into()));
     assert_eq!(elsewhere.ok(&["check", "paid.tlog-proof", "--verifier", &key]), shown);
     let names: Vec<_> = fs::read_dir(elsewhere.path("")).unwrap().collect();
-    assert_eq!(names.len(), 1, "no store is made: {names:?}");
+    assert_eq!(names.len(), 1, "a store was created: {names:?}");
 
-    // Under a checkpoint that was signed before, and without the personal data.
-    fs::write(elsewhere.path("monday"), place.checkpoint(&log)).unwrap();
-    fs::copy(elsewhere.path("monday"), place.path("monday")).unwrap();
+    // Under a kept checkpoint, and without the personal data.
+    fs::write(elsewhere.path("monday"), sandbox.checkpoint(&log)).unwrap();
+    fs::copy(elsewhere.path("monday"), sandbox.path("monday")).unwrap();
     let redacted = ["--checkpoint", "monday", "--without-personal"];
-    let evidence = place.ok(&[&prove[..], &redacted].concat());
+    let evidence = sandbox.ok(&[&prove[..], &redacted].concat());
     fs::write(elsewhere.path("redacted"), &evidence).unwrap();
     let proved = json(&elsewhere.ok(&["check", "redacted", "--key", &key, "--json"]));
     assert_eq!(proved["personal"], "absent");
     assert!(proved["event"]["actor"].get("email").is_none());
 
-    // Nothing else is proved by it.
-    let other = Place::new().checkpoint_key();
+    // Another key, altered evidence and a bare checkpoint are rejected.
+    let other = Sandbox::new().checkpoint_key();
     let altered = evidence.replacen("extra YX", "extra YY", 1);
     fs::write(elsewhere.path("altered"), altered).unwrap();
     for (file, key) in [("redacted", &other), ("altered", &key), ("monday", &key)] {
@@ -88,24 +91,25 @@ fn evidence_is_checked_with_nothing_but_the_key() {
     elsewhere.fails(2, &["check", "none", "--key", &key]);
     elsewhere.fails(2, &["check", "redacted", "--key", "key"]);
 
-    place.record(&log, &payments(100..101));
-    let later = event_id(&place, &log, 100);
+    sandbox.record(&log, &payments(100..101));
+    let later = event_id(&sandbox, &log, 100);
     let error =
-        place.fails(2, &["prove", &later, "--organization", &log, "--checkpoint", "monday"]);
+        sandbox.fails(2, &["prove", &later, "--organization", &log, "--checkpoint", "monday"]);
     assert!(error.contains("the checkpoint is older than event"), "{error}");
-    let error = place.fails(2, &["prove", &log, "--organization", &log, "--checkpoint", "monday"]);
+    let error =
+        sandbox.fails(2, &["prove", &log, "--organization", &log, "--checkpoint", "monday"]);
     assert!(error.contains("there is no event"), "{error}");
 }
 
 #[test]
-fn what_is_done_behind_the_back_is_found_and_named() {
-    let (place, log, key) = place();
-    fs::write(place.path("monday"), place.checkpoint(&log)).unwrap();
+fn a_change_of_the_file_is_a_finding_that_names_the_event() {
+    let (sandbox, log, key) = sandbox();
+    fs::write(sandbox.path("monday"), sandbox.checkpoint(&log)).unwrap();
     let verify = ["verify", "--organization", &log, "--checkpoint", "monday", "--key", &key];
-    let intact = place.ok(&verify);
+    let intact = sandbox.ok(&verify);
     assert!(intact.contains(": intact\n") && intact.contains("proved:  up to event 101"));
-    place.back_up();
-    for (sql, told) in [
+    sandbox.back_up();
+    for (sql, finding) in [
         (
             format!(
                 "UPDATE audit_event SET record = CAST(replace(record, 'invoice.paid', \
@@ -131,44 +135,44 @@ fn what_is_done_behind_the_back_is_found_and_named() {
             "the log has 90 events",
         ),
     ] {
-        assert!(place.sql(&sql) > 0, "{sql}");
-        let ran = place.run(&verify);
+        assert!(sandbox.sql(&sql) > 0, "{sql}");
+        let ran = sandbox.run(&verify);
         assert_eq!(ran.code, Some(1), "{sql}: {ran:?}");
-        assert!(ran.out.contains("NOT INTACT") && ran.out.contains(told), "{sql}: {ran:?}");
-        let ran = place.run(&[&verify[..], &["--json"]].concat());
+        assert!(ran.out.contains("NOT INTACT") && ran.out.contains(finding), "{sql}: {ran:?}");
+        let ran = sandbox.run(&[&verify[..], &["--json"]].concat());
         let verdict = json(&ran.out);
         assert_eq!((ran.code, &verdict["intact"]), (Some(1), &false.into()));
         assert_eq!(verdict["findings"].as_array().unwrap().len(), 1, "{verdict}");
-        place.restore("copy.db");
+        sandbox.restore("copy.db");
     }
-    assert_eq!(place.ok(&verify), intact);
+    assert_eq!(sandbox.ok(&verify), intact);
 }
 
 #[test]
-fn only_what_is_behind_a_checkpoint_is_read_and_all_logs_are() {
-    let (place, log, key) = place();
-    fs::write(place.path("monday"), place.checkpoint(&log)).unwrap();
-    place.record(&log, &payments(100..110));
+fn since_reads_only_later_events_and_all_reads_every_log() {
+    let (sandbox, log, key) = sandbox();
+    fs::write(sandbox.path("monday"), sandbox.checkpoint(&log)).unwrap();
+    sandbox.record(&log, &payments(100..110));
     let since = ["verify", "--organization", &log, "--since", "monday", "--key", &key];
-    let verdict = json(&place.ok(&[&since[..], &["--json"]].concat()));
+    let verdict = json(&sandbox.ok(&[&since[..], &["--json"]].concat()));
     assert_eq!((&verdict["from"], &verdict["to"]), (&101.into(), &111.into()));
     assert_eq!(verdict["proved"], 101);
-    let shown = place.ok(&since);
+    let shown = sandbox.ok(&since);
     assert!(shown.contains("events 102 to 111 only by the store's own head"), "{shown}");
 
-    let signed = place.ok(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
+    let signed = sandbox.ok(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
     assert_eq!(signed.lines().count(), 2, "the organization's and the platform's: {signed}");
     let all = ["verify", "--all", "--checkpoints", "checkpoints", "--key", &key, "--json"];
-    let verdicts = lines(&place.ok(&all));
+    let verdicts = lines(&sandbox.ok(&all));
     assert_eq!(verdicts.len(), 2);
     assert!(verdicts.iter().all(|v| v["intact"] == true && v["proved"] == v["to"]));
-    // A log that is gone as a whole is missed.
-    assert!(place.sql("DELETE FROM audit_log WHERE name <> x''") == 1);
-    assert_eq!(place.run(&all).code, Some(1));
+    // A deleted log is a finding.
+    assert!(sandbox.sql("DELETE FROM audit_log WHERE name <> x''") == 1);
+    assert_eq!(sandbox.run(&all).code, Some(1));
 
-    let platform = place.ok(&["verify", "--organization", "platform"]);
+    let platform = sandbox.ok(&["verify", "--organization", "platform"]);
     assert!(platform.contains("proved:  nothing; without a kept checkpoint"), "{platform}");
-    for (arguments, told) in [
+    for (arguments, message) in [
         (&["--all", "--checkpoint", "monday"][..], "--key"),
         (&["--all", "--checkpoint", "none", "--key", &key], "cannot read none"),
         (&["--all", "--checkpoint", "audit.key", "--key", &key], "audit.key is not a checkpoint"),
@@ -179,41 +183,44 @@ fn only_what_is_behind_a_checkpoint_is_read_and_all_logs_are() {
         ),
         (&["--checkpoint", "monday", "--key", &key], "--organization"),
     ] {
-        let error = place.fails(2, &[&["verify"], arguments].concat());
-        assert!(error.contains(told), "{arguments:?}: {error}");
+        let error = sandbox.fails(2, &[&["verify"], arguments].concat());
+        assert!(error.contains(message), "{arguments:?}: {error}");
     }
 }
 
 #[test]
 fn a_restored_backup_is_not_signed() {
-    let (place, log, key) = place();
-    place.back_up();
-    place.record(&log, &payments(100..110));
-    let last = place.checkpoint(&log);
-    assert_eq!(place.checkpoint(&log), last, "nothing was appended");
-    place.restore("copy.db");
+    let (sandbox, log, key) = sandbox();
+    sandbox.back_up();
+    sandbox.record(&log, &payments(100..110));
+    let last = sandbox.checkpoint(&log);
+    assert_eq!(sandbox.checkpoint(&log), last, "nothing was appended");
+    sandbox.restore("copy.db");
     let again = [&["checkpoint", "--organization", &log], &SIGNING[..]].concat();
-    let error = place.fails(1, &again);
-    assert!(error.contains("was cut: it has 101 events, and its latest checkpoint 111"), "{error}");
+    let error = sandbox.fails(1, &again);
+    assert!(
+        error.contains("was cut: it has 101 events, and its latest checkpoint has 111"),
+        "{error}"
+    );
     assert!(error.contains("hint: if an old backup was restored"), "{error}");
-    // Other events came since.
-    place.record(&log, &payments(200..220));
-    let error = place.fails(1, &again);
+    // Other events were recorded since.
+    sandbox.record(&log, &payments(200..220));
+    let error = sandbox.fails(1, &again);
     assert!(error.contains("was rewritten"), "{error}");
-    let id = event_id(&place, &log, 210);
+    let id = event_id(&sandbox, &log, 210);
     let prove = [&["prove", &id, "--organization", &log], &SIGNING[..]].concat();
-    assert!(place.fails(2, &prove).contains("was rewritten"));
+    assert!(sandbox.fails(2, &prove).contains("was rewritten"));
     let file = format!("checkpoints/{log}.checkpoint");
-    assert_eq!(fs::read_to_string(place.path(&file)).unwrap(), last);
+    assert_eq!(fs::read_to_string(sandbox.path(&file)).unwrap(), last);
     let verify = ["verify", "--organization", &log, "--checkpoint", &file, "--key", &key];
-    assert_eq!(place.run(&verify).code, Some(1));
-    // The other logs are signed all the same.
-    let all = place.run(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
+    assert_eq!(sandbox.run(&verify).code, Some(1));
+    // The other logs are still signed.
+    let all = sandbox.run(&[&["checkpoint", "--all"], &SIGNING[..]].concat());
     assert_eq!((all.code, all.out.lines().count()), (Some(1), 1), "{all:?}");
 
     // Another key has another directory.
-    place.ok(&["checkpoint-key", "create", "other", "--output", "other.key"]);
+    sandbox.ok(&["checkpoint-key", "create", "other", "--output", "other.key"]);
     let other = ["--checkpoint-key", "other.key", "--checkpoints", "checkpoints"];
-    let error = place.fails(2, &[&["checkpoint", "--organization", &log], &other[..]].concat());
+    let error = sandbox.fails(2, &[&["checkpoint", "--organization", &log], &other[..]].concat());
     assert!(error.contains("was not signed with this key"), "{error}");
 }

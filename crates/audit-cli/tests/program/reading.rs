@@ -1,14 +1,14 @@
-//! Lists and tails: pages, filters, and texts that would drive a terminal.
+//! Lists and tails: pages, filters, and escaped control characters.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Stdio};
 
-use crate::place::{Place, json, lines};
+use crate::sandbox::{Sandbox, json, lines};
 use serde_json::{Value, json as value};
 
 const PLATFORM: [&str; 3] = ["list", "--organization", "platform"];
 
-/// An event that has every facet, its number in each.
+/// Returns an event with a value of every facet, which contains `n`.
 fn event(n: u32) -> Value {
     value!({
         "action": format!("kind{n}.made"),
@@ -41,8 +41,8 @@ fn actors(text: &str) -> Vec<String> {
 
 #[test]
 fn every_filter_selects() {
-    let place = Place::new();
-    place.record("platform", &[event(1), event(2), event(3)]);
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[event(1), event(2), event(3)]);
     for (option, value) in [
         ("--action", "kind2.made"),
         ("--action", "kind2.*"),
@@ -76,10 +76,10 @@ fn every_filter_selects() {
     ] {
         for command in ["list", "tail"] {
             let select = [command, "--organization", "platform", "--json", option, value];
-            assert_eq!(actors(&place.ok(&select)), ["a2"], "{option}");
+            assert_eq!(actors(&sandbox.ok(&select)), ["a2"], "{option}");
         }
     }
-    let list = |more: &[&str]| actors(&place.ok(&[&PLATFORM[..], &["--json"], more].concat()));
+    let list = |more: &[&str]| actors(&sandbox.ok(&[&PLATFORM[..], &["--json"], more].concat()));
     assert_eq!(list(&["--since", "2024-01-01T00:00:02Z"]), ["a3", "a2"]);
     assert_eq!(list(&["--until", "2024-01-01T00:00:02Z"]), ["a1"]);
     assert_eq!(list(&["--actor-id", "a1", "--actor-id", "a3"]), ["a3", "a1"]);
@@ -87,9 +87,9 @@ fn every_filter_selects() {
 }
 
 #[test]
-fn pages_go_on_by_token() {
-    let place = Place::new();
-    place.record("platform", &[event(3), event(1), event(2)]);
+fn pages_continue_by_token() {
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[event(3), event(1), event(2)]);
     for (order, sorted) in [
         (&[][..], ["a3", "a2", "a1"]),
         (&["--order", "newest"], ["a3", "a2", "a1"]),
@@ -97,46 +97,47 @@ fn pages_go_on_by_token() {
         (&["--order", "sequence"], ["a3", "a1", "a2"]),
     ] {
         let list = [&PLATFORM[..], order, &["--json"]].concat();
-        assert_eq!(actors(&place.ok(&[&list[..], &["--all"]].concat())), sorted);
-        let first = place.run(&[&list[..], &["--limit", "2", "--total"]].concat());
+        assert_eq!(actors(&sandbox.ok(&[&list[..], &["--all"]].concat())), sorted);
+        let first = sandbox.run(&[&list[..], &["--limit", "2", "--total"]].concat());
         assert_eq!(actors(&first.out), sorted[..2]);
         let (total, next) = first.err.trim_end().split_once('\n').unwrap();
         assert_eq!(total, "total: 3");
         let token = next.strip_prefix("next: ").unwrap();
-        let rest = place.run(&[&list[..], &["--token", token]].concat());
+        let rest = sandbox.run(&[&list[..], &["--token", token]].concat());
         assert_eq!((actors(&rest.out), rest.err.as_str()), (vec![sorted[2].to_owned()], ""));
-        let error = place.fails(2, &[&list[..], &["--token", token, "--actor-id", "a1"]].concat());
+        let error =
+            sandbox.fails(2, &[&list[..], &["--token", token, "--actor-id", "a1"]].concat());
         assert!(error.starts_with("error: the token is not valid here\nhint: "), "{error}");
     }
     for arguments in [&["--limit", "0"][..], &["--limit", "1001"], &["--all", "--limit", "5"]] {
-        place.fails(2, &[&PLATFORM[..], arguments].concat());
+        sandbox.fails(2, &[&PLATFORM[..], arguments].concat());
     }
 }
 
 #[test]
-fn a_log_without_events_is_told_from_none() {
-    let place = Place::new();
-    place.organization();
-    let ran = place.run(&[&PLATFORM[..], &["--action", "none"]].concat());
+fn an_empty_page_and_a_missing_log_differ() {
+    let sandbox = Sandbox::new();
+    sandbox.organization();
+    let ran = sandbox.run(&[&PLATFORM[..], &["--action", "none"]].concat());
     assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (Some(0), "", "no events match\n"));
     for command in ["list", "tail"] {
         let nobody = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
-        let error = place.fails(2, &[command, "--organization", nobody]);
+        let error = sandbox.fails(2, &[command, "--organization", nobody]);
         assert!(error.contains("there is no organization"), "{error}");
     }
 }
 
 #[test]
-fn no_text_drives_the_terminal() {
-    let place = Place::new();
+fn control_characters_are_escaped_on_the_terminal() {
+    let sandbox = Sandbox::new();
     let evil = "a\u{1b}[2Jb\u{9b}31m\r\nc\u{202e}d\u{2066}\u{7f}\u{7}é";
     let mut hostile = event(1);
     for path in ["/action", "/actor/email", "/targets/0/id"] {
         *hostile.pointer_mut(path).unwrap() = evil.into();
     }
     hostile["message"] = value!({"text": evil});
-    place.record("platform", &[hostile]);
-    let organization = json(&place.ok(&["organizations", "create", "--name", evil, "--json"]));
+    sandbox.record("platform", &[hostile]);
+    let organization = json(&sandbox.ok(&["organizations", "create", "--name", evil, "--json"]));
     let id = organization["id"].as_str().unwrap();
     assert_eq!(organization["name"], evil);
 
@@ -147,7 +148,7 @@ fn no_text_drives_the_terminal() {
         (&["organizations", "list"], 1),
         (&["organizations", "show", id], 1),
     ] {
-        let text = place.ok(command);
+        let text = sandbox.ok(command);
         assert!(text.matches(shown).count() >= times, "{text}");
     }
     for command in [
@@ -158,32 +159,32 @@ fn no_text_drives_the_terminal() {
         &["organizations", "list"],
         &["organizations", "show", id, "--json"],
     ] {
-        let text = place.ok(command);
+        let text = sandbox.ok(command);
         let acts = |c: char| c.is_control() && c != '\n' || "\u{202e}\u{2066}".contains(c);
         assert!(!text.contains(acts), "{text:?}");
         assert!(text.contains('é'), "{text:?}");
     }
-    let event = json(&place.ok(&[&PLATFORM[..], &["--actor-email", evil, "--json"]].concat()));
+    let event = json(&sandbox.ok(&[&PLATFORM[..], &["--actor-email", evil, "--json"]].concat()));
     assert_eq!(event["message"]["text"], evil, "the value is the same");
 }
 
 #[test]
 fn tail_shows_the_last_events_oldest_first() {
-    let place = Place::new();
-    place.record("platform", &[event(3), event(1), event(2)]);
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[event(3), event(1), event(2)]);
     let tail = ["tail", "--organization", "platform", "--json", "-n"];
     for (count, last) in
         [("0", &[][..]), ("1", &["a3"]), ("2", &["a2", "a3"]), ("9", &["a1", "a2", "a3"])]
     {
-        assert_eq!(actors(&place.ok(&[&tail[..], &[count]].concat())), last);
+        assert_eq!(actors(&sandbox.ok(&[&tail[..], &[count]].concat())), last);
     }
-    assert_eq!(place.ok(&["tail", "--organization", "platform"]).lines().count(), 3);
+    assert_eq!(sandbox.ok(&["tail", "--organization", "platform"]).lines().count(), 3);
 }
 
-/// A tail that follows, and its output.
-fn follow(place: &Place, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
+/// Starts a tail that follows. Returns the process and its output.
+fn follow(sandbox: &Sandbox, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) {
     let tail = ["tail", "-f", "--organization", "platform"];
-    let mut command = place.command(&[&tail[..], arguments].concat());
+    let mut command = sandbox.command(&[&tail[..], arguments].concat());
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     (child, output)
@@ -193,23 +194,23 @@ fn follow(place: &Place, arguments: &[&str]) -> (Child, BufReader<ChildStdout>) 
 #[test]
 fn a_tail_follows_until_it_is_interrupted() {
     for name in ["INT", "TERM"] {
-        let place = Place::new();
-        place.record("platform", &[event(1), event(2)]);
-        let (mut child, mut output) = follow(&place, &["-n", "1", "--json", "--category", "c2"]);
+        let sandbox = Sandbox::new();
+        sandbox.record("platform", &[event(1), event(2)]);
+        let (mut child, mut output) = follow(&sandbox, &["-n", "1", "--json", "--category", "c2"]);
         let mut next = || {
             let mut line = String::new();
             output.read_line(&mut line).unwrap();
             json(&line)
         };
         assert_eq!(next()["sequence"], 2);
-        // Of another process; an older event, one that does not match, and a newer one.
+        // Another process records an older event, one that does not match, and a newer one.
         let mut late = event(2);
         late["occurredAt"] = "2000-01-01T00:00:00Z".into();
         let mut new = event(3);
         new["category"] = "c2".into();
-        place.record("platform", &[late, event(3), new]);
+        sandbox.record("platform", &[late, event(3), new]);
         assert_eq!((next()["sequence"].as_u64(), next()["sequence"].as_u64()), (Some(3), Some(5)));
-        crate::place::signal(&child, name);
+        crate::sandbox::signal(&child, name);
         assert_eq!(child.wait().unwrap().code(), Some(0), "{name}");
     }
 }
@@ -218,14 +219,14 @@ fn a_tail_follows_until_it_is_interrupted() {
 #[test]
 fn a_tail_misses_nothing_of_a_log_that_grows() {
     const EVENTS: u64 = 3_000;
-    let place = Place::new();
-    place.record("platform", &[event(1)]);
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[event(1)]);
     let new = |n| value!({"action": "a", "actor": {"kind": "user"}, "reason": format!("{n}")});
-    let file = place.file("many.jsonl", &(0..EVENTS).map(new).collect::<Vec<_>>());
+    let file = sandbox.file("many.jsonl", &(0..EVENTS).map(new).collect::<Vec<_>>());
     let mut command =
-        place.command(&["import", "--organization", "platform", "--from", "native", &file]);
+        sandbox.command(&["import", "--organization", "platform", "--from", "native", &file]);
     let mut import = command.stdout(Stdio::null()).spawn().unwrap();
-    let (mut child, output) = follow(&place, &["-n", "10000", "--json"]);
+    let (mut child, output) = follow(&sandbox, &["-n", "10000", "--json"]);
     let mut numbers = Vec::new();
     for line in output.lines() {
         let event: Value = serde_json::from_str(&line.unwrap()).unwrap();
@@ -241,22 +242,22 @@ fn a_tail_misses_nothing_of_a_log_that_grows() {
 
 #[cfg(unix)]
 #[test]
-fn a_tail_ends_when_nobody_reads_it() {
-    let place = Place::new();
-    place.record("platform", &[event(1)]);
-    let (mut child, mut output) = follow(&place, &[]);
+fn a_tail_ends_when_its_output_is_closed() {
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[event(1)]);
+    let (mut child, mut output) = follow(&sandbox, &[]);
     output.read_line(&mut String::new()).unwrap();
     drop(output);
-    // Though no event comes.
+    // Even though no event is recorded.
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
-    let place = Place::new();
+fn a_closed_pipe_is_not_an_error() {
+    let sandbox = Sandbox::new();
     // More than a pipe holds.
     let event = |n| value!({"action": "a", "actor": {"kind": "user", "name": "x".repeat(500)}, "reason": format!("{n}")});
-    place.record("platform", &(0..1_000).map(event).collect::<Vec<_>>());
+    sandbox.record("platform", &(0..1_000).map(event).collect::<Vec<_>>());
     for arguments in [
         &["list", "--organization", "platform", "--all", "--json"][..],
         &["list", "--organization", "platform", "--all"],
@@ -264,7 +265,7 @@ fn a_closed_pipe_ends_quietly() {
         &["export", "--organization", "platform", "--format", "jsonl"],
         &["export", "--organization", "platform", "--format", "csv"],
     ] {
-        let mut command = place.command(arguments);
+        let mut command = sandbox.command(arguments);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut output = BufReader::with_capacity(16, child.stdout.take().unwrap());
         output.read_until(b'\n', &mut Vec::new()).unwrap();

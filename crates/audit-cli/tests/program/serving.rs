@@ -6,14 +6,14 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::place::{Place, SIGNING, json, signal};
+use crate::sandbox::{SIGNING, Sandbox, json, signal};
 use serde_json::Value;
 
-/// A service that runs, and where. It is killed if a test fails.
+/// A running service and its address. It is killed when this is dropped.
 struct Service {
     child: Child,
     address: String,
-    place: Place,
+    sandbox: Sandbox,
 }
 
 impl Drop for Service {
@@ -24,23 +24,23 @@ impl Drop for Service {
 }
 
 impl Service {
-    fn start(place: Place, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = place.command(arguments);
+    fn start(sandbox: Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = sandbox.command(arguments);
         command.envs(variables.iter().copied());
-        command.stderr(File::create(place.path("log")).unwrap());
+        command.stderr(File::create(sandbox.path("log")).unwrap());
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("listening on http://").unwrap().trim_end().to_owned();
-        Self { child, address, place }
+        Self { child, address, sandbox }
     }
 
-    /// What it wrote to its standard error.
+    /// Returns the standard error up to now.
     fn log(&self) -> String {
-        std::fs::read_to_string(self.place.path("log")).unwrap()
+        std::fs::read_to_string(self.sandbox.path("log")).unwrap()
     }
 
-    /// The status and the body of the answer to a request with a key.
+    /// Sends a request with a key. Returns the status and the body of the response.
     fn request(&self, head: &str, secret: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         let length = body.len();
@@ -59,7 +59,7 @@ impl Service {
         self.request(&format!("GET {path}"), secret, "").0
     }
 
-    /// Ends it; its exit code.
+    /// Ends the service with a signal. Returns its exit code.
     fn end(mut self, name: &str) -> Option<i32> {
         signal(&self.child, name);
         self.child.wait().unwrap().code()
@@ -68,15 +68,23 @@ impl Service {
 
 const LISTEN: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
+/// Creates an organization with a member's key. Returns the organization's id and the secret.
+fn member(sandbox: &Sandbox) -> (String, String) {
+    let id = sandbox.organization();
+    let key = ["keys", "create", "--organization", &id, "--role", "member", "--email", "a@b.c"];
+    let secret = sandbox.ok(&[&key[..], &["--secret-only"]].concat());
+    (id, secret.trim_end().to_owned())
+}
+
 #[test]
 fn the_advice_can_be_pasted() {
-    let service = Service::start(Place::new(), &LISTEN, &[]);
+    let service = Service::start(Sandbox::new(), &LISTEN, &[]);
     let log = service.log();
     let commands: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     assert_eq!(commands.len(), 2, "{log}");
     let paste = |command: &str| {
         let mut shell = Command::new("sh");
-        shell.args(["-c", command]).current_dir(service.place.path(""));
+        shell.args(["-c", command]).current_dir(service.sandbox.path(""));
         let output = shell.output().unwrap();
         assert!(output.status.success(), "{command}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
@@ -89,7 +97,7 @@ fn the_advice_can_be_pasted() {
     assert_eq!(service.get(&path, &text("secret")), 200);
     assert_eq!(service.get(&path, "audit_wrong"), 401);
     assert_eq!(service.get("/metrics", ""), 200);
-    service.place.ok(&["keys", "revoke", &text("keyId")]);
+    service.sandbox.ok(&["keys", "revoke", &text("keyId")]);
     assert_eq!(service.get(&path, &text("secret")), 401);
     assert_eq!(service.end("TERM"), Some(0));
 }
@@ -97,14 +105,14 @@ fn the_advice_can_be_pasted() {
 #[test]
 fn without_a_command_it_serves_and_a_store_in_memory_can_be_used() {
     let variables = [("AUDIT_LISTEN", "127.0.0.1:0"), ("AUDIT_STORE", "memory:")];
-    let service = Service::start(Place::new(), &[], &variables);
+    let service = Service::start(Sandbox::new(), &[], &variables);
     let log = service.log();
-    let told = |label: &str| {
+    let value = |label: &str| {
         log.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
     };
-    let path = format!("/v1/organizations/{}/events", told("organization:"));
+    let path = format!("/v1/organizations/{}/events", value("organization:"));
     let event = r#"{"action":"user.login","actor":{"kind":"user"}}"#;
-    let secret = told("secret:");
+    let secret = value("secret:");
     assert_eq!(service.request(&format!("POST {path}"), &secret, event).0, 201);
     let (status, body) = service.request(&format!("GET {path}?action=user.login"), &secret, "");
     assert_eq!(status, 200);
@@ -115,20 +123,20 @@ fn without_a_command_it_serves_and_a_store_in_memory_can_be_used() {
 }
 
 #[test]
-fn limits_and_the_form_of_the_log_can_be_chosen() {
-    let place = Place::new();
-    let id = place.organization();
+fn limits_and_the_log_format_are_options() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.organization();
     let key = ["keys", "create", "--organization", &id, "--role", "admin", "--email", "a@b.c"];
-    let key = json(&place.ok(&[&key[..], &["--json"]].concat()));
+    let key = json(&sandbox.ok(&[&key[..], &["--json"]].concat()));
     let secret = key["secret"].as_str().unwrap();
     let options =
         ["--max-body", "10", "--rate-limit", "3", "--request-timeout", "5", "--no-metrics"];
     let service =
-        Service::start(place, &[&LISTEN[..], &options, &["--log-format", "json"]].concat(), &[]);
+        Service::start(sandbox, &[&LISTEN[..], &options, &["--log-format", "json"]].concat(), &[]);
     let path = format!("/v1/organizations/{id}/events");
     assert_eq!(service.request(&format!("POST {path}"), secret, &" ".repeat(11)).0, 413);
     assert_eq!(service.get("/metrics", ""), 404);
-    // As many as can be made in a second, and far more than are allowed.
+    // Far more than the limit allows in a second.
     assert!((0..100).any(|_| service.get(&path, secret) == 429));
     let log = service.log();
     assert!(log.lines().count() > 3, "{log}");
@@ -140,44 +148,74 @@ fn limits_and_the_form_of_the_log_can_be_chosen() {
 }
 
 #[test]
-fn with_a_key_checkpoints_are_served_and_signed_when_nobody_asks() {
-    let place = Place::new();
-    let id = place.organization();
-    let key = ["keys", "create", "--organization", &id, "--role", "member", "--email", "a@b.c"];
-    let secret = place.ok(&[&key[..], &["--secret-only"]].concat());
-    let secret = secret.trim_end();
-    place.checkpoint_key();
+fn with_a_checkpoint_key_checkpoints_are_served_and_signed_at_intervals() {
+    let sandbox = Sandbox::new();
+    let (id, secret) = member(&sandbox);
+    sandbox.checkpoint_key();
     let every = ["--checkpoint-every", "1s"];
-    let service = Service::start(place, &[&LISTEN[..], &SIGNING, &every].concat(), &[]);
-    let published = service.place.path("checkpoints/platform.checkpoint");
+    let service = Service::start(sandbox, &[&LISTEN[..], &SIGNING, &every].concat(), &[]);
+    let published = service.sandbox.path("checkpoints/platform.checkpoint");
     while !published.exists() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let path = format!("GET /v1/organizations/{id}/checkpoint");
-    let (status, body) = service.request(&path, secret, "");
+    let (status, body) = service.request(&path, &secret, "");
     assert_eq!(status, 200);
     assert!(body.contains(&format!("audit.example.com/{id}")), "{body}");
     for half in [&SIGNING[..2], &SIGNING[2..], &every] {
-        service.place.fails(2, &[&LISTEN[..], half].concat());
+        service.sandbox.fails(2, &[&LISTEN[..], half].concat());
     }
     assert_eq!(service.end("TERM"), Some(0));
 }
 
 #[test]
-fn what_is_open_to_a_network_is_warned_of() {
-    let service =
-        Service::start(Place::new(), &["serve", "--listen", "0.0.0.0:0"], &[("RUST_LOG", "warn")]);
+fn the_contracts_are_an_option() {
+    for (options, mounted) in [
+        (&[][..], [true; 5]),
+        (&["--contracts", "audit-log-items,audit-trails"], [false, true, true, false, false]),
+        (&["--no-contracts"], [false; 5]),
+    ] {
+        let sandbox = Sandbox::new();
+        let (id, secret) = member(&sandbox);
+        let service = Service::start(sandbox, &[&LISTEN[..], options].concat(), &[]);
+        let organization = format!("/v1/organizations/{id}");
+        assert_eq!(service.get(&format!("{organization}/events"), &secret), 200);
+        let contracts = [
+            (format!("{organization}/activities"), 200),
+            (format!("{organization}/auditlogs"), 200),
+            (format!("/api{}/audit-trails", organization.replace("v1", "v1.0")), 200),
+            ("/api/audit-logs".to_owned(), 200),
+            ("/super-admins/audit-logs".to_owned(), 403),
+        ];
+        for ((path, status), is_mounted) in contracts.into_iter().zip(mounted) {
+            let expected = if is_mounted { status } else { 404 };
+            assert_eq!(service.get(&path, &secret), expected, "{options:?}: {path}");
+        }
+    }
+    let sandbox = Sandbox::new();
+    let error = sandbox.fails(2, &["serve", "--contracts", "audit-trail"]);
+    assert!(error.contains("organizations-and-activities, audit-log-items"), "{error}");
+    sandbox.fails(2, &["serve", "--no-contracts", "--contracts", "audit-trails"]);
+}
+
+#[test]
+fn listening_on_a_network_without_tls_is_warned_about() {
+    let service = Service::start(
+        Sandbox::new(),
+        &["serve", "--listen", "0.0.0.0:0"],
+        &[("RUST_LOG", "warn")],
+    );
     assert!(service.log().contains("without TLS"), "{}", service.log());
-    let service = Service::start(Place::new(), &LISTEN, &[]);
+    let service = Service::start(Sandbox::new(), &LISTEN, &[]);
     assert!(!service.log().contains("without TLS"), "{}", service.log());
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_an_error() {
-    let service = Service::start(Place::new(), &LISTEN, &[]);
-    let error = service.place.fails(2, &["serve", "--listen", &service.address]);
+fn a_taken_or_invalid_address_is_an_error() {
+    let service = Service::start(Sandbox::new(), &LISTEN, &[]);
+    let error = service.sandbox.fails(2, &["serve", "--listen", &service.address]);
     assert!(error.contains(&format!("error: cannot listen on {}", service.address)), "{error}");
     for arguments in [&["--listen", "nowhere"][..], &["--rate-limit", "0"], &["--max-body", "x"]] {
-        service.place.fails(2, &[&["serve"], arguments].concat());
+        service.sandbox.fails(2, &[&["serve"], arguments].concat());
     }
 }

@@ -115,9 +115,9 @@ pub(super) async fn append_batch(
     Ok((status, Json(Receipts { receipts })))
 }
 
-/// A page of the events that match the filter. All conditions hold together; a repeated one holds if
-/// the event has one of its values. Following `next`, with the same conditions and order, returns
-/// every event that matched when the first page was read, each once.
+/// A page of the events that match the filter. All conditions hold together; a repeated one holds
+/// if the event has one of its values. Following `next`, with the same conditions and order,
+/// returns every event that matched when the first page was read, each once.
 #[utoipa::path(
     get, path = "/events", tag = "events",
     params(FilterParams, ListParams),

@@ -35,11 +35,12 @@ const LONGEST_WAIT: u64 = 8;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // a description; no value is made
 pub(super) struct FollowParams {
-    /// The start without a token: `beginning`, the default; `now`; or a sequence, to start after it.
+    /// The start without a token: `beginning`, the default; `now`; or a sequence, to start after
+    /// it.
     #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
     start: Option<String>,
-    /// The `token` of the previous page. Conditions must be the same; the limit may differ. Not for a
-    /// stream.
+    /// The `token` of the previous page. Conditions must be the same; the limit may differ. Not for
+    /// a stream.
     #[param(max_length = 200)]
     token: Option<String>,
     /// The most events of a page; 100 by default. Not for a stream.
@@ -80,7 +81,8 @@ fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
     sequence.map(FeedStart::After).ok_or_else(|| malformed(name, expected))
 }
 
-/// Waits until the service stops. Under another server than [`serve`](crate::serve()) it never does.
+/// Waits until the service stops. Under another server than [`serve`](crate::serve()) it never
+/// does.
 async fn stopped(stopping: Option<Stopping>) {
     match stopping {
         Some(stopping) => stopping.wait().await,

@@ -104,8 +104,8 @@ fn text(text: &impl ToString) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.to_string()).into_response()
 }
 
-/// The signed checkpoint of the log at present: its name, size and root (C2SP tlog-checkpoint). Keep
-/// it to detect later changes of the log. 404 if the service signs no checkpoints.
+/// The signed checkpoint of the log at present: its name, size and root (C2SP tlog-checkpoint).
+/// Keep it to detect later changes of the log. 404 if the service signs no checkpoints.
 #[utoipa::path(
     get, path = "/checkpoint", tag = "proofs",
     responses((status = 200, body = String, content_type = "text/plain", description = "The checkpoint, a signed note"), Native),

@@ -86,7 +86,8 @@ pub(super) struct ListParams {
     offset: Option<u64>,
     /// `true` to count the events that match.
     total: Option<bool>,
-    /// The `next` of the previous page. Conditions and order must be the same; the limit may differ.
+    /// The `next` of the previous page. Conditions and order must be the same; the limit may
+    /// differ.
     #[param(max_length = 200)]
     token: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The program as a process, on a store in a directory of its own.
+//! The program as a process, in a temporary directory.
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -6,11 +6,11 @@ use std::process::{Command, Output, Stdio};
 use audit_sqlite::rusqlite::Connection;
 use serde_json::{Value, json as value};
 
-/// How checkpoints are signed with the key of [`Place::checkpoint_key`].
+/// The options to sign checkpoints with the key of [`Sandbox::checkpoint_key`].
 pub(crate) const SIGNING: [&str; 4] =
     ["--checkpoint-key", "audit.key", "--checkpoints", "checkpoints"];
 
-/// So many payments, each of an invoice of its own, by three people.
+/// Returns the payments with these numbers, each of its own invoice, by three people.
 pub(crate) fn payments(numbers: std::ops::Range<u32>) -> Vec<Value> {
     let paid = |number| {
         let by =
@@ -22,11 +22,11 @@ pub(crate) fn payments(numbers: std::ops::Range<u32>) -> Vec<Value> {
 }
 
 /// A directory with a store, in which the program runs.
-pub(crate) struct Place {
+pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
 }
 
-/// What a run of the program gave.
+/// The result of a run of the program.
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
@@ -34,7 +34,7 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
-impl Place {
+impl Sandbox {
     pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().unwrap() }
     }
@@ -43,14 +43,15 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    /// A file of these lines; its path.
+    /// Writes a file of these lines. Returns its name.
     pub(crate) fn file(&self, name: &str, lines: &[impl ToString]) -> String {
         let lines: Vec<_> = lines.iter().map(ToString::to_string).collect();
         std::fs::write(self.path(name), lines.join("\n") + "\n").unwrap();
         name.to_owned()
     }
 
-    /// The program, to run here, without what the environment would tell it.
+    /// Returns a command that runs the program in the directory, without options from the
+    /// environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_audit"));
         command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
@@ -65,38 +66,38 @@ impl Place {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// Runs the program, which must succeed; its standard output.
+    /// Runs the program, which must succeed. Returns its standard output.
     pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
         ran.out
     }
 
-    /// Runs the program, which must end with `code`; its standard error.
+    /// Runs the program, which must end with `code`. Returns its standard error.
     pub(crate) fn fails(&self, code: i32, arguments: &[&str]) -> String {
         let ran = self.run(arguments);
         assert_eq!(ran.code, Some(code), "{arguments:?}: {ran:?}");
         ran.err
     }
 
-    /// A new organization; its id.
+    /// Creates an organization. Returns its id.
     pub(crate) fn organization(&self) -> String {
         let made = self.ok(&["organizations", "create", "--name", "Acme", "--json"]);
         json(&made)["id"].as_str().unwrap().to_owned()
     }
 
-    /// A new private key in `audit.key`; its verifier key.
+    /// Creates a private key in `audit.key`. Returns its verifier key.
     pub(crate) fn checkpoint_key(&self) -> String {
         let create = ["checkpoint-key", "create", "audit.example.com", "--output", "audit.key"];
         self.ok(&create).trim_end().to_owned()
     }
 
-    /// Signs a checkpoint of a log; its text.
+    /// Signs a checkpoint of a log. Returns its text.
     pub(crate) fn checkpoint(&self, log: &str) -> String {
         self.ok(&[&["checkpoint", "--organization", log], &SIGNING[..]].concat())
     }
 
-    /// Changes the store behind the program's back; how many rows.
+    /// Changes the store without the program. Returns the number of changed rows.
     pub(crate) fn sql(&self, sql: &str) -> usize {
         Connection::open(self.path("audit.db")).unwrap().execute(sql, []).unwrap()
     }
@@ -106,7 +107,7 @@ impl Place {
         std::fs::copy(self.path("audit.db"), self.path("copy.db")).unwrap();
     }
 
-    /// Puts another file in the place of the store.
+    /// Replaces the store by another file.
     pub(crate) fn restore(&self, name: &str) {
         for side in ["audit.db-wal", "audit.db-shm"] {
             let _ = std::fs::remove_file(self.path(side));
@@ -131,13 +132,13 @@ impl From<Output> for Ran {
     }
 }
 
-/// A text of one line, which is JSON.
+/// Parses a text that is one line of JSON.
 pub(crate) fn json(line: &str) -> Value {
     assert_eq!(line.matches('\n').count(), 1, "{line}");
     serde_json::from_str(line).unwrap()
 }
 
-/// A text of which each line is JSON.
+/// Parses a text of JSON Lines.
 pub(crate) fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -148,7 +149,7 @@ pub(crate) fn keys(value: &Value) -> Vec<&str> {
     keys
 }
 
-/// Ends a process as an operator would.
+/// Sends a signal to a process.
 #[cfg(unix)]
 pub(crate) fn signal(child: &std::process::Child, name: &str) {
     let kill = format!("kill -{name} {}", child.id());
