@@ -78,7 +78,7 @@ pub(super) struct ListParams {
     /// The order: by the time of the events, or by sequence.
     #[param(inline)]
     order: Option<OrderParam>,
-    /// The most events of a page; 100 by default.
+    /// The highest number of events in a page; 100 by default.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
     /// The number of events to skip on the first page. Ignored with a token.
@@ -96,15 +96,15 @@ pub(super) struct ListParams {
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
 enum OrderParam {
-    /// The latest first; the default.
+    /// Latest first; the default.
     Newest,
-    /// The earliest first.
+    /// Earliest first.
     Oldest,
-    /// The order in which the log took the events in.
+    /// The order in which the events were recorded.
     Sequence,
 }
 
-/// Returns the parameter of a facet. The path has an `organizationId` of its own.
+/// Returns the parameter of a facet. The path already has an `organizationId`.
 fn parameter(facet: Facet) -> &'static str {
     match facet {
         Facet::Organization => "namedOrganizationId",
@@ -121,7 +121,7 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Rejection> {
                 return Err(malformed(parameter(facet), "a text that is not empty"));
             }
             let value = match facet {
-                // Accepted in either case, and looked up in lower case.
+                // Accepted in either case, and recorded in lower case.
                 Facet::ChangeSet => match uuid::Uuid::try_parse(&value) {
                     Ok(id) if value.len() == 36 => id.hyphenated().to_string(),
                     _ => return Err(malformed(facet.name(), "a UUID")),

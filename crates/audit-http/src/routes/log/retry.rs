@@ -1,4 +1,4 @@
-//! Retries: an event with an id and without a time is the same event when it is sent again later.
+//! Retries: an event that has an id and no time is the same event when it is sent again.
 
 use std::collections::HashMap;
 
@@ -53,7 +53,7 @@ pub(super) async fn append(
         let event = &mut events[index];
         let time = match times.get(&event.id) {
             Some(time) => Some(*time),
-            None => held(store, log, event.id).await?,
+            None => recorded_time(store, log, event.id).await?,
         };
         if let Some(time) = time {
             times.insert(event.id, time);
@@ -63,7 +63,7 @@ pub(super) async fn append(
     store.append(log, events).await
 }
 
-async fn held(store: &dyn AuditStore, log: Log, id: EventId) -> Result<Option<Timestamp>> {
+async fn recorded_time(store: &dyn AuditStore, log: Log, id: EventId) -> Result<Option<Timestamp>> {
     match store.get(log, id).await {
         Ok(event) => Ok(Some(event.occurred_at)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
