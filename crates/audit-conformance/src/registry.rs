@@ -121,6 +121,10 @@ macro_rules! for_each_case {
                 end_without_a_token,
                 hold_while_others_append,
                 stream_the_same_events,
+                go_back_as_they_came,
+                go_back_within_their_snapshot,
+                begin_around_an_event,
+                go_back_by_tokens_of_their_own,
             }
             totals {
                 count_what_matches,

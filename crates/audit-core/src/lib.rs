@@ -56,7 +56,8 @@ pub use model::{
     SpanId, Surface, Target, Timestamp, Trace, TraceId,
 };
 pub use query::{
-    EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token, TokenKeys, Total,
+    Anchor, EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token,
+    TokenKeys, Total,
 };
 pub use store::{
     AuditStore, AuditStoreExt, EntriesRequest, Erased, Erasure, Head, Pruned, Receipt, Retention,

@@ -48,13 +48,20 @@ impl<'s, S: IndexStorage> Index for LogIndex<'s, S> {
 
     fn find(&self, query: IndexQuery) -> Result<Found<S::Parts<'s>>> {
         let clauses = self.hasher.clauses(&query.clauses);
-        let is_by_sequence = query.order == Order::Sequence;
+        let is_by_sequence = !query.order.is_by_time();
         let is_any_time = query.earliest == Timestamp::MIN && query.latest == Timestamp::MAX;
         if is_by_sequence && is_any_time && clauses.is_empty() {
-            return Ok(Found::all(query.first_after().get() + 1..=query.bound.get()));
+            let all = query.first_after().get() + 1..=query.last().get();
+            return Ok(match query.order {
+                Order::SequenceReversed => Found::all_reversed(all),
+                _ => Found::all(all),
+            });
         }
         let tail = self.in_tail(&clauses, &query)?;
-        let waiting = self.segments(&query)?;
+        let mut waiting = self.segments(&query)?;
+        if query.order == Order::SequenceReversed {
+            waiting.reverse();
+        }
         let segments = Segments::new(self.storage.parts()?, clauses, query, waiting);
         Ok(if is_by_sequence {
             Found::by_sequence(segments, tail)

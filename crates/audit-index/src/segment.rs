@@ -90,7 +90,7 @@ impl Segment {
     pub(crate) fn is_within(&self, query: &IndexQuery) -> bool {
         let (low, high) = query.span();
         self.info.last > query.first_after()
-            && self.info.first <= query.bound
+            && self.info.first <= query.last()
             && self.info.latest >= low.occurred_at
             && self.info.earliest <= high.occurred_at
     }

@@ -1,6 +1,7 @@
-//! Walks through the index, in one of the two orders.
+//! Walks through the index, by time and by sequence.
 
 use std::fmt;
+use std::iter::Rev;
 use std::ops::RangeInclusive;
 
 use audit_core::backend::index::IndexQuery;
@@ -24,6 +25,7 @@ impl<P> fmt::Debug for Found<P> {
 enum Walk<P> {
     /// Every event, by sequence.
     All(RangeInclusive<u64>),
+    AllReversed(Rev<RangeInclusive<u64>>),
     ByTime(ByTime<P>),
     BySequence(BySequence<P>),
 }
@@ -31,6 +33,11 @@ enum Walk<P> {
 impl<P: ReadParts> Found<P> {
     pub(crate) fn all(sequences: RangeInclusive<u64>) -> Self {
         Self(Walk::All(sequences))
+    }
+
+    /// The same events, the last first.
+    pub(crate) fn all_reversed(sequences: RangeInclusive<u64>) -> Self {
+        Self(Walk::AllReversed(sequences.rev()))
     }
 
     /// Begins a walk by time. `tail` has the events found in the tail, in order.
@@ -57,6 +64,7 @@ impl<P: ReadParts> Iterator for Found<P> {
     fn next(&mut self) -> Option<Self::Item> {
         match &mut self.0 {
             Walk::All(sequences) => sequences.next().map(Sequence::new),
+            Walk::AllReversed(sequences) => sequences.next().map(Sequence::new),
             Walk::ByTime(walk) => walk.advance().transpose(),
             Walk::BySequence(walk) => walk.advance().transpose(),
         }
@@ -190,7 +198,7 @@ impl Rest {
     }
 }
 
-/// A walk by sequence: one segment after the other, then the tail.
+/// A walk by sequence: one segment after the other, then the tail; reversed, first the tail.
 struct BySequence<P> {
     segments: Segments<P>,
     current: Current,
@@ -208,19 +216,44 @@ enum Current {
         ranks: RoaringBitmap,
         next: Sequence,
     },
+    /// The same, the last event first.
+    ManyReversed {
+        segment: Segment,
+        ranks: RoaringBitmap,
+        next: Sequence,
+    },
 }
 
 /// Up to this many events are sorted by sequence; more are looked up one by one.
 const FEW: u64 = 256;
 
 impl<P: ReadParts> BySequence<P> {
+    fn is_reversed(&self) -> bool {
+        self.segments.query.order == Order::SequenceReversed
+    }
+
     fn advance(&mut self) -> Result<Option<Sequence>> {
+        if self.is_reversed()
+            && let Some(position) = self.tail.next()
+        {
+            return Ok(Some(position.sequence));
+        }
         loop {
             match &mut self.current {
                 Current::None => {}
                 Current::Few(few) => {
                     if let Some(sequence) = few.next() {
                         return Ok(Some(sequence));
+                    }
+                }
+                Current::ManyReversed { segment, ranks, next } => {
+                    let first = self.segments.query.first_after().next().max(segment.info().first);
+                    while *next >= first {
+                        let sequence = *next;
+                        *next = sequence.previous();
+                        if ranks.contains(self.segments.reader.rank(segment, sequence)?) {
+                            return Ok(Some(sequence));
+                        }
                     }
                 }
                 Current::Many { segment, ranks, next } => {
@@ -242,6 +275,10 @@ impl<P: ReadParts> BySequence<P> {
 
     fn enter(&mut self, segment: Segment, ranks: RoaringBitmap) -> Result<Current> {
         let query = &self.segments.query;
+        if ranks.len() > FEW && self.is_reversed() {
+            let next = query.last().min(segment.info().last);
+            return Ok(Current::ManyReversed { segment, ranks, next });
+        }
         if ranks.len() > FEW {
             let next = query.first_after().next().max(segment.info().first);
             return Ok(Current::Many { segment, ranks, next });
@@ -255,6 +292,9 @@ impl<P: ReadParts> BySequence<P> {
             }
         }
         few.sort_unstable();
+        if self.is_reversed() {
+            few.reverse();
+        }
         Ok(Current::Few(few.into_iter()))
     }
 }

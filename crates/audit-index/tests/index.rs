@@ -328,7 +328,7 @@ struct Ask {
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
-    let order = prop::sample::select(vec![Order::NewestFirst, Order::OldestFirst, Order::Sequence]);
+    let order = prop::sample::select(Order::ALL.to_vec());
     (
         prop::collection::vec(0..ACTIONS.len(), 0..3),
         prop::collection::vec(0..ACTORS.len(), 0..3),
@@ -433,7 +433,7 @@ fn long_postings_and_merged_segments_agree() {
         assert!(segments.iter().any(is_merged), "{segments:?}");
         let paid = vec![action("paid")];
         let one = vec![actor("u_7")];
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             for clauses in [vec![], vec![paid.clone()], vec![paid.clone(), one.clone()]] {
                 let mut query = log.query(clauses, order);
                 log.agrees(&query);

@@ -49,6 +49,10 @@ impl<C: PostingsCursor> Intersection<C> {
                 let first = query.after.map_or(low, |after| successor(order, after));
                 (first, Position { sequence: Sequence::MAX, ..high })
             }
+            Order::SequenceReversed => {
+                let first = query.after.map_or(high, |after| successor(order, after));
+                (first, Position { sequence: Sequence::ZERO, ..low })
+            }
         };
         Ok(Self { clauses, query, last, from: Some(first) })
     }
@@ -60,7 +64,7 @@ impl<C: PostingsCursor> Intersection<C> {
             // No event has the lowest or the highest position; the walk ends there.
             self.from = Some(successor(order, position)).filter(|after| *after != position);
             // By time, the span already bounds the times; by sequence, each time is checked.
-            if order != Order::Sequence || self.query.covers(position.occurred_at) {
+            if order.is_by_time() || self.query.covers(position.occurred_at) {
                 return Ok(Some(position.sequence));
             }
         }

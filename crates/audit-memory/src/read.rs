@@ -83,6 +83,12 @@ impl PostingsCursor for TermCursor<'_> {
         Ok(match self.query.order {
             Order::NewestFirst => postings.by_time.range(..=key).rev().find(within).map(position),
             Order::OldestFirst => postings.by_time.range(key..).find(within).map(position),
+            Order::SequenceReversed => {
+                let from = from.sequence.min(self.query.bound);
+                let end = postings.by_sequence.partition_point(|p| p.sequence <= from);
+                let last = postings.by_sequence[..end].last();
+                last.copied().filter(|p| self.query.holds(p.sequence))
+            }
             Order::Sequence => {
                 let from = from.sequence.max(self.query.floor.next());
                 let at = postings.by_sequence.partition_point(|p| p.sequence < from);

@@ -17,7 +17,7 @@ use crate::samples::{
 };
 use crate::subject::{Subject, officer, refused};
 
-const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+const ORDERS: [Order; 4] = Order::ALL;
 pub(super) const EMAIL: &str = "ana@example.org";
 
 /// An event of an actor who has an e-mail address.

@@ -13,7 +13,7 @@ use crate::samples::{
 };
 use crate::subject::{Subject, refused};
 
-const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+const ORDERS: [Order; 4] = Order::ALL;
 
 pub(crate) fn by_each_facet(new: NewHarness<'_>) {
     let subject = Subject::new(new);

@@ -10,7 +10,7 @@ use crate::harness::NewRetentionHarness;
 use crate::samples::{At as _, mixed, new_log, sequence};
 use crate::subject::{SOON, Subject, everything, refused};
 
-const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+const ORDERS: [Order; 4] = Order::ALL;
 
 impl Subject<dyn RetentionHarness> {
     /// Returns the tokens of a walk in pages of `limit`, each with its position.

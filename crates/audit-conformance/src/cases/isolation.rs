@@ -26,7 +26,7 @@ pub(crate) fn never_see_each_others_events(new: NewHarness<'_>) {
         let expected = contents.len();
         let in_own_log = |events: &[audit_core::AuditEvent]| events.iter().all(|e| e.log == log);
         assert_eq!(subject.head(log).size.get(), expected as u64, "a log counts its own events");
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             let query = EventQuery::new(log).order(order).with_total();
             assert_eq!(subject.page(&query).total, Some(expected as u64), "a total is a log's own");
             let events = subject.walk(&query, 7);

@@ -28,7 +28,7 @@ fn check(new: NewHarness<'_>, seconds: &[i64], expected: [&[u64]; 3]) {
     for &second in seconds {
         subject.put(log, &[event(second)]);
     }
-    let orders = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+    let orders = Order::ALL;
     for (order, expected) in orders.into_iter().zip(expected) {
         for limit in [1, 2, 100] {
             let found = subject.walk(&EventQuery::new(log).order(order), limit);

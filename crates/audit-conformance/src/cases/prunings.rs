@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::samples::{at, event, event_with, events, full, mixed, new_log, sequence, values_of};
 use crate::subject::{Subject, everything, refused};
 
-const ORDERS: [Order; 3] = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+const ORDERS: [Order; 4] = Order::ALL;
 
 /// The last number up to which whole tiles end.
 fn whole_tiles(number: u64) -> u64 {

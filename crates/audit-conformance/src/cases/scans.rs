@@ -23,7 +23,7 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
     let places = [between].into_iter().chain(ends).chain(of_events).map(Some);
     let places: Vec<_> = places.chain([None]).collect();
     for filter in &filters {
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             for &after in &places {
                 for bound in [None, Some(sequence(0)), Some(sequence(7)), Some(sequence(12))] {
                     for (offset, limit, total) in [
@@ -99,7 +99,7 @@ pub(crate) fn with_a_bound_never_change(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &mixed(10));
-    let scans: Vec<_> = [Order::NewestFirst, Order::OldestFirst, Order::Sequence]
+    let scans: Vec<_> = Order::ALL
         .into_iter()
         .map(|order| Scan {
             filter: Filter::new().actor_id("u_1"),

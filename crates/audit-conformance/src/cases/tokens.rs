@@ -118,7 +118,7 @@ pub(crate) fn of_another_filter_are_refused(new: NewHarness<'_>) {
 pub(crate) fn of_another_order_are_refused(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let orders = [Order::NewestFirst, Order::OldestFirst, Order::Sequence];
+    let orders = Order::ALL;
     for issued_for in orders {
         let Issued { query, walk, feed } = issue(&subject, EventQuery::new(log).order(issued_for));
         for order in orders {

@@ -21,7 +21,7 @@ pub(crate) fn count_what_matches(new: NewHarness<'_>) {
         Filter::new().actor_id("no one"),
     ] {
         let expected = model.all(&filter, Order::Sequence).len() as u64;
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             let query =
                 EventQuery::new(log).filter(filter.clone()).order(order).limit(3).with_total();
             assert_eq!(subject.page(&query).total, Some(expected), "a total is exact: {filter:?}");
@@ -35,7 +35,7 @@ pub(crate) fn count_what_matches(new: NewHarness<'_>) {
 pub(crate) fn are_the_same_on_every_page(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let filter = Filter::new().actor_id("u_1");
-    for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+    for order in Order::ALL {
         let log = new_log();
         let model = Model::new(subject.put(log, &mixed(20)));
         let expected = Some(model.all(&filter, order).len() as u64);
@@ -98,7 +98,7 @@ pub(crate) fn agree_between_offsets_and_tokens(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     subject.put(log, &mixed(31));
-    for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+    for order in Order::ALL {
         let query = EventQuery::new(log).order(order);
         let by_token = subject.walk(&query, 7);
         let by_offset: Vec<_> = (0..5)

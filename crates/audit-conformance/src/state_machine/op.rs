@@ -40,6 +40,11 @@ pub(super) enum Op {
         limit: usize,
         total: Total,
     },
+    GoBack {
+        walk: Index,
+        limit: usize,
+        total: Total,
+    },
     Feed {
         log: Which,
         filter: Filter,
@@ -130,6 +135,8 @@ pub(super) fn op() -> impl Strategy<Value = Op> {
         ),
         16 => (any::<Index>(), page_size(), total())
             .prop_map(|(walk, limit, total)| Op::Continue { walk, limit, total }),
+        6 => (any::<Index>(), page_size(), total())
+            .prop_map(|(walk, limit, total)| Op::GoBack { walk, limit, total }),
         2 => (log(), filter(), page_size(), option::of(any::<Index>()))
             .prop_map(|(log, filter, limit, after)| Op::Feed { log, filter, limit, after }),
         5 => (any::<Index>(), page_size())
@@ -148,7 +155,7 @@ fn log() -> impl Strategy<Value = Which> {
 }
 
 fn order() -> impl Strategy<Value = Order> {
-    select(vec![Order::NewestFirst, Order::OldestFirst, Order::Sequence])
+    select(Order::ALL.to_vec())
 }
 
 /// Mostly small, so that walks have many pages.

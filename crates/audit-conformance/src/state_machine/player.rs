@@ -39,9 +39,12 @@ pub(super) struct Walk {
     pub(super) rest: Vec<AuditEvent>,
     pub(super) total: u64,
     pub(super) bound: Sequence,
-    /// The position of the last event returned.
+    /// The position of the first event of its page.
+    pub(super) first: Position,
+    /// The position of the last event of its page.
     pub(super) last: Position,
     pub(super) token: Token,
+    pub(super) previous: Option<Token>,
 }
 
 pub(super) struct Feed {
@@ -134,6 +137,7 @@ impl Player {
                 let query = EventQuery::new(id).filter(filter.clone()).order(*order).limit(*limit);
                 let page = self.subject().try_page(&with(query.offset(*offset), *total));
                 let skipped = usize::try_from(*offset).unwrap_or(usize::MAX).min(expected.len());
+                let place = Position { occurred_at: Timestamp::MIN, sequence: model.floor };
                 let walk = Walk {
                     log: *log,
                     filter: filter.clone(),
@@ -141,10 +145,13 @@ impl Player {
                     total: expected.len() as u64,
                     rest: expected[skipped..].to_vec(),
                     bound,
-                    last: Position { occurred_at: Timestamp::MIN, sequence: model.floor },
+                    first: place,
+                    last: place,
                     token: Token::new(""),
+                    previous: None,
                 };
-                self.turn(walk, page, *limit, *total)
+                let goes_back = skipped > 0 && !walk.rest.is_empty();
+                self.turn(walk, page, (*limit, *total), goes_back)
             }
             Op::Continue { walk, limit, total } => {
                 if self.walks.is_empty() {
@@ -156,8 +163,9 @@ impl Player {
                 if walk.last.sequence < self.log(walk.log).1.floor {
                     return self.gone(page);
                 }
-                self.turn(walk, page, *limit, *total)
+                self.turn(walk, page, (*limit, *total), true)
             }
+            Op::GoBack { walk, limit, total } => self.go_back(*walk, (*limit, *total)),
             Op::Feed { log, filter, limit, after } => {
                 let (id, model) = self.log(*log);
                 let size = usize::try_from(model.size().get()).unwrap();
@@ -225,7 +233,7 @@ impl Player {
     }
 }
 
-fn with(query: EventQuery, total: Total) -> EventQuery {
+pub(super) fn with(query: EventQuery, total: Total) -> EventQuery {
     if total == Total::Exact { query.with_total() } else { query }
 }
 

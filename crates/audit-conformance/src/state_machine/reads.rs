@@ -1,13 +1,15 @@
 //! The reads of a player: pages, feeds, look-ups, misused tokens.
 
 use audit_core::{
-    ErrorKind, EventId, EventQuery, FeedPage, Order, Page, Position, Result, Token, Total,
+    AuditEvent, ErrorKind, EventId, EventQuery, FeedPage, Order, Page, Position, Result, Token,
+    Total,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
+use proptest::test_runner::TestCaseError;
 
 use super::op::{Misuse, Which};
-use super::player::{Feed, Played, Player, Walk, fail};
+use super::player::{Feed, Played, Player, Walk, fail, with};
 
 impl Player {
     /// Checks a page of a walk, and keeps the walk if it goes on.
@@ -15,19 +17,57 @@ impl Player {
         &mut self,
         mut walk: Walk,
         page: Result<Page>,
-        limit: usize,
-        total: Total,
+        (limit, total): (usize, Total),
+        goes_back: bool,
     ) -> Played {
         self.figure.pages += 1;
         let page = page.map_err(fail("a page"))?;
         let rest = walk.rest.split_off(limit.min(walk.rest.len()));
         prop_assert_eq!(&page.events, &walk.rest, "the events of a page");
         prop_assert_eq!(page.next.is_some(), !rest.is_empty(), "a token if more events match");
+        prop_assert_eq!(page.previous.is_some(), goes_back, "a token if events come before");
         prop_assert_eq!(page.bound, walk.bound, "the snapshot of a walk");
         let expected = (total == Total::Exact).then_some(walk.total);
         prop_assert_eq!(page.total, expected, "the total of a walk");
-        if let (Some(token), Some(last)) = (page.next, walk.rest.last().map(Position::of)) {
-            self.walks.push(Walk { rest, last, token, ..walk });
+        let ends = walk.rest.first().zip(walk.rest.last());
+        if let (Some(token), Some((first, last))) = (page.next, ends) {
+            let (first, last, previous) = (Position::of(first), Position::of(last), page.previous);
+            self.walks.push(Walk { rest, first, last, token, previous, ..walk });
+        }
+        Ok(())
+    }
+
+    /// Reads the page before that of a walk, and keeps the walk at that page.
+    pub(super) fn go_back(&mut self, walk: Index, (limit, total): (usize, Total)) -> Played {
+        let walks = self.walks.iter().enumerate();
+        let with_previous = walks.filter(|(_, walk)| walk.previous.is_some()).map(|(n, _)| n);
+        let with_previous: Vec<_> = with_previous.collect();
+        if with_previous.is_empty() {
+            return Ok(());
+        }
+        let walk = self.walks.swap_remove(*walk.get(&with_previous));
+        let query = with(self.query_of(&walk).limit(limit), total);
+        let token = walk.previous.clone().ok_or_else(|| TestCaseError::fail("it has a token"))?;
+        let page = self.subject().next_page(&query, &token);
+        if walk.first.sequence < self.log(walk.log).1.floor {
+            return self.gone(page);
+        }
+        self.figure.pages += 1;
+        let page = page.map_err(fail("a previous page"))?;
+        let mut all = self.log(walk.log).1.select(&walk.filter, walk.order, walk.bound);
+        let expected = (total == Total::Exact).then_some(all.len() as u64);
+        prop_assert_eq!(page.total, expected, "the total of a walk");
+        prop_assert_eq!(page.bound, walk.bound, "the snapshot of a walk");
+        let is_before = |e: &AuditEvent| walk.order.compare(&Position::of(e), &walk.first).is_lt();
+        let end = all.iter().take_while(|event| is_before(event)).count();
+        let rest = all.split_off(end);
+        let found = &all[end.saturating_sub(limit)..];
+        prop_assert_eq!(&page.events, found, "the events of a previous page");
+        prop_assert_eq!(page.previous.is_some(), end > limit, "a token if events come before");
+        let token = page.next.ok_or_else(|| TestCaseError::fail("a previous page has a next"))?;
+        if let Some((first, last)) = found.first().zip(found.last()) {
+            let (first, last, previous) = (Position::of(first), Position::of(last), page.previous);
+            self.walks.push(Walk { rest, first, last, token, previous, ..walk });
         }
         Ok(())
     }

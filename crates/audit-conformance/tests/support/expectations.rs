@@ -119,6 +119,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresAfter,
         &[
+            "walks::begin_around_an_event",
             "logs::are_listed_by_pages",
             "feeds::start_where_asked",
             "scans::obey_every_argument",
@@ -129,6 +130,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresBound,
         &[
+            "walks::go_back_within_their_snapshot",
             "walks::are_snapshots",
             "walks::hold_while_others_append",
             "scans::with_a_bound_never_change",
@@ -147,6 +149,8 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::IgnoresOrder,
         &[
+            "walks::go_back_as_they_came",
+            "walks::begin_around_an_event",
             "orders::place_late_events_by_their_time",
             "orders::follow_the_sequence",
             "walks::return_every_event_once_in_order",
@@ -191,6 +195,10 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             "feeds::follow_several_writers",
             STATE_MACHINE,
         ],
+    ),
+    (
+        Mutation::TurnsBackToTheFirst,
+        &["walks::go_back_as_they_came", "walks::begin_around_an_event", STATE_MACHINE],
     ),
     (Mutation::SplitsPairs, &["filters::by_pairs_of_type_and_id", STATE_MACHINE]),
     (Mutation::TakesPrefixesLiterally, &["filters::by_action_prefix", STATE_MACHINE]),
@@ -370,6 +378,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::AcceptsAnyToken,
         &[
+            "walks::go_back_by_tokens_of_their_own",
             "tokens::altered_are_refused",
             "tokens::that_are_no_tokens_are_refused",
             "tokens::of_another_log_are_refused",

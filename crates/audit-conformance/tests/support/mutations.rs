@@ -7,7 +7,7 @@ mod removals;
 mod trees;
 mod writes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -72,6 +72,7 @@ pub(crate) enum Mutation {
     TotalIgnoresBound,
     TotalOfTheRest,
     TotalOffByOne,
+    TurnsBackToTheFirst,
     TypeAndIdApart,
     UntilIsInclusive,
     // Waits.
@@ -200,6 +201,8 @@ struct Notes {
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,
     tokens: Mutex<HashMap<Token, EventQuery>>,
+    /// The tokens of previous pages.
+    previous: Mutex<HashSet<Token>>,
     erasures: AtomicUsize,
     retention: Mutex<Retention>,
     /// Erased events as they were, and pruned ones.

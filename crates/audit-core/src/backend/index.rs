@@ -61,6 +61,13 @@ impl IndexQuery {
         after.map_or(self.floor, |after| after.sequence.max(self.floor))
     }
 
+    /// Returns the highest sequence that can match: the bound, or in the reversed order of sequence
+    /// the one before the position to resume after, if that is lower.
+    pub fn last(&self) -> Sequence {
+        let after = self.after.filter(|_| self.order == Order::SequenceReversed);
+        after.map_or(self.bound, |after| after.sequence.previous().min(self.bound))
+    }
+
     /// Returns the first and the last position by time that can match, both included. In an order
     /// by time, all positions between them come after the position to resume after.
     pub fn span(&self) -> (Position, Position) {
@@ -87,7 +94,7 @@ impl IndexQuery {
 /// Returns the position after `position` in `order`. At an end of the numbers it is the same.
 pub fn successor(order: Order, position: Position) -> Position {
     let sequence = match order {
-        Order::NewestFirst => position.sequence.previous(),
+        Order::NewestFirst | Order::SequenceReversed => position.sequence.previous(),
         Order::OldestFirst | Order::Sequence => position.sequence.next(),
     };
     Position { sequence, ..position }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::limits::{self, MAX_NAME_BYTES, MAX_PAGE_EVENTS};
-use crate::{Error, Filter, Log, Order, Result, Sequence, Violation};
+use crate::{Error, EventId, Filter, Log, Order, Result, Sequence, Violation};
 
 /// A question to one log: which events, in which order, how many a page.
 ///
@@ -25,6 +25,28 @@ pub struct EventQuery {
     pub(crate) offset: u64,
     pub(crate) total: Total,
     pub(crate) audience: Cow<'static, str>,
+    pub(crate) around: Option<Anchor>,
+}
+
+/// The event around which a page is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Anchor {
+    /// The event of this id.
+    Id(EventId),
+    /// The event of this sequence.
+    Sequence(Sequence),
+}
+
+impl From<EventId> for Anchor {
+    fn from(id: EventId) -> Self {
+        Self::Id(id)
+    }
+}
+
+impl From<Sequence> for Anchor {
+    fn from(sequence: Sequence) -> Self {
+        Self::Sequence(sequence)
+    }
 }
 
 /// Whether a page tells how many events match in all.
@@ -52,6 +74,7 @@ impl EventQuery {
             offset: 0,
             total: Total::Skip,
             audience: Cow::Borrowed(""),
+            around: None,
         }
     }
 
@@ -94,6 +117,28 @@ impl EventQuery {
         self
     }
 
+    /// Makes the first page the one around an event, given by its id or its sequence: about as many
+    /// matching events before it as after it, and the event itself if it matches. The page has
+    /// tokens in both directions. Not together with an offset.
+    ///
+    /// ```
+    /// use audit_core::{AuditStore, AuditStoreExt, EventId, EventQuery, Log, Result};
+    ///
+    /// async fn context(store: &dyn AuditStore, id: EventId) -> Result<()> {
+    ///     let query = EventQuery::new(Log::Platform).around(id).limit(21);
+    ///     let page = store.page(&query).await?;
+    ///     if let Some(token) = &page.previous {
+    ///         let _before = store.next_page(&query, token).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn around(mut self, event: impl Into<Anchor>) -> Self {
+        self.around = Some(event.into());
+        self
+    }
+
     /// Also counts the events that match, exactly.
     #[must_use]
     pub fn with_total(mut self) -> Self {
@@ -124,6 +169,9 @@ impl EventQuery {
         }
         if self.offset > Sequence::MAX.get() {
             return Err(Error::invalid("offset", Violation::OutOfRange { min: 0, max: i64::MAX }));
+        }
+        if self.offset > 0 && self.around.is_some() {
+            return Err(Error::malformed("offset", "0 for a page around an event"));
         }
         limits::text(format_args!("audience"), &self.audience, MAX_NAME_BYTES)?;
         self.filter.validate()

@@ -12,7 +12,7 @@ mod token_keys;
 pub(crate) use facet::FacetSource;
 pub(crate) use token_keys::{Cursor, TokenKind};
 
-pub use event_query::{EventQuery, Total};
+pub use event_query::{Anchor, EventQuery, Total};
 pub use facet::Facet;
 pub use filter::Filter;
 pub use order::{Order, Position};

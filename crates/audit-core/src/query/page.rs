@@ -8,11 +8,16 @@ use crate::{AuditEvent, Sequence, Token};
 pub struct Page {
     /// The events, in the order of the query.
     pub events: Vec<AuditEvent>,
-    /// The token of the next page; `None` when the walk is done.
+    /// The token of the next page; `None` on the last.
     pub next: Option<Token>,
-    /// How many events match, on every page, where the query asked for it.
+    /// The token of the previous page; `None` on the first. Like [`next`](Self::next), it leads to
+    /// the events that the log held when the walk began.
+    ///
+    /// A page whose events no longer match after an erasure is empty, and has tokens still.
+    pub previous: Option<Token>,
+    /// The number of events that match in all, on every page, if the query asked for it.
     pub total: Option<u64>,
-    /// The size of the log when the walk began: every page answers from these first events.
+    /// The size of the log when the walk began. Every page reads these first events only.
     pub bound: Sequence,
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | bytes | meaning |
 //! |---|---|
-//! | 1 | version and kind: 1 a walk, 2 a feed |
+//! | 1 | version and kind: 1 the next page of a walk, 2 of a feed, 3 the previous page of a walk |
 //! | 4 | id of the key |
 //! | 8 | `occurred_at` of the last event, microseconds |
 //! | 8 | `sequence` of the last event |
@@ -90,11 +90,21 @@ impl fmt::Debug for TokenKeys {
     }
 }
 
-/// What a token continues.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// What a token leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
-    Walk = 1,
+    /// The next page of a walk.
+    Next = 1,
+    /// The next page of a feed.
     Feed = 2,
+    /// The previous page of a walk.
+    Previous = 3,
+}
+
+impl TokenKind {
+    fn of(byte: u8) -> Option<Self> {
+        [Self::Next, Self::Feed, Self::Previous].into_iter().find(|kind| *kind as u8 == byte)
+    }
 }
 
 /// The body of a token.
@@ -120,22 +130,18 @@ impl TokenKeys {
         Token::new(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    pub(crate) fn verify(
-        &self,
-        kind: TokenKind,
-        token: &Token,
-        query: &EventQuery,
-    ) -> Result<Cursor> {
-        self.open(kind, token, query).ok_or_else(|| Error::new(ErrorKind::InvalidToken))
+    /// Returns what the token leads to, and its position.
+    pub(crate) fn verify(&self, token: &Token, query: &EventQuery) -> Result<(TokenKind, Cursor)> {
+        self.open(token, query).ok_or_else(|| Error::new(ErrorKind::InvalidToken))
     }
 
-    fn open(&self, kind: TokenKind, token: &Token, query: &EventQuery) -> Option<Cursor> {
+    fn open(&self, token: &Token, query: &EventQuery) -> Option<(TokenKind, Cursor)> {
         // A longer text is no token; it is not worth decoding.
         let bytes = (token.as_str().len() <= 2 * (BODY + TAG))
             .then(|| URL_SAFE_NO_PAD.decode(token.as_str()).ok())
             .flatten()?;
         let (body, tag) = bytes.split_at_checked(BODY)?;
-        let (id, key_id, rest) = (body[0], &body[1..5], &body[5..]);
+        let (kind, key_id, rest) = (body[0], &body[1..5], &body[5..]);
         let key = std::iter::once(&self.signing)
             .chain(&self.accepted)
             .find(|key| key.id.as_slice() == key_id)?;
@@ -152,7 +158,7 @@ impl TokenKeys {
             },
             bound: Sequence::new(number(16)?).ok()?,
         };
-        (id == kind as u8).then_some(cursor)
+        Some((TokenKind::of(kind)?, cursor))
     }
 }
 
@@ -171,6 +177,7 @@ fn mac(key: &Key, body: &[u8], query: &EventQuery) -> Hmac<Sha256> {
         Order::NewestFirst => 1,
         Order::OldestFirst => 2,
         Order::Sequence => 3,
+        Order::SequenceReversed => 4,
     }]);
     let filter = &query.filter;
     put(&filter.first_instant().as_micros().to_be_bytes());
@@ -199,9 +206,9 @@ mod tests {
     fn a_token_is_good_for_its_own_query_alone() {
         let keys = TokenKeys::from_secret([7; 32]);
         let query = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("ab"));
-        let token = keys.sign(TokenKind::Walk, &cursor(), &query);
+        let token = keys.sign(TokenKind::Next, &cursor(), &query);
         assert_eq!(token.as_str().len(), 60);
-        assert!(keys.verify(TokenKind::Walk, &token, &query.clone().limit(7)).is_ok());
+        assert!(keys.verify(&token, &query.clone().limit(7)).is_ok());
         let foreign = [
             EventQuery { log: OrganizationId::new().into(), ..query.clone() },
             query.clone().audience("other"),
@@ -213,11 +220,14 @@ mod tests {
         ];
         let answer = Error::new(ErrorKind::InvalidToken).to_string();
         for query in foreign {
-            let error = keys.verify(TokenKind::Walk, &token, &query).unwrap_err();
+            let error = keys.verify(&token, &query).unwrap_err();
             assert_eq!(error.to_string(), answer);
         }
-        assert!(keys.verify(TokenKind::Feed, &token, &query).is_err());
-        assert!(TokenKeys::from_secret([8; 32]).verify(TokenKind::Walk, &token, &query).is_err());
+        assert!(TokenKeys::from_secret([8; 32]).verify(&token, &query).is_err());
+        for kind in [TokenKind::Next, TokenKind::Feed, TokenKind::Previous] {
+            let token = keys.sign(kind, &cursor(), &query);
+            assert_eq!(keys.verify(&token, &query).unwrap().0, kind);
+        }
     }
 
     #[test]
@@ -225,8 +235,8 @@ mod tests {
         let (old, query) = (TokenKeys::from_secret([1; 32]), EventQuery::new(Log::Platform));
         let token = old.sign(TokenKind::Feed, &cursor(), &query);
         let keys = TokenKeys::from_secret([2; 32]);
-        assert!(keys.verify(TokenKind::Feed, &token, &query).is_err());
-        assert!(keys.accepting([1; 32]).verify(TokenKind::Feed, &token, &query).is_ok());
+        assert!(keys.verify(&token, &query).is_err());
+        assert!(keys.accepting([1; 32]).verify(&token, &query).is_ok());
     }
 
     proptest! {
@@ -235,17 +245,17 @@ mod tests {
         #[test]
         fn no_altered_character_passes(at in 0_usize..60, with in "[ -~]") {
             let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
-            let token = keys.sign(TokenKind::Walk, &cursor(), &query);
+            let token = keys.sign(TokenKind::Next, &cursor(), &query);
             let mut text = token.as_str().to_owned();
             text.replace_range(at..=at, &with);
-            let verdict = keys.verify(TokenKind::Walk, &Token::new(text.clone()), &query);
+            let verdict = keys.verify(&Token::new(text.clone()), &query);
             prop_assert_eq!(verdict.is_ok(), text == token.as_str());
         }
 
         #[test]
         fn no_text_panics(text in ".{0,200}") {
             let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
-            prop_assert!(keys.verify(TokenKind::Walk, &Token::new(text), &query).is_err());
+            prop_assert!(keys.verify(&Token::new(text), &query).is_err());
         }
     }
 }

@@ -4,13 +4,13 @@ use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
+use super::paging;
 use super::scan::scan_of;
 use crate::limits::MAX_LOGS_PAGE;
 use crate::query::{Cursor, TokenKind};
 use crate::{
     AuditEvent, AuditStore, Error, ErrorKind, EventQuery, FeedPage, FeedStart, Log, NewEvent,
-    Order, Page, Position, Receipt, Result, Scan, ScanResult, Sequence, Submitted, Timestamp,
-    Token, Total,
+    Order, Page, Position, Receipt, Result, Scan, Sequence, Submitted, Timestamp, Token, Total,
 };
 
 /// Conveniences over every [`AuditStore`], including `dyn` ones.
@@ -43,18 +43,24 @@ pub trait AuditStoreExt: AuditStore {
         Submitted::begin(self.append(log.into(), events))
     }
 
-    /// Returns the first page of a walk. It fixes the size of the log that the whole walk reads.
+    /// Returns the first page of a walk, or the page around the event that the query names. It fixes
+    /// the size of the log that the whole walk reads.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
+    /// [`NotFound`](ErrorKind::NotFound) if the log does not hold the event of
+    /// [`EventQuery::around`].
     async fn page(&self, query: &EventQuery) -> Result<Page> {
         query.validate()?;
-        let result = self.scan(scan_of(query, None, query.offset)).await?;
-        Ok(page(self.token_keys(), query, result))
+        match query.around {
+            Some(anchor) => paging::around(self, query, anchor).await,
+            None => paging::first(self, query).await,
+        }
     }
 
-    /// Returns the page after the one that returned `token`. The page size may differ from call to
-    /// call. The query's offset applies to the first page only.
+    /// Returns the page that `token` leads to: the one after a page for its [`Page::next`], the one
+    /// before it for its [`Page::previous`]. The page size may differ from call to call. Ignores the
+    /// query's offset, and the event that it names.
     ///
     /// # Errors
     /// [`InvalidToken`](ErrorKind::InvalidToken) if the token was not issued for this log, filter,
@@ -63,9 +69,11 @@ pub trait AuditStoreExt: AuditStore {
     /// the token's position. [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
     async fn next_page(&self, query: &EventQuery, token: &Token) -> Result<Page> {
         query.validate()?;
-        let cursor = self.token_keys().verify(TokenKind::Walk, token, query)?;
-        let result = self.scan(scan_of(query, Some(cursor), 0)).await?;
-        Ok(page(self.token_keys(), query, result))
+        match self.token_keys().verify(token, query)? {
+            (TokenKind::Next, cursor) => paging::after(self, query, cursor).await,
+            (TokenKind::Previous, cursor) => paging::before(self, query, cursor).await,
+            (TokenKind::Feed, _) => Err(Error::new(ErrorKind::InvalidToken)),
+        }
     }
 
     /// Returns the first page of a feed: the events from `start` on that match the query's filter,
@@ -91,7 +99,7 @@ pub trait AuditStoreExt: AuditStore {
     /// As [`AuditStoreExt::next_page`].
     async fn next_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         query.validate()?;
-        let cursor = self.token_keys().verify(TokenKind::Feed, token, &in_sequence(query))?;
+        let cursor = feed_cursor(self, query, token)?;
         feed_page(self, query, Some(cursor.last.sequence)).await
     }
 
@@ -99,7 +107,7 @@ pub trait AuditStoreExt: AuditStore {
     /// the feed. The page is empty if none of the new events matches.
     async fn wait_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         query.validate()?;
-        let cursor = self.token_keys().verify(TokenKind::Feed, token, &in_sequence(query))?;
+        let cursor = feed_cursor(self, query, token)?;
         // On a shorter copy, it would wait for the wrong events.
         if self.head(query.log).await?.size < cursor.last.sequence {
             return Err(Error::new(ErrorKind::Behind));
@@ -182,11 +190,16 @@ fn no_receipt() -> Error {
     Error::new(ErrorKind::Unavailable).with_context("the store returned no receipt")
 }
 
-fn page(keys: &crate::TokenKeys, query: &EventQuery, result: ScanResult) -> Page {
-    let ScanResult { events, more, total, bound } = result;
-    let last = events.last().filter(|_| more).map(Position::of);
-    let next = last.map(|last| keys.sign(TokenKind::Walk, &Cursor { last, bound }, query));
-    Page { events, next, total, bound }
+/// Returns the position of a feed's token.
+fn feed_cursor<S: AuditStore + ?Sized>(
+    store: &S,
+    query: &EventQuery,
+    token: &Token,
+) -> Result<Cursor> {
+    match store.token_keys().verify(token, &in_sequence(query))? {
+        (TokenKind::Feed, cursor) => Ok(cursor),
+        _ => Err(Error::new(ErrorKind::InvalidToken)),
+    }
 }
 
 /// Returns the query to which the tokens of a feed are bound.

@@ -19,6 +19,7 @@ mod audit_store;
 mod entries;
 mod erasure;
 mod ext;
+mod paging;
 mod receipt;
 mod retention;
 mod retention_store;

@@ -30,7 +30,7 @@ pub struct Scan {
 }
 
 /// Returns the number of bytes that `event` has as JSON.
-fn bytes_of(event: &AuditEvent) -> usize {
+pub(super) fn bytes_of(event: &AuditEvent) -> usize {
     /// Counts the bytes written.
     struct Count(usize);
 

@@ -201,7 +201,7 @@ fn damage_anywhere_is_an_error_or_goes_unnoticed() {
             Err(error) => errors.push(error),
             Ok(store) => {
                 let query = EventQuery::new(Log::Platform).limit(1_000);
-                for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+                for order in Order::ALL {
                     let query = query.clone().order(order);
                     let few = query.clone().filter(Filter::new().actor_id("u_3")).with_total();
                     errors.extend(block_on(store.page(&query)).err());

@@ -56,7 +56,7 @@ fn filters() -> Vec<Filter> {
 /// Fails unless the store finds the same events as a check of `events`, which are all events.
 fn agrees(store: &SqliteStore, log: Log, events: &[AuditEvent]) {
     for filter in filters() {
-        for order in [Order::NewestFirst, Order::OldestFirst, Order::Sequence] {
+        for order in Order::ALL {
             let mut expected: Vec<_> = events.iter().filter(|e| filter.matches(e)).collect();
             expected.sort_by(|a, b| order.compare(&Position::of(a), &Position::of(b)));
             let expected: Vec<_> = expected.iter().map(|event| event.sequence).collect();

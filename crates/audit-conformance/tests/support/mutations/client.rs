@@ -19,9 +19,7 @@ impl Harness for MutatedHarness {
 
     async fn page(&self, store: &dyn AuditStore, query: &EventQuery) -> Result<Page> {
         let page = store.page(query).await?;
-        if let Some(token) = &page.next {
-            self.note(token, query);
-        }
+        self.note_page(&page, query);
         Ok(page)
     }
 
@@ -36,6 +34,12 @@ impl Harness for MutatedHarness {
             _ => query,
         };
         let mut page = store.next_page(query, token).await;
+        if let (Mutation::TurnsBackToTheFirst, Ok(found)) = (self.mutation, &page)
+            && found.previous.is_some()
+            && self.is_previous(token)
+        {
+            page = store.page(query).await;
+        }
         if self.accepts_though(&page) {
             if let Some(first) = self.query_of(token) {
                 page = store.next_page(&first, token).await;
@@ -45,9 +49,7 @@ impl Harness for MutatedHarness {
             }
         }
         let page = self.explained(page)?;
-        if let Some(token) = &page.next {
-            self.note(token, query);
-        }
+        self.note_page(&page, query);
         Ok(page)
     }
 
@@ -96,6 +98,16 @@ impl TenantHarness for MutatedHarness {
 }
 
 impl MutatedHarness {
+    fn note_page(&self, page: &Page, query: &EventQuery) {
+        page.next.iter().chain(&page.previous).for_each(|token| self.note(token, query));
+        self.notes.previous.lock().unwrap().extend(page.previous.clone());
+    }
+
+    /// Returns whether the token was issued as that of a previous page.
+    fn is_previous(&self, token: &Token) -> bool {
+        self.notes.previous.lock().unwrap().contains(token)
+    }
+
     fn note(&self, token: &Token, query: &EventQuery) {
         self.notes.tokens.lock().unwrap().insert(token.clone(), query.clone());
     }
