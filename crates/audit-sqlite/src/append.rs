@@ -63,7 +63,7 @@ pub(crate) struct LogEnd {
 }
 
 impl LogEnd {
-    /// The first event added.
+    /// Returns the first event added.
     fn first(&self) -> Result<Sequence> {
         Sequence::new(self.row.head.size.get() - self.entries.len() as u64 + 1)
     }
@@ -179,7 +179,7 @@ impl<'c> WriteTransaction<'c> {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,
                     head.size.as_i64(),
-                    head.recorded_at.as_micros(),
+                    head.recorded_at.as_nanos(),
                     indexed.as_i64(),
                     head.pruned.as_i64(),
                     frontier.to_bytes(),
