@@ -24,7 +24,7 @@ pub struct LogIndex<'s, S> {
     pub indexed: Sequence,
 }
 
-impl<'s, S: IndexStorage> LogIndex<'s, S> {
+impl<S: IndexStorage> LogIndex<'_, S> {
     fn in_tail(&self, clauses: &[Vec<TermKey>], query: &IndexQuery) -> Result<Vec<Position>> {
         if query.bound <= self.indexed {
             return Ok(Vec::new());

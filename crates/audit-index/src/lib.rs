@@ -28,8 +28,8 @@
 //! | `builder.rs` | building a segment |
 //! | `reader.rs` | reading a segment |
 //! | `tail.rs` | the newest events |
-//! | `entry.rs` | an event as the index has it |
-//! | `part.rs` | parts of segments and rows of the tail, as a store has them |
+//! | `entry.rs` | the entry of an event |
+//! | `part.rs` | the rows of a stored index |
 //! | `segment.rs` | a segment of the directory |
 //! | `table.rs` | the events of a segment, by time and by sequence |
 //! | `bucket.rs` | the postings of some terms |

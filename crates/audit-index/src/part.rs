@@ -1,4 +1,4 @@
-//! What a store keeps of an index: the parts of segments, and the rows of the tail.
+//! The rows of a stored index: the parts of segments, and the rows of the tail.
 
 use audit_core::Sequence;
 

@@ -22,7 +22,7 @@ impl fmt::Debug for TermHasher {
 }
 
 impl TermHasher {
-    /// The hasher of a secret. A store MUST use the same secret as long as the index exists.
+    /// Returns the hasher of a secret. A store MUST use the same secret as long as the index exists.
     #[must_use]
     pub fn new(secret: &[u8; 16]) -> Self {
         Self(SipHasher24::new_with_key(secret))

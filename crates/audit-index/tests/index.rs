@@ -450,7 +450,7 @@ fn long_postings_and_merged_segments_agree() {
     }
 }
 
-/// A removed key is in no row and no part any more.
+/// Checks that a removed key is in no row and no part.
 #[test]
 fn a_removed_key_is_overwritten() {
     let mut log = large(1_000, 37, false);
@@ -470,7 +470,7 @@ fn a_removed_key_is_overwritten() {
     assert!(!stored(&log));
 }
 
-/// Where each read is a round trip, a page costs a few.
+/// If each read is a round trip, a page needs only a few.
 #[test]
 fn a_page_of_the_newest_events_takes_few_round_trips() {
     let log = large(20_000, 50, true);
@@ -492,7 +492,7 @@ fn a_page_of_the_newest_events_takes_few_round_trips() {
     assert!(rare <= segments + 3, "{rare} of {segments} segments");
 }
 
-/// Damage is an error, never a panic or an endless walk.
+/// Checks that damage is an error, never a panic or an endless walk.
 #[test]
 fn damaged_parts_are_corrupt_or_end() {
     let log = large(2_000, 37, false);

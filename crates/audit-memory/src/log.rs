@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use audit_core::backend::Term;
-use audit_core::{
-    Error, EventId, Head, Position, Receipt, Result, Retention, Sequence, Timestamp,
-    backend::{Batch, SequencedEvent, StoredEvent},
-    tree::{Frontier, Node, NodeHash, NodeId},
-};
+use audit_core::backend::{Batch, SequencedEvent, StoredEvent, Term};
+use audit_core::tree::{Frontier, Node, NodeHash, NodeId};
+use audit_core::{Error, EventId, Head, Position, Receipt, Result, Retention, Sequence, Timestamp};
 
 /// The state of one log: its events, the postings of their terms, and its tree.
 #[derive(Debug, Default)]

@@ -63,7 +63,7 @@ pub(crate) struct LogEnd {
 }
 
 impl LogEnd {
-    /// The first event added.
+    /// Returns the first event added.
     fn first(&self) -> Result<Sequence> {
         Sequence::new(self.row.head.size.get() - self.entries.len() as u64 + 1)
     }

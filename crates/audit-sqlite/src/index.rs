@@ -63,7 +63,7 @@ pub(crate) const OVERWRITE_PART: &str = "UPDATE audit_part SET data = ?2 WHERE i
 /// Deletes parts of a segment.
 pub(crate) const DELETE_PARTS: &str = "DELETE FROM audit_part WHERE id BETWEEN ?1 AND ?2";
 
-impl<'c> SqliteIndex<'c> {
+impl SqliteIndex<'_> {
     pub(crate) fn writer<'s>(&'s self, indexing: &Indexing) -> IndexWriter<'s, Self> {
         IndexWriter { storage: self, segment_events: indexing.segment_events }
     }

@@ -44,7 +44,7 @@
 //! | `api_keys.rs` | their API keys |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `transaction.rs` | appends in the caller's own transaction |
-//! | `own_transaction.rs` | how an append notices that it waits for its own caller |
+//! | `own_transaction.rs` | detects an append that waits for its own caller |
 //! | `file.rs` | the identity of the open file |
 //! | `watch.rs` | wakes waiting feeds |
 //! | `error.rs` | converts SQLite's errors |

@@ -25,7 +25,8 @@ pub struct SqliteOptions {
 }
 
 impl Default for SqliteOptions {
-    /// A time-out of 5 seconds, a queue of 64 MiB, four readers, and the token key of the file.
+    /// Returns a time-out of 5 seconds, a queue of 64 MiB, four readers, and the token key of the
+    /// file.
     fn default() -> Self {
         Self {
             busy_timeout: Duration::from_secs(5),

@@ -1,5 +1,5 @@
-//! How an append notices that it waits for its own caller: for the transaction in which the calling
-//! thread has recorded, and which is still open.
+//! Detects an append that waits for its own caller: for a transaction in which the calling thread has
+//! recorded and which is still open.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use rusqlite::Connection;
 use crate::file::FileId;
 use crate::read::{log_row, sequence_by_id};
 
-/// How long an append waits although its caller's transaction seems to be open: it may just have
-/// been rolled back, with another connection writing since.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(50);
+/// How long an append waits although its caller's transaction seems to be open. That transaction may
+/// have been rolled back, and another connection may be writing since.
+pub(crate) const OWN_PATIENCE: Duration = Duration::from_millis(50);
 
-/// The transaction in which a thread has recorded last.
+/// The last transaction in which a thread has recorded.
 #[derive(Debug)]
 pub(crate) struct OwnTransaction {
     file: FileId,

@@ -20,7 +20,7 @@ use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
 use crate::file::FileId;
 use crate::index::Indexing;
-use crate::own_transaction::{OwnTransaction, PATIENCE as PATIENCE_WITH_SELF};
+use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
 use crate::schema::{deadline, retry_busy};
 
 /// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
@@ -78,7 +78,7 @@ fn memory(batch: &Batch) -> usize {
     (2 * batch.size()).saturating_add(batch.len() * OF_EACH_EVENT)
 }
 
-/// What one append counts for in [`Queued`].
+/// The bytes that one append adds to [`Queued`].
 struct Share {
     of: Arc<AtomicUsize>,
     bytes: usize,
@@ -252,14 +252,12 @@ impl State {
         };
         let is_busy = |error: &Error| error.kind() == ErrorKind::Busy;
         let begun = match &first.own {
-            Some(own) => {
-                match retry_busy(first.deadline.min(deadline(PATIENCE_WITH_SELF)), begin) {
-                    Err(error) if is_busy(&error) && !own.is_open(&self.connection) => {
-                        retry_busy(first.deadline, begin)
-                    }
-                    begun => begun.inspect(|_| own.end()),
+            Some(own) => match retry_busy(first.deadline.min(deadline(OWN_PATIENCE)), begin) {
+                Err(error) if is_busy(&error) && !own.is_open(&self.connection) => {
+                    retry_busy(first.deadline, begin)
                 }
-            }
+                begun => begun.inspect(|_| own.end()),
+            },
             None => retry_busy(first.deadline, begin),
         };
         let transaction = match begun {

@@ -131,7 +131,7 @@ fn wal_bytes(path: &Path) -> u64 {
     std::fs::metadata(wal).map_or(0, |wal| wal.len())
 }
 
-/// A megabyte.
+/// Returns a megabyte of events.
 fn large_batch() -> Vec<NewEvent> {
     (0..100).map(|_| login().message("x".repeat(10_000))).collect()
 }

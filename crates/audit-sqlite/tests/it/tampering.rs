@@ -167,7 +167,7 @@ const TAMPERINGS: [Tampering; 24] = [
         c.execute(sql, [a]).unwrap();
     }),
     ("the personal data of two events is exchanged", |c, a, b| {
-        swap(c, &["sealing_key", "personal"], a, b)
+        swap(c, &["sealing_key", "personal"], a, b);
     }),
     ("the keys of two events are exchanged", |c, a, b| swap(c, &["sealing_key"], a, b)),
     ("a key is deleted", |c, a, _| {

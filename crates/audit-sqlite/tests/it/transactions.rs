@@ -243,9 +243,9 @@ fn an_append_inside_the_callers_own_transaction_fails_at_once() {
         // The time-out is 5 s.
         assert!(begun.elapsed() < std::time::Duration::from_secs(3), "{:?}", begun.elapsed());
         if commits {
-            transaction.commit().unwrap()
+            transaction.commit().unwrap();
         } else {
-            transaction.rollback().unwrap()
+            transaction.rollback().unwrap();
         }
         // An append still waits for another writer, and longer than for its own caller.
         let path = service.directory.path().join("service.db");
