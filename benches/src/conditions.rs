@@ -120,8 +120,8 @@ impl Condition {
 
     fn require_time(&mut self, Range { start, end }: Range<Timestamp>) {
         self.filter = std::mem::take(&mut self.filter).during(start..end);
-        self.require_sql("occurred_at", ">=", start.as_micros());
-        self.require_sql("occurred_at", "<", end.as_micros());
+        self.require_sql("occurred_at", ">=", start.as_nanos());
+        self.require_sql("occurred_at", "<", end.as_nanos());
     }
 
     fn require_sql(&mut self, column: &str, operator: &str, value: impl Into<Value>) {

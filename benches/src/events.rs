@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::time::Duration;
 
 use audit_core::{
     Actor, Change, Log, NewEvent, OrganizationId, Scope, Sequence, Timestamp,
@@ -112,8 +113,10 @@ fn shuffled(index: u64, count: u64) -> u64 {
 pub(crate) fn event(number: u64) -> NewEvent {
     let random = &mut Random(number);
     let late = if random.below(50) == 0 { random.below(HOUR) } else { 0 };
-    let jitter = random.below(STEP.cast_unsigned()).cast_signed();
-    let time = time_of(number).saturating_add_micros(jitter - late.cast_signed());
+    let jitter = random.below(STEP.cast_unsigned());
+    let time = time_of(number)
+        .saturating_add(Duration::from_micros(jitter))
+        .saturating_sub(Duration::from_micros(late));
 
     let family = random.skewed(&FAMILIES);
     let verb = random.skewed(&VERBS);

@@ -137,7 +137,7 @@ impl SqlLog {
         let (number, size) = self.ends.entry(log).or_insert((next, 0));
         *size += 1;
         let sequence = Sequence::new(*size)?;
-        let (id, occurred_at) = (event.id, event.occurred_at);
+        let id = event.id;
         let change_set = event.change_set_id.map(|id| *id.as_bytes());
         let facets = match self.indexes {
             Indexes::None => Vec::new(),
@@ -145,7 +145,9 @@ impl SqlLog {
                 FACETS.iter().map(|(_, value)| value(&event).map(str::to_owned)).collect()
             }
         };
-        let stored = PreparedEvent::new(event)?.into_stored(log, sequence, Timestamp::now());
+        let prepared = PreparedEvent::new(event)?;
+        let occurred_at = prepared.occurred_at();
+        let stored = prepared.into_stored(log, sequence, Timestamp::now());
         let event_key = *number << 40 | sequence.as_i64();
         Ok(SqlRow { event_key, log: *number, id, occurred_at, stored, change_set, facets })
     }
@@ -173,7 +175,7 @@ impl SqlLog {
             insert.raw_bind_parameter(5, personal.map(|part| part.salt))?;
             insert.raw_bind_parameter(6, personal.map(|part| &part.bytes))?;
             if self.indexes == Indexes::PerFilter {
-                insert.raw_bind_parameter(7, row.occurred_at.as_micros())?;
+                insert.raw_bind_parameter(7, row.occurred_at.as_nanos())?;
                 insert.raw_bind_parameter(8, row.change_set)?;
                 for (at, facet) in row.facets.iter().enumerate() {
                     insert.raw_bind_parameter(9 + at, facet)?;

@@ -12,10 +12,10 @@ pub(crate) struct Selection {
     #[command(flatten)]
     conditions: Conditions,
     /// The earliest time of the events, inclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    #[arg(long, value_name = "TIME", help_heading = HEADING, value_parser = Timestamp::parse_saturating)]
     since: Option<Timestamp>,
     /// The latest time of the events, exclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    #[arg(long, value_name = "TIME", help_heading = HEADING, value_parser = Timestamp::parse_saturating)]
     until: Option<Timestamp>,
 }
 

@@ -59,6 +59,7 @@ macro_rules! for_each_case {
                 refuse_reserved_actions,
                 of_nothing_do_nothing,
                 are_recorded_once,
+                without_a_time_are_recorded_once,
                 of_other_content_conflict,
                 with_two_contents_for_one_id_conflict,
                 are_all_or_nothing,
@@ -75,7 +76,7 @@ macro_rules! for_each_case {
                 come_back_equal_in_every_field,
                 keep_unicode_nul_and_extreme_numbers,
                 keep_empty_and_absent_apart,
-                keep_times_to_the_microsecond,
+                keep_times_to_the_nanosecond,
             }
             lookups {
                 find_every_event,

@@ -51,7 +51,7 @@ pub(crate) fn full() -> NewEvent {
     let organization = OrganizationRef::new("org_7").name("Acme");
     NewEvent {
         id: EventId::new(),
-        occurred_at: at(0),
+        occurred_at: Some(at(0)),
         action: "invoice.item.paid".into(),
         category: Some("billing".into()),
         actor: Actor::user("u_7")

@@ -94,6 +94,7 @@ pub struct AuditLog {
     #[serde(deserialize_with = "json::object")]
     pub metadata: Object,
     /// The time of the event.
+    #[serde(serialize_with = "wire::print::micros")]
     pub created_at: Timestamp,
 }
 

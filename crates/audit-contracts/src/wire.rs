@@ -174,11 +174,20 @@ pub(crate) mod print {
         }
     }
 
-    /// The time to the second, and the six digits of its microseconds.
+    /// `2024-03-15T14:48:51.033441Z`
+    pub(crate) fn micros<S: Serializer>(
+        time: &Timestamp,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let (seconds, micros) = parts(*time);
+        serializer.collect_str(&format_args!("{seconds}.{micros}Z"))
+    }
+
+    /// Returns the time to the second, and the six digits of its microseconds.
     fn parts(time: Timestamp) -> (String, String) {
         let mut seconds = time.to_string();
         let fraction = seconds.split_off("0000-00-00T00:00:00".len());
-        (seconds, fraction.trim_matches(['.', 'Z']).to_owned())
+        (seconds, fraction.chars().skip(1).take(6).collect())
     }
 }
 
@@ -199,6 +208,7 @@ mod tests {
         let print = |text: &str| {
             let time: Timestamp = text.parse().unwrap();
             [
+                print::micros(&time, Json).unwrap(),
                 print::seconds(&time, Json).unwrap(),
                 print::millis(&time, Json).unwrap(),
                 print::shortest(&time, Json).unwrap(),
@@ -206,8 +216,9 @@ mod tests {
             ]
         };
         assert_eq!(
-            print("1969-12-31T23:59:59.999900Z"),
+            print("1969-12-31T23:59:59.999900999Z"),
             [
+                "1969-12-31T23:59:59.999900Z",
                 "1969-12-31T23:59:59Z",
                 "1969-12-31T23:59:59.999Z",
                 "1969-12-31T23:59:59.9999Z",
@@ -215,12 +226,13 @@ mod tests {
             ]
         );
         assert_eq!(
-            print("0000-01-01T00:00:00Z"),
+            print("1677-09-22T00:00:00Z"),
             [
-                "0000-01-01T00:00:00Z",
-                "0000-01-01T00:00:00.000Z",
-                "0000-01-01T00:00:00Z",
-                "0000-01-01T00:00:00+00:00",
+                "1677-09-22T00:00:00.000000Z",
+                "1677-09-22T00:00:00Z",
+                "1677-09-22T00:00:00.000Z",
+                "1677-09-22T00:00:00Z",
+                "1677-09-22T00:00:00+00:00",
             ]
         );
     }

@@ -147,6 +147,23 @@ fn decimal(token: &str) -> Option<(bool, String, i64)> {
 }
 
 /// A JSON value without duplicate keys.
+/// Merges `added` into `value`: objects by key, arrays by index. A value that is there stays, unless it
+/// is null.
+pub(crate) fn merge(value: &mut Value, added: Value) {
+    match (value, added) {
+        (Value::Object(fields), Value::Object(added)) => {
+            for (key, added) in added {
+                merge(fields.entry(key).or_insert(Value::Null), added);
+            }
+        }
+        (Value::Array(items), Value::Array(added)) => {
+            items.iter_mut().zip(added).for_each(|(item, added)| merge(item, added));
+        }
+        (value @ Value::Null, added) => *value = added,
+        _ => {}
+    }
+}
+
 struct Exact(Value);
 
 impl<'de> Deserialize<'de> for Exact {

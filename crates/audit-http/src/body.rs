@@ -74,8 +74,6 @@ pub(crate) struct JsonBody(Request);
 #[derive(Debug)]
 pub(crate) struct Buffered<T> {
     pub(crate) value: T,
-    /// The text as received.
-    pub(crate) text: Vec<u8>,
     _memory: [Option<OwnedSemaphorePermit>; 2],
 }
 
@@ -136,7 +134,7 @@ impl JsonBody {
         };
         let value = json::from_slice(&text)?;
         require_range(std::str::from_utf8(&text).unwrap_or_default())?;
-        Ok(Buffered { value, text, _memory: [text_memory, value_memory] })
+        Ok(Buffered { value, _memory: [text_memory, value_memory] })
     }
 }
 

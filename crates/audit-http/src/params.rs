@@ -107,7 +107,7 @@ impl Params {
         }
     }
 
-    /// Takes `name`, a time.
+    /// Takes `name`, a time that bounds a range; outside the range of a `Timestamp` it is open.
     pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Rejection> {
         let Some(mut text) = self.one(name)? else { return Ok(None) };
         // An unescaped `+` has become a space. At the start of an offset it was a `+`.
@@ -116,9 +116,8 @@ impl Params {
         {
             text.replace_range(sign..=sign, "+");
         }
-        let time = text
-            .parse()
-            .map_err(|error: Error| Rejection::bad_request(name, renamed(&error, name)))?;
+        let time = Timestamp::parse_saturating(&text)
+            .map_err(|error| Rejection::bad_request(name, renamed(&error, name)))?;
         Ok(Some(time))
     }
 

@@ -90,7 +90,7 @@ impl Format {
 
         let mut event = (layout.read)(&mut record)?;
         event.id = EventId::derived(self.namespace(), digest.as_bytes());
-        event.occurred_at = occurred_at;
+        event.occurred_at = Some(occurred_at);
         event.source =
             Some(Source::new(self.name(), source_id.unwrap_or_else(|| digest.to_string())));
         event.metadata = record.into_fields();
@@ -174,7 +174,7 @@ mod tests {
             (at("2024-01-01T00:00:00Z"), at("2025-01-01T00:00:00Z"));
         assert_eq!(
             (first.occurred_at, &first.metadata[TIME_SOURCE]),
-            (received, &"received".into())
+            (Some(received), &"received".into())
         );
         // The time of receipt is no part of the record, so both are deliveries of one.
         assert_eq!(first.id, second.id);

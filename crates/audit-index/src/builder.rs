@@ -73,8 +73,8 @@ impl SegmentBuilder {
         let info = SegmentInfo {
             first,
             last: Sequence::new(first.get() + self.times.len() as u64 - 1)?,
-            earliest: time_from_number(*earliest)?,
-            latest: time_from_number(*latest)?,
+            earliest: time_from_number(*earliest),
+            latest: time_from_number(*latest),
             bucket_bits,
         };
         let segment = NewSegment { info, builder: self };

@@ -54,12 +54,12 @@ pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
 
 /// Returns the stored number of a time.
 pub(crate) fn time_to_number(time: Timestamp) -> i64 {
-    time.as_micros()
+    time.as_nanos()
 }
 
 /// Returns the time of a stored number.
-pub(crate) fn time_from_number(number: i64) -> Result<Timestamp> {
-    Timestamp::from_micros(number).map_err(damaged_value)
+pub(crate) fn time_from_number(number: i64) -> Timestamp {
+    Timestamp::from_nanos(number)
 }
 
 #[cfg(test)]

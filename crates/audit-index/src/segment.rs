@@ -148,8 +148,8 @@ impl SegmentInfo {
         Ok(Self {
             first: sequence(first)?,
             last: sequence(last)?,
-            earliest: time_from_number(earliest)?,
-            latest: time_from_number(latest)?,
+            earliest: time_from_number(earliest),
+            latest: time_from_number(latest),
             bucket_bits: u32::try_from(bucket_bits).map_err(|_| damaged())?,
         })
     }

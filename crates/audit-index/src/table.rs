@@ -49,6 +49,6 @@ pub(crate) fn entry(row: &[u8], number: u32, first: Sequence, len: u32) -> Resul
         return Err(damaged());
     }
     let sequence = Sequence::new(first.get() + u64::from(offset))?;
-    let position = Position { occurred_at: time_from_number(time)?, sequence };
+    let position = Position { occurred_at: time_from_number(time), sequence };
     Ok(TableEntry { position, rank_of_offset })
 }

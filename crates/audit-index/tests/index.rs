@@ -181,7 +181,7 @@ fn actor(id: &str) -> Term {
 }
 
 fn time(number: i64) -> Timestamp {
-    Timestamp::from_micros(number).unwrap()
+    Timestamp::from_nanos(number)
 }
 
 fn sequence(number: u64) -> Sequence {

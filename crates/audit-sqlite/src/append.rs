@@ -179,7 +179,7 @@ impl<'c> WriteTransaction<'c> {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,
                     head.size.as_i64(),
-                    head.recorded_at.as_micros(),
+                    head.recorded_at.as_nanos(),
                     indexed.as_i64(),
                     head.pruned.as_i64(),
                     frontier.to_bytes(),

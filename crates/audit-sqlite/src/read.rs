@@ -217,7 +217,7 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
     row.map(|(id, size, recorded_at, indexed, pruned, key)| {
         let head = Head {
             size: Sequence::try_from(size).map_err(damaged)?,
-            recorded_at: Timestamp::from_micros(recorded_at).map_err(damaged)?,
+            recorded_at: Timestamp::from_nanos(recorded_at),
             pruned: Sequence::try_from(pruned).map_err(damaged)?,
         };
         let indexed = Sequence::try_from(indexed).map_err(damaged)?;

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use audit_core::Timestamp;
 
@@ -42,9 +41,7 @@ impl Input {
         if metadata.is_file() {
             bytes = Some(metadata.len());
             let modified = metadata.modified().ok();
-            let since = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let micros = since.and_then(|since| i64::try_from(since.as_micros()).ok());
-            written_at = micros.and_then(|micros| Timestamp::from_micros(micros).ok());
+            written_at = modified.and_then(|time| Timestamp::try_from(time).ok());
         }
         Ok(Self { name, reader: Box::new(file), bytes, written_at })
     }

@@ -74,12 +74,10 @@ impl Record {
     }
 }
 
-/// The fields with defaults that a line states.
+/// Whether a line has an id.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Stated {
     id: Option<IgnoredAny>,
-    occurred_at: Option<IgnoredAny>,
 }
 
 /// The namespace of the ids that are derived from lines.
@@ -100,15 +98,12 @@ fn native(line: &[u8], received: Timestamp) -> Result<Record> {
     if stated.id.is_none() {
         event.id = EventId::derived(NAMESPACE, line);
     }
-    if stated.occurred_at.is_none() {
-        event.occurred_at = received;
+    let states_time = event.occurred_at.is_some();
+    if !states_time {
+        event.occurred_at = Some(received);
         event.metadata.entry(TIME_SOURCE).or_insert_with(|| "received".into());
     }
-    Ok(Record {
-        event,
-        id_is_derived: stated.id.is_none(),
-        states_time: stated.occurred_at.is_some(),
-    })
+    Ok(Record { event, id_is_derived: stated.id.is_none(), states_time })
 }
 
 /// Returns `true` if a line was refused because of a field that a log adds.
@@ -138,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_fields_that_a_log_adds_are_ignored() {
-        let content = NewEvent::new("a", Actor::user("u")).message("m");
+        let content = NewEvent::new("a", Actor::user("u")).occurred_at(Timestamp::MAX).message("m");
         let event =
             AuditEvent::new(Log::Platform, Sequence::ZERO.next(), Timestamp::MIN, content.clone());
         for line in [serde_json::to_vec(&content).unwrap(), serde_json::to_vec(&event).unwrap()] {
@@ -155,7 +150,7 @@ mod tests {
         let read = |time| Source::Native.read(line, at(time)).unwrap();
         let (first, again) = (read("2024-01-01T00:00:00Z"), read("2025-01-01T00:00:00Z"));
         assert_eq!(first.event.id, again.event.id);
-        assert_eq!(first.event.occurred_at, at("2024-01-01T00:00:00Z"));
+        assert_eq!(first.event.occurred_at, Some(at("2024-01-01T00:00:00Z")));
         assert_eq!(first.event.metadata[TIME_SOURCE], "received");
         assert!(again.matches(&first.event));
 

@@ -107,7 +107,9 @@ mod tests {
     async fn missing_and_differing_events_are_found() {
         let store = MemoryStore::new().unwrap();
         let log = Log::organization(OrganizationId::new());
-        let event = |action| NewEvent::new(action, Actor::user("u"));
+        let event = |action| {
+            NewEvent::new(action, Actor::user("u")).occurred_at(audit_core::Timestamp::MAX)
+        };
         let (kept, altered, absent) = (event("a"), event("b"), event("c"));
         let mut expected = Expected::default();
         for event in [&kept, &altered, &absent] {

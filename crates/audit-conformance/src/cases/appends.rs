@@ -8,7 +8,7 @@ use audit_core::{Action, Actor, ErrorKind, Head, Log, NewEvent, Timestamp};
 
 use super::limits::{broken_limits, events_at_the_limits};
 use crate::NewHarness;
-use crate::samples::{At as _, event, events, mixed, new_log, redelivered, sequence};
+use crate::samples::{At as _, event, events, full, mixed, new_log, redelivered, sequence};
 use crate::subject::{Subject, refused};
 
 /// Long enough for a store to answer, if it does not wait for the append under way.
@@ -112,6 +112,31 @@ pub(crate) fn are_recorded_once(new: NewHarness<'_>) {
     assert_eq!((receipts[1].id, receipts[1].sequence), (new.id, sequence(5)));
     assert_eq!(receipts[2], again[0], "a redelivery returns the first receipt");
     assert_eq!(subject.events(log).len(), 5, "only the new event is added");
+}
+
+pub(crate) fn without_a_time_are_recorded_once(new: NewHarness<'_>) {
+    let mut subject = Subject::new(new);
+    let log = new_log();
+    let untimed = NewEvent { occurred_at: None, ..full() };
+    let started = Timestamp::now();
+    let first = subject.append(log, vec![untimed.clone()]).expect("an append must succeed")[0];
+    let event = subject.get(log, first.id).expect("the event is found");
+    let now = started..=Timestamp::now();
+    assert!(now.contains(&event.occurred_at), "an event without a time occurs when it is appended");
+    for _ in 0..2 {
+        let timed = untimed.clone().occurred_at(event.occurred_at);
+        for again in [untimed.clone(), timed] {
+            let receipts = subject.append(log, vec![again]);
+            let receipts = receipts.expect("a delivery without a time is a redelivery");
+            assert_eq!(receipts, [redelivered(first)], "a redelivery returns the first receipt");
+        }
+        for other in [untimed.clone().at(7), untimed.clone().target("item", "other")] {
+            refused(subject.append(log, vec![other]), ErrorKind::Conflict, "other content");
+        }
+        let found = subject.get(log, first.id).expect("the event is found");
+        assert_eq!(found.occurred_at, event.occurred_at, "an event keeps its first time");
+        subject = subject.reopen();
+    }
 }
 
 pub(crate) fn of_other_content_conflict(new: NewHarness<'_>) {
@@ -225,8 +250,8 @@ pub(crate) fn of_the_most_events_are_kept(new: NewHarness<'_>) {
 pub(crate) fn never_record_a_time_that_goes_back(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
-    let hour = 3_600_000_000;
-    let from = Timestamp::now().saturating_add_micros(-hour);
+    let hour = Duration::from_secs(3_600);
+    let from = Timestamp::now().saturating_sub(hour);
     for round in 0..4 {
         let far = [event(0).occurred_at(Timestamp::MAX), event(1).occurred_at(Timestamp::MIN)];
         subject.put(log, &far);
@@ -236,7 +261,7 @@ pub(crate) fn never_record_a_time_that_goes_back(new: NewHarness<'_>) {
         }
     }
     let events = subject.events(log);
-    let to = Timestamp::now().saturating_add_micros(hour);
+    let to = Timestamp::now().saturating_add(hour);
     let in_order = events.is_sorted_by_key(|event| event.recorded_at);
     assert!(in_order, "a recorded time is never earlier than that of the event before");
     let by_the_clock = events.iter().all(|event| (from..to).contains(&event.recorded_at));

@@ -6,6 +6,7 @@ use audit_core::{
 use uuid::Uuid;
 
 use crate::TenantHarness;
+use crate::samples::trace;
 use crate::subject::Subject;
 
 pub(super) fn by() -> AuditContext {
@@ -14,17 +15,21 @@ pub(super) fn by() -> AuditContext {
 
 /// Returns a context with every field set.
 pub(super) fn attributed() -> AuditContext {
-    AuditContext::new(Actor::api("key_1").name("Deploy key").ip("10.0.0.7"))
+    let actor = Actor::api("key_1").name("Deploy key").ip("10.0.0.7").session_id("sess_1");
+    AuditContext::new(actor.on_behalf_of(Actor::user("u_1").name("Bea")))
+        .request_id("req_1")
+        .trace(trace("4bf92f3577b34da6a3ce929d0e0e4736"))
         .reason("asked for in ticket 7")
         .request("POST", "/organizations")
         .change_set_id(ChangeSetId::derived(Uuid::nil(), b"set"))
 }
 
 pub(super) fn assert_attributed(event: &AuditEvent) {
-    let AuditContext { actor, reason, request, change_set_id, .. } = attributed();
+    let AuditContext { actor, reason, request, trace, change_set_id, .. } = attributed();
     assert_eq!(event.actor, actor, "the event names the actor");
     assert_eq!(event.reason, reason, "the event says why");
     assert_eq!(event.request, request, "the event says in which request");
+    assert_eq!(event.trace, trace, "the event names the trace");
     assert_eq!(event.change_set_id, change_set_id, "the event names the change set");
 }
 

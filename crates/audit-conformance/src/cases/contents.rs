@@ -15,6 +15,7 @@ pub(crate) fn come_back_equal_in_every_field(new: NewHarness<'_>) {
     let unknown_words = NewEvent::new("x", Actor::new("robot").entity_class("machine"))
         .outcome(Outcome::new("partial"))
         .severity("dire")
+        .at(2)
         .scope(Scope::default().surface("moon"));
     check(new, &[full(), least, unknown_words]);
 }
@@ -41,6 +42,7 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
             organization: Some(OrganizationRef::new(text).name(text)),
             ..NewEvent::new(text.replace('*', ""), Actor::unknown())
                 .add_target(Target::new(text, text).name(text))
+                .at(1)
                 .scope(Scope::default().service(text).surface(text.to_owned()))
                 .change(Change::default().field(text, Some(json!(text)), Some(json!({text: text}))))
                 .message(text)
@@ -104,17 +106,20 @@ pub(crate) fn keep_empty_and_absent_apart(new: NewHarness<'_>) {
     check(new, &events);
 }
 
-pub(crate) fn keep_times_to_the_microsecond(new: NewHarness<'_>) {
-    let micros = |n| Timestamp::from_micros(n).expect("a time within range");
+pub(crate) fn keep_times_to_the_nanosecond(new: NewHarness<'_>) {
+    let nanos = Timestamp::from_nanos;
     let times = [
         Timestamp::MIN,
         Timestamp::MAX,
-        micros(0),
-        micros(-1),
-        micros(1),
-        micros(999_999),
-        micros(-62_135_596_800_000_001),
-        micros(1_710_514_131_123_457),
+        nanos(i64::MIN + 1),
+        nanos(i64::MAX - 1),
+        nanos(0),
+        nanos(-1),
+        nanos(1),
+        nanos(999_999_999),
+        nanos(-1_000_000_001),
+        nanos(1_710_514_131_123_456_000),
+        nanos(1_710_514_131_123_456_789),
     ];
     check(new, &times.map(|time| event(0).occurred_at(time)));
 }

@@ -1,5 +1,7 @@
 //! Filters: each store finds exactly what [`Filter::matches`] says.
 
+use std::time::Duration;
+
 use audit_core::limits::MAX_FILTER_VALUES;
 use audit_core::{
     Actor, AuditEvent, ErrorKind, EventQuery, Facet, Filter, Log, NewEvent, Order, Target,
@@ -201,7 +203,7 @@ pub(crate) fn by_ids_involved(new: NewHarness<'_>) {
 pub(crate) fn by_a_half_open_time_range(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let ends = [Timestamp::MIN, Timestamp::MAX, at(2).saturating_add_micros(1)];
+    let ends = [Timestamp::MIN, Timestamp::MAX, at(2).saturating_add(Duration::from_nanos(1))];
     let times = ends.into_iter().chain([3, 0, 2, 1, 2, 4, -1].map(at));
     let events: Vec<_> = times.map(|time| event(0).occurred_at(time)).collect();
     let model = Model::new(subject.put(log, &events));

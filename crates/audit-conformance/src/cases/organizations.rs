@@ -1,5 +1,7 @@
 //! Organizations, and the events of their changes.
 
+use std::time::Duration;
+
 use audit_core::limits::{
     MAX_ID_BYTES, MAX_ORGANIZATIONS_PAGE, MAX_PRIVATE_ENDPOINTS, MAX_TEXT_BYTES,
 };
@@ -409,7 +411,7 @@ pub(crate) fn survive_a_reopen(new: NewTenantHarness<'_>) {
     for expected in [&first, &second] {
         let found = subject.organization(expected.id).expect("organizations survive a reopen");
         assert_eq!(found, *expected, "an organization survives a reopen as it was");
-        assert!(found.updated_at <= Timestamp::now().saturating_add_micros(3_600_000_000));
+        assert!(found.updated_at <= Timestamp::now().saturating_add(Duration::from_secs(3_600)));
     }
     assert_eq!(subject.events(second.id.into()), events, "so do the events of its changes");
 }

@@ -83,7 +83,7 @@ pub(crate) fn remove_events_over_the_age(new: NewRetentionHarness<'_>) {
     subject.put(log, &old.collect::<Vec<_>>());
     let events = subject.events(log);
     let recorded_before = |time: Timestamp| {
-        let limit = time.saturating_add_micros(-1_000_000);
+        let limit = time.saturating_sub(Duration::from_secs(1));
         whole_tiles(events.iter().filter(|event| event.recorded_at < limit).count() as u64)
     };
     // The store looks at its clock somewhere in between.

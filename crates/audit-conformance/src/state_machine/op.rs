@@ -1,6 +1,7 @@
 //! The operations, and how they are drawn: few distinct values, so that events tie and filters hit.
 
 use std::fmt;
+use std::time::Duration;
 
 use audit_core::limits::MAX_PAGE_EVENTS;
 use audit_core::{
@@ -230,7 +231,7 @@ fn erased() -> impl Strategy<Value = Filter> {
     (of_person, word(), second).prop_map(|(facet, value, second)| {
         let filter = Filter::new().with(facet, value);
         match second {
-            Some(second) => filter.during(second..second.saturating_add_micros(1)),
+            Some(second) => filter.during(second..second.saturating_add(Duration::from_nanos(1))),
             None => filter,
         }
     })

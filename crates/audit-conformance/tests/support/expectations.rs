@@ -227,6 +227,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     // Appends.
     (Mutation::DropsReceipt, &["appends::return_one_receipt_for_each_event", STATE_MACHINE]),
+    (Mutation::FillsTimesBeforeComparing, &["appends::without_a_time_are_recorded_once"]),
     (
         Mutation::ErrorsForgetTheField,
         &[
@@ -434,10 +435,10 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
     ),
     (
         Mutation::Alters(|e| {
-            let micros = e.occurred_at.as_micros();
-            e.occurred_at = Timestamp::from_micros(micros - micros % 1_000).unwrap();
+            let nanos = e.occurred_at.as_nanos();
+            e.occurred_at = Timestamp::from_nanos(nanos - nanos % 1_000);
         }),
-        &["contents::keep_times_to_the_microsecond"],
+        &["contents::keep_times_to_the_nanosecond"],
     ),
     (Mutation::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
     (Mutation::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),

@@ -83,6 +83,7 @@ pub(crate) enum Mutation {
     DropsWithItsCaller,
     DropsReceipt,
     ErrorsForgetTheField,
+    FillsTimesBeforeComparing,
     FirstReceiptOnly,
     GapInSequence,
     IdsAreUniqueAcrossLogs,

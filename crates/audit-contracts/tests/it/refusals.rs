@@ -241,7 +241,7 @@ fn what_has_another_type_is_refused() {
         ("/author", Value::Null),
         ("/message/logMessageParams", json!({})),
         ("/timestamp", json!("2025-03-15")),
-        ("/timestamp", json!("2025-03-15T10:30:00.1234567Z")),
+        ("/timestamp", json!("2025-03-15T10:30:00.1234567891Z")),
     ] {
         assert!(with::<AuditTrail>(trail(), at, value.clone()).is_err(), "{at} {value}");
     }

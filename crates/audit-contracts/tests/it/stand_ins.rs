@@ -77,7 +77,8 @@ fn a_value_that_is_no_object_is_put_into_one() {
             change: Change { old: old.clone(), new: old, ..Change::default() },
             ..NewEvent::new("a.b", Actor::system())
         };
-        let event = AuditEvent::new(Log::Platform, Sequence::ZERO, Timestamp::MIN, content);
+        let event =
+            AuditEvent::new(Log::Platform, Sequence::ZERO, Timestamp::from_nanos(0), content);
         let record = printed(&audit_trails::AuditTrail::from(&event));
         assert_eq!((&record["oldValue"], &record["newValue"]), (&expected, &expected));
     }
@@ -86,7 +87,8 @@ fn a_value_that_is_no_object_is_put_into_one() {
 /// Each of these prints the first that the event has of several parts.
 #[test]
 fn what_stands_in_for_what_is_missing() {
-    let event = |content| AuditEvent::new(Log::Platform, Sequence::ZERO, Timestamp::MIN, content);
+    let event =
+        |content| AuditEvent::new(Log::Platform, Sequence::ZERO, Timestamp::from_nanos(0), content);
     let bare = || NewEvent::new("a.b", Actor::system());
 
     for (target, printed) in [

@@ -89,20 +89,21 @@ impl Batch {
         let mut items: Vec<BatchItem> = Vec::with_capacity(events.len());
         let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
         // All at once: each reading of random bytes asks the system.
+        let now = Timestamp::now();
         let mut salts = vec![[0; SALT_BYTES]; events.len()];
         fill_random(salts.as_flattened_mut())?;
         for ((index, content), salt) in events.into_iter().enumerate().zip(salts) {
             let earlier = *first.entry(content.id).or_insert(index);
             if earlier < index {
                 match &items[earlier] {
-                    BatchItem::Event(event, _) if *event.content() == content => {
+                    BatchItem::Event(event, _) if event.is_repeated_by(&content) => {
                         items.push(BatchItem::Repeat(earlier));
                         continue;
                     }
                     _ => return Err(conflict(index)),
                 }
             }
-            let event = PreparedEvent::with_salt(content, salt)
+            let event = PreparedEvent::with_salt(content, now, salt)
                 .map_err(|error| error.below(&format!("events[{index}]")))?;
             size += event.size();
             if size > MAX_BATCH_BYTES {
@@ -178,7 +179,7 @@ impl Batch {
                 receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: true });
                 continue;
             }
-            let (sequence, occurred_at) = (head.size.next(), event.content().occurred_at);
+            let (sequence, occurred_at) = (head.size.next(), event.occurred_at());
             let stored = event.into_stored(self.log, sequence, recorded_at);
             let leaf = LeafHash::of(&stored.record);
             frontier.push(leaf, |node| nodes.push(node))?;
@@ -200,8 +201,13 @@ fn is_redelivery(first: &AuditEvent, event: PreparedEvent) -> Result<bool> {
     if !first.erased {
         return Ok(first.has_content(event.content()));
     }
+    let has_time = event.content().occurred_at.is_some();
     let again = event.into_stored(first.log, first.sequence, first.recorded_at);
-    Ok(StoredEvent { personal: None, ..again }.decode()? == *first)
+    let mut again = StoredEvent { personal: None, ..again }.decode()?;
+    if !has_time {
+        again.occurred_at = first.occurred_at;
+    }
+    Ok(again == *first)
 }
 
 #[cfg(test)]
@@ -246,6 +252,27 @@ mod tests {
         let other = NewEvent { action: "c".into(), ..first.clone() };
         let error = sequenced(vec![first, other], None).unwrap_err();
         assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
+    }
+
+    #[test]
+    fn an_event_without_a_time_is_recognised_and_keeps_its_time() {
+        let (content, early) = (event("a"), Timestamp::from_nanos(7));
+        let timed = content.clone().occurred_at(early);
+        let sequence = Sequence::new(2).unwrap();
+        let prepared = PreparedEvent::new(timed.clone()).unwrap();
+        let mut stored = prepared.into_stored(Log::Platform, sequence, Timestamp::now());
+        for _ in 0..2 {
+            for again in [&content, &timed] {
+                let batch = sequenced(vec![again.clone()], Some(&stored)).unwrap();
+                assert_eq!(batch.receipts[0].sequence, sequence);
+            }
+            let other = content.clone().occurred_at(Timestamp::from_nanos(8));
+            assert!(sequenced(vec![other], Some(&stored)).is_err());
+            stored.personal = None;
+        }
+        let batch = sequenced(vec![timed.clone(), content.clone()], None).unwrap();
+        assert!(batch.receipts[1].redelivered);
+        assert!(sequenced(vec![content, timed], None).is_err());
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! unions of such lists. The store chooses their form and implements [`Index`]; [`select`] makes
 //! pages and totals of the events that the index finds.
 
+use std::time::Duration;
+
 use super::Term;
 use crate::{Order, Position, Result, Scan, Sequence, Timestamp, Total};
 
@@ -32,7 +34,7 @@ impl IndexQuery {
         let earliest = scan.filter.first_instant();
         let latest = match scan.filter.end_instant() {
             Some(end) if end <= earliest => return None,
-            Some(end) => end.saturating_add_micros(-1),
+            Some(end) => end.saturating_sub(Duration::from_nanos(1)),
             None => Timestamp::MAX,
         };
         let clauses = Term::clauses_of(&scan.filter);

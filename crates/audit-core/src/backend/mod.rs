@@ -16,10 +16,13 @@
 
 mod batch;
 pub mod index;
+mod lenient;
 mod parts;
 mod prepared;
 mod stored;
 mod term;
+#[cfg(test)]
+mod vectors;
 
 pub use batch::{Batch, SequencedBatch, SequencedEvent};
 pub use prepared::PreparedEvent;

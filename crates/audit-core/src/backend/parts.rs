@@ -153,14 +153,14 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
 
 impl<'a> Record<'a> {
     /// Returns the record of `content`, without what [`begin`] adds.
-    pub(super) fn of(content: &'a NewEvent, digest: String) -> Self {
+    pub(super) fn of(content: &'a NewEvent, occurred_at: Timestamp, digest: String) -> Self {
         Self {
             v: VERSION,
             log: Log::Platform,
             sequence: Sequence::ZERO,
             recorded_at: Timestamp::MIN,
             id: content.id,
-            occurred_at: content.occurred_at,
+            occurred_at,
             action: Cow::Borrowed(&content.action),
             category: borrowed(&content.category),
             actor: RecordedActor::of(&content.actor),
@@ -183,8 +183,8 @@ impl<'a> Record<'a> {
         let mut names = personal.targets.into_iter();
         let targets = self.targets.into_iter();
         NewEvent {
+            occurred_at: Some(self.occurred_at),
             id: self.id,
-            occurred_at: self.occurred_at,
             action: self.action.into_owned(),
             category: owned(self.category),
             actor: self.actor.join(personal.actor),

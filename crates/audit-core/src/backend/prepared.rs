@@ -14,29 +14,35 @@ use crate::{Error, ErrorKind, Log, NewEvent, Result, Sequence, Timestamp, Violat
 #[derive(Clone, Debug)]
 pub struct PreparedEvent {
     content: NewEvent,
+    occurred_at: Timestamp,
     personal: PersonalData,
     /// The record without what [`begin`] adds.
     rest: Vec<u8>,
 }
 
 impl PreparedEvent {
-    /// Checks and encodes `content`.
+    /// Checks and encodes `content`. It occurs now if it has no time.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] if `content` exceeds a [limit](crate::limits).
     pub fn new(content: NewEvent) -> Result<Self> {
         let mut salt = [0; SALT_BYTES];
         fill_random(&mut salt)?;
-        Self::with_salt(content, salt)
+        Self::with_salt(content, Timestamp::now(), salt)
     }
 
-    /// Does the same with this salt, of random bytes that no other event has.
-    pub(super) fn with_salt(content: NewEvent, salt: [u8; SALT_BYTES]) -> Result<Self> {
+    /// Does the same at the time `now`, with this salt of random bytes that no other event has.
+    pub(super) fn with_salt(
+        content: NewEvent,
+        now: Timestamp,
+        salt: [u8; SALT_BYTES],
+    ) -> Result<Self> {
         content.validate()?;
+        let occurred_at = content.occurred_at.unwrap_or(now);
         let personal = PersonalData { salt, bytes: encode(&Personal::of(&content))? };
         let digest = URL_SAFE_NO_PAD.encode(personal.digest());
-        let rest = encode(&Record::of(&content, digest))?;
-        let prepared = Self { content, personal, rest };
+        let rest = encode(&Record::of(&content, occurred_at, digest))?;
+        let prepared = Self { content, occurred_at, personal, rest };
         if prepared.size() > MAX_EVENT_BYTES {
             let violation = Violation::TooLong { limit: MAX_EVENT_BYTES, actual: prepared.size() };
             return Err(Error::invalid("", violation));
@@ -47,6 +53,17 @@ impl PreparedEvent {
     /// Returns the content that the caller gave.
     pub fn content(&self) -> &NewEvent {
         &self.content
+    }
+
+    /// Returns when the event occurs: at the time that the caller gave, else when it was prepared.
+    pub fn occurred_at(&self) -> Timestamp {
+        self.occurred_at
+    }
+
+    /// Returns whether `later` is a second delivery of this event.
+    pub(super) fn is_repeated_by(&self, later: &NewEvent) -> bool {
+        later.occurred_at.is_none_or(|time| self.occurred_at == time)
+            && self.content.is_same_but_for_time(later)
     }
 
     /// Returns the most bytes that the event takes as stored, at most [`MAX_EVENT_BYTES`].

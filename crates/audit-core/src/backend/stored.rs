@@ -7,12 +7,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::Term;
 use super::parts::{Personal, Record, VERSION};
-use crate::{AuditEvent, Error, ErrorKind, Result};
+use super::{Term, lenient};
+use crate::{AuditEvent, Error, ErrorKind, Result, json};
 
 /// An event as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,23 +57,29 @@ impl StoredEvent {
         self.record.len() + self.personal.as_ref().map_or(0, |part| part.bytes.len())
     }
 
-    /// Reads the event back.
+    /// Reads the event back. Fields that a later version wrote are kept, see
+    /// [`AuditEvent::unknown_fields`].
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if the bytes are not of this form, [`ErrorKind::Incompatible`] if
     /// they are of a later format.
     pub fn decode(&self) -> Result<AuditEvent> {
-        let record: Record<'_> = decode_part(&self.record)?;
+        let (record, mut unknown): (Record<'_>, _) = decode_part(&self.record)?;
         if record.v != VERSION {
             return Err(Error::new(ErrorKind::Incompatible).with_context("reading an event"));
         }
-        let (personal, erased): (Personal<'_>, _) = match &self.personal {
-            Some(part) => (decode_part(&part.bytes)?, false),
-            None => (Personal::default(), true),
+        let personal = match &self.personal {
+            Some(part) => {
+                let (personal, of_personal) = decode_part(&part.bytes)?;
+                json::merge(&mut unknown, of_personal);
+                personal
+            }
+            None => Personal::default(),
         };
         let (log, sequence, recorded_at) = (record.log, record.sequence, record.recorded_at);
         let event = AuditEvent::new(log, sequence, recorded_at, record.join(personal));
-        Ok(AuditEvent { erased, ..event })
+        let event = AuditEvent { erased: self.personal.is_none(), ..event };
+        Ok(event.with_unknown_fields(unknown))
     }
 
     /// Erases the personal data, and returns the terms that the event had only because of it. Remove
@@ -98,14 +105,20 @@ impl StoredEvent {
     /// # Errors
     /// As [`decode`](Self::decode).
     pub fn personal_is_intact(&self) -> Result<Option<bool>> {
-        let record: Record<'_> = decode_part(&self.record)?;
+        let (record, _): (Record<'_>, _) = decode_part(&self.record)?;
         let digest = |part: &PersonalData| URL_SAFE_NO_PAD.encode(part.digest());
         Ok(self.personal.as_ref().map(|part| digest(part) == record.personal))
     }
 }
 
-fn decode_part<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|source| {
+/// Reads a part, and the fields of it that this version does not know. Only a part that has such
+/// fields is read a second time.
+fn decode_part<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Value)> {
+    let read = match serde_json::from_slice(bytes) {
+        Err(error) if error.is_data() => lenient::from_slice(bytes),
+        read => read.map(|part| (part, Value::Null)),
+    };
+    read.map_err(|source| {
         Error::new(ErrorKind::Corrupt).with_context("reading an event").with_source(source)
     })
 }
@@ -139,6 +152,7 @@ mod tests {
                         .on_behalf_of(Actor::user("u_2").name("Bo").email("bo@example.org")),
                 ),
         )
+        .occurred_at(Timestamp::from_nanos(1_710_514_131_123_456_789))
         .category("billing")
         .target("invoice", "i_1")
         .add_target(Target::named("March"))
@@ -205,6 +219,52 @@ mod tests {
         ] {
             assert!(!text.contains(personal), "{personal}");
         }
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_kept_and_printed() {
+        let later = |known: &[u8], added: Value| {
+            let mut value = serde_json::from_slice(known).unwrap();
+            json::merge(&mut value, added);
+            serde_json::to_vec(&value).unwrap()
+        };
+        let mut stored = stored(full());
+        let before = stored.decode().unwrap();
+        assert!(before.unknown_fields().is_empty());
+        let of_record = json!({
+            "geo": {"cell": 7},
+            "actor": {"device": "d_1", "onBehalfOf": {"onBehalfOf": {"device": "d_2"}}},
+            "targets": [{}, {"version": 3}],
+            "scope": {"region": "eu"},
+            "trace": {"flags": 1},
+        });
+        let of_personal = json!({
+            "note": [1], "actor": {"phone": "555-0199"}, "targets": [{"alias": "x"}, {}],
+        });
+        stored.record = later(&stored.record, of_record.clone());
+        let part = stored.personal.as_mut().unwrap();
+        part.bytes = later(&part.bytes, of_personal);
+        let event = stored.decode().unwrap();
+        assert!(
+            event.has_content(&before.clone().into_content()),
+            "what is known is read as it was"
+        );
+        let printed = serde_json::to_value(&event).unwrap();
+        assert_eq!(printed["geo"], json!({"cell": 7}));
+        assert_eq!(printed["actor"]["device"], "d_1");
+        assert_eq!(printed["actor"]["name"], "Ana");
+        assert_eq!(printed["actor"]["phone"], "555-0199");
+        assert_eq!(printed["actor"]["onBehalfOf"]["onBehalfOf"]["device"], "d_2");
+        assert_eq!(printed["targets"][0]["alias"], "x");
+        assert_eq!(printed["targets"][1], json!({"name": "March", "version": 3}));
+        assert_eq!(printed["scope"]["region"], "eu");
+        assert_eq!(printed["trace"]["flags"], 1);
+        assert_eq!(printed["note"], json!([1]));
+
+        stored.erase().unwrap();
+        let event = stored.decode().unwrap();
+        let erased = serde_json::to_string(&event).unwrap();
+        assert!(!erased.contains("555-0199") && erased.contains("d_2"), "{erased}");
     }
 
     #[test]

@@ -54,10 +54,10 @@ pub struct Activity {
 
 /// The activity of an event, given or stored: both have the same fields.
 macro_rules! lean {
-    ($event:expr) => {
+    ($event:expr, $time:expr) => {
         Activity {
             id: $event.id,
-            created_at: $event.occurred_at,
+            created_at: $time,
             action: $event.action.clone(),
             actor_kind: $event.actor.kind.clone(),
             actor_id: $event.actor.id.clone(),
@@ -72,7 +72,7 @@ macro_rules! lean {
 
 impl From<&NewEvent> for Activity {
     fn from(event: &NewEvent) -> Self {
-        lean!(event)
+        lean!(event, event.occurred_at.unwrap_or_else(Timestamp::now))
     }
 }
 
@@ -80,7 +80,7 @@ impl From<&AuditEvent> for Activity {
     /// The organization is the log's own where the event names no other.
     fn from(event: &AuditEvent) -> Self {
         let own = || event.log.organization_id().map(OrganizationRef::from);
-        let activity: Self = lean!(event);
+        let activity: Self = lean!(event, event.occurred_at);
         Self { organization: activity.organization.or_else(own), ..activity }
     }
 }

@@ -1,6 +1,6 @@
 //! The context of an action: by whom, why, in which request and trace.
 
-use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo, Trace};
+use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo, Timestamp, Trace};
 
 /// The context in which an action is performed: the actor, with its session and the actor for whom
 /// it acts, the reason, the request and the trace.
@@ -73,14 +73,14 @@ impl AuditContext {
         self
     }
 
-    /// Returns the event of `action`, without targets.
+    /// Returns the event of `action`, which occurs now, without targets.
     pub(crate) fn event(self, action: Action) -> NewEvent {
         NewEvent {
             reason: self.reason,
             request: self.request,
             trace: self.trace,
             change_set_id: self.change_set_id,
-            ..NewEvent::new(action, self.actor)
+            ..NewEvent::new(action, self.actor).occurred_at(Timestamp::now())
         }
     }
 }

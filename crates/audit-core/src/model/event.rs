@@ -1,6 +1,6 @@
 //! The event: as a caller gives it, and as the log holds it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::json::{self, Object};
@@ -31,6 +31,10 @@ macro_rules! events {
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct NewEvent {
+            /// When it happened, by the caller's clock. The time of the append if `None`: an event
+            /// that is delivered again without a time has the time of the first delivery.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub occurred_at: Option<Timestamp>,
             $($(#[$meta])* pub $field: $type,)*
         }
 
@@ -38,7 +42,7 @@ macro_rules! events {
         /// be erased.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
         #[non_exhaustive]
         pub struct AuditEvent {
             /// The log that holds the event.
@@ -50,30 +54,45 @@ macro_rules! events {
             /// Whether the personal part has been erased: names, addresses, texts, values.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             pub erased: bool,
+            /// When it happened, by the caller's clock, or when it was appended.
+            pub occurred_at: Timestamp,
             $($(#[$meta])* pub $field: $type,)*
+            #[serde(skip)]
+            pub(crate) unknown: Object,
         }
 
         impl AuditEvent {
-            /// The event `content` at its place in `log`.
+            /// Returns the event `content` with this sequence of `log`. It occurred at `recorded_at`
+            /// if it has no time.
             pub fn new(
                 log: Log,
                 sequence: Sequence,
                 recorded_at: Timestamp,
                 content: NewEvent,
             ) -> Self {
-                let NewEvent { $($field),* } = content;
-                Self { log, sequence, recorded_at, erased: false, $($field),* }
+                let NewEvent { occurred_at, $($field),* } = content;
+                let occurred_at = occurred_at.unwrap_or(recorded_at);
+                Self { log, sequence, recorded_at, erased: false, occurred_at, $($field,)* unknown: Object::new() }
             }
 
-            /// What the caller gave.
+            /// Returns the content, with its time.
             pub fn into_content(self) -> NewEvent {
-                let Self { $($field,)* .. } = self;
-                NewEvent { $($field),* }
+                let Self { occurred_at, $($field,)* .. } = self;
+                NewEvent { occurred_at: Some(occurred_at), $($field),* }
             }
 
-            /// Whether the caller gave exactly `content`.
+            /// Returns whether the event has this content. A content without a time has the time of
+            /// the event.
             pub fn has_content(&self, content: &NewEvent) -> bool {
-                $(self.$field == content.$field)&&*
+                content.occurred_at.is_none_or(|time| self.occurred_at == time)
+                    && $(self.$field == content.$field)&&*
+            }
+        }
+
+        impl NewEvent {
+            /// Returns whether `other` is equal but for the time at which it happened.
+            pub(crate) fn is_same_but_for_time(&self, other: &Self) -> bool {
+                $(self.$field == other.$field)&&*
             }
         }
     };
@@ -83,9 +102,6 @@ events! {
     /// The event's id, unique within its log; a new UUIDv7 unless given.
     #[serde(default = "EventId::new")]
     id: EventId,
-    /// When it happened, by the caller's clock; the present unless given.
-    #[serde(default = "Timestamp::now")]
-    occurred_at: Timestamp,
     /// What was done.
     action: Action,
     /// The family to which the action belongs. At most [`MAX_NAME_BYTES`] bytes.
@@ -147,12 +163,45 @@ events! {
     metadata: Object,
 }
 
+impl AuditEvent {
+    /// Returns the fields that a later version of this library wrote and this one does not know, in
+    /// the shape of the event's JSON. They are part of that JSON.
+    pub fn unknown_fields(&self) -> &Object {
+        &self.unknown
+    }
+
+    pub(crate) fn with_unknown_fields(mut self, unknown: Value) -> Self {
+        if let Value::Object(unknown) = unknown {
+            self.unknown = unknown;
+        }
+        self
+    }
+}
+
+impl Serialize for AuditEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.unknown.is_empty() {
+            return Self::serialize(self, serializer);
+        }
+        let value = Self::serialize(self, serde_json::value::Serializer);
+        let mut value = value.map_err(serde::ser::Error::custom)?;
+        json::merge(&mut value, Value::Object(self.unknown.clone()));
+        value.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for AuditEvent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
 impl NewEvent {
-    /// The event that `actor` did `action` just now, with a new id.
+    /// Returns the event of `action` by `actor`, with a new id and the time of its append.
     pub fn new(action: impl Into<Action>, actor: Actor) -> Self {
         Self {
+            occurred_at: None,
             id: EventId::new(),
-            occurred_at: Timestamp::now(),
             action: action.into(),
             category: None,
             actor,
@@ -205,7 +254,7 @@ impl NewEvent {
     /// Sets the time at which it happened.
     #[must_use]
     pub fn occurred_at(mut self, time: Timestamp) -> Self {
-        self.occurred_at = time;
+        self.occurred_at = Some(time);
         self
     }
 

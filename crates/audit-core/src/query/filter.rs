@@ -202,7 +202,8 @@ impl Filter {
 
     /// Returns whether an event of this content matches.
     pub fn matches_content(&self, content: &NewEvent) -> bool {
-        self.covers(content.occurred_at) && self.holds_for(&content.facets())
+        self.covers(content.occurred_at.unwrap_or_else(Timestamp::now))
+            && self.holds_for(&content.facets())
     }
 
     fn holds_for(&self, event: &FacetSource<'_>) -> bool {

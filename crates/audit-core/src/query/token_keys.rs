@@ -6,7 +6,7 @@
 //! |---|---|
 //! | 1 | version and kind: 1 the next page of a walk, 2 of a feed, 3 the previous page of a walk |
 //! | 4 | id of the key |
-//! | 8 | `occurred_at` of the last event, microseconds |
+//! | 8 | `occurred_at` of the last event, nanoseconds |
 //! | 8 | `sequence` of the last event |
 //! | 8 | the size of the log when the walk began; in a feed, the sequence again |
 //! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, endpoint, order and filter; the first 128 bits |
@@ -122,7 +122,7 @@ impl TokenKeys {
         let mut bytes = Vec::with_capacity(BODY + TAG);
         bytes.push(kind as u8);
         bytes.extend(self.signing.id);
-        bytes.extend(cursor.last.occurred_at.as_micros().to_be_bytes());
+        bytes.extend(cursor.last.occurred_at.as_nanos().to_be_bytes());
         bytes.extend(cursor.last.sequence.get().to_be_bytes());
         bytes.extend(cursor.bound.get().to_be_bytes());
         let tag = mac(&self.signing, &bytes, query).finalize().into_bytes();
@@ -153,7 +153,7 @@ impl TokenKeys {
         let number = |at: usize| rest[at..at + 8].try_into().map(u64::from_be_bytes).ok();
         let cursor = Cursor {
             last: Position {
-                occurred_at: Timestamp::from_micros(number(0)?.cast_signed()).ok()?,
+                occurred_at: Timestamp::from_nanos(number(0)?.cast_signed()),
                 sequence: Sequence::new(number(8)?).ok()?,
             },
             bound: Sequence::new(number(16)?).ok()?,
@@ -180,8 +180,8 @@ fn mac(key: &Key, body: &[u8], query: &EventQuery) -> Hmac<Sha256> {
         Order::SequenceReversed => 4,
     }]);
     let filter = &query.filter;
-    put(&filter.first_instant().as_micros().to_be_bytes());
-    put(&filter.end_instant().map(|time| time.as_micros().to_be_bytes()).unwrap_or_default());
+    put(&filter.first_instant().as_nanos().to_be_bytes());
+    put(&filter.end_instant().map(|time| time.as_nanos().to_be_bytes()).unwrap_or_default());
     put(&filter.end_instant().map_or([0], |_| [1]));
     for facet in filter.facets() {
         put(facet.name().as_bytes());
@@ -228,6 +228,19 @@ mod tests {
             let token = keys.sign(kind, &cursor(), &query);
             assert_eq!(keys.verify(&token, &query).unwrap().0, kind);
         }
+    }
+
+    #[test]
+    fn a_token_has_the_bytes_of_the_vector() {
+        let vector = include_str!("../../tests/vectors/token.json");
+        let vector: serde_json::Value = serde_json::from_str(vector).unwrap();
+        let number = |name: &str| Sequence::new(vector[name].as_u64().unwrap()).unwrap();
+        let occurred_at = vector["occurredAt"].as_str().unwrap().parse().unwrap();
+        let last = Position { occurred_at, sequence: number("sequence") };
+        let cursor = Cursor { last, bound: number("bound") };
+        let keys = TokenKeys::from_secret([7; 32]);
+        let token = keys.sign(TokenKind::Next, &cursor, &EventQuery::new(Log::Platform));
+        assert_eq!(token.as_str(), vector["token"]);
     }
 
     #[test]

@@ -117,8 +117,7 @@ impl Retention {
         let by_count = self.max_events.map_or(0, |most| head.size.get().saturating_sub(most));
         let mut by_age = head.pruned.get();
         if let Some(seconds) = self.max_age_seconds {
-            let age = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000_000);
-            let oldest = now.saturating_add_micros(age.saturating_neg());
+            let oldest = now.saturating_sub(Duration::from_secs(seconds));
             // Times never go back within a log, so a binary search finds the first event to keep.
             let (mut low, mut high) = (head.pruned.get(), head.size.get());
             while low < high {

@@ -216,10 +216,7 @@ impl ApiKey {
                 key: Some(key.to_owned()),
                 params: None,
             },
-            reason: by.reason,
-            request: by.request,
-            change_set_id: by.change_set_id,
-            ..NewEvent::new(action, by.actor)
+            ..by.event(action)
         }
         .add_target(Target::new("api_key", self.id.to_string()));
         event.validate()?;

@@ -1,5 +1,7 @@
 //! Contract B: audit log items, a bare array.
 
+use std::time::Duration;
+
 use audit_contracts::audit_log_items::AuditLogItem;
 use audit_core::{AuditStoreExt as _, EventQuery, Facet, Filter, Timestamp, Token};
 use axum::Json;
@@ -26,11 +28,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Schemas::openapi()).routes(routes!(list_audit_log_items))
 }
 
-const DAY: i64 = 86_400_000_000;
+/// The seconds of a day.
+const DAY: u64 = 86_400;
 /// The span before `to` if there is no `from`.
-const DEFAULT_SPAN: i64 = 7 * DAY;
+const DEFAULT_SPAN: Duration = Duration::from_secs(7 * DAY);
 /// The longest span between the dates.
-const LONGEST_SPAN: i64 = 30 * DAY;
+const LONGEST_SPAN: Duration = Duration::from_secs(30 * DAY);
 /// The most items of an answer.
 const LIMIT: usize = 1_000;
 
@@ -116,8 +119,8 @@ fn span(
     to: Option<Timestamp>,
 ) -> Result<(Timestamp, Option<Timestamp>), Rejection> {
     let end = to.unwrap_or_else(Timestamp::now);
-    let from = from.unwrap_or_else(|| end.saturating_add_micros(-DEFAULT_SPAN));
-    if end.as_micros() - from.as_micros() > LONGEST_SPAN {
+    let from = from.unwrap_or_else(|| end.saturating_sub(DEFAULT_SPAN));
+    if end.duration_since(from) > LONGEST_SPAN {
         let detail = format!("`{FROM}` and `{TO}`, or now, must be at most 30 days apart");
         return Err(Rejection::bad_request(FROM, detail));
     }

@@ -7,7 +7,6 @@ mod events;
 mod feed;
 mod proofs;
 mod query;
-mod retry;
 
 use audit_core::OrganizationId;
 use utoipa::openapi::path::{Operation, ParameterIn};

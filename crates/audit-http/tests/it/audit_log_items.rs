@@ -1,5 +1,7 @@
 //! Contract B over HTTP: the source's sample, its filters and status codes, and what is ours.
 
+use std::time::Duration;
+
 use crate::common::{Key, Service};
 use audit_contracts::audit_log_items::{AuditLogItem, AuditLogType};
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, NewEvent, Scope, Timestamp, json};
@@ -88,14 +90,14 @@ async fn the_filters_combine() {
 async fn without_dates_it_is_a_week_and_never_more_than_30_days() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
-    let day = 86_400_000_000_i64;
+    let day = Duration::from_secs(86_400);
     for days in [1, 6, 8, 29] {
-        let at = Timestamp::now().saturating_add_micros(-days * day);
+        let at = Timestamp::now().saturating_sub(days * day);
         let event = NewEvent::new("tagAdded", Actor::user("u")).occurred_at(at);
         service.store.record(acme.id, event).await.unwrap();
     }
     assert_eq!(list(&service, &member, "auditLogType=tagAdded").await.len(), 2);
-    let from = Timestamp::now().saturating_add_micros(-(30 * day - 60_000_000));
+    let from = Timestamp::now().saturating_sub(30 * day - Duration::from_secs(60));
     let query = format!("auditLogType=tagAdded&fromUtcDateTime={from}");
     assert_eq!(list(&service, &member, &query).await.len(), 4);
 

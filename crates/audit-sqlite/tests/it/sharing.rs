@@ -188,10 +188,10 @@ fn a_clock_that_goes_back_does_not_change_the_order() {
     let store = SqliteStore::open(&path).unwrap();
     block_on(store.record(Log::Platform, login())).unwrap();
     // As if the clock had been an hour ahead until now.
-    let ahead = Timestamp::now().saturating_add_micros(3_600_000_000);
+    let ahead = Timestamp::now().saturating_add(std::time::Duration::from_secs(3_600));
     let sql = "UPDATE audit_log SET recorded_at = ?1";
-    Connection::open(&path).unwrap().execute(sql, [ahead.as_micros()]).unwrap();
-    let early = Timestamp::now().saturating_add_micros(-7_200_000_000);
+    Connection::open(&path).unwrap().execute(sql, [ahead.as_nanos()]).unwrap();
+    let early = Timestamp::now().saturating_sub(std::time::Duration::from_secs(7_200));
     let receipt = block_on(store.record(Log::Platform, login().occurred_at(early))).unwrap();
     assert_eq!((receipt.sequence.get(), receipt.recorded_at), (2, ahead));
     let events = |order| {

@@ -1,5 +1,7 @@
 //! One alteration for each field that a store keeps.
 
+use std::time::Duration;
+
 use audit_core::{
     Actor, ActorKind, ApiKey, ApiKeyId, AuditEvent, EventId, Log, OrganizationId, OutcomeResult,
     Role,
@@ -23,10 +25,10 @@ fn next(actor: &mut Actor) -> &mut Actor {
 pub(super) const OF_EVENTS: &[fn(&mut AuditEvent)] = &[
     |e| e.log = Log::Organization(OrganizationId::new()),
     |e| e.sequence = e.sequence.next(),
-    |e| e.recorded_at = e.recorded_at.saturating_add_micros(1),
+    |e| e.recorded_at = e.recorded_at.saturating_add(Duration::from_nanos(1)),
     |e| e.erased = true,
     |e| e.id = EventId::new(),
-    |e| e.occurred_at = e.occurred_at.saturating_add_micros(1),
+    |e| e.occurred_at = e.occurred_at.saturating_add(Duration::from_nanos(1)),
     |e| e.action = "other".into(),
     |e| e.category = None,
     |e| e.actor.kind = "other".into(),
@@ -101,7 +103,7 @@ pub(super) const OF_KEYS: &[fn(&mut ApiKey)] = &[
     |key| key.organization_id = OrganizationId::new(),
     |key| key.role = if key.role == Role::Admin { Role::Member } else { Role::Admin },
     |key| key.email.truncate(1),
-    |key| key.created_at = key.created_at.saturating_add_micros(1),
+    |key| key.created_at = key.created_at.saturating_add(Duration::from_nanos(1)),
     |key| key.revoked_at = Some(key.created_at),
     |key| {
         let mut json = serde_json::to_value(&*key).unwrap();

@@ -1,6 +1,7 @@
 //! Mutations of API keys.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use audit_core::{
     Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditStore, Error, ErrorKind, NewApiKey,
@@ -131,7 +132,8 @@ impl Mutated {
             }
             (Mutation::MovesRevocations, Ok(_)) if before.revoked_at.is_some() => {
                 let mut moved = before;
-                moved.revoked_at = moved.revoked_at.map(|at| at.saturating_add_micros(1));
+                moved.revoked_at =
+                    moved.revoked_at.map(|at| at.saturating_add(Duration::from_nanos(1)));
                 self.inner.state().api_keys.insert(id, moved.clone());
                 return Ok(moved);
             }

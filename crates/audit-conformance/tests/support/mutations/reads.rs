@@ -1,5 +1,7 @@
 //! Mutations of reads.
 
+use std::time::Duration;
+
 use audit_core::{
     Action, AuditEvent, AuditStore, Error, ErrorKind, EventId, Facet, Filter, Log, Order, Position,
     Result, Scan, ScanResult, Sequence, TenantStore as _, Total, limits::MAX_LOGS_PAGE,
@@ -102,7 +104,7 @@ impl Mutated {
             }
             Mutation::UntilIsInclusive => {
                 if let Some(end) = scan.filter.end_instant() {
-                    scan.filter = scan.filter.until(end.saturating_add_micros(1));
+                    scan.filter = scan.filter.until(end.saturating_add(Duration::from_nanos(1)));
                 }
             }
             Mutation::AddressesByLetter => return self.rescan(asked, by_letter).await,

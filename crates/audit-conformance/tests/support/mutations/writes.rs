@@ -9,7 +9,7 @@ use std::time::Duration;
 use audit_core::{
     Actor, AuditContext, AuditStore, Error, ErrorKind, EventId, LeafHash, Log, NewEvent,
     NewOrganization, Organization, OrganizationId, OrganizationUpdate, Receipt, Result,
-    TenantStore as _, backend::Batch, limits::MAX_BATCH_EVENTS,
+    TenantStore as _, Timestamp, backend::Batch, limits::MAX_BATCH_EVENTS,
 };
 
 use super::reads::with_gap;
@@ -53,6 +53,11 @@ impl Mutated {
                 let batches = events.into_iter().map(|event| Batch::reserved(log, event));
                 let receipts = batches.map(|batch| state.append(batch?));
                 return Ok(receipts.collect::<Result<Vec<_>>>()?.concat());
+            }
+            Mutation::FillsTimesBeforeComparing => {
+                for event in &mut events {
+                    event.occurred_at = event.occurred_at.or(Some(Timestamp::now()));
+                }
             }
             Mutation::DropsWithItsCaller => yield_now().await,
             Mutation::ReversesBatches => events.reverse(),

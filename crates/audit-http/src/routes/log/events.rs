@@ -1,6 +1,5 @@
 //! The events of a log: appended, looked up and listed.
 
-use audit_core::json;
 use audit_core::{AuditEvent, AuditStoreExt as _, NewEvent, Receipt, Token};
 use axum::Json;
 use axum::extract::State;
@@ -10,7 +9,6 @@ use utoipa::ToSchema;
 
 use super::access::{AppendLog, ReadLog};
 use super::query::{FilterParams, ListParams, list_query, of_token};
-use super::retry;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -69,8 +67,7 @@ pub(super) async fn append_event(
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Rejection> {
     let body = body.read::<NewEvent>(&app.bodies).await?;
-    let stated = [json::from_slice(&body.text)?];
-    let receipts = retry::append(&*app.store, log, vec![body.value], &stated).await;
+    let receipts = app.store.append(log, vec![body.value]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
     if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", caller.path(), receipt.id)) {
@@ -110,8 +107,7 @@ pub(super) async fn append_batch(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Receipts>), Rejection> {
     let body = body.read::<EventBatch>(&app.bodies).await?;
-    let stated: retry::StatedBatch = json::from_slice(&body.text)?;
-    let receipts = retry::append(&*app.store, log, body.value.events, &stated.events).await?;
+    let receipts = app.store.append(log, body.value.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(Receipts { receipts })))
