@@ -43,7 +43,7 @@ macro_rules! schemas {
 schemas! {
     EventId: uuid("The id of an event, unique within its log.");
     OrganizationId: uuid("The id of an organization.");
-    ChangeSetId: uuid("The id that joins the events of one change made in several places.");
+    ChangeSetId: uuid("The id of a change set: the events of one change that has several parts.");
     ApiKeyId: uuid("The id of an API key.");
     Timestamp: text("An instant in RFC 3339, to the microsecond.")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
@@ -89,8 +89,8 @@ impl JsonValue {
     }
 }
 
-/// Any JSON, but no integer that would have to be rounded. A schema cannot tell those from other
-/// numbers, so that it names the bounds of integers for all.
+/// Returns the schema of any JSON without integers that would be rounded. A schema cannot distinguish
+/// those from other numbers, so it states the bounds of integers for all.
 fn json_value() -> AnyOfBuilder {
     let simple = SchemaType::from_iter([Type::Null, Type::Boolean, Type::String]);
     let number = ObjectBuilder::new().schema_type(Type::Number);
@@ -122,14 +122,14 @@ fn hex(description: &str, digits: usize) -> ObjectBuilder {
     text(description).pattern(Some(format!("^[0-9A-Fa-f]{{{digits}}}$")))
 }
 
-/// A term of an open vocabulary: the known ones are told, and no other is refused.
+/// Returns the schema of a term of an open vocabulary: lists the known terms and allows any other.
 fn term<T: AsRef<str>>(description: &str, known: &[T]) -> ObjectBuilder {
     let known: Vec<_> = known.iter().map(AsRef::as_ref).collect();
     let extensions = Extensions::builder().add("x-known-values", known).build();
     text(description).extensions(Some(extensions))
 }
 
-/// Any of type, id and name, but not none of them.
+/// Returns the schema of a target: at least one of type, id and name.
 fn target() -> AllOfBuilder {
     const FIELDS: [(&str, &str); 3] = [
         ("type", "The type. At most 256 bytes."),

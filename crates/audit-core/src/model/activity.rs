@@ -9,8 +9,7 @@ use crate::{
 
 /// The lean view of an event: who did what, when, on which service.
 ///
-/// An event gives an activity, and an activity gives an event from which the same activity comes
-/// back.
+/// An event converts to an activity. An activity converts to an event, and back to an equal activity.
 ///
 /// ```
 /// use audit_core::{Activity, Actor, NewEvent};
@@ -25,26 +24,26 @@ use crate::{
 pub struct Activity {
     /// The id of the event.
     pub id: EventId,
-    /// When it happened.
+    /// The time of the event.
     pub created_at: Timestamp,
-    /// What was done, `type` in JSON.
+    /// The action, `type` in JSON.
     #[serde(rename = "type")]
     pub action: Action,
-    /// What kind of party acted.
+    /// The kind of the actor.
     pub actor_kind: ActorKind,
     /// The actor's id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_id: Option<String>,
-    /// Anything more about the actor, in words.
+    /// Details about the actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_details: Option<String>,
-    /// The address from which the actor came.
+    /// The network address of the actor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_ip: Option<String>,
-    /// The organization that the activity is about.
+    /// The organization of the activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organization: Option<OrganizationRef>,
-    /// The service that the activity is about.
+    /// The service of the activity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_id: Option<String>,
     /// The foreign system that recorded it first.
@@ -52,7 +51,7 @@ pub struct Activity {
     pub source: Option<Source>,
 }
 
-/// The activity of an event, given or stored: both have the same fields.
+/// Converts events, with or without a log, to activities: both have the same fields.
 macro_rules! lean {
     ($event:expr, $time:expr) => {
         Activity {
@@ -77,7 +76,7 @@ impl From<&NewEvent> for Activity {
 }
 
 impl From<&AuditEvent> for Activity {
-    /// The organization is the log's own where the event names no other.
+    /// Takes the organization of the log if the event names no other.
     fn from(event: &AuditEvent) -> Self {
         let own = || event.log.organization_id().map(OrganizationRef::from);
         let activity: Self = lean!(event, event.occurred_at);

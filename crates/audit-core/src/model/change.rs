@@ -1,4 +1,4 @@
-//! What changed: the value before, the value after, and the fields that differ.
+//! The change that an event records: the old value, the new value, and the changed fields.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,51 +6,50 @@ use serde_json::Value;
 use crate::limits::{self, MAX_FIELD_CHANGES, MAX_TEXT_BYTES};
 use crate::{Result, json};
 
-/// What changed. Every part is optional, so that a source with one side only loses nothing, and
-/// personal, because values may name people.
+/// A change: the old value, the new value, and the changed fields. Every part is optional, because a
+/// source may have only one of them. All parts are personal data, because values can identify people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Change {
-    /// The whole value before. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
+    /// The old value. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub old: Option<Value>,
-    /// The whole value after. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
+    /// The new value. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
-    /// The fields that differ. At most [`MAX_FIELD_CHANGES`].
+    /// The changed fields. At most [`MAX_FIELD_CHANGES`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub diff: Vec<FieldChange>,
-    /// Whether the source left a part out.
+    /// Whether the source omitted a part of the change.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
 }
 
-/// One field that differs. A side is `None` where the field was absent, which is not the same as
-/// a null.
+/// A changed field. A side is `None` if the field was absent, which differs from a null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FieldChange {
-    /// The field's name; of a nested field the names on the way to it, joined as in a JSON
-    /// pointer (RFC 6901) without its first slash: `settings/theme`. At most [`MAX_TEXT_BYTES`] bytes.
+    /// The path of the field: a JSON pointer (RFC 6901) without its first slash, such as
+    /// `settings/theme`. At most [`MAX_TEXT_BYTES`] bytes.
     pub field: String,
-    /// The value before. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
+    /// The old value. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub old: Option<Value>,
-    /// The value after. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
+    /// The new value. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
 }
 
 impl Change {
-    /// The fields in which `new` differs from `old`, without the whole values.
+    /// Returns the fields in which `new` differs from `old`, without the old and the new value.
     ///
-    /// Objects are compared member by member, arrays place by place, anything else as a whole.
+    /// Compares objects by member, arrays by index, and all else as a whole.
     ///
     /// ```
     /// use audit_core::Change;
@@ -71,21 +70,21 @@ impl Change {
         Self { diff, ..Self::default() }
     }
 
-    /// Keeps the whole value before.
+    /// Sets the old value.
     #[must_use]
     pub fn with_old(mut self, value: Value) -> Self {
         self.old = Some(value);
         self
     }
 
-    /// Keeps the whole value after.
+    /// Sets the new value.
     #[must_use]
     pub fn with_new(mut self, value: Value) -> Self {
         self.new = Some(value);
         self
     }
 
-    /// Adds a field that differs.
+    /// Adds a changed field.
     #[must_use]
     pub fn field(
         mut self,
@@ -97,7 +96,7 @@ impl Change {
         self
     }
 
-    /// Whether nothing is set.
+    /// Returns `true` if nothing is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -119,7 +118,7 @@ impl Change {
     }
 }
 
-/// Adds to `diff` the places at or below `path` where the two sides differ.
+/// Adds to `diff` the paths at or below `path` where the two sides differ.
 fn differences(
     path: &mut String,
     old: Option<&Value>,

@@ -13,15 +13,15 @@ use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo, Timestamp, Trace}
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct AuditContext {
-    /// Who performs the action.
+    /// The actor.
     pub actor: Actor,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// The request that causes it.
+    /// The request that causes the action.
     pub request: RequestInfo,
-    /// The trace in which it occurs.
+    /// The trace of the action.
     pub trace: Option<Trace>,
-    /// The change made in several places of which this is one.
+    /// The change set of the action.
     pub change_set_id: Option<ChangeSetId>,
 }
 

@@ -1,4 +1,4 @@
-//! The event: as a caller gives it, and as the log holds it.
+//! The event: as a caller creates it, and as a log holds it.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -11,12 +11,12 @@ use crate::{
     Violation,
 };
 
-/// Declares the event with and without what the log adds, so that a field is written once.
+/// Declares the event with and without the fields that the log adds, so that a field is written once.
 macro_rules! events {
     ($($(#[$meta:meta])* $field:ident: $type:ty,)*) => {
-        /// An event as the caller gives it, before it has a place in a log.
+        /// An event to append.
         ///
-        /// The common event is one expression:
+        /// Most events are one expression:
         ///
         /// ```
         /// use audit_core::{Actor, NewEvent};
@@ -31,15 +31,15 @@ macro_rules! events {
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         pub struct NewEvent {
-            /// When it happened, by the caller's clock. The time of the append if `None`: an event
-            /// that is delivered again without a time has the time of the first delivery.
+            /// The time of the event, by the caller's clock. If `None`, the time of the append: an
+            /// event that is delivered again without a time has the time of its first delivery.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub occurred_at: Option<Timestamp>,
             $($(#[$meta])* pub $field: $type,)*
         }
 
-        /// An event in its log, as a store returns it. It never changes, but its personal part may
-        /// be erased.
+        /// An event in its log, as a store returns it. It never changes, except that its personal data
+        /// can be erased.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "camelCase", deny_unknown_fields, remote = "Self")]
@@ -49,12 +49,13 @@ macro_rules! events {
             pub log: Log,
             /// The event's number in its log.
             pub sequence: Sequence,
-            /// When the store took the event in; never earlier than that of the event before.
+            /// The time at which the store recorded the event, never earlier than that of the
+            /// previous event.
             pub recorded_at: Timestamp,
-            /// Whether the personal part has been erased: names, addresses, texts, values.
+            /// Whether the personal data is erased: names, addresses, texts, values.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             pub erased: bool,
-            /// When it happened, by the caller's clock, or when it was appended.
+            /// The time of the event, by the caller's clock, or the time of its append.
             pub occurred_at: Timestamp,
             $($(#[$meta])* pub $field: $type,)*
             #[serde(skip)]
@@ -90,7 +91,7 @@ macro_rules! events {
         }
 
         impl NewEvent {
-            /// Returns whether `other` is equal but for the time at which it happened.
+            /// Returns `true` if `other` differs at most in its time.
             pub(crate) fn is_same_but_for_time(&self, other: &Self) -> bool {
                 $(self.$field == other.$field)&&*
             }
@@ -102,47 +103,47 @@ events! {
     /// The event's id, unique within its log; a new UUIDv7 unless given.
     #[serde(default = "EventId::new")]
     id: EventId,
-    /// What was done.
+    /// The action.
     action: Action,
-    /// The family to which the action belongs. At most [`MAX_NAME_BYTES`] bytes.
+    /// The category of the action. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     category: Option<String>,
-    /// Who did it.
+    /// The actor.
     actor: Actor,
-    /// Whether it succeeded, and with which code.
+    /// The outcome: the result and a code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
-    /// How severe it is. 1 to [`MAX_NAME_BYTES`] bytes.
+    /// The severity. 1 to [`MAX_NAME_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     severity: Option<Severity>,
-    /// What it was done to. At most [`MAX_TARGETS`].
+    /// The targets of the action. At most [`MAX_TARGETS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     targets: Vec<Target>,
-    /// The organization that the event is about, where the log's own does not say.
+    /// The organization of the event, if it is not that of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     organization: Option<OrganizationRef>,
-    /// Where in the product it belongs.
+    /// The part of the product to which the event belongs.
     #[serde(default, skip_serializing_if = "Scope::is_empty")]
     scope: Scope,
-    /// What changed. Personal.
+    /// The change. Personal.
     #[serde(default, skip_serializing_if = "Change::is_empty")]
     change: Change,
-    /// The change made in several places of which this event is one.
+    /// The change set, shared by the events of one change that has several parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     change_set_id: Option<ChangeSetId>,
-    /// What the event says to a reader. Personal.
+    /// The message for people. Personal.
     #[serde(default, skip_serializing_if = "Message::is_empty")]
     message: Message,
-    /// Where it was done, in the service's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
+    /// The location of the action, as the service describes it. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     location: Option<String>,
-    /// Why it was done, in the actor's own words. At most [`MAX_TEXT_BYTES`] bytes. Personal.
+    /// The reason for the action, as the actor stated it. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The request that caused it.
+    /// The request that caused the event.
     #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
     request: RequestInfo,
-    /// The trace in which it occurred.
+    /// The trace of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<Trace>,
     /// The foreign system that recorded it first.
@@ -152,7 +153,7 @@ events! {
     /// [`MAX_ATTRIBUTES`](limits::MAX_ATTRIBUTES).
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     attributes: Attributes,
-    /// Whatever else the service wants to keep. At most
+    /// Further properties of the service, not indexed. At most
     /// [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels. Personal.
     #[serde(
         default,
@@ -223,8 +224,8 @@ impl NewEvent {
         }
     }
 
-    /// Reads an event from its JSON form, refusing what cannot be kept exactly; see
-    /// [`json::from_slice`]. The result is valid.
+    /// Reads an event from its JSON form and validates it. Fails if a value cannot be stored exactly;
+    /// see [`json::from_slice`].
     ///
     /// ```
     /// use audit_core::{NewEvent, Violation};
@@ -251,7 +252,7 @@ impl NewEvent {
         self
     }
 
-    /// Sets the time at which it happened.
+    /// Sets the time of the event.
     #[must_use]
     pub fn occurred_at(mut self, time: Timestamp) -> Self {
         self.occurred_at = Some(time);
@@ -265,14 +266,14 @@ impl NewEvent {
         self
     }
 
-    /// Sets whether it succeeded.
+    /// Sets the outcome.
     #[must_use]
     pub fn outcome(mut self, outcome: impl Into<Outcome>) -> Self {
         self.outcome = Some(outcome.into());
         self
     }
 
-    /// Sets how severe it is.
+    /// Sets the severity.
     #[must_use]
     pub fn severity(mut self, severity: impl Into<Severity>) -> Self {
         self.severity = Some(severity.into());
@@ -292,21 +293,21 @@ impl NewEvent {
         self
     }
 
-    /// Sets the organization that the event is about.
+    /// Sets the organization of the event.
     #[must_use]
     pub fn organization(mut self, organization: OrganizationRef) -> Self {
         self.organization = Some(organization);
         self
     }
 
-    /// Sets where in the product it belongs.
+    /// Sets the part of the product to which the event belongs.
     #[must_use]
     pub fn scope(mut self, scope: Scope) -> Self {
         self.scope = scope;
         self
     }
 
-    /// Sets what changed.
+    /// Sets the change.
     #[must_use]
     pub fn change(mut self, change: Change) -> Self {
         self.change = change;
@@ -320,28 +321,28 @@ impl NewEvent {
         self
     }
 
-    /// Sets what the event says to a reader.
+    /// Sets the message for people.
     #[must_use]
     pub fn message(mut self, message: impl Into<Message>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// Sets where it was done.
+    /// Sets the location of the action.
     #[must_use]
     pub fn location(mut self, location: impl Into<String>) -> Self {
         self.location = Some(location.into());
         self
     }
 
-    /// Sets why it was done.
+    /// Sets the reason for the action.
     #[must_use]
     pub fn reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// Sets the method and the path of the request that caused it.
+    /// Sets the method and the path of the request that caused the event.
     #[must_use]
     pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
         self.request.method = Some(method.into());
@@ -349,14 +350,14 @@ impl NewEvent {
         self
     }
 
-    /// Sets the id of the request that caused it.
+    /// Sets the id of the request that caused the event.
     #[must_use]
     pub fn request_id(mut self, id: impl Into<String>) -> Self {
         self.request.id = Some(id.into());
         self
     }
 
-    /// Sets the trace in which it occurred.
+    /// Sets the trace of the event.
     #[must_use]
     pub fn trace(mut self, trace: impl Into<Trace>) -> Self {
         self.trace = Some(trace.into());
@@ -384,8 +385,8 @@ impl NewEvent {
         self
     }
 
-    /// Checks every bound of [`limits`] but that of the whole, which is
-    /// checked when the event is stored.
+    /// Checks every limit of [`limits`] except the size of the whole event, which is checked when it is
+    /// appended.
     pub fn validate(&self) -> Result<()> {
         let action = self.action.as_str();
         limits::required(format_args!("action"), action, MAX_NAME_BYTES)?;

@@ -16,28 +16,28 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id: a UUIDv7 (RFC 9562), which sorts by the time it was made.
+            /// Creates a new id: a UUIDv7 (RFC 9562), which sorts by the time of its creation.
             #[allow(clippy::new_without_default)] // two calls differ, so there is no default
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
 
-            /// The id that `name` always has within `namespace`: a UUIDv5 (RFC 9562).
+            /// Returns the id of `name` within `namespace`: a UUIDv5 (RFC 9562), the same at every call.
             pub fn derived(namespace: Uuid, name: &[u8]) -> Self {
                 Self(Uuid::new_v5(&namespace, name))
             }
 
-            /// A given UUID as an id.
+            /// Wraps a UUID.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
 
-            /// The UUID.
+            /// Returns the UUID.
             pub const fn as_uuid(&self) -> &Uuid {
                 &self.0
             }
 
-            /// The 16 bytes of the UUID in network order.
+            /// Returns the 16 bytes of the UUID in network order.
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
@@ -83,7 +83,7 @@ uuid_id! {
     /// The id of an event, unique within its log.
     ///
     /// A UUIDv7 unless the caller gives another. An importer derives it from the source's own id,
-    /// so that a second delivery of one record is recognised.
+    /// so that a second delivery of a record is recognized.
     ///
     /// ```
     /// use audit_core::EventId;
@@ -101,7 +101,7 @@ uuid_id! {
 }
 
 uuid_id! {
-    /// The id that joins the events of one change made in several places.
+    /// The id of a change set: the events of one change that has several parts.
     ChangeSetId, "changeSetId"
 }
 
@@ -112,7 +112,7 @@ uuid_id! {
 
 /// The number of an event in its log: 1, 2, 3 … in the order in which events become visible.
 ///
-/// Zero stands before the first event; a log's size is the number of its last.
+/// Zero is the position before the first event. The size of a log is the number of its last event.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -120,12 +120,12 @@ uuid_id! {
 pub struct Sequence(u64);
 
 impl Sequence {
-    /// Before the first event.
+    /// The position before the first event.
     pub const ZERO: Self = Self(0);
-    /// The greatest number that any store keeps: 2^63 − 1, the top of a signed 64-bit integer.
+    /// The highest number: 2^63 − 1, the highest signed 64-bit integer.
     pub const MAX: Self = Self(i64::MAX as u64);
 
-    /// The number `value`, at most [`Sequence::MAX`].
+    /// Creates the number `value`, at most [`Sequence::MAX`].
     pub fn new(value: u64) -> Result<Self> {
         if value > Self::MAX.0 {
             let violation = crate::Violation::OutOfRange { min: 0, max: i64::MAX };
@@ -134,23 +134,23 @@ impl Sequence {
         Ok(Self(value))
     }
 
-    /// The number.
+    /// Returns the number.
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The number as a signed integer, in which most databases keep it.
+    /// Returns the number as a signed integer, as most databases store it.
     pub const fn as_i64(self) -> i64 {
         self.0.cast_signed() // at most i64::MAX by construction
     }
 
-    /// The number after this one; [`Sequence::MAX`] stays.
+    /// Returns the next number, at most [`Sequence::MAX`].
     #[must_use]
     pub const fn next(self) -> Self {
         if self.0 < Self::MAX.0 { Self(self.0 + 1) } else { self }
     }
 
-    /// The number before this one; zero stays.
+    /// Returns the previous number, at least zero.
     #[must_use]
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))

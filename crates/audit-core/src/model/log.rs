@@ -26,12 +26,12 @@ pub enum Log {
 }
 
 impl Log {
-    /// The log of one organization.
+    /// Returns the log of one organization.
     pub fn organization(id: impl Into<OrganizationId>) -> Self {
         Self::Organization(id.into())
     }
 
-    /// The organization that the log belongs to; `None` for the platform's.
+    /// Returns the organization to which the log belongs; `None` for the platform's.
     pub fn organization_id(&self) -> Option<OrganizationId> {
         match self {
             Self::Platform => None,
@@ -39,7 +39,7 @@ impl Log {
         }
     }
 
-    /// A key that names the log in bytes: empty for the platform, else the organization's id.
+    /// Returns the key of the log in bytes: empty for the platform's, else the organization's id.
     pub fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Platform => &[],

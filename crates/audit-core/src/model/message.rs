@@ -1,38 +1,38 @@
-//! What an event says to a reader.
+//! The message of an event, for people.
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::limits::{self, MAX_TEXT_BYTES};
 
-/// What an event says to a reader, and the key under which a program finds it in another language.
+/// The message of an event, for people, and the key of its translations.
 ///
-/// Each text has at most [`MAX_TEXT_BYTES`] bytes. All are personal: they may name people.
+/// Each text has at most [`MAX_TEXT_BYTES`] bytes. All are personal data, because they can identify people.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
-    /// The action in words, without particulars: "Product created".
+    /// A title for the action, without details: "Product created".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What happened, with its particulars.
+    /// The text, with details.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
     /// The key of the message in a catalogue of translations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What the catalogue's message takes, in the form that the service gives it.
+    /// The parameters of the translated message, in the service's own form.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub params: Option<String>,
 }
 
 impl Message {
-    /// A message of which only the text is set.
+    /// Creates a message with this text.
     pub fn text(text: impl Into<String>) -> Self {
         Self { text: Some(text.into()), ..Self::default() }
     }
 
-    /// Whether no part is set.
+    /// Returns `true` if no part is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

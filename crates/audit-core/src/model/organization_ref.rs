@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{self, MAX_ID_BYTES, MAX_TEXT_BYTES};
 use crate::{OrganizationId, Result};
 
-/// An organization as an event names it: by its id in the source's own form, and its name then.
+/// An organization as an event names it: by its id in the source's form, and its name at that time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OrganizationRef {
-    /// The id, in the form that the source gives it. At most [`MAX_ID_BYTES`] bytes.
+    /// The id in the source's form. At most [`MAX_ID_BYTES`] bytes.
     pub id: String,
     /// The name at the time of the event. At most [`MAX_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -18,7 +18,7 @@ pub struct OrganizationRef {
 }
 
 impl OrganizationRef {
-    /// The organization `id`.
+    /// Creates a reference to the organization `id`.
     pub fn new(id: impl Into<String>) -> Self {
         Self { id: id.into(), name: None }
     }

@@ -1,11 +1,11 @@
-//! Where in the product an event belongs.
+//! The scope of an event: the part of the product to which it belongs.
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES};
 use crate::{Result, Surface};
 
-/// Where in the product an event belongs: each part is a filter.
+/// The part of the product to which an event belongs. Each field is a filter.
 ///
 /// ```
 /// use audit_core::{Scope, Surface};
@@ -70,7 +70,7 @@ impl Scope {
         self
     }
 
-    /// Whether no part is set.
+    /// Returns `true` if no field is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,11 +1,11 @@
-//! What was acted upon.
+//! The target of an action.
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use crate::{Error, Result, Violation};
 
-/// One thing that was acted upon: its type, its id, its name, as far as the source says.
+/// A target of an action: its type, its id and its name, as far as the source states them.
 ///
 /// At least one of the three is present.
 ///
@@ -18,34 +18,34 @@ use crate::{Error, Result, Violation};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Target {
-    /// The type of the thing, `type` in JSON. At most [`MAX_NAME_BYTES`] bytes.
+    /// The type, `type` in JSON. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The id of the thing in the service. At most [`MAX_ID_BYTES`] bytes.
+    /// The id in the service. At most [`MAX_ID_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// The name of the thing. At most [`MAX_TEXT_BYTES`] bytes. Personal.
+    /// The name. At most [`MAX_TEXT_BYTES`] bytes. Personal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
 impl Target {
-    /// The thing of type `kind` with the id `id`.
+    /// Creates the target of type `kind` with the id `id`.
     pub fn new(kind: impl Into<String>, id: impl Into<String>) -> Self {
         Self { kind: Some(kind.into()), id: Some(id.into()), name: None }
     }
 
-    /// A thing of which only the type is known.
+    /// Creates a target of which only the type is known.
     pub fn of_kind(kind: impl Into<String>) -> Self {
         Self { kind: Some(kind.into()), ..Self::default() }
     }
 
-    /// A thing of which only the id is known.
+    /// Creates a target of which only the id is known.
     pub fn with_id(id: impl Into<String>) -> Self {
         Self { id: Some(id.into()), ..Self::default() }
     }
 
-    /// A thing of which only the name is known.
+    /// Creates a target of which only the name is known.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..Self::default() }
     }

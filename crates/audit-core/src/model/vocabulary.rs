@@ -80,7 +80,7 @@ macro_rules! vocabulary {
 }
 
 vocabulary! {
-    /// What was done, usually dotted from the general to the special: `user.login.failed`.
+    /// An action, usually dotted from the general to the specific: `user.login.failed`.
     ///
     /// 1 to [`limits::MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, at most
     /// [`limits::MAX_ACTION_SEGMENTS`](crate::limits::MAX_ACTION_SEGMENTS) segments between dots, and
@@ -136,7 +136,7 @@ vocabulary! {
         API = "api",
         /// Another service.
         SERVICE = "service",
-        /// The source does not say.
+        /// The source does not state the kind.
         UNKNOWN = "unknown",
     }
 }
@@ -156,7 +156,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// How severe an event is, in the terms of OCSF (`severity_id`).
+    /// The severity of an event, in the terms of OCSF (`severity_id`).
     Severity {
         /// The severity is not known.
         UNKNOWN = "unknown",

@@ -1,11 +1,11 @@
-//! A question to one log, and the page that answers it.
+//! The query of one log.
 
 use std::borrow::Cow;
 
 use crate::limits::{self, MAX_NAME_BYTES, MAX_PAGE_EVENTS};
 use crate::{Error, EventId, Filter, Log, Order, Result, Sequence, Violation};
 
-/// A question to one log: which events, in which order, how many a page.
+/// A query of one log: which events, in which order, how many per page.
 ///
 /// ```
 /// use audit_core::{Filter, Log, Order, EventQuery};
@@ -49,21 +49,21 @@ impl From<Sequence> for Anchor {
     }
 }
 
-/// Whether a page tells how many events match in all.
+/// Whether a page has the number of all matching events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Total {
-    /// It does not; the cheaper way.
+    /// Does not count. Costs less.
     #[default]
     Skip,
-    /// It counts every event of the snapshot that matches, exactly.
+    /// Counts every matching event of the snapshot.
     Exact,
 }
 
 impl EventQuery {
-    /// The events of a page unless [`EventQuery::limit`] says otherwise.
+    /// The events of a page unless [`EventQuery::limit`] is called.
     pub const DEFAULT_LIMIT: usize = 100;
 
-    /// Every event of `log`, newest first, 100 a page.
+    /// Creates a query for every event of `log`, newest first, 100 per page.
     pub fn new(log: impl Into<Log>) -> Self {
         Self {
             log: log.into(),
@@ -78,7 +78,7 @@ impl EventQuery {
         }
     }
 
-    /// Sets which events.
+    /// Sets the filter.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
@@ -92,25 +92,24 @@ impl EventQuery {
         self
     }
 
-    /// Sets how many events a page holds at most: 1 to [`limits::MAX_PAGE_EVENTS`].
+    /// Sets the highest number of events of a page: 1 to [`limits::MAX_PAGE_EVENTS`].
     #[must_use]
     pub fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// Ends a page once its events have about so many bytes, so that it takes a bounded memory; but
-    /// not before its first event. The walk goes on with its token as ever. Not bounded unless
-    /// set.
+    /// Ends a page once its events have about this many bytes, but not before its first event. The
+    /// walk continues with the page's token. Not bounded by default.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.bytes = bytes;
         self
     }
 
-    /// Leaves out the first `offset` events of the first page's walk.
+    /// Skips the first `offset` matching events.
     ///
-    /// The store still steps over each of them; a walk by token does not.
+    /// The store steps over each of them, which a walk by token does not.
     #[must_use]
     pub fn offset(mut self, offset: u64) -> Self {
         self.offset = offset;
@@ -139,7 +138,7 @@ impl EventQuery {
         self
     }
 
-    /// Also counts the events that match, exactly.
+    /// Requests the number of all matching events.
     #[must_use]
     pub fn with_total(mut self) -> Self {
         self.total = Total::Exact;
@@ -147,15 +146,14 @@ impl EventQuery {
     }
 
     /// Binds tokens to the audience `name`, for example an endpoint: a query for another audience
-    /// refuses them. At most
-    /// [`MAX_NAME_BYTES`] bytes.
+    /// refuses them. At most [`MAX_NAME_BYTES`] bytes.
     #[must_use]
     pub fn audience(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.audience = name.into();
         self
     }
 
-    /// The log that is asked.
+    /// Returns the log.
     pub fn log(&self) -> Log {
         self.log
     }

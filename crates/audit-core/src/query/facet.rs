@@ -190,7 +190,7 @@ impl Facet {
         limits::text(format_args!("{name}"), value, self.limit())
     }
 
-    /// The most bytes of a normalized value.
+    /// Returns the highest number of bytes of a normalized value.
     fn limit(self) -> usize {
         match self {
             Self::Action
@@ -321,7 +321,7 @@ impl FacetSource<'_> {
     }
 }
 
-/// Implements the view of an event that filters use, for an event with and without its place.
+/// Implements the view of an event that filters use, for an event with and without a log.
 macro_rules! faceted {
     ($($event:ident),*) => {$(
         impl $event {

@@ -21,7 +21,7 @@ pub enum Order {
 /// The position of an event in every order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
-    /// When the event occurred.
+    /// The time of the event.
     pub occurred_at: Timestamp,
     /// The event's sequence.
     pub sequence: Sequence,

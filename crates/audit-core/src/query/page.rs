@@ -13,7 +13,7 @@ pub struct Page {
     /// The token of the previous page; `None` on the first. Like [`next`](Self::next), it leads to
     /// the events that the log held when the walk began.
     ///
-    /// A page whose events no longer match after an erasure is empty, and has tokens still.
+    /// A page whose events no longer match after an erasure is empty, and still has tokens.
     pub previous: Option<Token>,
     /// The number of events that match in all, on every page, if the query asked for it.
     pub total: Option<u64>,
@@ -25,22 +25,22 @@ pub struct Page {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FeedPage {
-    /// The events, by sequence; empty when nothing new has come.
+    /// The events, by sequence; empty if none was appended.
     pub events: Vec<AuditEvent>,
-    /// The token with which to ask again; a feed has no end.
+    /// The token of the next page. A feed has no end.
     pub token: Token,
-    /// Whether the log held nothing more when this was read.
+    /// Whether the log held no further events when the page was read.
     pub caught_up: bool,
 }
 
-/// Where a feed begins.
+/// The start of a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FeedStart {
-    /// With the log's first event.
+    /// Starts with the first event of the log.
     Beginning,
-    /// With the first event that comes after this call.
+    /// Starts with the first event appended after the call.
     Now,
-    /// With the event after this one, for example a page's [`bound`](Page::bound).
+    /// Starts with the event after this one, for example a page's [`bound`](Page::bound).
     After(Sequence),
 }

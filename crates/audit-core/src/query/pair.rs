@@ -1,7 +1,7 @@
 //! Two texts in one, as facets of pairs compare them: `type=id`.
 //!
-//! The first `=` separates. On its left, `\=` stands for `=` and `\\` for `\`, so that each pair has
-//! one form and each form is of one pair.
+//! The first `=` separates the two. To its left, `\=` encodes `=` and `\\` encodes `\`, so that pairs and
+//! forms correspond one to one.
 
 use std::borrow::Cow;
 

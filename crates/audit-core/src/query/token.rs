@@ -5,19 +5,19 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// Where a walk or a feed goes on. Opaque: only the store that issued it, or one with the same
-/// key, can read it, and it grants no access by itself.
+/// A token with which a walk or a feed continues. It is opaque: only a store with the key that signed
+/// it can read it. It grants no access by itself.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Token(String);
 
 impl Token {
-    /// A token as a caller brings it back. It is checked when it is used.
+    /// Wraps a token as a caller presents it. It is verified when it is used.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The token as text, safe in a URL.
+    /// Returns the token as text, safe in a URL.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The token: where a walk or a feed goes on, and for whom.
+//! The keys that sign and verify tokens, and the bytes of a token.
 //!
 //! A token is 45 bytes, in base64url without padding:
 //!
@@ -9,10 +9,10 @@
 //! | 8 | `occurred_at` of the last event, nanoseconds |
 //! | 8 | `sequence` of the last event |
 //! | 8 | the size of the log when the walk began; in a feed, the sequence again |
-//! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, endpoint, order and filter; the first 128 bits |
+//! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, audience, order and filter; the first 128 bits |
 //!
-//! What a token is bound to is not in it, so there is nothing to compare and to get wrong: a
-//! token for another log or filter fails in the same place and way as one with an altered byte.
+//! The values to which a token is bound are not in it, so nothing is compared by hand: a token for
+//! another log or filter fails at the same place, and in the same way, as one with an altered byte.
 
 use std::fmt;
 
@@ -24,7 +24,7 @@ use sha2::{Digest as _, Sha256};
 use crate::random::fill_random;
 use crate::{Error, ErrorKind, EventQuery, Order, Position, Result, Sequence, Timestamp, Token};
 
-/// The keys that sign tokens: one that signs, and older ones whose tokens are still good.
+/// The keys of tokens: one that signs, and older ones whose tokens are still valid.
 ///
 /// ```
 /// use audit_core::TokenKeys;
@@ -42,7 +42,7 @@ pub struct TokenKeys {
 #[derive(Clone)]
 struct Key {
     id: [u8; 4],
-    /// The secret, filled up with zeros to the block of the hash as HMAC defines it (RFC 2104).
+    /// The secret, padded with zeros to the block size of the hash (RFC 2104).
     block: [u8; 64],
 }
 
@@ -58,20 +58,20 @@ impl Key {
 }
 
 impl TokenKeys {
-    /// Keys of which `secret` signs.
+    /// Creates keys that sign with `secret`.
     pub fn from_secret(secret: [u8; 32]) -> Self {
         Self { signing: Key::new(secret), accepted: Vec::new() }
     }
 
-    /// A new secret from the system's source of randomness.
+    /// Returns a new secret of random bytes of the operating system.
     pub fn generate_secret() -> Result<[u8; 32]> {
         let mut secret = [0; 32];
         fill_random(&mut secret)?;
         Ok(secret)
     }
 
-    /// Also accepts tokens that `secret` signed, so that a key can be replaced without breaking
-    /// walks under way.
+    /// Accepts tokens that `secret` signed, so that a key can be replaced without breaking walks in
+    /// progress.
     #[must_use]
     pub fn accepting(mut self, secret: [u8; 32]) -> Self {
         self.accepted.push(Key::new(secret));
@@ -80,7 +80,7 @@ impl TokenKeys {
 }
 
 impl fmt::Debug for TokenKeys {
-    /// Shows the ids of the keys, never the keys.
+    /// Prints the ids of the keys, never the keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id = |key: &Key| u32::from_be_bytes(key.id);
         f.debug_struct("TokenKeys")
@@ -162,8 +162,8 @@ impl TokenKeys {
     }
 }
 
-/// The code over the token's body and over everything that it is bound to. Each text goes in with
-/// its length before it, so that no two bindings give the same input.
+/// Returns the authentication code over the token's body and over everything to which it is bound. Each
+/// text is prefixed by its length, so that no two bindings give the same input.
 fn mac(key: &Key, body: &[u8], query: &EventQuery) -> Hmac<Sha256> {
     let mut mac = Hmac::<Sha256>::new(&key.block.into());
     let mut put = |bytes: &[u8]| {

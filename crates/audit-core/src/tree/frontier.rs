@@ -83,7 +83,7 @@ impl Frontier {
         Ok(completed)
     }
 
-    /// As [`append`](Self::append), and gives each node to `completed`.
+    /// Appends an event as [`append`](Self::append) does, and calls `completed` with each node.
     ///
     /// # Errors
     /// As [`append`](Self::append).

@@ -25,7 +25,7 @@ impl TreeHead {
 }
 
 impl Default for TreeHead {
-    /// The head of an empty log.
+    /// Returns the head of an empty log.
     fn default() -> Self {
         Self::EMPTY
     }

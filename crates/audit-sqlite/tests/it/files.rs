@@ -86,7 +86,6 @@ fn the_tables_of_the_store_have_a_prefix() {
 fn damaged_rows_are_corrupt_and_reads_end() {
     for sql in [
         "UPDATE audit_log SET size = -1",
-        "UPDATE audit_log SET recorded_at = 9223372036854775807",
         "UPDATE audit_event_id SET sequence = 9223372036854775807",
         "UPDATE audit_log SET indexed = 9",
         "UPDATE audit_tail SET data = x'00'",
