@@ -40,6 +40,8 @@ pub(super) struct EventPage {
     events: Vec<AuditEvent>,
     /// The token of the next page; null on the last page.
     next: Option<String>,
+    /// The token of the previous page; null on the first page.
+    previous: Option<String>,
     /// The number of events that match, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
@@ -47,8 +49,8 @@ pub(super) struct EventPage {
     size: u64,
 }
 
-/// Appends an event. An event that the log already has under the same id is answered with its first
-/// receipt. Actions that are reserved for the store, such as `log.erased`, are rejected.
+/// Appends an event. Returns the first receipt of an event that the log already has under the same
+/// id. Actions that are reserved for the store, such as `log.erased`, are rejected.
 #[utoipa::path(
     post, path = "/events", tag = "events",
     request_body = NewEvent,
@@ -111,7 +113,7 @@ pub(super) async fn append_batch(
     Ok((status, Json(Receipts { receipts })))
 }
 
-/// A page of the events that match the filter. All conditions hold together; a repeated one holds
+/// Lists the events that match the filter, by pages. All conditions must hold; a repeated one holds
 /// if the event has one of its values. Following `next`, with the same conditions and order,
 /// returns every event that matched when the first page was read, each once.
 #[utoipa::path(
@@ -133,12 +135,13 @@ pub(super) async fn list_events(
     Ok(Json(EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),
+        previous: page.previous.map(|token| token.as_str().to_owned()),
         total: page.total,
         size: page.bound.get(),
     }))
 }
 
-/// One event.
+/// Returns an event.
 #[utoipa::path(
     get, path = "/events/{eventId}", tag = "events",
     params(("eventId" = audit_core::EventId, Path, description = "The event")),
