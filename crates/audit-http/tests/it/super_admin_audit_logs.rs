@@ -72,7 +72,7 @@ async fn the_context_selects_nothing_and_the_filters_do() {
     let actor = Actor::user("root").email("root@platform.com");
     for organization in [&acme, &acme, &other] {
         let named = OrganizationRef::from(organization.id).name(&organization.name);
-        let event = NewEvent { organization: Some(named), ..NewEvent::new("x", actor.clone()) };
+        let event = NewEvent::new("x", actor.clone()).organization(named);
         service.store.record(Log::Platform, event).await.unwrap();
     }
     let all = service.store.head(Log::Platform).await.unwrap().size.get();
