@@ -1,6 +1,6 @@
 //! `audit list`: the events of a log, by pages.
 
-use audit_core::{AuditEvent, AuditStoreExt as _, Order, Token};
+use audit_core::{Anchor, AuditEvent, AuditStoreExt as _, EventId, Order, Sequence, Token};
 use clap::ValueEnum;
 
 use crate::address::StoreAddress;
@@ -25,9 +25,13 @@ pub(crate) struct Arguments {
     /// The highest number of events to list, from 1 to 1,000.
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Continues after the page that printed this token. Filters and order must be the same.
+    /// Continues with the page that this token of another page leads to. Filters and order must be
+    /// the same.
     #[arg(long)]
     token: Option<Token>,
+    /// Begins with the page around an event, given by its id or its sequence.
+    #[arg(long, value_name = "EVENTID|SEQUENCE", value_parser = anchor, conflicts_with = "token")]
+    around: Option<Anchor>,
     /// Lists all events, or all that follow the token.
     #[arg(long, conflicts_with = "limit")]
     all: bool,
@@ -72,10 +76,22 @@ impl From<OrderName> for Order {
     }
 }
 
+/// Reads the id or the sequence of an event.
+fn anchor(text: &str) -> audit_core::Result<Anchor> {
+    match text.parse::<u64>() {
+        Ok(sequence) => Sequence::new(sequence).map(Into::into),
+        Err(_) => text.parse::<EventId>().map(Into::into),
+    }
+}
+
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let limit = if self.all { PAGE } else { self.limit };
         let query = self.selection.query().audience(AUDIENCE).order(self.order.into()).limit(limit);
+        let query = match self.around {
+            Some(event) => query.around(event),
+            None => query,
+        };
         query.validate()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.selection.log()).await?;
@@ -95,12 +111,18 @@ impl Arguments {
             self.print(&mut output, &page.events)?;
             match page.next {
                 Some(token) if self.all => page = store.next_page(&query, &token).await?,
-                Some(token) => {
+                next => {
                     output.flush()?;
-                    note(format_args!("next: {token}"));
+                    if !self.all
+                        && let Some(token) = page.previous
+                    {
+                        note(format_args!("previous: {token}"));
+                    }
+                    if let Some(token) = next {
+                        note(format_args!("next: {token}"));
+                    }
                     return Ok(());
                 }
-                None => return output.flush(),
             }
         }
     }

@@ -24,6 +24,11 @@ impl Params {
         pairs.collect::<Result<_, _>>().map(Self)
     }
 
+    /// Takes the parameters whose name `wanted` accepts.
+    pub(crate) fn take(&mut self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        self.0.extract_if(.., |(name, _)| wanted(name)).collect()
+    }
+
     /// Takes all values of `name`.
     pub(crate) fn all(&mut self, name: &str) -> Vec<String> {
         let mut values = Vec::new();

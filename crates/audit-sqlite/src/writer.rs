@@ -113,8 +113,8 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 
 /// The context of a time-out. SQLite does not report which connection holds the lock: it may be that
 /// of the caller.
-const HELD_TOO_LONG: &str = "waiting for the write lock of the file, which another connection held \
-     all the time (inside a transaction of your own, record with `append_in`)";
+const HELD_TOO_LONG: &str = "another connection held the write lock of the file; inside your own \
+                             transaction, record with `append_in`";
 
 /// How long an erasure waits for readers that can still see erased data, and a compaction for
 /// readers and writers.

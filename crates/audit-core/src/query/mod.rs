@@ -6,6 +6,7 @@ mod filter;
 mod order;
 mod page;
 pub(crate) mod pair;
+mod parameters;
 mod token;
 mod token_keys;
 

@@ -40,6 +40,8 @@ pub(super) struct EventPage {
     events: Vec<AuditEvent>,
     /// The token of the next page; null on the last page.
     next: Option<String>,
+    /// The token of the previous page; null on the first page.
+    previous: Option<String>,
     /// The number of events that match, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u64>,
@@ -133,6 +135,7 @@ pub(super) async fn list_events(
     Ok(Json(EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),
+        previous: page.previous.map(|token| token.as_str().to_owned()),
         total: page.total,
         size: page.bound.get(),
     }))

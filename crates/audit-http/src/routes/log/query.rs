@@ -1,7 +1,9 @@
 //! The parameters by which events are listed and followed.
 #![allow(dead_code)] // the structures are descriptions; no value is made
 
-use audit_core::{Error, ErrorKind, EventQuery, Facet, Filter, Log, Order, Timestamp};
+use audit_core::{
+    Anchor, Error, ErrorKind, EventId, EventQuery, Filter, Log, Order, Sequence, Timestamp,
+};
 use utoipa::IntoParams;
 
 use crate::paging::PAGE_BYTES;
@@ -86,7 +88,9 @@ pub(super) struct ListParams {
     offset: Option<u64>,
     /// `true` to count the events that match.
     total: Option<bool>,
-    /// The `next` of the previous page. Conditions and order must be the same; the limit may
+    /// The id or the sequence of an event: the first page is the one around it. Ignored with a token.
+    around: Option<String>,
+    /// The `next` or the `previous` of a page. Conditions and order must be the same; the limit may
     /// differ.
     #[param(max_length = 200)]
     token: Option<String>,
@@ -104,41 +108,9 @@ enum OrderParam {
     Sequence,
 }
 
-/// Returns the parameter of a facet. The path has an `organizationId` of its own.
-fn parameter(facet: Facet) -> &'static str {
-    match facet {
-        Facet::Organization => "namedOrganizationId",
-        other => other.name(),
-    }
-}
-
 /// Takes the filter out of the parameters.
 pub(super) fn filter(params: &mut Params) -> Result<Filter, Rejection> {
-    let mut filter = Filter::new();
-    for facet in Facet::ALL {
-        for value in params.all(parameter(facet)) {
-            if value.is_empty() {
-                return Err(malformed(parameter(facet), "a text that is not empty"));
-            }
-            let value = match facet {
-                // Accepted in either case, and looked up in lower case.
-                Facet::ChangeSet => match uuid::Uuid::try_parse(&value) {
-                    Ok(id) if value.len() == 36 => id.hyphenated().to_string(),
-                    _ => return Err(malformed(facet.name(), "a UUID")),
-                },
-                _ => value,
-            };
-            filter = filter.with(facet, value);
-        }
-    }
-    if let Some(since) = params.time("since")? {
-        filter = filter.since(since);
-    }
-    // A range that ends before it begins matches nothing.
-    if let Some(until) = params.time("until")? {
-        filter = filter.clone().until(until.max(filter.first_instant()));
-    }
-    Ok(filter)
+    Ok(Filter::from_parameters(params.take(Filter::is_parameter))?)
 }
 
 /// Returns the query of a page, and the token of the previous page.
@@ -162,9 +134,29 @@ pub(super) fn list_query(
         query = query.with_total();
     }
     let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;
+    query = match params.one("around")? {
+        Some(_) if offset > 0 => {
+            return Err(malformed("offset", "absent where `around` is given"));
+        }
+        Some(event) => query.around(anchor(&event)?),
+        None => query.offset(offset),
+    };
     let token = params.one("token")?;
     params.finish()?;
-    Ok((query.offset(offset), token))
+    Ok((query, token))
+}
+
+/// Reads an event's id or its sequence.
+fn anchor(text: &str) -> Result<Anchor, Rejection> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let sequence = text.parse::<u64>().ok().filter(|_| digits);
+    match sequence.and_then(|number| Sequence::new(number).ok()) {
+        Some(sequence) => Ok(sequence.into()),
+        None => {
+            let id = text.parse::<EventId>().ok().filter(|_| text.len() == 36);
+            id.map(Into::into).ok_or_else(|| malformed("around", "a UUID or a sequence"))
+        }
+    }
 }
 
 /// Names the parameter at fault if a token is rejected.
@@ -180,6 +172,7 @@ pub(super) fn of_token(error: Error) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use audit_core::Facet;
     use utoipa::openapi::path::ParameterIn;
 
     #[test]
@@ -189,7 +182,7 @@ mod tests {
             .map(|p| p.name)
             .collect();
         for facet in Facet::ALL {
-            assert!(described.iter().any(|name| name == parameter(facet)), "{facet:?}");
+            assert!(described.iter().any(|name| name == facet.name()), "{facet:?}");
         }
         assert_eq!(described.len(), Facet::ALL.len() + 2, "the facets, since and until");
     }
