@@ -16,8 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::options::HttpOptions;
 use crate::rejection::Rejection;
 
-/// The limits of bodies: the size and time of one, and the memory of all that are being read, for
-/// their text and for the values parsed from it.
+/// The limits of bodies: the size and time of one, and the memory for the texts and the parsed
+/// values of all that are being read.
 #[derive(Clone)]
 pub(crate) struct Budget {
     bodies: Arc<Semaphore>,
@@ -60,6 +60,7 @@ impl Budget {
     }
 }
 
+/// Waits for `bytes` of memory.
 async fn take(from: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Rejection> {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     let taken = Arc::clone(from).acquire_many_owned(bytes).await;
@@ -98,7 +99,7 @@ impl JsonBody {
             Ok(body) => body,
             Err(_) => Err(Rejection::new(
                 StatusCode::REQUEST_TIMEOUT,
-                format!("the body did not come within {timeout:?}"),
+                format!("the body did not arrive within {timeout:?}"),
             )),
         }
     }
@@ -112,7 +113,7 @@ impl JsonBody {
         if length.is_some_and(|length| length > limit as u64) {
             return Err(too_large(limit));
         }
-        // Takes all of it at once: two bodies with a part each could wait for each other.
+        // Takes all memory at once: two bodies with a part each could deadlock.
         let most = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(limit);
         let text_memory = match most {
             0..=SMALL => None,
@@ -142,7 +143,7 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, Rejection> {
     let mut body = request.into_body();
     let mut whole = Vec::new();
     while let Some(frame) = body.frame().await {
-        let cut = |_| Rejection::new(StatusCode::BAD_REQUEST, "the body ends before it is whole");
+        let cut = |_| Rejection::new(StatusCode::BAD_REQUEST, "the body is incomplete");
         let Ok(data) = frame.map_err(cut)?.into_data() else { continue };
         if whole.len() + data.len() > limit {
             return Err(too_large(limit));
@@ -152,7 +153,7 @@ async fn collect(request: Request, limit: usize) -> Result<Vec<u8>, Rejection> {
     Ok(whole)
 }
 
-/// The memory of a JSON object that is kept as one, in bytes.
+/// The memory of a JSON object, in bytes.
 const OBJECT: usize = 640;
 /// The memory of any other JSON value, in bytes.
 const VALUE: usize = 32;
@@ -219,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_value_is_recognized_before_it_is_parsed() {
+    fn the_size_of_values_is_estimated_before_parsing() {
         let bomb = format!("[{}0]", r#"{"":0},"#.repeat(1_000));
         assert!(size_of_values(bomb.as_bytes()) > 100 * bomb.len());
         let event = br#"{"action": "a", "actor": {"kind": "user"}}"#;

@@ -54,7 +54,7 @@ pub(crate) async fn authenticate(
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     response.headers_mut().extend(allowance.headers());
-    // The request is under way until its answer is sent.
+    // The request is under way until its response is sent.
     Ok(response.map(|body| under_way.with(body)))
 }
 
@@ -193,7 +193,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        // Absent only if a route is not guarded. Then nobody is let in.
+        // Absent only if a route is not guarded. Then every caller is rejected.
         parts.extensions.get().cloned().ok_or_else(Rejection::unauthorized)
     }
 }

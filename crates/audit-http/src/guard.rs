@@ -33,7 +33,8 @@ impl Guard {
             .layer(HandleErrorLayer::new(refuse))
             .load_shed()
             .layer(self.concurrency.clone())
-            // The body has the same limit of its own, with a more precise answer; so this is twice.
+            // A body has the same limit, with a more precise rejection, so this one is twice as
+            // long.
             .timeout(self.app.options.request_timeout * 2)
             .layer(CatchPanicLayer::custom(panicked));
         style.layer(router.layer(authenticate).layer(limits))

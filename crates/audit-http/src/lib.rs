@@ -1,5 +1,6 @@
-//! An [axum] router that serves an audit store over HTTP: a native API with every filter of the model,
-//! tokens, a feed to follow and proofs, and, by option, five source contracts at their own paths.
+//! An [axum] router that serves an audit store over HTTP: a native API with every filter of the
+//! model, tokens, a feed to follow and proofs, and, by option, five source contracts at their own
+//! paths.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -34,7 +35,7 @@
 //! # Access
 //! A caller belongs to at most one organization, as its [`Principal`] says, and has one
 //! [`Role`](audit_core::Role). No path, header or body gives it access to another organization,
-//! whose routes answer as if it did not exist. Only a super-admin reads the platform's log and,
+//! whose routes respond as if it did not exist. Only a super-admin reads the platform's log and,
 //! through the native API, the log of any organization; each such request is itself an event of the
 //! platform's log.
 //!
@@ -50,11 +51,11 @@
 //! | `caller.rs` | the caller of a request, and what it may do |
 //! | `rejection.rs`, `style.rs` | the response to a request that is not served, in each contract's form |
 //! | `params.rs`, `body.rs`, `paging.rs` | parameters and bodies, read strictly; pages |
-//! | `guard.rs`, `rate.rs` | the limits |
+//! | `guard.rs`, `rate.rs` | concurrency, time and rate limits |
 //! | `publish.rs` | checkpoints, signed at intervals |
 //! | `observe.rs` | request ids, spans, metrics |
 //! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
-//! | `serve.rs` | connections |
+//! | `serve.rs` | the connections |
 
 mod app;
 mod authenticate;

@@ -10,11 +10,11 @@ use axum::response::Response;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
-/// The id of a request: the client's, if it sends a UUID, else a new one.
+/// The id of a request: that of the client if it is a UUID, else a new one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RequestId(Uuid);
 
-/// The header of a request's id, in the request and in its answer.
+/// The header of a request's id, in the request and in its response.
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 impl RequestId {
@@ -32,7 +32,8 @@ async fn observe(mut request: Request, next: Next) -> Response {
     let given = request.headers().get(HEADER).and_then(|value| value.to_str().ok());
     let id = given.and_then(|text| Uuid::try_parse(text).ok()).unwrap_or_else(Uuid::now_v7);
     request.extensions_mut().insert(RequestId(id));
-    // The pattern of the path, because the path itself may name persons and has many values.
+    // The pattern of the path, because the path itself can contain personal data and has many
+    // values.
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let route = route.unwrap_or("none").to_owned();
     let method = request.method().to_string();

@@ -11,7 +11,7 @@ use audit_merkle::Notary;
 
 use crate::contract::Contract;
 
-/// What the router mounts, and its limits, with defaults for a service on one machine.
+/// The routes that the router mounts, and its limits. The defaults suit a service on one machine.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,9 +43,9 @@ pub struct HttpOptions {
 }
 
 impl Default for HttpOptions {
-    /// The native API of logs alone. Bodies of 4 MiB and 16 MiB of them at a time, 30 seconds for
-    /// each request, 256 requests at a time, 1,000 requests a second and 128 at a time of each
-    /// caller, streams of 10 minutes, no notary and no metrics.
+    /// Returns options that mount only the native API of logs. Bodies of 4 MiB and 16 MiB of them
+    /// at a time, 30 seconds for each request, 256 requests at a time, 1,000 requests a second and
+    /// 128 at a time of each caller, streams of 10 minutes, no notary and no metrics.
     fn default() -> Self {
         Self {
             tenants: None,

@@ -82,7 +82,7 @@ impl Params {
         }
     }
 
-    /// Takes `limit`, the most items of an answer, from 1 to `max`.
+    /// Takes `limit`, the highest number of items in a response, from 1 to `max`.
     pub(crate) fn limit(&mut self, max: u64, default: u64) -> Result<usize, Rejection> {
         let limit = self.number("limit", 1, max, default)?;
         Ok(usize::try_from(limit).unwrap_or(usize::MAX))
@@ -228,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_utf8_is_refused_by_name() {
+    fn invalid_utf8_is_rejected_by_name() {
         for query in ["a=%ff", "%ff=a", "a=%C3%28"] {
             assert!(Params::parse(query).is_err(), "{query}");
         }
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unescaped_offset_is_understood() {
+    fn an_unescaped_offset_is_accepted() {
         let mut params = Params::parse("t=2024-03-15T14:48:51+02:00").unwrap();
         assert_eq!(params.time("t").unwrap().unwrap().to_string(), "2024-03-15T12:48:51.000000Z");
         for text in ["", "a", "é:00:00", "2024-03-15"] {

@@ -22,15 +22,15 @@ macro_rules! styles {
 }
 
 styles! {
-    /// Of the native API and contract B.
+    /// The rejections of the native API and contract B.
     Native: crate::style::Problem, "application/problem+json";
-    /// Of contract A.
+    /// The rejections of contract A.
     A: audit_contracts::organizations_and_activities::Failure, "application/json";
-    /// Of contract C.
+    /// The rejections of contract C.
     C: audit_contracts::audit_trails::Problem, "application/problem+json";
-    /// Of contract D.
+    /// The rejections of contract D.
     D: audit_contracts::organisation_audit_logs::Failed, "application/json";
-    /// Of contract E.
+    /// The rejections of contract E.
     E: audit_contracts::super_admin_audit_logs::AuditLogs, "application/json";
 }
 

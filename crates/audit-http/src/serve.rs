@@ -1,4 +1,4 @@
-//! The connections: how many, how slow they may be, and how they end.
+//! The connections: their number, their time limits, and shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,39 +20,39 @@ use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt as _;
 
-/// The most connections at a time; others wait to be accepted.
+/// The highest number of open connections. Further ones wait to be accepted.
 const CONNECTIONS: usize = 1_024;
-/// How long a client may take to send the head of a request, or stay between two.
+/// The time limit for the head of a request, and for the pause between two requests.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a client may take too little of its answer for more of it to be sent.
+/// The time limit for a response that cannot be sent because the client does not read it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// The memory for the head of a request.
+/// The memory for the head of a request, in bytes.
 const HEAD_BYTES: usize = 32 << 10;
-/// How long requests under way have when the service ends.
+/// The time for requests under way to end at shutdown.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Tells handlers that answer for long that the service ends.
+/// Signals shutdown to handlers of long responses.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopping(watch::Receiver<bool>);
 
 impl Stopping {
+    /// Waits for shutdown.
     pub(crate) async fn wait(mut self) {
-        // An error says that the service is gone.
+        // An error means that the service is gone.
         let _ = self.0.wait_for(|stopping| *stopping).await;
     }
 }
 
-/// Serves `router` over HTTP/1.1 until `shutdown` is ready: then no connection is accepted, streams
-/// end, and requests under way are answered, for 30 seconds at most.
+/// Serves `router` over HTTP/1.1 until `shutdown` is ready. Then it accepts no connection, ends the
+/// streams, and waits up to 30 seconds for requests under way.
 ///
-/// At most 1,024 connections are open at a time. A client that takes 15 seconds to send the head of
-/// a request, or to begin the next, is disconnected, and so is one that takes too little of an
-/// answer, of which the system holds some megabytes for it, for more to be sent in 30 seconds. TLS
-/// is left to what stands before.
+/// At most 1,024 connections are open at a time. Disconnects a client that takes 15 seconds to send
+/// the head of a request or to begin the next one, and a client that does not read its response for
+/// 30 seconds, after the system's buffers are full. Has no TLS: put a proxy in front.
 ///
 /// # Errors
-/// None at present: a connection that fails ends alone, and what keeps new ones from being
-/// accepted, such as too many open files, is waited out.
+/// Returns none at present. A connection that fails ends alone. If connections cannot be accepted,
+/// for example because too many files are open, it tries again.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -76,7 +76,7 @@ pub async fn serve(
             accepted = accept => match accepted {
                 (Ok(accepted), permit) => (accepted, permit),
                 (Err(error), _) => {
-                    tracing::warn!(%error, "no connection could be accepted");
+                    tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     continue;
                 }
@@ -101,7 +101,7 @@ pub async fn serve(
         });
     }
     drop(listener);
-    // Nobody listens any more if no stream is open.
+    // Fails if no stream is open.
     let _ = stop.send(true);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still under way when the service ended");
@@ -110,7 +110,7 @@ pub async fn serve(
 }
 
 fn timed(stream: TcpStream) -> std::pin::Pin<Box<TimeoutStream<TcpStream>>> {
-    // Small answers go out at once; without it they are only slower.
+    // Sends small responses at once. A failure only makes them slower.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));

@@ -7,7 +7,7 @@ use audit_core::{
 };
 use serde_json::{Value, json};
 
-use super::changes::{assert_attributed, attributed, by};
+use super::changes::{assert_attributed, attributed, by, platform_scope};
 use crate::TenantHarness;
 use crate::harness::NewTenantHarness;
 use crate::samples::mixed;
@@ -128,6 +128,7 @@ fn assert_event(event: &AuditEvent, action: &Action, key: &ApiKey) {
     assert!(text.contains(&key.email), "the event's message names the holder");
     assert!(text.contains(key.role.name()), "the event's message names the role");
     assert!(event.message.title.is_some(), "the event's message has a title");
+    assert_eq!(event.scope, platform_scope(), "the event has the surface `platform`");
 }
 
 /// Checks that no event contains the secret or its digest.

@@ -1,7 +1,8 @@
 //! Changes of organizations and keys: by whom, and in which logs they are recorded.
 
 use audit_core::{
-    Actor, AuditContext, AuditEvent, ChangeSetId, EventQuery, Log, Order, OrganizationId,
+    Actor, AuditContext, AuditEvent, ChangeSetId, EventQuery, Log, Order, OrganizationId, Scope,
+    Surface,
 };
 use uuid::Uuid;
 
@@ -22,6 +23,11 @@ pub(super) fn attributed() -> AuditContext {
         .reason("asked for in ticket 7")
         .request("POST", "/organizations")
         .change_set_id(ChangeSetId::derived(Uuid::nil(), b"set"))
+}
+
+/// Returns the scope of every event of an organization or a key, by which people filter such events.
+pub(super) fn platform_scope() -> Scope {
+    Scope::default().surface(Surface::PLATFORM)
 }
 
 pub(super) fn assert_attributed(event: &AuditEvent) {

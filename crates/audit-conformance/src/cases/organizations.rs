@@ -13,7 +13,7 @@ use audit_core::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::changes::{assert_attributed, attributed, by};
+use super::changes::{assert_attributed, attributed, by, platform_scope};
 use crate::TenantHarness;
 use crate::harness::NewTenantHarness;
 use crate::samples::{mixed, new_log};
@@ -106,6 +106,7 @@ fn assert_event(event: &AuditEvent, action: &Action, organization: &Organization
     let text = event.message.text.as_deref().unwrap_or_default();
     assert!(text.contains(&organization.name), "the event's message names the organization");
     assert!(event.message.title.is_some(), "the event's message has a title");
+    assert_eq!(event.scope, platform_scope(), "the event has the surface `platform`");
 }
 
 pub(crate) fn record_their_creation(new: NewTenantHarness<'_>) {

@@ -441,5 +441,16 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         &["contents::keep_times_to_the_nanosecond"],
     ),
     (Mutation::Alters(|e| drop(e.targets.pop())), &["walks::stream_the_same_events"]),
+    (
+        Mutation::Alters(|e| e.scope.surface = None),
+        &[
+            "organizations::record_their_creation",
+            "organizations::record_each_update",
+            "organizations::record_their_deletion",
+            "api_keys::record_their_creation",
+            "api_keys::record_their_revocation",
+            "api_keys::outlive_their_organization",
+        ],
+    ),
     (Mutation::IgnoresFacet(Facet::ActorId), &["filters::by_several_conditions"]),
 ];

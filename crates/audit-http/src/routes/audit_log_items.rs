@@ -34,16 +34,16 @@ const DAY: u64 = 86_400;
 const DEFAULT_SPAN: Duration = Duration::from_secs(7 * DAY);
 /// The longest span between the dates.
 const LONGEST_SPAN: Duration = Duration::from_secs(30 * DAY);
-/// The most items of an answer.
+/// The highest number of items in a response.
 const LIMIT: usize = 1_000;
 
 const FROM: &str = "fromUtcDateTime";
 const TO: &str = "toUtcDateTime";
 
-/// The audit log items of an organization, the latest first, at most 1,000 an answer; the header
-/// `Link` with `rel="next"` leads to those that follow.
+/// Lists the audit log items of an organization, latest first, at most 1,000 in a response; the
+/// header `Link` with `rel="next"` links to the next ones.
 ///
-/// Without dates, those of the last 7 days. The dates may be at most 30 days apart.
+/// Without dates, lists those of the last 7 days. The dates may be at most 30 days apart.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/auditlogs", tag = "B · audit log items",
     params(
@@ -54,7 +54,7 @@ const TO: &str = "toUtcDateTime";
         ("auditLogType" = Option<String>, Query, min_length = 1, description = "The type of the items"),
         ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The earliest time, inclusive"),
         ("toUtcDateTime" = Option<Timestamp>, Query, description = "The latest time, exclusive, at most 30 days after the earliest"),
-        ("token" = Option<String>, Query, max_length = 200, description = "The token in the `Link` of the previous answer"),
+        ("token" = Option<String>, Query, max_length = 200, description = "The token in the `Link` of the previous response"),
     ),
     responses((status = 200, body = Vec<AuditLogItem>, description = "The items"), Native),
 )]

@@ -16,21 +16,21 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
 }
 
-/// Liveness: the process answers.
+/// Returns `ok` while the process runs.
 #[utoipa::path(
     get, path = "/healthz", tag = "operation", security(()),
-    responses((status = 200, body = String, content_type = "text/plain", description = "The process answers")),
+    responses((status = 200, body = String, content_type = "text/plain", description = "The process runs")),
 )]
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Readiness: the store answers.
+/// Returns `ok` if the store responds within 5 seconds.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses(
-        (status = 200, body = String, content_type = "text/plain", description = "The store answers"),
-        (status = 503, body = crate::style::Problem, content_type = "application/problem+json", description = "The store does not answer"),
+        (status = 200, body = String, content_type = "text/plain", description = "The store responds"),
+        (status = 503, body = crate::style::Problem, content_type = "application/problem+json", description = "The store does not respond"),
     ),
 )]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
@@ -39,14 +39,14 @@ async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
     match tokio::time::timeout(LIMIT, app.store.head(Log::Platform)).await {
         Ok(Ok(_)) => Ok("ok\n"),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the store does not answer");
-            Err(Rejection::overloaded("the store does not answer"))
+            tracing::warn!(%error, "the store does not respond");
+            Err(Rejection::overloaded("the store does not respond"))
         }
-        Err(_) => Err(Rejection::overloaded("the store does not answer in time")),
+        Err(_) => Err(Rejection::overloaded("the store does not respond in time")),
     }
 }
 
-/// The service's metrics in the text form of Prometheus, if it keeps them.
+/// Returns the metrics of the service in the text format of Prometheus.
 #[utoipa::path(
     get, path = "/metrics", tag = "operation", security(()),
     responses(

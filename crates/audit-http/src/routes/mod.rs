@@ -1,4 +1,4 @@
-//! The handlers: of the native API, and a file for each contract.
+//! The handlers of the native API, and a file for each contract.
 
 mod audit_log_items;
 mod audit_trails;

@@ -1,4 +1,4 @@
-//! Contract D: the life of an organization, and its audit log by page.
+//! Contract D: the lifecycle of an organization, and its audit log by page.
 
 use audit_contracts::organisation_audit_logs::{
     AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
@@ -39,7 +39,7 @@ pub(crate) fn organisations() -> OpenApiRouter<App> {
 
 type Answer<T> = Result<Json<Data<T>>, Rejection>;
 
-/// The organizations to which the caller belongs. A key belongs to one.
+/// Lists the organizations of the caller. A key belongs to one.
 #[utoipa::path(
     get, path = "/api/organisations", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
@@ -67,7 +67,7 @@ async fn create_organisation(
     Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
 }
 
-/// The current organization: the one to which the key belongs.
+/// Returns the current organization: that of the key.
 #[utoipa::path(
     get, path = "/api/organisation", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Organization>, description = "The organization"), D),
@@ -136,13 +136,13 @@ fn scopes(included: &[String]) -> Result<Vec<&str>, Rejection> {
     Ok(all)
 }
 
-/// The audit log of the current organization, the latest first, by page.
+/// Lists the audit log of the current organization, latest first, by page.
 #[utoipa::path(
     get, path = "/api/audit-logs", tag = "D · organization lifecycle",
     params(
         ("action" = Option<String>, Query, min_length = 1, description = "The action"),
-        ("email" = Option<String>, Query, min_length = 1, description = "The e-mail address of the user"),
-        ("include" = Option<Vec<Scopes>>, Query, max_items = 10, description = "The product scopes, comma-separated or repeated; an entry has one of them"),
+        ("email" = Option<String>, Query, min_length = 1, description = "The e-mail address of the user, in any case"),
+        ("include" = Option<Vec<Scopes>>, Query, max_items = 10, description = "The product scopes, comma-separated or repeated; an entry has one of them. `platform` has the changes of organizations and keys"),
         ("page" = Option<u64>, Query, minimum = 1, description = "The page; 1 by default"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 200, description = "The entries of a page; 50 by default"),
     ),
@@ -165,7 +165,7 @@ async fn list_audit_logs(
         filter = filter.surface(scope);
     }
     let limit = params.limit(200, 50)?;
-    // As far as the entries of a log can be numbered.
+    // The last page whose entries have a number.
     let last_page = i64::MAX.unsigned_abs() / limit as u64;
     let number = params.number("page", 1, last_page, 1)?;
     let query = EventQuery::new(log).filter(filter).offset((number - 1) * limit as u64);

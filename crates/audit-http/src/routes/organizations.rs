@@ -85,12 +85,12 @@ struct Organizations {
 
 const ORGANIZATION: &str = "organizationId";
 
-/// Every organization, by id. Requires the role `super-admin`.
+/// Lists all organizations, by ascending id. Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/v1/platform/organizations", tag = "platform",
     params(
         ("after" = Option<OrganizationId>, Query, description = "The `next` of the previous page"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The most organizations of a page; 100 by default"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of organizations in a page; 100 by default"),
     ),
     responses((status = 200, body = Organizations, description = "A page of organizations"), Native),
 )]
@@ -133,7 +133,7 @@ async fn create_platform_organization(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// An organization. Requires the role `super-admin`.
+/// Returns an organization. Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),

@@ -40,7 +40,7 @@ type Answer<T> = Result<Json<Success<T>>, Rejection>;
 
 const ORGANIZATION: &str = "organizationId";
 
-/// The organization to which the key belongs, as a list of one.
+/// Lists the organization of the key, as a list of one.
 #[utoipa::path(
     get, path = "/v1/organizations", tag = "A · organizations and activities",
     responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
@@ -50,7 +50,7 @@ async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Ve
     Ok(success(&caller, found, None))
 }
 
-/// An organization. The key must belong to it.
+/// Returns an organization. The key must belong to it.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
@@ -95,7 +95,7 @@ async fn update_organization(
     Ok(success(&caller, updated.into(), None))
 }
 
-/// The activities of an organization, the latest first.
+/// Lists the activities of an organization, latest first.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/activities",
     tag = "A · organizations and activities",
@@ -103,7 +103,7 @@ async fn update_organization(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
         ("from_date" = Option<audit_core::Timestamp>, Query, description = "The earliest time, inclusive"),
         ("to_date" = Option<audit_core::Timestamp>, Query, description = "The latest time, exclusive, not before `from_date`"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The most activities of a page; 100 by default"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of activities in a page; 100 by default"),
         ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the previous page"),
     ),
     responses((status = 200, body = Success<Vec<Activity>>, description = "A page of activities, and the cursor of the next page if there is one"), A),
@@ -139,7 +139,7 @@ async fn list_activities(
     Ok(success(&caller, activities, page.next))
 }
 
-/// One activity of an organization.
+/// Returns an activity of an organization.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/activities/{activityId}",
     tag = "A · organizations and activities",

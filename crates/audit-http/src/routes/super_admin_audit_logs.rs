@@ -1,4 +1,4 @@
-//! Contract E: what super-admins did, from the platform's log.
+//! Contract E: the actions of super-admins, from the platform's log.
 
 use audit_contracts::super_admin_audit_logs::{AuditLog, AuditLogs, Meta, Pagination};
 use audit_core::{EventQuery, Filter, limits};
@@ -19,18 +19,18 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list_super_admin_audit_logs))
 }
 
-/// The header of the caller's context. The source requires it; it selects nothing.
+/// The header of the caller's context. The source requires it. It is not a filter.
 const CONTEXT: &str = "SlashID-OrgID";
 
-/// The platform's audit log, the latest first, by offset. Requires the role `super-admin`.
+/// Lists the platform's audit log, latest first, by offset. Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/super-admins/audit-logs", tag = "E · super-admin audit logs",
     params(
         ("SlashID-OrgID" = uuid::Uuid, Header, description = "The organization in whose context the caller acts"),
-        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The most entries of a page; 100 by default"),
+        ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of entries in a page; 100 by default"),
         ("offset" = Option<u64>, Query, minimum = 0, maximum = 9_223_372_036_854_775_807_u64, description = "The number of entries to skip; 0 by default"),
-        ("super_admin_email" = Option<String>, Query, format = "email", description = "The e-mail address of the super-admin"),
-        ("organization_id" = Option<uuid::Uuid>, Query, description = "The organization where it was done"),
+        ("super_admin_email" = Option<String>, Query, format = "email", description = "The e-mail address of the super-admin, in any case"),
+        ("organization_id" = Option<uuid::Uuid>, Query, description = "The organization that the action concerned"),
     ),
     responses((status = 200, body = AuditLogs, description = "The entries, and the number of entries in all"), E),
 )]

@@ -1,4 +1,4 @@
-//! Contract B over HTTP: the source's sample, its filters and status codes, and what is ours.
+//! Contract B over HTTP: the source's sample, filters and status codes, and our additions.
 
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ async fn every_key_is_printed_and_nulls_are_null() {
 }
 
 #[tokio::test]
-async fn each_of_the_87_types_and_an_unknown_one_are_found_by_themselves() {
+async fn each_of_the_87_types_and_an_unknown_one_can_be_filtered() {
     let service = Service::with_options(HttpOptions::default().with_rate_limit(10_000));
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let mut types: Vec<String> = AuditLogType::KNOWN.iter().map(ToString::to_string).collect();
@@ -87,7 +87,7 @@ async fn the_filters_combine() {
 }
 
 #[tokio::test]
-async fn without_dates_it_is_a_week_and_never_more_than_30_days() {
+async fn the_default_range_is_a_week_and_the_longest_is_30_days() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let day = Duration::from_secs(86_400);
@@ -97,7 +97,7 @@ async fn without_dates_it_is_a_week_and_never_more_than_30_days() {
         service.store.record(acme.id, event).await.unwrap();
     }
     assert_eq!(list(&service, &member, "auditLogType=tagAdded").await.len(), 2);
-    let from = Timestamp::now().saturating_sub(30 * day - Duration::from_secs(60));
+    let from = Timestamp::now().saturating_sub(Duration::from_secs(30 * 86_400 - 60));
     let query = format!("auditLogType=tagAdded&fromUtcDateTime={from}");
     assert_eq!(list(&service, &member, &query).await.len(), 4);
 
@@ -124,7 +124,7 @@ async fn without_dates_it_is_a_week_and_never_more_than_30_days() {
 }
 
 #[tokio::test]
-async fn an_answer_is_bounded_and_its_link_leads_on() {
+async fn a_response_is_bounded_and_links_to_the_next() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let events =
@@ -162,7 +162,7 @@ async fn too_many_requests_are_429_with_the_headers_of_the_source() {
     assert_eq!(refused.expect(429)["title"], "Too Many Requests");
     assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(refused.header("x-rate-limit-remaining"), "0");
-    service.get(&admin, &path).await.expect(200); // a key of its own
+    service.get(&admin, &path).await.expect(200); // the limit is that of each key
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ fn assert_problem(answer: &Answer, status: u16) -> Value {
 #[tokio::test]
 async fn the_sample_comes_back_byte_for_byte() {
     let service = Service::new();
-    // The sample's organization is a tenant of its own; here its record is in another's log.
+    // The record of the sample is appended to another organization's log.
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let trail: AuditTrail = json::from_slice(SAMPLE.as_bytes()).unwrap();
     service.store.record(acme.id, trail.try_into().unwrap()).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_client_follows_the_tokens_and_gets_each_record_once() {
     let (mut token, mut sizes, mut ids) = (None::<String>, Vec::new(), Vec::new());
     for round in 0..7 {
         if round == 4 {
-            append(250..260).await; // what comes later is found with the token of an empty batch
+            append(250..260).await; // the token of an empty batch finds later records
         }
         let body = service.get(&member, &path(&member, token.as_deref())).await.expect(200);
         let batch = body["responseData"].as_array().unwrap();
@@ -65,7 +65,7 @@ async fn a_client_follows_the_tokens_and_gets_each_record_once() {
 }
 
 #[tokio::test]
-async fn a_foreign_an_altered_and_a_malformed_token_are_one_problem() {
+async fn foreign_altered_and_malformed_tokens_get_the_same_problem() {
     let service = Service::new();
     let (_, [member, ..]) = service.tenant("Acme").await;
     let (_, [foreign, ..]) = service.tenant("Other").await;
@@ -74,7 +74,7 @@ async fn a_foreign_an_altered_and_a_malformed_token_are_one_problem() {
     let own = service.get(&member, &path(&member, None)).await.expect(200);
     let own = own["continuationToken"].as_str().unwrap().to_owned();
     let altered = format!("{}{}", if own.starts_with('A') { "B" } else { "A" }, &own[1..]);
-    // A token of another endpoint of the same log.
+    // A token of another route of the same log.
     let feed = format!("/v1/organizations/{}/events/follow", member.key.organization_id);
     let feed = service.get(&member, &feed).await.expect(200);
     let feed = feed["token"].as_str().unwrap().to_owned();
@@ -87,7 +87,7 @@ async fn a_foreign_an_altered_and_a_malformed_token_are_one_problem() {
 }
 
 #[tokio::test]
-async fn problems_are_those_of_the_source() {
+async fn problems_have_the_members_of_the_source() {
     let service = Service::new();
     let (_, [member, ..]) = service.tenant("Acme").await;
     let (other, _) = service.tenant("Other").await;

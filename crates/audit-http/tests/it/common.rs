@@ -1,4 +1,4 @@
-//! A service over a store in memory, asked in the test's own process.
+//! A service over a store in memory, called in the process of the test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,38 +19,38 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// A notary that publishes in `directory`.
+/// Returns a notary that publishes in `directory`.
 pub(crate) fn notary(directory: &tempfile::TempDir) -> Arc<Notary> {
     let signer = CheckpointSigner::generate("audit.example.com").unwrap();
     let checkpoints = CheckpointDirectory::open(directory.path()).unwrap();
     Arc::new(Notary::new(signer, checkpoints).unwrap())
 }
 
-/// The options, with every route mounted.
+/// Adds every route to the options.
 pub(crate) fn everything(options: HttpOptions, store: &MemoryStore) -> HttpOptions {
     options.with_tenants(Arc::new(store.clone())).with_contracts(Contract::ALL)
 }
 
-/// The description of every route.
+/// Returns the description of every route.
 pub(crate) fn description() -> Value {
     let options = everything(HttpOptions::default(), &MemoryStore::new().unwrap());
     serde_json::to_value(audit_http::openapi(&options)).unwrap()
 }
 
-/// A service, and a way to ask it.
+/// A service and its store.
 pub(crate) struct Service {
     pub(crate) store: MemoryStore,
     pub(crate) router: Router,
 }
 
-/// A key, as its holder has it.
+/// A key and its secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     pub(crate) key: ApiKey,
     pub(crate) secret: ApiKeySecret,
 }
 
-/// What came back.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -59,13 +59,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON.
+    /// Parses the body as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).expect("a body of JSON")
     }
 
-    /// The body as JSON, of an answer of that status.
+    /// Checks the status. Returns the body as JSON, null if it is empty.
     #[track_caller]
     pub(crate) fn expect(&self, status: u16) -> Value {
         let shown = String::from_utf8_lossy(&self.body);
@@ -89,7 +89,7 @@ impl Service {
         Self::over(store, Arc::new(ApiKeyAuthenticator::new(keys)), options)
     }
 
-    /// A service over `store` that mounts everything.
+    /// Returns a service over `store` with every route.
     pub(crate) fn over(
         store: MemoryStore,
         authenticator: Arc<dyn Authenticator>,
@@ -112,7 +112,7 @@ impl Service {
         Key { key, secret }
     }
 
-    /// An organization, and a key of each role in it.
+    /// Creates an organization with a key of each role.
     pub(crate) async fn tenant(&self, name: &str) -> (Organization, [Key; 3]) {
         let organization = self.organization(name).await;
         let mut keys = Vec::new();
@@ -153,13 +153,13 @@ pub(crate) fn by() -> AuditContext {
 }
 
 impl Key {
-    /// The key as HTTP Basic.
+    /// Returns the key as HTTP Basic.
     pub(crate) fn basic(&self) -> String {
         let pair = format!("{}:{}", self.key.id, self.secret.expose());
         format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
     }
 
-    /// The key as a Bearer token.
+    /// Returns the key as a Bearer token.
     pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.secret.expose())
     }

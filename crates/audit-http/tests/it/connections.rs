@@ -1,5 +1,4 @@
-//! Real connections: bodies that are too large or too slow, clients that stop, and the end of the
-//! service.
+//! Real connections: bodies that are too large or too slow, clients that disconnect, and shutdown.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -33,7 +32,7 @@ impl Server {
         Self { address, stop: Some(stop), running, service, key }
     }
 
-    /// A connection that has sent `head`, with the key, and a blank line.
+    /// Returns a connection that has sent `head`, the key and a blank line.
     async fn connect(&self, head: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let id = self.key.key.organization_id;
@@ -49,7 +48,7 @@ impl Server {
     }
 }
 
-/// The status and the body of the answer on a connection that the server then closes.
+/// Reads the response until the server closes the connection. Returns its status and body.
 async fn answer(stream: &mut TcpStream) -> (u16, Value) {
     let mut text = Vec::new();
     // The server may reset a connection whose request it has not read to the end.
@@ -64,7 +63,7 @@ async fn answer(stream: &mut TcpStream) -> (u16, Value) {
 const POST: &str = "POST EVENTS HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close";
 
 #[tokio::test]
-async fn a_body_that_says_it_is_too_large_is_not_read() {
+async fn a_body_with_a_too_large_content_length_is_not_read() {
     let server = Server::start(HttpOptions::default()).await;
     let mut stream = server.connect(&format!("{POST}\r\nContent-Length: 1073741824")).await;
     let (status, problem) = answer(&mut stream).await;
@@ -73,7 +72,7 @@ async fn a_body_that_says_it_is_too_large_is_not_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_becomes_too_large_is_cut() {
+async fn a_body_that_exceeds_the_limit_is_rejected() {
     let server = Server::start(HttpOptions::default().with_max_body(10_000)).await;
     let mut stream = server.connect(&format!("{POST}\r\nTransfer-Encoding: chunked")).await;
     for _ in 0..11 {
@@ -87,7 +86,7 @@ async fn a_body_that_becomes_too_large_is_cut() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_408() {
+async fn a_body_that_is_too_slow_is_408() {
     let options = HttpOptions::default().with_request_timeout(Duration::from_millis(200));
     let server = Server::start(options).await;
     let mut stream = server.connect(&format!("{POST}\r\nContent-Length: 100")).await;
@@ -97,7 +96,7 @@ async fn a_body_that_does_not_come_is_408() {
 }
 
 #[tokio::test]
-async fn bodies_wait_for_memory_that_others_hold() {
+async fn bodies_wait_for_the_memory_of_others() {
     let options = HttpOptions::default()
         .with_max_body(1_000)
         .with_body_memory(1_000)
@@ -108,14 +107,14 @@ async fn bodies_wait_for_memory_that_others_hold() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut second = server.connect(&format!("{POST}\r\nContent-Length: 200")).await;
     second.write_all(&[b' '; 200]).await.unwrap();
-    assert_eq!(answer(&mut first).await.0, 408, "it never came");
+    assert_eq!(answer(&mut first).await.0, 408, "a body that does not arrive");
     let (status, _) = answer(&mut second).await;
-    assert!(status == 400 || status == 408, "read when the first was gone, or given up: {status}");
+    assert!(status == 400 || status == 408, "read after the first ended, or timed out: {status}");
     server.stop().await;
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_nothing_half_written() {
+async fn a_disconnected_client_leaves_no_partial_append() {
     let server = Server::start(HttpOptions::default()).await;
     let log = Log::from(server.key.key.organization_id);
     let before = server.service.store.head(log).await.unwrap();
@@ -124,13 +123,13 @@ async fn a_client_that_goes_away_leaves_nothing_half_written() {
         let head = format!("{POST}\r\nContent-Length: {}", body.len());
         let mut stream = server.connect(&head).await;
         stream.write_all(&body.as_bytes()[..length]).await.unwrap();
-        stream.shutdown().await.unwrap(); // half-closed: it could still read an answer
+        stream.shutdown().await.unwrap(); // half-closed: it can still read a response
         let mut text = String::new();
         let _ = stream.read_to_string(&mut text).await;
         assert!(text.is_empty() || text.starts_with("HTTP/1.1 400"), "{text}");
     }
     assert_eq!(server.service.store.head(log).await.unwrap(), before);
-    // Half-closed after a whole request, it is answered.
+    // A client that half-closes after a complete request gets its response.
     let mut stream = server.connect(&format!("{POST}\r\nContent-Length: {}", body.len())).await;
     stream.write_all(body.as_bytes()).await.unwrap();
     stream.shutdown().await.unwrap();
@@ -139,7 +138,7 @@ async fn a_client_that_goes_away_leaves_nothing_half_written() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused_and_the_service_goes_on() {
+async fn invalid_http_is_rejected_and_the_service_continues() {
     let server = Server::start(HttpOptions::default()).await;
     for garbage in [
         b"\x16\x03\x01\x02\x00\x01".to_vec(),
@@ -162,7 +161,7 @@ async fn what_is_no_http_is_refused_and_the_service_goes_on() {
 }
 
 #[tokio::test]
-async fn more_than_so_many_at_a_time_are_503() {
+async fn requests_beyond_the_concurrency_limit_are_503() {
     let options = HttpOptions::default().with_concurrency(1);
     let server = Server::start(options).await;
     let mut slow = server.connect(&format!("{POST}\r\nContent-Length: 2")).await;
@@ -175,7 +174,7 @@ async fn more_than_so_many_at_a_time_are_503() {
 }
 
 #[tokio::test]
-async fn the_end_answers_what_is_under_way_and_ends_streams() {
+async fn shutdown_answers_requests_under_way_and_ends_streams() {
     let server = Server::start(HttpOptions::default()).await;
     let log = Log::from(server.key.key.organization_id);
     let before = server.service.store.head(log).await.unwrap().size.get();
@@ -185,7 +184,7 @@ async fn the_end_answers_what_is_under_way_and_ends_streams() {
     let body = r#"{"action": "a", "actor": {"kind": "user"}}"#;
     let mut append = server.connect(&format!("{POST}\r\nContent-Length: {}", body.len())).await;
     append.write_all(&body.as_bytes()[..10]).await.unwrap();
-    let idle = server.connect("GET EVENTS HTTP/1.1").await; // answered, and kept open
+    let idle = server.connect("GET EVENTS HTTP/1.1").await; // rejected, and kept open
     tokio::time::sleep(Duration::from_millis(200)).await;
 
     let (address, store) = (server.address, server.service.store.clone());
@@ -193,18 +192,18 @@ async fn the_end_answers_what_is_under_way_and_ends_streams() {
     tokio::time::sleep(Duration::from_millis(200)).await;
     append.write_all(&body.as_bytes()[10..]).await.unwrap();
     assert_eq!(answer(&mut append).await.0, 201, "a request under way is answered");
-    assert_eq!(answer(&mut waiting).await.0, 200, "one that waits is answered at once");
+    assert_eq!(answer(&mut waiting).await.0, 200, "a waiting request is answered at once");
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 200"), "a stream ends");
     stopping.await.unwrap();
     drop(idle);
-    assert!(TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+    assert!(TcpStream::connect(address).await.is_err(), "no connection is accepted");
     assert_eq!(store.head(log).await.unwrap().size.get(), before + 1);
 }
 
 #[tokio::test]
-async fn bodies_that_come_at_once_do_not_wait_for_each_other_for_ever() {
+async fn simultaneous_bodies_do_not_deadlock() {
     let options = HttpOptions::default()
         .with_max_body(200_000)
         .with_body_memory(400_000)
@@ -218,7 +217,7 @@ async fn bodies_that_come_at_once_do_not_wait_for_each_other_for_ever() {
         let length = body.len();
         clients.push(server.connect(&format!("{head}\r\nContent-Length: {length}")).await);
     }
-    // Each sends a half, and only then any of them the rest.
+    // Each sends a half before any sends the rest.
     let (first, rest) = body.split_at(body.len() / 2);
     for part in [first, rest] {
         for client in &mut clients {

@@ -1,4 +1,4 @@
-//! Lines of the contracts that hold for several of them, or that no other file shows.
+//! Statements about several contracts, and those that no other file tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 const CONTEXT: &str = "af5fbd30-7ce7-4548-8b30-4cd59cb2aba1";
 
-/// The list of each contract, A to E.
+/// Returns the path of the list of each contract, A to E.
 fn lists(id: impl std::fmt::Display) -> [(char, String); 5] {
     [
         ('A', format!("/v1/organizations/{id}/activities")),
@@ -30,23 +30,23 @@ fn lists(id: impl std::fmt::Display) -> [(char, String); 5] {
     ]
 }
 
-async fn ask(service: &Service, method: Method, key: Option<&Key>, path: &str) -> Answer {
+async fn send(service: &Service, method: Method, key: Option<&Key>, path: &str) -> Answer {
     let mut request = request(method, path, key, None);
     request.headers_mut().insert("SlashID-OrgID", CONTEXT.parse().unwrap());
     service.send(request).await
 }
 
 async fn get(service: &Service, key: &Key, path: &str) -> Answer {
-    ask(service, Method::GET, Some(key), path).await
+    send(service, Method::GET, Some(key), path).await
 }
 
-async fn ask_raw(service: &Service, method: Method, key: &Key, path: &str, body: Body) -> Answer {
+async fn send_raw(service: &Service, method: Method, key: &Key, path: &str, body: Body) -> Answer {
     let mut request = request(method, path, Some(key), Some(&json!(0)));
     *request.body_mut() = body;
     service.send(request).await
 }
 
-/// Checks that the answer is `status` in the body that the contract has for what goes wrong.
+/// Checks the status and that the body has the form of the contract's errors.
 #[track_caller]
 fn assert_refused(contract: char, answer: &Answer, status: u16) {
     let body = answer.expect(status);
@@ -80,15 +80,15 @@ fn assert_refused(contract: char, answer: &Answer, status: u16) {
 }
 
 #[tokio::test]
-async fn no_key_and_another_method_are_told_in_every_contracts_own_words() {
+async fn a_missing_key_and_a_wrong_method_are_rejected_in_each_contracts_form() {
     let service = Service::new();
     let (acme, [.., root]) = service.tenant("Acme").await;
     for (contract, path) in lists(acme.id) {
-        let answer = ask(&service, Method::GET, None, &path).await;
+        let answer = send(&service, Method::GET, None, &path).await;
         assert_refused(contract, &answer, 401);
         let challenge = answer.header("www-authenticate");
         assert!(challenge.contains("Basic") && challenge.contains("Bearer"), "{challenge}");
-        let answer = ask(&service, Method::DELETE, Some(&root), &path).await;
+        let answer = send(&service, Method::DELETE, Some(&root), &path).await;
         assert_refused(contract, &answer, 405);
         assert_eq!(answer.header("allow"), "GET,HEAD");
     }
@@ -104,7 +104,7 @@ async fn too_many_requests_are_429_in_every_contract() {
             if answer.status == 429 {
                 break;
             }
-            assert_ne!(answer.header("x-rate-limit-reset"), "", "told with every answer");
+            assert_ne!(answer.header("x-rate-limit-reset"), "", "the header is in every response");
             answer = get(&service, &root, &path).await;
         }
         assert_refused(contract, &answer, 429);
@@ -113,7 +113,7 @@ async fn too_many_requests_are_429_in_every_contract() {
     }
 }
 
-/// Cannot tell whom a request is from, because its store fails.
+/// Fails to authenticate, as with a store that fails.
 #[derive(Debug)]
 struct Failing(ErrorKind);
 
@@ -135,7 +135,7 @@ async fn a_store_that_fails_is_5xx_in_every_contract() {
         let store = MemoryStore::new().unwrap();
         let service = Service::over(store, Arc::new(Failing(kind)), HttpOptions::default());
         for (contract, path) in lists(OrganizationId::new()) {
-            let answer = ask(&service, Method::GET, None, &path).await;
+            let answer = send(&service, Method::GET, None, &path).await;
             assert_refused(contract, &answer, status);
             assert_eq!(answer.header("retry-after"), retry, "{kind:?}");
         }
@@ -143,7 +143,7 @@ async fn a_store_that_fails_is_5xx_in_every_contract() {
 }
 
 #[tokio::test]
-async fn bodies_are_json_in_bounds_in_time_and_whole() {
+async fn bodies_are_complete_json_within_size_and_time() {
     let options = HttpOptions::default()
         .with_max_body(1_000)
         .with_request_timeout(Duration::from_millis(100));
@@ -163,10 +163,10 @@ async fn bodies_are_json_in_bounds_in_time_and_whole() {
         assert_refused(contract, &answer, 413);
         let never = stream::pending::<Result<String, std::io::Error>>();
         let answer =
-            ask_raw(&service, method.clone(), &admin, &path, Body::from_stream(never)).await;
+            send_raw(&service, method.clone(), &admin, &path, Body::from_stream(never)).await;
         assert_refused(contract, &answer, 408);
         for cut in ["", "{", r#"{"name": "a", "name": "b"}"#, "{\"name\": \"\u{fffd}"] {
-            let answer = ask_raw(&service, method.clone(), &admin, &path, Body::from(cut)).await;
+            let answer = send_raw(&service, method.clone(), &admin, &path, Body::from(cut)).await;
             assert_refused(contract, &answer, 400);
         }
     }
@@ -190,13 +190,13 @@ async fn numbers_in_bodies_are_from_minus_2_63_to_2_64_minus_1() {
     ] {
         let body = format!(r#"{{"settings": {{"n": [{number}]}}}}"#);
         let answer =
-            ask_raw(&service, Method::PUT, &admin, "/api/organisation", Body::from(body)).await;
+            send_raw(&service, Method::PUT, &admin, "/api/organisation", Body::from(body)).await;
         assert_eq!(answer.status, status, "{number}");
     }
 }
 
 #[tokio::test]
-async fn a_path_with_no_id_is_404_like_one_with_an_unknown_id() {
+async fn a_malformed_id_is_404_like_an_unknown_one() {
     let service = Service::new();
     let (acme, [_, admin, _]) = service.tenant("Acme").await;
     let answered = async |contract: char, path: &str| {
@@ -223,7 +223,7 @@ async fn a_path_with_no_id_is_404_like_one_with_an_unknown_id() {
 }
 
 #[tokio::test]
-async fn an_unknown_parameter_is_passed_over_but_by_the_native_lists() {
+async fn an_unknown_parameter_is_ignored_except_by_the_native_api() {
     let service = Service::new();
     let (acme, [.., root]) = service.tenant("Acme").await;
     for (_, path) in lists(acme.id) {
@@ -243,7 +243,7 @@ async fn an_unknown_parameter_is_passed_over_but_by_the_native_lists() {
 }
 
 #[tokio::test]
-async fn it_is_asked_who_then_where_then_whether_then_how() {
+async fn checks_are_in_the_order_401_404_403_400() {
     let service = Service::new();
     let (acme, [member, admin, _]) = service.tenant("Acme").await;
     let (other, _) = service.tenant("Other").await;
@@ -267,13 +267,13 @@ async fn it_is_asked_who_then_where_then_whether_then_how() {
     let mut plain = request(Method::PATCH, &foreign, Some(&member), Some(&bad));
     plain.headers_mut().insert(header::CONTENT_TYPE, "text/plain".parse().unwrap());
     service.send(plain).await.expect(404);
-    // But for what is no UTF-8, and so asks for nothing.
+    // Except for invalid UTF-8, which is rejected first.
     get(&service, &member, &format!("{foreign}/activities?limit=%ff")).await.expect(400);
     get(&service, &member, "/v1/organizations/%ff").await.expect(400);
 }
 
 #[tokio::test]
-async fn a_token_of_more_than_this_copy_holds_is_409() {
+async fn a_token_of_a_longer_log_is_409() {
     let secret = TokenKeys::generate_secret().unwrap();
     let id = OrganizationId::new();
     let copy = async |events: u32| {
@@ -296,7 +296,7 @@ async fn a_token_of_more_than_this_copy_holds_is_409() {
 }
 
 #[tokio::test]
-async fn lists_without_a_limit_have_that_of_their_contract() {
+async fn lists_have_the_default_limit_of_their_contract() {
     let service = Service::new();
     let (acme, [.., root]) = service.tenant("Acme").await;
     for log in [acme.id.into(), Log::Platform] {
@@ -323,7 +323,7 @@ async fn lists_without_a_limit_have_that_of_their_contract() {
 }
 
 #[tokio::test]
-async fn pages_end_at_a_mebibyte_but_where_pages_are_counted() {
+async fn pages_end_at_a_mebibyte_except_where_offsets_count() {
     let service = Service::new();
     let (acme, [.., root]) = service.tenant("Acme").await;
     for log in [acme.id.into(), Log::Platform] {
@@ -353,7 +353,7 @@ async fn pages_end_at_a_mebibyte_but_where_pages_are_counted() {
 }
 
 #[tokio::test]
-async fn a_deleted_organization_is_no_longer_in_the_list_of_its_key() {
+async fn a_deleted_organization_is_not_listed() {
     let service = Service::new();
     let (_, [member, admin, _]) = service.tenant("Acme").await;
     service.put(Method::DELETE, &admin, "/api/organisation", &json!({})).await.expect(204);
@@ -361,7 +361,7 @@ async fn a_deleted_organization_is_no_longer_in_the_list_of_its_key() {
     assert_eq!(list["result"], json!([]));
 }
 
-/// As the source lists them.
+/// The types in the order of the source.
 const TYPES: &str = "productCreated productChanged productOwnershipTransferred productDeleted \
     productsReordered teamMemberInvited teamMemberInvitationRevoked teamMemberJoined \
     teamMemberPermissionGroupChanged teamMemberRemoved teamMemberLeft teamMemberInvitationChanged \
@@ -386,13 +386,13 @@ const TYPES: &str = "productCreated productChanged productOwnershipTransferred p
     syncUserProvisioningDisabled userEmailChanged userFullNameChanged userDisabled";
 
 #[test]
-fn b_knows_the_types_of_the_source_letter_by_letter() {
+fn b_has_the_exact_types_of_the_source() {
     let known = AuditLogType::KNOWN.iter().map(AuditLogType::as_str);
     assert!(known.eq(TYPES.split_whitespace()));
 }
 
 #[tokio::test]
-async fn b_dates_are_half_open_and_its_link_states_all_that_was_asked() {
+async fn b_ranges_are_half_open_and_links_repeat_the_filters() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let product = "3fa85f64-5717-4562-b3fc-2c963f66afa6";
@@ -427,7 +427,7 @@ async fn b_dates_are_half_open_and_its_link_states_all_that_was_asked() {
 }
 
 #[tokio::test]
-async fn d_takes_ten_scopes_ten_times_and_an_action_by_prefix() {
+async fn d_accepts_ten_scopes_ten_times_and_an_action_prefix() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     for n in [7, 99, 100] {
@@ -454,12 +454,33 @@ async fn d_takes_ten_scopes_ten_times_and_an_action_by_prefix() {
     assert_eq!(total("action=team".into(), 200).await, 0);
 }
 
-/// As the source lists them, and one more.
+#[tokio::test]
+async fn d_finds_an_email_address_in_any_case() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let actor = Actor::user("u").email("Ana@Acme.example");
+    service.store.record(acme.id, NewEvent::new("team.created", actor)).await.unwrap();
+    for (email, total) in [
+        ("Ana@Acme.example", 1),
+        ("ana@acme.example", 1),
+        ("ANA@ACME.EXAMPLE", 1),
+        ("ana@acme.com", 0),
+    ] {
+        let path = format!("/api/audit-logs?email={email}");
+        let page = service.get(&member, &path).await.expect(200);
+        assert_eq!(page["pagination"]["total"], total, "{email}");
+        if total == 1 {
+            assert_eq!(page["data"][0]["email"], "Ana@Acme.example", "printed as it was recorded");
+        }
+    }
+}
+
+/// The classes in the order of the source, and an unknown one.
 const CLASSES: &str = "unknown identity credential policy resource application \
     canonical_application sensor aClassOfNextYear";
 
 #[tokio::test]
-async fn e_finds_an_organization_by_the_id_that_d_prints_and_prints_each_class() {
+async fn e_accepts_the_organization_id_of_d_and_prints_each_class() {
     let service = Service::new();
     let (_, [_, admin, root]) = service.tenant("Acme").await;
     let id = service.get(&admin, "/api/organisation").await.expect(200)["data"]["id"].clone();
@@ -483,7 +504,7 @@ async fn e_finds_an_organization_by_the_id_that_d_prints_and_prints_each_class()
 }
 
 #[tokio::test]
-async fn e_tells_of_each_look_at_another_tenant_and_of_what_its_admins_changed() {
+async fn e_lists_each_read_of_another_tenant_and_the_changes_of_its_admins() {
     let service = Service::new();
     let (other, [_, admin, _]) = service.tenant("Other").await;
     let (_, [.., root]) = service.tenant("Acme").await;
@@ -497,15 +518,15 @@ async fn e_tells_of_each_look_at_another_tenant_and_of_what_its_admins_changed()
     let new = json!({"name": "New"});
     let created = service.post(&admin, "/api/organisations", &new).await.expect(201);
     let list = get(&service, &root, "/super-admins/audit-logs?limit=4").await.expect(200);
-    let told: Vec<_> = list["result"].as_array().unwrap().iter().rev().collect();
-    for (entry, path) in told.iter().zip([&events, &event, &follow.replace("?limit=1", "")]) {
+    let entries: Vec<_> = list["result"].as_array().unwrap().iter().rev().collect();
+    for (entry, path) in entries.iter().zip([&events, &event, &follow.replace("?limit=1", "")]) {
         assert_eq!(entry["request_path"], **path);
         assert_eq!(entry["super_admin"]["identifier"], "super-admin@acme.com");
         assert_eq!(entry["organization_id"], other.id.to_string());
         assert_eq!(entry["organization_name"], "Other");
     }
-    assert_eq!(told[3]["super_admin"]["identifier"], "admin@acme.com");
-    assert_eq!(told[3]["super_admin"]["entity_class"], "credential");
-    let id = told[3]["organization_id"].as_str().unwrap().replace('-', "");
+    assert_eq!(entries[3]["super_admin"]["identifier"], "admin@acme.com");
+    assert_eq!(entries[3]["super_admin"]["entity_class"], "credential");
+    let id = entries[3]["organization_id"].as_str().unwrap().replace('-', "");
     assert_eq!(created["data"]["id"], format!("org_{id}"));
 }

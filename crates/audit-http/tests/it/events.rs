@@ -1,4 +1,4 @@
-//! The native API: append, look up, list, follow, and what it refuses.
+//! The native API: append, look up, list, follow, and rejections.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ fn events(key: &Key) -> String {
 }
 
 #[tokio::test]
-async fn an_event_is_appended_once_whole_and_read_back_equal() {
+async fn an_event_is_appended_once_and_read_back_equal() {
     let service = Service::new();
     let (_, [_, admin, _]) = service.tenant("Acme").await;
     let event = json!({
@@ -113,7 +113,7 @@ async fn every_filter_of_the_model_is_a_parameter() {
 }
 
 #[tokio::test]
-async fn a_walk_is_followed_by_token_in_every_order() {
+async fn a_walk_continues_by_token_in_every_order() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let events_ = (0..25).map(|n| NewEvent::new("a.b", Actor::user(n.to_string())));
@@ -138,7 +138,39 @@ async fn a_walk_is_followed_by_token_in_every_order() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named() {
+async fn a_page_can_be_around_an_event_and_pages_go_back() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let all = (0..25).map(|n| NewEvent::new("a.b", Actor::user(n.to_string())));
+    let receipts = service.store.append(acme.id.into(), all.collect()).await.unwrap();
+    let (id, sequence) = (receipts[12].id, receipts[12].sequence);
+    let page = async |parameters: String| {
+        let path = format!("{}?order=oldest&action=a.*&limit=5{parameters}", events(&member));
+        let page = service.get(&member, &path).await.expect(200);
+        let numbers = page["events"].as_array().unwrap().iter().map(|e| e["sequence"].as_u64());
+        (numbers.collect::<Option<Vec<_>>>().unwrap(), page["previous"].clone(), page)
+    };
+    let (by_id, previous, body) = page(format!("&around={id}")).await;
+    let (by_sequence, ..) = page(format!("&around={sequence}")).await;
+    assert_eq!(by_id, by_sequence);
+    assert!(by_id.len() == 5 && by_id.contains(&sequence.get()), "{by_id:?}");
+    let (before, further, _) = page(format!("&token={}", previous.as_str().unwrap())).await;
+    let (after, back, _) = page(format!("&token={}", body["next"].as_str().unwrap())).await;
+    let walked: Vec<_> = [before, by_id.clone(), after].concat();
+    assert!(walked.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{walked:?}");
+    let (again, ..) = page(format!("&token={}", back.as_str().unwrap())).await;
+    assert_eq!(again, by_id, "back on the page around the event");
+    assert!(further.is_string());
+    let (_, first, _) = page(String::new()).await;
+    assert!(first.is_null(), "the first page has no previous one");
+    for (parameters, field) in [("around=x", "around"), ("around=3&offset=1", "offset")] {
+        let answer = service.get(&member, &format!("{}?{parameters}", events(&member))).await;
+        assert_eq!(answer.expect(400)["field"], field);
+    }
+}
+
+#[tokio::test]
+async fn an_error_names_the_field() {
     let service = Service::new();
     let many = (0..=limits::MAX_FILTER_VALUES)
         .fold(String::new(), |all, n| all + &format!("&actorId={n}"));
@@ -210,7 +242,7 @@ async fn what_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn a_feed_waits_for_what_comes_and_its_token_goes_on() {
+async fn a_feed_waits_for_new_events_and_continues_by_token() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let path = format!("{}/follow?action=a.*", events(&member));
@@ -227,7 +259,10 @@ async fn a_feed_waits_for_what_comes_and_its_token_goes_on() {
     let path = format!("{path}&wait=8&token={token}");
     let (answer, ()) = tokio::join!(service.get(&member, &path), append);
     let page = answer.expect(200);
-    assert_eq!(page["events"][0]["action"], "a.b", "what does not match is waited out");
+    assert_eq!(
+        page["events"][0]["action"], "a.b",
+        "an event that does not match does not end the wait"
+    );
     let next = page["token"].as_str().unwrap();
     let path = format!("{}/follow?action=a.*&token={next}", events(&member));
     assert_eq!(service.get(&member, &path).await.expect(200)["events"], json!([]));
@@ -241,7 +276,7 @@ async fn a_feed_waits_for_what_comes_and_its_token_goes_on() {
     service.get(&member, &path).await.expect(409);
 }
 
-/// The ids and data of server-sent events until `count` are there.
+/// Reads `count` server-sent events. Returns their ids and data.
 async fn read_stream(body: Body, count: usize) -> Vec<(String, Value)> {
     let (mut body, mut text) = (body, String::new());
     loop {
@@ -263,7 +298,7 @@ async fn read_stream(body: Body, count: usize) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn a_stream_sends_what_comes_and_is_resumed_by_its_last_id() {
+async fn a_stream_sends_new_events_and_resumes_after_the_last_id() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let open = async |query: &str, last: Option<&str>| {
@@ -289,11 +324,11 @@ async fn a_stream_sends_what_comes_and_is_resumed_by_its_last_id() {
     assert_eq!(ids, ["5", "7", "9"]);
     assert!(seen.iter().all(|(id, event)| event["sequence"].as_u64() == id.parse().ok()));
 
-    append(6..10).await; // while nobody listens
+    append(6..10).await; // while no client is connected
     let stream = open("action=a.*&start=now", Some("9")).await;
     let (seen, ()) = tokio::join!(read_stream(stream.into_body(), 3), append(10..12));
     let ids: Vec<_> = seen.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(ids, ["11", "13", "15"], "none is missed, none comes twice");
+    assert_eq!(ids, ["11", "13", "15"], "each event is sent once");
     assert_eq!(open("", Some("x")).await.status(), 400);
     assert_eq!(open("", Some("99")).await.status(), 409);
     assert_eq!(open("wait=3", None).await.status(), 400);
@@ -307,13 +342,13 @@ async fn a_stream_ends_after_its_time() {
     let path = format!("{}/follow", events(&member));
     let mut request = request(Method::GET, &path, Some(&member), None);
     request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
-    // `send` collects the body, which must come to an end.
+    // `send` reads the body to its end.
     let answer = service.send(request).await;
     assert_eq!(String::from_utf8(answer.body).unwrap().matches("data:").count(), 4);
 }
 
 #[tokio::test]
-async fn super_admins_keep_the_organizations() {
+async fn super_admins_manage_organizations() {
     let service = Service::new();
     let (acme, [_, admin, root]) = service.tenant("Acme").await;
     let path = "/v1/platform/organizations";
@@ -342,7 +377,7 @@ async fn super_admins_keep_the_organizations() {
 }
 
 #[tokio::test]
-async fn an_event_without_a_time_is_the_same_when_it_comes_again() {
+async fn a_redelivered_event_without_a_time_is_recognized() {
     let service = Service::new();
     let (_, [_, admin, _]) = service.tenant("Acme").await;
     let event = |action: &str| {
@@ -368,7 +403,7 @@ async fn an_event_without_a_time_is_the_same_when_it_comes_again() {
 }
 
 #[tokio::test]
-async fn a_batch_may_have_ten_thousand_events_of_several_objects_each() {
+async fn a_batch_can_have_ten_thousand_events_of_several_objects_each() {
     let service = Service::new();
     let (_, [_, admin, _]) = service.tenant("Acme").await;
     let event = json!({
@@ -388,7 +423,7 @@ async fn a_batch_may_have_ten_thousand_events_of_several_objects_each() {
 }
 
 #[tokio::test]
-async fn what_would_become_large_in_memory_is_refused_and_pages_end_before_it() {
+async fn bodies_that_expand_in_memory_are_rejected_and_pages_are_bounded() {
     let service = Service::new();
     let (acme, [member, admin, _]) = service.tenant("Acme").await;
     let bomb = vec![json!({"": 0}); 250_000];
@@ -397,7 +432,7 @@ async fn what_would_become_large_in_memory_is_refused_and_pages_end_before_it() 
     let key = "k".repeat(1_000_000);
     let refused = service.post(&admin, &events(&admin), &json!({key: 1})).await;
     refused.expect(400);
-    assert!(refused.body.len() < 5_000, "what was sent is not sent back at length");
+    assert!(refused.body.len() < 5_000, "the response does not repeat the request");
 
     let large = (0..10).map(|n| {
         NewEvent::new("large", Actor::user(n.to_string()))
@@ -414,8 +449,8 @@ async fn what_would_become_large_in_memory_is_refused_and_pages_end_before_it() 
         let Some(token) = page["next"].as_str() else { break };
         path = format!("{}?action=large&total=true&token={token}", events(&member));
     }
-    assert_eq!(sizes, [2; 5], "each page ends once it has a megabyte");
-    // Where offsets count, a page is whole.
+    assert_eq!(sizes, [2; 5], "each page ends at a mebibyte");
+    // A page with an offset ends only at its limit.
     let page =
         service.get(&member, "/api/audit-logs?include=cost&limit=7&page=2").await.expect(200);
     assert_eq!(
@@ -442,12 +477,15 @@ async fn a_stream_ends_when_its_key_is_revoked_or_its_organization_deleted() {
         }
         service.store.record(acme.id, NewEvent::new("secret", Actor::user("u"))).await.unwrap();
         let body = stream.into_body().collect().await.unwrap().to_bytes();
-        assert!(!String::from_utf8_lossy(&body).contains("secret"), "nothing comes after it");
+        assert!(
+            !String::from_utf8_lossy(&body).contains("secret"),
+            "an event was sent after the end"
+        );
     }
 }
 
 #[tokio::test]
-async fn one_caller_cannot_have_everything_under_way() {
+async fn the_requests_under_way_of_a_caller_are_limited() {
     let service = Service::with_options(HttpOptions::default().with_concurrency_per_caller(1));
     let (_, [member, admin, _]) = service.tenant("Acme").await;
     let path = format!("{}/follow?start=now", events(&member));

@@ -20,15 +20,15 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// How many clients send requests at once.
+/// The number of clients that send requests at once.
 const CLIENTS: u64 = 16;
 
 #[derive(Clone)]
 struct Service {
     store: SqliteStore,
-    /// The invoices that were paid.
+    /// The number of paid invoices.
     changes: Arc<AtomicU64>,
-    /// The handlers that ran to their end.
+    /// The number of handlers that ran to their end.
     answered: Arc<AtomicU64>,
 }
 
@@ -102,7 +102,7 @@ async fn leave_no_change_without_its_event() {
     let changes = service.changes.load(Ordering::Relaxed);
     let answered = service.answered.load(Ordering::Relaxed);
     assert_eq!(events, changes, "a change has no event");
-    assert!(answered < changes, "no handler was dropped, so that nothing was tried");
+    assert!(answered < changes, "no handler was dropped, so the test proves nothing");
     println!(
         "{requests} requests: {changes} changes, {events} events; {} handlers were dropped",
         changes - answered

@@ -1,6 +1,6 @@
 //! The tests of the public API, in one binary: linking takes longer than running them.
 
-// The lints allow these in a test function, not in a test's helpers.
+// The lints allow these in test functions, but not in the helpers of tests.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod audit_log_items;

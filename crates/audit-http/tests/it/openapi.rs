@@ -1,4 +1,4 @@
-//! The description of the routes is whole, and served.
+//! The description of the routes is complete, and served.
 
 use crate::common::{Service, description, request};
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ async fn the_description_is_served_and_every_reference_in_it_resolves() {
 }
 
 #[tokio::test]
-async fn below_another_path_everything_knows_where_it_is() {
+async fn a_nested_router_has_correct_paths_and_links() {
     let mut service = Service::new();
     let (acme, [_, admin, _]) = service.tenant("Acme").await;
     service.router = axum::Router::new().nest("/audit", service.router);
@@ -56,7 +56,7 @@ fn no_parameter_is_null() {
 }
 
 #[test]
-fn an_operation_has_an_id_of_its_own_and_a_log_route_is_described_for_both_logs() {
+fn operation_ids_are_unique_and_log_routes_are_described_for_both_logs() {
     let api = description();
     let mut ids = BTreeSet::new();
     let mut native = 0;
@@ -87,7 +87,7 @@ fn an_operation_has_an_id_of_its_own_and_a_log_route_is_described_for_both_logs(
 }
 
 #[test]
-fn what_is_not_mounted_is_not_described() {
+fn only_mounted_routes_are_described() {
     let all = description();
     let native = serde_json::to_value(audit_http::openapi(&HttpOptions::default())).unwrap();
     let paths = |api: &Value| -> Vec<String> {
@@ -133,11 +133,11 @@ fn collect(value: &Value, references: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn the_page_for_people_is_served_whole() {
+async fn the_documentation_page_is_self_contained() {
     let service = Service::new();
     let page = service.send(request(Method::GET, "/docs/", None, None)).await;
     assert_eq!(page.status, 200);
     let text = String::from_utf8(page.body).unwrap();
     assert!(text.contains("swagger-ui"));
-    assert!(!text.contains("https://"), "the page needs nothing from elsewhere");
+    assert!(!text.contains("https://"), "the page loads something from elsewhere");
 }

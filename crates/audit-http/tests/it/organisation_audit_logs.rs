@@ -1,4 +1,4 @@
-//! Contract D over HTTP: the life of an organization, and pages with exact totals.
+//! Contract D over HTTP: the lifecycle of an organization, and pages with exact totals.
 
 use crate::common::Service;
 use audit_contracts::organisation_audit_logs::AuditLog;
@@ -35,7 +35,7 @@ async fn an_organization_is_created_read_changed_and_deleted() {
     service.put(Method::PUT, &member, "/api/organisation", &body).await.expect(403);
     let updated = service.put(Method::PUT, &admin, "/api/organisation", &body).await.expect(200);
     assert_eq!(updated["data"]["name"], "Acme 2");
-    assert_eq!(updated["data"].get("settings"), None, "kept, and not printed");
+    assert_eq!(updated["data"].get("settings"), None, "settings are kept, and not printed");
     let kept = service.store.organization(acme.id).await.unwrap();
     assert_eq!(kept.settings["theme"], "dark");
 
@@ -57,7 +57,7 @@ async fn an_organization_is_created_read_changed_and_deleted() {
     service.put(Method::DELETE, &admin, "/api/organisation", &json!({})).await.expect(404);
     assert_eq!(service.get(&admin, "/api/organisations").await.expect(200)["data"], json!([]));
 
-    // The events stay, the deletion among them.
+    // The events stay, including that of the deletion.
     let path = format!("/v1/organizations/{id}/events?total=true&limit=1");
     let page = service.get(&super_admin, &path).await.expect(200);
     assert_eq!(page["events"][0]["action"], "organization.deleted");
@@ -105,7 +105,7 @@ async fn scopes_are_a_union_and_pages_add_up_to_the_total() {
         ("include=cost&include=scheduling", 200),
         ("include=cost,%20scheduling&include=cost", 200),
         ("include=platform&action=a.b", 100),
-        // Four events are of the organization and its keys.
+        // Four events are those of the organization and its keys.
         ("include=platform", 104),
         ("include=cost,scheduling&include=platform,deployment,provisioning", 504),
         ("include=cost&email=1@x.com", 50),
@@ -133,7 +133,7 @@ async fn scopes_are_a_union_and_pages_add_up_to_the_total() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_range_is_400_in_one_form() {
+async fn parameters_out_of_range_are_400() {
     let service = Service::new();
     let (_, [member, admin, _]) = service.tenant("Acme").await;
     for (query, named) in [

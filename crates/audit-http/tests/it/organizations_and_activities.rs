@@ -1,4 +1,4 @@
-//! Contract A over HTTP: the source's samples, its status codes, and what is ours.
+//! Contract A over HTTP: the source's samples and status codes, and our additions.
 
 use crate::common::{Service, request};
 use audit_contracts::organizations_and_activities::Activity;
@@ -12,7 +12,7 @@ fn keys(value: &serde_json::Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_one_organization_of_the_key_is_listed_and_detailed() {
+async fn the_organization_of_the_key_is_listed_and_shown() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     service.organization("Other").await;
@@ -33,7 +33,7 @@ async fn the_one_organization_of_the_key_is_listed_and_detailed() {
 }
 
 #[tokio::test]
-async fn a_foreign_and_an_unknown_organization_are_one_answer() {
+async fn foreign_and_unknown_organizations_get_the_same_response() {
     let service = Service::new();
     let (_, [_, admin, _]) = service.tenant("Acme").await;
     let (other, _) = service.tenant("Other").await;
@@ -57,7 +57,7 @@ async fn a_foreign_and_an_unknown_organization_are_one_answer() {
 }
 
 #[tokio::test]
-async fn an_admin_patches_the_name_and_the_endpoints_removals_first() {
+async fn an_admin_patches_the_name_and_the_endpoints() {
     let service = Service::new();
     let (acme, [member, admin, _]) = service.tenant("Acme").await;
     let path = format!("/v1/organizations/{}", acme.id);
@@ -97,7 +97,7 @@ async fn an_admin_patches_the_name_and_the_endpoints_removals_first() {
 }
 
 #[tokio::test]
-async fn activities_are_the_sources_record_filtered_by_date_and_paged() {
+async fn activities_are_filtered_by_date_and_paged() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let sample = br#"{"id": "string", "createdAt": "2024-03-15T10:00:00Z", "type": "string",
@@ -127,7 +127,11 @@ async fn activities_are_the_sources_record_filtered_by_date_and_paged() {
         types(&list),
         ["2024-03-15T12:00:00Z", "2024-03-15T11:00:00Z", "2024-03-15T10:00:00Z"]
     );
-    assert_eq!(list["result"][0].get("actorIpAddress"), None, "of users and api only");
+    assert_eq!(
+        list["result"][0].get("actorIpAddress"),
+        None,
+        "only `user` and `api` have an address"
+    );
     assert_eq!(list["result"][0]["organizationId"], acme.id.to_string());
 
     let (mut seen, mut next) = (Vec::new(), String::new());
@@ -179,7 +183,7 @@ async fn an_activity_of_another_organization_is_not_found() {
 }
 
 #[tokio::test]
-async fn without_a_good_key_the_answer_is_401_in_the_sources_envelope() {
+async fn without_a_valid_key_the_response_is_401_in_the_sources_envelope() {
     let service = Service::new();
     let (_, [member, ..]) = service.tenant("Acme").await;
     service.store_revoke(&member).await;
@@ -217,8 +221,8 @@ async fn a_request_id_of_the_client_is_kept_if_it_is_a_uuid() {
         let mut request = request(Method::GET, "/v1/organizations", Some(&member), None);
         request.headers_mut().insert("x-request-id", sent.parse().unwrap());
         let answer = service.send(request).await;
-        let told = answer.expect(200)["requestId"].as_str().unwrap().to_owned();
-        assert_eq!(answer.header("x-request-id"), told);
-        assert_eq!(told == sent, kept);
+        let id = answer.expect(200)["requestId"].as_str().unwrap().to_owned();
+        assert_eq!(answer.header("x-request-id"), id);
+        assert_eq!(id == sent, kept);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::common::{Answer, Service, request};
 
-/// A user whom the service's own middleware has logged in.
+/// A user that the middleware of the service has logged in.
 #[derive(Clone, Copy, Debug)]
 struct User {
     organization: Option<OrganizationId>,
@@ -43,7 +43,7 @@ fn service(options: HttpOptions) -> Service {
     Service { store, router }
 }
 
-async fn ask(
+async fn send(
     service: &Service,
     user: Option<User>,
     method: Method,
@@ -66,14 +66,14 @@ async fn ask(
 }
 
 #[tokio::test]
-async fn the_logs_of_organizations_that_no_store_knows_are_served() {
+async fn logs_of_organizations_outside_the_store_are_served() {
     let service = service(HttpOptions::default().with_contracts(Contract::ALL));
     let id = OrganizationId::new();
     let user = Some(User { organization: Some(id), role: Role::Admin });
     let base = format!("/audit/v1/organizations/{id}");
     let event = json!({"action": "invoice.paid", "actor": {"kind": "user", "id": "u_1"}});
     let path = format!("{base}/events");
-    let receipt = ask(&service, user, Method::POST, &path, Some(&event)).await.expect(201);
+    let receipt = send(&service, user, Method::POST, &path, Some(&event)).await.expect(201);
     for (path, at) in [
         (path.clone(), "/events/0/action"),
         (format!("{base}/events/follow"), "/events/0/action"),
@@ -82,21 +82,21 @@ async fn the_logs_of_organizations_that_no_store_knows_are_served() {
         (format!("/audit/api/v1.0/organizations/{id}/audit-trails"), "/responseData/0/auditEntity"),
         ("/audit/api/audit-logs".to_owned(), "/data/0/action"),
     ] {
-        let page = ask(&service, user, Method::GET, &path, None).await.expect(200);
+        let page = send(&service, user, Method::GET, &path, None).await.expect(200);
         let action = page.pointer(at).unwrap().as_str().unwrap();
         assert!(action.starts_with("invoice"), "{path}: {page}");
     }
     let path = format!("{base}/activities/{}", receipt["id"].as_str().unwrap());
-    ask(&service, user, Method::GET, &path, None).await.expect(200);
-    // Without a login, and below another organization, there is nothing.
+    send(&service, user, Method::GET, &path, None).await.expect(200);
+    // Without a login, and for another organization, the requests are rejected.
     let events = format!("{base}/events");
-    ask(&service, None, Method::GET, &events, None).await.expect(401);
+    send(&service, None, Method::GET, &events, None).await.expect(401);
     for organization in [Some(OrganizationId::new()), None] {
         let other = Some(User { organization, role: Role::Admin });
         for path in [events.as_str(), &format!("{base}/auditlogs"), &path] {
-            ask(&service, other, Method::GET, path, None).await.expect(404);
+            send(&service, other, Method::GET, path, None).await.expect(404);
         }
-        ask(&service, other, Method::POST, &events, Some(&event)).await.expect(404);
+        send(&service, other, Method::POST, &events, Some(&event)).await.expect(404);
     }
 }
 
@@ -107,17 +107,17 @@ async fn a_super_admin_without_an_organization_reads_any_log_and_is_recorded() {
     let admin = Some(User { organization: Some(id), role: Role::Admin });
     let path = format!("/audit/v1/organizations/{id}/events");
     let event = json!({"action": "a", "actor": {"kind": "user"}});
-    ask(&service, admin, Method::POST, &path, Some(&event)).await.expect(201);
+    send(&service, admin, Method::POST, &path, Some(&event)).await.expect(201);
     let root = Some(User { organization: None, role: Role::SuperAdmin });
-    ask(&service, root, Method::GET, &path, None).await.expect(200);
+    send(&service, root, Method::GET, &path, None).await.expect(200);
     let platform = "/audit/v1/platform/events";
-    let seen = ask(&service, root, Method::GET, platform, None).await.expect(200);
+    let seen = send(&service, root, Method::GET, platform, None).await.expect(200);
     assert_eq!(seen["events"][0]["request"]["path"], path.as_str());
     assert_eq!(seen["events"].as_array().unwrap().len(), 1);
-    ask(&service, admin, Method::GET, platform, None).await.expect(403);
+    send(&service, admin, Method::GET, platform, None).await.expect(403);
     let unknown = format!("/audit/v1/organizations/{}/events", OrganizationId::new());
-    ask(&service, root, Method::GET, &unknown, None).await.expect(404);
-    ask(&service, root, Method::POST, &path, Some(&event)).await.expect(404);
+    send(&service, root, Method::GET, &unknown, None).await.expect(404);
+    send(&service, root, Method::POST, &path, Some(&event)).await.expect(404);
 }
 
 #[tokio::test]
@@ -136,13 +136,13 @@ async fn contracts_and_organizations_are_mounted_only_by_option() {
     for contracts in mounted.chain([Vec::new()]) {
         let service = service(HttpOptions::default().with_contracts(contracts.clone()));
         for (contract, path) in &lists {
-            let answer = ask(&service, user, Method::GET, &format!("/audit{path}"), None).await;
+            let answer = send(&service, user, Method::GET, &format!("/audit{path}"), None).await;
             let status = if contracts.contains(contract) { 200 } else { 404 };
             assert_eq!(answer.status.as_u16(), status, "{path} with {contracts:?}");
         }
         for path in organizations {
-            ask(&service, user, Method::GET, &format!("/audit{path}"), None).await.expect(404);
+            send(&service, user, Method::GET, &format!("/audit{path}"), None).await.expect(404);
         }
-        ask(&service, user, Method::GET, "/audit/v1/platform/events", None).await.expect(200);
+        send(&service, user, Method::GET, "/audit/v1/platform/events", None).await.expect(200);
     }
 }

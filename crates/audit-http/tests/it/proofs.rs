@@ -1,4 +1,4 @@
-//! What proves a log is served to those who may read it, and verified by what they are given alone.
+//! The proofs of a log are served to its readers, who verify them without the service.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn signing() -> (TempDir, Arc<Notary>, Service) {
     (directory, notary, Service::with_options(options))
 }
 
-/// The file of the latest checkpoint of `log`.
+/// Returns the file of the latest checkpoint of `log`.
 fn published(directory: &TempDir, log: Log) -> PathBuf {
     directory.path().join(format!("{log}.checkpoint"))
 }
@@ -51,7 +51,7 @@ fn read<T: DeserializeOwned>(value: &Value) -> T {
 }
 
 #[tokio::test]
-async fn evidence_is_verified_by_its_text_and_the_key_of_the_log() {
+async fn evidence_is_verified_with_the_key_of_the_log() {
     let (directory, notary, service) = signing();
     let (acme, [member, _, root]) = service.tenant("Acme").await;
     let of_acme = append(&service, acme.id, 20).await;
@@ -61,7 +61,7 @@ async fn evidence_is_verified_by_its_text_and_the_key_of_the_log() {
         (Log::Platform, "/v1/platform".to_owned(), &root, &of_platform[1]),
     ];
     for (log, base, key, receipt) in logs {
-        // As somebody has it who was given the key as text.
+        // The verifier has the key as text.
         let origin = format!("audit.example.com/{log}");
         let verifier: CheckpointVerifier = notary.verifier(log).to_string().parse().unwrap();
         let verifier = verifier.with_origin(origin);
@@ -82,14 +82,14 @@ async fn evidence_is_verified_by_its_text_and_the_key_of_the_log() {
             read(&service.get(key, &format!("{base}/tree-head")).await.expect(200));
         assert_eq!(verifier.verify(&signed).unwrap().head(), &head);
     }
-    // An organization's readers are no readers of the platform's log.
+    // Readers of an organization's log cannot read the platform's.
     for path in ["checkpoint", "tree-head", "consistency-proof?from=0"] {
         service.get(&member, &format!("/v1/platform/{path}")).await.expect(403);
     }
 }
 
 #[tokio::test]
-async fn proofs_are_verified_with_the_heads_that_come_with_them() {
+async fn proofs_are_verified_with_their_heads() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let receipts = append(&service, acme.id, 40).await;
@@ -123,7 +123,7 @@ async fn proofs_are_verified_with_the_heads_that_come_with_them() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_proved_is_said() {
+async fn a_proof_that_cannot_be_made_is_rejected() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let receipt = append(&service, acme.id, 9).await.pop().unwrap();
@@ -156,7 +156,7 @@ async fn what_cannot_be_proved_is_said() {
     ] {
         assert_eq!(field(path.clone(), status).await, at, "{path}");
     }
-    // Nobody but the log tells of the log.
+    // Reserved events are rejected.
     let (_, admin) = (member.clone(), service.key(&acme, audit_core::Role::Admin).await);
     let path = format!("/v1/organizations/{}/events", acme.id);
     for action in ["log.erased", "log.pruned", "log.retention_changed"] {
@@ -168,7 +168,7 @@ async fn what_cannot_be_proved_is_said() {
     }
 }
 
-/// The store's log of `id` keeps so many events, and no more.
+/// Prunes the log of `id` to `most` events.
 async fn prune(store: &MemoryStore, id: OrganizationId, most: u64) {
     let retention = Retention::default().max_events(most);
     store.set_retention(id.into(), retention, by()).await.unwrap();
@@ -176,7 +176,7 @@ async fn prune(store: &MemoryStore, id: OrganizationId, most: u64) {
 }
 
 #[tokio::test]
-async fn what_retention_has_removed_is_410_in_each_style() {
+async fn pruned_events_are_410_in_each_style() {
     let (_directory, _, service) = signing();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let receipts = append(&service, acme.id, 1_100).await;
@@ -214,7 +214,7 @@ async fn what_retention_has_removed_is_410_in_each_style() {
         (format!("{native}/events/follow?token={feed}"), json!("token")),
         (format!("{native}/events/follow?start=5"), Value::Null),
         (proof, Value::Null),
-        // The source of contract C lists no such member.
+        // Contract C has no member for the field.
         (format!("{c}?continuationToken={trail}"), Value::Null),
     ];
     for (path, field) in problems {
@@ -224,25 +224,25 @@ async fn what_retention_has_removed_is_410_in_each_style() {
         assert_eq!(answer.json()["title"], "Gone");
         assert_eq!(answer.json()["field"], field, "{path}");
     }
-    // An event that is gone is not there; what is left is proved as before.
+    // A pruned event is not found; proofs of the others stay valid.
     service.get(&member, &evidence).await.expect(404);
     let kept = format!("{native}/events/{}/evidence", receipts[1_050].id);
     assert_eq!(service.get(&member, &kept).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_log_that_is_not_what_was_signed_is_not_signed() {
+async fn a_log_that_contradicts_its_checkpoint_is_not_signed() {
     let (directory, notary, service) = signing();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let path = format!("/v1/organizations/{}/checkpoint", acme.id);
     text(&service.get(&member, &path).await);
     let kept = std::fs::read_to_string(published(&directory, acme.id.into())).unwrap();
-    // Of another service, as if an old copy of the database were restored.
+    // The log of another service, as if an old backup were restored.
     let other = MemoryStore::new().unwrap();
     let wrong = Log::from(acme.id);
     other.append(wrong, vec![NewEvent::new("a", Actor::user("u"))]).await.unwrap();
     assert!(notary.checkpoint(&other, wrong).await.is_err());
-    // What somebody else wrote is not followed, and not told to callers.
+    // A foreign checkpoint is not continued, and the cause is not shown to callers.
     let foreign = Notary::new(
         audit_merkle::CheckpointSigner::generate("audit.example.com").unwrap(),
         MemoryCheckpointStore::new(),
@@ -257,7 +257,7 @@ async fn a_log_that_is_not_what_was_signed_is_not_signed() {
 }
 
 #[tokio::test]
-async fn checkpoints_of_all_logs_are_published_when_nobody_asks() {
+async fn checkpoints_of_all_logs_are_published_at_intervals() {
     let (_directory, notary, service) = signing();
     let (acme, _) = service.tenant("Acme").await;
     let (other, [_, admin, _]) = service.tenant("Other").await;
@@ -281,7 +281,7 @@ async fn checkpoints_of_all_logs_are_published_when_nobody_asks() {
     }
     append(&service, acme.id, 5).await;
     published(acme.id.into()).await;
-    // The last events of an organization that is deleted are signed, too.
+    // The last events of a deleted organization are signed too.
     service.put(axum::http::Method::DELETE, &admin, "/api/organisation", &json!({})).await;
     for log in all {
         published(log).await;

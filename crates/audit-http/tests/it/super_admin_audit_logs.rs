@@ -37,7 +37,7 @@ async fn the_sample_comes_back_byte_for_byte() {
     let (_, [.., admin]) = service.tenant("Acme").await;
     let log: AuditLog = json::from_slice(SAMPLE.as_bytes()).unwrap();
     service.store.record(Log::Platform, log.try_into().unwrap()).await.unwrap();
-    // It is the earliest, so the last.
+    // The earliest entry is the last.
     let count = service.store.head(Log::Platform).await.unwrap().size.get();
     let query = format!("limit=7&offset={}", count - 1);
     let answer = list(&service, Some(&admin), &query, Some(CONTEXT)).await;
@@ -49,7 +49,7 @@ async fn the_sample_comes_back_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn only_super_admins_may_and_the_context_is_required() {
+async fn the_role_super_admin_and_the_context_are_required() {
     let service = Service::new();
     let (_, [member, admin, super_admin]) = service.tenant("Acme").await;
     assert_refused(&list(&service, None, "", Some(CONTEXT)).await, 401);
@@ -61,7 +61,7 @@ async fn only_super_admins_may_and_the_context_is_required() {
 }
 
 #[tokio::test]
-async fn the_context_selects_nothing_and_the_filters_do() {
+async fn the_filters_select_and_the_context_does_not() {
     let service = Service::new();
     let (acme, [.., admin]) = service.tenant("Acme").await;
     let (other, _) = service.tenant("Other").await;
@@ -80,7 +80,7 @@ async fn the_context_selects_nothing_and_the_filters_do() {
     assert_eq!(total("", &acme).await, all);
     assert_eq!(total("", &other).await, all);
     assert_eq!(total("super_admin_email=root@platform.com", &acme).await, 3);
-    // The organization and its three keys were told to the platform, too.
+    // The platform's log also has the events of the organization and its three keys.
     assert_eq!(total(&format!("organization_id={acme}"), &other).await, 2 + 4);
     let both =
         format!("organization_id={}&super_admin_email=root%40platform.com", acme.to_uppercase());
@@ -114,7 +114,7 @@ async fn offsets_walk_to_the_exact_total() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_range_is_400_in_the_same_envelope() {
+async fn parameters_out_of_range_are_400_in_the_same_envelope() {
     let service = Service::new();
     let (_, [.., admin]) = service.tenant("Acme").await;
     for query in [
@@ -135,7 +135,7 @@ async fn what_is_out_of_range_is_400_in_the_same_envelope() {
 }
 
 #[tokio::test]
-async fn an_actor_who_is_not_known_is_null() {
+async fn an_unknown_actor_is_null() {
     let service = Service::new();
     let (_, [.., admin]) = service.tenant("Acme").await;
     service.store.record(Log::Platform, NewEvent::new("x", Actor::unknown())).await.unwrap();

@@ -1,5 +1,5 @@
-//! No route shows a row of another tenant. The routes are those of the description, which is made
-//! of what the router registers: a route that is added is tried.
+//! No route shows a row of another tenant. The routes are read from the description, so that every
+//! new route is tested.
 
 use crate::common::{Key, Service, description, request};
 use audit_core::{Actor, AuditStore as _, NewEvent, OrganizationId, Role, TenantStore as _};
@@ -7,11 +7,11 @@ use audit_http::HttpOptions;
 use axum::http::Method;
 use serde_json::{Value, json};
 
-/// What only the other tenant's rows say.
+/// A text that occurs only in the rows of the other tenant.
 const MARK: &str = "secret-of-the-other";
 const PUBLIC: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Every route: its method, its path, and its operation.
+/// Returns the method, path and operation of every route.
 fn routes() -> Vec<(Method, String, Value)> {
     let api = description();
     let paths = api["paths"].as_object().unwrap().clone();
@@ -30,7 +30,7 @@ struct Other {
     tokens: Vec<String>,
 }
 
-/// A tenant whose every row says [`MARK`], with the ids and tokens that it was given.
+/// Creates a tenant with [`MARK`] in every row. Returns its ids and tokens.
 async fn other(service: &Service) -> Other {
     let (organization, [member, ..]) = service.tenant(MARK).await;
     let id = organization.id;
@@ -53,7 +53,7 @@ async fn other(service: &Service) -> Other {
     Other { id, event: receipts[0].id.to_string(), tokens }
 }
 
-/// The path with its parameters filled in.
+/// Fills in the parameters of a path.
 fn fill(path: &str, organization: OrganizationId, event: &str) -> String {
     path.replace("{organizationId}", &organization.to_string())
         .replace("{organizationGuid}", &organization.to_string())
@@ -61,7 +61,7 @@ fn fill(path: &str, organization: OrganizationId, event: &str) -> String {
         .replace("{activityId}", event)
 }
 
-/// The values that a parameter of the query may be given: the other's ids and tokens among them.
+/// Returns values for a query parameter, including the ids and tokens of the other tenant.
 fn values(parameter: &Value, other: &Other) -> Vec<String> {
     match parameter["name"].as_str().unwrap() {
         "token" | "cursor" | "continuationToken" => other.tokens.clone(),
@@ -75,11 +75,11 @@ async fn try_route(service: &Service, key: &Key, method: &Method, path: &str) ->
     let body = json!({"name": "n", "action": "a", "actor": {"kind": "user"}});
     let has_body = matches!(*method, Method::POST | Method::PUT | Method::PATCH);
     let mut request = request(method.clone(), path, Some(key), has_body.then_some(&body));
-    // A context that is not the caller's selects nothing.
+    // A context of another organization selects nothing.
     request.headers_mut().insert("SlashID-OrgID", MARK_CONTEXT.parse().unwrap());
     let answer = service.send(request).await;
     let text = String::from_utf8_lossy(&answer.body);
-    assert!(!text.contains(MARK), "{method} {path} shows a row of another: {text}");
+    assert!(!text.contains(MARK), "{method} {path} shows a row of another tenant: {text}");
     assert_ne!(answer.status, 500, "{method} {path}: {text}");
     json!({"status": answer.status.as_u16(), "body": text})
 }
@@ -97,23 +97,23 @@ async fn no_route_shows_another_tenants_rows() {
     let mut tried = 0;
     for (method, path, operation) in routes() {
         if method == Method::DELETE && path == "/api/organisation" {
-            continue; // the caller's own, whatever is asked; without it, all would be 404
+            continue; // deletes the caller's own organization; then all routes are 404
         }
         for key in &keys[..2] {
             let foreign =
                 try_route(&service, key, &method, &fill(&path, other.id, &other.event)).await;
             if path.contains("{organization") {
-                // Another's organization, and one that is none, are one answer, but for its ids.
-                let none =
+                // A foreign and an unknown organization get the same status.
+                let missing =
                     try_route(&service, key, &method, &fill(&path, unknown, &other.event)).await;
                 let status = if path.starts_with("/v1/platform") { 403 } else { 404 };
                 assert_eq!(
-                    (&foreign["status"], &none["status"]),
+                    (&foreign["status"], &missing["status"]),
                     (&json!(status), &json!(status)),
                     "{path}"
                 );
             }
-            // The own organization, with the other's events, ids and tokens.
+            // The own organization, with the events, ids and tokens of the other.
             let path = fill(&path, own.id, &other.event);
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
             for parameter in parameters.iter().filter(|parameter| parameter["in"] == "query") {
@@ -123,25 +123,28 @@ async fn no_route_shows_another_tenants_rows() {
                     tried += 1;
                 }
             }
-            // A deletion would end the test; it is tried by itself elsewhere.
+            // Deletions are tested elsewhere, because they end this test.
             if method != Method::DELETE {
                 let answer = try_route(&service, key, &method, &path).await;
-                // Evidence would not show it as text.
+                // Evidence does not contain it as text.
                 assert!(!path.contains(&other.event) || answer["status"] != 200, "{path}");
             }
             tried += 2;
         }
     }
     assert!(tried > 150, "{tried}");
-    assert!(service.store.organization(own.id).await.is_ok(), "the caller's own is there");
+    assert!(
+        service.store.organization(own.id).await.is_ok(),
+        "the caller's organization was deleted"
+    );
     let kept = service.store.organization(other.id).await.unwrap();
-    assert_eq!(kept.name, MARK, "nothing of the other was changed");
+    assert_eq!(kept.name, MARK, "the other organization was changed");
     let size = service.store.head(other.id.into()).await.unwrap().size.get();
-    assert_eq!(size, 154, "nothing was appended to the other's log");
+    assert_eq!(size, 154, "an event was appended to the log of the other");
 }
 
 #[tokio::test]
-async fn every_route_but_the_public_ones_asks_for_a_key() {
+async fn every_route_except_the_public_ones_requires_a_key() {
     let service = Service::new();
     let (own, _) = service.tenant("Acme").await;
     for (method, path, _) in routes() {
@@ -153,7 +156,7 @@ async fn every_route_but_the_public_ones_asks_for_a_key() {
 }
 
 #[tokio::test]
-async fn a_super_admin_who_looks_at_another_tenant_is_seen() {
+async fn each_read_of_another_tenant_by_a_super_admin_is_recorded() {
     let service = Service::new();
     let other = other(&service).await;
     let (own, [.., root]) = service.tenant("Acme").await;
@@ -162,7 +165,7 @@ async fn a_super_admin_who_looks_at_another_tenant_is_seen() {
         service.get(&root, path).await.expect(200)
     };
     service.get(&root, &format!("/v1/organizations/{}/events", own.id)).await.expect(200);
-    assert_eq!(requests().await["total"], 0, "one's own log is nobody else's business");
+    assert_eq!(requests().await["total"], 0, "a read of one's own log is not recorded");
     let path = format!("/v1/organizations/{}/events", other.id);
     service.get(&root, &format!("{path}?limit=3")).await.expect(200);
     let seen = requests().await;
@@ -179,7 +182,7 @@ async fn a_super_admin_who_looks_at_another_tenant_is_seen() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_opens_nothing_and_its_role_cannot_be_raised() {
+async fn a_revoked_key_is_rejected_and_a_role_cannot_be_raised() {
     let service = Service::new();
     let (own, keys) = service.tenant("Acme").await;
     assert_eq!(keys[0].key.role, Role::Member);

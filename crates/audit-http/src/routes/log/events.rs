@@ -49,8 +49,8 @@ pub(super) struct EventPage {
     size: u64,
 }
 
-/// Appends an event. An event that the log already has under the same id is answered with its first
-/// receipt. Actions that are reserved for the store, such as `log.erased`, are rejected.
+/// Appends an event. Returns the first receipt of an event that the log already has under the same
+/// id. Actions that are reserved for the store, such as `log.erased`, are rejected.
 #[utoipa::path(
     post, path = "/events", tag = "events",
     request_body = NewEvent,
@@ -113,7 +113,7 @@ pub(super) async fn append_batch(
     Ok((status, Json(Receipts { receipts })))
 }
 
-/// A page of the events that match the filter. All conditions hold together; a repeated one holds
+/// Lists the events that match the filter, by pages. All conditions must hold; a repeated one holds
 /// if the event has one of its values. Following `next`, with the same conditions and order,
 /// returns every event that matched when the first page was read, each once.
 #[utoipa::path(
@@ -141,7 +141,7 @@ pub(super) async fn list_events(
     }))
 }
 
-/// One event.
+/// Returns an event.
 #[utoipa::path(
     get, path = "/events/{eventId}", tag = "events",
     params(("eventId" = audit_core::EventId, Path, description = "The event")),

@@ -43,10 +43,10 @@ pub(super) struct FollowParams {
     /// a stream.
     #[param(max_length = 200)]
     token: Option<String>,
-    /// The most events of a page; 100 by default. Not for a stream.
+    /// The highest number of events in a page; 100 by default. Not for a stream.
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<u64>,
-    /// The seconds to wait for an event if there is none; 0 by default. Not for a stream.
+    /// The seconds to wait for an event if the page is empty; 0 by default. Not for a stream.
     #[param(minimum = 0, maximum = 8)]
     wait: Option<u64>,
 }
@@ -192,12 +192,12 @@ fn of_start(error: audit_core::Error) -> Rejection {
     }
 }
 
-/// Logs an error of the store.
+/// Reports an error of the store, and returns `None` for it.
 fn logged(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
     page.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
 }
 
-/// Returns an event as a stream sends it. Its id is the sequence, to resume after.
+/// Returns an event in the form of a stream. Its id is the sequence.
 fn sent(event: &AuditEvent) -> Event {
     let id = event.sequence.to_string();
     let data = serde_json::to_string(event).unwrap_or_default();
@@ -217,10 +217,10 @@ fn wants_stream(headers: &HeaderMap) -> bool {
         })
 }
 
-/// The events that match, by sequence, from a start on.
+/// Follows the events that match, by sequence, from a start.
 ///
-/// As JSON, a page. With `wait` and no event yet, the page has the events that come meanwhile. Its
-/// token is for the next page; an empty page has one, too.
+/// As JSON, a page. With `wait`, an empty page waits for new events. The token is for the next
+/// page; an empty page has one too.
 ///
 /// With `Accept: text/event-stream`, server-sent events of the type `audit-event` as they are
 /// appended. Their data is the event, their id its sequence. A client that reconnects with

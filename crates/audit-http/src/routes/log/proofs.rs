@@ -1,4 +1,4 @@
-//! The proofs of a log, for those who may read it.
+//! The proofs of a log, for callers that may read it.
 
 use audit_core::{Error, ErrorKind, LeafHash, Log, Sequence, TreeHead};
 use audit_merkle::{ConsistencyProof, InclusionProof, SignedCheckpoint, VerifyExt as _};
@@ -20,7 +20,7 @@ use crate::responses::Native;
 #[into_params(parameter_in = Query)]
 #[allow(dead_code)] // a description; no value is made
 pub(super) struct SizeParam {
-    /// The size of the tree, in events from the first on; all of the log by default.
+    /// The size of the tree, in events; the whole log by default.
     #[param(minimum = 0)]
     size: Option<u64>,
 }
@@ -33,7 +33,7 @@ pub(super) struct SizesParams {
     /// The size of the smaller tree.
     #[param(minimum = 0)]
     from: u64,
-    /// The size of the larger tree; all of the log by default.
+    /// The size of the larger tree; the whole log by default.
     #[param(minimum = 0)]
     to: Option<u64>,
 }
@@ -91,7 +91,7 @@ async fn checkpoint(app: &App, log: Log) -> Result<SignedCheckpoint, Rejection> 
         Rejection::new(StatusCode::NOT_FOUND, "this service signs no checkpoints")
     })?;
     notary.checkpoint(&*app.store, log).await.map_err(|error| match error.kind() {
-        // A fault in the notary's own records is the operator's to repair.
+        // The operator must repair the notary's own records.
         ErrorKind::Invalid | ErrorKind::Gone | ErrorKind::NotFound => {
             tracing::error!(%error, %log, "a checkpoint was not signed");
             Rejection::new(StatusCode::INTERNAL_SERVER_ERROR, "no checkpoint can be signed")
@@ -104,8 +104,9 @@ fn text(text: &impl ToString) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.to_string()).into_response()
 }
 
-/// The signed checkpoint of the log at present: its name, size and root (C2SP tlog-checkpoint).
-/// Keep it to detect later changes of the log. 404 if the service signs no checkpoints.
+/// Returns the present checkpoint of the log, signed: its name, size and root (C2SP
+/// tlog-checkpoint). Keep it to detect later changes of the log. 404 if the service signs no
+/// checkpoints.
 #[utoipa::path(
     get, path = "/checkpoint", tag = "proofs",
     responses((status = 200, body = String, content_type = "text/plain", description = "The checkpoint, a signed note"), Native),
@@ -117,8 +118,8 @@ pub(super) async fn get_checkpoint(
     Ok(text(&checkpoint(&app, log).await?))
 }
 
-/// An event with its proof under the present checkpoint, in one text (C2SP tlog-proof). Verify it
-/// offline, with the public key of the log. 404 if the service signs no checkpoints.
+/// Returns an event with its proof under the present checkpoint, in one text (C2SP tlog-proof).
+/// Verify it offline, with the public key of the log. 404 if the service signs no checkpoints.
 #[utoipa::path(
     get, path = "/events/{eventId}/evidence", tag = "proofs",
     params(("eventId" = audit_core::EventId, Path, description = "The event")),
@@ -134,7 +135,7 @@ pub(super) async fn get_evidence(
     Ok(text(&app.store.evidence(log, id, checkpoint).await?))
 }
 
-/// The size and the root of the log's tree, unsigned.
+/// Returns the size and the root of the log's tree, unsigned.
 #[utoipa::path(
     get, path = "/tree-head", tag = "proofs",
     params(SizeParam),
@@ -150,7 +151,7 @@ pub(super) async fn get_tree_head(
     Ok(Json(head(&app, log, size).await.map_err(of_size)?))
 }
 
-/// The proof that an event is in the log's tree (RFC 6962).
+/// Returns the proof that an event is in the log's tree (RFC 6962).
 #[utoipa::path(
     get, path = "/events/{eventId}/inclusion-proof", tag = "proofs",
     params(("eventId" = audit_core::EventId, Path, description = "The event"), SizeParam),
@@ -175,7 +176,7 @@ pub(super) async fn get_inclusion_proof(
     Ok(Json(Inclusion { leaf, head, proof }))
 }
 
-/// The proof that the log was only appended to between two sizes (RFC 6962).
+/// Returns the proof that the log was only appended to between two sizes (RFC 6962).
 #[utoipa::path(
     get, path = "/consistency-proof", tag = "proofs",
     params(SizesParams),
