@@ -20,7 +20,7 @@ pub(crate) fn event() -> impl Strategy<Value = NewEvent> {
         let outcome = Outcome::new(result);
         code.into_iter().fold(outcome, Outcome::code)
     });
-    let source = (word(), text()).prop_map(|(system, id)| Source { system, id });
+    let source = (word(), text()).prop_map(|(system, id)| Source::new(system, id));
     let change_set = any::<u128>().prop_map(|id| Uuid::from_u128(id).into());
     let attributes = vec((word(), text()), 0..4).prop_map(Attributes::from_iter);
     (
@@ -41,28 +41,15 @@ pub(crate) fn event() -> impl Strategy<Value = NewEvent> {
                 let (id, occurred_at, action, category, actor) = head;
                 let (organization, scope, change, change_set_id, message) = body;
                 let (source, attributes, metadata) = tail;
-                NewEvent {
-                    occurred_at: Some(occurred_at),
-                    id,
-                    action: action.into(),
-                    category,
-                    actor,
-                    outcome,
-                    severity: severity.map(Into::into),
-                    targets,
-                    organization,
-                    scope,
-                    change,
-                    change_set_id,
-                    message,
-                    location,
-                    reason,
-                    request,
-                    trace,
-                    source,
-                    attributes,
-                    metadata,
-                }
+                let mut event = NewEvent::new(action, actor).id(id).occurred_at(occurred_at);
+                (event.category, event.targets) = (category, targets);
+                (event.outcome, event.severity) = (outcome, severity.map(Into::into));
+                (event.organization, event.scope, event.change) = (organization, scope, change);
+                (event.change_set_id, event.message) = (change_set_id, message);
+                (event.location, event.reason) = (location, reason);
+                (event.request, event.trace, event.source) = (request, trace, source);
+                (event.attributes, event.metadata) = (attributes, metadata);
+                event
             },
         )
 }
@@ -94,16 +81,18 @@ fn action() -> impl Strategy<Value = String> {
 }
 
 fn organization() -> impl Strategy<Value = OrganizationRef> {
-    (text(), option::of(text())).prop_map(|(id, name)| OrganizationRef { id, name })
+    (text(), option::of(text())).prop_map(|(id, name)| {
+        let mut organization = OrganizationRef::new(id);
+        organization.name = name;
+        organization
+    })
 }
 
 /// An actor, alone or on behalf of up to four others in turn.
 fn actor() -> impl Strategy<Value = Actor> {
     vec(one_actor(), 1..=5).prop_map(|actors| {
-        let nested = actors
-            .into_iter()
-            .rev()
-            .reduce(|principal, actor| Actor { on_behalf_of: Some(Box::new(principal)), ..actor });
+        let nested =
+            actors.into_iter().rev().reduce(|principal, actor| actor.on_behalf_of(principal));
         nested.expect("at least one actor")
     })
 }
@@ -116,60 +105,61 @@ fn one_actor() -> impl Strategy<Value = Actor> {
     )
         .prop_map(|((kind, id, name, email, ip), (user_agent, details, organization), ids)| {
             let (entity_class, session_id) = ids;
-            Actor {
-                kind: kind.into(),
-                id,
-                name,
-                email,
-                ip,
-                user_agent,
-                details,
-                organization,
-                entity_class: entity_class.map(Into::into),
-                session_id,
-                on_behalf_of: None,
-            }
+            let mut actor = Actor::new(kind);
+            (actor.id, actor.name, actor.email, actor.ip) = (id, name, email, ip);
+            (actor.user_agent, actor.details) = (user_agent, details);
+            actor.organization = organization;
+            actor.entity_class = entity_class.map(Into::into);
+            actor.session_id = session_id;
+            actor
         })
 }
 
 fn target() -> impl Strategy<Value = Target> {
+    let one = "a target has a type, an id or a name";
     (option::of(text()), option::of(text()), option::of(text()))
-        .prop_map(|(kind, id, name)| Target { kind, id, name })
-        .prop_filter("a target has a type, an id or a name", |target| *target != Target::default())
+        .prop_filter_map(one, |(kind, id, name)| Target::from_parts(kind, id, name))
 }
 
 fn scope() -> impl Strategy<Value = Scope> {
-    (
-        option::of(text()),
-        option::of(text()),
-        option::of(text()),
-        option::of(text()),
-        option::of(text()),
+    let id = || option::of(text());
+    (id(), id(), id(), id(), option::of(text())).prop_map(
+        |(service, product, config, environment, surface)| {
+            let mut scope = Scope::default();
+            (scope.service, scope.product) = (service, product);
+            (scope.config, scope.environment) = (config, environment);
+            scope.surface = surface.map(Into::into);
+            scope
+        },
     )
-        .prop_map(|(service, product, config, environment, surface)| Scope {
-            service,
-            product,
-            config,
-            environment,
-            surface: surface.map(Into::into),
-        })
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let field = (text(), option::of(value()), option::of(value()))
-        .prop_map(|(field, old, new)| FieldChange { field, old, new });
-    (option::of(value()), option::of(value()), vec(field, 0..3), any::<bool>())
-        .prop_map(|(old, new, diff, truncated)| Change { old, new, diff, truncated })
+        .prop_map(|(field, old, new)| FieldChange::new(field, old, new));
+    (option::of(value()), option::of(value()), vec(field, 0..3), any::<bool>()).prop_map(|parts| {
+        let mut change = Change::default();
+        (change.old, change.new, change.diff, change.truncated) = parts;
+        change
+    })
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (option::of(text()), option::of(text()), option::of(text()), option::of(text()))
-        .prop_map(|(title, text, key, params)| Message { title, text, key, params })
+    (option::of(text()), option::of(text()), option::of(text()), option::of(text())).prop_map(
+        |parts| {
+            let mut message = Message::default();
+            (message.title, message.text, message.key, message.params) = parts;
+            message
+        },
+    )
 }
 
 fn request() -> impl Strategy<Value = RequestInfo> {
-    (option::of(text()), option::of(text()), option::of(text()))
-        .prop_map(|(method, path, id)| RequestInfo { method, path, id })
+    (option::of(text()), option::of(text()), option::of(text())).prop_map(|parts| {
+        let mut request = RequestInfo::default();
+        (request.method, request.path, request.id) = parts;
+        request
+    })
 }
 
 fn trace() -> impl Strategy<Value = Trace> {

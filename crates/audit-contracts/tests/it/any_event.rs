@@ -13,16 +13,18 @@ use audit_core::{
 use proptest::prelude::*;
 
 fn organization() -> impl Strategy<Value = OrganizationRef> {
-    (id_text(), nullable(text())).prop_map(|(id, name)| OrganizationRef { id, name })
+    (id_text(), nullable(text())).prop_map(|(id, name)| {
+        let mut organization = OrganizationRef::new(id);
+        organization.name = name;
+        organization
+    })
 }
 
 /// An actor, alone or on behalf of up to four others in turn.
 fn actor() -> impl Strategy<Value = Actor> {
     prop::collection::vec(one_actor(), 1..=5).prop_map(|actors| {
-        let nested = actors
-            .into_iter()
-            .rev()
-            .reduce(|principal, actor| Actor { on_behalf_of: Some(Box::new(principal)), ..actor });
+        let nested =
+            actors.into_iter().rev().reduce(|principal, actor| actor.on_behalf_of(principal));
         nested.unwrap()
     })
 }
@@ -40,19 +42,13 @@ fn one_actor() -> impl Strategy<Value = Actor> {
     )
         .prop_map(|((kind, id, name, email, ip), (user_agent, details, organization), ids)| {
             let (class, session_id) = ids;
-            Actor {
-                kind: kind.into(),
-                id,
-                name,
-                email,
-                ip,
-                user_agent,
-                details,
-                organization,
-                entity_class: class.map(Into::into),
-                session_id,
-                on_behalf_of: None,
-            }
+            let mut actor = Actor::new(kind);
+            (actor.id, actor.name, actor.email, actor.ip) = (id, name, email, ip);
+            (actor.user_agent, actor.details) = (user_agent, details);
+            actor.organization = organization;
+            actor.entity_class = class.map(Into::into);
+            actor.session_id = session_id;
+            actor
         })
 }
 
@@ -62,21 +58,28 @@ fn word() -> BoxedStrategy<String> {
 }
 
 fn target() -> impl Strategy<Value = Target> {
+    let one = "a target has a type, an id or a name";
     (nullable(term()), nullable(id_text()), nullable(text()))
-        .prop_map(|(kind, id, name)| Target { kind, id, name })
-        .prop_filter("a target", |target| *target != Target::default())
+        .prop_filter_map(one, |(kind, id, name)| Target::from_parts(kind, id, name))
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let field = (text(), nullable(value()), nullable(value()))
-        .prop_map(|(field, old, new)| FieldChange { field, old, new });
+        .prop_map(|(field, old, new)| FieldChange::new(field, old, new));
     (nullable(value()), nullable(value()), prop::collection::vec(field, 0..3), any::<bool>())
-        .prop_map(|(old, new, diff, truncated)| Change { old, new, diff, truncated })
+        .prop_map(|parts| {
+            let mut change = Change::default();
+            (change.old, change.new, change.diff, change.truncated) = parts;
+            change
+        })
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (nullable(text()), nullable(text()), nullable(text()), nullable(text()))
-        .prop_map(|(title, text, key, params)| Message { title, text, key, params })
+    (nullable(text()), nullable(text()), nullable(text()), nullable(text())).prop_map(|parts| {
+        let mut message = Message::default();
+        (message.title, message.text, message.key, message.params) = parts;
+        message
+    })
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
@@ -98,19 +101,22 @@ fn trace() -> impl Strategy<Value = Trace> {
 fn scope() -> impl Strategy<Value = Scope> {
     let id = || nullable(id_text());
     (id(), id(), id(), id(), nullable(term())).prop_map(
-        |(service, product, config, environment, surface)| Scope {
-            service,
-            product,
-            config,
-            environment,
-            surface: surface.map(Into::into),
+        |(service, product, config, environment, surface)| {
+            let mut scope = Scope::default();
+            (scope.service, scope.product) = (service, product);
+            (scope.config, scope.environment) = (config, environment);
+            scope.surface = surface.map(Into::into);
+            scope
         },
     )
 }
 
 fn request() -> impl Strategy<Value = RequestInfo> {
-    (nullable(term()), nullable(text()), nullable(text()))
-        .prop_map(|(method, path, id)| RequestInfo { method, path, id })
+    (nullable(term()), nullable(text()), nullable(text())).prop_map(|parts| {
+        let mut request = RequestInfo::default();
+        (request.method, request.path, request.id) = parts;
+        request
+    })
 }
 
 /// An event with any field, present or absent.
@@ -138,27 +144,14 @@ pub(crate) fn native() -> impl Strategy<Value = NewEvent> {
             let (targets, organization, scope) = objects;
             let (change, change_set, message, location, reason) = body;
             let (request, source, metadata) = tail;
-            NewEvent {
-                occurred_at: Some(occurred_at),
-                id: id.into(),
-                action: action.into(),
-                category,
-                actor,
-                outcome,
-                severity: severity.map(Into::into),
-                targets,
-                organization,
-                scope,
-                change,
-                change_set_id: change_set.map(Into::into),
-                message,
-                location,
-                reason,
-                request,
-                trace,
-                source,
-                attributes,
-                metadata,
-            }
+            let mut event = NewEvent::new(action, actor).id(id).occurred_at(occurred_at);
+            (event.category, event.targets) = (category, targets);
+            (event.outcome, event.severity) = (outcome, severity.map(Into::into));
+            (event.organization, event.scope, event.change) = (organization, scope, change);
+            (event.change_set_id, event.message) = (change_set.map(Into::into), message);
+            (event.location, event.reason) = (location, reason);
+            (event.request, event.trace, event.source) = (request, trace, source);
+            (event.attributes, event.metadata) = (attributes, metadata);
+            event
         })
 }

@@ -222,8 +222,8 @@ fn assert_time(read: &NewEvent, event: &AuditEvent, unit: i64) {
     assert_eq!(read.occurred_at.unwrap().as_nanos(), nanos - nanos.rem_euclid(unit));
 }
 
-fn or_empty(text: &Option<String>) -> &str {
-    text.as_deref().unwrap_or_default()
+fn or_empty(text: Option<&String>) -> &str {
+    text.map(String::as_str).unwrap_or_default()
 }
 
 fn check_activity_fields(event: &AuditEvent) {
@@ -254,18 +254,17 @@ fn check_item_fields(event: &AuditEvent) {
 }
 
 fn check_trail_fields(event: &AuditEvent) {
-    let read = match back::<audit_trails::AuditTrail>(event) {
-        Ok(read) => read,
-        // In an action that was not read from a record, `%2E` is a dot, and a `%` has no escape.
-        Err(error) if event.action.as_str().contains('%') => {
-            assert!(matches!(error.field(), Some("auditEntity" | "auditAction")), "{error}");
-            return;
-        }
-        Err(error) => panic!("{error}"),
-    };
+    let read = back::<audit_trails::AuditTrail>(event);
+    // A `%` of an action that was not read from a record becomes an escape, which is longer, and
+    // `%2E` a dot.
+    if let (Err(error), true) = (&read, event.action.as_str().contains('%')) {
+        assert!(matches!(error.field(), Some("auditEntity" | "auditAction")), "{error}");
+        return;
+    }
+    let read = read.unwrap();
     assert_time(&read, event, 1_000);
-    assert_eq!(or_empty(&read.category), or_empty(&event.category));
-    assert_eq!(or_empty(&read.actor.ip), or_empty(&event.actor.ip));
+    assert_eq!(or_empty(read.category.as_ref()), or_empty(event.category.as_ref()));
+    assert_eq!(or_empty(read.actor.ip.as_ref()), or_empty(event.actor.ip.as_ref()));
     assert_eq!(read.message.key, event.message.key);
     assert_eq!(read.message.params, event.message.params);
     let fields = |change: &Change| -> Vec<_> {
@@ -280,7 +279,7 @@ fn check_log_entry_fields(event: &AuditEvent) {
     let read = back::<organisation_audit_logs::AuditLog>(event).unwrap();
     assert_time(&read, event, 1_000_000_000);
     assert_eq!(read.action, event.action);
-    assert_eq!(or_empty(&read.actor.email), or_empty(&event.actor.email));
+    assert_eq!(or_empty(read.actor.email.as_ref()), or_empty(event.actor.email.as_ref()));
     let id = |targets: &[Target]| targets.first().and_then(|target| target.id.clone());
     assert_eq!(id(&read.targets), id(&event.targets));
 }
@@ -290,8 +289,8 @@ fn check_super_admin_entry_fields(event: &AuditEvent) {
     assert_time(&read, event, 1_000);
     assert_eq!(read.id, event.id);
     assert_eq!(read.actor.id, event.actor.id);
-    assert_eq!(or_empty(&read.request.method), or_empty(&event.request.method));
-    assert_eq!(or_empty(&read.request.path), or_empty(&event.request.path));
+    assert_eq!(or_empty(read.request.method.as_ref()), or_empty(event.request.method.as_ref()));
+    assert_eq!(or_empty(read.request.path.as_ref()), or_empty(event.request.path.as_ref()));
     assert_eq!(read.metadata, event.metadata);
 }
 

@@ -97,7 +97,7 @@ async fn the_default_range_is_a_week_and_the_longest_is_30_days() {
         service.store.record(acme.id, event).await.unwrap();
     }
     assert_eq!(list(&service, &member, "auditLogType=tagAdded").await.len(), 2);
-    let from = Timestamp::now().saturating_sub(30 * day - Duration::from_secs(60));
+    let from = Timestamp::now().saturating_sub(Duration::from_secs(30 * 86_400 - 60));
     let query = format!("auditLogType=tagAdded&fromUtcDateTime={from}");
     assert_eq!(list(&service, &member, &query).await.len(), 4);
 

@@ -138,6 +138,38 @@ async fn a_walk_continues_by_token_in_every_order() {
 }
 
 #[tokio::test]
+async fn a_page_can_be_around_an_event_and_pages_go_back() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let all = (0..25).map(|n| NewEvent::new("a.b", Actor::user(n.to_string())));
+    let receipts = service.store.append(acme.id.into(), all.collect()).await.unwrap();
+    let (id, sequence) = (receipts[12].id, receipts[12].sequence);
+    let page = async |parameters: String| {
+        let path = format!("{}?order=oldest&action=a.*&limit=5{parameters}", events(&member));
+        let page = service.get(&member, &path).await.expect(200);
+        let numbers = page["events"].as_array().unwrap().iter().map(|e| e["sequence"].as_u64());
+        (numbers.collect::<Option<Vec<_>>>().unwrap(), page["previous"].clone(), page)
+    };
+    let (by_id, previous, body) = page(format!("&around={id}")).await;
+    let (by_sequence, ..) = page(format!("&around={sequence}")).await;
+    assert_eq!(by_id, by_sequence);
+    assert!(by_id.len() == 5 && by_id.contains(&sequence.get()), "{by_id:?}");
+    let (before, further, _) = page(format!("&token={}", previous.as_str().unwrap())).await;
+    let (after, back, _) = page(format!("&token={}", body["next"].as_str().unwrap())).await;
+    let walked: Vec<_> = [before, by_id.clone(), after].concat();
+    assert!(walked.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{walked:?}");
+    let (again, ..) = page(format!("&token={}", back.as_str().unwrap())).await;
+    assert_eq!(again, by_id, "back on the page around the event");
+    assert!(further.is_string());
+    let (_, first, _) = page(String::new()).await;
+    assert!(first.is_null(), "the first page has no previous one");
+    for (parameters, field) in [("around=x", "around"), ("around=3&offset=1", "offset")] {
+        let answer = service.get(&member, &format!("{}?{parameters}", events(&member))).await;
+        assert_eq!(answer.expect(400)["field"], field);
+    }
+}
+
+#[tokio::test]
 async fn an_error_names_the_field() {
     let service = Service::new();
     let many = (0..=limits::MAX_FILTER_VALUES)

@@ -88,7 +88,8 @@ pub(super) struct ListParams {
     offset: Option<u64>,
     /// `true` to count the events that match.
     total: Option<bool>,
-    /// The id or the sequence of an event: the first page is the one around it. Ignored with a token.
+    /// The id or the sequence of an event: the first page is around it. Not with `offset`, and
+    /// ignored with a token.
     around: Option<String>,
     /// The `next` or the `previous` of a page. Conditions and order must be the same; the limit may
     /// differ.
@@ -136,7 +137,7 @@ pub(super) fn list_query(
     let offset = params.number("offset", 0, i64::MAX.unsigned_abs(), 0)?;
     query = match params.one("around")? {
         Some(_) if offset > 0 => {
-            return Err(malformed("offset", "absent where `around` is given"));
+            return Err(malformed("offset", "absent if `around` is given"));
         }
         Some(event) => query.around(anchor(&event)?),
         None => query.offset(offset),
@@ -150,13 +151,11 @@ pub(super) fn list_query(
 fn anchor(text: &str) -> Result<Anchor, Rejection> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let sequence = text.parse::<u64>().ok().filter(|_| digits);
-    match sequence.and_then(|number| Sequence::new(number).ok()) {
-        Some(sequence) => Ok(sequence.into()),
-        None => {
-            let id = text.parse::<EventId>().ok().filter(|_| text.len() == 36);
-            id.map(Into::into).ok_or_else(|| malformed("around", "a UUID or a sequence"))
-        }
+    if let Some(sequence) = sequence.and_then(|number| Sequence::new(number).ok()) {
+        return Ok(sequence.into());
     }
+    let id = text.parse::<EventId>().ok().filter(|_| text.len() == 36);
+    id.map(Into::into).ok_or_else(|| malformed("around", "a UUID or a sequence"))
 }
 
 /// Names the parameter at fault if a token is rejected.
