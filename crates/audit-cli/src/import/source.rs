@@ -74,7 +74,7 @@ impl Record {
     }
 }
 
-/// Whether a line has an id.
+/// The id of a line, if it has one.
 #[derive(Deserialize)]
 struct Stated {
     id: Option<IgnoredAny>,
