@@ -74,7 +74,7 @@ impl Record {
     }
 }
 
-/// The id of a line, if it has one.
+/// The fields that decide how a line becomes an event.
 #[derive(Deserialize)]
 struct Stated {
     id: Option<IgnoredAny>,
