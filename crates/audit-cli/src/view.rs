@@ -97,7 +97,8 @@ mod tests {
         let time: Timestamp = "2024-03-10T10:00:00Z".parse().unwrap();
         let bare = NewEvent::new("a", Actor::system()).occurred_at(time);
         assert_eq!(line(&event(bare.clone())), "1  2024-03-10T10:00:00Z  a  system");
-        let full = NewEvent { actor: Actor::user("u").name("Ana\u{1b}").email(""), ..bare }
+        let full = bare
+            .actor(Actor::user("u").name("Ana\u{1b}").email(""))
             .target("user", "7")
             .add_target(Target::named("x"))
             .message("two\nlines");

@@ -1,8 +1,8 @@
 //! The model: the answers that a store must give, computed from a plain list.
 
 use audit_core::{
-    AuditEvent, Change, Filter, Message, NewEvent, Order, OrganizationRef, Position, Scan,
-    ScanResult, Sequence, Total,
+    AuditEvent, Change, Filter, Message, Order, OrganizationRef, Position, Scan, ScanResult,
+    Sequence, Total,
 };
 
 /// The events of one log, by sequence, but for those that are pruned.
@@ -70,14 +70,11 @@ impl Model {
 /// The event as it must be read once its personal data is erased.
 pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
     let AuditEvent { log, sequence, recorded_at, .. } = *event;
-    let mut content = NewEvent {
-        change: Change::default(),
-        message: Message::default(),
-        location: None,
-        reason: None,
-        metadata: serde_json::Map::new(),
-        ..event.clone().into_content()
-    };
+    let mut content = event.clone().into_content();
+    content.change = Change::default();
+    content.message = Message::default();
+    (content.location, content.reason) = (None, None);
+    content.metadata.clear();
     let forget = |organization: &mut Option<OrganizationRef>| {
         if let Some(organization) = organization {
             organization.name = None;

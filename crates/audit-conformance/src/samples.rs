@@ -1,9 +1,9 @@
 //! Events to test with.
 
 use audit_core::{
-    Actor, Change, ChangeSetId, EntityClass, EventId, Facet, Log, Message, NewEvent,
-    OrganizationId, OrganizationRef, Outcome, Receipt, Scope, Sequence, Severity, Surface, Target,
-    Timestamp, Trace,
+    Actor, Change, ChangeSetId, EntityClass, Facet, Log, Message, NewEvent, OrganizationId,
+    OrganizationRef, Outcome, Receipt, Scope, Sequence, Severity, Surface, Target, Timestamp,
+    Trace,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -48,77 +48,68 @@ pub(crate) fn mixed(count: i64) -> Vec<NewEvent> {
 
 /// An event with every field set.
 pub(crate) fn full() -> NewEvent {
-    let organization = OrganizationRef::new("org_7").name("Acme");
-    NewEvent {
-        id: EventId::new(),
-        occurred_at: Some(at(0)),
-        action: "invoice.item.paid".into(),
-        category: Some("billing".into()),
-        actor: Actor::user("u_7")
-            .name("Ana")
-            .email("ana@example.org")
-            .ip("2001:db8::7")
-            .user_agent("Mozilla/5.0")
-            .details("on call")
-            .organization(OrganizationRef::new("org_8").name("Partner"))
-            .entity_class(EntityClass::from_static("identity"))
-            .session_id("sess_7")
-            .on_behalf_of(
-                Actor::new("agent").id("bot_1").on_behalf_of(
-                    Actor::user("u_9")
-                        .name("Bruno")
-                        .email("bruno@example.org")
-                        .ip("192.0.2.9")
-                        .user_agent("curl/8")
-                        .details("off duty")
-                        .organization(OrganizationRef::new("org_9").name("Umbrella"))
-                        .entity_class(EntityClass::from_static("identity"))
-                        .session_id("sess_9"),
-                ),
+    let actor = Actor::user("u_7")
+        .name("Ana")
+        .email("ana@example.org")
+        .ip("2001:db8::7")
+        .user_agent("Mozilla/5.0")
+        .details("on call")
+        .organization(OrganizationRef::new("org_8").name("Partner"))
+        .entity_class(EntityClass::from_static("identity"))
+        .session_id("sess_7")
+        .on_behalf_of(
+            Actor::new("agent").id("bot_1").on_behalf_of(
+                Actor::user("u_9")
+                    .name("Bruno")
+                    .email("bruno@example.org")
+                    .ip("192.0.2.9")
+                    .user_agent("curl/8")
+                    .details("off duty")
+                    .organization(OrganizationRef::new("org_9").name("Umbrella"))
+                    .entity_class(EntityClass::from_static("identity"))
+                    .session_id("sess_9"),
             ),
-        targets: vec![
-            Target::new("invoice", "inv_9").name("March"),
-            Target::of_kind("ledger"),
-            Target::with_id("x_1"),
-            Target::named("nameless"),
-        ],
-        organization: Some(organization),
-        scope: Scope::default()
-            .service("svc_1")
-            .product("prd_1")
-            .config("cfg_1")
-            .environment("env_1")
-            .surface(Surface::from_static("cost")),
-        change: Change {
-            old: Some(json!({"paid": false})),
-            new: Some(json!({"paid": true})),
-            diff: Change::default()
-                .field("paid", Some(json!(false)), Some(json!(true)))
-                .field("note", None, Some(Value::Null))
-                .diff,
-            truncated: true,
-        },
-        change_set_id: Some(ChangeSetId::new()),
-        message: Message {
-            title: Some("Invoice paid".into()),
-            text: Some("Ana paid invoice 9".into()),
-            key: Some("InvoicePaid".into()),
-            params: Some(r#"["9"]"#.into()),
-        },
-        location: Some("checkout".into()),
-        reason: Some("month's end".into()),
-        ..NewEvent::new("", Actor::system())
-            .request("POST", "/invoices/9/pay")
-            .request_id("req_1")
-            .trace(trace("4bf92f3577b34da6a3ce929d0e0e4736"))
-            .outcome(Outcome::failure().code("card_declined"))
-            .severity(Severity::HIGH)
-            .attribute("region", "eu")
-            .attribute("plan", "pro")
-            .source("erp", "4711")
-            .metadata("attempt", 2)
-            .metadata("nested", json!({"list": [1, "two", null, {"three": 3.5}]}))
-    }
+        );
+    let scope = Scope::default()
+        .service("svc_1")
+        .product("prd_1")
+        .config("cfg_1")
+        .environment("env_1")
+        .surface(Surface::from_static("cost"));
+    let mut change = Change::default()
+        .with_old(json!({"paid": false}))
+        .with_new(json!({"paid": true}))
+        .field("paid", Some(json!(false)), Some(json!(true)))
+        .field("note", None, Some(Value::Null));
+    change.truncated = true;
+    let message = Message::text("Ana paid invoice 9")
+        .title("Invoice paid")
+        .key("InvoicePaid")
+        .params(r#"["9"]"#);
+    NewEvent::new("invoice.item.paid", actor)
+        .at(0)
+        .category("billing")
+        .add_target(Target::new("invoice", "inv_9").name("March"))
+        .add_target(Target::of_kind("ledger"))
+        .add_target(Target::with_id("x_1"))
+        .add_target(Target::named("nameless"))
+        .organization(OrganizationRef::new("org_7").name("Acme"))
+        .scope(scope)
+        .change(change)
+        .change_set_id(ChangeSetId::new())
+        .message(message)
+        .location("checkout")
+        .reason("month's end")
+        .request("POST", "/invoices/9/pay")
+        .request_id("req_1")
+        .trace(trace("4bf92f3577b34da6a3ce929d0e0e4736"))
+        .outcome(Outcome::failure().code("card_declined"))
+        .severity(Severity::HIGH)
+        .attribute("region", "eu")
+        .attribute("plan", "pro")
+        .source("erp", "4711")
+        .metadata("attempt", 2)
+        .metadata("nested", json!({"list": [1, "two", null, {"three": 3.5}]}))
 }
 
 /// The span `00f067aa0ba902b7` of a trace.
@@ -159,23 +150,23 @@ pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
     let (actor, scope) = (Actor::unknown(), Scope::default());
     let value = value.to_owned();
     match facet {
-        Facet::Action => NewEvent { action: value.into(), ..event },
+        Facet::Action => event.action(value),
         Facet::Category => event.category(value),
-        Facet::ActorKind => NewEvent { actor: Actor::new(value), ..event },
-        Facet::ActorId => NewEvent { actor: actor.id(value), ..event },
-        Facet::ActorEmail => NewEvent { actor: actor.email(value), ..event },
+        Facet::ActorKind => event.actor(Actor::new(value)),
+        Facet::ActorId => event.actor(actor.id(value)),
+        Facet::ActorEmail => event.actor(actor.email(value)),
         Facet::TargetType => {
             event.add_target(Target::named("first")).add_target(Target::of_kind(value))
         }
         Facet::TargetId => {
             event.add_target(Target::named("first")).add_target(Target::with_id(value))
         }
-        Facet::ActorIp => NewEvent { actor: actor.ip(value), ..event },
+        Facet::ActorIp => event.actor(actor.ip(value)),
         Facet::OnBehalfOf => {
             let principal = Actor::unknown().on_behalf_of(Actor::user(value));
-            NewEvent { actor: actor.on_behalf_of(principal), ..event }
+            event.actor(actor.on_behalf_of(principal))
         }
-        Facet::Session => NewEvent { actor: actor.session_id(value), ..event },
+        Facet::Session => event.actor(actor.session_id(value)),
         Facet::Involving => event.target("some", value),
         Facet::Outcome => event.outcome(Outcome::new(value)),
         Facet::Severity => event.severity(value),

@@ -26,10 +26,7 @@
 
 use std::borrow::Cow;
 
-use audit_core::{
-    Actor, ActorKind, AuditEvent, Change, ChangeSetId, EventId, Message, NewEvent, Source, Target,
-    Timestamp,
-};
+use audit_core::{Actor, ActorKind, AuditEvent, ChangeSetId, EventId, NewEvent, Target, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::{Uuid, uuid};
 
@@ -87,27 +84,18 @@ impl TryFrom<AuditLogItem> for NewEvent {
     /// Converts to a valid event. An error names the field of the item.
     fn try_from(item: AuditLogItem) -> audit_core::Result<Self> {
         let named = item.user_email.is_some() || item.user_name.is_some();
-        let actor = Actor {
-            name: item.user_name,
-            email: item.user_email,
-            ..Actor::new(if named { ActorKind::USER } else { ActorKind::UNKNOWN })
-        };
-        let event = NewEvent {
-            targets: item.action_target.into_iter().map(Target::named).collect(),
-            change: Change { truncated: item.truncated, ..Change::default() },
-            change_set_id: item.change_set_id,
-            message: Message {
-                title: item.audit_log_type,
-                text: item.details,
-                ..Message::default()
-            },
-            location: item.r#where,
-            reason: item.why,
-            source: Some(Source::new(SOURCE, item.audit_log_id.to_string())),
-            ..NewEvent::new(item.audit_log_type_enum, actor)
-                .id(AuditLogItem::event_id(item.audit_log_id))
-                .occurred_at(item.audit_log_date_time)
-        };
+        let mut actor = Actor::new(if named { ActorKind::USER } else { ActorKind::UNKNOWN });
+        (actor.name, actor.email) = (item.user_name, item.user_email);
+        let mut event = NewEvent::new(item.audit_log_type_enum, actor)
+            .id(AuditLogItem::event_id(item.audit_log_id))
+            .occurred_at(item.audit_log_date_time)
+            .source(SOURCE, item.audit_log_id.to_string());
+        event.targets.extend(item.action_target.map(Target::named));
+        event.change.truncated = item.truncated;
+        event.change_set_id = item.change_set_id;
+        (event.message.title, event.message.text) = (item.audit_log_type, item.details);
+        event.location = item.r#where;
+        event.reason = item.why;
         wire::checked(event, |field| match field {
             "action" => "auditLogTypeEnum".into(),
             "actor.email" => "userEmail".into(),

@@ -43,8 +43,8 @@ use std::borrow::Cow;
 use audit_core::json::{self, Object};
 use audit_core::limits::MAX_ACTION_SEGMENTS;
 use audit_core::{
-    Actor, ActorKind, AuditEvent, Change, Error, EventId, FieldChange, Message, NewEvent,
-    OrganizationRef, Result, Target, Timestamp, Violation,
+    Actor, ActorKind, AuditEvent, Error, EventId, FieldChange, NewEvent, OrganizationRef, Result,
+    Target, Timestamp, Violation,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -205,35 +205,23 @@ impl TryFrom<AuditTrail> for NewEvent {
         };
         let (id, source) = TRAIL_ID.identify(trail.id);
         let core = Target::new(trail.core_entity, trail.core_entity_id.to_string());
-        let contracted = Target {
-            kind: trail.contracted_entity,
-            id: trail.contracted_entity_id.map(|id| id.to_string()),
-            name: None,
-        };
-        let event = NewEvent {
-            category: Some(trail.audit_event),
-            targets: [core, contracted]
-                .into_iter()
-                .filter(|target| *target != Target::default())
-                .collect(),
-            organization: Some(OrganizationRef::new(trail.organization_id)),
-            change: Change {
-                old: trail.old_value.map(Value::Object),
-                new: trail.new_value.map(Value::Object),
-                diff: trail.diff.into_iter().map(Into::into).collect(),
-                truncated: false,
-            },
-            message: Message {
-                title: None,
-                text: Some(trail.message.log_message),
-                key: trail.message.log_message_key,
-                params: trail.message.log_message_params,
-            },
-            source,
-            ..NewEvent::new(joined(&trail.audit_entity, &trail.audit_action), trail.author.into())
-                .id(id)
-                .occurred_at(trail.timestamp)
-        };
+        let contracted_id = trail.contracted_entity_id.map(|id| id.to_string());
+        let contracted = Target::from_parts(trail.contracted_entity, contracted_id, None);
+        let action = joined(&trail.audit_entity, &trail.audit_action);
+        let mut event = NewEvent::new(action, trail.author.into())
+            .id(id)
+            .occurred_at(trail.timestamp)
+            .category(trail.audit_event)
+            .add_target(core)
+            .organization(OrganizationRef::new(trail.organization_id))
+            .message(trail.message.log_message);
+        event.targets.extend(contracted);
+        event.change.old = trail.old_value.map(Value::Object);
+        event.change.new = trail.new_value.map(Value::Object);
+        event.change.diff = trail.diff.into_iter().map(Into::into).collect();
+        event.message.key = trail.message.log_message_key;
+        event.message.params = trail.message.log_message_params;
+        event.source = source;
         wire::checked(event, |field| wire_name(field, longer))
     }
 }
@@ -279,7 +267,7 @@ impl From<Author> for Actor {
 
 impl From<Difference> for FieldChange {
     fn from(difference: Difference) -> Self {
-        Self { field: difference.prop, old: difference.old_val, new: difference.new_val }
+        Self::new(difference.prop, difference.old_val, difference.new_val)
     }
 }
 

@@ -110,14 +110,13 @@ impl TryFrom<AuditLog> for NewEvent {
     /// Converts to a valid event. An error names the field of the entry.
     fn try_from(log: AuditLog) -> audit_core::Result<Self> {
         let (id, source) = LOG_ID.identify(log.id);
-        let event = NewEvent {
-            targets: log.resource_uid.into_iter().map(Target::with_id).collect(),
-            source,
-            ..NewEvent::new(log.action, Actor::new(ActorKind::USER).email(log.email))
-                .id(id)
-                .message(log.details)
-                .occurred_at(log.created_at)
-        };
+        let actor = Actor::new(ActorKind::USER).email(log.email);
+        let mut event = NewEvent::new(log.action, actor)
+            .id(id)
+            .message(log.details)
+            .occurred_at(log.created_at);
+        event.targets.extend(log.resource_uid.map(Target::with_id));
+        event.source = source;
         wire::checked(event, |field| match field {
             "source.id" => "id".into(),
             "actor.email" => "email".into(),

@@ -27,8 +27,7 @@ use std::borrow::Cow;
 
 use audit_core::json::{self, Object};
 use audit_core::{
-    Actor, ActorKind, AuditEvent, EntityClass, EventId, NewEvent, OrganizationRef, RequestInfo,
-    Timestamp,
+    Actor, ActorKind, AuditEvent, EntityClass, EventId, NewEvent, OrganizationRef, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -118,14 +117,13 @@ impl TryFrom<AuditLog> for NewEvent {
     /// Converts to a valid event. An error names the field of the entry.
     fn try_from(log: AuditLog) -> audit_core::Result<Self> {
         let organization = OrganizationRef::new(log.organization_id).name(log.organization_name);
-        let event = NewEvent {
-            organization: Some(organization),
-            request: RequestInfo::new(log.request_method, log.request_path),
-            metadata: log.metadata,
-            ..NewEvent::new(ACTION, log.super_admin.map_or_else(Actor::unknown, Actor::from))
-                .id(log.audit_id)
-                .occurred_at(log.created_at)
-        };
+        let actor = log.super_admin.map_or_else(Actor::unknown, Actor::from);
+        let mut event = NewEvent::new(ACTION, actor)
+            .id(log.audit_id)
+            .occurred_at(log.created_at)
+            .organization(organization)
+            .request(log.request_method, log.request_path);
+        event.metadata = log.metadata;
         wire::checked(event, |field| match field {
             "actor.entityClass" => "super_admin.entity_class".into(),
             "actor.id" => "super_admin.entity_id".into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use audit_contracts::super_admin_audit_logs;
 use audit_core::{
     Actor, AuditContext, AuditStoreExt as _, ErrorKind, Log, NewEvent, Organization,
-    OrganizationId, OrganizationRef, RequestInfo, Role,
+    OrganizationId, OrganizationRef, Role,
 };
 use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri, Request, State};
 use axum::http::request::Parts;
@@ -163,17 +163,17 @@ impl Caller {
         if name.is_none() && app.store.head(id.into()).await?.size.get() == 0 {
             return Err(Rejection::no_organization());
         }
-        self.record_read(app, OrganizationRef { name, ..id.into() }).await?;
+        let mut read = OrganizationRef::from(id);
+        read.name = name;
+        self.record_read(app, read).await?;
         Ok(id.into())
     }
 
     async fn record_read(&self, app: &App, read: OrganizationRef) -> Result<(), Rejection> {
         let Inner { principal, parts } = &*self.0;
-        let event = NewEvent {
-            organization: Some(read),
-            request: RequestInfo::new(parts.method.as_str(), self.path()),
-            ..NewEvent::new(super_admin_audit_logs::ACTION, principal.actor.clone())
-        };
+        let event = NewEvent::new(super_admin_audit_logs::ACTION, principal.actor.clone())
+            .organization(read)
+            .request(parts.method.as_str(), self.path());
         app.store.record(Log::Platform, event).await?;
         Ok(())
     }

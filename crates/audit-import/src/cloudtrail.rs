@@ -23,9 +23,7 @@
 //! record has no type but says which service acted. A service that acts for a user
 //! (`invokedBy`) leaves the user the actor.
 
-use audit_core::{
-    Action, Actor, ActorKind, Message, NewEvent, OrganizationRef, Result, Scope, Target,
-};
+use audit_core::{Action, Actor, ActorKind, NewEvent, OrganizationRef, Result, Target};
 
 use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
@@ -42,21 +40,16 @@ const DOMAIN: &str = ".amazonaws.com";
 
 fn read(record: &mut Record) -> Result<NewEvent> {
     let action = action(record)?;
-    let event = NewEvent::new(action, actor(record));
-    Ok(NewEvent {
-        category: record.take_text(&["eventCategory"]),
-        targets: record.take_items(&["resources"], target),
-        organization: record.take_text(&["recipientAccountId"]).map(OrganizationRef::new),
-        scope: Scope { service: record.take_text(&["eventSource"]), ..Scope::default() },
-        change_set_id: record.take_change_set(&["sharedEventID"]),
-        message: Message {
-            key: record.take_text(&["errorCode"]),
-            text: record.take_text(&["errorMessage"]),
-            ..Message::default()
-        },
-        location: record.take_text(&["awsRegion"]),
-        ..event
-    })
+    let mut event = NewEvent::new(action, actor(record));
+    event.category = record.take_text(&["eventCategory"]);
+    event.targets = record.take_items(&["resources"], target);
+    event.organization = record.take_text(&["recipientAccountId"]).map(OrganizationRef::new);
+    event.scope.service = record.take_text(&["eventSource"]);
+    event.change_set_id = record.take_change_set(&["sharedEventID"]);
+    event.message.key = record.take_text(&["errorCode"]);
+    event.message.text = record.take_text(&["errorMessage"]);
+    event.location = record.take_text(&["awsRegion"]);
+    Ok(event)
 }
 
 fn action(record: &mut Record) -> Result<Action> {
@@ -83,21 +76,15 @@ fn actor(record: &mut Record) -> Actor {
     if kind == ActorKind::SERVICE {
         ids.push("invokedBy");
     }
-    Actor {
-        id: ids.into_iter().find_map(|key| record.take_text(&["userIdentity", key])),
-        name: record.take_text(&["userIdentity", "userName"]),
-        ip: record.take_text(&["sourceIPAddress"]),
-        user_agent: record.take_text(&["userAgent"]),
-        organization: record.take_text(&["userIdentity", "accountId"]).map(OrganizationRef::new),
-        ..Actor::new(kind)
-    }
+    let mut actor = Actor::new(kind);
+    actor.id = ids.into_iter().find_map(|key| record.take_text(&["userIdentity", key]));
+    actor.name = record.take_text(&["userIdentity", "userName"]);
+    actor.ip = record.take_text(&["sourceIPAddress"]);
+    actor.user_agent = record.take_text(&["userAgent"]);
+    actor.organization = record.take_text(&["userIdentity", "accountId"]).map(OrganizationRef::new);
+    actor
 }
 
 fn target(resource: &mut Record) -> Option<Target> {
-    let target = Target {
-        kind: resource.take_text(&["type"]),
-        id: resource.take_text(&["ARN"]),
-        name: None,
-    };
-    (target != Target::default()).then_some(target)
+    Target::from_parts(resource.take_text(&["type"]), resource.take_text(&["ARN"]), None)
 }

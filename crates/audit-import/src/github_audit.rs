@@ -23,9 +23,7 @@
 //! The actor's kind is `service` for a bot or an agent, `user` for anyone else who is named, `api`
 //! for nobody with a credential (`programmatic_access_type`), else `unknown`.
 
-use audit_core::{
-    Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, RequestInfo, Result, Target,
-};
+use audit_core::{Actor, ActorKind, Change, NewEvent, OrganizationRef, Result, Target};
 
 use crate::github_events;
 use crate::layout::Layout;
@@ -58,23 +56,18 @@ const MAX_TARGETS: &[(&str, Path<'_>, Path<'_>)] = &[
 
 fn read(record: &mut Record) -> Result<NewEvent> {
     let action = record.take_required(&["action"])?;
-    let event = NewEvent::new(action, actor(record));
-    Ok(NewEvent {
-        category: record.take_text(&["operation_type"]),
-        // Before the targets, which move what the change has only copied.
-        change: change(record),
-        targets: targets(record),
-        organization: organization(record),
-        message: Message { text: record.take_text(&["message"]), ..Message::default() },
-        location: record.take_text(&["actor_location", "country_code"]),
-        reason: record.take_text(&["explanation"]).or_else(|| record.take_text(&["reason"])),
-        request: RequestInfo {
-            method: record.take_text(&["request_method"]),
-            path: record.take_text(&["url_path"]),
-            ..RequestInfo::default()
-        },
-        ..event
-    })
+    let mut event = NewEvent::new(action, actor(record));
+    event.category = record.take_text(&["operation_type"]);
+    // Before the targets, which move the values that the change only copies.
+    event.change = change(record);
+    event.targets = targets(record);
+    event.organization = organization(record);
+    event.message.text = record.take_text(&["message"]);
+    event.location = record.take_text(&["actor_location", "country_code"]);
+    event.reason = record.take_text(&["explanation"]).or_else(|| record.take_text(&["reason"]));
+    event.request.method = record.take_text(&["request_method"]);
+    event.request.path = record.take_text(&["url_path"]);
+    Ok(event)
 }
 
 fn actor(record: &mut Record) -> Actor {
@@ -86,15 +79,14 @@ fn actor(record: &mut Record) -> Actor {
         None if record.value(&["programmatic_access_type"]).is_some() => ActorKind::API,
         None => ActorKind::UNKNOWN,
     };
-    let (id, name) = named.map_or((None, None), |named| (Some(named.id), named.name));
-    Actor {
-        id,
-        name,
-        email: record.take_text_if(&["external_identity_nameid"], |text| text.contains('@')),
-        ip: record.take_text(&["actor_ip"]),
-        user_agent: record.take_text(&["user_agent"]),
-        ..Actor::new(kind)
+    let mut actor = Actor::new(kind);
+    if let Some(named) = named {
+        (actor.id, actor.name) = (Some(named.id), named.name);
     }
+    actor.email = record.take_text_if(&["external_identity_nameid"], |text| text.contains('@'));
+    actor.ip = record.take_text(&["actor_ip"]);
+    actor.user_agent = record.take_text(&["user_agent"]);
+    actor
 }
 
 fn organization(record: &mut Record) -> Option<OrganizationRef> {

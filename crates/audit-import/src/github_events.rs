@@ -45,13 +45,11 @@ fn read(record: &mut Record) -> Result<NewEvent> {
         Some(action) => format!("{kind}.{action}"),
         None => kind.clone(),
     };
-    Ok(NewEvent {
-        organization: record
-            .take_named(&["org", "id"], &["org", "login"])
-            .map(OrganizationRef::from),
-        targets: targets(record),
-        ..NewEvent::new(action, actor(record)).category(kind)
-    })
+    let mut event = NewEvent::new(action, actor(record)).category(kind);
+    event.organization =
+        record.take_named(&["org", "id"], &["org", "login"]).map(OrganizationRef::from);
+    event.targets = targets(record);
+    Ok(event)
 }
 
 fn actor(record: &mut Record) -> Actor {
@@ -59,7 +57,9 @@ fn actor(record: &mut Record) -> Actor {
         return Actor::unknown();
     };
     let kind = kind(name.as_deref());
-    Actor { id: Some(id), name, ..Actor::new(kind) }
+    let mut actor = Actor::new(kind).id(id);
+    actor.name = name;
+    actor
 }
 
 /// Returns the kind of actor of a login.

@@ -18,9 +18,7 @@
 //! Jira has no name for an action but the summary, which is in the language of the site. The
 //! action made of it is cut, at a whole letter, where it would be over the limit of an action.
 
-use audit_core::{
-    Action, Actor, ActorKind, Change, FieldChange, Message, NewEvent, Result, Scope, Target, limits,
-};
+use audit_core::{Action, Actor, ActorKind, FieldChange, NewEvent, Result, Target, limits};
 
 use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
@@ -40,46 +38,36 @@ fn read(record: &mut Record) -> Result<NewEvent> {
     let mut targets: Vec<_> = object.into_iter().collect();
     targets.extend(record.take_items(&["associatedItems"], target));
     let diff = record.take_items(&["changedValues"], field_change);
-    let event = NewEvent::new(action(category.as_deref(), &summary), actor(record));
-    Ok(NewEvent {
-        category,
-        targets,
-        scope: Scope { service: record.take_text(&["eventSource"]), ..Scope::default() },
-        change: Change { diff, ..Change::default() },
-        message: Message {
-            title: Some(summary),
-            text: record.take_text(&["description"]),
-            ..Message::default()
-        },
-        ..event
-    })
+    let mut event = NewEvent::new(action(category.as_deref(), &summary), actor(record));
+    event.category = category;
+    event.targets = targets;
+    event.scope.service = record.take_text(&["eventSource"]);
+    event.change.diff = diff;
+    event.message.title = Some(summary);
+    event.message.text = record.take_text(&["description"]);
+    Ok(event)
 }
 
 fn actor(record: &mut Record) -> Actor {
-    let ip = record.take_text(&["remoteAddress"]);
-    let author = record.take_named(&["authorAccountId"], &["authorKey"]);
-    match author {
-        Some(author) => {
-            Actor { id: Some(author.id), name: author.name, ip, ..Actor::new(ActorKind::USER) }
-        }
-        None => Actor { ip, ..Actor::unknown() },
+    let mut actor = Actor::unknown();
+    actor.ip = record.take_text(&["remoteAddress"]);
+    if let Some(author) = record.take_named(&["authorAccountId"], &["authorKey"]) {
+        actor.kind = ActorKind::USER;
+        (actor.id, actor.name) = (Some(author.id), author.name);
     }
+    actor
 }
 
 fn target(item: &mut Record) -> Option<Target> {
     let kind = item.take_text(&["typeName"]);
     let named = item.take_named(&["id"], &["name"]);
     let (id, name) = named.map_or((None, None), |named| (Some(named.id), named.name));
-    let target = Target { kind, id, name };
-    (target != Target::default()).then_some(target)
+    Target::from_parts(kind, id, name)
 }
 
 fn field_change(item: &mut Record) -> Option<FieldChange> {
-    Some(FieldChange {
-        field: item.take_text(&["fieldName"])?,
-        old: item.take(&["changedFrom"]),
-        new: item.take(&["changedTo"]),
-    })
+    let field = item.take_text(&["fieldName"])?;
+    Some(FieldChange::new(field, item.take(&["changedFrom"]), item.take(&["changedTo"])))
 }
 
 fn action(category: Option<&str>, summary: &str) -> Action {

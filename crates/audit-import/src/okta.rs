@@ -23,7 +23,7 @@
 //! once as JSON, once in the way of PowerShell: `@{lat=34.047; lon=-118.275}`. Of such a text, the
 //! id of the event takes in what it says, not how.
 
-use audit_core::{Actor, ActorKind, Message, NewEvent, RequestInfo, Result, Target, json};
+use audit_core::{Actor, ActorKind, NewEvent, Result, Target, json};
 use serde_json::Value;
 
 use crate::layout::Layout;
@@ -45,23 +45,15 @@ fn read(record: &mut Record) -> Result<NewEvent> {
         Some(place) => record.take_required(&place.path())?,
         None => record.take_required(&["eventType"])?,
     };
-    let actor = actor(record);
+    let mut event = NewEvent::new(action, actor(record));
     let change_set = place(record, &["transaction", "id"]);
-    Ok(NewEvent {
-        targets: targets(record),
-        change_set_id: change_set.and_then(|place| record.take_change_set(&place.path())),
-        message: Message {
-            title: take(record, &["displayMessage"]),
-            text: take(record, &["outcome", "reason"]),
-            ..Message::default()
-        },
-        location: take(record, &["client", "geographicalContext", "city"]),
-        request: RequestInfo {
-            path: take(record, &["debugContext", "debugData", "requestUri"]),
-            ..RequestInfo::default()
-        },
-        ..NewEvent::new(action, actor)
-    })
+    event.targets = targets(record);
+    event.change_set_id = change_set.and_then(|place| record.take_change_set(&place.path()));
+    event.message.title = take(record, &["displayMessage"]);
+    event.message.text = take(record, &["outcome", "reason"]);
+    event.location = take(record, &["client", "geographicalContext", "city"]);
+    event.request.path = take(record, &["debugContext", "debugData", "requestUri"]);
+    Ok(event)
 }
 
 fn actor(record: &mut Record) -> Actor {
@@ -74,14 +66,13 @@ fn actor(record: &mut Record) -> Actor {
     };
     let email = place(record, &["actor", "alternateId"])
         .and_then(|place| record.take_text_if(&place.path(), |text| text.contains('@')));
-    Actor {
-        id: take(record, &["actor", "id"]),
-        name: take(record, &["actor", "displayName"]),
-        email,
-        ip: take(record, &["client", "ipAddress"]),
-        user_agent: take(record, &["client", "userAgent", "rawUserAgent"]),
-        ..Actor::new(kind)
-    }
+    let mut actor = Actor::new(kind);
+    actor.id = take(record, &["actor", "id"]);
+    actor.name = take(record, &["actor", "displayName"]);
+    actor.email = email;
+    actor.ip = take(record, &["client", "ipAddress"]);
+    actor.user_agent = take(record, &["client", "userAgent", "rawUserAgent"]);
+    actor
 }
 
 fn targets(record: &mut Record) -> Vec<Target> {
@@ -97,12 +88,8 @@ fn targets(record: &mut Record) -> Vec<Target> {
 }
 
 fn target(item: &mut Record) -> Option<Target> {
-    let target = Target {
-        kind: item.take_text(&["type"]),
-        id: item.take_text(&["id"]),
-        name: item.take_text(&["displayName"]),
-    };
-    (target != Target::default()).then_some(target)
+    let (kind, id) = (item.take_text(&["type"]), item.take_text(&["id"]));
+    Target::from_parts(kind, id, item.take_text(&["displayName"]))
 }
 
 /// Reads a JSON text. Its scalar values become texts, as in PowerShell.

@@ -187,13 +187,17 @@ impl Record {
 
 impl Named {
     pub(crate) fn target(self, kind: impl Into<String>) -> Target {
-        Target { name: self.name, ..Target::new(kind, self.id) }
+        let mut target = Target::new(kind, self.id);
+        target.name = self.name;
+        target
     }
 }
 
 impl From<Named> for OrganizationRef {
     fn from(Named { id, name }: Named) -> Self {
-        Self { id, name }
+        let mut organization = Self::new(id);
+        organization.name = name;
+        organization
     }
 }
 

@@ -14,7 +14,7 @@
 //! | `details.previous_value`, `details.new_value` | change: the value before, after |
 //! | `details.reason` | reason |
 
-use audit_core::{Actor, ActorKind, Change, Message, NewEvent, OrganizationRef, Result, Target};
+use audit_core::{Actor, ActorKind, NewEvent, OrganizationRef, Result, Target};
 
 use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
@@ -29,21 +29,16 @@ pub(crate) const LAYOUT: Layout = Layout {
 
 fn read(record: &mut Record) -> Result<NewEvent> {
     let action = record.take_required(&["action"])?;
-    let event = NewEvent::new(action, actor(record));
-    Ok(NewEvent {
-        targets: target(record).into_iter().collect(),
-        organization: record
-            .take_named(&["context", "location", "id"], &["context", "location", "name"])
-            .map(OrganizationRef::from),
-        change: Change {
-            old: record.take(&["details", "previous_value"]),
-            new: record.take(&["details", "new_value"]),
-            ..Change::default()
-        },
-        message: Message { title: record.take_text(&["action_description"]), ..Message::default() },
-        reason: record.take_text(&["details", "reason"]),
-        ..event
-    })
+    let mut event = NewEvent::new(action, actor(record));
+    event.targets.extend(target(record));
+    event.organization = record
+        .take_named(&["context", "location", "id"], &["context", "location", "name"])
+        .map(OrganizationRef::from);
+    event.change.old = record.take(&["details", "previous_value"]);
+    event.change.new = record.take(&["details", "new_value"]);
+    event.message.title = record.take_text(&["action_description"]);
+    event.reason = record.take_text(&["details", "reason"]);
+    Ok(event)
 }
 
 fn actor(record: &mut Record) -> Actor {
@@ -55,20 +50,18 @@ fn actor(record: &mut Record) -> Actor {
         "app" | "bot" | "workflow" => ActorKind::SERVICE,
         _ => ActorKind::UNKNOWN,
     };
-    Actor {
-        id,
-        name,
-        email,
-        ip: record.take_text(&["context", "ip_address"]),
-        user_agent: record.take_text(&["context", "ua"]),
-        organization: team.map(OrganizationRef::new),
-        ..Actor::new(kind)
-    }
+    let mut actor = Actor::new(kind);
+    (actor.id, actor.name, actor.email) = (id, name, email);
+    actor.ip = record.take_text(&["context", "ip_address"]);
+    actor.user_agent = record.take_text(&["context", "ua"]);
+    actor.organization = team.map(OrganizationRef::new);
+    actor
 }
 
 fn target(record: &mut Record) -> Option<Target> {
     let kind = record.take_text(&["entity", "type"])?;
-    let id = record.take_text(&["entity", &kind, "id"]);
-    let name = record.take_text(&["entity", &kind, "name"]);
-    Some(Target { kind: Some(kind), id, name })
+    let mut target = Target::of_kind(&kind);
+    target.id = record.take_text(&["entity", &kind, "id"]);
+    target.name = record.take_text(&["entity", &kind, "name"]);
+    Some(target)
 }

@@ -189,12 +189,7 @@ mod tests {
             .organization(named("p"))
             .scope(scope)
             .change_set_id(ChangeSetId::new())
-            .message(Message {
-                title: Some("t".to_owned()),
-                text: Some("x".to_owned()),
-                key: Some("k".to_owned()),
-                params: Some("p".to_owned()),
-            })
+            .message(Message::text("x").title("t").key("k").params("p"))
             .location("here")
             .reason("why")
             .request("GET", "/")
@@ -205,8 +200,7 @@ mod tests {
             .attribute("plan", "pro")
             .source("s", "1")
             .metadata("k", 1);
-        let diff = FieldChange { field: "f".to_owned(), old: None, new: Some(Value::Null) };
-        event.change.diff.push(diff);
+        event.change.diff.push(FieldChange::new("f", None, Some(Value::Null)));
         let mut event =
             AuditEvent::new(Log::Platform, Sequence::ZERO.next(), Timestamp::now(), event);
         event.erased = true;

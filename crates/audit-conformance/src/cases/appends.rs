@@ -53,7 +53,7 @@ pub(crate) fn refuse_reserved_actions(new: NewHarness<'_>) {
     subject.put(log, &events(2));
     let head = subject.head(log);
     for action in [Action::LOG_ERASED, Action::LOG_PRUNED, Action::LOG_RETENTION_CHANGED] {
-        let reserved = NewEvent { action: action.clone(), ..event(3) };
+        let reserved = event(3).action(action.clone());
         let error = refused(
             subject.append(log, vec![event(4), reserved]),
             ErrorKind::Invalid,
@@ -61,7 +61,7 @@ pub(crate) fn refuse_reserved_actions(new: NewHarness<'_>) {
         );
         assert_eq!(error.field(), Some("events[1].action"), "the error names the action");
         assert_eq!(subject.head(log), head, "nothing of the batch is written");
-        let like_it = NewEvent { action: format!("{action}.x").into(), ..event(5) };
+        let like_it = event(5).action(format!("{action}.x"));
         let appended = subject.append(new_log(), vec![like_it]);
         appended.expect("an action that only begins like a reserved one is accepted");
     }
@@ -117,7 +117,8 @@ pub(crate) fn are_recorded_once(new: NewHarness<'_>) {
 pub(crate) fn without_a_time_are_recorded_once(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();
-    let untimed = NewEvent { occurred_at: None, ..full() };
+    let mut untimed = full();
+    untimed.occurred_at = None;
     let started = Timestamp::now();
     let first = subject.append(log, vec![untimed.clone()]).expect("an append must succeed")[0];
     let event = subject.get(log, first.id).expect("the event is found");
@@ -145,9 +146,9 @@ pub(crate) fn of_other_content_conflict(new: NewHarness<'_>) {
     let first = event(1).message("first").metadata("n", 1);
     let placed = subject.put(log, std::slice::from_ref(&first));
     let others = [
-        NewEvent { action: "item.deleted".into(), ..first.clone() },
+        first.clone().action("item.deleted"),
         first.clone().at(2),
-        NewEvent { actor: Actor::user("u_1").name("Ana"), ..first.clone() },
+        first.clone().actor(Actor::user("u_1").name("Ana")),
         first.clone().target("item", "other"),
         first.clone().message("second"),
         first.clone().metadata("n", 1.0),

@@ -1,8 +1,8 @@
 //! Events are read as they were written.
 
 use audit_core::{
-    Actor, Change, EventQuery, FeedStart, Log, Message, NewEvent, OrganizationRef, Outcome,
-    RequestInfo, Scope, Target, Timestamp,
+    Actor, Change, EventQuery, FeedStart, Log, Message, NewEvent, OrganizationRef, Outcome, Scope,
+    Target, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -31,16 +31,16 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
     ];
     let mut events: Vec<_> = texts
         .iter()
-        .map(|&text| NewEvent {
-            actor: Actor::user(text)
+        .map(|&text| {
+            let actor = Actor::user(text)
                 .name(text)
                 .email(text)
                 .ip(text)
                 .session_id(text)
-                .on_behalf_of(Actor::user(text).name(text)),
-            category: Some(text.into()),
-            organization: Some(OrganizationRef::new(text).name(text)),
-            ..NewEvent::new(text.replace('*', ""), Actor::unknown())
+                .on_behalf_of(Actor::user(text).name(text));
+            NewEvent::new(text.replace('*', ""), actor)
+                .category(text)
+                .organization(OrganizationRef::new(text).name(text))
                 .add_target(Target::new(text, text).name(text))
                 .at(1)
                 .scope(Scope::default().service(text).surface(text.to_owned()))
@@ -79,21 +79,19 @@ pub(crate) fn keep_unicode_nul_and_extreme_numbers(new: NewHarness<'_>) {
 
 pub(crate) fn keep_empty_and_absent_apart(new: NewHarness<'_>) {
     let nothing = || NewEvent::new("a", Actor::unknown()).at(0);
-    let empty = || Some(String::new());
+    let mut no_method = nothing();
+    no_method.request.method = Some(String::new());
     let events = vec![
         nothing(),
-        NewEvent { actor: Actor::user("").name("").email("").ip("").details(""), ..nothing() },
-        NewEvent { category: empty(), location: empty(), reason: empty(), ..nothing() },
-        NewEvent { message: Message { title: empty(), ..Message::default() }, ..nothing() },
-        NewEvent {
-            request: RequestInfo { method: empty(), ..RequestInfo::default() },
-            ..nothing()
-        },
+        nothing().actor(Actor::user("").name("").email("").ip("").details("")),
+        nothing().category("").location("").reason(""),
+        nothing().message(Message::default().title("")),
+        no_method,
         nothing().request_id(""),
         nothing().outcome(Outcome::success().code("")),
         nothing().attribute("k", ""),
-        NewEvent { actor: Actor::user("u").session_id(""), ..nothing() },
-        NewEvent { actor: Actor::user("u").on_behalf_of(Actor::user("").name("")), ..nothing() },
+        nothing().actor(Actor::user("u").session_id("")),
+        nothing().actor(Actor::user("u").on_behalf_of(Actor::user("").name(""))),
         nothing().add_target(Target::with_id("")).add_target(Target::named("")),
         nothing().scope(Scope::default().product("").surface("")),
         nothing().organization(OrganizationRef::new("")),

@@ -22,7 +22,7 @@ pub(super) const EMAIL: &str = "ana@example.org";
 
 /// An event of an actor who has an e-mail address.
 pub(super) fn by_user(id: &str, n: i64) -> NewEvent {
-    NewEvent { actor: Actor::user(id).name("Ana").email(EMAIL), ..event(n) }
+    event(n).actor(Actor::user(id).name("Ana").email(EMAIL))
 }
 
 impl Subject<dyn RetentionHarness> {

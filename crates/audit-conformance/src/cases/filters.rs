@@ -114,10 +114,18 @@ pub(crate) fn by_several_conditions(new: NewHarness<'_>) {
     );
 }
 
+/// An event without a target.
+fn untargeted() -> NewEvent {
+    let mut event = event(0);
+    event.targets.clear();
+    event
+}
+
 pub(crate) fn by_type_and_id_of_one_target(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let event = |targets: &[Target]| NewEvent { targets: targets.to_vec(), ..event(0) };
+    let event =
+        |targets: &[Target]| targets.iter().cloned().fold(untargeted(), NewEvent::add_target);
     let (user_1, team_2) = (Target::new("user", "1"), Target::new("team", "2"));
     let events = [
         event(&[user_1.clone(), team_2.clone()]),
@@ -146,8 +154,7 @@ pub(crate) fn by_pairs_of_type_and_id(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let targets = [("user", "1"), ("team", "2"), ("team", "1"), ("user", "2"), ("user", "=1")];
-    let events =
-        targets.map(|(kind, id)| NewEvent { targets: Vec::new(), ..event(0) }.target(kind, id));
+    let events = targets.map(|(kind, id)| untargeted().target(kind, id));
     let model = Model::new(subject.put(log, &events));
     let pairs = Filter::new().target("user", "1").target("team", "2");
     let found = check(&subject, &model, log, &pairs);
@@ -162,7 +169,7 @@ pub(crate) fn by_addresses_in_any_case(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let spellings = ["José@Example.org", "josé@example.org", "JOSÉ@EXAMPLE.ORG"];
-    let by = |email: &str| NewEvent { actor: Actor::user("u").email(email), ..event(0) };
+    let by = |email: &str| event(0).actor(Actor::user("u").email(email));
     let events = spellings.into_iter().chain(["jose@example.org"]).map(by);
     let model = Model::new(subject.put(log, &events.collect::<Vec<_>>()));
     for email in spellings {
@@ -176,11 +183,9 @@ pub(crate) fn by_addresses_in_any_case(new: NewHarness<'_>) {
 pub(crate) fn by_ids_involved(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let by = |actor: &str| NewEvent { targets: Vec::new(), actor: Actor::user(actor), ..event(0) };
-    let acting_for = |principal: Actor| {
-        let actor = Actor::user("u_2").on_behalf_of(principal);
-        NewEvent { targets: Vec::new(), actor, ..event(0) }
-    };
+    let by = |actor: &str| untargeted().actor(Actor::user(actor));
+    let acting_for =
+        |principal: Actor| untargeted().actor(Actor::user("u_2").on_behalf_of(principal));
     let events = [
         by("u_1"),
         by("u_2").target("user", "u_1"),
@@ -286,9 +291,8 @@ pub(crate) fn by_the_most_values(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
     let count = i64::try_from(MAX_FILTER_VALUES).unwrap();
-    let events: Vec<_> = (0..count + 20)
-        .map(|n| NewEvent { actor: Actor::user(format!("u_{n}")), ..event(n % 7) })
-        .collect();
+    let events: Vec<_> =
+        (0..count + 20).map(|n| event(n % 7).actor(Actor::user(format!("u_{n}")))).collect();
     let model = Model::new(subject.put(log, &events));
     let most = (0..count).fold(Filter::new(), |f, n| f.actor_id(format!("u_{n}")));
     let found = check(&subject, &model, log, &most);

@@ -39,18 +39,20 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
     let (name, id, long) =
         (text(MAX_NAME_BYTES + 1), text(MAX_ID_BYTES + 1), text(MAX_TEXT_BYTES + 1));
     let user = || Actor::user("u");
-    let by = |actor: Actor| NewEvent { actor, ..base() };
-    let saying = |message: Message| NewEvent { message, ..base() };
+    let by = |actor: Actor| base().actor(actor);
+    let saying = |message: Message| base().message(message);
     let within = |scope: Scope| base().scope(scope);
     let to = |target: Target| base().target("a", "b").add_target(target);
     let diff = |field: &str| Change::default().field(field, None, None);
     let many_fields =
-        Change { diff: vec![diff("f").diff.remove(0); MAX_FIELD_CHANGES + 1], ..diff("") };
+        (0..=MAX_FIELD_CHANGES).fold(Change::default(), |change, _| change.field("f", None, None));
+    let many_targets =
+        (0..=MAX_TARGETS).fold(base(), |event, _| event.add_target(Target::named("x")));
     vec![
-        ("action", NewEvent { action: "".into(), ..base() }),
-        ("action", NewEvent { action: name.clone().into(), ..base() }),
-        ("action", NewEvent { action: "a.".repeat(MAX_ACTION_SEGMENTS).into(), ..base() }),
-        ("action", NewEvent { action: "user.*".into(), ..base() }),
+        ("action", base().action("")),
+        ("action", base().action(name.clone())),
+        ("action", base().action("a.".repeat(MAX_ACTION_SEGMENTS))),
+        ("action", base().action("user.*")),
         ("category", base().category(&name)),
         ("actor.kind", by(Actor::new(""))),
         ("actor.kind", by(Actor::new(name.clone()))),
@@ -80,7 +82,7 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
         ("outcome.code", base().outcome(Outcome::failure().code(&id))),
         ("severity", base().severity("")),
         ("severity", base().severity(name.clone())),
-        ("targets", NewEvent { targets: vec![Target::named("x"); MAX_TARGETS + 1], ..base() }),
+        ("targets", many_targets),
         ("targets[1]", to(Target::default())),
         ("targets[1].type", to(Target::of_kind(&name))),
         ("targets[1].id", to(Target::with_id(&id))),
@@ -100,10 +102,10 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
             "change.diff[0].new",
             base().change(Change::default().field("f", None, Some(nested(MAX_JSON_DEPTH + 2)))),
         ),
-        ("message.title", saying(Message { title: Some(long.clone()), ..Message::default() })),
-        ("message.text", saying(Message { text: Some(long.clone()), ..Message::default() })),
-        ("message.key", saying(Message { key: Some(long.clone()), ..Message::default() })),
-        ("message.params", saying(Message { params: Some(long.clone()), ..Message::default() })),
+        ("message.title", saying(Message::default().title(&long))),
+        ("message.text", saying(Message::text(&long))),
+        ("message.key", saying(Message::default().key(&long))),
+        ("message.params", saying(Message::default().params(&long))),
         ("location", base().location(&long)),
         ("reason", base().reason(&long)),
         ("request.method", base().request(&name, "/")),
@@ -126,54 +128,49 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
 pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
     let (name, id, long) = (text(MAX_NAME_BYTES), text(MAX_ID_BYTES), text(MAX_TEXT_BYTES));
     let organization = OrganizationRef::new(&id).name(&long);
-    let texts = NewEvent {
-        action: name.clone().into(),
-        category: Some(name.clone()),
-        actor: Actor::new(name.clone())
-            .id(&id)
-            .name(&long)
-            .email(&id)
-            .ip(&id)
-            .user_agent(&long)
-            .details(&long)
-            .organization(organization.clone())
-            .entity_class(EntityClass::new(name.clone()))
-            .session_id(&id)
-            .on_behalf_of(in_turn(MAX_ON_BEHALF_OF, || Actor::new(name.clone()).id(&id))),
-        outcome: Some(Outcome::new(name.clone()).code(&id)),
-        severity: Some(name.clone().into()),
-        targets: vec![Target::new(&name, &id).name(&long)],
-        organization: Some(organization),
-        scope: Scope::default()
-            .service(&id)
-            .product(&id)
-            .config(&id)
-            .environment(&id)
-            .surface(name.clone()),
-        change: Change::default().field(&long, None, None),
-        message: Message {
-            title: Some(long.clone()),
-            text: Some(long.clone()),
-            key: Some(long.clone()),
-            params: Some(long.clone()),
-        },
-        location: Some(long.clone()),
-        ..base()
-            .reason(&long)
-            .request(&name, &long)
-            .request_id(&id)
-            .attribute(&name, &id)
-            .source(&name, &id)
-    };
-    let numbers = NewEvent {
-        action: vec!["a"; MAX_ACTION_SEGMENTS].join(".").into(),
-        targets: (0..MAX_TARGETS).map(|n| Target::new("item", n.to_string())).collect(),
-        change: (0..MAX_FIELD_CHANGES).fold(
-            Change::default().with_old(nested(MAX_JSON_DEPTH)).with_new(nested(MAX_JSON_DEPTH)),
-            |change, n| change.field(n.to_string(), Some(json!(n)), None),
-        ),
-        ..attributes(MAX_ATTRIBUTES, base()).metadata("deep", nested(MAX_JSON_DEPTH - 1))
-    };
+    let actor = Actor::new(name.clone())
+        .id(&id)
+        .name(&long)
+        .email(&id)
+        .ip(&id)
+        .user_agent(&long)
+        .details(&long)
+        .organization(organization.clone())
+        .entity_class(EntityClass::new(name.clone()))
+        .session_id(&id)
+        .on_behalf_of(in_turn(MAX_ON_BEHALF_OF, || Actor::new(name.clone()).id(&id)));
+    let scope = Scope::default()
+        .service(&id)
+        .product(&id)
+        .config(&id)
+        .environment(&id)
+        .surface(name.clone());
+    let texts = base()
+        .action(name.clone())
+        .category(&name)
+        .actor(actor)
+        .outcome(Outcome::new(name.clone()).code(&id))
+        .severity(name.clone())
+        .add_target(Target::new(&name, &id).name(&long))
+        .organization(organization)
+        .scope(scope)
+        .change(Change::default().field(&long, None, None))
+        .message(Message::text(&long).title(&long).key(&long).params(&long))
+        .location(&long)
+        .reason(&long)
+        .request(&name, &long)
+        .request_id(&id)
+        .attribute(&name, &id)
+        .source(&name, &id);
+    let change = (0..MAX_FIELD_CHANGES).fold(
+        Change::default().with_old(nested(MAX_JSON_DEPTH)).with_new(nested(MAX_JSON_DEPTH)),
+        |change, n| change.field(n.to_string(), Some(json!(n)), None),
+    );
+    let numbers = attributes(MAX_ATTRIBUTES, base())
+        .action(vec!["a"; MAX_ACTION_SEGMENTS].join("."))
+        .change(change)
+        .metadata("deep", nested(MAX_JSON_DEPTH - 1));
+    let numbers = (0..MAX_TARGETS).fold(numbers, |event, n| event.target("item", n.to_string()));
     let large = full().metadata("large", text(MAX_EVENT_BYTES - 8 * 1_024));
     vec![texts, numbers, large]
 }

@@ -1,7 +1,7 @@
 //! The list of logs: every log that ever held an event.
 
 use audit_core::limits::MAX_LOGS_PAGE;
-use audit_core::{AuditStore as _, ErrorKind, Log, NewEvent, Result, Scan};
+use audit_core::{AuditStore as _, ErrorKind, Log, Result, Scan};
 
 use crate::NewHarness;
 use crate::samples::{event, events, mixed, new_log};
@@ -79,7 +79,7 @@ pub(crate) fn without_events_are_not_listed(new: NewHarness<'_>) {
     let (log, empty) = (new_log(), new_log());
     subject.put(log, &events(1));
     subject.append(empty, Vec::new()).expect("an empty batch is accepted");
-    let reserved = NewEvent { action: "log.erased".into(), ..event(0) };
+    let reserved = event(0).action("log.erased");
     let result = subject.append(empty, vec![reserved]);
     refused(result, ErrorKind::Invalid, "an event with a reserved action");
     subject.head(empty);

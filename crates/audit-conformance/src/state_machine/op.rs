@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audit_core::limits::MAX_PAGE_EVENTS;
 use audit_core::{
-    Actor, EventId, Facet, Filter, NewEvent, Order, Scope, Surface, Target, Timestamp, Total,
+    Actor, EventId, Facet, Filter, NewEvent, Order, Surface, Target, Timestamp, Total,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -186,10 +186,10 @@ fn word() -> impl Strategy<Value = &'static str> {
 }
 
 fn event() -> impl Strategy<Value = NewEvent> {
-    let target = (option::of(word()), option::of(word())).prop_map(|(kind, id)| Target {
-        kind: kind.map(str::to_owned),
-        id: id.map(str::to_owned),
-        name: Some("some".into()),
+    let target = (option::of(word()), option::of(word())).prop_map(|(kind, id)| {
+        let mut target = Target::named("some");
+        (target.kind, target.id) = (kind.map(str::to_owned), id.map(str::to_owned));
+        target
     });
     let actor = (select(vec!["user", "api"]), option::of(word()), option::of(word()));
     let actor = (actor, option::of(word()), option::of(word()));
@@ -198,22 +198,15 @@ fn event() -> impl Strategy<Value = NewEvent> {
     let id = any::<u128>().prop_map(|id| EventId::from_uuid(Uuid::from_u128(id))).no_shrink();
     (id, time(), select(ACTIONS.to_vec()), actor, vec(target, 0..3), scope).prop_map(
         |(id, time, action, ((kind, actor, email), ip, principal), targets, (product, surface))| {
-            NewEvent {
-                actor: Actor {
-                    id: actor.map(str::to_owned),
-                    email: email.map(str::to_owned),
-                    ip: ip.map(str::to_owned),
-                    on_behalf_of: principal.map(|id| Box::new(Actor::user(id))),
-                    ..Actor::new(kind)
-                },
-                targets,
-                scope: Scope {
-                    product: product.map(str::to_owned),
-                    surface: surface.map(Surface::new),
-                    ..Scope::default()
-                },
-                ..NewEvent::new(action, Actor::unknown()).id(id).occurred_at(time)
-            }
+            let mut event = NewEvent::new(action, Actor::new(kind)).id(id).occurred_at(time);
+            event.actor.id = actor.map(str::to_owned);
+            event.actor.email = email.map(str::to_owned);
+            event.actor.ip = ip.map(str::to_owned);
+            event.actor.on_behalf_of = principal.map(|id| Box::new(Actor::user(id)));
+            event.targets = targets;
+            event.scope.product = product.map(str::to_owned);
+            event.scope.surface = surface.map(Surface::new);
+            event
         },
     )
 }

@@ -10,14 +10,18 @@ use audit_contracts::{
     super_admin_audit_logs,
 };
 use audit_core::{
-    Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, RequestInfo,
-    Scope, Sequence, Source, Target, Timestamp, backend::PreparedEvent,
+    Actor, AuditEvent, Change, FieldChange, Log, Message, NewEvent, OrganizationRef, Sequence,
+    Source, Target, Timestamp, backend::PreparedEvent,
 };
 use proptest::prelude::*;
 use serde_json::Value;
 
 fn organization() -> impl Strategy<Value = OrganizationRef> {
-    (id_text(), nullable(text())).prop_map(|(id, name)| OrganizationRef { id, name })
+    (id_text(), nullable(text())).prop_map(|(id, name)| {
+        let mut organization = OrganizationRef::new(id);
+        organization.name = name;
+        organization
+    })
 }
 
 fn actor() -> impl Strategy<Value = Actor> {
@@ -31,36 +35,39 @@ fn actor() -> impl Strategy<Value = Actor> {
         (nullable(text()), nullable(text()), nullable(organization()), nullable(term())),
     )
         .prop_map(
-            |((kind, id, name, email, ip), (user_agent, details, organization, class))| Actor {
-                id,
-                name,
-                email,
-                ip,
-                user_agent,
-                details,
-                organization,
-                entity_class: class.map(Into::into),
-                ..Actor::new(kind)
+            |((kind, id, name, email, ip), (user_agent, details, organization, class))| {
+                let mut actor = Actor::new(kind);
+                (actor.id, actor.name, actor.email, actor.ip) = (id, name, email, ip);
+                (actor.user_agent, actor.details) = (user_agent, details);
+                actor.organization = organization;
+                actor.entity_class = class.map(Into::into);
+                actor
             },
         )
 }
 
 fn target() -> impl Strategy<Value = Target> {
     (nullable(term()), nullable(id_text()), nullable(text()))
-        .prop_map(|(kind, id, name)| Target { kind, id, name })
-        .prop_filter("a target", |target| *target != Target::default())
+        .prop_filter_map("a target", |(kind, id, name)| Target::from_parts(kind, id, name))
 }
 
 fn change() -> impl Strategy<Value = Change> {
     let field = (text(), nullable(value()), nullable(value()))
-        .prop_map(|(field, old, new)| FieldChange { field, old, new });
+        .prop_map(|(field, old, new)| FieldChange::new(field, old, new));
     (nullable(value()), nullable(value()), prop::collection::vec(field, 0..3), any::<bool>())
-        .prop_map(|(old, new, diff, truncated)| Change { old, new, diff, truncated })
+        .prop_map(|parts| {
+            let mut change = Change::default();
+            (change.old, change.new, change.diff, change.truncated) = parts;
+            change
+        })
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (nullable(text()), nullable(text()), nullable(text()), nullable(text()))
-        .prop_map(|(title, text, key, params)| Message { title, text, key, params })
+    (nullable(text()), nullable(text()), nullable(text()), nullable(text())).prop_map(|parts| {
+        let mut message = Message::default();
+        (message.title, message.text, message.key, message.params) = parts;
+        message
+    })
 }
 
 fn native() -> impl Strategy<Value = NewEvent> {
@@ -80,23 +87,20 @@ fn native() -> impl Strategy<Value = NewEvent> {
     )
         .prop_map(|(head, (targets, organization, service), body, tail)| {
             let (id, occurred_at, action, category, actor) = head;
-            let (change, change_set, message, place, reason) = body;
+            let (change, change_set, message, location, reason) = body;
             let (method, path, source, metadata) = tail;
-            NewEvent {
-                category,
-                targets,
-                organization,
-                scope: Scope { service, ..Scope::default() },
-                change,
-                change_set_id: change_set.map(Into::into),
-                message,
-                location: place,
-                reason,
-                request: RequestInfo { method, path, ..RequestInfo::default() },
-                source,
-                metadata,
-                ..NewEvent::new(action, actor).id(id).occurred_at(occurred_at)
-            }
+            let mut event = NewEvent::new(action, actor)
+                .id(id)
+                .occurred_at(occurred_at)
+                .change(change)
+                .message(message);
+            (event.category, event.targets, event.organization) = (category, targets, organization);
+            event.scope.service = service;
+            event.change_set_id = change_set.map(Into::into);
+            (event.location, event.reason) = (location, reason);
+            (event.request.method, event.request.path) = (method, path);
+            (event.source, event.metadata) = (source, metadata);
+            event
         })
 }
 

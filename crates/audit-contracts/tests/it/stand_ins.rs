@@ -5,7 +5,7 @@ use audit_contracts::{
     audit_log_items, audit_trails, organisation_audit_logs, organizations_and_activities,
     super_admin_audit_logs,
 };
-use audit_core::{Actor, AuditEvent, Change, Log, Message, NewEvent, Sequence, Target, Timestamp};
+use audit_core::{Actor, AuditEvent, Log, Message, NewEvent, Sequence, Target, Timestamp};
 use serde_json::Value;
 
 #[test]
@@ -73,10 +73,8 @@ fn a_value_that_is_no_object_is_put_into_one() {
         (Some(serde_json::json!({"a": 1})), serde_json::json!({"a": 1})),
         (Some(serde_json::json!([1])), serde_json::json!({"value": [1]})),
     ] {
-        let content = NewEvent {
-            change: Change { old: old.clone(), new: old, ..Change::default() },
-            ..NewEvent::new("a.b", Actor::system())
-        };
+        let mut content = NewEvent::new("a.b", Actor::system());
+        (content.change.old, content.change.new) = (old.clone(), old);
         let event =
             AuditEvent::new(Log::Platform, Sequence::ZERO, Timestamp::from_nanos(0), content);
         let record = printed(&audit_trails::AuditTrail::from(&event));
@@ -106,14 +104,14 @@ fn what_stands_in_for_what_is_missing() {
         (Actor::user("id").name("name"), "name", "name"),
         (Actor::user("id"), "id", "id"),
     ] {
-        let event = event(NewEvent { actor, ..bare() });
+        let event = event(bare().actor(actor));
         assert_eq!(audit_trails::AuditTrail::from(&event).author.author_name, name);
         let admin = super_admin_audit_logs::AuditLog::from(&event).super_admin;
         assert_eq!(admin.map(|admin| admin.identifier).as_deref(), Some(identifier));
     }
     for (text, printed) in [(Some("text"), "text"), (None, "title")] {
-        let (title, text) = (Some("title".to_owned()), text.map(str::to_owned));
-        let event = event(bare().message(Message { title, text, ..Message::default() }));
+        let message = text.map_or_else(Message::default, Message::text).title("title");
+        let event = event(bare().message(message));
         assert_eq!(organisation_audit_logs::AuditLog::from(&event).details, printed);
         assert_eq!(audit_trails::AuditTrail::from(&event).message.log_message, printed);
     }

@@ -24,6 +24,7 @@ use crate::{ActorKind, EntityClass, Error, OrganizationRef, Result, Violation};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Actor {
     /// The kind of party. 1 to [`MAX_NAME_BYTES`] bytes.
     pub kind: ActorKind,

@@ -11,6 +11,7 @@ use crate::{Result, json};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Change {
     /// The old value. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
@@ -32,6 +33,7 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct FieldChange {
     /// The path of the field: a JSON pointer (RFC 6901) without its first slash, such as
     /// `settings/theme`. At most [`MAX_TEXT_BYTES`] bytes.
@@ -44,6 +46,13 @@ pub struct FieldChange {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::JsonValue, required = false))]
     pub new: Option<Value>,
+}
+
+impl FieldChange {
+    /// Creates the change of `field` from `old` to `new`.
+    pub fn new(field: impl Into<String>, old: Option<Value>, new: Option<Value>) -> Self {
+        Self { field: field.into(), old, new }
+    }
 }
 
 impl Change {
@@ -92,7 +101,7 @@ impl Change {
         old: Option<Value>,
         new: Option<Value>,
     ) -> Self {
-        self.diff.push(FieldChange { field: field.into(), old, new });
+        self.diff.push(FieldChange::new(field, old, new));
         self
     }
 

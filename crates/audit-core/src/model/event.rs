@@ -30,6 +30,7 @@ macro_rules! events {
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[non_exhaustive]
         pub struct NewEvent {
             /// The time of the event, by the caller's clock. If `None`, the time of the append: an
             /// event that is delivered again without a time has the time of its first delivery.
@@ -249,6 +250,20 @@ impl NewEvent {
     #[must_use]
     pub fn id(mut self, id: impl Into<EventId>) -> Self {
         self.id = id.into();
+        self
+    }
+
+    /// Sets the action.
+    #[must_use]
+    pub fn action(mut self, action: impl Into<Action>) -> Self {
+        self.action = action.into();
+        self
+    }
+
+    /// Sets the actor.
+    #[must_use]
+    pub fn actor(mut self, actor: Actor) -> Self {
+        self.actor = actor;
         self
     }
 

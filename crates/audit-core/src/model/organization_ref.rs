@@ -9,6 +9,7 @@ use crate::{OrganizationId, Result};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct OrganizationRef {
     /// The id in the source's form. At most [`MAX_ID_BYTES`] bytes.
     pub id: String,

@@ -17,6 +17,7 @@ use crate::{Error, Result, Violation};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Target {
     /// The type, `type` in JSON. At most [`MAX_NAME_BYTES`] bytes.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +49,16 @@ impl Target {
     /// Creates a target of which only the name is known.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..Self::default() }
+    }
+
+    /// Creates a target from the parts that a source states; `None` if it states none of them.
+    pub fn from_parts(
+        kind: Option<String>,
+        id: Option<String>,
+        name: Option<String>,
+    ) -> Option<Self> {
+        let target = Self { kind, id, name };
+        (target != Self::default()).then_some(target)
     }
 
     /// Sets the name.

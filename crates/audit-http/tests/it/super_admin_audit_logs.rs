@@ -72,7 +72,7 @@ async fn the_filters_select_and_the_context_does_not() {
     let actor = Actor::user("root").email("root@platform.com");
     for organization in [&acme, &acme, &other] {
         let named = OrganizationRef::from(organization.id).name(&organization.name);
-        let event = NewEvent { organization: Some(named), ..NewEvent::new("x", actor.clone()) };
+        let event = NewEvent::new("x", actor.clone()).organization(named);
         service.store.record(Log::Platform, event).await.unwrap();
     }
     let all = service.store.head(Log::Platform).await.unwrap().size.get();

@@ -69,7 +69,7 @@ fn a_refused_event_leaves_the_transaction_as_it_was() {
     let transaction =
         service.connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     transaction.execute("INSERT INTO invoice VALUES ('inv_9')", []).unwrap();
-    let other = NewEvent { action: "other".into(), ..first };
+    let other = first.action("other");
     let error =
         service.store.append_in(&transaction, Log::Platform, vec![paid(), other]).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[1].id")));
