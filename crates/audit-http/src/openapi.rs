@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 description of the routes, made from the handlers, and its page.
+//! The OpenAPI 3.1 description of the routes, generated from the handlers, and its page.
 
 use std::sync::{Arc, OnceLock};
 

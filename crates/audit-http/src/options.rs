@@ -84,7 +84,7 @@ impl HttpOptions {
         self
     }
 
-    /// Sets the memory for the bodies that are being read at a time, in bytes, and at least that of
+    /// Sets the memory for all bodies that are being read, in bytes, and at least that of
     /// one body. The values parsed from them may take eight times as much. A request beyond that
     /// waits until others are done. A body whose values alone would take more is rejected with 413:
     /// an object counts as 640 bytes and any other value as 32.
@@ -100,7 +100,7 @@ impl HttpOptions {
         self
     }
 
-    /// Sets the number of requests that are handled at a time, at least 1. More are rejected with
+    /// Sets the number of requests that are handled at once, at least 1. More are rejected with
     /// 503.
     pub fn with_concurrency(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
@@ -114,7 +114,7 @@ impl HttpOptions {
         self
     }
 
-    /// Sets the number of requests and streams of one caller at a time, at least 1. A request ends
+    /// Sets the number of requests and streams of one caller at once, at least 1. A request ends
     /// when its answer has been sent. More are rejected with 429.
     pub fn with_concurrency_per_caller(mut self, requests: usize) -> Self {
         self.per_caller = requests.max(1);

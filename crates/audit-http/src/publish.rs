@@ -10,9 +10,9 @@ use audit_merkle::Notary;
 /// Signs the checkpoint of every log that has grown, and pauses for `every` after each round. Covers
 /// each log of the store and each log that was signed before.
 ///
-/// Signs one log at a time and rests as long as the last one took. A log that cannot be signed is
-/// reported as a `tracing` error and keeps no other from being signed. The future does not end;
-/// dropping it is safe at any point.
+/// Signs one log at a time, and pauses after each for as long as it took. Reports a log that cannot
+/// be signed as a `tracing` error, and continues with the others. The future does not end; it can be
+/// dropped at any point.
 ///
 /// ```no_run
 /// use std::sync::Arc;

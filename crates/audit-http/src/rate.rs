@@ -123,7 +123,7 @@ impl Rates {
 
     /// Takes a request from the rate of `caller`. Fails if none is left.
     pub(crate) fn take(&self, caller: &String) -> Result<Allowance, Rejection> {
-        /// The number of requests after which callers that made none lately are dropped.
+        /// The number of requests after which idle callers are dropped.
         const FORGET_EVERY: u32 = 1 << 16;
         if self.taken.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.limiter.retain_recent();

@@ -113,7 +113,7 @@ async fn write_rejection(style: Style, request: Request, next: Next) -> Response
     Response::from_parts(parts, Body::new(body))
 }
 
-/// Returns the rejection for a response that the router itself made, which has no body.
+/// Returns the rejection for a response of the router itself, which has no body.
 fn of_router(response: &Response) -> Option<Rejection> {
     if response.headers().contains_key(header::CONTENT_TYPE) {
         return None;

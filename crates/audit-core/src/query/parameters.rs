@@ -120,13 +120,11 @@ impl Bound {
             Some(sign) if text.as_bytes()[sign] == b' ' => Cow::Owned(text.replace(' ', "+")),
             _ => Cow::Borrowed(text),
         };
-        match text.parse() {
+        match Timestamp::parse_saturating(&text) {
+            Ok(Timestamp::MIN) => Ok(Self::Before),
+            Ok(Timestamp::MAX) => Ok(Self::Beyond),
             Ok(time) => Ok(Self::At(time)),
-            Err(error) => match error.violation() {
-                Some(Violation::OutOfRange { .. }) if &*text < "1970" => Ok(Self::Before),
-                Some(Violation::OutOfRange { .. }) => Ok(Self::Beyond),
-                _ => Err(error.with_field(name)),
-            },
+            Err(error) => Err(error.with_field(name)),
         }
     }
 }
@@ -194,6 +192,16 @@ mod tests {
         ] {
             let error = Filter::from_query(query).unwrap_err();
             assert_eq!(error.field(), Some(field), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_bound_beyond_the_times_of_events_is_an_open_end() {
+        let query = "since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z";
+        assert_eq!(Filter::from_query(query).unwrap(), Filter::new());
+        for query in ["since=9999-12-31T23:59:59Z", "until=0001-01-01T00:00:00Z"] {
+            let filter = Filter::from_query(query).unwrap();
+            assert!([Timestamp::MIN, Timestamp::MAX].iter().all(|end| !filter.covers(*end)));
         }
     }
 

@@ -45,7 +45,7 @@ fn of_log() -> OpenApiRouter<App> {
 /// The path parameter of an organization's log.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Path, rename_all = "camelCase")]
-#[allow(dead_code)] // a description; no value is made
+#[allow(dead_code)] // describes parameters; never constructed
 struct OrganizationPath {
     /// The organization.
     organization_id: OrganizationId,

@@ -117,7 +117,7 @@ async fn delete_organisation(
 /// Product scopes, comma-separated.
 #[derive(ToSchema)]
 #[schema(value_type = String, pattern = "^ *[^, ]+ *(, *[^, ]+ *){0,9}$")]
-#[allow(dead_code)] // a description; no value is made
+#[allow(dead_code)] // describes parameters; never constructed
 struct Scopes(String);
 
 /// Parses the scopes of the `include` parameters.

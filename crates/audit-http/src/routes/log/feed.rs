@@ -33,7 +33,7 @@ const LONGEST_WAIT: u64 = 8;
 /// The start of a feed, and its wait. Read by [`poll`] and [`stream`].
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code)] // a description; no value is made
+#[allow(dead_code)] // describes parameters; never constructed
 pub(super) struct FollowParams {
     /// The start without a token: `beginning`, the default; `now`; or a sequence, to start after
     /// it.

@@ -18,7 +18,7 @@ use crate::responses::Native;
 /// The parameter that selects a tree.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code)] // a description; no value is made
+#[allow(dead_code)] // describes parameters; never constructed
 pub(super) struct SizeParam {
     /// The size of the tree, in events; the whole log by default.
     #[param(minimum = 0)]
@@ -28,7 +28,7 @@ pub(super) struct SizeParam {
 /// The parameters that select two trees.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[allow(dead_code)] // a description; no value is made
+#[allow(dead_code)] // describes parameters; never constructed
 pub(super) struct SizesParams {
     /// The size of the smaller tree.
     #[param(minimum = 0)]

@@ -1,5 +1,5 @@
 //! The parameters by which events are listed and followed.
-#![allow(dead_code)] // the structures are descriptions; no value is made
+#![allow(dead_code)] // the structures describe parameters; never constructed
 
 use audit_core::{
     Anchor, Error, ErrorKind, EventId, EventQuery, Filter, Log, Order, Sequence, Timestamp,

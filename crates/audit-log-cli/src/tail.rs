@@ -39,7 +39,7 @@ Examples:
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
-        let query = self.selection.query();
+        let query = self.selection.query()?;
         query.validate()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.selection.log()).await?;

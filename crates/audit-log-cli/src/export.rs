@@ -54,7 +54,7 @@ enum FormatName {
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
-        let query = self.selection.query().order(Order::Sequence).limit(PAGE);
+        let query = self.selection.query()?.order(Order::Sequence).limit(PAGE);
         query.validate()?;
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
         let store = address.open_existing()?;

@@ -87,7 +87,8 @@ fn anchor(text: &str) -> audit_core::Result<Anchor> {
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let limit = if self.all { PAGE } else { self.limit };
-        let query = self.selection.query().audience(AUDIENCE).order(self.order.into()).limit(limit);
+        let query =
+            self.selection.query()?.audience(AUDIENCE).order(self.order.into()).limit(limit);
         let query = match self.around {
             Some(event) => query.around(event),
             None => query,

@@ -1,7 +1,9 @@
 //! The options that select the events of a log.
 
-use audit_core::{EventQuery, Facet, Filter, Log, Timestamp};
+use audit_core::{EventQuery, Facet, Filter, Log};
 use clap::Args;
+
+use crate::error::Result;
 
 /// The options that select the events of a log.
 #[derive(Debug, Args)]
@@ -12,11 +14,11 @@ pub(crate) struct Selection {
     #[command(flatten)]
     conditions: Conditions,
     /// The earliest time of the events, inclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING, value_parser = Timestamp::parse_saturating)]
-    since: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    since: Option<String>,
     /// The latest time of the events, exclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING, value_parser = Timestamp::parse_saturating)]
-    until: Option<Timestamp>,
+    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    until: Option<String>,
 }
 
 const HEADING: &str = "Filters (all must hold; a repeated one holds with any of its values)";
@@ -100,24 +102,24 @@ impl Selection {
     }
 
     /// Returns the query for the selected events, newest first.
-    pub(crate) fn query(&self) -> EventQuery {
-        EventQuery::new(self.organization).filter(self.filter())
+    ///
+    /// # Errors
+    /// As [`Selection::filter`].
+    pub(crate) fn query(&self) -> Result<EventQuery> {
+        Ok(EventQuery::new(self.organization).filter(self.filter()?))
     }
 
-    pub(crate) fn filter(&self) -> Filter {
-        let mut filter = Filter::new();
-        for (facet, values) in self.conditions.all() {
-            for value in values {
-                filter = filter.with(facet, value);
-            }
-        }
-        if let Some(since) = self.since {
-            filter = filter.since(since);
-        }
-        if let Some(until) = self.until {
-            filter = filter.until(until);
-        }
-        filter
+    /// Returns the filter that the options describe, read by the same parser as query parameters.
+    ///
+    /// # Errors
+    /// Fails if a value is empty, malformed, or one that no event can have.
+    pub(crate) fn filter(&self) -> Result<Filter> {
+        let conditions = self.conditions.all().flat_map(|(facet, values)| {
+            values.iter().map(move |value| (facet.name(), value.as_str()))
+        });
+        let since = self.since.iter().map(|time| ("since", time.as_str()));
+        let until = self.until.iter().map(|time| ("until", time.as_str()));
+        Ok(Filter::from_parameters(conditions.chain(since).chain(until))?)
     }
 }
 

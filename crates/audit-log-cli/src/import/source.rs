@@ -76,7 +76,7 @@ impl Record {
     }
 }
 
-/// Whether a line has an id.
+/// The fields that decide how a line becomes an event.
 #[derive(Deserialize)]
 struct Stated {
     id: Option<IgnoredAny>,

@@ -92,7 +92,7 @@ impl Arguments {
     }
 
     fn erasure(&self) -> Result<Erasure> {
-        let filter = self.selection.filter();
+        let filter = self.selection.filter()?;
         let ids: BTreeSet<_> = self.id.iter().copied().collect();
         let erasure = match (ids.is_empty(), filter == Filter::new()) {
             (true, false) => Erasure::matching(filter),
