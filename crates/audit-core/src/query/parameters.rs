@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_fault_names_its_parameter() {
-        let many = "&actorId=x".repeat(2) + "&category=";
+        let many = format!("{}&category=", "&actorId=x".repeat(2));
         let most =
             (0..=MAX_FILTER_VALUES).fold(String::new(), |all, n| all + &format!("&actorId={n}"));
         for (query, field) in [
