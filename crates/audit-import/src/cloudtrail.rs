@@ -15,15 +15,18 @@
 //! | `recipientAccountId` | organization |
 //! | `resources[]`: `type`, `ARN` | targets |
 //! | `awsRegion` | location |
-//! | `errorCode`, `errorMessage` | message key, text |
-//! | `sharedEventID` | change set: one action told to several accounts |
+//! | `errorCode` | outcome code; the result is `denied` of an `AccessDenied` or `UnauthorizedOperation`, else `failure` |
+//! | `errorMessage` | message text |
+//! | `requestID` | request id |
+//! | `sharedEventID` | change set: one action recorded in several accounts |
 //!
 //! Users, the root user among them, are of kind `user`; roles, federated sessions and other
 //! accounts act through a credential and are `api`; AWS services are `service`, also where the
 //! record has no type but says which service acted. A service that acts for a user
-//! (`invokedBy`) leaves the user the actor.
+//! (`invokedBy`) leaves the user the actor. A record without an error has no outcome, because a
+//! failed sign-in can lack an error code.
 
-use audit_core::{Action, Actor, ActorKind, NewEvent, OrganizationRef, Result, Target};
+use audit_core::{Action, Actor, ActorKind, NewEvent, OrganizationRef, Outcome, Result, Target};
 
 use crate::layout::Layout;
 use crate::record::{NO_VALUE, Record};
@@ -46,10 +49,17 @@ fn read(record: &mut Record) -> Result<NewEvent> {
     event.organization = record.take_text(&["recipientAccountId"]).map(OrganizationRef::new);
     event.scope.service = record.take_text(&["eventSource"]);
     event.change_set_id = record.take_change_set(&["sharedEventID"]);
-    event.message.key = record.take_text(&["errorCode"]);
+    event.outcome = record.take_text(&["errorCode"]).map(outcome);
+    event.request.id = record.take_text(&["requestID"]);
     event.message.text = record.take_text(&["errorMessage"]);
     event.location = record.take_text(&["awsRegion"]);
     Ok(event)
+}
+
+/// Returns the outcome of a request that ended with the error `code`.
+fn outcome(code: String) -> Outcome {
+    let denied = ["AccessDenied", "UnauthorizedOperation"].iter().any(|name| code.contains(name));
+    if denied { Outcome::denied() } else { Outcome::failure() }.code(code)
 }
 
 fn action(record: &mut Record) -> Result<Action> {

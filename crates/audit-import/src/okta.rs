@@ -13,6 +13,7 @@
 //! | `target[]`: `type`, `id`, `displayName` | targets; of a list that is JSON in a text, copies |
 //! | `displayMessage` | message title |
 //! | `outcome.reason` | message text |
+//! | `outcome.result` | outcome: `SUCCESS` and `ALLOW` are `success`, `FAILURE` is `failure`, `DENY` `denied`; it stays |
 //! | `debugContext.debugData.requestUri` | request path |
 //! | `client.geographicalContext.city` | location |
 //! | `transaction.id` | change set, if it is a UUID |
@@ -23,7 +24,7 @@
 //! once as JSON, once in the way of PowerShell: `@{lat=34.047; lon=-118.275}`. Of such a text, the
 //! id of the event takes in what it says, not how.
 
-use audit_core::{Actor, ActorKind, NewEvent, Result, Target, json};
+use audit_core::{Actor, ActorKind, NewEvent, Outcome, Result, Target, json};
 use serde_json::Value;
 
 use crate::layout::Layout;
@@ -51,9 +52,20 @@ fn read(record: &mut Record) -> Result<NewEvent> {
     event.change_set_id = change_set.and_then(|place| record.take_change_set(&place.path()));
     event.message.title = take(record, &["displayMessage"]);
     event.message.text = take(record, &["outcome", "reason"]);
+    event.outcome = outcome(record);
     event.location = take(record, &["client", "geographicalContext", "city"]);
     event.request.path = take(record, &["debugContext", "debugData", "requestUri"]);
     Ok(event)
+}
+
+fn outcome(record: &Record) -> Option<Outcome> {
+    let result = record.text(&place(record, &["outcome", "result"])?.path())?;
+    match &*result {
+        "SUCCESS" | "ALLOW" => Some(Outcome::success()),
+        "FAILURE" => Some(Outcome::failure()),
+        "DENY" => Some(Outcome::denied()),
+        _ => None,
+    }
 }
 
 fn actor(record: &mut Record) -> Actor {
