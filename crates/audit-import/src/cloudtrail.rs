@@ -16,7 +16,7 @@
 //! | `resources[]`: `type`, `ARN` | targets |
 //! | `awsRegion` | location |
 //! | `errorCode`, `errorMessage` | message key, text |
-//! | `sharedEventID` | change set: one action told to several accounts |
+//! | `sharedEventID` | change set: one action recorded in several accounts |
 //!
 //! Users, the root user among them, are of kind `user`; roles, federated sessions and other
 //! accounts act through a credential and are `api`; AWS services are `service`, also where the

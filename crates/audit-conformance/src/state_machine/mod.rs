@@ -20,7 +20,7 @@ const CASES: u32 = 256;
 const CASES_VARIABLE: &str = "AUDIT_CONFORMANCE_CASES";
 /// The most operations of one case.
 const OPERATIONS: usize = 60;
-/// So many cases share a store, each with logs of its own.
+/// The number of cases that share a store, each with its own logs.
 const CASES_PER_STORE: u32 = 64;
 
 pub(crate) fn agrees_with_the_model(new: NewRetentionHarness<'_>) {
@@ -59,7 +59,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// A player with two empty logs, in a new store now and then.
+    /// Returns a player with two empty logs, in a new store now and then.
     fn seat(&mut self) -> Player {
         self.games += 1;
         match self.player.take() {
