@@ -45,9 +45,10 @@
 //!
 //! # The long run
 //!
-//! `state_machine::agrees_with_the_model` plays random operations against a plain list. It plays
-//! 256 cases unless the environment variable `AUDIT_CONFORMANCE_CASES` says otherwise, and prints
-//! how much it did:
+//! Three cases use random values: `state_machine::agrees_with_the_model` plays operations against a
+//! plain list, `any_event::comes_back_and_is_found` and `any_erasure::removes_personal_data_only`
+//! write events with any field. They run 256 and 32 times, unless the environment variable
+//! `AUDIT_CONFORMANCE_CASES` says otherwise. The state machine prints how much it did:
 //!
 //! ```text
 //! AUDIT_CONFORMANCE_CASES=100000 cargo test --release -p <backend> state_machine -- --nocapture
@@ -58,10 +59,12 @@
 // A case that is in no list is a mistake, not a warning.
 #![deny(dead_code)]
 
+mod arbitrary;
 mod cases;
 pub mod checkpoints;
 mod harness;
 mod model;
+mod property;
 mod registry;
 mod samples;
 mod state_machine;

@@ -78,6 +78,9 @@ macro_rules! for_each_case {
                 keep_empty_and_absent_apart,
                 keep_times_to_the_nanosecond,
             }
+            any_event {
+                comes_back_and_is_found,
+            }
             lookups {
                 find_every_event,
                 of_an_unknown_id_are_not_found,
@@ -207,6 +210,9 @@ macro_rules! for_each_case {
                 keep_redeliveries_recognised,
                 do_not_change_other_logs,
                 survive_a_reopen,
+            }
+            any_erasure {
+                removes_personal_data_only,
             }
             retentions {
                 keep_everything_by_default,

@@ -1,5 +1,7 @@
 //! The cases, a file for each noun.
 
+pub(crate) mod any_erasure;
+pub(crate) mod any_event;
 pub(crate) mod api_keys;
 pub(crate) mod appends;
 mod changes;

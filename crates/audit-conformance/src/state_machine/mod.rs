@@ -9,29 +9,24 @@ mod writes;
 use std::cell::RefCell;
 
 use proptest::collection::vec;
-use proptest::test_runner::{Config, TestError, TestRunner};
 
 use crate::harness::NewRetentionHarness;
+use crate::property;
 use figure::Figure;
 use player::Player;
 
-/// How many cases are played unless [`CASES_VARIABLE`] says otherwise.
+/// The number of cases, unless the environment says otherwise.
 const CASES: u32 = 256;
-const CASES_VARIABLE: &str = "AUDIT_CONFORMANCE_CASES";
 /// The most operations of one case.
 const OPERATIONS: usize = 60;
-/// The number of cases that share a store, each with its own logs.
+/// The number of cases that share a store, each with logs of its own.
 const CASES_PER_STORE: u32 = 64;
 
 pub(crate) fn agrees_with_the_model(new: NewRetentionHarness<'_>) {
-    let cases = match std::env::var(CASES_VARIABLE) {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{CASES_VARIABLE} must be a number")),
-        Err(_) => CASES,
-    };
     let figure = RefCell::new(Figure::default());
     let table = RefCell::new(Table { new, player: None, games: 0 });
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
-    let outcome = TestRunner::new(config).run(&vec(op::op(), 1..OPERATIONS), |ops| {
+    let promise = "the store and the model agree after each operation";
+    property::check(promise, CASES, &vec(op::op(), 1..OPERATIONS), |ops| {
         let mut table = table.borrow_mut();
         let mut player = table.seat();
         let played = player.play(&ops);
@@ -42,13 +37,7 @@ pub(crate) fn agrees_with_the_model(new: NewRetentionHarness<'_>) {
         }
         played
     });
-    match outcome {
-        Ok(()) => println!("state machine: {}", figure.into_inner()),
-        Err(TestError::Fail(reason, ops)) => {
-            panic!("the store and the model disagree: {reason}\nafter {ops:#?}")
-        }
-        Err(TestError::Abort(reason)) => panic!("the state machine stopped: {reason}"),
-    }
+    println!("state machine: {}", figure.into_inner());
 }
 
 /// Where players meet stores.
@@ -59,7 +48,7 @@ struct Table<'a> {
 }
 
 impl Table<'_> {
-    /// Returns a player with two empty logs, in a new store now and then.
+    /// A player with two empty logs, in a new store now and then.
     fn seat(&mut self) -> Player {
         self.games += 1;
         match self.player.take() {

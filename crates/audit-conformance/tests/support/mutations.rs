@@ -34,6 +34,7 @@ pub(crate) enum Mutation {
     // Reads.
     AddressesByLetter,
     Alters(fn(&mut AuditEvent)),
+    AltersErased(fn(&mut AuditEvent)),
     AlwaysCounts,
     AlwaysMore,
     CachesLogs,

@@ -3,6 +3,7 @@
 // The lints allow these in a test function, not in a test's helpers.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod any_event;
 mod common;
 mod golden;
 mod native_events;

@@ -1,10 +1,11 @@
-//! One alteration for each field that a store keeps.
+//! Alterations of the fields that a store keeps.
 
+use std::mem;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, ActorKind, ApiKey, ApiKeyId, AuditEvent, EventId, Log, OrganizationId, OutcomeResult,
-    Role,
+    Actor, ActorKind, ApiKey, ApiKeyId, Attributes, AuditEvent, EventId, Log, OrganizationId,
+    OutcomeResult, Role,
 };
 
 /// The actor for whom the event's actor acted; a new one if it is absent.
@@ -91,10 +92,25 @@ pub(super) const OF_EVENTS: &[fn(&mut AuditEvent)] = &[
     |e| e.request.id = None,
     |e| e.trace = None,
     |e| e.trace.iter_mut().for_each(|trace| trace.span_id = None),
-    |e| drop(e.attributes.remove("plan")),
+    |e| e.attributes = e.attributes.iter().skip(1).collect(),
     |e| drop(e.attributes.insert("plan", "free")),
     |e| e.source = None,
-    |e| drop(e.metadata.remove("attempt")),
+    |e| e.metadata = mem::take(&mut e.metadata).into_iter().skip(1).collect(),
+];
+
+/// One for each field of a record that identifies an event's context, which an erasure must keep.
+pub(super) const OF_RECORDS: &[fn(&mut AuditEvent)] = &[
+    |e| e.actor.id = None,
+    |e| e.actor.session_id = None,
+    |e| e.actor.on_behalf_of = None,
+    |e| e.outcome = None,
+    |e| e.outcome.iter_mut().for_each(|outcome| outcome.code = None),
+    |e| e.severity = None,
+    |e| e.targets.clear(),
+    |e| e.request.id = None,
+    |e| e.trace = None,
+    |e| e.attributes = Attributes::new(),
+    |e| e.source = None,
 ];
 
 /// One for each field of an API key.

@@ -26,6 +26,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::ErasesNothing,
         &[
+            "any_erasure::removes_personal_data_only",
             "erasures::remove_personal_data_from_every_read",
             "erasures::keep_totals_exact",
             "erasures::of_nothing_append_no_event",
@@ -44,6 +45,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (
         Mutation::FindsErasedEvents,
         &[
+            "any_erasure::removes_personal_data_only",
             "erasures::clear_the_index",
             "erasures::keep_totals_exact",
             "erasures::keep_redeliveries_recognised",

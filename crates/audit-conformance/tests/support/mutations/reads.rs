@@ -145,6 +145,9 @@ impl Mutated {
         let events = &mut slice.events;
         match self.mutation {
             Mutation::Alters(alter) => events.iter_mut().for_each(alter),
+            Mutation::AltersErased(alter) => {
+                events.iter_mut().filter(|event| event.erased).for_each(alter);
+            }
             Mutation::AlwaysMore => slice.more = true,
             Mutation::BoundOffByOne => slice.bound = slice.bound.previous(),
             Mutation::DeletionClearsTheLog => {
