@@ -280,10 +280,10 @@ fn of_first_log(values: &[Value]) -> impl Params {
 
 fn stored(row: &Row<'_>) -> rusqlite::Result<StoredEvent> {
     let personal = match (row.get(1)?, row.get(2)?) {
-        (Some(salt), Some(bytes)) => Some(PersonalData { salt, bytes }),
+        (Some(salt), Some(bytes)) => Some(PersonalData::new(salt, bytes)),
         _ => None,
     };
-    Ok(StoredEvent { record: row.get(0)?, personal })
+    Ok(StoredEvent::new(row.get(0)?, personal))
 }
 
 /// Writes the WAL back and returns the size of the file at `path` in bytes.

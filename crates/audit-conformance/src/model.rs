@@ -47,7 +47,8 @@ impl Model {
         let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
         let rest: Vec<_> = events.into_iter().filter(is_after).skip(offset).collect();
         let more = rest.len() > scan.limit;
-        ScanResult { events: rest.into_iter().take(scan.limit).collect(), more, total, bound }
+        let events = rest.into_iter().take(scan.limit).collect();
+        ScanResult::new(events, more, bound).total(total)
     }
 
     /// Erases the events that `wanted` selects, and returns how many had personal data.

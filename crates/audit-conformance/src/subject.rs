@@ -13,7 +13,7 @@ use audit_core::{
     Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure, Error, ErrorKind,
     EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order, Page, Pruned,
     Receipt, Result, Retention, RetentionStore, RetentionStoreExt as _, Scan, ScanResult, Sequence,
-    TenantStore, Token, Total,
+    TenantStore, Token,
 };
 use futures_util::future::{Either, select};
 
@@ -193,7 +193,7 @@ impl<H: Opens + ?Sized> Subject<H> {
 
     /// Returns every event of `log`, by sequence.
     pub(crate) fn events(&self, log: Log) -> Vec<AuditEvent> {
-        let scan = Scan { order: Order::Sequence, ..everything(log) };
+        let scan = everything(log).order(Order::Sequence);
         let result = self.scan(scan).expect("a log must be readable");
         assert!(!result.more, "nothing can match after the last event of a log");
         result.events
@@ -296,17 +296,7 @@ pub(crate) fn officer() -> AuditContext {
 
 /// Returns the scan of all of `log`.
 pub(crate) fn everything(log: Log) -> Scan {
-    Scan {
-        log,
-        filter: audit_core::Filter::new(),
-        order: Order::default(),
-        after: None,
-        bound: None,
-        offset: 0,
-        limit: 1_000_000,
-        bytes: usize::MAX,
-        total: Total::Skip,
-    }
+    Scan::new(log).limit(1_000_000)
 }
 
 /// Returns the error of a call that must fail with `kind`.

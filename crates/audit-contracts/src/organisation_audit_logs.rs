@@ -171,16 +171,11 @@ impl From<Organization> for audit_core::Organization {
     /// Converts to an organization without private endpoints and settings.
     fn from(organization: Organization) -> Self {
         let (id, ours) = ORGANIZATION_ID.read(&organization.id);
-        Self {
-            id: id.into(),
-            external_id: (!ours).then_some(organization.id),
-            name: organization.name,
-            private_endpoints: Vec::new(),
-            settings: Object::new(),
-            created_by: Some(organization.created_by),
-            created_at: organization.created_at,
-            updated_at: organization.updated_at,
-        }
+        let mut converted = Self::new(id.into(), organization.name, organization.created_at);
+        converted.external_id = (!ours).then_some(organization.id);
+        converted.created_by = Some(organization.created_by);
+        converted.updated_at = organization.updated_at;
+        converted
     }
 }
 
@@ -246,7 +241,9 @@ pub struct UpdateOrganization {
 
 impl From<UpdateOrganization> for OrganizationUpdate {
     fn from(body: UpdateOrganization) -> Self {
-        Self { name: body.name, settings: body.settings, ..Self::default() }
+        let mut update = Self::default();
+        (update.name, update.settings) = (body.name, body.settings);
+        update
     }
 }
 

@@ -90,18 +90,15 @@ impl Activity {
 impl From<Activity> for audit_core::Activity {
     fn from(activity: Activity) -> Self {
         let (id, source) = ACTIVITY_ID.identify(activity.id);
-        Self {
-            id,
-            created_at: activity.created_at,
-            action: activity.r#type.into(),
-            actor_kind: activity.actor_type.into(),
-            actor_id: activity.actor_id,
-            actor_details: activity.actor_details,
-            actor_ip: activity.actor_ip_address,
-            organization: activity.organization_id.map(OrganizationRef::new),
-            service_id: activity.service_id,
-            source,
-        }
+        let mut converted =
+            Self::new(id, activity.created_at, activity.r#type, activity.actor_type);
+        converted.actor_id = activity.actor_id;
+        converted.actor_details = activity.actor_details;
+        converted.actor_ip = activity.actor_ip_address;
+        converted.organization = activity.organization_id.map(OrganizationRef::new);
+        converted.service_id = activity.service_id;
+        converted.source = source;
+        converted
     }
 }
 
@@ -216,14 +213,17 @@ pub struct PrivateEndpointChanges {
 
 impl From<PrivateEndpoint> for audit_core::PrivateEndpoint {
     fn from(endpoint: PrivateEndpoint) -> Self {
-        let PrivateEndpoint { id, description, cloud_provider, region } = endpoint;
-        Self { id, description, cloud_provider, region }
+        let mut converted = Self::new(endpoint.id);
+        converted.description = endpoint.description;
+        converted.cloud_provider = endpoint.cloud_provider;
+        converted.region = endpoint.region;
+        converted
     }
 }
 
 impl From<audit_core::PrivateEndpoint> for PrivateEndpoint {
     fn from(endpoint: audit_core::PrivateEndpoint) -> Self {
-        let audit_core::PrivateEndpoint { id, description, cloud_provider, region } = endpoint;
+        let audit_core::PrivateEndpoint { id, description, cloud_provider, region, .. } = endpoint;
         Self { id, description, cloud_provider, region }
     }
 }
@@ -231,16 +231,10 @@ impl From<audit_core::PrivateEndpoint> for PrivateEndpoint {
 impl From<Organization> for audit_core::Organization {
     /// Converts to an organization as of its creation: without settings and creator, never updated.
     fn from(organization: Organization) -> Self {
-        Self {
-            id: organization.id,
-            external_id: None,
-            name: organization.name,
-            private_endpoints: organization.private_endpoints.into_iter().map(Into::into).collect(),
-            settings: audit_core::json::Object::new(),
-            created_by: None,
-            created_at: organization.created_at,
-            updated_at: organization.created_at,
-        }
+        let endpoints = organization.private_endpoints;
+        let mut converted = Self::new(organization.id, organization.name, organization.created_at);
+        converted.private_endpoints = endpoints.into_iter().map(Into::into).collect();
+        converted
     }
 }
 
@@ -258,12 +252,11 @@ impl From<audit_core::Organization> for Organization {
 impl From<UpdateOrganization> for OrganizationUpdate {
     fn from(update: UpdateOrganization) -> Self {
         let PrivateEndpointChanges { remove, add } = update.private_endpoints.unwrap_or_default();
-        Self {
-            name: update.name,
-            remove_endpoints: remove.into_iter().map(|endpoint| endpoint.id).collect(),
-            add_endpoints: add.into_iter().map(Into::into).collect(),
-            settings: None,
-        }
+        let removed = remove.into_iter().map(|endpoint| endpoint.id);
+        let removed = removed.fold(Self::default(), Self::remove_endpoint);
+        let mut converted = add.into_iter().map(Into::into).fold(removed, Self::add_endpoint);
+        converted.name = update.name;
+        converted
     }
 }
 

@@ -201,7 +201,8 @@ impl AuditStore for ListStore {
         let rest: Vec<_> = events.into_iter().skip(offset).cloned().collect();
         let count = scan.fitting(&rest);
         let more = rest.len() > count;
-        Ok(ScanResult { events: rest.into_iter().take(count).collect(), more, total, bound })
+        let events = rest.into_iter().take(count).collect();
+        Ok(ScanResult::new(events, more, bound).total(total))
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -238,8 +239,7 @@ impl AuditStore for ListStore {
             }
             if event.sequence > after {
                 size += stored.size();
-                let (sequence, event) = (event.sequence, stored.clone());
-                entries.push(LogEntry { sequence, leaf: *leaf, event });
+                entries.push(LogEntry::new(event.sequence, *leaf, stored.clone()));
             }
         }
         Ok(entries)

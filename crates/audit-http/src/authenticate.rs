@@ -18,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 /// The router trusts it: its organization may read and write its own log whether or not a store of
 /// organizations knows it. So a service's own tenants need no record in the audit store.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Principal {
     /// The id of the key or the user, by which the rate limit counts.
     pub id: String,
@@ -29,6 +30,20 @@ pub struct Principal {
     /// The caller as the actor of the events that record its changes. Its e-mail address is the
     /// creator of the organizations that it creates.
     pub actor: Actor,
+}
+
+impl Principal {
+    /// Creates the principal `id` without an organization.
+    pub fn new(id: impl Into<String>, role: Role, actor: Actor) -> Self {
+        Self { id: id.into(), organization_id: None, role, actor }
+    }
+
+    /// Sets the caller's organization.
+    #[must_use]
+    pub fn organization(mut self, id: impl Into<OrganizationId>) -> Self {
+        self.organization_id = Some(id.into());
+        self
+    }
 }
 
 /// Finds the principal of a request. Implemented by a service that has its own login; others use
@@ -50,11 +65,9 @@ pub struct Principal {
 /// impl Authenticator for Session {
 ///     async fn authenticate(&self, parts: &Parts) -> audit_core::Result<Option<Principal>> {
 ///         let user = parts.extensions.get::<User>();
-///         Ok(user.map(|user| Principal {
-///             id: user.id.clone(),
-///             organization_id: Some(user.organization),
-///             role: Role::Member,
-///             actor: Actor::user(user.id.clone()),
+///         Ok(user.map(|user| {
+///             Principal::new(&user.id, Role::Member, Actor::user(&user.id))
+///                 .organization(user.organization)
 ///         }))
 ///     }
 /// }

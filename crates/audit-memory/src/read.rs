@@ -31,7 +31,7 @@ impl MemoryStore {
         let Some(log) = self.log(scan.log) else {
             let bound = scan.bound_within(audit_core::Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
-            return Ok(ScanResult { events: Vec::new(), more: false, total, bound });
+            return Ok(ScanResult::new(Vec::new(), false, bound).total(total));
         };
         let state = read(&log);
         let bound = scan.bound_within(state.head)?;
@@ -39,7 +39,7 @@ impl MemoryStore {
         let read = |sequence| state.stored(sequence).cloned();
         let (events, more) = selection.read(scan, read, StoredEvent::size)?;
         let events = events.iter().map(StoredEvent::decode).collect::<Result<_>>()?;
-        Ok(ScanResult { events, more, total: selection.total, bound })
+        Ok(ScanResult::new(events, more, bound).total(selection.total))
     }
 }
 

@@ -32,7 +32,7 @@ impl MemoryStore {
             }
             size += event.size();
             let sequence = Sequence::new(number)?;
-            entries.push(LogEntry { sequence, leaf: state.leaf(sequence)?, event: event.clone() });
+            entries.push(LogEntry::new(sequence, state.leaf(sequence)?, event.clone()));
         }
         Ok(entries)
     }

@@ -240,7 +240,7 @@ fn encode(event: &StoredEvent) -> Vec<u8> {
     let mut bytes = format!("{EVENT_LINE}record {}\n", record.len()).into_bytes();
     bytes.extend(record);
     bytes.push(b'\n');
-    if let Some(PersonalData { salt, bytes: content }) = &event.personal {
+    if let Some(PersonalData { salt, bytes: content, .. }) = &event.personal {
         let salt = STANDARD.encode(salt);
         bytes.extend(format!("personal {salt} {}\n", content.len()).into_bytes());
         bytes.extend(content);
@@ -254,13 +254,13 @@ fn decode(bytes: &[u8]) -> Option<StoredEvent> {
     let rest = bytes.strip_prefix(EVENT_LINE.as_bytes())?;
     let (label, rest) = split_line(rest)?;
     let (record, rest) = split_content(rest, label.strip_prefix("record ")?)?;
-    let mut event = StoredEvent { record: record.to_vec(), personal: None };
+    let mut event = StoredEvent::new(record.to_vec(), None);
     if !rest.is_empty() {
         let (label, rest) = split_line(rest)?;
         let (salt, length) = label.strip_prefix("personal ")?.split_once(' ')?;
         let (content, []) = split_content(rest, length)? else { return None };
         let salt = STANDARD.decode(salt).ok()?.try_into().ok()?;
-        event.personal = Some(PersonalData { salt, bytes: content.to_vec() });
+        event.personal = Some(PersonalData::new(salt, content.to_vec()));
     }
     // One event has one text: a length with a leading zero, for example, is refused.
     (encode(&event) == bytes).then_some(event)

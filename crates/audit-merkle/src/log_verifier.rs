@@ -229,7 +229,7 @@ impl<'a> LogVerifier<'a> {
         if number == Some(at.get()) {
             return None;
         }
-        let named = StoredEvent { record: record.to_vec(), personal: None }.decode().ok()?;
+        let named = StoredEvent::new(record.to_vec(), None).decode().ok()?;
         let is_right = (named.log, named.sequence) == (*log, at);
         let finding = Finding::Misplaced { at, log: named.log, sequence: named.sequence };
         (!is_right).then_some(finding)

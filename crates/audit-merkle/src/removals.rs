@@ -90,7 +90,7 @@ fn reserved(record: &[u8]) -> Option<AuditEvent> {
         return None;
     }
     // A record that cannot be decoded declares nothing. Its hash shows that it was changed.
-    StoredEvent { record: record.to_vec(), personal: None }.decode().ok()
+    StoredEvent::new(record.to_vec(), None).decode().ok()
 }
 
 #[cfg(test)]

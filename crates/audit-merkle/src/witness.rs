@@ -47,6 +47,7 @@ impl fmt::Display for WitnessRequest {
 
 /// The cosignature of a witness: it had seen the checkpoint, and no larger one, at that time.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cosignature {
     /// Seconds since 1970 by the witness's clock.
     pub time: u64,

@@ -154,7 +154,7 @@ impl SealedResult {
         let Self { events, more, total, bound } = self;
         let decoded = events.into_iter().map(|event| event.unseal().decode());
         let events = decoded.collect::<Result<_>>()?;
-        Ok(ScanResult { events, more, total, bound })
+        Ok(ScanResult::new(events, more, bound).total(total))
     }
 }
 
@@ -215,11 +215,9 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
     let row: Option<(i64, i64, i64, i64, i64, Option<i64>)> =
         query().map_err(sqlite("reading the head of a log"))?;
     row.map(|(id, size, recorded_at, indexed, pruned, key)| {
-        let head = Head {
-            size: Sequence::try_from(size).map_err(damaged)?,
-            recorded_at: Timestamp::from_nanos(recorded_at),
-            pruned: Sequence::try_from(pruned).map_err(damaged)?,
-        };
+        let size = Sequence::try_from(size).map_err(damaged)?;
+        let pruned = Sequence::try_from(pruned).map_err(damaged)?;
+        let head = Head::new(size, Timestamp::from_nanos(recorded_at)).pruned(pruned);
         let indexed = Sequence::try_from(indexed).map_err(damaged)?;
         if indexed > head.size || head.pruned > head.size {
             return Err(damaged(Error::new(ErrorKind::Corrupt)));

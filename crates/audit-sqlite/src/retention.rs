@@ -133,7 +133,7 @@ impl WriteTransaction<'_> {
             sequences.push(sequence);
             // A damaged record is deleted too. Its id is unknown, so that the row of its id
             // remains.
-            let Ok(event) = (StoredEvent { record, personal: None }).decode() else { continue };
+            let Ok(event) = StoredEvent::new(record, None).decode() else { continue };
             let delete = params![event.id.as_bytes(), log, sequence.as_i64()];
             let forget = || self.connection.prepare_cached(DELETE_ID)?.execute(delete);
             forget().map_err(sqlite(CONTEXT))?;
@@ -183,5 +183,5 @@ fn recorded_at(connection: &Connection, log: i64, sequence: Sequence) -> Result<
     };
     let record: Option<Vec<u8>> = query().map_err(sqlite(CONTEXT))?;
     let record = record.ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context(CONTEXT))?;
-    Ok(StoredEvent { record, personal: None }.decode()?.recorded_at)
+    Ok(StoredEvent::new(record, None).decode()?.recorded_at)
 }

@@ -157,9 +157,9 @@ impl SealedEvent {
             key.apply(event_key, &mut bytes);
             let salt = *bytes.first_chunk::<SALT>()?;
             bytes.drain(..SALT);
-            Some(PersonalData { salt, bytes })
+            Some(PersonalData::new(salt, bytes))
         };
-        StoredEvent { record, personal: sealed.and_then(decrypt) }
+        StoredEvent::new(record, sealed.and_then(decrypt))
     }
 }
 

@@ -145,7 +145,7 @@ impl SealedEntry {
     /// Decrypts the personal data of the event.
     pub(crate) fn unseal(self) -> LogEntry {
         let Self { sequence, leaf, event } = self;
-        LogEntry { sequence, leaf, event: event.unseal() }
+        LogEntry::new(sequence, leaf, event.unseal())
     }
 }
 

@@ -37,8 +37,7 @@ impl Users {
     fn principal(&self, user: &str) -> Option<Principal> {
         let (organization_id, role) = *self.0.get(user)?;
         let actor = Actor::user(user).email(format!("{user}@acme.example"));
-        let organization_id = Some(organization_id);
-        Some(Principal { id: user.to_owned(), organization_id, role, actor })
+        Some(Principal::new(user, role, actor).organization(organization_id))
     }
 }
 

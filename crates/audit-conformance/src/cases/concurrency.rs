@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use audit_core::{AuditStoreExt as _, ErrorKind, EventId, EventQuery, Log, Order, Receipt, Scan};
+use audit_core::{AuditStoreExt as _, ErrorKind, EventId, EventQuery, Log, Order, Receipt};
 
 use crate::NewHarness;
 use crate::samples::{event, events, mixed, new_log, redelivered};
@@ -76,7 +76,7 @@ pub(crate) fn readers_always_see_a_dense_prefix(new: NewHarness<'_>) {
             let last_round = done.load(Ordering::Relaxed);
             let head = other.head(log).size.get();
             assert!(head >= seen, "a log never shrinks");
-            let scan = Scan { order: Order::Sequence, ..everything(log) };
+            let scan = everything(log).order(Order::Sequence);
             let slice = other.scan(scan).expect("a scan succeeds");
             let numbers: Vec<_> = slice.events.iter().map(|e| e.sequence.get()).collect();
             let dense: Vec<_> = (1..=slice.bound.get()).collect();

@@ -1,7 +1,7 @@
 //! Tokens and positions below and above the floor, the last number that is pruned.
 
 use audit_core::{
-    AuditStoreExt as _, ErrorKind, EventId, EventQuery, FeedStart, Filter, Order, Position, Scan,
+    AuditStoreExt as _, ErrorKind, EventId, EventQuery, FeedStart, Filter, Order, Position,
     Sequence, Token, Total,
 };
 
@@ -59,7 +59,7 @@ pub(crate) fn end_the_tokens_below_them(new: NewRetentionHarness<'_>) {
                 let page = subject.next_page(&query.clone().limit(1_000), token);
                 let error = refused(page, ErrorKind::Gone, &gone("walk"));
                 assert!(!error.is_retryable(), "pruned events do not come back");
-                let scan = Scan { order, after: Some(*last), ..everything(log) };
+                let scan = everything(log).order(order).after(*last);
                 refused(subject.scan(scan), ErrorKind::Gone, &gone("place"));
             }
         }
@@ -95,14 +95,8 @@ pub(crate) fn keep_the_walks_above_them(new: NewRetentionHarness<'_>) {
             let above = places.iter().filter(|(last, _)| last.sequence >= model.floor);
             assert!(above.clone().count() > 3, "this case has walks above the floor");
             for (last, token) in above {
-                let expected = model.answer(&Scan {
-                    filter: filter.clone(),
-                    order,
-                    after: Some(*last),
-                    bound: Some(bound),
-                    total: Total::Exact,
-                    ..everything(log)
-                });
+                let scan = everything(log).filter(filter.clone()).order(order).after(*last);
+                let expected = model.answer(&scan.bound(bound).total(Total::Exact));
                 let page = subject.next_page(&query, token);
                 let page = page.expect("a walk above the floor goes on");
                 assert_eq!(page.bound, bound, "a walk stays a snapshot");

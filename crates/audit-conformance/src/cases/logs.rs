@@ -1,7 +1,7 @@
 //! The list of logs: every log that ever held an event.
 
 use audit_core::limits::MAX_LOGS_PAGE;
-use audit_core::{AuditStore as _, ErrorKind, Log, Result, Scan};
+use audit_core::{AuditStore as _, ErrorKind, Log, Result};
 
 use crate::NewHarness;
 use crate::samples::{event, events, mixed, new_log};
@@ -85,7 +85,7 @@ pub(crate) fn without_events_are_not_listed(new: NewHarness<'_>) {
     subject.head(empty);
     subject.frontier(empty);
     subject.entries(empty);
-    subject.scan(Scan { limit: 5, ..everything(empty) }).expect("an empty log can be read");
+    subject.scan(everything(empty).limit(5)).expect("an empty log can be read");
     assert_eq!(subject.logs(10), [log], "neither a read nor a refused append makes a log");
 }
 

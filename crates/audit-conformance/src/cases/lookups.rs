@@ -39,11 +39,7 @@ pub(crate) fn of_the_head_follow_each_append(new: NewHarness<'_>) {
     let log = new_log();
     for size in [1, 2, 5] {
         let last = subject.put(log, &mixed(size)).pop().expect("a batch is not empty");
-        let expected = Head {
-            size: last.sequence,
-            recorded_at: last.recorded_at,
-            pruned: audit_core::Sequence::ZERO,
-        };
+        let expected = Head::new(last.sequence, last.recorded_at);
         assert_eq!(subject.head(log), expected, "the head is that of the last event");
     }
 }

@@ -51,7 +51,7 @@ impl Subject<dyn TenantHarness> {
 }
 
 pub(super) fn endpoint(id: &str) -> PrivateEndpoint {
-    PrivateEndpoint { id: id.into(), description: None, cloud_provider: None, region: None }
+    PrivateEndpoint::new(id)
 }
 
 fn settings(value: &Value) -> Object {
@@ -61,12 +61,9 @@ fn settings(value: &Value) -> Object {
 fn acme() -> NewOrganization {
     NewOrganization::new("Acme 東京")
         .external_id("ext_1")
-        .private_endpoint(PrivateEndpoint {
-            description: Some("main\0".into()),
-            cloud_provider: Some("aws".into()),
-            region: Some("us-east-1".into()),
-            ..endpoint("vpce-1")
-        })
+        .private_endpoint(
+            endpoint("vpce-1").description("main\0").cloud_provider("aws").region("us-east-1"),
+        )
         .private_endpoint(endpoint("vpce-2"))
         .settings(settings(&json!({"theme": "dark", "limit": 1_u64 << 63, "nested": {"a": [1]}})))
         .created_by("founder@acme.example")
@@ -76,16 +73,11 @@ pub(crate) fn come_back_as_created(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let asked = acme();
     let created = subject.created(asked.clone());
-    let expected = Organization {
-        id: asked.id,
-        external_id: asked.external_id,
-        name: asked.name,
-        private_endpoints: asked.private_endpoints,
-        settings: asked.settings,
-        created_by: asked.created_by,
-        created_at: created.created_at,
-        updated_at: created.created_at,
-    };
+    let mut expected = Organization::new(asked.id, asked.name, created.created_at);
+    expected.external_id = asked.external_id;
+    expected.private_endpoints = asked.private_endpoints;
+    expected.settings = asked.settings;
+    expected.created_by = asked.created_by;
     assert_eq!(created, expected, "an organization is created as asked");
     let least = subject.created(NewOrganization::new("B"));
     for organization in [created, least] {
@@ -218,7 +210,7 @@ pub(crate) fn change_only_as_asked(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let mut expected = subject.created(acme());
     let other = subject.created(acme());
-    let replaced = PrivateEndpoint { region: Some("eu-west-1".into()), ..endpoint("vpce-1") };
+    let replaced = endpoint("vpce-1").region("eu-west-1");
     let step = |update, change: &dyn Fn(&mut Organization)| {
         let mut wanted = expected.clone();
         change(&mut wanted);
@@ -249,7 +241,7 @@ pub(crate) fn change_only_as_asked(new: NewTenantHarness<'_>) {
 pub(crate) fn remove_endpoints_before_they_add(new: NewTenantHarness<'_>) {
     let subject = Subject::new(new);
     let id = subject.created(acme()).id;
-    let replacement = PrivateEndpoint { region: Some("eu-west-1".into()), ..endpoint("vpce-1") };
+    let replacement = endpoint("vpce-1").region("eu-west-1");
     let update = OrganizationUpdate::default()
         .add_endpoint(replacement.clone())
         .remove_endpoint("vpce-1")
@@ -294,7 +286,10 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewTenantHarness<'_>) {
         ("externalId", base().external_id(&id)),
         ("createdBy", base().created_by(&id)),
         ("privateEndpoints[0].id", base().private_endpoint(endpoint(""))),
-        ("privateEndpoints", NewOrganization { private_endpoints: too_many.clone(), ..base() }),
+        (
+            "privateEndpoints",
+            too_many.iter().cloned().fold(base(), NewOrganization::private_endpoint),
+        ),
         ("settings", base().settings(large.clone())),
     ] {
         let new_id = bad.id;
@@ -304,12 +299,12 @@ pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewTenantHarness<'_>) {
         assert_eq!(subject.head(new_id.into()), Head::default(), "and it has no event");
     }
     let update = OrganizationUpdate::default;
-    let described = PrivateEndpoint { description: Some(long), ..endpoint("e") };
+    let described = endpoint("e").description(long);
     for (field, bad) in [
         ("name", update().name("")),
         ("name", update().name(&id)),
         ("privateEndpoints[2].description", update().name("New").add_endpoint(described)),
-        ("privateEndpoints", OrganizationUpdate { add_endpoints: too_many, ..update() }),
+        ("privateEndpoints", too_many.into_iter().fold(update(), OrganizationUpdate::add_endpoint)),
         ("settings", update().name("New").settings(large)),
     ] {
         let error = refused(subject.update(created.id, bad), ErrorKind::Invalid, field);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use audit_core::tree::Tile;
 use audit_core::{
     Action, AuditEvent, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, FeedStart,
-    Filter, Head, Log, NewEvent, Order, Retention, Scan, Sequence, Target, Timestamp, Total,
+    Filter, Head, Log, NewEvent, Order, Retention, Sequence, Target, Timestamp, Total,
 };
 
 use super::changes::{assert_attributed, attributed};
@@ -132,8 +132,7 @@ pub(crate) fn leave_nothing_of_removed_events(new: NewRetentionHarness<'_>) {
                 );
             }
             for bound in [0, 1, 63, 64, 65, 100].map(sequence) {
-                let scan =
-                    Scan { order, bound: Some(bound), total: Total::Exact, ..everything(log) };
+                let scan = everything(log).order(order).bound(bound).total(Total::Exact);
                 let slice = subject.scan(scan.clone()).expect("a scan succeeds");
                 assert_eq!(
                     slice,

@@ -1,7 +1,7 @@
 //! The scan, argument by argument.
 
 use audit_core::{
-    ErrorKind, EventQuery, FeedStart, Filter, Order, Position, Scan, Sequence, Timestamp, Total,
+    ErrorKind, EventQuery, FeedStart, Filter, Order, Position, Sequence, Timestamp, Total,
 };
 
 use crate::NewHarness;
@@ -35,10 +35,13 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
                         (12, 1, Total::Exact),
                         (Sequence::MAX.get(), 1_000, Total::Skip),
                     ] {
-                        let filter = filter.clone();
-                        let bytes = usize::MAX;
-                        let scan =
-                            Scan { log, filter, order, after, bound, offset, limit, bytes, total };
+                        let mut scan = everything(log)
+                            .filter(filter.clone())
+                            .order(order)
+                            .offset(offset)
+                            .limit(limit)
+                            .total(total);
+                        (scan.after, scan.bound) = (after, bound);
                         let slice = subject.scan(scan.clone()).expect("a scan succeeds");
                         assert_eq!(slice, model.answer(&scan), "the answer to {scan:?}");
                     }
@@ -56,8 +59,8 @@ pub(crate) fn stop_at_the_byte_limit(new: NewHarness<'_>) {
     let placed: Vec<_> = (0..20).map(|n| if n % 2 == 0 { large(n) } else { event(n) }).collect();
     let placed = subject.put(log, &placed);
     let read = |bytes, limit| {
-        let total = Total::Exact;
-        let scan = Scan { bytes, limit, total, order: Order::Sequence, ..everything(log) };
+        let scan = everything(log).order(Order::Sequence);
+        let scan = scan.bytes(bytes).limit(limit).total(Total::Exact);
         let slice = subject.scan(scan).expect("a scan succeeds");
         assert_eq!(slice.total, Some(20), "what matches is counted, whatever is returned");
         assert_eq!(slice.events, placed[..slice.events.len()], "the first events are returned");
@@ -83,7 +86,7 @@ pub(crate) fn stop_at_the_byte_limit(new: NewHarness<'_>) {
 pub(crate) fn beyond_the_end_fail(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
-    let bounded = |bound| Scan { bound: Some(bound), ..everything(log) };
+    let bounded = |bound| everything(log).bound(bound);
     subject.scan(bounded(sequence(0))).expect("an empty log can be scanned up to nothing");
     refused(subject.scan(bounded(sequence(1))), ErrorKind::Behind, "a bound in an empty log");
     subject.put(log, &events(3));
@@ -101,13 +104,13 @@ pub(crate) fn with_a_bound_never_change(new: NewHarness<'_>) {
     subject.put(log, &mixed(10));
     let scans: Vec<_> = Order::ALL
         .into_iter()
-        .map(|order| Scan {
-            filter: Filter::new().actor_id("u_1"),
-            order,
-            bound: Some(sequence(8)),
-            limit: 4,
-            total: Total::Exact,
-            ..everything(log)
+        .map(|order| {
+            everything(log)
+                .filter(Filter::new().actor_id("u_1"))
+                .order(order)
+                .bound(sequence(8))
+                .limit(4)
+                .total(Total::Exact)
         })
         .collect();
     let read = |subject: &Subject| -> Vec<_> {

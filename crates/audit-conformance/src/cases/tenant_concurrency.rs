@@ -39,7 +39,8 @@ pub(crate) fn creations_of_one_organization_have_one_winner(new: NewTenantHarnes
         let new = NewOrganization::new("Acme");
         let id = new.id;
         let results = at_once(|caller| {
-            let new = NewOrganization { name: format!("Acme {caller}"), ..new.clone() };
+            let mut new = new.clone();
+            new.name = format!("Acme {caller}");
             subject.create(new, event(0).at(0).actor.into())
         });
         let won: Vec<_> = results.iter().flatten().collect();

@@ -3,7 +3,7 @@
 use audit_core::tree::Tile;
 use audit_core::{
     Action, Actor, AuditEvent, Erasure, ErrorKind, Filter, NewEvent, Order, Position, Receipt,
-    Result, Retention, Scan, Sequence, Timestamp,
+    Result, Retention, Sequence, Timestamp,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -136,7 +136,7 @@ impl Player {
         let (log, model) = self.log(which);
         let size = model.size();
         let last = Position { occurred_at: Timestamp::MIN, sequence: size };
-        let scan = Scan { order: Order::Sequence, after: Some(last), ..everything(log) };
+        let scan = everything(log).order(Order::Sequence).after(last);
         let reserved = self.subject().scan(scan).map_err(fail("a scan"))?.events;
         let kept = self.subject().try_entries(log, size, usize::MAX, usize::MAX);
         let kept = kept.map_err(fail("a read of stored events"))?;

@@ -260,12 +260,10 @@ fn updates_tell_left_out_from_null() {
             "add": [{"id": "vpce-2", "description": "", "cloudProvider": "aws", "region": "eu-1"}]
         }}"#,
     );
-    let endpoint = audit_core::PrivateEndpoint {
-        id: "vpce-2".into(),
-        description: Some(String::new()),
-        cloud_provider: Some("aws".into()),
-        region: Some("eu-1".into()),
-    };
+    let endpoint = audit_core::PrivateEndpoint::new("vpce-2")
+        .description("")
+        .cloud_provider("aws")
+        .region("eu-1");
     assert_eq!(
         OrganizationUpdate::from(update.unwrap()),
         OrganizationUpdate::default().name("New").remove_endpoint("vpce-1").add_endpoint(endpoint)

@@ -122,6 +122,7 @@ pub trait Index {
 
 /// The events that a scan selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Selection {
     /// The events of the page, in the scan's order, at most its limit.
     pub sequences: Vec<Sequence>,

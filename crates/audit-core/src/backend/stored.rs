@@ -17,6 +17,7 @@ use crate::{AuditEvent, Error, ErrorKind, Result, json};
 
 /// An event as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredEvent {
     /// The part that is never erased: log, sequence, ids, times, action, outcome, scope, request,
     /// and the digest of the personal data. JSON.
@@ -30,6 +31,7 @@ pub(super) const SALT_BYTES: usize = 16;
 
 /// The part of an event that can be erased: names, addresses, texts, values, metadata.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PersonalData {
     /// Random bytes. Without them the digest does not reveal the content.
     pub salt: [u8; SALT_BYTES],
@@ -45,6 +47,11 @@ impl std::fmt::Debug for PersonalData {
 }
 
 impl PersonalData {
+    /// Creates the personal data from its stored salt and content.
+    pub fn new(salt: [u8; SALT_BYTES], bytes: Vec<u8>) -> Self {
+        Self { salt, bytes }
+    }
+
     /// Returns `SHA-256(salt ‖ bytes)`, which the record holds.
     pub fn digest(&self) -> [u8; 32] {
         Sha256::new().chain_update(self.salt).chain_update(&self.bytes).finalize().into()
@@ -52,6 +59,11 @@ impl PersonalData {
 }
 
 impl StoredEvent {
+    /// Creates the event from its stored parts; `personal` is `None` if it is erased.
+    pub fn new(record: Vec<u8>, personal: Option<PersonalData>) -> Self {
+        Self { record, personal }
+    }
+
     /// Returns the number of bytes of both parts.
     pub fn size(&self) -> usize {
         self.record.len() + self.personal.as_ref().map_or(0, |part| part.bytes.len())

@@ -21,6 +21,7 @@ use crate::{
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Activity {
     /// The id of the event.
     pub id: EventId,
@@ -49,6 +50,29 @@ pub struct Activity {
     /// The foreign system that recorded it first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+}
+
+impl Activity {
+    /// Creates the activity `id`: an `action` by an actor of this kind.
+    pub fn new(
+        id: EventId,
+        created_at: Timestamp,
+        action: impl Into<Action>,
+        actor_kind: impl Into<ActorKind>,
+    ) -> Self {
+        Self {
+            id,
+            created_at,
+            action: action.into(),
+            actor_kind: actor_kind.into(),
+            actor_id: None,
+            actor_details: None,
+            actor_ip: None,
+            organization: None,
+            service_id: None,
+            source: None,
+        }
+    }
 }
 
 /// Converts events, with or without a log, to activities: both have the same fields.

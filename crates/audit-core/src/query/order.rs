@@ -18,7 +18,7 @@ pub enum Order {
     SequenceReversed,
 }
 
-/// The position of an event in every order.
+/// The position of an event in every order. A coordinate: it has these two parts and gains none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     /// The time of the event.

@@ -26,6 +26,7 @@ pub struct Receipt {
 
 /// The head of a log: its size, its last time, and how far it was pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Head {
     /// The number of the last event; zero in an empty log.
     pub size: Sequence,
@@ -35,9 +36,24 @@ pub struct Head {
     pub pruned: Sequence,
 }
 
+impl Head {
+    /// Creates the head of a log whose last event is `size`, recorded at `recorded_at`, and of which
+    /// nothing was pruned.
+    pub const fn new(size: Sequence, recorded_at: Timestamp) -> Self {
+        Self { size, recorded_at, pruned: Sequence::ZERO }
+    }
+
+    /// Sets the number of the last event that retention removed.
+    #[must_use]
+    pub const fn pruned(mut self, sequence: Sequence) -> Self {
+        self.pruned = sequence;
+        self
+    }
+}
+
 impl Default for Head {
     /// Returns the head of an empty log.
     fn default() -> Self {
-        Self { size: Sequence::ZERO, recorded_at: Timestamp::MIN, pruned: Sequence::ZERO }
+        Self::new(Sequence::ZERO, Timestamp::MIN)
     }
 }

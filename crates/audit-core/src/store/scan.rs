@@ -7,7 +7,16 @@ use crate::{
 };
 
 /// The request of [`AuditStore::scan`](crate::AuditStore::scan).
+///
+/// ```
+/// use audit_core::{Filter, Log, Order, Scan};
+///
+/// let logins = Filter::new().action("user.login");
+/// let scan = Scan::new(Log::Platform).filter(logins).order(Order::Sequence).limit(50);
+/// assert_eq!(scan.after, None);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Scan {
     /// The log.
     pub log: Log,
@@ -52,6 +61,68 @@ pub(super) fn bytes_of(event: &AuditEvent) -> usize {
 }
 
 impl Scan {
+    /// Creates the scan of the newest events of `log`: as many as a page has by default, of any
+    /// size, not counted.
+    pub fn new(log: impl Into<Log>) -> Self {
+        scan_of(&EventQuery::new(log), None, 0)
+    }
+
+    /// Selects the events that match `filter`.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets the order.
+    #[must_use]
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// Resumes after this position.
+    #[must_use]
+    pub fn after(mut self, position: Position) -> Self {
+        self.after = Some(position);
+        self
+    }
+
+    /// Sets the highest sequence to read.
+    #[must_use]
+    pub fn bound(mut self, sequence: Sequence) -> Self {
+        self.bound = Some(sequence);
+        self
+    }
+
+    /// Sets the number of matching events to skip.
+    #[must_use]
+    pub fn offset(mut self, offset: u64) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// Sets the highest number of events to return.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Stops once the events returned have this many bytes.
+    #[must_use]
+    pub fn bytes(mut self, bytes: usize) -> Self {
+        self.bytes = bytes;
+        self
+    }
+
+    /// Sets whether to count the matching events.
+    #[must_use]
+    pub fn total(mut self, total: Total) -> Self {
+        self.total = total;
+        self
+    }
+
     /// Returns how many of `events`, the matching events after the offset in order, fit in one
     /// result. Used by stores without an index.
     pub fn fitting(&self, events: &[AuditEvent]) -> usize {
@@ -83,6 +154,7 @@ impl Scan {
 
 /// The result of [`AuditStore::scan`](crate::AuditStore::scan).
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ScanResult {
     /// The events, in order.
     pub events: Vec<AuditEvent>,
@@ -92,6 +164,20 @@ pub struct ScanResult {
     pub total: Option<u64>,
     /// The highest sequence that the scan read.
     pub bound: Sequence,
+}
+
+impl ScanResult {
+    /// Creates the result of a scan up to `bound`, without a total.
+    pub fn new(events: Vec<AuditEvent>, more: bool, bound: Sequence) -> Self {
+        Self { events, more, total: None, bound }
+    }
+
+    /// Sets the number of matching events; `None` if the scan did not ask for it.
+    #[must_use]
+    pub fn total(mut self, total: Option<u64>) -> Self {
+        self.total = total;
+        self
+    }
 }
 
 /// Returns the scan that answers `query` from `cursor` on.

@@ -91,6 +91,7 @@ pub struct ApiKey {
 /// let new = NewApiKey::new(OrganizationId::new(), Role::Admin, "ana@acme.example");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NewApiKey {
     /// The organization to which the key belongs.
     pub organization_id: OrganizationId,

@@ -19,6 +19,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct Organization {
     /// The organization's id.
     pub id: OrganizationId,
@@ -49,6 +50,7 @@ pub struct Organization {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PrivateEndpoint {
     /// The endpoint's id in its cloud, unique within the organization. 1 to [`MAX_ID_BYTES`] bytes.
     #[cfg_attr(feature = "openapi", schema(min_length = 1))]
@@ -64,6 +66,34 @@ pub struct PrivateEndpoint {
     pub region: Option<String>,
 }
 
+impl PrivateEndpoint {
+    /// Creates the private endpoint `id`.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), description: None, cloud_provider: None, region: None }
+    }
+
+    /// Sets the description.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Sets the cloud.
+    #[must_use]
+    pub fn cloud_provider(mut self, cloud: impl Into<String>) -> Self {
+        self.cloud_provider = Some(cloud.into());
+        self
+    }
+
+    /// Sets the cloud's region.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
+        self
+    }
+}
+
 /// An organization to create.
 ///
 /// ```
@@ -72,6 +102,7 @@ pub struct PrivateEndpoint {
 /// let new = NewOrganization::new("Acme Corp").created_by("founder@acme.example");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct NewOrganization {
     /// The id; a new UUIDv7 unless given.
     pub id: OrganizationId,
@@ -138,6 +169,7 @@ impl NewOrganization {
 
 /// Changes to an organization. Fields that are not set stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct OrganizationUpdate {
     /// The new name.
     pub name: Option<String>,
@@ -189,20 +221,34 @@ const UPDATED: ChangeKind =
 const DELETED: ChangeKind =
     (Action::ORGANIZATION_DELETED, "Organization deleted", "OrganizationDeleted");
 
-// What a store does to an organization. Computed here, so that every store does the same.
+impl Organization {
+    /// Creates the record of the organization `id`, created at `created_at` and not changed since.
+    /// A store gets it from [`create`](Self::create).
+    pub fn new(id: OrganizationId, name: impl Into<String>, created_at: Timestamp) -> Self {
+        Self {
+            id,
+            external_id: None,
+            name: name.into(),
+            private_endpoints: Vec::new(),
+            settings: Object::new(),
+            created_by: None,
+            created_at,
+            updated_at: created_at,
+        }
+    }
+}
+
+// The changes that a store makes to an organization. Computed here, so that every store does the
+// same.
 impl Organization {
     /// Returns a new organization and the event of its creation.
     pub fn create(new: NewOrganization, by: AuditContext) -> Result<(Self, NewEvent)> {
         let now = Timestamp::now();
         let mut organization = Self {
-            id: new.id,
             external_id: new.external_id,
-            name: new.name,
-            private_endpoints: Vec::new(),
             settings: new.settings,
             created_by: new.created_by,
-            created_at: now,
-            updated_at: now,
+            ..Self::new(new.id, new.name, now)
         };
         organization.add_endpoints(new.private_endpoints);
         organization.validate()?;
@@ -273,12 +319,7 @@ impl Organization {
             organization: Some(OrganizationRef::from(self.id).name(&self.name)),
             scope: Scope::default().surface(Surface::PLATFORM),
             change,
-            message: Message {
-                title: Some(title.to_owned()),
-                text: Some(format!("{title}: {}", self.name)),
-                key: Some(key.to_owned()),
-                params: None,
-            },
+            message: Message::text(format!("{title}: {}", self.name)).title(title).key(key),
             ..by.event(action)
         }
         .add_target(crate::Target::new("organization", self.id.to_string()).name(&self.name));
@@ -329,12 +370,7 @@ mod tests {
     use crate::Actor;
 
     fn endpoint(number: usize, description: usize) -> PrivateEndpoint {
-        PrivateEndpoint {
-            id: format!("vpce-{number}"),
-            description: Some("x".repeat(description)),
-            cloud_provider: None,
-            region: None,
-        }
+        PrivateEndpoint::new(format!("vpce-{number}")).description("x".repeat(description))
     }
 
     fn by() -> AuditContext {

@@ -9,6 +9,7 @@ use crate::backend::StoredEvent;
 /// Holds the stored bytes as they are. Verification checks that `leaf` is the hash of the record and
 /// that `sequence` is the number in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogEntry {
     /// The number under which the event is stored.
     pub sequence: Sequence,
@@ -16,4 +17,11 @@ pub struct LogEntry {
     pub leaf: LeafHash,
     /// The event.
     pub event: StoredEvent,
+}
+
+impl LogEntry {
+    /// Creates the entry of `event`, stored under `sequence`.
+    pub fn new(sequence: Sequence, leaf: LeafHash, event: StoredEvent) -> Self {
+        Self { sequence, leaf, event }
+    }
 }

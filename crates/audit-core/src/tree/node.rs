@@ -4,7 +4,8 @@ use super::NodeHash;
 use crate::Sequence;
 
 /// The id of a node: the root of the complete subtree that holds the events
-/// `index × 2^level + 1` to `(index + 1) × 2^level`. Level 0 is the leaves.
+/// `index × 2^level + 1` to `(index + 1) × 2^level`. Level 0 is the leaves. A coordinate: it has these
+/// two parts and gains none.
 ///
 /// ```
 /// use audit_core::tree::NodeId;

@@ -61,8 +61,9 @@ async fn create_organisation(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Data<Organization>>), Rejection> {
     caller.require(Role::Admin)?;
-    let new = NewOrganization::from(body.read::<CreateOrganization>(&app.bodies).await?.value);
-    let new = NewOrganization { created_by: caller.email().map(str::to_owned), ..new };
+    let body = body.read::<CreateOrganization>(&app.bodies).await?.value;
+    let mut new = NewOrganization::from(body);
+    new.created_by = caller.email().map(str::to_owned);
     let created = app.tenants()?.create_organization(new, caller.context()).await?;
     Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
 }

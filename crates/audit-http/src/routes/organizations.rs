@@ -121,14 +121,10 @@ async fn create_platform_organization(
 ) -> Result<(StatusCode, Json<Organization>), Rejection> {
     caller.require(Role::SuperAdmin)?;
     let body = body.read::<CreateOrganization>(&app.bodies).await?.value;
-    let new = NewOrganization {
-        id: body.id,
-        external_id: body.external_id,
-        name: body.name,
-        private_endpoints: body.private_endpoints,
-        settings: body.settings,
-        created_by: body.created_by.or_else(|| caller.email().map(str::to_owned)),
-    };
+    let mut new = NewOrganization::new(body.name).id(body.id).settings(body.settings);
+    new.external_id = body.external_id;
+    new.private_endpoints = body.private_endpoints;
+    new.created_by = body.created_by.or_else(|| caller.email().map(str::to_owned));
     let created = app.tenants()?.create_organization(new, caller.context()).await?;
     Ok((StatusCode::CREATED, Json(created)))
 }
@@ -164,12 +160,10 @@ async fn update_platform_organization(
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
     let body = body.read::<UpdateOrganization>(&app.bodies).await?.value;
-    let update = OrganizationUpdate {
-        name: body.name,
-        remove_endpoints: body.remove_endpoints,
-        add_endpoints: body.add_endpoints,
-        settings: body.settings,
-    };
+    let mut update = OrganizationUpdate::default();
+    (update.name, update.settings) = (body.name, body.settings);
+    update.remove_endpoints = body.remove_endpoints;
+    update.add_endpoints = body.add_endpoints;
     Ok(Json(app.tenants()?.update_organization(id, update, caller.context()).await?))
 }
 

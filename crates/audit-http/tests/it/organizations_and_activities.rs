@@ -166,17 +166,9 @@ async fn an_activity_of_another_organization_is_not_found() {
     let service = Service::new();
     let (acme, [member, ..]) = service.tenant("Acme").await;
     let (other, _) = service.tenant("Other").await;
-    let foreign = service.store.scan(audit_core::Scan {
-        log: other.id.into(),
-        filter: audit_core::Filter::new(),
-        order: audit_core::Order::Sequence,
-        after: None,
-        bound: None,
-        offset: 0,
-        limit: 1,
-        bytes: usize::MAX,
-        total: audit_core::Total::Skip,
-    });
+    let foreign = service
+        .store
+        .scan(audit_core::Scan::new(other.id).order(audit_core::Order::Sequence).limit(1));
     let foreign = foreign.await.unwrap().events.remove(0).id;
     let path = format!("/v1/organizations/{}/activities/{foreign}", acme.id);
     service.get(&member, &path).await.expect(404);

@@ -28,11 +28,10 @@ struct Session;
 #[async_trait::async_trait]
 impl Authenticator for Session {
     async fn authenticate(&self, parts: &Parts) -> audit_core::Result<Option<Principal>> {
-        Ok(parts.extensions.get::<User>().map(|user| Principal {
-            id: "u_1".into(),
-            organization_id: user.organization,
-            role: user.role,
-            actor: Actor::user("u_1"),
+        Ok(parts.extensions.get::<User>().map(|user| {
+            let mut principal = Principal::new("u_1", user.role, Actor::user("u_1"));
+            principal.organization_id = user.organization;
+            principal
         }))
     }
 }

@@ -83,13 +83,13 @@ impl Default for Genuine {
 /// An event as a store keeps it. One made by the library would have an id and a salt of its own.
 fn event(number: u8) -> StoredEvent {
     let bytes = format!(r#"{{"email":"ana@acme.example","reason":"{number}"}}"#).into_bytes();
-    let personal = PersonalData { salt: [number; 16], bytes };
+    let personal = PersonalData::new([number; 16], bytes);
     let digest = URL_SAFE_NO_PAD.encode(personal.digest());
     let time = "2024-03-15T12:48:51.000000Z";
     let record = format!(
         r#"{{"v":1,"log":"platform","sequence":{number},"recordedAt":"{time}","id":"018e4229-{number:04}-7000-8000-000000000000","occurredAt":"{time}","action":"invoice.paid","actor":{{"kind":"user","id":"u_7"}},"personal":"{digest}"}}"#
     );
-    StoredEvent { record: record.into_bytes(), personal: Some(personal) }
+    StoredEvent::new(record.into_bytes(), Some(personal))
 }
 
 /// A size that no log exceeds.

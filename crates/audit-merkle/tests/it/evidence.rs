@@ -60,11 +60,11 @@ fn each_one_bit_change_of_the_text_is_refused() {
 fn each_one_bit_change_of_the_event_is_refused() {
     let (signer, events) = (signer(), Events::new(6));
     let evidence = events.evidence(4, &signer);
-    let StoredEvent { record, personal } = evidence.unverified().clone();
+    let StoredEvent { record, personal, .. } = evidence.unverified().clone();
     let personal = personal.unwrap();
     let refused = |record: &[u8], salt, bytes: &[u8]| {
-        let personal = PersonalData { salt, bytes: bytes.to_vec() };
-        let event = StoredEvent { record: record.to_vec(), personal: Some(personal) };
+        let personal = PersonalData::new(salt, bytes.to_vec());
+        let event = StoredEvent::new(record.to_vec(), Some(personal));
         let checkpoint = evidence.checkpoint().clone();
         let changed = Evidence::new(event, &evidence.proof(), checkpoint).unwrap();
         let error = changed.verify(signer.verifier()).unwrap_err();

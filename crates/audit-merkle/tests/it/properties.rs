@@ -136,8 +136,8 @@ proptest! {
     ) {
         let signer = CheckpointSigner::generate(crate::common::ORIGIN).unwrap();
         let tree = Tree::of([&record]);
-        let personal = personal.map(|(salt, bytes)| PersonalData { salt, bytes });
-        let event = StoredEvent { record, personal };
+        let personal = personal.map(|(salt, bytes)| PersonalData::new(salt, bytes));
+        let event = StoredEvent::new(record, personal);
         let proof = inclusion_proof(&tree.nodes, sequence(1), size(1)).unwrap();
         let evidence = Evidence::new(event.clone(), &proof, signed(&signer, tree.head())).unwrap();
         let parsed: Evidence = evidence.to_string().parse().unwrap();

@@ -139,8 +139,8 @@ fn each_edit_of_the_rows_is_a_finding_at_its_place() {
         assert_eq!(by_itself.as_ref(), Some(&finding));
         assert_eq!(finding, Finding::OutOfOrder { expected: sequence(n + 1), found: sequence(n) });
         let liar = Liar::edited(&store, |rows| {
-            let event = forged(n); // under the leaf that was there
-            rows.insert(at, LogEntry { event, ..rows[at].clone() });
+            let leaf = rows[at].leaf; // the leaf that was there
+            rows.insert(at, LogEntry::new(rows[at].sequence, leaf, forged(n)));
             renumber(rows);
         });
         assert_eq!(findings(&liar, kept), (changed(n), Some(changed(n))));
@@ -200,7 +200,9 @@ fn rebuilt(store: &MemoryStore, edit: impl FnOnce(&mut Rows)) -> Liar {
         }
     }
     let size = sequence(frontier.size().get());
-    liar.head = Some(Head { size, ..block_on(store.head(LOG)).unwrap() });
+    let mut head = block_on(store.head(LOG)).unwrap();
+    head.size = size;
+    liar.head = Some(head);
     liar.frontier = Some(frontier);
     liar
 }
@@ -245,7 +247,8 @@ fn an_edited_head_frontier_or_node_is_a_finding() {
     // The head alone, either way.
     for other in [SIZE - 7, SIZE + 7] {
         let other = sequence(other);
-        let liar = Liar { head: Some(Head { size: other, ..truth }), ..Liar::new(&store) };
+        let head = Head::new(other, truth.recorded_at).pruned(truth.pruned);
+        let liar = Liar { head: Some(head), ..Liar::new(&store) };
         let finding = Finding::HeadMismatch { head: other, frontier: size(SIZE) };
         assert_eq!(findings(&liar, kept), (finding.clone(), Some(finding)));
     }
@@ -274,8 +277,10 @@ fn an_edited_head_frontier_or_node_is_a_finding() {
     assert_eq!(verify(&liar, &[]).finding, Some(finding));
     // A row far after the end.
     let far = sequence(1 << 40);
-    let liar =
-        Liar::edited(&store, |rows| rows.push(LogEntry { sequence: far, ..rows[0].clone() }));
+    let liar = Liar::edited(&store, |rows| {
+        let first = rows[0].clone();
+        rows.push(LogEntry::new(far, first.leaf, first.event));
+    });
     let finding = Finding::Longer { size: size(SIZE), found: far };
     assert_eq!(findings(&liar, kept), (finding.clone(), Some(finding)));
     // A leaf; a node, changed or gone. The records are right.
@@ -390,7 +395,7 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_declared() {
     let store = self::store(100);
     let truth = block_on(store.head(LOG)).unwrap();
     let mut liar = Liar::edited(&store, |rows| drop(rows.drain(..64)));
-    liar.head = Some(Head { pruned: sequence(64), ..truth });
+    liar.head = Some(truth.pruned(sequence(64)));
     let finding = Finding::UndeclaredPruning { floor: sequence(64) };
     assert_eq!(findings(&liar, head(&store)), (finding.clone(), Some(finding)));
 }

@@ -198,11 +198,12 @@ impl Mutated {
                 }
             }
             Mutation::TotalIgnoresBound => {
-                let all = Scan { bound: None, ..asked.clone() };
+                let mut all = asked.clone();
+                all.bound = None;
                 slice.total = self.inner.scan(all).await?.total;
             }
             Mutation::TotalOfTheRest if asked.after.is_some() => {
-                let rest = Scan { limit: 1_000_000, ..asked.clone() };
+                let rest = asked.clone().limit(1_000_000);
                 let rest = self.inner.scan(rest).await?.events.len() as u64;
                 slice.total = slice.total.map(|_| rest);
             }
@@ -213,17 +214,7 @@ impl Mutated {
     }
 
     pub(super) async fn everything(&self, log: Log) -> Result<Vec<AuditEvent>> {
-        let scan = Scan {
-            log,
-            filter: Filter::new(),
-            order: Order::Sequence,
-            after: None,
-            bound: None,
-            offset: 0,
-            limit: 1_000_000,
-            bytes: usize::MAX,
-            total: Total::Skip,
-        };
+        let scan = Scan::new(log).order(Order::Sequence).limit(1_000_000);
         Ok(self.inner.scan(scan).await?.events)
     }
 
@@ -234,7 +225,7 @@ impl Mutated {
         matches: fn(&Filter, &AuditEvent) -> bool,
     ) -> Result<ScanResult> {
         let bound = asked.bound_within(self.inner.head(asked.log).await?)?;
-        let every = Scan { filter: Filter::new(), offset: 0, limit: 1_000_000, ..asked.clone() };
+        let every = asked.clone().filter(Filter::new()).offset(0).limit(1_000_000);
         let mut events = self.inner.scan(every).await?.events;
         let gone = self.notes.gone.lock().unwrap();
         let as_it_was = |event: &AuditEvent| {
@@ -248,7 +239,7 @@ impl Mutated {
         let mut events = events.split_off(offset);
         let more = events.len() > asked.limit;
         events.truncate(asked.limit);
-        Ok(ScanResult { events, more, total, bound })
+        Ok(ScanResult::new(events, more, bound).total(total))
     }
 }
 
