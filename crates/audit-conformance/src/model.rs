@@ -22,7 +22,7 @@ impl Model {
         self.events.last().map_or(Sequence::ZERO, |last| last.sequence)
     }
 
-    /// The events up to `bound` that match, in order.
+    /// Returns the events up to `bound` that match, in order.
     pub(crate) fn select(&self, filter: &Filter, order: Order, bound: Sequence) -> Vec<AuditEvent> {
         let wanted = |event: &&AuditEvent| event.sequence <= bound && filter.matches(event);
         let mut events: Vec<_> = self.events.iter().filter(wanted).cloned().collect();
@@ -30,12 +30,12 @@ impl Model {
         events
     }
 
-    /// The whole log's events that match, in order.
+    /// Returns the whole log's events that match, in order.
     pub(crate) fn all(&self, filter: &Filter, order: Order) -> Vec<AuditEvent> {
         self.select(filter, order, self.size())
     }
 
-    /// The answer to `scan`, whose bound is within the log.
+    /// Returns the answer to `scan`, whose bound is within the log.
     pub(crate) fn answer(&self, scan: &Scan) -> ScanResult {
         let bound = scan.bound.unwrap_or(self.size());
         let events = self.select(&scan.filter, scan.order, bound);
@@ -68,7 +68,7 @@ impl Model {
     }
 }
 
-/// The event as it must be read once its personal data is erased.
+/// Returns the event as it must be read once its personal data is erased.
 pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
     let AuditEvent { log, sequence, recorded_at, .. } = *event;
     let mut content = event.clone().into_content();

@@ -8,7 +8,7 @@ use audit_core::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// `second` seconds after an instant of 2024.
+/// Returns `second` seconds after an instant of 2024.
 pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_micros((1_710_514_131 + second) * 1_000_000).expect("a time in 2024")
 }
@@ -17,12 +17,12 @@ pub(crate) fn sequence(number: u64) -> Sequence {
     Sequence::new(number).expect("a small number")
 }
 
-/// The log of an organization that no other test knows.
+/// Returns the log of an organization that no other test knows.
 pub(crate) fn new_log() -> Log {
     Log::organization(OrganizationId::new())
 }
 
-/// An event that occurs at second `n`.
+/// Returns an event that occurs at second `n`.
 pub(crate) fn event(n: i64) -> NewEvent {
     NewEvent::new("item.updated", Actor::user("u_1")).target("item", format!("i_{n}")).at(n)
 }
@@ -31,7 +31,7 @@ pub(crate) fn events(count: i64) -> Vec<NewEvent> {
     (0..count).map(event).collect()
 }
 
-/// Events of few values, so that filters find many, with ties and with times that go back.
+/// Returns events of few values, so that filters find many, with ties and with times that go back.
 pub(crate) fn mixed(count: i64) -> Vec<NewEvent> {
     let pick = |n: i64, of: &[&'static str]| of[usize::try_from(n).unwrap() % of.len()];
     (0..count)
@@ -46,7 +46,7 @@ pub(crate) fn mixed(count: i64) -> Vec<NewEvent> {
         .collect()
 }
 
-/// An event with every field set.
+/// Returns an event with every field set.
 pub(crate) fn full() -> NewEvent {
     let actor = Actor::user("u_7")
         .name("Ana")
@@ -112,13 +112,13 @@ pub(crate) fn full() -> NewEvent {
         .metadata("nested", json!({"list": [1, "two", null, {"three": 3.5}]}))
 }
 
-/// The span `00f067aa0ba902b7` of a trace.
+/// Returns the span `00f067aa0ba902b7` of a trace.
 pub(crate) fn trace(id: &str) -> Trace {
     let span = "00f067aa0ba902b7".parse().expect("a span id");
     Trace::new(id.parse().expect("a trace id")).span_id(span)
 }
 
-/// Two values that events can have of `facet`, which no sample event has of another facet.
+/// Returns two values that events can have of `facet`, which no sample event has of another facet.
 pub(crate) fn values_of(facet: Facet) -> [String; 2] {
     match facet {
         Facet::ChangeSet => [7, 8].map(|n| Uuid::from_u128(n).to_string()),
@@ -132,7 +132,7 @@ pub(crate) fn values_of(facet: Facet) -> [String; 2] {
     }
 }
 
-/// Values that a filter accepts of `facet`, and that no sample event has.
+/// Returns values that a filter accepts of `facet`, and that no sample event has.
 pub(crate) fn absent_values_of(facet: Facet) -> Vec<String> {
     match facet {
         Facet::ChangeSet => vec![Uuid::from_u128(9).to_string()],
@@ -144,7 +144,7 @@ pub(crate) fn absent_values_of(facet: Facet) -> Vec<String> {
     }
 }
 
-/// An event that has `value` of `facet`.
+/// Returns an event that has `value` of `facet`.
 pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
     let event = NewEvent::new("some.thing", Actor::unknown()).at(0);
     let (actor, scope) = (Actor::unknown(), Scope::default());
@@ -187,12 +187,12 @@ pub(crate) fn event_with(facet: Facet, value: &str) -> NewEvent {
     }
 }
 
-/// The pair that a value of [`values_of`] is the form of.
+/// Returns the pair that a value of [`values_of`] is the form of.
 fn pair(value: &str) -> (&'static str, &'static str) {
     if value == "alpha=one" { ("alpha", "one") } else { (r"al\pha=o", "ne") }
 }
 
-/// The receipt of a later delivery of the event of `first`.
+/// Returns the receipt of a later delivery of the event of `first`.
 pub(crate) fn redelivered(mut first: Receipt) -> Receipt {
     first.redelivered = true;
     first
@@ -200,7 +200,7 @@ pub(crate) fn redelivered(mut first: Receipt) -> Receipt {
 
 /// A short way to say when an event occurs.
 pub(crate) trait At {
-    /// The same event, at second `n`.
+    /// Returns the same event, at second `n`.
     fn at(self, n: i64) -> Self;
 }
 

@@ -185,13 +185,13 @@ impl<H: Opens + ?Sized> Subject<H> {
         )
     }
 
-    /// Every event of `log` as it is kept, by sequence.
+    /// Returns every event of `log` as it is kept, by sequence.
     pub(crate) fn entries(&self, log: Log) -> Vec<LogEntry> {
         let entries = self.try_entries(log, Sequence::ZERO, 1_000_000, usize::MAX);
         entries.expect("stored events must be readable")
     }
 
-    /// Every event of `log`, by sequence.
+    /// Returns every event of `log`, by sequence.
     pub(crate) fn events(&self, log: Log) -> Vec<AuditEvent> {
         let scan = everything(log).order(Order::Sequence);
         let result = self.scan(scan).expect("a log must be readable");
@@ -211,7 +211,7 @@ impl<H: Opens + ?Sized> Subject<H> {
         self.block_on(self.harness.next_page(self.audit_store(), query, token))
     }
 
-    /// The events of a walk from `page` on, with pages of the sizes given in turn.
+    /// Returns the events of a walk from `page` on, with pages of the sizes given in turn.
     pub(crate) fn rest(&self, query: &EventQuery, page: Page, sizes: &[usize]) -> Vec<AuditEvent> {
         let (mut events, mut next) = (page.events, page.next);
         let mut sizes = sizes.iter().cycle();
@@ -227,7 +227,7 @@ impl<H: Opens + ?Sized> Subject<H> {
         events
     }
 
-    /// The events of a whole walk with pages of the query's size.
+    /// Returns the events of a whole walk with pages of the query's size.
     pub(crate) fn walk(&self, query: &EventQuery, limit: usize) -> Vec<AuditEvent> {
         let query = query.clone().limit(limit);
         let page = self.page(&query);
@@ -294,12 +294,12 @@ pub(crate) fn officer() -> AuditContext {
     AuditContext::new(Actor::user("officer").name("Otto")).reason("as the law asks")
 }
 
-/// The scan of all of `log`.
+/// Returns the scan of all of `log`.
 pub(crate) fn everything(log: Log) -> Scan {
     Scan::new(log).limit(1_000_000)
 }
 
-/// The error of a call that must fail with `kind`.
+/// Returns the error of a call that must fail with `kind`.
 #[track_caller]
 pub(crate) fn refused<T: Debug>(result: Result<T>, kind: ErrorKind, promise: &str) -> Error {
     match result {

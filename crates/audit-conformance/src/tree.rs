@@ -13,7 +13,7 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// The tree of the records of these events.
+    /// Returns the tree of the records of these events.
     pub(crate) fn of<'a>(events: impl IntoIterator<Item = &'a StoredEvent>) -> Self {
         let leaves = events.into_iter().map(leaf).collect();
         Self { leaves }
@@ -31,18 +31,18 @@ impl Tree {
         self.leaves.len() as u64
     }
 
-    /// The hash of the record of event `number`.
+    /// Returns the hash of the record of event `number`.
     pub(crate) fn leaf(&self, number: u64) -> LeafHash {
         LeafHash::from_bytes(self.leaves[usize::try_from(number).unwrap() - 1])
     }
 
-    /// The size and the root of the tree of the first `size` events.
+    /// Returns the size and the root of the tree of the first `size` events.
     pub(crate) fn head(&self, size: u64) -> TreeHead {
         let root = root(&self.leaves[..usize::try_from(size).unwrap()]);
         TreeHead { size: Sequence::new(size).unwrap(), root: RootHash::from_bytes(root) }
     }
 
-    /// A node; `None` if it is not complete.
+    /// Returns a node; `None` if it is not complete.
     pub(crate) fn node(&self, id: NodeId) -> Option<NodeHash> {
         let width = 1_u128.checked_shl(id.level.into())?;
         let first = u128::from(id.index).checked_mul(width)?;

@@ -10,7 +10,7 @@
 //! | `auditEvent` | [`NewEvent::category`] |
 //! | `auditEntity`, `auditAction` | [`NewEvent::action`], joined by a dot |
 //! | `coreEntity`, `coreEntityId` | [`Target::kind`], [`Target::id`] of the first target |
-//! | `contractedEntity`, `contractedEntityId` | the same of the second target; both null if there is none |
+//! | `contractedEntity`, `contractedEntityId` | the same of the second target; both null if it is absent |
 //! | `timestamp` | [`NewEvent::occurred_at`] |
 //! | `oldValue`, `newValue` | [`Change::old`], [`Change::new`] |
 //! | `diff[].prop`, `.oldVal`, `.newVal` | [`FieldChange::field`], `.old`, `.new` |

@@ -21,7 +21,7 @@
 //! | `name`, `createdBy`, `createdAt`, `updatedAt` | the fields of the same names |
 //!
 //! Choices where the source is silent:
-//! - `resourceUID`, "if applicable", is left out where there is none; a null is read as left out.
+//! - `resourceUID`, "if applicable", is omitted if it is absent; a null is read as absent.
 //!   Every other field is required.
 //! - A time is printed to the second, rounded down.
 //! - `email` and `createdBy` are empty where the model has none. `details` is the text, else the

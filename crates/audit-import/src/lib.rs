@@ -29,7 +29,7 @@
 //!
 //! # Which records are one event
 //! The id of an event is derived from the format, the source's own id, and a digest of the record
-//! without its delivery envelope. So a record that is delivered again, wrapped anew, has the same
+//! without its delivery envelope. So a record that is delivered again in another envelope has the same
 //! id, and two records that share an id of the source have two. An event of a record that is
 //! delivered again differs from the first in the envelope alone; a store that holds the first
 //! answers [`Conflict`](audit_core::ErrorKind::Conflict), because it compares all of an event, so

@@ -74,7 +74,7 @@ impl StoreAddress {
         }
     }
 
-    /// Opens an existing store. Fails if there is none, so that a mistyped path does not look like
+    /// Opens an existing store. Fails if it does not exist, so that a mistyped path does not look like
     /// a store without events.
     pub(crate) fn open_existing(&self) -> Result<Arc<dyn Store>> {
         self.must_exist()?;

@@ -82,7 +82,7 @@ impl Arguments {
 
     pub(crate) async fn run(self) -> Result<Outcome> {
         let store = &self.store;
-        // `read` adds a command if there is none.
+        // `read` adds a missing command.
         let Some(command) = self.command else { return Err(CliError::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,

@@ -46,7 +46,7 @@ impl Subject<dyn TenantHarness> {
         [id.into(), Log::Platform].map(|log| self.head(log).size.get())
     }
 
-    /// The last event of an organization's log, which must be the `number`th.
+    /// Returns the last event of an organization's log, which must be the `number`th.
     pub(super) fn last_event(&self, id: OrganizationId, number: u64) -> AuditEvent {
         let page = self.page(&EventQuery::new(id).limit(1).order(Order::NewestFirst));
         let event = page.events.into_iter().next().expect("a change leaves an event");

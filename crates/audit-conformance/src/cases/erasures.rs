@@ -20,7 +20,7 @@ use crate::subject::{Subject, officer, refused};
 const ORDERS: [Order; 4] = Order::ALL;
 pub(super) const EMAIL: &str = "ana@example.org";
 
-/// An event of an actor who has an e-mail address.
+/// Returns an event of an actor who has an e-mail address.
 pub(super) fn by_user(id: &str, n: i64) -> NewEvent {
     event(n).actor(Actor::user(id).name("Ana").email(EMAIL))
 }

@@ -114,7 +114,7 @@ pub(crate) fn by_several_conditions(new: NewHarness<'_>) {
     );
 }
 
-/// An event without a target.
+/// Returns an event without a target.
 fn untargeted() -> NewEvent {
     let mut event = event(0);
     event.targets.clear();

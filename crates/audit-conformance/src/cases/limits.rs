@@ -24,17 +24,17 @@ fn nested(levels: usize) -> Value {
     (1..levels).fold(json!(1), |value, _| json!([value]))
 }
 
-/// `count` actors, each of whom acts for the next.
+/// Returns `count` actors, each of whom acts for the next.
 fn in_turn(count: usize, actor: impl Fn() -> Actor) -> Actor {
     (1..count).fold(actor(), |behalf, _| actor().on_behalf_of(behalf))
 }
 
-/// The event with `count` attributes.
+/// Returns the event with `count` attributes.
 fn attributes(count: usize, event: NewEvent) -> NewEvent {
     (0..count).fold(event, |event, n| event.attribute(format!("key_{n}"), "value"))
 }
 
-/// One event for each limit, which breaks it, with the field at fault.
+/// Returns one event for each limit, which breaks it, with the field at fault.
 pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
     let (name, id, long) =
         (text(MAX_NAME_BYTES + 1), text(MAX_ID_BYTES + 1), text(MAX_TEXT_BYTES + 1));
@@ -124,7 +124,7 @@ pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
     ]
 }
 
-/// Events in which every limit is reached: the texts in one, the numbers of things in another.
+/// Returns events in which every limit is reached: the texts in one, the numbers of things in another.
 pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
     let (name, id, long) = (text(MAX_NAME_BYTES), text(MAX_ID_BYTES), text(MAX_TEXT_BYTES));
     let organization = OrganizationRef::new(&id).name(&long);

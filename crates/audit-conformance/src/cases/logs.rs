@@ -28,7 +28,7 @@ impl<H: Opens + ?Sized> Subject<H> {
     }
 }
 
-/// Twelve logs, the platform's among them, in an order of their own.
+/// Returns twelve logs, the platform's among them, in an order of their own.
 fn logs() -> Vec<Log> {
     let mut logs: Vec<_> = (0..11).map(|_| new_log()).collect();
     logs.sort_unstable();

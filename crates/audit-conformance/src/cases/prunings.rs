@@ -18,7 +18,7 @@ use crate::subject::{Subject, everything, refused};
 
 const ORDERS: [Order; 4] = Order::ALL;
 
-/// The last number up to which whole tiles end.
+/// Returns the last number up to which whole tiles end.
 fn whole_tiles(number: u64) -> u64 {
     number - number % Tile::WIDTH
 }
@@ -246,7 +246,7 @@ pub(crate) fn keep_totals_exact(new: NewRetentionHarness<'_>) {
     }
 }
 
-/// The same content as another event.
+/// Returns the same content as another event.
 fn fresh(event: NewEvent) -> NewEvent {
     event.id(EventId::new())
 }

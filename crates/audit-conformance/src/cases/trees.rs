@@ -15,7 +15,7 @@ use crate::subject::{Opens, Subject};
 use crate::tree::Tree;
 
 impl<H: Opens + ?Sized> Subject<H> {
-    /// The tree of the records that `log` keeps, which must be all.
+    /// Returns the tree of the records that `log` keeps, which must be all.
     pub(super) fn tree(&self, log: Log) -> Tree {
         let entries = self.entries(log);
         let numbers = entries.iter().map(|entry| entry.sequence.get());
@@ -23,7 +23,7 @@ impl<H: Opens + ?Sized> Subject<H> {
         Tree::of(entries.iter().map(|entry| &entry.event))
     }
 
-    /// The nodes of these names that are there, by name.
+    /// Returns the nodes of these names that are there, by name.
     fn nodes_by_name(&self, log: Log, names: BTreeSet<NodeId>) -> HashMap<NodeId, NodeHash> {
         let names: Vec<_> = names.into_iter().collect();
         let hashes = self.nodes(log, &names);
@@ -76,7 +76,7 @@ fn assert_consistent(nodes: &HashMap<NodeId, NodeHash>, older: &TreeHead, newer:
     assert!(valid, "{} events are proved to begin {}", older.size, newer.size);
 }
 
-/// The frontier of the tree of its first `size` events.
+/// Returns the frontier of the tree of its first `size` events.
 fn frontier_of(tree: &Tree, size: u64) -> Frontier {
     let size = Sequence::new(size).unwrap();
     let hashes = NodeId::of_frontier(size).map(|id| tree.node(id).unwrap()).collect();

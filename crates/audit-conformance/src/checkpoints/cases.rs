@@ -14,7 +14,7 @@ const LOG: Log = Log::Platform;
 static SIGNER: LazyLock<CheckpointSigner> =
     LazyLock::new(|| CheckpointSigner::generate("audit.example.com").expect("a key"));
 
-/// A signed checkpoint. A store keeps it, whatever it says.
+/// Returns a signed checkpoint. A store keeps it, whatever it says.
 fn checkpoint(size: u64) -> SignedCheckpoint {
     let root = RootHash::from_bytes([u8::try_from(size % 251).expect("a byte"); 32]);
     let head = TreeHead { size: Sequence::new(size).expect("a size"), root };
@@ -22,7 +22,7 @@ fn checkpoint(size: u64) -> SignedCheckpoint {
     SIGNER.sign_first(&checkpoint).expect("a signature")
 }
 
-/// The same with a further line, as of a witness.
+/// Returns the same with a further line, as of a witness.
 fn cosigned(size: u64) -> SignedCheckpoint {
     let mut cosigned = checkpoint(size);
     cosigned.add_signatures("— witness.example AAAAAAAA\n").expect("a signature line");

@@ -99,7 +99,7 @@ pub(super) enum Draft {
 }
 
 impl fmt::Debug for Draft {
-    /// An event in its JSON form, which leaves out what is not set.
+    /// Returns an event in its JSON form, which leaves out what is not set.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::New(event) => f.write_str(&serde_json::to_string(event).unwrap_or_default()),
@@ -211,7 +211,7 @@ fn event() -> impl Strategy<Value = NewEvent> {
     )
 }
 
-/// A filter with a condition, so that it may be erased by; not so wide that nothing is left.
+/// Returns a filter with a condition, so that it may be erased by; not so wide that nothing is left.
 fn erased() -> impl Strategy<Value = Filter> {
     let of_person = select(vec![
         Facet::ActorEmail,
@@ -230,7 +230,7 @@ fn erased() -> impl Strategy<Value = Filter> {
     })
 }
 
-/// A filter whose values events are likely to have.
+/// Returns a filter whose values events are likely to have.
 fn filter() -> impl Strategy<Value = Filter> {
     let action = select([&ACTIONS[..], &["user.*", "user.login.*", "item.*"]].concat());
     let words = select(vec![

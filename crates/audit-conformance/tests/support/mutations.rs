@@ -263,7 +263,7 @@ impl Mutated {
         self.notes.logs.lock().unwrap().iter().copied().find(|other| *other != log)
     }
 
-    /// Tells the platform of a change that did not happen.
+    /// Records in the platform's log a change that did not happen.
     async fn record_more<T>(&self, changed: Result<T>, happened: impl Fn(&T) -> bool) -> Result<T> {
         if matches!(self.mutation, Mutation::RecordsFailuresInThePlatformLog)
             && !changed.as_ref().is_ok_and(happened)

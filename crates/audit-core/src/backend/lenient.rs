@@ -8,7 +8,7 @@ use serde::forward_to_deserialize_any;
 use serde_json::{Error, Map, Value};
 
 /// Reads a `T`, and the fields that no structure in it has. They are in the shape of the JSON that
-/// was read: objects and arrays down to each unknown field, null where there is none.
+/// was read: objects and arrays down to each unknown field, null if it has none.
 pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Value), Error> {
     let value = serde_json::from_slice(bytes)?;
     let mut unknown = Value::Null;

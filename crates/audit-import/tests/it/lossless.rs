@@ -1,4 +1,4 @@
-//! What holds of every format: no value is lost, and an id tells deliveries from events.
+//! Properties of every format: no value is lost, and an id distinguishes deliveries from events.
 
 use audit_core::NewEvent;
 use audit_import::Format;

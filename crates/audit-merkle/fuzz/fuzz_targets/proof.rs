@@ -197,7 +197,7 @@ fn check_sizes(input: &[u8]) {
     let [old, new] = [from, to].map(head);
     assert_eq!(root_nodes(to).len(), to.get().count_ones() as usize);
 
-    // A path of chance is none, unless it is empty and there is nothing to prove.
+    // A random path is not a proof, unless it is empty and there is nothing to prove.
     let proof = ConsistencyProof::new(from, to, path.clone());
     let consistent = consistency_proof(nodes, from, to);
     assert_eq!(consistent.is_ok(), from <= to);

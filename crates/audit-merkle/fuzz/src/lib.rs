@@ -131,7 +131,7 @@ fn edited(genuine: &[u8], other: &[u8], edits: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Puts line `from` of `other` in the place of line `to`.
+/// Replaces line `to` by line `from` of `other`.
 fn put_line(bytes: &mut Vec<u8>, to: usize, other: &[u8], from: usize) {
     let other: Vec<_> = other.split(|byte| *byte == b'\n').collect();
     let mut lines: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();

@@ -8,7 +8,7 @@ use audit_core::{
     OutcomeResult, Role,
 };
 
-/// The actor for whom the event's actor acted; a new one where there is none.
+/// The actor for whom the event's actor acted; a new one if it is absent.
 fn behalf(event: &mut AuditEvent) -> &mut Actor {
     next(&mut event.actor)
 }
