@@ -9,12 +9,12 @@
 //! | `auditLogDateTime` | [`NewEvent::occurred_at`] |
 //! | `auditLogTypeEnum` | [`NewEvent::action`]; the known values are [`AuditLogType`]'s |
 //! | `changeSetId` | [`NewEvent::change_set_id`] |
-//! | `truncated` | [`Change::truncated`] |
-//! | `auditLogType` | [`Message::title`] |
+//! | `truncated` | [`Change::truncated`](audit_core::Change::truncated) |
+//! | `auditLogType` | [`Message::title`](audit_core::Message::title) |
 //! | `userEmail`, `userName` | [`Actor::email`], [`Actor::name`] |
 //! | `where`, `why` | [`NewEvent::location`], [`NewEvent::reason`] |
 //! | `actionTarget` | [`Target::name`] of the first target, else its id, else its type |
-//! | `details` | [`Message::text`] |
+//! | `details` | [`Message::text`](audit_core::Message::text) |
 //!
 //! Choices where the source is silent:
 //! - Every key is printed. A nullable key that is absent is read as null.

@@ -12,11 +12,11 @@
 //! | `coreEntity`, `coreEntityId` | [`Target::kind`], [`Target::id`] of the first target |
 //! | `contractedEntity`, `contractedEntityId` | the same of the second target; both null if it is absent |
 //! | `timestamp` | [`NewEvent::occurred_at`] |
-//! | `oldValue`, `newValue` | [`Change::old`], [`Change::new`] |
+//! | `oldValue`, `newValue` | [`Change::old`](audit_core::Change::old), [`Change::new`](audit_core::Change::new) |
 //! | `diff[].prop`, `.oldVal`, `.newVal` | [`FieldChange::field`], `.old`, `.new` |
 //! | `author.authorId`, `.authorName`, `.ipAddress` | [`Actor::id`], [`Actor::name`], [`Actor::ip`] of a `user` |
 //! | `author.authorOrgId`, `.authorOrgName` | [`Actor::organization`] |
-//! | `message.logMessage`, `.logMessageKey`, `.logMessageParams` | [`Message::text`], `.key`, `.params` |
+//! | `message.logMessage`, `.logMessageKey`, `.logMessageParams` | [`Message::text`](audit_core::Message::text), `.key`, `.params` |
 //!
 //! The action is split at its last dot. So that nothing is lost, the model has `%2E` for a dot of the
 //! `auditAction`. It has `%2A` for a `*` of either part, which an action must not contain, and `%25`

@@ -9,7 +9,7 @@
 //! | `super_admin.entity_class` | [`Actor::entity_class`] |
 //! | `super_admin.entity_id` | [`Actor::id`] |
 //! | `super_admin.identifier` | [`Actor::email`], which the parameter `super_admin_email` asks for |
-//! | `request_method`, `request_path` | [`RequestInfo::method`], [`RequestInfo::path`] |
+//! | `request_method`, `request_path` | [`RequestInfo::method`](audit_core::RequestInfo::method), [`RequestInfo::path`](audit_core::RequestInfo::path) |
 //! | `organization_id`, `organization_name` | [`NewEvent::organization`], else the log's own id |
 //! | `metadata` | [`NewEvent::metadata`] |
 //! | `created_at` | [`NewEvent::occurred_at`] |
