@@ -9,7 +9,7 @@
 //! | `action` | [`NewEvent::action`] |
 //! | `email` | [`Actor::email`] of a `user` |
 //! | `resourceUID` | [`Target::id`] of the first target |
-//! | `details` | [`Message::text`](audit_core::Message::text)(audit_core::Message::text) |
+//! | `details` | [`Message::text`](audit_core::Message::text) |
 //! | `createdAt` | [`NewEvent::occurred_at`] |
 //!
 //! The scope by which the list is asked, `include`, is
