@@ -281,6 +281,10 @@ async fn checkpoints_of_all_logs_are_published_at_intervals() {
     }
     append(&service, acme.id, 5).await;
     published(acme.id.into()).await;
+    // A log whose organization the store does not know is signed too.
+    let own = audit_core::OrganizationId::new();
+    append(&service, own, 5).await;
+    published(own.into()).await;
     // The last events of a deleted organization are signed too.
     service.put(axum::http::Method::DELETE, &admin, "/api/organisation", &json!({})).await;
     for log in all {
