@@ -9,6 +9,7 @@ mod event;
 mod id;
 mod log;
 mod message;
+mod new_event;
 mod organization_ref;
 mod outcome;
 mod request;
