@@ -40,10 +40,10 @@ const LIMIT: usize = 1_000;
 const FROM: &str = "fromUtcDateTime";
 const TO: &str = "toUtcDateTime";
 
-/// Lists the audit log items of an organization, latest first, at most 1,000 in a response; the
-/// header `Link` with `rel="next"` links to the next ones.
+/// Lists the audit log items of an organization, latest first.
 ///
-/// Without dates, lists those of the last 7 days. The dates may be at most 30 days apart.
+/// A response has at most 1,000; the header `Link` with `rel="next"` links to the next ones. Without
+/// dates, lists those of the last 7 days. The dates may be at most 30 days apart.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/auditlogs", tag = "B · audit log items",
     params(

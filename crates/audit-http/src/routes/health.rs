@@ -17,6 +17,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Returns `ok` while the process runs.
+///
+/// Needs no credential. Does not use the store.
 #[utoipa::path(
     get, path = "/healthz", tag = "operation", security(()),
     responses((status = 200, body = String, content_type = "text/plain", description = "The process runs")),
@@ -26,6 +28,8 @@ async fn healthz() -> &'static str {
 }
 
 /// Returns `ok` if the store responds within 5 seconds.
+///
+/// Needs no credential.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses(
@@ -46,7 +50,9 @@ async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
     }
 }
 
-/// Returns the metrics of the service in the text format of Prometheus.
+/// Returns the metrics of the service.
+///
+/// The text has the format of Prometheus, version 0.0.4.
 #[utoipa::path(
     get, path = "/metrics", tag = "operation", security(()),
     responses(

@@ -39,7 +39,9 @@ pub(crate) fn organisations() -> OpenApiRouter<App> {
 
 type Answer<T> = Result<Json<Data<T>>, Rejection>;
 
-/// Lists the organizations of the caller. A key belongs to one.
+/// Lists the organizations of the caller.
+///
+/// A key belongs to one; the list is empty after its deletion.
 #[utoipa::path(
     get, path = "/api/organisations", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
@@ -49,7 +51,9 @@ async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer<Ve
     Ok(Json(Data { data: found.into_iter().map(Into::into).collect() }))
 }
 
-/// Creates an organization. Requires the role `admin`.
+/// Creates an organization.
+///
+/// Requires the role `admin`.
 #[utoipa::path(
     post, path = "/api/organisations", tag = "D · organization lifecycle",
     request_body = CreateOrganization,
@@ -68,7 +72,9 @@ async fn create_organisation(
     Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
 }
 
-/// Returns the current organization: that of the key.
+/// Returns the current organization.
+///
+/// It is the organization of the key.
 #[utoipa::path(
     get, path = "/api/organisation", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Organization>, description = "The organization"), D),
@@ -78,7 +84,9 @@ async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer<Orga
     Ok(Json(Data { data: organization.into() }))
 }
 
-/// Changes the current organization's name or settings. Requires the role `admin`.
+/// Changes the current organization's name or settings.
+///
+/// A field that is left out does not change. Requires the role `admin`.
 #[utoipa::path(
     put, path = "/api/organisation", tag = "D · organization lifecycle",
     request_body = UpdateOrganization,
@@ -99,7 +107,9 @@ async fn update_organisation(
     Ok(Json(Data { data: updated.into() }))
 }
 
-/// Deletes the current organization. Its audit log is kept. Requires the role `admin`.
+/// Deletes the current organization.
+///
+/// Its audit log is kept. Requires the role `admin`.
 #[utoipa::path(
     delete, path = "/api/organisation", tag = "D · organization lifecycle",
     responses((status = 204, description = "The organization is deleted"), D),
@@ -137,7 +147,9 @@ fn scopes(included: &[String]) -> Result<Vec<&str>, Rejection> {
     Ok(all)
 }
 
-/// Lists the audit log of the current organization, latest first, by page.
+/// Lists the audit log of the current organization, latest first.
+///
+/// The pages are numbered. An event that is appended meanwhile moves the others.
 #[utoipa::path(
     get, path = "/api/audit-logs", tag = "D · organization lifecycle",
     params(

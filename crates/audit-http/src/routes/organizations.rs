@@ -76,7 +76,7 @@ fn given_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Obj
 
 /// A page of organizations.
 #[derive(Debug, Serialize, ToSchema)]
-struct Organizations {
+struct OrganizationPage {
     /// The organizations, by ascending id.
     organizations: Vec<Organization>,
     /// The last id of the page, for `after`; null on the last page.
@@ -85,30 +85,34 @@ struct Organizations {
 
 const ORGANIZATION: &str = "organizationId";
 
-/// Lists all organizations, by ascending id. Requires the role `super-admin`.
+/// Lists all organizations, by ascending id.
+///
+/// Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/v1/platform/organizations", tag = "platform",
     params(
         ("after" = Option<OrganizationId>, Query, description = "The `next` of the previous page"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of organizations in a page; 100 by default"),
     ),
-    responses((status = 200, body = Organizations, description = "A page of organizations"), Native),
+    responses((status = 200, body = OrganizationPage, description = "A page of organizations"), Native),
 )]
 async fn list_platform_organizations(
     State(app): State<App>,
     caller: Caller,
     mut params: Params,
-) -> Result<Json<Organizations>, Rejection> {
+) -> Result<Json<OrganizationPage>, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let after = params.uuid("after")?.map(OrganizationId::from);
     let limit = params.limit(1_000, 100)?;
     params.finish()?;
     let organizations = app.tenants()?.organizations(after, limit).await?;
     let next = organizations.last().filter(|_| organizations.len() == limit).map(|last| last.id);
-    Ok(Json(Organizations { organizations, next }))
+    Ok(Json(OrganizationPage { organizations, next }))
 }
 
-/// Creates an organization. Requires the role `super-admin`.
+/// Creates an organization.
+///
+/// Requires the role `super-admin`.
 #[utoipa::path(
     post, path = "/v1/platform/organizations", tag = "platform",
     request_body = CreateOrganization,
@@ -129,7 +133,9 @@ async fn create_platform_organization(
     Ok((StatusCode::CREATED, Json(created)))
 }
 
-/// Returns an organization. Requires the role `super-admin`.
+/// Returns an organization.
+///
+/// Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
@@ -144,7 +150,10 @@ async fn get_platform_organization(
     Ok(Json(app.tenants()?.organization(path.organization(ORGANIZATION)?).await?))
 }
 
-/// Changes an organization. Requires the role `super-admin`.
+/// Changes an organization.
+///
+/// A field that is left out does not change. Endpoints are removed before others are added.
+/// Requires the role `super-admin`.
 #[utoipa::path(
     patch, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
@@ -167,7 +176,9 @@ async fn update_platform_organization(
     Ok(Json(app.tenants()?.update_organization(id, update, caller.context()).await?))
 }
 
-/// Deletes an organization. Its audit log is kept. Requires the role `super-admin`.
+/// Deletes an organization.
+///
+/// Its audit log is kept. Requires the role `super-admin`.
 #[utoipa::path(
     delete, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),

@@ -40,7 +40,9 @@ type Answer<T> = Result<Json<Success<T>>, Rejection>;
 
 const ORGANIZATION: &str = "organizationId";
 
-/// Lists the organization of the key, as a list of one.
+/// Lists the organization of the key.
+///
+/// The list has one organization, and none after its deletion.
 #[utoipa::path(
     get, path = "/v1/organizations", tag = "A · organizations and activities",
     responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
@@ -50,7 +52,9 @@ async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Ve
     Ok(success(&caller, found, None))
 }
 
-/// Returns an organization. The key must belong to it.
+/// Returns an organization.
+///
+/// The key must belong to it.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
@@ -66,8 +70,9 @@ async fn get_organization(
     Ok(success(&caller, organization.into(), None))
 }
 
-/// Changes an organization's name and private endpoints. Requires the role `admin`. Endpoints are
-/// removed before others are added.
+/// Changes an organization's name and private endpoints.
+///
+/// Endpoints are removed before others are added. Requires the role `admin`.
 #[utoipa::path(
     patch, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
@@ -96,6 +101,9 @@ async fn update_organization(
 }
 
 /// Lists the activities of an organization, latest first.
+///
+/// The key must belong to it. Following `nextCursor`, with the same dates, returns every activity that
+/// the log had when the first page was read, each once.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/activities",
     tag = "A · organizations and activities",
@@ -140,6 +148,8 @@ async fn list_activities(
 }
 
 /// Returns an activity of an organization.
+///
+/// The key must belong to it.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/activities/{activityId}",
     tag = "A · organizations and activities",
