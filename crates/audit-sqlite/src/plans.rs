@@ -33,6 +33,7 @@ const PLANS: [(&str, &str); 35] = [
     (index::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_FRONTIER, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
+    (tree::READ_LEAF, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_ENTRIES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (sealing::READ_KEY, "SEARCH audit_sealing_key USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -137,7 +137,7 @@ pub(super) async fn list_events(
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
-    let page = page.map_err(of_token)?;
+    let page = page.map_err(|error| of_token(error, "token"))?;
     Ok(Json(EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),

@@ -39,8 +39,8 @@ pub(super) struct FollowParams {
     /// it.
     #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
     start: Option<String>,
-    /// The `token` of the previous page. Conditions must be the same; the limit may differ. Not for
-    /// a stream.
+    /// The `token` of the previous page, or an id of a stream. Conditions must be the same; the
+    /// limit may differ. The start is ignored.
     #[param(max_length = 200)]
     token: Option<String>,
     /// The highest number of events in a page; 100 by default. Not for a stream.
@@ -63,15 +63,42 @@ pub(super) struct EventFeed {
     caught_up: bool,
 }
 
-/// Returns the start: after `Last-Event-ID` if the client sends it, else the parameter.
-fn begin(params: &mut Params, headers: &HeaderMap) -> Result<FeedStart, Rejection> {
-    const SEEN: &str = "Last-Event-ID";
-    let asked = match params.one("start")?.as_deref() {
-        None | Some("beginning") => FeedStart::Beginning,
-        Some("now") => FeedStart::Now,
-        Some(text) => after("start", text)?,
-    };
-    headers.get(SEEN).map_or(Ok(asked), |id| after(SEEN, id.to_str().unwrap_or_default()))
+/// Where a feed begins.
+enum Begin {
+    /// At a start that the client names.
+    Start(FeedStart),
+    /// After a token. The name is that of the parameter or the header with the token.
+    Token(Token, &'static str),
+}
+
+impl Begin {
+    /// Takes the header `Last-Event-ID` if the client sends it, else the parameter `token`, else
+    /// `start`.
+    fn take(params: &mut Params, headers: &HeaderMap) -> Result<Self, Rejection> {
+        const SEEN: &str = "Last-Event-ID";
+        let start = match params.one("start")?.as_deref() {
+            None | Some("beginning") => FeedStart::Beginning,
+            Some("now") => FeedStart::Now,
+            Some(text) => after("start", text)?,
+        };
+        let token = params.one("token")?;
+        Ok(match (headers.get(SEEN), token) {
+            // A token is ASCII, so any other text is none.
+            (Some(id), _) => Self::Token(Token::new(id.to_str().unwrap_or_default()), SEEN),
+            (None, Some(token)) => Self::Token(Token::new(token), "token"),
+            (None, None) => Self::Start(start),
+        })
+    }
+
+    /// Returns the first page.
+    async fn page(self, app: &App, query: &EventQuery) -> Result<FeedPage, Rejection> {
+        match self {
+            Self::Start(start) => app.store.feed(query, start).await.map_err(of_start),
+            Self::Token(token, name) => {
+                app.store.next_feed(query, &token).await.map_err(|error| of_token(error, name))
+            }
+        }
+    }
 }
 
 fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
@@ -103,15 +130,11 @@ async fn poll(
         .limit(params.limit(1_000, 100)?)
         .audience("events.follow")
         .max_bytes(PAGE_BYTES);
-    let begin = begin(&mut params, headers)?;
-    let token = params.one("token")?;
+    let begin = Begin::take(&mut params, headers)?;
     let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
     params.finish()?;
     let until = Instant::now() + wait.min(app.options.request_timeout);
-    let mut page = match token {
-        Some(token) => app.store.next_feed(&query, &Token::new(token)).await.map_err(of_token)?,
-        None => app.store.feed(&query, begin).await.map_err(of_start)?,
-    };
+    let mut page = begin.page(app, &query).await?;
     let mut stopped = std::pin::pin!(stopped(stopping));
     while page.events.is_empty() {
         let token = page.token.clone();
@@ -139,11 +162,11 @@ async fn stream(
     stopping: Option<Stopping>,
 ) -> Result<EventStream, Rejection> {
     let filter = filter(&mut params)?;
-    let start = begin(&mut params, headers)?;
+    let begin = Begin::take(&mut params, headers)?;
     params.finish()?;
     let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PAGE_BYTES);
     // Rejects a wrong request before the stream begins.
-    let first = app.store.feed(&query, start).await.map_err(of_start)?;
+    let first = begin.page(app, &query).await?;
     let pages = pages(app.clone(), caller, query, first);
     let duration = app.options.stream_duration;
     let end = async move {
@@ -152,21 +175,21 @@ async fn stream(
             () = tokio::time::sleep(duration) => {},
         }
     };
-    let events = pages.flat_map(|page| stream::iter(page).map(|event| Ok(sent(&event))));
+    let events = pages.flat_map(|page| stream::iter(page).map(Ok));
     let events = events.take_until(Box::pin(end)).boxed();
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// Returns the pages of a feed, from the first on. They end if the store fails, or if the caller's
-/// credential is no longer valid: the client connects again and gets the reason.
+/// Returns the messages of the pages of a feed, from the first on. They end if the store fails, or
+/// if the caller's credential is no longer valid: the client connects again and gets the reason.
 fn pages(
     app: App,
     caller: Caller,
     query: EventQuery,
     first: FeedPage,
-) -> impl Stream<Item = Vec<AuditEvent>> {
-    let state = (app, caller, query, Some(first), None);
-    stream::unfold(state, |(app, caller, query, first, at)| async move {
+) -> impl Stream<Item = Vec<Event>> {
+    let state = (app, caller, query, Some(first), None, Places::default());
+    stream::unfold(state, |(app, caller, query, first, at, mut places)| async move {
         let page = match (first, at) {
             (Some(first), _) => first,
             (None, Some((token, true))) => logged(app.store.wait_feed(&query, &token).await)?,
@@ -176,9 +199,45 @@ fn pages(
         if !caller.is_still_valid(&app).await {
             return None;
         }
+        let messages = logged(places.messages(&app, &query, &page).await)?;
         let at = Some((page.token, page.caught_up));
-        Some((page.events, (app, caller, query, None, at)))
+        Some((messages, (app, caller, query, None, at, places)))
     })
+}
+
+/// The ids that a stream sends: each is the token of the place after an event.
+#[derive(Default)]
+struct Places {
+    /// When the last id was sent.
+    sent_at: Option<Instant>,
+}
+
+/// The time after which a stream without events sends its place again.
+const PLACE_EVERY: Duration = Duration::from_secs(10);
+
+impl Places {
+    /// Returns the messages for a page: its events, each with its id. A page without events has a
+    /// message that is only an id, at the begin of the stream and from time to time.
+    async fn messages(
+        &mut self,
+        app: &App,
+        query: &EventQuery,
+        page: &FeedPage,
+    ) -> audit_core::Result<Vec<Event>> {
+        let Some((_, others)) = page.events.split_last() else {
+            let is_due = self.sent_at.is_none_or(|sent| sent.elapsed() >= PLACE_EVERY);
+            let place = is_due.then(|| Event::default().id(page.token.as_str()));
+            if place.is_some() {
+                self.sent_at = Some(Instant::now());
+            }
+            return Ok(place.into_iter().collect());
+        };
+        let mut ids = app.store.feed_tokens(query, others).await?;
+        // Nothing matches between the last event and the place of the page.
+        ids.push(page.token.clone());
+        self.sent_at = Some(Instant::now());
+        Ok(page.events.iter().zip(&ids).map(|(event, id)| sent(event, id)).collect())
+    }
 }
 
 /// Rejects a start beyond the end of the log.
@@ -193,15 +252,14 @@ fn of_start(error: audit_core::Error) -> Rejection {
 }
 
 /// Reports an error of the store, and returns `None` for it.
-fn logged(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
+fn logged<T>(page: audit_core::Result<T>) -> Option<T> {
     page.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
 }
 
-/// Returns an event in the form of a stream. Its id is the sequence.
-fn sent(event: &AuditEvent) -> Event {
-    let id = event.sequence.to_string();
+/// Returns an event in the form of a stream.
+fn sent(event: &AuditEvent, id: &Token) -> Event {
     let data = serde_json::to_string(event).unwrap_or_default();
-    Event::default().event("audit-event").id(id).data(data)
+    Event::default().event("audit-event").id(id.as_str()).data(data)
 }
 
 /// Returns `true` if the client accepts server-sent events.
@@ -223,12 +281,13 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 /// page; an empty page has one too.
 ///
 /// With `Accept: text/event-stream`, server-sent events of the type `audit-event` as they are
-/// appended. Their data is the event, their id its sequence. A client that reconnects with
-/// `Last-Event-ID` misses none. The stream ends after a time, by default ten minutes.
+/// appended. Their data is the event, their id the token that continues after it. A stream without
+/// events begins with an id alone. A client that reconnects with `Last-Event-ID` misses none. The
+/// stream ends after a time, by default ten minutes.
 #[utoipa::path(
     get, path = "/events/follow", tag = "events",
     params(
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence to start after, instead of `start`"),
+        ("Last-Event-ID" = Option<String>, Header, max_length = 200, description = "The last id of a stream, or the token of a page, to continue after; instead of `start` and `token`"),
         FilterParams, FollowParams,
     ),
     responses(

@@ -158,11 +158,11 @@ fn anchor(text: &str) -> Result<Anchor, Rejection> {
     id.map(Into::into).ok_or_else(|| malformed("around", "a UUID or a sequence"))
 }
 
-/// Names the parameter at fault if a token is rejected.
-pub(super) fn of_token(error: Error) -> Rejection {
+/// Names the parameter with the token if a token is rejected.
+pub(super) fn of_token(error: Error, name: &'static str) -> Rejection {
     match error.kind() {
-        ErrorKind::InvalidToken | ErrorKind::Behind | ErrorKind::Gone => {
-            error.with_field("token").into()
+        ErrorKind::InvalidToken | ErrorKind::HistoryChanged | ErrorKind::Gone => {
+            error.with_field(name).into()
         }
         _ => error.into(),
     }
