@@ -65,7 +65,7 @@ async fn create_organisation(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Data<Organization>>), Rejection> {
     caller.require(Role::Admin)?;
-    let body = body.read::<CreateOrganization>(&app.bodies).await?.value;
+    let body = caller.read::<CreateOrganization>(&app, body).await?.value;
     let mut new = NewOrganization::from(body);
     new.created_by = caller.email().map(str::to_owned);
     let created = app.tenants()?.create_organization(new, caller.context()).await?;
@@ -99,7 +99,7 @@ async fn update_organisation(
 ) -> Answer<Organization> {
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app.bodies).await?.value;
+    let update = caller.read::<UpdateOrganization>(&app, body).await?.value;
     let updated = app
         .tenants()?
         .update_organization(organization.id, update.into(), caller.context())

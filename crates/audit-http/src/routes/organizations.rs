@@ -124,7 +124,7 @@ async fn create_platform_organization(
     body: JsonBody,
 ) -> Result<(StatusCode, Json<Organization>), Rejection> {
     caller.require(Role::SuperAdmin)?;
-    let body = body.read::<CreateOrganization>(&app.bodies).await?.value;
+    let body = caller.read::<CreateOrganization>(&app, body).await?.value;
     let mut new = NewOrganization::new(body.name).id(body.id).settings(body.settings);
     new.external_id = body.external_id;
     new.private_endpoints = body.private_endpoints;
@@ -168,7 +168,7 @@ async fn update_platform_organization(
 ) -> Result<Json<Organization>, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
-    let body = body.read::<UpdateOrganization>(&app.bodies).await?.value;
+    let body = caller.read::<UpdateOrganization>(&app, body).await?.value;
     let mut update = OrganizationUpdate::default();
     (update.name, update.settings) = (body.name, body.settings);
     update.remove_endpoints = body.remove_endpoints;

@@ -88,7 +88,7 @@ async fn update_organization(
     caller.require_own(path.organization(ORGANIZATION)?)?;
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app.bodies).await?.value;
+    let update = caller.read::<UpdateOrganization>(&app, body).await?.value;
     let mut removed = update.private_endpoints.iter().flat_map(|changes| &changes.remove);
     if removed.any(|endpoint| endpoint.id.is_empty()) {
         return Err(malformed("privateEndpoints.remove.id", "the id of an endpoint"));

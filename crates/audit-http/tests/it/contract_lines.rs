@@ -353,12 +353,41 @@ async fn pages_end_at_a_mebibyte_except_where_offsets_count() {
 }
 
 #[tokio::test]
-async fn a_deleted_organization_is_not_listed() {
+async fn the_keys_of_a_deleted_organization_get_one_answer_from_every_route() {
     let service = Service::new();
-    let (_, [member, admin, _]) = service.tenant("Acme").await;
-    service.put(Method::DELETE, &admin, "/api/organisation", &json!({})).await.expect(204);
-    let list = service.get(&member, "/v1/organizations").await.expect(200);
-    assert_eq!(list["result"], json!([]));
+    let (other, _) = service.tenant("Other").await;
+    let (acme, keys) = service.tenant("Acme").await;
+    service.put(Method::DELETE, &keys[1], "/api/organisation", &json!({})).await.expect(204);
+    let size = service.store.head(audit_core::Log::Platform).await.unwrap().size;
+    let event = json!({"action": "a", "actor": {"kind": "user"}});
+    for key in &keys {
+        for (method, path, body) in [
+            (Method::GET, "/v1/organizations".to_owned(), None),
+            (Method::GET, "/api/organisations".to_owned(), None),
+            (Method::GET, format!("/v1/organizations/{}/events", acme.id), None),
+            (Method::GET, format!("/v1/organizations/{}/events", other.id), None),
+            (Method::GET, "/v1/platform/events".to_owned(), None),
+            (Method::GET, "/v1/platform/organizations".to_owned(), None),
+            (Method::GET, "/super-admins/audit-logs".to_owned(), None),
+            (Method::POST, "/v1/platform/events".to_owned(), Some(&event)),
+            (Method::POST, "/api/organisations".to_owned(), Some(&json!({"name": "x"}))),
+            (
+                Method::PATCH,
+                format!("/v1/platform/organizations/{}", other.id),
+                Some(&json!({"name": "mine"})),
+            ),
+        ] {
+            let answer = match body {
+                Some(body) => service.put(method, key, &path, body).await,
+                None => service.get(key, &path).await,
+            };
+            answer.expect(404);
+            let text = String::from_utf8(answer.body).unwrap();
+            assert!(text.contains("not found: `organization`"), "{path}: {text}");
+        }
+    }
+    let after = service.store.head(audit_core::Log::Platform).await.unwrap().size;
+    assert_eq!(after, size, "nothing was recorded");
 }
 
 /// The types in the order of the source.

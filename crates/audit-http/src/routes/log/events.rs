@@ -68,7 +68,7 @@ pub(super) async fn append_event(
     AppendLog(log): AppendLog,
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Rejection> {
-    let body = body.read::<NewEvent>(&app.bodies).await?;
+    let body = caller.read::<NewEvent>(&app, body).await?;
     let receipts = app.store.append(log, vec![body.value]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
@@ -107,10 +107,11 @@ fn of_one(error: audit_core::Error) -> Rejection {
 )]
 pub(super) async fn append_batch(
     State(app): State<App>,
+    caller: Caller,
     AppendLog(log): AppendLog,
     body: JsonBody,
 ) -> Result<(StatusCode, Json<BatchReceipts>), Rejection> {
-    let body = body.read::<EventBatch>(&app.bodies).await?;
+    let body = caller.read::<EventBatch>(&app, body).await?;
     let receipts = app.store.append(log, body.value.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };

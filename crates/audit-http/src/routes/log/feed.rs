@@ -119,6 +119,7 @@ async fn stopped(stopping: Option<Stopping>) {
 
 async fn poll(
     app: &App,
+    caller: &Caller,
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
@@ -136,6 +137,7 @@ async fn poll(
     let until = Instant::now() + wait.min(app.options.request_timeout);
     let mut page = begin.page(app, &query).await?;
     let mut stopped = std::pin::pin!(stopped(stopping));
+    let waits = page.events.is_empty() && !wait.is_zero();
     while page.events.is_empty() {
         let token = page.token.clone();
         let next = timeout_at(until, app.store.wait_feed(&query, &token));
@@ -146,6 +148,9 @@ async fn poll(
             },
             () = &mut stopped => break,
         }
+    }
+    if waits {
+        caller.confirm(app).await?;
     }
     let FeedPage { events, token, caught_up, .. } = page;
     Ok(Json(EventFeed { events, token: token.as_str().to_owned(), caught_up }))
@@ -309,5 +314,5 @@ pub(super) async fn follow_events(
     if wants_stream(&headers) {
         return Ok(stream(&app, caller, log, params, &headers, stopping).await?.into_response());
     }
-    Ok(poll(&app, log, params, &headers, stopping).await?.into_response())
+    Ok(poll(&app, &caller, log, params, &headers, stopping).await?.into_response())
 }
