@@ -15,6 +15,11 @@ use crate::{
     Timestamp, TraceId,
 };
 
+/// The schema of a bound of a time range: see
+/// [`Timestamp::parse_since`](crate::Timestamp::parse_since).
+#[derive(Debug)]
+pub struct TimeBound;
+
 /// The schema of any JSON value that is kept exactly; see [`json`](crate::json).
 #[derive(Debug)]
 pub struct JsonValue;
@@ -46,6 +51,12 @@ schemas! {
     ApiKeyId: uuid("The id of an API key.");
     Timestamp: text("An instant in RFC 3339, to the nanosecond.")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    TimeBound: AnyOfBuilder::new()
+        .item(text("An instant in RFC 3339, to the nanosecond.")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
+        .item(text("A date: the whole day in UTC.")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
+        .description(Some("An instant in RFC 3339, or a date, which stands for the whole day in UTC."));
     Sequence: ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
@@ -114,7 +125,7 @@ fn hash(description: &str) -> ObjectBuilder {
 }
 
 fn hex(description: &str, digits: usize) -> ObjectBuilder {
-    text(description).pattern(Some(format!("^[0-9A-Fa-f]{{{digits}}}$")))
+    text(description).pattern(Some(format!("^(?!0+$)[0-9A-Fa-f]{{{digits}}}$")))
 }
 
 /// Returns the schema of a term of an open vocabulary: lists the known terms and allows any other.

@@ -77,16 +77,9 @@ impl Timestamp {
     /// [`Timestamp::MIN`] or [`Timestamp::MAX`], so that a range from `0001-01-01` to `9999-12-31`
     /// holds every event.
     ///
-    /// ```
-    /// use audit_core::Timestamp;
-    ///
-    /// assert_eq!(Timestamp::parse_saturating("9999-12-31T23:59:59Z")?, Timestamp::MAX);
-    /// # Ok::<(), audit_core::Error>(())
-    /// ```
-    ///
     /// # Errors
     /// As those of [`str::parse`], except for the range.
-    pub fn parse_saturating(text: &str) -> Result<Self> {
+    pub(crate) fn parse_saturating(text: &str) -> Result<Self> {
         parse(text).map(Self::saturating)
     }
 

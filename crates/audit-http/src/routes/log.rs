@@ -19,7 +19,7 @@ use crate::operations::operations;
 
 /// The schemas that the routes name but do not add.
 #[derive(OpenApi)]
-#[openapi(components(schemas(crate::style::Problem)))]
+#[openapi(components(schemas(crate::style::Problem, audit_core::openapi::TimeBound)))]
 struct Schemas;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {

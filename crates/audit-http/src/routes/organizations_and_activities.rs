@@ -3,6 +3,7 @@
 use audit_contracts::organizations_and_activities::{
     Activity, Organization, Success, UpdateOrganization,
 };
+use audit_core::openapi::TimeBound;
 use audit_core::{AuditStoreExt as _, EventQuery, Filter, Log, Role, Token};
 use axum::Json;
 use axum::extract::State;
@@ -20,7 +21,7 @@ use crate::responses::A;
 
 /// The schemas that the routes name but do not add.
 #[derive(OpenApi)]
-#[openapi(components(schemas(audit_contracts::organizations_and_activities::Failure)))]
+#[openapi(components(schemas(audit_contracts::organizations_and_activities::Failure, TimeBound)))]
 struct Schemas;
 
 pub(crate) fn activities() -> OpenApiRouter<App> {
@@ -109,8 +110,8 @@ async fn update_organization(
     tag = "A · organizations and activities",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The earliest time, inclusive"),
-        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The latest time, exclusive, not before `from_date`"),
+        ("from_date" = Option<TimeBound>, Query, description = "The earliest time, inclusive"),
+        ("to_date" = Option<TimeBound>, Query, description = "The latest time, exclusive; as a date, the last day. After `from_date`"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of activities in a page; 100 by default"),
         ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the previous page"),
     ),
@@ -125,10 +126,11 @@ async fn list_activities(
     let id = path.organization(ORGANIZATION)?;
     caller.require_own(id)?;
     let mut filter = Filter::new();
-    if let Some(from) = params.time("from_date")? {
+    let (from, to) = params.range("from_date", "to_date")?;
+    if let Some(from) = from {
         filter = filter.since(from);
     }
-    if let Some(to) = params.time("to_date")? {
+    if let Some(to) = to {
         filter = filter.until(to);
     }
     let limit = params.limit(1_000, 100)?;

@@ -440,6 +440,9 @@ async fn b_ranges_are_half_open_and_links_repeat_the_filters() {
     let items = answer.expect(200);
     assert_eq!(items[0]["auditLogDateTime"], "2024-03-01T00:00:00.000Z");
     assert_eq!((items.as_array().unwrap().len(), answer.header("link")), (1, ""));
+    let day = path.replace("T00:00:00Z", "").replace("02T01:00:00%2B01:00", "01");
+    assert!(day.ends_with("fromUtcDateTime=2024-03-01&toUtcDateTime=2024-03-01"));
+    assert_eq!(service.get(&member, &day).await.expect(200), items);
     events = (0..1_000).map(|_| at("2024-03-01T12:00:00Z")).collect();
     service.store.append(acme.id.into(), events).await.unwrap();
     let answer = service.get(&member, &path).await;
