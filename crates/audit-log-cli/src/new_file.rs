@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 use crate::error::{CliError, Result};
+use crate::unfinished;
 
 /// A file that appears under its name only when it is complete. Only its owner can read it.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ impl NewFile {
         if path.symlink_metadata().is_ok() {
             return Err(taken(path));
         }
-        let temporary = NamedTempFile::with_prefix_in(".audit-", directory(path));
+        let temporary = unfinished::create(directory(path), ".audit-part-");
         let temporary = temporary.map_err(|error| unwritable(path, error))?;
         Ok(Self { path: path.to_owned(), temporary })
     }

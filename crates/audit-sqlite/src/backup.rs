@@ -8,6 +8,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::error::{io, sqlite};
 use crate::read::Snapshot;
+use crate::unfinished;
 
 impl Snapshot<'_> {
     /// Copies the file, as this snapshot sees it, to `to`. The copy appears there when it is
@@ -21,11 +22,7 @@ impl Snapshot<'_> {
             return Err(taken());
         }
         let directory = to.parent().unwrap_or(to);
-        // Readable by its owner only, and removed on an error.
-        let part = tempfile::Builder::new()
-            .prefix(".audit-backup-")
-            .tempfile_in(directory)
-            .map_err(io(CONTEXT))?;
+        let part = unfinished::create(directory, ".audit-backup-").map_err(io(CONTEXT))?;
         let mut copy = Connection::open(part.path()).map_err(sqlite(CONTEXT))?;
         let write = |copy: &mut Connection| {
             // The copy needs no journal: it is not visible before it is complete.

@@ -1,9 +1,8 @@
 //! Erasure: removes personal data from events, with its index keys and its sealing keys.
 
 use audit_core::backend::Batch;
-use audit_core::{AuditContext, Erasure, Error, ErrorKind, Log, Result, Sequence, limits};
+use audit_core::{AuditContext, Erasure, Log, Result, Sequence, limits};
 use audit_index::TermKey;
-use rusqlite::Connection;
 
 use crate::append::{After, WriteTransaction};
 use crate::error::sqlite;
@@ -90,20 +89,3 @@ impl WriteTransaction<'_> {
 }
 
 const CONTEXT: &str = "erasing";
-
-/// Removes erased data from the WAL by truncating it. Free pages hold none: SQLite overwrites a
-/// page when it frees it.
-///
-/// # Errors
-/// [`ErrorKind::Busy`] if another connection uses the WAL.
-pub(crate) fn scrub(connection: &Connection) -> Result<()> {
-    const IN_USE: &str = "another connection uses the WAL, which may still hold erased data; call \
-                          again";
-    let cut = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
-    match cut.map_err(sqlite(CONTEXT)) {
-        Ok(0) => Ok(()),
-        Ok(_) => Err(Error::new(ErrorKind::Busy).with_context(IN_USE)),
-        Err(error) if error.kind() == ErrorKind::Busy => Err(error.with_context(IN_USE)),
-        Err(error) => Err(error),
-    }
-}

@@ -1,6 +1,6 @@
 //! Converts SQLite's errors to the library's.
 
-use audit_core::{Error, ErrorKind};
+use audit_core::{Error, ErrorKind, Result};
 use rusqlite::ErrorCode;
 
 /// Returns a function that converts one of SQLite's errors, which becomes the source.
@@ -52,4 +52,12 @@ pub(crate) fn damaged(source: Error) -> Error {
 /// Returns the error for a thread that could not be started.
 pub(crate) fn thread(source: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_context("starting a thread").with_source(source)
+}
+
+/// Returns the outcome for one of its waiters. The first waiter gets the error with its source; the
+/// others get one of the same kind, with this context.
+pub(crate) fn hand_out(outcome: &mut Result<()>, context: &'static str) -> Result<()> {
+    let Err(error) = outcome else { return Ok(()) };
+    let again = Error::new(error.kind()).with_context(context);
+    std::mem::replace(outcome, Err(again))
 }

@@ -1,9 +1,13 @@
-//! The identity of the file that a store has open.
+//! The files that a store has open, and whether they are still those at its path.
 
+use std::fs::Metadata;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use audit_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
+
+use crate::error;
 
 /// The identity of a file, whatever path leads to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,23 +17,25 @@ pub(crate) struct FileId {
     #[cfg(unix)]
     inode: u64,
     #[cfg(not(unix))]
-    path: std::path::PathBuf,
+    path: PathBuf,
 }
 
 impl FileId {
     /// Reads the identity of the file at `path`. Does not open the file, because closing it again
     /// would drop SQLite's locks on it.
-    #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        Self::from_metadata(&std::fs::metadata(path)?, path)
+    }
+
+    #[cfg(unix)]
+    fn from_metadata(metadata: &Metadata, _: &Path) -> io::Result<Self> {
         use std::os::unix::fs::MetadataExt as _;
 
-        let metadata = std::fs::metadata(path)?;
         Ok(Self { device: metadata.dev(), inode: metadata.ino() })
     }
 
-    /// Resolves the canonical path of the file at `path`.
     #[cfg(not(unix))]
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+    fn from_metadata(_: &Metadata, path: &Path) -> io::Result<Self> {
         Ok(Self { path: path.canonicalize()? })
     }
 
@@ -38,4 +44,95 @@ impl FileId {
         let path = connection.path().filter(|path| !path.is_empty());
         path.is_some_and(|path| Self::of(Path::new(path)).is_ok_and(|file| file == *self))
     }
+}
+
+/// The database file that a store has open, its WAL and the shared memory of the WAL. SQLite goes on
+/// writing to them when they are moved, removed or replaced, and nobody finds what it writes.
+#[derive(Debug)]
+pub(crate) struct OpenFiles {
+    id: FileId,
+    files: [(PathBuf, FileId); 3],
+}
+
+/// The names of the files beside the database file that SQLite keeps while it is open.
+const BESIDE: [&str; 2] = ["-wal", "-shm"];
+
+impl OpenFiles {
+    /// Returns the files of the database at `path`, which must be canonical, and open in WAL mode.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) if a file is missing.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let file = |path: PathBuf| {
+            let id = FileId::of(&path).map_err(error::path)?;
+            Ok((path, id))
+        };
+        let [wal, shm] = BESIDE.map(|end| beside(path, end));
+        let files = [file(path.to_owned())?, file(wal)?, file(shm)?];
+        Ok(Self { id: files[0].1.clone(), files })
+    }
+
+    /// Returns the identity of the database file.
+    pub(crate) fn id(&self) -> &FileId {
+        &self.id
+    }
+
+    /// Checks that each file is still the one at its path, under no other name. It costs three calls
+    /// of `lstat`.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) otherwise. It ends when the files are put back.
+    pub(crate) fn check(&self) -> Result<()> {
+        for (path, opened) in &self.files {
+            let metadata = std::fs::symlink_metadata(path).map_err(gone)?;
+            if FileId::from_metadata(&metadata, path).map_err(gone)? != *opened {
+                let error = Error::new(ErrorKind::Unavailable).with_context(
+                    "another file is at the path of the store, or of its WAL, which is still open",
+                );
+                return Err(error);
+            }
+            one_name(&metadata)?;
+        }
+        Ok(())
+    }
+}
+
+/// Returns the path of the file beside `path` whose name ends in `end`.
+pub(crate) fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn gone(source: io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable)
+        .with_context("the file of the store, or its WAL, is no longer at its path")
+        .with_source(source)
+}
+
+/// Checks that the file at `path`, if there is one, has no other name: SQLite would keep a WAL for
+/// each name.
+///
+/// # Errors
+/// [`Unavailable`](ErrorKind::Unavailable) otherwise.
+pub(crate) fn require_one_name(path: &Path) -> Result<()> {
+    std::fs::metadata(path).map_or(Ok(()), |metadata| one_name(&metadata))
+}
+
+fn one_name(metadata: &Metadata) -> Result<()> {
+    if !has_another_name(metadata) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Unavailable);
+    Err(error.with_context("the file of the store has another name, a hard link"))
+}
+
+#[cfg(unix)]
+fn has_another_name(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
+}
+
+#[cfg(not(unix))]
+fn has_another_name(_: &Metadata) -> bool {
+    false
 }

@@ -43,9 +43,11 @@
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
 //! | `backup.rs` | a copy of the file, taken while others write |
+//! | `unfinished.rs` | files under a temporary name, which do not outlive their process |
 //! | `transaction.rs` | appends in the caller's own transaction |
 //! | `own_transaction.rs` | detects an append that waits for its own caller |
-//! | `file.rs` | the identity of the open file |
+//! | `scrubs.rs` | the truncation of the WAL that ends an erasure |
+//! | `file.rs` | the open files, and whether they are still at their path |
 //! | `watch.rs` | wakes waiting feeds |
 //! | `error.rs` | converts SQLite's errors |
 
@@ -65,12 +67,14 @@ mod plans;
 mod read;
 mod retention;
 mod schema;
+mod scrubs;
 mod sealing;
 #[cfg(test)]
 mod small_segments;
 mod store;
 mod transaction;
 mod tree;
+mod unfinished;
 mod watch;
 mod writer;
 

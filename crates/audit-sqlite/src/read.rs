@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use futures_channel::oneshot;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
+use crate::file::OpenFiles;
 use crate::index::{Indexing, SqliteIndex};
 use crate::schema;
 use crate::sealing::{Keys, SealedEvent};
@@ -35,20 +37,26 @@ impl fmt::Debug for Readers {
 }
 
 impl Readers {
-    pub(crate) fn start(path: &Path, count: usize, busy_timeout: Duration) -> Result<Self> {
+    pub(crate) fn start(
+        path: &Path,
+        files: &Arc<OpenFiles>,
+        count: usize,
+        busy_timeout: Duration,
+    ) -> Result<Self> {
         let (jobs, queue) = unbounded::<Job>();
         let mut threads = Vec::with_capacity(count);
         for _ in 0..count {
-            let (path, queue): (_, Receiver<Job>) = (path.to_owned(), queue.clone());
+            let (path, files) = (path.to_owned(), Arc::clone(files));
+            let queue: Receiver<Job> = queue.clone();
             let run = move || {
                 let mut opened = None;
                 for job in queue {
                     // Opened at the first job, and again after a failure.
-                    let connection = match opened.take() {
+                    let mut open = || match opened.take() {
                         Some(connection) => Ok(connection),
                         None => schema::open_reader(&path, busy_timeout),
                     };
-                    match connection {
+                    match files.check().and_then(|()| open()) {
                         Ok(connection) => job(Ok(opened.insert(connection))),
                         Err(error) => job(Err(error)),
                     }

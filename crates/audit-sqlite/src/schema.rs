@@ -131,6 +131,7 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         return Err(error.with_context("the linked SQLite is older than 3.51.3"));
     }
     let is_new = !path.exists();
+    crate::file::require_one_name(path)?;
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
@@ -278,16 +279,34 @@ const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
 const INDEX_SECRET_BYTES: usize = 16;
 
+/// Finds the tables of the store among the few tables of the file.
+pub(crate) const FIND_TABLES: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'audit_store'";
+
 /// Returns the version of the tables in the file; `None` if it has no tables.
 fn version(connection: &Connection) -> Result<Option<i64>> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'audit_store')";
-    let context = "reading the version";
-    let made: bool = connection.query_row(sql, [], |row| row.get(0)).map_err(sqlite(context))?;
-    if !made {
+    let found = connection.query_row(FIND_TABLES, [], |_| Ok(())).optional();
+    if found.map_err(sqlite("reading the version"))?.is_none() {
         return Ok(None);
     }
     fact(connection, SCHEMA_VERSION)
 }
+
+/// Checks that the tables are still of the version that this library writes: a later one can migrate
+/// them while this one has the file open.
+///
+/// # Errors
+/// [`Incompatible`](ErrorKind::Incompatible) otherwise.
+pub(crate) fn require_version(connection: &Connection) -> Result<()> {
+    let found: Option<i64> = fact(connection, SCHEMA_VERSION)?;
+    if found == Some(VERSION) {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Incompatible);
+    Err(error.with_context("another version of this library has migrated the file; open it again"))
+}
+
+/// Reads a fact about the store.
+pub(crate) const READ_FACT: &str = "SELECT value FROM audit_store WHERE name = ?1";
 
 /// Returns the secret that signs the store's tokens, made with the tables.
 pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
@@ -302,10 +321,9 @@ pub(crate) fn index_secret(connection: &Connection) -> Result<[u8; INDEX_SECRET_
 }
 
 fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {
-    connection
-        .query_row("SELECT value FROM audit_store WHERE name = ?1", [name], |row| row.get(0))
-        .optional()
-        .map_err(sqlite("reading the table audit_store"))
+    let query =
+        || connection.prepare_cached(READ_FACT)?.query_row([name], |row| row.get(0)).optional();
+    query().map_err(sqlite("reading the table audit_store"))
 }
 
 fn put(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> Result<()> {

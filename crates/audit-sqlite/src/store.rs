@@ -14,7 +14,7 @@ use audit_core::{
 };
 
 use crate::append::{After, WriteTransaction};
-use crate::file::FileId;
+use crate::file::OpenFiles;
 use crate::index::Indexing;
 use crate::options::SqliteOptions;
 use crate::read::{Readers, Snapshot};
@@ -34,7 +34,7 @@ pub struct SqliteStore {
 pub(crate) struct Shared {
     keys: TokenKeys,
     pub(crate) indexing: Indexing,
-    pub(crate) file: FileId,
+    pub(crate) files: Arc<OpenFiles>,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
     readers: Readers,
@@ -63,7 +63,7 @@ impl SqliteStore {
         // Threads open it by this path later, when the working directory or a link may have
         // changed.
         let path = path.canonicalize().map_err(error::path)?;
-        let file = FileId::of(&path).map_err(error::path)?;
+        let files = Arc::new(OpenFiles::of(&path)?);
         let keys = match options.token_keys {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
@@ -71,17 +71,17 @@ impl SqliteStore {
         let indexing =
             Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
         let timeout = options.busy_timeout;
-        let watch = Watch::new(path.clone());
+        let watch = Watch::new(path.clone(), Arc::clone(&files));
         let writer = Writer::start(
             connection,
             timeout,
             options.queue_bytes,
-            file.clone(),
+            Arc::clone(&files),
             indexing.clone(),
             watch.appended(),
         )?;
-        let readers = Readers::start(&path, options.readers, timeout)?;
-        Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
+        let readers = Readers::start(&path, &files, options.readers, timeout)?;
+        Ok(Self { shared: Arc::new(Shared { keys, indexing, files, watch, readers, writer }) })
     }
 
     /// Copies the store to a new file at `to` with SQLite's backup API. Others may read and write

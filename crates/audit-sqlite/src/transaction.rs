@@ -6,7 +6,7 @@ use rusqlite::Connection;
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
-use crate::file::FileId;
+use crate::file::OpenFiles;
 use crate::own_transaction::OwnTransaction;
 use crate::schema;
 use crate::store::SqliteStore;
@@ -32,7 +32,9 @@ impl SqliteStore {
     /// [`Invalid`](ErrorKind::Invalid), with the field `connection`, if the connection is not in a
     /// transaction, is to another file, or has a path that is not UTF-8.
     /// [`Incompatible`](ErrorKind::Incompatible), with the field `synchronous`, if the connection's
-    /// `synchronous` is below `FULL`: a power cut could undo its commits.
+    /// `synchronous` is below `FULL`: a power cut could undo its commits; or if a later version has
+    /// migrated the file. [`Unavailable`](ErrorKind::Unavailable) if the file was moved, removed or
+    /// replaced.
     /// [`Invalid`](ErrorKind::Invalid) and [`Conflict`](ErrorKind::Conflict) as for
     /// [`append`](audit_core::AuditStore::append). After all of these the transaction is as it was
     /// before the call, and can go on.
@@ -67,14 +69,14 @@ impl SqliteStore {
     ) -> Result<Vec<Receipt>> {
         let log = log.into();
         let batch = Batch::new(log, events)?;
-        require_transaction(connection, &self.shared.file)?;
+        require_transaction(connection, &self.shared.files)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }
         let mut write = WriteTransaction::new(connection, &self.shared.indexing);
         let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
         if let Ok([.., last]) = receipts.as_deref() {
-            OwnTransaction::note(self.shared.file.clone(), log, last.id);
+            OwnTransaction::note(self.shared.files.id().clone(), log, last.id);
         }
         match receipts {
             // All checks of the events come before the first write.
@@ -85,13 +87,15 @@ impl SqliteStore {
 }
 
 /// Fails unless the connection is in a transaction on the file of the store, and is durable.
-fn require_transaction(connection: &Connection, file: &FileId) -> Result<()> {
+fn require_transaction(connection: &Connection, files: &OpenFiles) -> Result<()> {
     if connection.is_autocommit() {
         return Err(Error::malformed("connection", "in a transaction"));
     }
-    if !file.is_of(connection) {
+    files.check()?;
+    if !files.id().is_of(connection) {
         return Err(Error::malformed("connection", "to the file of the store"));
     }
+    schema::require_version(connection)?;
     // SQLite evaluates these two pragmas when it prepares them, so they must not be cached.
     let synchronous: i64 = connection
         .pragma_query_value(None, "synchronous", |row| row.get(0))

@@ -10,6 +10,7 @@ use audit_core::Result;
 use event_listener::{Event, EventListener};
 
 use crate::error::thread as thread_error;
+use crate::file::OpenFiles;
 use crate::schema;
 
 /// The interval of polling, and so the longest time until an append of another process is noticed.
@@ -18,6 +19,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
+    files: Arc<OpenFiles>,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -42,8 +44,8 @@ impl Shared {
 }
 
 impl Watch {
-    pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, shared: Arc::default(), thread: Mutex::default() }
+    pub(crate) fn new(path: PathBuf, files: Arc<OpenFiles>) -> Self {
+        Self { path, files, shared: Arc::default(), thread: Mutex::default() }
     }
 
     /// Returns the event that is notified of every append, to any log.
@@ -55,8 +57,9 @@ impl Watch {
     pub(crate) fn wait(&self) -> Result<Waiting> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            let (path, shared) = (self.path.clone(), Arc::clone(&self.shared));
-            let poll = move || poll(&path, &shared);
+            let (path, files) = (self.path.clone(), Arc::clone(&self.files));
+            let shared = Arc::clone(&self.shared);
+            let poll = move || poll(&path, &files, &shared);
             let started = thread::Builder::new().name("audit-watch".into()).spawn(poll);
             *thread = Some(started.map_err(thread_error)?);
         }
@@ -94,7 +97,7 @@ impl Drop for Waiting {
     }
 }
 
-fn poll(path: &std::path::Path, shared: &Shared) {
+fn poll(path: &std::path::Path, files: &OpenFiles, shared: &Shared) {
     let mut connection = None;
     let mut seen = None;
     let mut state = shared.state();
@@ -104,13 +107,15 @@ fn poll(path: &std::path::Path, shared: &Shared) {
             continue;
         }
         drop(state);
-        if connection.is_none() {
+        let are_there = files.check().is_ok();
+        if connection.is_none() && are_there {
             connection = schema::open_reader(path, POLL_INTERVAL).ok();
         }
         // SQLite changes this number with every commit of another connection. If it cannot be read,
-        // every feed is woken to read the head itself.
+        // or the file is gone, every feed is woken to read the head itself.
         let version: Option<i64> = connection
             .as_ref()
+            .filter(|_| are_there)
             .and_then(|c| c.pragma_query_value(None, "data_version", |row| row.get(0)).ok());
         if version.is_none() || version != seen {
             seen = version;

@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 
 use audit_core::backend::Batch;
 use audit_core::{Error, ErrorKind, Receipt, Result};
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use event_listener::Event;
 use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::{After, WriteTransaction};
 use crate::compaction::compact;
-use crate::erasure::scrub;
-use crate::error::{closed, sqlite, thread as thread_error};
-use crate::file::FileId;
+use crate::error::{closed, hand_out, sqlite, thread as thread_error};
+use crate::file::OpenFiles;
 use crate::index::Indexing;
 use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
-use crate::schema::{deadline, retry_busy};
+use crate::schema::{self, deadline, retry_busy};
+use crate::scrubs::Scrubs;
 
 /// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
 /// ends.
@@ -30,7 +30,7 @@ pub(crate) struct Writer {
     thread: Option<JoinHandle<()>>,
     busy_timeout: Duration,
     queued: Queued,
-    file: FileId,
+    files: Arc<OpenFiles>,
 }
 
 /// Work for one transaction.
@@ -116,8 +116,7 @@ const CHECKPOINT_PATIENCE: Duration = Duration::from_millis(200);
 const HELD_TOO_LONG: &str = "another connection held the write lock of the file; inside your own \
                              transaction, record with `append_in`";
 
-/// How long an erasure waits for readers that can still see erased data, and a compaction for
-/// readers and writers.
+/// How long a compaction waits for readers and writers.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for Writer {
@@ -132,7 +131,7 @@ impl Writer {
         connection: Connection,
         busy_timeout: Duration,
         queue_bytes: usize,
-        file: FileId,
+        files: Arc<OpenFiles>,
         indexing: Indexing,
         appended: Arc<Event>,
     ) -> Result<Self> {
@@ -142,17 +141,33 @@ impl Writer {
         connection
             .pragma_update(None, "wal_autocheckpoint", 0)
             .map_err(sqlite("opening the file"))?;
-        let mut state =
-            State { connection, indexing, written_back: 0, patient_at: LONGEST_PAGES, appended };
+        let mut state = State {
+            connection,
+            files: Arc::clone(&files),
+            indexing,
+            written_back: 0,
+            patient_at: LONGEST_PAGES,
+            appended,
+            scrubs: Scrubs::default(),
+        };
         let run = move || {
-            while let Ok(first) = queue.recv() {
-                state.group(first, &queue);
+            loop {
+                let next = match state.scrubs.pause() {
+                    None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                    Some(pause) => queue.recv_timeout(pause),
+                };
+                match next {
+                    Ok(first) => state.group(first, &queue),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+                state.scrub();
             }
         };
         let thread =
             thread::Builder::new().name("audit-write".into()).spawn(run).map_err(thread_error)?;
         let queued = Queued { bytes: Arc::default(), limit: queue_bytes };
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued, file })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued, files })
     }
 
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
@@ -189,7 +204,7 @@ impl Writer {
         });
         let jobs = self.jobs.as_ref().ok_or_else(closed)?;
         let deadline = deadline(self.busy_timeout);
-        let own = OwnTransaction::of_this_thread(&self.file);
+        let own = OwnTransaction::of_this_thread(self.files.id());
         jobs.send(Job { deadline, own, work }).map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
@@ -208,12 +223,15 @@ impl Drop for Writer {
 
 struct State {
     connection: Connection,
+    files: Arc<OpenFiles>,
     indexing: Indexing,
     /// The pages of the WAL at the last write-back.
     written_back: i32,
     /// The pages at which new readers are made to wait.
     patient_at: i32,
     appended: Arc<Event>,
+    /// The callers that wait until the WAL has no erased data.
+    scrubs: Scrubs,
 }
 
 impl State {
@@ -223,23 +241,20 @@ impl State {
         let outcome = self.transact(first, queue, &mut done);
         let kind = outcome.as_ref().err().map(Error::kind);
         let mut cause = outcome.err();
-        let wait_for = |after| kind.is_none() && done.iter().any(|done| done.after == after);
-        let (compacts, scrubs) = (wait_for(After::Compact), wait_for(After::Scrub));
+        let compacts = kind.is_none() && done.iter().any(|done| done.after == After::Compact);
         let mut compacted = if compacts { self.compact() } else { Ok(()) };
-        let mut scrubbed = if compacts || scrubs { self.scrub() } else { Ok(()) };
         for Done { failure, after, answer } in done {
-            answer(match (kind, failure) {
-                (None, _) => match after {
-                    After::Nothing => Ok(()),
-                    After::Scrub => hand_out(&mut scrubbed),
-                    After::Compact => {
-                        hand_out(&mut compacted).and_then(|()| hand_out(&mut scrubbed))
-                    }
-                },
+            let outcome = match (kind, failure) {
+                (None, _) if after == After::Compact => hand_out(&mut compacted, UNFINISHED),
+                (None, _) => Ok(()),
                 // The job's own error is more precise than that the transaction was rolled back.
                 (Some(kind), Some(own)) if kind == own => Ok(()),
                 (Some(kind), _) => Err(cause.take().unwrap_or_else(|| undone(kind))),
-            });
+            };
+            match (kind, after, outcome) {
+                (None, After::Scrub | After::Compact, Ok(())) => self.scrubs.add(answer),
+                (.., outcome) => answer(outcome),
+            }
         }
         self.appended.notify(usize::MAX);
         self.checkpoint();
@@ -268,6 +283,10 @@ impl State {
                 return Ok(());
             }
         };
+        if let Err(error) = schema::require_version(&transaction) {
+            done.push((first.work)(Err(error)));
+            return Ok(());
+        }
         let mut write = WriteTransaction::new(&transaction, &self.indexing);
         let mut next = Some(first);
         while let Some(job) = next {
@@ -283,7 +302,10 @@ impl State {
             next = if has_room { queue.try_recv().ok() } else { None };
         }
         write.finish()?;
-        transaction.commit().map_err(sqlite("committing"))
+        self.files.check()?;
+        transaction.commit().map_err(sqlite("committing"))?;
+        // Nothing is acknowledged that was committed to a file just moved.
+        self.files.check()
     }
 
     /// Keeps the WAL short. A failure is ignored and tried again later: nothing that was committed
@@ -312,27 +334,18 @@ impl State {
 
     /// Rewrites the file without its unused space.
     fn compact(&mut self) -> Result<()> {
-        self.patiently(compact)
-    }
-
-    /// Removes from the WAL what earlier transactions left of erased data.
-    fn scrub(&mut self) -> Result<()> {
-        // SQLite does not wait for another connection that writes the WAL back; this does.
-        let until = deadline(PATIENCE);
-        let scrubbed = self.patiently(|connection| retry_busy(until, || scrub(connection)));
-        if scrubbed.is_ok() {
-            (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
-        }
-        scrubbed
-    }
-
-    /// Runs `work`, which waits for other connections.
-    fn patiently(&self, work: impl FnOnce(&Connection) -> Result<()>) -> Result<()> {
         const CONTEXT: &str = "waiting for other connections";
         self.connection.busy_timeout(PATIENCE).map_err(sqlite(CONTEXT))?;
-        let done = work(&self.connection);
+        let compacted = compact(&self.connection);
         self.connection.busy_timeout(Duration::ZERO).map_err(sqlite(CONTEXT))?;
-        done
+        compacted
+    }
+
+    /// Removes from the WAL what earlier transactions left of erased data, if somebody waits for it.
+    fn scrub(&mut self) {
+        if self.scrubs.attempt(&self.connection) {
+            (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
+        }
     }
 
     /// Returns the number of pages in the WAL. Takes no lock and writes nothing back; it costs some
@@ -348,16 +361,8 @@ impl State {
     }
 }
 
-/// Returns the outcome for one of its waiters. The first waiter gets the error with its source; the
-/// others get one of the same kind.
-fn hand_out(outcome: &mut Result<()>) -> Result<()> {
-    let Err(error) = outcome else { return Ok(()) };
-    let again = Error::new(error.kind()).with_context(UNFINISHED);
-    std::mem::replace(outcome, Err(again))
-}
-
-/// The context of the errors that later waiters get.
-const UNFINISHED: &str = "the file may still hold erased data; call again";
+/// The context of the errors that the later waiters of a compaction get.
+const UNFINISHED: &str = "the file was not compacted; call again";
 
 /// Returns the error for the jobs of a transaction that was rolled back because another job failed.
 fn undone(kind: ErrorKind) -> Error {

@@ -159,3 +159,29 @@ fn an_erasure_waits_for_readers_and_can_be_called_again() {
     let feed = block_on(store.feed(&EventQuery::new(Log::Platform), FeedStart::Beginning)).unwrap();
     assert_eq!(feed.events.len(), 3);
 }
+
+#[test]
+fn appends_go_on_while_an_erasure_waits_for_a_reader() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let store = SqliteStore::open(&path).unwrap();
+    block_on(store.append(Log::Platform, vec![event(0, 0), event(1, 1)])).unwrap();
+    let reader = Connection::open(&path).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM audit_event;").unwrap();
+    let erased = std::thread::scope(|scope| {
+        let erasure = scope.spawn(|| {
+            let filter = Filter::new().actor_id("u_0");
+            let by = AuditContext::new(Actor::system());
+            block_on(store.erase(Log::Platform, Erasure::matching(filter), by))
+        });
+        let committed = Sequence::new(2).unwrap();
+        block_on(store.wait_for_append(Log::Platform, committed)).unwrap();
+        for number in 0..20 {
+            block_on(store.record(OrganizationId::new(), event(2, number))).unwrap();
+        }
+        assert!(!erasure.is_finished(), "the erasure waits for the reader");
+        reader.execute_batch("COMMIT").unwrap();
+        erasure.join().unwrap()
+    });
+    assert_eq!(erased.unwrap().events, 1);
+}

@@ -11,6 +11,7 @@ mod erasure;
 mod faults;
 mod files;
 mod index;
+mod moved_files;
 mod processes;
 mod retention;
 mod sharing;
