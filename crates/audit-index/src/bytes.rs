@@ -2,9 +2,12 @@
 
 use audit_core::{Error, ErrorKind, Result, Timestamp};
 
+/// The field of an error that says that the index is damaged.
+pub(crate) const DAMAGED: &str = "index";
+
 /// Returns the error for bytes that are not part of an index.
-pub(crate) fn damaged() -> Error {
-    Error::new(ErrorKind::Corrupt).with_context("reading the index")
+pub fn damaged() -> Error {
+    Error::new(ErrorKind::Corrupt).with_context("reading the index").with_field(DAMAGED)
 }
 
 /// Returns the error for a damaged value, with its cause.

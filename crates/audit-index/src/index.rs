@@ -3,6 +3,8 @@
 use audit_core::backend::index::{Index, IndexQuery};
 use audit_core::{Order, Position, Result, Sequence, Timestamp};
 
+use crate::bytes::damaged;
+use crate::check::check_directory;
 use crate::reader::SegmentReader;
 use crate::segment::Segment;
 use crate::storage::IndexStorage;
@@ -26,6 +28,9 @@ pub struct LogIndex<'s, S> {
 
 impl<S: IndexStorage> LogIndex<'_, S> {
     fn in_tail(&self, clauses: &[Vec<TermKey>], query: &IndexQuery) -> Result<Vec<Position>> {
+        if self.indexed > self.size {
+            return Err(damaged());
+        }
         if query.bound <= self.indexed {
             return Ok(Vec::new());
         }
@@ -35,6 +40,7 @@ impl<S: IndexStorage> LogIndex<'_, S> {
     /// Returns the segments that can have events for `query`, the newest first.
     fn segments(&self, query: &IndexQuery) -> Result<Vec<Segment>> {
         let mut segments = self.storage.segments()?;
+        check_directory(&segments, query.floor, self.indexed)?;
         segments.retain(|segment| segment.is_within(query));
         Ok(segments)
     }

@@ -15,7 +15,8 @@
 //! | to | use |
 //! |---|---|
 //! | answer a query | [`LogIndex`], with [`select`](audit_core::backend::index::select) |
-//! | index an append, erase keys, remove pruned segments | [`IndexWriter`] |
+//! | index an append, erase keys, remove pruned segments, rebuild | [`IndexWriter`] |
+//! | compare the index with the events | [`read_segment`], [`read_tail`], [`check_directory`] |
 //! | provide the storage | [`IndexStorage`], [`ReadParts`], [`IndexStorageMut`] |
 //!
 //! | file | noun |
@@ -30,6 +31,8 @@
 //! | `merge.rs` | merging adjacent segments |
 //! | `builder.rs` | building a segment |
 //! | `reader.rs` | reading a segment |
+//! | `check.rs` | checks whether a stored index is complete |
+//! | `rebuild.rs` | rebuilding a damaged index |
 //! | `tail.rs` | the newest events |
 //! | `entry.rs` | the entry of an event |
 //! | `part.rs` | the rows of a stored index |
@@ -45,6 +48,7 @@ mod builder;
 mod by_sequence;
 mod by_time;
 mod bytes;
+mod check;
 mod cut;
 mod entry;
 mod index;
@@ -52,6 +56,7 @@ mod merge;
 mod part;
 mod postings;
 mod reader;
+mod rebuild;
 mod segment;
 mod storage;
 mod table;
@@ -61,6 +66,8 @@ mod walk;
 mod writer;
 
 pub use builder::NewSegment;
+pub use bytes::damaged;
+pub use check::{check_directory, is_damage, read_segment, read_tail};
 pub use entry::IndexEntry;
 pub use index::LogIndex;
 pub use part::{PartId, TailRow};

@@ -12,7 +12,7 @@ use crate::segment::Segment;
 /// - All calls on one value MUST see one snapshot, together with the size of the log and the number
 ///   of events in segments that the caller gives to [`LogIndex`](crate::LogIndex).
 /// - Bytes MUST be returned as they were written. Where a row or part is missing, the call fails
-///   with [`Corrupt`](audit_core::ErrorKind::Corrupt).
+///   with [damage](crate::damaged).
 pub trait IndexStorage {
     /// The reader of parts.
     type Parts<'a>: ReadParts
@@ -61,6 +61,9 @@ pub trait IndexStorageMut: IndexStorage {
     ///
     /// Overwritten rows MUST keep no copy in the storage, because erasure overwrites rows.
     fn put_tail<'r>(&self, rows: impl IntoIterator<Item = TailRow<&'r [u8]>>) -> Result<()>;
+
+    /// Deletes the whole index of the log, whatever its rows hold.
+    fn clear(&self) -> Result<()>;
 
     /// Deletes the rows of the tail that begin with an event between `first` and `last`.
     fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()>;

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use audit_core::backend::index::IndexQuery;
 use audit_core::{Position, Result, Sequence};
 
+use crate::bytes::damaged;
 use crate::entry::{IndexEntry, REMOVED, split_entry};
 use crate::part::TailRow;
 use crate::storage::{IndexStorage, IndexStorageMut};
@@ -58,12 +59,14 @@ pub(crate) fn read<S: IndexStorage>(
         return Ok(entries);
     }
     storage.tail(first, last, |row| {
+        follows(row.first, first.get() + entries.len() as u64)?;
         let mut data = row.data;
         while !data.is_empty() {
             entries.push(IndexEntry::decode(&mut data)?);
         }
         Ok(())
     })?;
+    follows(last.next(), first.get() + entries.len() as u64)?;
     Ok(entries)
 }
 
@@ -79,8 +82,9 @@ pub(crate) fn find<S: IndexStorage>(
     if first > last {
         return Ok(found);
     }
+    let mut sequence = first;
     storage.tail(first, last, |row| {
-        let mut sequence = row.first;
+        follows(row.first, sequence.get())?;
         let mut data = row.data;
         while !data.is_empty() {
             let (occurred_at, keys) = split_entry(&mut data)?;
@@ -92,8 +96,14 @@ pub(crate) fn find<S: IndexStorage>(
         }
         Ok(())
     })?;
+    follows(last.next(), sequence.get())?;
     found.sort_unstable_by(|a, b| query.order.compare(a, b));
     Ok(found)
+}
+
+/// Checks that no event is missing before `next`, or twice in the tail.
+fn follows(next: Sequence, expected: u64) -> Result<()> {
+    if next.get() == expected { Ok(()) } else { Err(damaged()) }
 }
 
 /// Returns `true` if an event with these keys has one of each clause.

@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 use crate::bucket::{self, Bucket, Location, PADDING};
 use crate::builder::NewSegment;
 use crate::bytes::damaged;
+use crate::check::check_directory;
 use crate::entry::IndexEntry;
 use crate::merge;
 use crate::part::PartId;
@@ -42,8 +43,8 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
     /// Returns the last event in a segment.
     ///
     /// # Errors
-    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if the stored index is damaged, and the errors
-    /// of the storage.
+    /// [Damage](crate::is_damage), and the errors of the storage. After damage the log's index
+    /// must be rebuilt from the events in the same transaction.
     pub fn append(
         &self,
         indexed: Sequence,
@@ -52,7 +53,8 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         entries: Vec<IndexEntry>,
     ) -> Result<Sequence> {
         let old = first.previous();
-        let unindexed = old.get() - indexed.get() + entries.len() as u64;
+        let in_tail = old.get().checked_sub(indexed.get()).ok_or_else(damaged)?;
+        let unindexed = in_tail + entries.len() as u64;
         if unindexed < self.segment_events {
             self.extend_tail(indexed, first, &entries)?;
             return Ok(indexed);
@@ -110,6 +112,8 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
     pub fn merge(&self, floor: Sequence) -> Result<bool> {
         let mut segments = self.storage.segments()?;
         segments.retain(|segment| segment.info().last > floor);
+        let indexed = segments.first().map_or(floor, |segment| segment.info().last);
+        check_directory(&segments, floor, indexed)?;
         let mut run = merge::choose(&segments, self.segment_events).to_vec();
         if run.is_empty() {
             return Ok(false);
@@ -123,16 +127,16 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
 
     /// Removes keys from the entries of events, so that a query by them does not find the events.
     /// Overwrites the keys where they are stored. `indexed` is the last event in a segment.
-    pub fn remove_keys(&self, indexed: Sequence, removed: RemovedKeys) -> Result<()> {
-        let (in_segments, in_tail): (RemovedKeys, RemovedKeys) =
-            removed.into_iter().partition(|(sequence, _)| *sequence <= indexed);
-        tail::remove_keys(self.storage, indexed.next(), &in_tail)?;
+    pub fn remove_keys(&self, indexed: Sequence, removed: &RemovedKeys) -> Result<()> {
+        tail::remove_keys(self.storage, indexed.next(), removed)?;
+        let in_segments: Vec<_> =
+            removed.iter().filter(|(sequence, _)| **sequence <= indexed).collect();
         if in_segments.is_empty() {
             return Ok(());
         }
         for segment in self.storage.segments()? {
             let within = in_segments.iter().filter(|(sequence, _)| segment.contains(**sequence));
-            let of_segment: Vec<_> = within.collect();
+            let of_segment: Vec<_> = within.copied().collect();
             if !of_segment.is_empty() {
                 self.remove_from_segment(&segment, &of_segment)?;
             }

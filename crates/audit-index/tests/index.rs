@@ -103,6 +103,13 @@ impl IndexStorageMut for Memory {
         Ok(())
     }
 
+    fn clear(&self) -> Result<()> {
+        self.tail.borrow_mut().clear();
+        self.segments.borrow_mut().clear();
+        self.parts.borrow_mut().clear();
+        Ok(())
+    }
+
     fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
         self.tail.borrow_mut().retain(|row, _| *row < first || last < *row);
         Ok(())
@@ -248,7 +255,7 @@ impl Log {
             let of_event = removed.entry(event.position.sequence).or_default();
             of_event.extend(self.hasher.keys(&gone));
         }
-        self.writer().remove_keys(self.indexed, removed).unwrap();
+        self.writer().remove_keys(self.indexed, &removed).unwrap();
     }
 
     fn index(&self) -> LogIndex<'_, Memory> {

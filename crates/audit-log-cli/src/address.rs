@@ -6,16 +6,29 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use audit_core::{RetentionStore, TenantStore};
+use audit_core::{ErrorKind, RetentionStore, TenantStore};
 use audit_memory::MemoryStore;
-use audit_sqlite::SqliteStore;
+use audit_sqlite::{SqliteOptions, SqliteStore};
 
 use crate::error::{CliError, Result};
 
 /// A store with every trait that the program uses.
-pub(crate) trait Store: RetentionStore + TenantStore {}
+pub(crate) trait Store: RetentionStore + TenantStore {
+    /// Returns the store if it is one file.
+    fn sqlite(&self) -> Option<&SqliteStore>;
+}
 
-impl<S: RetentionStore + TenantStore> Store for S {}
+impl Store for SqliteStore {
+    fn sqlite(&self) -> Option<&SqliteStore> {
+        Some(self)
+    }
+}
+
+impl Store for MemoryStore {
+    fn sqlite(&self) -> Option<&SqliteStore> {
+        None
+    }
+}
 
 /// The address of the store: `sqlite:PATH` or `memory:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,14 +76,13 @@ impl fmt::Display for StoreAddress {
 }
 
 impl StoreAddress {
-    /// Opens the store. Creates it if it does not exist.
+    /// Opens the store. Creates it if there is no file, or an empty one. Does not make a store of
+    /// another application's file.
     pub(crate) fn open(&self) -> Result<Arc<dyn Store>> {
+        let has_content = |path: &PathBuf| path.metadata().is_ok_and(|file| file.len() > 0);
         match self {
-            Self::Sqlite(path) => match SqliteStore::open(path) {
-                Ok(store) => Ok(Arc::new(store)),
-                Err(error) => Err(CliError::from_source(format!("cannot open {self}"), error)),
-            },
-            Self::Memory => Ok(Arc::new(MemoryStore::new()?)),
+            Self::Sqlite(path) if has_content(path) => self.open_with(existing()),
+            _ => self.open_with(SqliteOptions::default()),
         }
     }
 
@@ -78,10 +90,42 @@ impl StoreAddress {
     /// a store without events.
     pub(crate) fn open_existing(&self) -> Result<Arc<dyn Store>> {
         self.must_exist()?;
-        self.open()
+        self.open_with(existing())
     }
 
-    fn must_exist(&self) -> Result<()> {
+    /// Opens an existing store for reading. It and its directory may be write-protected.
+    pub(crate) fn open_for_reading(&self) -> Result<Arc<dyn Store>> {
+        self.must_exist()?;
+        self.open_with(SqliteOptions::default().read_only())
+    }
+
+    fn open_with(&self, options: SqliteOptions) -> Result<Arc<dyn Store>> {
+        Ok(match self {
+            Self::Sqlite(_) => Arc::new(self.open_file(options)?),
+            Self::Memory => Arc::new(MemoryStore::new()?),
+        })
+    }
+
+    /// Opens the file of the store; only `sqlite:` has one.
+    pub(crate) fn open_file(&self, options: SqliteOptions) -> Result<SqliteStore> {
+        let Self::Sqlite(path) = self else {
+            return Err(CliError::new("a store in memory has no file"));
+        };
+        SqliteStore::open_with(path, options).map_err(|error| {
+            let is_no_store =
+                error.kind() == ErrorKind::NotFound && error.field() == Some("audit_store");
+            let error = CliError::from_source(format!("cannot open {self}"), error);
+            if is_no_store {
+                return error.hint(
+                    "the file is empty, a copy without its WAL, or of another application; it was \
+                     not changed",
+                );
+            }
+            error
+        })
+    }
+
+    pub(crate) fn must_exist(&self) -> Result<()> {
         if let Self::Sqlite(path) = self {
             let found = path.try_exists();
             let found =
@@ -111,8 +155,7 @@ impl StoreAddress {
             Ok(file) => Ok(file.len() + fs::metadata(&wal).map_or(0, |wal| wal.len())),
             Err(error) => Err(CliError::from_source(format!("cannot read {self}"), error)),
         };
-        let store = SqliteStore::open(path)
-            .map_err(|error| CliError::from_source(format!("cannot open {self}"), error))?;
+        let store = self.open_file(existing())?;
         let before = size()?;
         store.compact().await?;
         Ok((before, size()?))
@@ -124,6 +167,10 @@ impl StoreAddress {
         let program = program.to_string_lossy();
         format!("{} --store {}", shell_word(&program), shell_word(&self.to_string()))
     }
+}
+
+fn existing() -> SqliteOptions {
+    SqliteOptions::default().existing()
 }
 
 /// Quotes `text` as one word of a POSIX shell.

@@ -8,8 +8,8 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::address::StoreAddress;
 use crate::error::{CliError, Outcome, Result};
 use crate::{
-    check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys, list,
-    organizations, prove, prune, retention, serve, tail, verify,
+    backup, check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys,
+    list, organizations, prove, prune, reindex, restore, retention, serve, tail, verify,
 };
 
 /// Serves, imports, lists, exports, proves, erases and prunes audit logs.
@@ -66,6 +66,9 @@ enum Command {
     Retention(retention::Command),
     Prune(prune::Arguments),
     Compact(compact::Arguments),
+    Backup(backup::Arguments),
+    Restore(restore::Arguments),
+    Reindex(reindex::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -88,6 +91,7 @@ impl Arguments {
             Command::Import(arguments) => return arguments.run(store).await,
             Command::Checkpoint(arguments) => return arguments.run(store).await,
             Command::Verify(arguments) => return arguments.run(store).await,
+            Command::Restore(arguments) => return arguments.run(store).await,
             Command::Check(arguments) => return arguments.run(),
             Command::Serve(arguments) => arguments.run(store).await,
             Command::Organizations(command) => command.run(store).await,
@@ -101,6 +105,8 @@ impl Arguments {
             Command::Retention(command) => command.run(store).await,
             Command::Prune(arguments) => arguments.run(store).await,
             Command::Compact(arguments) => arguments.run(store).await,
+            Command::Backup(arguments) => arguments.run(store).await,
+            Command::Reindex(arguments) => arguments.run(store).await,
             Command::Completions(arguments) => arguments.run(Self::command()),
         };
         done.map(|()| Outcome::Done)

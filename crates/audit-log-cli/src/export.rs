@@ -57,7 +57,7 @@ impl Arguments {
         let query = self.selection.query()?.order(Order::Sequence).limit(PAGE);
         query.validate()?;
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
-        let store = address.open_existing()?;
+        let store = address.open_for_reading()?;
         tenant::readable(&*store, address, self.selection.log()).await?;
         let Some(file) = file else {
             return self.write(&*store, query, Output::stdout()).await;

@@ -154,7 +154,7 @@ async fn create(address: &StoreAddress, new: NewApiKey, form: CreatedForm) -> Re
 }
 
 async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) -> Result<()> {
-    let store = address.open_existing()?;
+    let store = address.open_for_reading()?;
     let mut output = Output::stdout();
     let mut after = None;
     loop {

@@ -94,7 +94,7 @@ impl Arguments {
             None => query,
         };
         query.validate()?;
-        let store = address.open_existing()?;
+        let store = address.open_for_reading()?;
         tenant::readable(&*store, address, self.selection.log()).await?;
         if self.total {
             let total = store.count(&query).await?;

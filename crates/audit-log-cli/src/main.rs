@@ -6,6 +6,7 @@
 //! | `serve.rs`, `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
 //! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | the commands for proofs |
 //! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | the commands that remove data |
+//! | `backup.rs`, `restore.rs`, `reindex.rs` | the commands for the store's file |
 //! | `address.rs` | the address of the store |
 //! | `selection.rs` | the options that select events |
 //! | `logs.rs` | the options that select logs |
@@ -25,6 +26,7 @@
 
 mod address;
 mod arguments;
+mod backup;
 mod caller;
 mod check;
 mod checkpoint;
@@ -46,6 +48,8 @@ mod period;
 mod progress;
 mod prove;
 mod prune;
+mod reindex;
+mod restore;
 mod retention;
 mod selection;
 mod serve;

@@ -78,7 +78,7 @@ impl Command {
             }
             Self::List { json } => list(address, json).await,
             Self::Show { id, json } => {
-                let store = address.open_existing()?;
+                let store = address.open_for_reading()?;
                 show(&tenant::existing(&*store, address, id).await?, json)
             }
         }
@@ -113,7 +113,7 @@ fn show(organization: &Organization, json: bool) -> Result<()> {
 }
 
 async fn list(address: &StoreAddress, json: bool) -> Result<()> {
-    let store = address.open_existing()?;
+    let store = address.open_for_reading()?;
     let mut output = Output::stdout();
     let mut after = None;
     loop {

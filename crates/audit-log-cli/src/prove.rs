@@ -49,7 +49,7 @@ Examples:
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
-        let store = address.open_existing()?;
+        let store = address.open_for_reading()?;
         tenant::readable(&*store, address, self.organization).await?;
         let checkpoint = self.checkpoint(&*store).await?;
         let evidence = self.evidence(&*store, checkpoint).await?;

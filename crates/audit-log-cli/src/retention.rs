@@ -93,13 +93,14 @@ struct Shown {
 
 impl Command {
     pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
-        let store = address.open_existing()?;
         match self {
             Self::Show { organization: log, json } => {
+                let store = address.open_for_reading()?;
                 tenant::readable(&*store, address, log).await?;
                 show(&*store, log, json).await
             }
             Self::Set(set) => {
+                let store = address.open_existing()?;
                 tenant::readable(&*store, address, set.organization).await?;
                 set.run(&*store).await
             }

@@ -41,7 +41,7 @@ impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let query = self.selection.query()?;
         query.validate()?;
-        let store = address.open_existing()?;
+        let store = address.open_for_reading()?;
         tenant::readable(&*store, address, self.selection.log()).await?;
         let mut signals = Signals::listen()?;
         let mut output = Output::stdout();

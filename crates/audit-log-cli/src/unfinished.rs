@@ -23,9 +23,8 @@ pub(crate) fn create(directory: &Path, prefix: &str) -> io::Result<NamedTempFile
             // Another process took the new file for an abandoned one before it was locked.
             Err(fs::TryLockError::WouldBlock) => {}
             _ if !file.path().exists() => {}
-            Ok(()) => return Ok(file),
-            // Without locks nobody can tell which files are abandoned, and none is deleted.
-            Err(fs::TryLockError::Error(_)) => return Ok(file),
+            // A file system without locks does not show which files are abandoned: none is deleted.
+            Ok(()) | Err(fs::TryLockError::Error(_)) => return Ok(file),
         }
     }
 }

@@ -20,7 +20,7 @@ mod verdict;
 /// Reads the log and prints which event was changed, removed, moved or inserted, and whether the
 /// log was cut. Compares it with checkpoints that were kept apart from the store, with the store's
 /// own head and tree, and with the erasures and prunings that the log records, which are no
-/// findings. Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
+/// findings. Without --since, compares the index with the records, too: `audit reindex` mends it. Without a kept checkpoint, a file that was rewritten as a whole cannot be detected.
 ///
 /// Appends may run meanwhile. The next verification reads the events that are appended meanwhile.
 #[derive(Debug, clap::Args)]
@@ -59,11 +59,11 @@ impl Arguments {
         }
         self.kept.add_directory(&mut kept)?;
         let since = since.map(|(_, head)| head);
-        let store = address.open_existing()?;
+        let store = address.open_for_reading()?;
         let mut outcome = Outcome::Done;
         for log in self.logs.of(&*store, address, kept.keys().copied()).await? {
             let heads = kept.get(&log).map(Vec::as_slice).unwrap_or_default();
-            let verdict = verify(&*store, log, heads, since).await?;
+            let verdict = self::log(&*store, log, heads, since).await?;
             report(|output| if self.json { output.json(&verdict) } else { verdict.print(output) })?;
             if !verdict.intact {
                 outcome = Outcome::Refused;
@@ -73,7 +73,8 @@ impl Arguments {
     }
 }
 
-async fn verify(
+/// Verifies one log, and compares its derived data with it.
+pub(crate) async fn log(
     store: &dyn Store,
     log: Log,
     heads: &[TreeHead],
@@ -95,7 +96,16 @@ async fn verify(
     let verified: audit_core::Result<_> = verified.await;
     bar.finish_and_clear();
     match verified {
-        Ok((pruned, report)) => Ok(Verdict::new(log, pruned, heads, &report)),
+        Ok((pruned, report)) => {
+            let mut verdict = Verdict::new(log, pruned, heads, &report);
+            // Changed records are not what the index was made of.
+            let is_unchanged = report.finding.is_none() && report.personal.is_empty();
+            let compares = is_unchanged && since.is_none();
+            if let Some(store) = store.sqlite().filter(|_| compares) {
+                verdict.add_derived(&store.check_derived(log).await?);
+            }
+            Ok(verdict)
+        }
         // Only a changed log cannot be read.
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             Ok(Verdict::unreadable(log, heads, &error))

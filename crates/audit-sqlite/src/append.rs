@@ -8,12 +8,13 @@ use audit_core::{
     backend::{Batch, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
-use audit_index::{IndexEntry, RemovedKeys};
+use audit_index::{IndexEntry, IndexWriter, RemovedKeys, is_damage};
 use rusqlite::{Connection, params};
 
+use crate::derived::Derived;
 use crate::error::sqlite;
 use crate::index::{Indexing, SqliteIndex};
-use crate::read::{LogRow, event_at, log_row, sequence_by_id};
+use crate::read::{LogRow, log_row};
 use crate::sealing::Key;
 use crate::{schema, tree};
 
@@ -106,6 +107,23 @@ impl<'c> WriteTransaction<'c> {
         }
     }
 
+    /// Runs `work` on the index of `log`. If the index is damaged, rebuilds it and runs it again.
+    pub(crate) fn with_index<T>(
+        &mut self,
+        log: Log,
+        work: impl Fn(&IndexWriter<'_, SqliteIndex<'_>>, LogRow) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let run = |transaction: &Self| {
+            let Some(row) = transaction.log_row(log)? else { return Ok(None) };
+            let index = SqliteIndex { connection: transaction.connection, log: row.id };
+            work(&index.writer(transaction.indexing), row).map(Some)
+        };
+        match run(self) {
+            Err(error) if is_damage(&error) => self.heal(log).and_then(|()| run(self)),
+            result => result,
+        }
+    }
+
     /// Writes the events of a batch. All checks come before the first write.
     pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
         let log = batch.log();
@@ -118,11 +136,10 @@ impl<'c> WriteTransaction<'c> {
             (None, None) => Frontier::new(),
         };
         let head = row.map(|row| row.head).unwrap_or_default();
-        let connection = self.connection;
+        let (connection, indexing) = (self.connection, self.indexing);
         let sequenced = batch.sequence(head, frontier, Timestamp::now(), |event| {
             let Some(row) = row else { return Ok(None) };
-            let sequence = sequence_by_id(connection, &row, event)?;
-            sequence.map(|sequence| event_at(connection, row.id, sequence)).transpose()
+            Derived { connection, indexing, log: row }.event_by_id(event)
         })?;
         if sequenced.new.is_empty() {
             return Ok(sequenced.receipts);
@@ -165,7 +182,7 @@ impl<'c> WriteTransaction<'c> {
         batches.into_iter().try_for_each(|batch| self.append(batch).map(drop))
     }
 
-    /// Writes what the appends share. Must be called last.
+    /// Writes what the appends share. Must be called last; nothing is left then to be written.
     pub(crate) fn finish(&mut self) -> Result<()> {
         for end in std::mem::take(&mut self.logs).into_values() {
             let first = end.first()?;
@@ -174,7 +191,13 @@ impl<'c> WriteTransaction<'c> {
             tree::write_nodes(self.connection, id, &nodes)?;
             let index = SqliteIndex { connection: self.connection, log: id };
             let writer = index.writer(self.indexing);
-            let indexed = writer.append(indexed, head.pruned, first, entries)?;
+            let indexed = match writer.append(indexed, head.pruned, first, entries) {
+                Err(error) if is_damage(&error) => {
+                    Derived { connection: self.connection, indexing: self.indexing, log: row }
+                        .heal()?
+                }
+                indexed => indexed?,
+            };
             let update = || {
                 self.connection.prepare_cached(END_LOG)?.execute(params![
                     id,

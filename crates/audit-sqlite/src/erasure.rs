@@ -2,11 +2,10 @@
 
 use audit_core::backend::Batch;
 use audit_core::{AuditContext, Erasure, Log, Result, Sequence, limits};
-use audit_index::TermKey;
+use audit_index::{RemovedKeys, TermKey};
 
 use crate::append::{After, WriteTransaction};
 use crate::error::sqlite;
-use crate::index::SqliteIndex;
 use crate::read::READ_EVENT;
 use crate::schema;
 use crate::sealing::{Keys, SealedEvent, destroy};
@@ -58,12 +57,11 @@ impl WriteTransaction<'_> {
             end.renew_key(&keys);
         }
         let keys = found.into_iter().filter(|event| !event.keys.is_empty());
-        let removed = keys.map(|event| (event.sequence, event.keys)).collect();
+        let removed: RemovedKeys = keys.map(|event| (event.sequence, event.keys)).collect();
         if let Some(end) = self.logs.get_mut(&log) {
             end.remove_keys(&removed);
         }
-        let index = SqliteIndex { connection: self.connection, log: row.id };
-        index.writer(self.indexing).remove_keys(row.indexed, removed)?;
+        self.with_index(log, |writer, row| writer.remove_keys(row.indexed, &removed))?;
         Ok(erased)
     }
 

@@ -26,6 +26,11 @@ pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed)
 }
 
+/// Returns the error of a call that writes to a store that was opened for reading.
+pub(crate) fn read_only() -> Error {
+    Error::new(ErrorKind::ReadOnly).with_context("the store was opened for reading")
+}
+
 /// Returns the error for a path that cannot be resolved.
 pub(crate) fn path(source: std::io::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_context("finding the file").with_source(source)

@@ -23,20 +23,33 @@ pub(crate) struct FileId {
 impl FileId {
     /// Reads the identity of the file at `path`. Does not open the file, because closing it again
     /// would drop SQLite's locks on it.
+    #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        Self::from_metadata(&std::fs::metadata(path)?, path)
+        Ok(Self::from_metadata(&std::fs::metadata(path)?))
+    }
+
+    /// Resolves the canonical path of the file at `path`.
+    #[cfg(not(unix))]
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self { path: path.canonicalize()? })
     }
 
     #[cfg(unix)]
-    fn from_metadata(metadata: &Metadata, _: &Path) -> io::Result<Self> {
+    fn from_metadata(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
 
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
+        Self { device: metadata.dev(), inode: metadata.ino() }
+    }
+
+    /// Returns `true` if this is the file at `path`, which has this metadata.
+    #[cfg(unix)]
+    fn is_at(&self, _: &Path, metadata: &Metadata) -> bool {
+        *self == Self::from_metadata(metadata)
     }
 
     #[cfg(not(unix))]
-    fn from_metadata(_: &Metadata, path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.canonicalize()? })
+    fn is_at(&self, path: &Path, _: &Metadata) -> bool {
+        Self::of(path).is_ok_and(|file| file == *self)
     }
 
     /// Returns `true` if `connection` has this file open as its main database.
@@ -51,7 +64,8 @@ impl FileId {
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
     id: FileId,
-    files: [(PathBuf, FileId); 3],
+    files: Vec<(PathBuf, FileId)>,
+    is_written: bool,
 }
 
 /// The names of the files beside the database file that SQLite keeps while it is open.
@@ -63,13 +77,19 @@ impl OpenFiles {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) if a file is missing.
     pub(crate) fn of(path: &Path) -> Result<Self> {
-        let file = |path: PathBuf| {
+        let mut open = Self { is_written: true, ..Self::of_read_only(path)? };
+        for path in BESIDE.map(|end| beside(path, end)) {
             let id = FileId::of(&path).map_err(error::path)?;
-            Ok((path, id))
-        };
-        let [wal, shm] = BESIDE.map(|end| beside(path, end));
-        let files = [file(path.to_owned())?, file(wal)?, file(shm)?];
-        Ok(Self { id: files[0].1.clone(), files })
+            open.files.push((path, id));
+        }
+        Ok(open)
+    }
+
+    /// Returns the file of a database that is only read.
+    pub(crate) fn of_read_only(path: &Path) -> Result<Self> {
+        let id = FileId::of(path).map_err(error::path)?;
+        let files = vec![(path.to_owned(), id.clone())];
+        Ok(Self { id, files, is_written: false })
     }
 
     /// Returns the identity of the database file.
@@ -85,13 +105,15 @@ impl OpenFiles {
     pub(crate) fn check(&self) -> Result<()> {
         for (path, opened) in &self.files {
             let metadata = std::fs::symlink_metadata(path).map_err(gone)?;
-            if FileId::from_metadata(&metadata, path).map_err(gone)? != *opened {
+            if !opened.is_at(path, &metadata) {
                 let error = Error::new(ErrorKind::Unavailable).with_context(
                     "another file is at the path of the store, or of its WAL, which is still open",
                 );
                 return Err(error);
             }
-            one_name(&metadata)?;
+            if self.is_written {
+                one_name(&metadata)?;
+            }
         }
         Ok(())
     }
@@ -108,6 +130,18 @@ fn gone(source: io::Error) -> Error {
     Error::new(ErrorKind::Unavailable)
         .with_context("the file of the store, or its WAL, is no longer at its path")
         .with_source(source)
+}
+
+/// Checks that what is at `path`, if anything, is a file and no directory or pipe.
+///
+/// # Errors
+/// [`Unavailable`](ErrorKind::Unavailable) otherwise.
+pub(crate) fn require_file(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let error = Error::new(ErrorKind::Unavailable);
+        return Err(error.with_context("the path of the store is not that of a file"));
+    }
+    Ok(())
 }
 
 /// Checks that the file at `path`, if there is one, has no other name: SQLite would keep a WAL for

@@ -1,9 +1,9 @@
 //! The storage of the index: the calls of [`audit_index`] in SQL.
 
-use audit_core::{Error, ErrorKind, Result, Sequence};
+use audit_core::{Result, Sequence};
 use audit_index::{
     IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, NewSegment, PartId, ReadParts,
-    SEGMENT_EVENTS, Segment, SegmentInfo, TailRow, TermHasher,
+    SEGMENT_EVENTS, Segment, SegmentInfo, TailRow, TermHasher, damaged,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -53,6 +53,10 @@ pub(crate) const DIRECTORY: &str =
 pub(crate) const LAST_SEGMENT: &str = "SELECT id FROM audit_segment ORDER BY id DESC LIMIT 1";
 /// Deletes a segment from the directory.
 pub(crate) const DELETE_SEGMENT: &str = "DELETE FROM audit_segment WHERE id = ?1";
+/// Lists the ids of the segments of a log.
+pub(crate) const SEGMENT_IDS: &str = "SELECT id FROM audit_segment WHERE log = ?1";
+/// Deletes the directory of a log.
+pub(crate) const CLEAR_DIRECTORY: &str = "DELETE FROM audit_segment WHERE log = ?1";
 /// Reads a part of a segment.
 pub(crate) const READ_PART: &str = "SELECT data FROM audit_part WHERE id = ?1";
 /// Finds the last part of a segment.
@@ -69,6 +73,7 @@ impl SqliteIndex<'_> {
     }
 
     fn event_keys(&self, first: Sequence, last: Sequence) -> Result<[i64; 2]> {
+        let last = last.min(Sequence::new(schema::LAST_SEQUENCE)?);
         Ok([schema::event_key(self.log, first)?, schema::event_key(self.log, last)?])
     }
 }
@@ -117,7 +122,11 @@ fn segment(row: &Row<'_>) -> Result<Segment> {
     let get = |column| row.get::<_, i64>(column).map_err(sqlite(READING));
     let sequences = (get(1)?, get(2)?);
     let times = (get(3)?, get(4)?);
-    Segment::new(get(0)?, SegmentInfo::from_numbers(sequences, times, get(5)?)?)
+    let id = get(0)?;
+    if !(1..=LAST_SEGMENT_ID).contains(&id) {
+        return Err(damaged());
+    }
+    Segment::new(id, SegmentInfo::from_numbers(sequences, times, get(5)?)?)
 }
 
 /// Reads parts of segments.
@@ -142,13 +151,16 @@ fn part_key(part: PartId) -> i64 {
 
 /// Returns the first and the last key that a part of the segment can have.
 fn part_keys(segment: &Segment) -> (i64, i64) {
-    let key = |number| part_key(PartId { segment: segment.id(), number });
+    parts_of(segment.id())
+}
+
+fn parts_of(segment: i64) -> (i64, i64) {
+    let key = |number| part_key(PartId { segment, number });
     (key(0), key(MAX_PARTS - 1))
 }
 
-fn damaged() -> Error {
-    Error::new(ErrorKind::Corrupt).with_context(READING)
-}
+/// The last id that a segment can have.
+const LAST_SEGMENT_ID: i64 = i64::MAX >> MAX_PARTS.ilog2();
 
 impl IndexStorageMut for SqliteIndex<'_> {
     fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>> {
@@ -179,6 +191,21 @@ impl IndexStorageMut for SqliteIndex<'_> {
         Ok(())
     }
 
+    fn clear(&self) -> Result<()> {
+        let delete = || {
+            let mut ids = self.connection.prepare_cached(SEGMENT_IDS)?;
+            let ids = ids.query_map([self.log], |row| row.get::<_, i64>(0))?;
+            let ids = ids.collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut delete_parts = self.connection.prepare_cached(DELETE_PARTS)?;
+            for id in ids.into_iter().filter(|id| (1..=LAST_SEGMENT_ID).contains(id)) {
+                delete_parts.execute(parts_of(id))?;
+            }
+            self.connection.prepare_cached(CLEAR_DIRECTORY)?.execute([self.log])
+        };
+        delete().map_err(sqlite(WRITING))?;
+        self.clear_tail(Sequence::ZERO, Sequence::MAX)
+    }
+
     fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
         let event_keys = self.event_keys(first, last)?;
         let delete = || self.connection.prepare_cached(CLEAR_TAIL)?.execute(event_keys);
@@ -190,7 +217,7 @@ impl IndexStorageMut for SqliteIndex<'_> {
         let last = || self.connection.prepare_cached(LAST_SEGMENT)?.query_row([], |row| row.get(0));
         let last: Option<i64> = last().optional().map_err(sqlite(READING))?;
         let id = last.unwrap_or(0).saturating_add(1);
-        if id > i64::MAX >> MAX_PARTS.ilog2() {
+        if !(1..=LAST_SEGMENT_ID).contains(&id) {
             return Err(damaged());
         }
         let SegmentInfo { first, last, bucket_bits, .. } = *segment.info();
@@ -203,7 +230,11 @@ impl IndexStorageMut for SqliteIndex<'_> {
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![id, self.log, first, last, earliest, latest, bucket_bits])?;
-            self.connection.prepare_cached("INSERT INTO audit_part (id, data) VALUES (?1, ?2)")
+            // A damaged directory can have lost the segment to which an old part belonged.
+            self.connection.prepare_cached(
+                "INSERT INTO audit_part (id, data) VALUES (?1, ?2)
+                 ON CONFLICT (id) DO UPDATE SET data = excluded.data",
+            )
         };
         let mut insert_part = insert().map_err(sqlite(WRITING))?;
         let mut key = part_key(PartId { segment: id, number: 0 });

@@ -35,6 +35,9 @@
 //! | `writer.rs` | the one thread that writes, with group commit |
 //! | `read.rs` | scans, each from one snapshot, and the threads that read |
 //! | `index.rs` | the storage of the index |
+//! | `derived.rs` | derived data compared with the records, and rebuilt |
+//! | `findings.rs` | what is wrong with derived data |
+//! | `reindex.rs` | the comparison and the rebuilding, in steps |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
 //! | `erasure.rs` | erasure of personal data |
@@ -55,9 +58,13 @@ mod api_keys;
 mod append;
 mod backup;
 mod compaction;
+#[cfg(test)]
+mod damage;
+mod derived;
 mod erasure;
 mod error;
 mod file;
+mod findings;
 mod index;
 mod options;
 mod organizations;
@@ -65,6 +72,7 @@ mod own_transaction;
 #[cfg(test)]
 mod plans;
 mod read;
+mod reindex;
 mod retention;
 mod schema;
 mod scrubs;
@@ -78,6 +86,7 @@ mod unfinished;
 mod watch;
 mod writer;
 
+pub use crate::findings::DerivedFinding;
 pub use crate::options::SqliteOptions;
 pub use crate::store::SqliteStore;
 /// The SQLite binding in whose transactions [`SqliteStore::append_in`] records.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use audit_core::TokenKeys;
 use audit_index::SEGMENT_EVENTS;
 
+use crate::schema::Tables;
+
 /// Options for [`SqliteStore::open_with`](crate::SqliteStore::open_with).
 ///
 /// ```
@@ -20,6 +22,8 @@ pub struct SqliteOptions {
     pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
     pub(crate) token_keys: Option<TokenKeys>,
+    pub(crate) tables: Tables,
+    pub(crate) is_read_only: bool,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
 }
@@ -33,6 +37,8 @@ impl Default for SqliteOptions {
             queue_bytes: 64 << 20,
             readers: 4,
             token_keys: None,
+            tables: Tables::Create,
+            is_read_only: false,
             segment_events: SEGMENT_EVENTS,
         }
     }
@@ -57,6 +63,25 @@ impl SqliteOptions {
     /// Sets the number of threads that read: 1 to 64. A number outside is set to the nearest.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 64);
+        self
+    }
+
+    /// Opens only a file that is a store already. Another one is not changed and fails with
+    /// [`NotFound`](audit_core::ErrorKind::NotFound), field `audit_store`; a missing one fails with
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable). By default a file without the tables of a
+    /// store gets them.
+    pub fn existing(mut self) -> Self {
+        self.tables = Tables::MustExist;
+        self
+    }
+
+    /// Opens the store for reading: every call that writes fails with
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly). The file must be a store already, as for
+    /// [`existing`](Self::existing). It and its directory may be write-protected; then it must have no
+    /// WAL, as after it was closed, or [`open_with`](crate::SqliteStore::open_with) fails with
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly).
+    pub fn read_only(mut self) -> Self {
+        self.is_read_only = true;
         self
     }
 

@@ -6,11 +6,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::{
-    api_keys, append, erasure, index, organizations, read, retention, schema, sealing, tree,
+    api_keys, append, derived, erasure, index, organizations, read, retention, schema, sealing,
+    tree,
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 38] = [
+const PLANS: [(&str, &str); 43] = [
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
     (schema::READ_FACT, "SEARCH audit_store USING PRIMARY KEY (name=?)"),
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -33,6 +34,17 @@ const PLANS: [(&str, &str); 38] = [
     (index::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (index::OVERWRITE_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
     (index::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (
+        index::SEGMENT_IDS,
+        "SEARCH audit_segment USING COVERING INDEX sqlite_autoindex_audit_segment_1 (log=?)",
+    ),
+    (
+        index::CLEAR_DIRECTORY,
+        "SEARCH audit_segment USING INDEX sqlite_autoindex_audit_segment_1 (log=?)",
+    ),
+    (derived::SET_INDEXED, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
+    (derived::LIST_IDS, "SEARCH audit_event_id USING PRIMARY KEY ((id,log)>(?,?))"),
+    (derived::DELETE_ID_ROW, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
     (tree::READ_FRONTIER, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAF, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -76,7 +88,9 @@ fn explain(connection: &Connection, sql: &str) -> Vec<String> {
 #[test]
 fn every_statement_searches_an_index() {
     let directory = tempfile::tempdir().unwrap();
-    let connection = schema::open(&directory.path().join("audit.db"), Duration::ZERO).unwrap();
+    let connection =
+        schema::open(&directory.path().join("audit.db"), schema::Tables::Create, Duration::ZERO)
+            .unwrap();
     for (sql, expected) in PLANS {
         let plan = explain(&connection, sql);
         assert_eq!(plan.len(), 1, "expected one step and no sort: {sql}: {plan:?}");
@@ -91,6 +105,7 @@ fn every_statement_is_listed() {
         include_str!("api_keys.rs"),
         include_str!("append.rs"),
         include_str!("backup.rs"),
+        include_str!("derived.rs"),
         include_str!("erasure.rs"),
         include_str!("index.rs"),
         include_str!("organizations.rs"),

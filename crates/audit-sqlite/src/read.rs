@@ -19,7 +19,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use crate::error::{closed, damaged, sqlite, thread as thread_error};
 use crate::file::OpenFiles;
 use crate::index::{Indexing, SqliteIndex};
-use crate::schema;
+use crate::schema::{self, Access};
 use crate::sealing::{Keys, SealedEvent};
 
 /// The threads that read, each on its own connection. They end when this is dropped.
@@ -39,6 +39,7 @@ impl fmt::Debug for Readers {
 impl Readers {
     pub(crate) fn start(
         path: &Path,
+        access: Access,
         files: &Arc<OpenFiles>,
         count: usize,
         busy_timeout: Duration,
@@ -54,7 +55,7 @@ impl Readers {
                     // Opened at the first job, and again after a failure.
                     let mut open = || match opened.take() {
                         Some(connection) => Ok(connection),
-                        None => schema::open_reader(&path, busy_timeout),
+                        None => schema::open_reader(&path, access, busy_timeout),
                     };
                     match files.check().and_then(|()| open()) {
                         Ok(connection) => job(Ok(opened.insert(connection))),
@@ -185,7 +186,7 @@ pub(crate) struct LogRow {
     /// The log's number.
     pub(crate) id: i64,
     pub(crate) head: Head,
-    /// The last event in a segment of the index.
+    /// The last event in a segment of the index, as stored: it can be wrong.
     pub(crate) indexed: Sequence,
     /// The number of the sealing key of the last event.
     pub(crate) key: Option<i64>,
@@ -227,7 +228,7 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
         let pruned = Sequence::try_from(pruned).map_err(damaged)?;
         let head = Head::new(size, Timestamp::from_nanos(recorded_at)).pruned(pruned);
         let indexed = Sequence::try_from(indexed).map_err(damaged)?;
-        if indexed > head.size || head.pruned > head.size {
+        if head.pruned > head.size {
             return Err(damaged(Error::new(ErrorKind::Corrupt)));
         }
         Ok(LogRow { id, head, indexed, key })
@@ -241,15 +242,20 @@ pub(crate) fn sequence_by_id(
     log: &LogRow,
     id: EventId,
 ) -> Result<Option<Sequence>> {
+    let found = id_row(connection, log.id, id)?;
+    let sequence = found.map(Sequence::try_from).transpose().map_err(damaged)?;
+    Ok(sequence.filter(|sequence| *sequence > log.head.pruned))
+}
+
+/// Returns the number in the row of an event id, whatever it is.
+pub(crate) fn id_row(connection: &Connection, log: i64, id: EventId) -> Result<Option<i64>> {
     let query = || {
         connection
             .prepare_cached(FIND_EVENT)?
-            .query_row(params![log.id, id.as_bytes()], |row| row.get::<_, i64>(0))
+            .query_row(params![log, id.as_bytes()], |row| row.get(0))
             .optional()
     };
-    let found = query().map_err(sqlite("finding an event"))?;
-    let sequence = found.map(Sequence::try_from).transpose().map_err(damaged)?;
-    Ok(sequence.filter(|sequence| *sequence > log.head.pruned))
+    query().map_err(sqlite("finding an event"))
 }
 
 /// Returns the event of that sequence, which the log must hold.

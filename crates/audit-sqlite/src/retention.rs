@@ -8,7 +8,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::append::WriteTransaction;
 use crate::error::sqlite;
-use crate::index::SqliteIndex;
 use crate::read::{READ_EVENT, Snapshot, log_row};
 use crate::schema;
 use crate::sealing::destroy;
@@ -111,9 +110,8 @@ impl WriteTransaction<'_> {
             return Ok(false);
         }
         self.dirty = true;
-        let index = SqliteIndex { connection: self.connection, log: row.id };
         Ok(self.remove_events(row.id, floor)?
-            || index.writer(self.indexing).remove_through(floor, STEP)?
+            || self.with_index(log, |writer, _| writer.remove_through(floor, STEP))? == Some(true)
             || self.remove_tiles(row.id, floor)?)
     }
 

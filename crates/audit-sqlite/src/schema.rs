@@ -124,15 +124,23 @@ pub(crate) fn sequence_of(event_key: i64) -> Result<Sequence> {
     Sequence::try_from(event_key & ((1 << SEQUENCE_BITS) - 1)).map_err(damaged)
 }
 
+/// Whether a file without tables gets them when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tables {
+    Create,
+    MustExist,
+}
+
 /// Opens the file for writing, and creates or migrates the tables.
-pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    if rusqlite::version_number() < LEAST_SQLITE {
-        let error = Error::new(ErrorKind::Incompatible);
-        return Err(error.with_context("the linked SQLite is older than 3.51.3"));
-    }
+pub(crate) fn open(path: &Path, tables: Tables, busy_timeout: Duration) -> Result<Connection> {
+    require_safe_sqlite()?;
+    crate::file::require_file(path)?;
     let is_new = !path.exists();
     crate::file::require_one_name(path)?;
-    let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
+    let mut flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI;
+    if tables == Tables::MustExist {
+        flags -= OpenFlags::SQLITE_OPEN_CREATE;
+    }
     let mut connection =
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
     if is_new {
@@ -142,9 +150,25 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection> {
         return Err(Error::new(ErrorKind::ReadOnly).with_context("opening the file"));
     }
     let deadline = deadline(busy_timeout);
+    if tables == Tables::MustExist {
+        // Before anything is written.
+        retry_busy(deadline, || version(&connection)?.ok_or_else(no_tables))?;
+    }
     retry_busy(deadline, || set_pragmas(&connection))?;
     retry_busy(deadline, || migrate(&mut connection))?;
     Ok(connection)
+}
+
+fn no_tables() -> Error {
+    Error::not_found("audit_store").with_context("the file has no tables of a store")
+}
+
+fn require_safe_sqlite() -> Result<()> {
+    if rusqlite::version_number() < LEAST_SQLITE {
+        let error = Error::new(ErrorKind::Incompatible);
+        return Err(error.with_context("the linked SQLite is older than 3.51.3"));
+    }
+    Ok(())
 }
 
 /// Makes a new file readable by its owner only: it holds personal data and the secrets of the
@@ -173,11 +197,37 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
+/// How readers open a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// As a process that may write it, which SQLite needs for a WAL.
+    Shared,
+    /// Without writing it.
+    ReadOnly,
+    /// As one that nobody can change. Reads no WAL.
+    Immutable,
+}
+
 /// Opens a file that has the tables, for reading.
-pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
-    let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI - OpenFlags::SQLITE_OPEN_CREATE;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
+pub(crate) fn open_reader(
+    path: &Path,
+    access: Access,
+    busy_timeout: Duration,
+) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = match access {
+        Access::Shared => {
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_WRITE)
+        }
+        Access::ReadOnly => {
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_READ_ONLY)
+        }
+        Access::Immutable => {
+            let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+            Connection::open_with_flags(immutable_uri(path), flags)
+        }
+    };
+    let connection = connection.map_err(sqlite("opening the file"))?;
     let prepare = || {
         connection.busy_timeout(busy_timeout.min(LONGEST_TIMEOUT))?;
         keep_plans(&connection)?;
@@ -186,6 +236,64 @@ pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connect
     };
     prepare().map_err(sqlite("opening the file"))?;
     Ok(connection)
+}
+
+/// Returns the URI with which SQLite opens a file that nobody can change.
+fn immutable_uri(path: &Path) -> String {
+    use std::fmt::Write as _;
+
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => {
+                uri.push(char::from(*byte));
+            }
+            // Writing to a text cannot fail.
+            _ => drop(write!(uri, "%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
+}
+
+/// Opens a store that is only read, without changing a byte of another application's file. Returns
+/// how readers can open it.
+///
+/// # Errors
+/// [`NotFound`](ErrorKind::NotFound) if the file has no tables of a store.
+/// [`ReadOnly`](ErrorKind::ReadOnly) if it has a WAL that cannot be read, because SQLite would
+/// have to write beside it.
+pub(crate) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<(Connection, Access)> {
+    require_safe_sqlite()?;
+    crate::file::require_file(path)?;
+    let open = |access| {
+        let connection = open_reader(path, access, busy_timeout)?;
+        match version(&connection)? {
+            Some(VERSION) => Ok((connection, access)),
+            Some(_) => Err(Error::new(ErrorKind::Incompatible)
+                .with_context("the file was written by another version of this library")),
+            None => Err(no_tables()),
+        }
+    };
+    let cannot =
+        |error: &Error| matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::ReadOnly);
+    match open(Access::ReadOnly) {
+        Ok(read_only) => {
+            // A process that may write leaves nothing beside the file when it closes it.
+            let shared = open(Access::Shared).ok();
+            Ok(shared.filter(|(c, _)| !c.is_readonly(MAIN_DB).unwrap_or(true)).unwrap_or(read_only))
+        }
+        Err(error) if cannot(&error) && path.exists() => {
+            let wal = std::fs::metadata(crate::file::beside(path, "-wal"));
+            if wal.is_ok_and(|wal| wal.len() > 0) {
+                return Err(Error::new(ErrorKind::ReadOnly).with_source(error).with_context(
+                    "the store has a WAL, which can be read only where a file can be made beside \
+                     it: copy both to another directory",
+                ));
+            }
+            open(Access::Immutable)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// A day. Longer time-outs could overflow the clock.
@@ -282,10 +390,15 @@ const INDEX_SECRET_BYTES: usize = 16;
 /// Finds the tables of the store among the few tables of the file.
 pub(crate) const FIND_TABLES: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'audit_store'";
 
+/// Returns `true` if the file has the tables of a store.
+pub(crate) fn has_tables(connection: &Connection) -> Result<bool> {
+    let found = connection.query_row(FIND_TABLES, [], |_| Ok(())).optional();
+    Ok(found.map_err(sqlite("reading the version"))?.is_some())
+}
+
 /// Returns the version of the tables in the file; `None` if it has no tables.
 fn version(connection: &Connection) -> Result<Option<i64>> {
-    let found = connection.query_row(FIND_TABLES, [], |_| Ok(())).optional();
-    if found.map_err(sqlite("reading the version"))?.is_none() {
+    if !has_tables(connection)? {
         return Ok(None);
     }
     fact(connection, SCHEMA_VERSION)
@@ -351,9 +464,9 @@ mod tests {
     fn a_file_of_a_later_version_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.db");
-        let connection = open(&path, Duration::ZERO).unwrap();
+        let connection = open(&path, Tables::Create, Duration::ZERO).unwrap();
         put(&connection, SCHEMA_VERSION, &(VERSION + 1)).unwrap();
-        let error = open(&path, Duration::ZERO).unwrap_err();
+        let error = open(&path, Tables::Create, Duration::ZERO).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Incompatible);
     }
 }

@@ -7,17 +7,19 @@ use async_trait::async_trait;
 use audit_core::backend::Batch;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
-    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
-    Sequence, TenantStore, TokenKeys, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
+    ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
+    OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan,
+    ScanResult, Sequence, TenantStore, TokenKeys, limits,
 };
 
 use crate::append::{After, WriteTransaction};
 use crate::file::OpenFiles;
 use crate::index::Indexing;
 use crate::options::SqliteOptions;
-use crate::read::{Readers, Snapshot};
+use crate::read::{Readers, SealedResult, Snapshot};
+use crate::reindex::Unhealed;
+use crate::schema::Access;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
@@ -37,8 +39,9 @@ pub(crate) struct Shared {
     pub(crate) files: Arc<OpenFiles>,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
-    readers: Readers,
-    writer: Writer,
+    pub(crate) readers: Readers,
+    pub(crate) writer: Writer,
+    pub(crate) unhealed: Unhealed,
 }
 
 impl SqliteStore {
@@ -59,29 +62,44 @@ impl SqliteStore {
     /// Opens the store at `path` with these options. Fails as [`SqliteStore::open`] does.
     pub fn open_with(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self> {
         let path = std::path::absolute(path).map_err(error::path)?;
-        let connection = schema::open(&path, options.busy_timeout)?;
+        let timeout = options.busy_timeout;
+        let (connection, access) = if options.is_read_only {
+            schema::open_read_only(&path, timeout)?
+        } else {
+            (schema::open(&path, options.tables, timeout)?, Access::Shared)
+        };
         // Threads open it by this path later, when the working directory or a link may have
         // changed.
         let path = path.canonicalize().map_err(error::path)?;
-        let files = Arc::new(OpenFiles::of(&path)?);
+        let files = if options.is_read_only {
+            OpenFiles::of_read_only(&path)?
+        } else {
+            OpenFiles::of(&path)?
+        };
+        let files = Arc::new(files);
         let keys = match options.token_keys {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
         };
         let indexing =
             Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
-        let timeout = options.busy_timeout;
-        let watch = Watch::new(path.clone(), Arc::clone(&files));
-        let writer = Writer::start(
-            connection,
-            timeout,
-            options.queue_bytes,
-            Arc::clone(&files),
-            indexing.clone(),
-            watch.appended(),
-        )?;
-        let readers = Readers::start(&path, &files, options.readers, timeout)?;
-        Ok(Self { shared: Arc::new(Shared { keys, indexing, files, watch, readers, writer }) })
+        let watch = Watch::new(path.clone(), access, Arc::clone(&files));
+        let writer = if options.is_read_only {
+            Writer::none(Arc::clone(&files))
+        } else {
+            Writer::start(
+                connection,
+                timeout,
+                options.queue_bytes,
+                Arc::clone(&files),
+                indexing.clone(),
+                watch.appended(),
+            )?
+        };
+        let readers = Readers::start(&path, access, &files, options.readers, timeout)?;
+        let unhealed = Unhealed::default();
+        let shared = Shared { keys, indexing, files, watch, readers, writer, unhealed };
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Copies the store to a new file at `to` with SQLite's backup API. Others may read and write
@@ -89,12 +107,15 @@ impl SqliteStore {
     /// `to` when it is complete and on the disk. It has the permissions of a new store, and holds
     /// the secrets of the store.
     ///
-    /// A copy is a store: to restore it, open it. Data erased after the backup remains in the
-    /// backup; repeat the erasure after a restore. After a restore, tokens of walks and feeds that
-    /// saw later events fail with [`HistoryChanged`](audit_core::ErrorKind::HistoryChanged).
+    /// A copy is a store. To restore it, open it, or [put it](Self::replace) at the path of another
+    /// store. Do not copy the file of an open store without this call: a part of it is in its WAL.
+    /// Data erased after the backup remains in the backup; repeat the erasure after a restore. After
+    /// a restore, tokens of walks and feeds that saw later events fail with
+    /// [`HistoryChanged`](audit_core::ErrorKind::HistoryChanged).
     ///
     /// # Errors
-    /// [`Conflict`](audit_core::ErrorKind::Conflict), with the field `to`, if a file exists there.
+    /// [`Conflict`](audit_core::ErrorKind::Conflict), with the field `to`, if a file exists there, or
+    /// a WAL of a file with that name.
     /// [`StorageFull`](audit_core::ErrorKind::StorageFull),
     /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) or
     /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if the copy cannot be written.
@@ -118,6 +139,20 @@ impl SqliteStore {
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
         let to = std::path::absolute(to).map_err(error::path)?;
         self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
+    }
+
+    /// Copies the store over the store at `to`, as [`backup`](Self::backup) does to a new file: to
+    /// restore a backup, open it [for reading](crate::SqliteOptions::read_only), verify it, and call
+    /// this with the path of the store to replace. Removes the WAL of the replaced store, which SQLite
+    /// would otherwise play into the copy. `to` may also be missing, or damaged.
+    ///
+    /// # Errors
+    /// [`Busy`](audit_core::ErrorKind::Busy) if the store at `to` is open, here or in another process.
+    /// [`Conflict`](audit_core::ErrorKind::Conflict), with the field `to`, if it is a database of
+    /// another application. Those of [`backup`](Self::backup). Nothing is replaced after an error.
+    pub async fn replace(&self, to: impl AsRef<Path>) -> Result<()> {
+        let to = std::path::absolute(to).map_err(error::path)?;
+        self.shared.readers.read(move |snapshot| snapshot.copy_over(&to)).await
     }
 
     /// Rewrites the file without its unused space. Returns the space of pruned events to the
@@ -154,6 +189,13 @@ impl SqliteStore {
     }
 }
 
+impl SqliteStore {
+    async fn find(&self, scan: &Arc<Scan>) -> Result<SealedResult> {
+        let (indexing, scan) = (self.shared.indexing.clone(), Arc::clone(scan));
+        self.shared.readers.read(move |snapshot| snapshot.scan(&indexing, &scan)).await
+    }
+}
+
 #[async_trait]
 impl AuditStore for SqliteStore {
     fn token_keys(&self) -> &TokenKeys {
@@ -169,7 +211,15 @@ impl AuditStore for SqliteStore {
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.shared.readers.read(move |snapshot| snapshot.event(log, id)).await
+        let find = || self.shared.readers.read(move |snapshot| snapshot.event(log, id));
+        match find().await {
+            // The row of its id can lead elsewhere.
+            Err(error) if error.kind() == ErrorKind::Corrupt && !self.shared.writer.is_none() => {
+                self.shared.writer.write(move |t| t.heal_id(log, id)).await?;
+                find().await
+            }
+            found => found,
+        }
     }
 
     async fn head(&self, log: Log) -> Result<Head> {
@@ -185,8 +235,15 @@ impl AuditStore for SqliteStore {
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        let indexing = self.shared.indexing.clone();
-        self.shared.readers.read(move |snapshot| snapshot.scan(&indexing, &scan)).await?.decode()
+        let log = scan.log;
+        let scan = Arc::new(scan);
+        let found = match self.find(&scan).await {
+            Err(error) if self.heal_after(log, &error).await? => {
+                self.find(&scan).await.inspect(|_| self.healed(log))
+            }
+            found => found,
+        };
+        found?.decode()
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {

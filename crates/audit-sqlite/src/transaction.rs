@@ -5,7 +5,7 @@ use audit_core::{Error, ErrorKind, Log, NewEvent, Receipt, Result};
 use rusqlite::Connection;
 
 use crate::append::WriteTransaction;
-use crate::error::sqlite;
+use crate::error::{read_only, sqlite};
 use crate::file::OpenFiles;
 use crate::own_transaction::OwnTransaction;
 use crate::schema;
@@ -69,6 +69,9 @@ impl SqliteStore {
     ) -> Result<Vec<Receipt>> {
         let log = log.into();
         let batch = Batch::new(log, events)?;
+        if self.shared.writer.is_none() {
+            return Err(read_only());
+        }
         require_transaction(connection, &self.shared.files)?;
         if batch.is_empty() {
             return Ok(Vec::new());

@@ -77,9 +77,9 @@ pub(crate) fn write_nodes(connection: &Connection, log: i64, nodes: &[Node]) -> 
         let mut leaves = if before == 0 {
             Vec::new()
         } else {
-            read_tile(connection, event_key)?.ok_or_else(damaged_tree)?
+            read_tile(connection, event_key)?.unwrap_or_default()
         };
-        // Even if the tile is damaged, the new nodes are written at their own offsets.
+        // Even if the tile is damaged or missing, the new nodes are written at their own offsets.
         leaves.resize(before * size_of::<NodeHash>(), 0);
         leaves.extend(of_tile.iter().flat_map(|(_, node)| node.hash.as_bytes()));
         let put = || {

@@ -11,7 +11,7 @@ use event_listener::{Event, EventListener};
 
 use crate::error::thread as thread_error;
 use crate::file::OpenFiles;
-use crate::schema;
+use crate::schema::{self, Access};
 
 /// The interval of polling, and so the longest time until an append of another process is noticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -19,6 +19,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
+    access: Access,
     files: Arc<OpenFiles>,
     shared: Arc<Shared>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -44,8 +45,8 @@ impl Shared {
 }
 
 impl Watch {
-    pub(crate) fn new(path: PathBuf, files: Arc<OpenFiles>) -> Self {
-        Self { path, files, shared: Arc::default(), thread: Mutex::default() }
+    pub(crate) fn new(path: PathBuf, access: Access, files: Arc<OpenFiles>) -> Self {
+        Self { path, access, files, shared: Arc::default(), thread: Mutex::default() }
     }
 
     /// Returns the event that is notified of every append, to any log.
@@ -58,8 +59,8 @@ impl Watch {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
             let (path, files) = (self.path.clone(), Arc::clone(&self.files));
-            let shared = Arc::clone(&self.shared);
-            let poll = move || poll(&path, &files, &shared);
+            let (access, shared) = (self.access, Arc::clone(&self.shared));
+            let poll = move || poll(&path, access, &files, &shared);
             let started = thread::Builder::new().name("audit-watch".into()).spawn(poll);
             *thread = Some(started.map_err(thread_error)?);
         }
@@ -97,7 +98,7 @@ impl Drop for Waiting {
     }
 }
 
-fn poll(path: &std::path::Path, files: &OpenFiles, shared: &Shared) {
+fn poll(path: &std::path::Path, access: Access, files: &OpenFiles, shared: &Shared) {
     let mut connection = None;
     let mut seen = None;
     let mut state = shared.state();
@@ -109,7 +110,7 @@ fn poll(path: &std::path::Path, files: &OpenFiles, shared: &Shared) {
         drop(state);
         let are_there = files.check().is_ok();
         if connection.is_none() && are_there {
-            connection = schema::open_reader(path, POLL_INTERVAL).ok();
+            connection = schema::open_reader(path, access, POLL_INTERVAL).ok();
         }
         // SQLite changes this number with every commit of another connection. If it cannot be read,
         // or the file is gone, every feed is woken to read the head itself.

@@ -16,7 +16,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::{After, WriteTransaction};
 use crate::compaction::compact;
-use crate::error::{closed, hand_out, sqlite, thread as thread_error};
+use crate::error::{closed, hand_out, read_only, sqlite, thread as thread_error};
 use crate::file::OpenFiles;
 use crate::index::Indexing;
 use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
@@ -170,6 +170,17 @@ impl Writer {
         Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued, files })
     }
 
+    /// Returns the writer of a store that is only read: every job fails.
+    pub(crate) fn none(files: Arc<OpenFiles>) -> Self {
+        let queued = Queued { bytes: Arc::default(), limit: usize::MAX };
+        Self { jobs: None, thread: None, busy_timeout: Duration::ZERO, queued, files }
+    }
+
+    /// Returns `true` for a store that is only read.
+    pub(crate) fn is_none(&self) -> bool {
+        self.jobs.is_none()
+    }
+
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
     /// if the batches that wait take too much memory together.
     pub(crate) async fn append(&self, batch: Batch) -> Result<Vec<Receipt>> {
@@ -202,7 +213,7 @@ impl Writer {
             });
             Done { failure, after, answer }
         });
-        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
+        let jobs = self.jobs.as_ref().ok_or_else(read_only)?;
         let deadline = deadline(self.busy_timeout);
         let own = OwnTransaction::of_this_thread(self.files.id());
         jobs.send(Job { deadline, own, work }).map_err(|_| closed())?;

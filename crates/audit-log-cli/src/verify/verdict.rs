@@ -3,6 +3,7 @@
 use audit_core::tree::NodeId;
 use audit_core::{Error, Log};
 use audit_merkle::{Report, TreeHead};
+use audit_sqlite::DerivedFinding;
 use serde::Serialize;
 
 use crate::error::{Result, chain};
@@ -73,6 +74,12 @@ impl Verdict {
             is_kept: !heads.is_empty(),
             is_whole: report.finding.is_none(),
         }
+    }
+
+    /// Adds what of the derived data does not match the records.
+    pub(crate) fn add_derived(&mut self, found: &[DerivedFinding]) {
+        self.intact &= found.is_empty();
+        self.findings.extend(some(found, |finding| format!("{finding}; run `audit reindex`")));
     }
 
     /// Creates the result for a log that cannot be read.

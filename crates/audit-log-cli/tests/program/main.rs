@@ -5,6 +5,7 @@
 
 mod erasing;
 mod exports;
+mod files;
 mod imports;
 mod proofs;
 mod pruning;

@@ -3,7 +3,7 @@
 use std::fs;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Log, NewEvent, OrganizationId,
+    Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent, OrganizationId,
 };
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};
@@ -86,9 +86,7 @@ fn the_tables_of_the_store_have_a_prefix() {
 fn damaged_rows_are_corrupt_and_reads_end() {
     for sql in [
         "UPDATE audit_log SET size = -1",
-        "UPDATE audit_event_id SET sequence = 9223372036854775807",
-        "UPDATE audit_log SET indexed = 9",
-        "UPDATE audit_tail SET data = x'00'",
+        "UPDATE audit_log SET frontier = x'00'",
         "DELETE FROM audit_event",
     ] {
         let directory = tempfile::tempdir().unwrap();
@@ -109,6 +107,37 @@ fn damaged_rows_are_corrupt_and_reads_end() {
         let noticed: Vec<_> = errors.iter().flatten().map(audit_core::Error::kind).collect();
         assert!(!noticed.is_empty(), "{sql}");
         assert!(noticed.iter().all(|kind| *kind == ErrorKind::Corrupt), "{sql}: {noticed:?}");
+    }
+}
+
+#[test]
+fn damaged_derived_rows_are_rebuilt_by_whoever_meets_them() {
+    for sql in [
+        "UPDATE audit_event_id SET sequence = 9223372036854775807",
+        "UPDATE audit_event_id SET sequence = -1",
+        "UPDATE audit_event_id SET sequence = 3 - sequence",
+        "UPDATE audit_log SET indexed = 9",
+        "UPDATE audit_log SET indexed = 1",
+        "UPDATE audit_tail SET data = x'00'",
+        "UPDATE audit_tail SET event_key = event_key + 1",
+        "DELETE FROM audit_tail",
+        "INSERT INTO audit_segment VALUES (7, 1, 1, 900, 5, 4, 99)",
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit.db");
+        let store = SqliteStore::open(&path).unwrap();
+        let first = login();
+        block_on(store.append(Log::Platform, vec![first.clone(), login()])).unwrap();
+        Connection::open(&path).unwrap().execute(sql, []).unwrap();
+        assert!(!block_on(store.check_derived(Log::Platform)).unwrap().is_empty(), "{sql}");
+        let query = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("u_1"));
+        assert_eq!(block_on(store.count(&query)).unwrap(), 2, "{sql}");
+        assert_eq!(block_on(store.page(&query)).unwrap().events.len(), 2, "{sql}");
+        let found = block_on(store.get(Log::Platform, first.id)).unwrap();
+        assert_eq!(found.sequence.get(), 1, "{sql}");
+        let again = block_on(store.record(Log::Platform, first)).unwrap();
+        assert_eq!((again.sequence.get(), again.redelivered), (1, true), "{sql}");
+        assert_eq!(block_on(store.check_derived(Log::Platform)).unwrap(), [], "{sql}");
     }
 }
 
