@@ -4,6 +4,7 @@ use audit_core::{AuditEvent, AuditStoreExt as _, NewEvent, Receipt, Token};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -66,11 +67,12 @@ pub(super) async fn append_event(
     AppendLog(log): AppendLog,
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Rejection> {
-    let body = body.read::<NewEvent>(&app.bodies).await?;
+    let body = body.read::<NewEvent>(&app, &caller).await?;
     let receipts = app.store.append(log, vec![body.value]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", caller.path(), receipt.id)) {
+    // Relative to the path of the request, so that it is right behind a proxy that takes off a prefix.
+    if let Ok(location) = HeaderValue::from_str(&format!("events/{}", receipt.id)) {
         headers.insert(header::LOCATION, location);
     }
     let status = if receipt.redelivered { StatusCode::OK } else { StatusCode::CREATED };
@@ -103,14 +105,18 @@ fn of_one(error: audit_core::Error) -> Rejection {
 )]
 pub(super) async fn append_batch(
     State(app): State<App>,
+    caller: Caller,
     AppendLog(log): AppendLog,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Receipts>), Rejection> {
-    let body = body.read::<EventBatch>(&app.bodies).await?;
+) -> Result<(StatusCode, Response), Rejection> {
+    /// About the size of a receipt, in bytes.
+    const RECEIPT: usize = 256;
+    let body = body.read::<EventBatch>(&app, &caller).await?;
+    let memory = caller.memory(&app, body.value.events.len() * RECEIPT).await?;
     let receipts = app.store.append(log, body.value.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(Receipts { receipts })))
+    Ok((status, memory.json(&Receipts { receipts })?))
 }
 
 /// Lists the events that match the filter, by pages. All conditions must hold; a repeated one holds
@@ -123,22 +129,24 @@ pub(super) async fn append_batch(
 )]
 pub(super) async fn list_events(
     State(app): State<App>,
+    caller: Caller,
     ReadLog(log): ReadLog,
     params: Params,
-) -> Result<Json<EventPage>, Rejection> {
+) -> Result<Response, Rejection> {
     let (query, token) = list_query(log, params)?;
+    let reading = caller.reading(&app).await?;
     let page = match token {
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
     let page = page.map_err(of_token)?;
-    Ok(Json(EventPage {
+    reading.json(&EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),
         previous: page.previous.map(|token| token.as_str().to_owned()),
         total: page.total,
         size: page.bound.get(),
-    }))
+    })
 }
 
 /// Returns an event.
@@ -149,8 +157,11 @@ pub(super) async fn list_events(
 )]
 pub(super) async fn get_event(
     State(app): State<App>,
+    caller: Caller,
     ReadLog(log): ReadLog,
     path: PathParams,
-) -> Result<Json<AuditEvent>, Rejection> {
-    Ok(Json(app.store.get(log, path.event()?).await?))
+) -> Result<Response, Rejection> {
+    let id = path.event()?;
+    let reading = caller.reading(&app).await?;
+    reading.json(&app.store.get(log, id).await?)
 }

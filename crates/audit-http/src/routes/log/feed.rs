@@ -1,31 +1,35 @@
 //! The events of a log as they are appended: polled or streamed.
 
 use std::convert::Infallible;
+use std::io::Write as _;
+use std::pin::pin;
 use std::time::Duration;
 
 use audit_core::{
     AuditEvent, AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Log, Sequence,
     Token,
 };
-use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
-use axum::response::{IntoResponse as _, Response, Sse};
-use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::ReadLog;
 use super::query::{FilterParams, filter, of_token};
+use crate::answer::frames;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::paging::PAGE_BYTES;
 use crate::params::{Params, malformed};
+use crate::places::{Place, Purpose};
 use crate::rejection::Rejection;
 use crate::responses::Native;
 use crate::serve::Stopping;
+use crate::socket::Client;
 
 /// The longest wait that a client may request, in seconds.
 const LONGEST_WAIT: u64 = 8;
@@ -81,22 +85,42 @@ fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
     sequence.map(FeedStart::After).ok_or_else(|| malformed(name, expected))
 }
 
-/// Waits until the service stops. Under another server than [`serve`](crate::serve()) it never
-/// does.
-async fn stopped(stopping: Option<Stopping>) {
-    match stopping {
-        Some(stopping) => stopping.wait().await,
-        None => std::future::pending().await,
+/// What ends a wait early: shutdown, or that the client has left. Under another server than
+/// [`serve`](crate::serve()) nothing does.
+struct End {
+    stopping: Option<Stopping>,
+    client: Option<Client>,
+}
+
+impl End {
+    async fn wait(self) {
+        let stopping = async {
+            match self.stopping {
+                Some(stopping) => stopping.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        let left = async {
+            match self.client {
+                Some(client) => client.left().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stopping => {}
+            () = left => {}
+        }
     }
 }
 
 async fn poll(
     app: &App,
+    caller: &Caller,
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
-    stopping: Option<Stopping>,
-) -> Result<Json<EventFeed>, Rejection> {
+    end: End,
+) -> Result<Response, Rejection> {
     let filter = filter(&mut params)?;
     let query = EventQuery::new(log)
         .filter(filter)
@@ -108,27 +132,52 @@ async fn poll(
     let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
     params.finish()?;
     let until = Instant::now() + wait.min(app.options.request_timeout);
+    // Before the first page, so that no append after it is missed.
+    let mut size = if wait.is_zero() { Sequence::ZERO } else { app.store.head(log).await?.size };
+    let mut reading = caller.reading(app).await?;
     let mut page = match token {
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await.map_err(of_token)?,
         None => app.store.feed(&query, begin).await.map_err(of_start)?,
     };
-    let mut stopped = std::pin::pin!(stopped(stopping));
-    while page.events.is_empty() {
-        let token = page.token.clone();
-        let next = timeout_at(until, app.store.wait_feed(&query, &token));
-        tokio::select! {
-            next = next => match next {
-                Ok(next) => page = next?,
-                Err(_) => break,
-            },
-            () = &mut stopped => break,
+    let mut end = pin!(end.wait());
+    while page.events.is_empty() && !wait.is_zero() {
+        // Neither a place nor memory is held during the wait.
+        drop(reading);
+        let appended = async {
+            tokio::select! {
+                head = app.store.wait_for_append(log, size) => Some(head),
+                () = sleep_until(until) => None,
+                () = &mut end => None,
+            }
+        };
+        let appended = caller.waiting(app, Purpose::Follow, appended).await?;
+        reading = caller.reading(app).await?;
+        match appended {
+            Some(head) => size = head?.size,
+            None => break,
         }
+        page = app.store.next_feed(&query, &page.token).await?;
     }
     let FeedPage { events, token, caught_up, .. } = page;
-    Ok(Json(EventFeed { events, token: token.as_str().to_owned(), caught_up }))
+    reading.json(&EventFeed { events, token: token.as_str().to_owned(), caught_up })
 }
 
-type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
+/// The interval between two lines without meaning, by which a client sees that the stream is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The size at which a part of a stream ends, in bytes of stored events.
+const PART_BYTES: usize = 64 << 10;
+
+/// A stream of events. It holds a place among those that wait, and one for work while it reads.
+struct EventStream {
+    app: App,
+    caller: Caller,
+    query: EventQuery,
+    /// The token of the next page, and whether there was none when the last one was read.
+    next: (Token, bool),
+    /// The size of the log before the last page was read.
+    size: Sequence,
+    _place: Place,
+}
 
 async fn stream(
     app: &App,
@@ -136,49 +185,61 @@ async fn stream(
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
-    stopping: Option<Stopping>,
-) -> Result<EventStream, Rejection> {
+    end: End,
+) -> Result<Response, Rejection> {
     let filter = filter(&mut params)?;
     let start = begin(&mut params, headers)?;
     params.finish()?;
-    let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PAGE_BYTES);
+    let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PART_BYTES);
+    let place = caller.begin_stream(app)?;
+    let size = app.store.head(log).await?.size;
     // Rejects a wrong request before the stream begins.
-    let first = app.store.feed(&query, start).await.map_err(of_start)?;
-    let pages = pages(app.clone(), caller, query, first);
+    let reading = caller.reading(app).await?;
+    let page = app.store.feed(&query, start).await.map_err(of_start)?;
+    let first = reading.piece(sent(&page.events));
+    let next = (page.token, page.caught_up);
+    let state = EventStream { app: app.clone(), caller, query, next, size, _place: place };
     let duration = app.options.stream_duration;
     let end = async move {
         tokio::select! {
-            () = stopped(stopping) => {},
+            () = end.wait() => {},
             () = tokio::time::sleep(duration) => {},
         }
     };
-    let events = pages.flat_map(|page| stream::iter(page).map(|event| Ok(sent(&event))));
-    let events = events.take_until(Box::pin(end)).boxed();
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    let rest = stream::unfold(state, |mut state| async move {
+        let part = state.part().await?;
+        Some((part, state))
+    });
+    let parts = stream::iter([first]).chain(rest).take_until(Box::pin(end));
+    let frames = parts.flat_map(|part| stream::iter(frames(part).map(Ok::<_, Infallible>)));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // Asks a proxy to send each event at once.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::from_stream(frames)).into_response())
 }
 
-/// Returns the pages of a feed, from the first on. They end if the store fails, or if the caller's
-/// credential is no longer valid: the client connects again and gets the reason.
-fn pages(
-    app: App,
-    caller: Caller,
-    query: EventQuery,
-    first: FeedPage,
-) -> impl Stream<Item = Vec<AuditEvent>> {
-    let state = (app, caller, query, Some(first), None);
-    stream::unfold(state, |(app, caller, query, first, at)| async move {
-        let page = match (first, at) {
-            (Some(first), _) => first,
-            (None, Some((token, true))) => logged(app.store.wait_feed(&query, &token).await)?,
-            (None, Some((token, false))) => logged(app.store.next_feed(&query, &token).await)?,
-            (None, None) => return None,
-        };
-        if !caller.is_still_valid(&app).await {
+impl EventStream {
+    /// Returns the next part. `None` if the store fails, or if the caller's credential is no longer
+    /// valid: the client connects again and gets the reason.
+    async fn part(&mut self) -> Option<Bytes> {
+        let Self { app, caller, query, next, size, .. } = self;
+        if next.1 {
+            let appended = app.store.wait_for_append(query.log(), *size);
+            match tokio::time::timeout(KEEP_ALIVE, appended).await {
+                Ok(head) => *size = logged(head)?.size,
+                Err(_) => return Some(Bytes::from_static(b":\n\n")),
+            }
+        }
+        let (_place, reading) = logged(caller.reading_on(app).await)?;
+        if !caller.is_still_valid(app).await {
             return None;
         }
-        let at = Some((page.token, page.caught_up));
-        Some((page.events, (app, caller, query, None, at)))
-    })
+        let page = logged(app.store.next_feed(query, &next.0).await)?;
+        *next = (page.token, page.caught_up);
+        Some(reading.piece(sent(&page.events)))
+    }
 }
 
 /// Rejects a start beyond the end of the log.
@@ -193,15 +254,21 @@ fn of_start(error: audit_core::Error) -> Rejection {
 }
 
 /// Reports an error of the store, and returns `None` for it.
-fn logged(page: audit_core::Result<FeedPage>) -> Option<FeedPage> {
-    page.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
+fn logged<T>(result: audit_core::Result<T>) -> Option<T> {
+    result.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
 }
 
-/// Returns an event in the form of a stream. Its id is the sequence.
-fn sent(event: &AuditEvent) -> Event {
-    let id = event.sequence.to_string();
-    let data = serde_json::to_string(event).unwrap_or_default();
-    Event::default().event("audit-event").id(id).data(data)
+/// Returns events in the form of a stream. The id of each is its sequence.
+fn sent(events: &[AuditEvent]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for event in events {
+        // Writing to memory does not fail.
+        let _ = write!(text, "event: audit-event\nid: {}\ndata: ", event.sequence);
+        let _ = serde_json::to_writer(&mut text, event);
+        text.extend_from_slice(b"\n\n");
+    }
+    text.shrink_to_fit();
+    text
 }
 
 /// Returns `true` if the client accepts server-sent events.
@@ -244,11 +311,16 @@ pub(super) async fn follow_events(
     ReadLog(log): ReadLog,
     headers: HeaderMap,
     stopping: Option<Extension<Stopping>>,
+    client: Option<Extension<Client>>,
     params: Params,
 ) -> Result<Response, Rejection> {
     let stopping = stopping.map(|Extension(stopping)| stopping);
+    let client = client.map(|Extension(client)| client);
+    let end = End { stopping, client };
     if wants_stream(&headers) {
-        return Ok(stream(&app, caller, log, params, &headers, stopping).await?.into_response());
+        // A client that has closed its half of the connection may still read a stream.
+        let end = End { client: None, ..end };
+        return stream(&app, caller, log, params, &headers, end).await;
     }
-    Ok(poll(&app, log, params, &headers, stopping).await?.into_response())
+    poll(&app, &caller, log, params, &headers, end).await
 }
