@@ -9,6 +9,9 @@ use audit_core::{
 };
 use futures_util::future::BoxFuture;
 
+/// Puts a copy of a store back. Is called while no handle of the store is open.
+pub type Restore = Box<dyn FnOnce() + Send>;
+
 /// Makes a harness, and with it a new and empty store.
 pub type NewHarness<'a, H = dyn Harness> = &'a dyn Fn() -> Box<H>;
 
@@ -45,6 +48,17 @@ pub trait Harness: Send + Sync {
     /// the store spawns tasks: these continue between two calls.
     fn block_on(&self, future: BoxFuture<'_, ()>) {
         futures_executor::block_on(future);
+    }
+
+    /// Copies what the store holds, and returns how to put the copy back, as an operator restores a
+    /// backup. Is called while handles are open.
+    ///
+    /// Without it, which is the default, the cases of restored copies check nothing.
+    ///
+    /// # Panics
+    /// If the store cannot be copied.
+    fn copy(&self) -> Option<Restore> {
+        None
     }
 
     /// Returns the first page of a walk.

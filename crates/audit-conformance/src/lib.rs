@@ -73,6 +73,6 @@ mod timer;
 mod tree;
 
 use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
-pub use harness::{Harness, NewHarness, RetentionHarness, TenantHarness};
+pub use harness::{Harness, NewHarness, Restore, RetentionHarness, TenantHarness};
 use registry::case_list; // `for_each_case!` looks for it here
 pub use registry::{Case, Cases, run};

@@ -177,6 +177,10 @@ macro_rules! for_each_case {
                 of_another_store_are_refused,
                 are_good_with_every_handle,
             }
+            histories {
+                that_are_lost_end_their_tokens,
+                in_common_keep_their_tokens,
+            }
             isolation {
                 never_see_each_others_events,
                 cannot_look_up_each_others_ids,

@@ -1,7 +1,7 @@
 //! Events to test with.
 
 use audit_core::{
-    Actor, Change, ChangeSetId, EntityClass, Facet, Log, Message, NewEvent, OrganizationId,
+    Actor, Change, ChangeSetId, EntityClass, Facet, Filter, Log, Message, NewEvent, OrganizationId,
     OrganizationRef, Outcome, Receipt, Scope, Sequence, Severity, Surface, Target, Timestamp,
     Trace,
 };
@@ -134,14 +134,17 @@ pub(crate) fn values_of(facet: Facet) -> [String; 2] {
 
 /// Returns values that a filter accepts of `facet`, and that no sample event has.
 pub(crate) fn absent_values_of(facet: Facet) -> Vec<String> {
-    match facet {
+    let mut values = match facet {
         Facet::ChangeSet => vec![Uuid::from_u128(9).to_string()],
         Facet::Trace => vec![format!("{:032x}", 9)],
         Facet::Attribute | Facet::Source | Facet::Target => {
             ["none=one", "alpha=", "=one"].map(str::to_owned).to_vec()
         }
         _ => ["none", "alpha", "alpha.one.", ""].map(str::to_owned).to_vec(),
-    }
+    };
+    // A value that no event can have is rejected: an empty action, for example.
+    values.retain(|value| Filter::new().with(facet, value).validate().is_ok());
+    values
 }
 
 /// Returns an event that has `value` of `facet`.

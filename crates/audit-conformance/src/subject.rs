@@ -10,15 +10,15 @@ use std::time::Duration;
 
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, Erasure, Error, ErrorKind,
-    EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order, Page, Pruned,
-    Receipt, Result, Retention, RetentionStore, RetentionStoreExt as _, Scan, ScanResult, Sequence,
-    TenantStore, Token,
+    Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt as _, EntriesRequest, Erasure,
+    Error, ErrorKind, EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order,
+    Page, Pruned, Receipt, Result, Retention, RetentionStore, RetentionStoreExt as _, Scan,
+    ScanResult, Sequence, TenantStore, Token,
 };
 use futures_util::future::{Either, select};
 
 use crate::timer::Timer;
-use crate::{Harness, NewHarness, RetentionHarness, TenantHarness};
+use crate::{Harness, NewHarness, Restore, RetentionHarness, TenantHarness};
 
 /// How long a case waits for what a store must do "soon".
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -121,6 +121,19 @@ impl<H: Opens + ?Sized> Subject<H> {
     pub(crate) fn reopen(self) -> Self {
         let Self { store, harness } = self;
         drop(store);
+        Self { store: harness.open_store(), harness }
+    }
+
+    /// Copies the store; `None` if the harness cannot.
+    pub(crate) fn copy(&self) -> Option<Restore> {
+        self.harness.copy()
+    }
+
+    /// Closes the store, puts a copy back, and opens it again.
+    pub(crate) fn restore(self, copy: Restore) -> Self {
+        let Self { store, harness } = self;
+        drop(store);
+        copy();
         Self { store: harness.open_store(), harness }
     }
 
@@ -237,6 +250,15 @@ impl<H: Opens + ?Sized> Subject<H> {
 
     pub(crate) fn feed(&self, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         self.block_on(self.harness.feed(self.audit_store(), query, start))
+    }
+
+    pub(crate) fn wait_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
+        self.block_on(self.audit_store().wait_feed(query, token))
+    }
+
+    pub(crate) fn feed_tokens(&self, query: &EventQuery, events: &[AuditEvent]) -> Vec<Token> {
+        let tokens = self.block_on(self.audit_store().feed_tokens(query, events));
+        tokens.expect("events of the log have tokens")
     }
 
     pub(crate) fn next_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_conformance::{Harness, Restore, RetentionHarness, TenantHarness};
 use audit_core::{AuditStore, RetentionStore, TenantStore};
 
 use list_store::ListStore;
@@ -27,6 +27,11 @@ impl List {
 impl Harness for List {
     fn open(&self) -> Arc<dyn AuditStore> {
         Arc::new(self.0.clone())
+    }
+
+    fn copy(&self) -> Option<Restore> {
+        let (store, copy) = (self.0.clone(), self.0.state().clone());
+        Some(Box::new(move || *store.state() = copy))
     }
 }
 

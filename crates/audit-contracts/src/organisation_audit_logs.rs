@@ -247,7 +247,7 @@ impl From<UpdateOrganization> for OrganizationUpdate {
     }
 }
 
-/// The body of an answer about organizations. Lists are a [`Vec`].
+/// The body of an answer about organizations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = d::Data))]

@@ -260,7 +260,7 @@ impl From<UpdateOrganization> for OrganizationUpdate {
     }
 }
 
-/// The body of a success. Lists are a [`Vec`].
+/// The body of a success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = a::Success))]

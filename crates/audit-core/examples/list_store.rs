@@ -41,11 +41,11 @@ pub(crate) struct ListStore {
     state: Arc<Mutex<State>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     pub(crate) logs: BTreeMap<Log, LogState>,
     /// `None` for a deleted organization, whose id is not used again.
-    organizations: BTreeMap<OrganizationId, Option<Organization>>,
+    pub(crate) organizations: BTreeMap<OrganizationId, Option<Organization>>,
     pub(crate) api_keys: BTreeMap<ApiKeyId, ApiKey>,
     waiting: Vec<Waker>,
 }

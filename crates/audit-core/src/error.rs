@@ -46,9 +46,11 @@ pub enum ErrorKind {
     /// The token is malformed, altered, or was issued for another log, filter, order or audience.
     /// All of these give the same error, so that an attacker learns nothing.
     InvalidToken,
-    /// This copy of the log is shorter than the snapshot that the token names, for example a
-    /// lagging replica or a restored backup.
+    /// This copy of the log is shorter than the size or the sequence asked for.
     Behind,
+    /// The log does not have the history to which the token belongs: an older copy of the store was
+    /// put back, whether or not it has grown since. Continuing would skip or mix events.
+    HistoryChanged,
     /// Retention removed the events at the position of the token or number. Continuing would skip
     /// events silently.
     Gone,
@@ -222,7 +224,8 @@ impl fmt::Display for ErrorKind {
             Self::Conflict => "the id belongs to different content",
             Self::NotFound => "not found",
             Self::InvalidToken => "the token is not valid here",
-            Self::Behind => "the log is shorter than the snapshot of the token",
+            Self::Behind => "the log is shorter than that",
+            Self::HistoryChanged => "the history of the log has changed since the token was issued",
             Self::Gone => "retention removed the events at this position",
             Self::LegalHold => "a legal hold forbids removing data",
             Self::Busy => "another writer held the store for too long",
@@ -320,7 +323,12 @@ mod tests {
         {
             assert!(Error::new(kind).is_retryable());
         }
-        for kind in [ErrorKind::Conflict, ErrorKind::InvalidToken, ErrorKind::Corrupt] {
+        for kind in [
+            ErrorKind::Conflict,
+            ErrorKind::InvalidToken,
+            ErrorKind::HistoryChanged,
+            ErrorKind::Corrupt,
+        ] {
             assert!(!Error::new(kind).is_retryable());
         }
     }

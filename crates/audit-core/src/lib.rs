@@ -7,7 +7,8 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`RequestInfo`], [`AuditContext`] |
+//! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`RequestInfo`] |
+//! | carry the actor and the request to where an event is made | [`AuditContext`], [`InContext`], [`SignedContext`] |
 //! | read events | [`AuditEvent`], [`Activity`] |
 //! | query a log | [`EventQuery`], [`Filter`], [`Order`] |
 //! | page through the result | [`Page`], [`FeedPage`], [`Token`] |
@@ -51,9 +52,9 @@ pub mod tree;
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use model::{
     Action, Activity, Actor, ActorKind, ApiKeyId, Attributes, AuditContext, AuditEvent, Change,
-    ChangeSetId, EntityClass, EventId, FieldChange, Log, Message, NewEvent, OrganizationId,
-    OrganizationRef, Outcome, OutcomeResult, RequestInfo, Scope, Sequence, Severity, Source,
-    SpanId, Surface, Target, Timestamp, Trace, TraceId,
+    ChangeSetId, ContextKeys, EntityClass, EventId, FieldChange, InContext, Log, Message, NewEvent,
+    OrganizationId, OrganizationRef, Outcome, OutcomeResult, RequestInfo, Scope, Sequence,
+    Severity, SignedContext, Source, SpanId, Surface, Target, Timestamp, Trace, TraceId,
 };
 pub use query::{
     Anchor, EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token,

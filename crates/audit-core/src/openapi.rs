@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use utoipa::openapi::schema::{
-    AllOfBuilder, AnyOfBuilder, ArrayBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat,
-    SchemaType, Type,
+    AllOfBuilder, AnyOfBuilder, KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
 };
 use utoipa::openapi::{Ref, RefOr, extensions::Extensions};
 use utoipa::{PartialSchema, ToSchema};
@@ -15,6 +14,11 @@ use crate::{
     OrganizationId, OutcomeResult, RootHash, Sequence, Severity, SpanId, Surface, Target,
     Timestamp, TraceId,
 };
+
+/// The schema of a bound of a time range: see
+/// [`Timestamp::parse_since`](crate::Timestamp::parse_since).
+#[derive(Debug)]
+pub struct TimeBound;
 
 /// The schema of any JSON value that is kept exactly; see [`json`](crate::json).
 #[derive(Debug)]
@@ -45,8 +49,14 @@ schemas! {
     OrganizationId: uuid("The id of an organization.");
     ChangeSetId: uuid("The id of a change set: the events of one change that has several parts.");
     ApiKeyId: uuid("The id of an API key.");
-    Timestamp: text("An instant in RFC 3339, to the microsecond.")
+    Timestamp: text("An instant in RFC 3339, to the nanosecond.")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+    TimeBound: AnyOfBuilder::new()
+        .item(text("An instant in RFC 3339, to the nanosecond.")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
+        .item(text("A date: the whole day in UTC.")
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
+        .description(Some("An instant in RFC 3339, or a date, which stands for the whole day in UTC."));
     Sequence: ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
@@ -90,20 +100,16 @@ impl JsonValue {
 }
 
 /// Returns the schema of any JSON without integers that would be rounded. A schema cannot distinguish
-/// those from other numbers, so it states the bounds of integers for all.
-fn json_value() -> AnyOfBuilder {
-    let simple = SchemaType::from_iter([Type::Null, Type::Boolean, Type::String]);
-    let number = ObjectBuilder::new().schema_type(Type::Number);
-    AnyOfBuilder::new()
-        .description(Some("Any JSON value. An integer is from -2^63 to 2^64 - 1."))
-        .item(ObjectBuilder::new().schema_type(simple))
-        .item(number.minimum(Some(isize::MIN)).maximum(Some(usize::MAX)))
-        .item(ArrayBuilder::new().items(JsonValue::reference()))
-        .item(
-            ObjectBuilder::new()
-                .schema_type(Type::Object)
-                .additional_properties(Some(JsonValue::reference())),
-        )
+/// those from other numbers, so it states the bounds of integers for all. It does not refer to itself
+/// for the values inside, because generators of clients fail at a recursive schema or drop what uses it.
+fn json_value() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::AnyValue)
+        .description(Some(
+            "Any JSON value. An integer is from -2^63 to 2^64 - 1, also inside arrays and objects.",
+        ))
+        .minimum(Some(isize::MIN))
+        .maximum(Some(usize::MAX))
 }
 
 fn text(description: &str) -> ObjectBuilder {
@@ -119,7 +125,7 @@ fn hash(description: &str) -> ObjectBuilder {
 }
 
 fn hex(description: &str, digits: usize) -> ObjectBuilder {
-    text(description).pattern(Some(format!("^[0-9A-Fa-f]{{{digits}}}$")))
+    text(description).pattern(Some(format!("^(?!0+$)[0-9A-Fa-f]{{{digits}}}$")))
 }
 
 /// Returns the schema of a term of an open vocabulary: lists the known terms and allows any other.

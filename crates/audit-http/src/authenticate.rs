@@ -23,7 +23,7 @@ pub struct Principal {
     /// The id of the key or the user, by which the rate limit counts.
     pub id: String,
     /// The caller's organization. `None` for a caller without one, such as an operator of the
-    /// platform, or a key whose organization was deleted.
+    /// platform.
     pub organization_id: Option<OrganizationId>,
     /// The role, which decides what the caller may do.
     pub role: Role,
@@ -36,6 +36,13 @@ impl Principal {
     /// Creates the principal `id` without an organization.
     pub fn new(id: impl Into<String>, role: Role, actor: Actor) -> Self {
         Self { id: id.into(), organization_id: None, role, actor }
+    }
+
+    /// Returns `true` if the credential of `before` has the same rights now.
+    pub(crate) fn is_still(&self, before: &Self) -> bool {
+        self.id == before.id
+            && self.organization_id == before.organization_id
+            && self.role == before.role
     }
 
     /// Sets the caller's organization.
@@ -81,12 +88,17 @@ pub trait Authenticator: Debug + Send + Sync + 'static {
     /// - MUST take the organization and the role from the credential alone.
     /// - MUST return `None` for a credential that is absent, malformed, wrong or revoked. The time
     ///   that this takes MUST NOT reveal which.
-    /// - MUST return an error only if it cannot decide, for example because a store is unavailable.
-    /// - MUST accept the same parts again: a stream of events asks before each page.
+    /// - MUST return an error only if it cannot decide, for example because a store is unavailable,
+    ///   or if the organization of a valid credential was deleted:
+    ///   [`NotFound`](ErrorKind::NotFound), which is then the answer of every route.
+    /// - MUST accept the same parts again: a stream of events asks before each page, and any request
+    ///   after it has waited.
     async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>>;
 }
 
 /// Authenticates callers by API keys, which the store keeps hashed.
+///
+/// A key of a deleted organization gets 404 from every route, whatever its role.
 ///
 /// Reads a key from HTTP Basic as `keyId:secret` (RFC 7617), or from a Bearer token (RFC 6750) that
 /// is the secret or `keyId:secret`.
@@ -110,11 +122,10 @@ impl Authenticator for ApiKeyAuthenticator {
         if !key.accepts(&secret) {
             return Ok(None);
         }
-        let organization = found(self.store.organization(key.organization_id).await)?;
+        let organization = self.store.organization(key.organization_id).await?;
         let id = key.id.to_string();
         let actor = Actor::api(id.clone()).email(key.email).entity_class(entity_class::CREDENTIAL);
-        let organization_id = organization.map(|organization| organization.id);
-        Ok(Some(Principal { id, organization_id, role: key.role, actor }))
+        Ok(Some(Principal { id, organization_id: Some(organization.id), role: key.role, actor }))
     }
 }
 

@@ -8,15 +8,20 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use crate::app::App;
-use crate::caller::Caller;
-use crate::places::Purpose;
+use crate::budget::{Budget, Text};
 use crate::rejection::Rejection;
-use crate::share::Taken;
+use crate::share::{Taken, Tenant};
 
 /// A body that is not read yet, so that the caller can be authorized first.
 #[derive(Debug)]
 pub(crate) struct JsonBody(Request);
+
+/// A body that has arrived, and the memory for its values.
+#[derive(Debug)]
+pub(crate) struct Received {
+    text: Text,
+    memory: Option<Taken>,
+}
 
 /// A body that has been read and parsed. Its memory counts against the budget until it is dropped.
 #[derive(Debug)]
@@ -34,16 +39,22 @@ impl<S: Sync> FromRequest<S> for JsonBody {
 }
 
 impl JsonBody {
-    /// Reads the body and parses it as a `T`, without loss; see [`json::from_slice`]. While the body
-    /// is on its way, the request has no place for work.
-    pub(crate) async fn read<T: DeserializeOwned>(
+    /// Receives the body, whose bytes take memory of `budget` for `tenant`.
+    pub(crate) async fn receive(
         self,
-        app: &App,
-        caller: &Caller,
-    ) -> Result<Buffered<T>, Rejection> {
+        budget: &Budget,
+        tenant: Tenant,
+    ) -> Result<Received, Rejection> {
         require_json(self.0.headers())?;
-        let read = app.bodies.read(self.0, caller.tenant());
-        let (text, memory) = caller.waiting(app, Purpose::Transfer, read).await??;
+        let (text, memory) = budget.read(self.0, tenant).await?;
+        Ok(Received { text, memory })
+    }
+}
+
+impl Received {
+    /// Parses the body as a `T`, without loss; see [`json::from_slice`].
+    pub(crate) fn parse<T: DeserializeOwned>(self) -> Result<Buffered<T>, Rejection> {
+        let Self { text, memory } = self;
         let value = json::from_slice(&text.bytes)?;
         require_range(std::str::from_utf8(&text.bytes).unwrap_or_default())?;
         Ok(Buffered { value, _memory: memory })

@@ -1,6 +1,7 @@
 //! The caller of a request, and what it may do.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use audit_contracts::super_admin_audit_logs;
@@ -13,12 +14,15 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use futures_util::FutureExt as _;
+use serde::de::DeserializeOwned;
 use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::answer::Reading;
 use crate::app::App;
 use crate::authenticate::Principal;
+use crate::body::{Buffered, JsonBody};
 use crate::observe::RequestId;
 use crate::places::{Holder, Place, Purpose};
 use crate::rejection::Rejection;
@@ -249,14 +253,35 @@ impl Caller {
         Ok(())
     }
 
+    /// Reads a body. Authenticates the caller again unless the whole body was there: the credential
+    /// may have been revoked while it arrived.
+    pub(crate) async fn read<T: DeserializeOwned>(
+        &self,
+        app: &App,
+        body: JsonBody,
+    ) -> Result<Buffered<T>, Rejection> {
+        let mut receiving = pin!(body.receive(&app.bodies, self.tenant()));
+        if let Some(received) = receiving.as_mut().now_or_never() {
+            return received?.parse();
+        }
+        let received = self.waiting(app, Purpose::Transfer, receiving).await??;
+        self.confirm(app).await?;
+        received.parse()
+    }
+
+    /// Authenticates the caller again, before a request continues that has waited.
+    pub(crate) async fn confirm(&self, app: &App) -> Result<(), Rejection> {
+        let Inner { principal, parts, .. } = &*self.0;
+        match app.authenticator.authenticate(parts).await? {
+            Some(now) if now.is_still(principal) => Ok(()),
+            _ => Err(Rejection::unauthorized()),
+        }
+    }
+
     /// Returns `true` if the credential of the request still has the same principal, so that a
     /// stream may go on.
     pub(crate) async fn is_still_valid(&self, app: &App) -> bool {
-        let Inner { principal, parts, .. } = &*self.0;
-        let Ok(Some(now)) = app.authenticator.authenticate(parts).await else { return false };
-        now.role == principal.role
-            && now.organization_id == principal.organization_id
-            && now.id == principal.id
+        self.confirm(app).await.is_ok()
     }
 }
 

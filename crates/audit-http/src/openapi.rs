@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 description of the routes, generated from the handlers, and its page.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use axum::{Extension, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::stream;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Parameter;
@@ -28,14 +30,29 @@ use crate::options::HttpOptions;
 use crate::proxy::Prefix;
 use crate::routes;
 
+mod prose;
+
 /// The description of the service, without routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "Audit",
         description = "An audit log: the native API, and the source contracts that the service mounts.",
+        contact(name = "The audit project", url = "https://github.com/audit-rs/audit"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
+    tags(
+        (name = "events", description = "The events of an organization's log: append, read, list and follow."),
+        (name = "proofs", description = "Checkpoints and proofs of an organization's log."),
+        (name = "platform", description = "The platform's own log, and the organizations. For the role `super-admin`."),
+        (name = "operation", description = "The state of the service, for its operator."),
+        (name = "A · organizations and activities", description = "Contract A: the organization of the key, and its activities."),
+        (name = "B · audit log items", description = "Contract B: audit log items by type, product, config and environment."),
+        (name = "C · audit trails", description = "Contract C: audit trails, a feed with a continuation token."),
+        (name = "D · organization lifecycle", description = "Contract D: the lifecycle of an organization, and its audit log by page."),
+        (name = "E · super-admin audit logs", description = "Contract E: the platform's log, for super-admins."),
+    ),
+    servers((url = "/", description = "The host that serves this description.")),
     security(("basic" = []), ("bearer" = [])),
     modifiers(&Schemes),
 )]
@@ -73,7 +90,47 @@ pub fn openapi(options: &HttpOptions) -> openapi::OpenApi {
             without_null(schema);
         }
     }
+    retain_used_tags(&mut api);
+    retain_used_schemas(&mut api);
+    let schemas = api.components.as_mut().map(|components| components.schemas.values_mut());
+    schemas.into_iter().flatten().for_each(prose::rewrite);
     api
+}
+
+/// Removes the tags of routes that are not mounted.
+fn retain_used_tags(api: &mut openapi::OpenApi) {
+    let used: BTreeSet<_> =
+        operations(api).filter_map(|operation| operation.tags.clone()).flatten().collect();
+    if let Some(tags) = &mut api.tags {
+        tags.retain(|tag| used.contains(&tag.name));
+    }
+}
+
+/// Removes the schemas that nothing refers to, such as one that is written out where it is used.
+fn retain_used_schemas(api: &mut openapi::OpenApi) {
+    loop {
+        let mut used = BTreeSet::new();
+        collect_references(&serde_json::to_value(&*api).unwrap_or_default(), &mut used);
+        let Some(components) = &mut api.components else { return };
+        let count = components.schemas.len();
+        components.schemas.retain(|name, _| used.contains(name));
+        if components.schemas.len() == count {
+            return;
+        }
+    }
+}
+
+fn collect_references(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            let reference = object.get("$ref").and_then(Value::as_str);
+            let name = reference.and_then(|path| path.strip_prefix("#/components/schemas/"));
+            names.extend(name.map(str::to_owned));
+            object.values().for_each(|value| collect_references(value, names));
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_references(value, names)),
+        _ => {}
+    }
 }
 
 /// Removes `null` from the schema of an optional parameter, which is absent or has a value.
@@ -119,17 +176,19 @@ struct Description {
     whole: Bytes,
     /// The text without servers, after its first brace.
     rest: Bytes,
+    /// The server of the whole.
+    server: Server,
     digest: String,
 }
 
 impl Description {
     fn of(mut api: openapi::OpenApi) -> Self {
         let whole = Bytes::from(serde_json::to_vec(&api).unwrap_or_default());
-        api.servers = None;
+        let server = api.servers.take().and_then(|servers| servers.into_iter().next());
         let mut rest = Bytes::from(serde_json::to_vec(&api).unwrap_or_default());
         drop(rest.split_to(rest.len().min(1)));
         let digest = digest(&whole);
-        Self { whole, rest, digest }
+        Self { whole, rest, server: server.unwrap_or_default(), digest }
     }
 
     /// Answers with the description of the routes below `base`, or with 304 if the client has it.
@@ -145,7 +204,9 @@ impl Description {
             (true, _) => StatusCode::NOT_MODIFIED.into_response(),
             (false, "") => answer::whole(self.whole.clone()),
             (false, base) => {
-                let servers = serde_json::to_string(&[Server::new(base)]).unwrap_or_default();
+                let mut server = self.server.clone();
+                base.clone_into(&mut server.url);
+                let servers = serde_json::to_string(&[server]).unwrap_or_default();
                 let first = Bytes::from(format!("{{\"servers\":{servers},"));
                 let parts = [first, self.rest.clone()].map(Ok::<_, Infallible>);
                 answer::json(Body::from_stream(stream::iter(parts)))

@@ -107,18 +107,30 @@ impl Params {
         }
     }
 
-    /// Takes `name`, a time that bounds a range; outside the range of a `Timestamp` it is open.
-    pub(crate) fn time(&mut self, name: &str) -> Result<Option<Timestamp>, Rejection> {
-        let Some(mut text) = self.one(name)? else { return Ok(None) };
-        // An unescaped `+` has become a space. At the start of an offset it was a `+`.
-        if let Some(sign) = text.len().checked_sub("+00:00".len())
-            && text.as_bytes()[sign] == b' '
-        {
-            text.replace_range(sign..=sign, "+");
+    /// Takes the begin and the end of a time range, as [`Timestamp::parse_since`] and
+    /// [`Timestamp::parse_until`] read them. Fails if the range is empty.
+    pub(crate) fn range(
+        &mut self,
+        from: &str,
+        to: &str,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), Rejection> {
+        let begin = self.bound(from, Timestamp::parse_since)?;
+        let end = self.bound(to, Timestamp::parse_until)?;
+        match (begin, end) {
+            (Some(begin), Some(end)) if end <= begin => {
+                Err(malformed(to, &format!("after `{from}`")))
+            }
+            range => Ok(range),
         }
-        let time = Timestamp::parse_saturating(&text)
-            .map_err(|error| Rejection::bad_request(name, renamed(&error, name)))?;
-        Ok(Some(time))
+    }
+
+    fn bound(
+        &mut self,
+        name: &str,
+        parse: fn(&str) -> audit_core::Result<Timestamp>,
+    ) -> Result<Option<Timestamp>, Rejection> {
+        let time = self.one(name)?.map(|text| parse(&text)).transpose();
+        time.map_err(|error| Rejection::bad_request(name, renamed(&error, name)))
     }
 
     /// Takes `name`, a UUID.
@@ -252,9 +264,12 @@ mod tests {
     #[test]
     fn an_unescaped_offset_is_accepted() {
         let mut params = Params::parse("t=2024-03-15T14:48:51+02:00").unwrap();
-        assert_eq!(params.time("t").unwrap().unwrap().to_string(), "2024-03-15T12:48:51.000000Z");
-        for text in ["", "a", "é:00:00", "2024-03-15"] {
-            assert!(Params::parse(&format!("t={text}")).unwrap().time("t").is_err(), "{text}");
+        let (begin, end) = params.range("t", "u").unwrap();
+        assert_eq!(begin.unwrap().to_string(), "2024-03-15T12:48:51.000000Z");
+        assert!(end.is_none());
+        for text in ["", "a", "é:00:00", "2024-03-1"] {
+            let mut params = Params::parse(&format!("u={text}")).unwrap();
+            assert!(params.range("t", "u").is_err(), "{text}");
         }
     }
 }

@@ -84,7 +84,7 @@ impl Rejection {
         if error.kind() == ErrorKind::InvalidToken {
             return Self::bad_request(token, format!("`{token}`: {error}"));
         }
-        if error.kind() == ErrorKind::Gone {
+        if matches!(error.kind(), ErrorKind::Gone | ErrorKind::HistoryChanged) {
             return error.with_field(token.to_owned()).into();
         }
         let name = names.iter().find(|(model, _)| error.field() == Some(model));
@@ -103,11 +103,12 @@ impl From<Error> for Rejection {
         let status = match error.kind() {
             ErrorKind::Invalid => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
-            // The token belongs to another query or to a later state of the log, or the state of
-            // the log forbids the change.
+            // The token belongs to another query or to another history of the log, or the state
+            // of the log forbids the change.
             ErrorKind::Conflict
             | ErrorKind::InvalidToken
             | ErrorKind::Behind
+            | ErrorKind::HistoryChanged
             | ErrorKind::LegalHold => StatusCode::CONFLICT,
             ErrorKind::Gone => StatusCode::GONE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,

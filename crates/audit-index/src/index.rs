@@ -51,7 +51,7 @@ impl<'s, S: IndexStorage> Index for LogIndex<'s, S> {
         let is_by_sequence = !query.order.is_by_time();
         let is_any_time = query.earliest == Timestamp::MIN && query.latest == Timestamp::MAX;
         if is_by_sequence && is_any_time && clauses.is_empty() {
-            let all = query.first_after().get() + 1..=query.last().get();
+            let all = query.first_after().get() + 1..query.last().get() + 1;
             return Ok(match query.order {
                 Order::SequenceReversed => Found::all_reversed(all),
                 _ => Found::all(all),

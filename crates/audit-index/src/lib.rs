@@ -23,7 +23,10 @@
 //! | `storage.rs` | the storage calls that a store provides |
 //! | `index.rs` | the index of one log, for reading |
 //! | `writer.rs` | the index of one log, for writing |
-//! | `walk.rs` | walks by time and by sequence |
+//! | `walk.rs` | a walk: its segments, and what it finds |
+//! | `by_time.rs` | a walk by time |
+//! | `by_sequence.rs` | a walk by sequence |
+//! | `cut.rs` | where a number of events end in several segments at once |
 //! | `merge.rs` | merging adjacent segments |
 //! | `builder.rs` | building a segment |
 //! | `reader.rs` | reading a segment |
@@ -39,7 +42,10 @@
 
 mod bucket;
 mod builder;
+mod by_sequence;
+mod by_time;
 mod bytes;
+mod cut;
 mod entry;
 mod index;
 mod merge;

@@ -194,21 +194,33 @@ impl<P: ReadParts> SegmentReader<P> {
             };
         }
         let found = self.find(segment, clauses, query)?;
-        let mut count = found.len();
-        // Events outside the bounds do not count. Visits the smaller of the two sets.
+        Ok(self.held(segment, found, query)?.len())
+    }
+
+    /// Returns those of `ranks` whose sequences `query` holds. Visits the events outside the bounds,
+    /// or those found if they are fewer.
+    pub(crate) fn held(
+        &mut self,
+        segment: &Segment,
+        mut ranks: RoaringBitmap,
+        query: &IndexQuery,
+    ) -> Result<RoaringBitmap> {
+        let (first, last) = (segment.info().first, segment.info().last);
         let below = first.get()..(query.floor.get() + 1).max(first.get());
         let beyond = (query.bound.get() + 1).max(below.end)..last.get() + 1;
-        if (below.end - below.start) + (beyond.end.saturating_sub(beyond.start)) <= count {
+        let outside = (below.end - below.start) + beyond.end.saturating_sub(beyond.start);
+        if outside <= ranks.len() {
             for outside in below.chain(beyond) {
-                let rank = self.rank(segment, Sequence::new(outside)?)?;
-                count -= u64::from(found.contains(rank));
+                ranks.remove(self.rank(segment, Sequence::new(outside)?)?);
             }
-            return Ok(count);
+            return Ok(ranks);
         }
-        for rank in found {
-            count -= u64::from(!query.holds(self.position(segment, rank)?.sequence));
+        for rank in ranks.clone() {
+            if !query.holds(self.position(segment, rank)?.sequence) {
+                ranks.remove(rank);
+            }
         }
-        Ok(count)
+        Ok(ranks)
     }
 
     /// Reads the postings of a term from its bucket.

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use audit_core::backend::Term;
-use audit_core::backend::index::{Index as _, IndexQuery};
+use audit_core::backend::index::{Index as _, IndexQuery, Matches as _};
 use audit_core::{Actor, Error, ErrorKind, NewEvent, Order, Position, Result, Sequence, Timestamp};
 use audit_index::{
     IndexEntry, IndexStorage, IndexStorageMut, IndexWriter, LogIndex, NewSegment, PartId,
@@ -23,6 +23,8 @@ struct Memory {
     parts: RefCell<BTreeMap<PartId, Vec<u8>>>,
     /// The number of round trips: one for each call, and for each part that was not announced.
     trips: Cell<usize>,
+    /// The number of parts read, each as often as it was.
+    reads: Cell<usize>,
     /// `true` if later events are added to the last row of the tail.
     is_shared: bool,
 }
@@ -53,6 +55,7 @@ impl ReadParts for Parts<'_> {
     }
 
     fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        self.memory.reads.set(self.memory.reads.get() + 1);
         if self.announced.insert(part) {
             self.memory.trip();
         }
@@ -286,7 +289,17 @@ impl Log {
     /// Fails unless the index finds the same events as the reference.
     fn agrees(&self, query: &IndexQuery) {
         let found: Result<Vec<_>> = self.index().find(query.clone()).unwrap().collect();
-        assert_eq!(found.unwrap(), self.reference(query), "{query:?}");
+        let expected = self.reference(query);
+        assert_eq!(found.unwrap(), expected, "{query:?}");
+        // Offsets everywhere, at the ends of the walk, and beyond.
+        let all = expected.len() as u64;
+        for count in [1, all / 3, all / 2, all.saturating_sub(1), all, all + 1, u64::MAX] {
+            let mut rest = self.index().find(query.clone()).unwrap();
+            assert_eq!(rest.pass_over(count).unwrap(), count.min(all), "{query:?}");
+            let rest: Vec<_> = rest.map(Result::unwrap).collect();
+            let left = expected.iter().skip(usize::try_from(count).unwrap_or(usize::MAX));
+            assert!(rest.iter().eq(left), "{count} of {query:?}");
+        }
         let whole = IndexQuery { after: None, ..query.clone() };
         let count = self.index().count(whole.clone()).unwrap();
         assert_eq!(count, self.reference(&whole).len() as u64, "{whole:?}");
@@ -490,6 +503,33 @@ fn a_page_of_the_newest_events_takes_few_round_trips() {
     assert!(common <= 8, "{common}");
     let rare = trips(vec![one]);
     assert!(rare <= segments + 3, "{rare} of {segments} segments");
+}
+
+/// Checks that an offset is passed over by counts: few rows of the table are read, wherever it ends,
+/// also if all segments cover the same times.
+#[test]
+fn an_offset_does_not_visit_the_events_before_it() {
+    const EVENTS: u64 = 60_000;
+    for is_scattered in [false, true] {
+        let mut log = Log::new(1_000, false);
+        for first in (0..EVENTS).step_by(1_000) {
+            let at = |number| if is_scattered { scatter(number) % EVENTS } else { number };
+            let event = |number| (time(i64::try_from(at(number)).unwrap()), terms("paid", "u_1"));
+            log.append((first..first + 1_000).map(event).collect());
+        }
+        let segments = log.storage.segments().unwrap().len();
+        assert!(segments > 8, "{segments}");
+        for order in Order::ALL {
+            for offset in [1, 20_000, 43_210, EVENTS - 1, EVENTS, 1 << 63] {
+                log.storage.reads.set(0);
+                let query = log.query(vec![vec![action("paid")]], order);
+                let mut found = log.index().find(query).unwrap();
+                assert_eq!(found.pass_over(offset).unwrap(), offset.min(EVENTS));
+                let (reads, most) = (log.storage.reads.get(), if is_scattered { 500 } else { 60 });
+                assert!(reads <= most, "{reads} for {offset}, {order:?}, {is_scattered}");
+            }
+        }
+    }
 }
 
 /// Checks that damage is an error, never a panic or an endless walk.

@@ -26,6 +26,11 @@ pub(crate) struct Arguments {
     logs: Logs,
     #[command(flatten)]
     signing: Signing,
+    /// Signs a first checkpoint although one was signed before, and keeps that one as
+    /// LOG.checkpoint.old. For a log whose latest checkpoint is lost or cannot be continued; verify
+    /// the log before.
+    #[arg(long, conflicts_with = "all")]
+    first: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -34,7 +39,7 @@ Examples:
   audit checkpoint --all --checkpoint-key audit.key --checkpoints /srv/checkpoints
   audit checkpoint --organization platform --checkpoint-key audit.key --checkpoints dir > monday
 
-Exit codes: 0 signed; 1 a log contradicts its latest checkpoint; 2 failure.";
+Exit codes: 0 signed; 1 a log contradicts its latest checkpoint, or that is lost; 2 failure.";
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
@@ -43,6 +48,9 @@ impl Arguments {
         let (notary, directory) = &signing;
         let mut outcome = Outcome::Done;
         for log in self.logs.of(&*store, address, notary.logs().await?).await? {
+            if self.first {
+                directory.start_over(log).await?;
+            }
             match notary.checkpoint(&*store, log).await {
                 Ok(signed) => self.print(&directory.file(log), log, &signed)?,
                 Err(error) => {

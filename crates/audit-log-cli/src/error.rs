@@ -89,7 +89,10 @@ fn advice(error: &Error) -> Option<&'static str> {
             "a token is valid only with the --store, --organization, filters and --order that it was issued \
              for"
         }
-        ErrorKind::Behind => "the token was issued by a later state of the store; start without it",
+        ErrorKind::HistoryChanged => {
+            "the store was restored from a copy that lacks events after which the token was issued; \
+             start without it"
+        }
         ErrorKind::Gone => {
             "the events were pruned; see `audit retention show`, and start without the token"
         }

@@ -64,12 +64,15 @@ pub(crate) fn signer(path: &Path) -> Result<CheckpointSigner> {
     })
 }
 
-/// Returns `true` if the notary refuses the log, because the log contradicts the latest checkpoint
-/// or no proof can be made.
+/// Returns `true` if the notary refuses the log, because the log contradicts the latest checkpoint,
+/// that is lost, or no proof can be made.
 pub(crate) fn is_refusal(error: &Error) -> bool {
-    let contradicts = matches!(error.field(), Some("size" | "root" | "proof"));
+    let contradicts = matches!(error.field(), Some("size" | "root" | "proof" | LOST));
     error.kind() == ErrorKind::Gone || (error.kind() == ErrorKind::Corrupt && contradicts)
 }
+
+/// The field of the error for a lost checkpoint.
+const LOST: &str = "checkpoint";
 
 /// Returns the error for a checkpoint that was not signed, with its cause and what the operator can
 /// do.
@@ -88,6 +91,16 @@ pub(crate) async fn unsigned(
     if !is_refusal(&error) {
         return CliError::from_source(format!("cannot sign the checkpoint of {log}"), error);
     }
+    let command = format!("audit checkpoint --organization {log} --first");
+    if error.field() == Some(LOST) {
+        let what = format!(
+            "a checkpoint of {log} was signed before, and {path} is missing. Nothing was signed"
+        );
+        return CliError::new(what).hint(format!(
+            "put the file back from a copy. If there is none, verify the log, and sign a first \
+             checkpoint again with: {command}"
+        ));
+    }
     let latest = notary.latest(log).await.ok().flatten();
     let signed = latest.map_or(0, |latest| latest.unverified().size().get());
     let (what, hint) = match (error.kind(), store.head(log).await) {
@@ -97,8 +110,8 @@ pub(crate) async fn unsigned(
                  signed: nothing can prove any more that the log continues its latest checkpoint"
             ),
             format!(
-                "sign before pruning. To continue, verify the log, and move {path} out of the \
-                 directory: the next checkpoint is then the first one"
+                "sign before pruning. To continue, verify the log, and sign a first checkpoint \
+                 again with: {command}"
             ),
         ),
         (_, Ok(head)) if head.size.get() < signed => (

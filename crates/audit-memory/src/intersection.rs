@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use audit_core::backend::Term;
-use audit_core::backend::index::{IndexQuery, successor};
+use audit_core::backend::index::{IndexQuery, Matches, successor};
 use audit_core::{Order, Position, Result, Sequence};
 
 /// Reads the postings of one term.
@@ -97,6 +97,9 @@ impl<C: PostingsCursor> Intersection<C> {
         Ok((agreed > 0).then_some(candidate))
     }
 }
+
+// Steps over an offset: the postings in memory are sorted, not counted.
+impl<C: PostingsCursor> Matches for Intersection<C> {}
 
 impl<C: PostingsCursor> Iterator for Intersection<C> {
     type Item = Result<Sequence>;

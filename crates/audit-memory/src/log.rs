@@ -7,7 +7,7 @@ use audit_core::tree::{Frontier, Node, NodeHash, NodeId};
 use audit_core::{Error, EventId, Head, Position, Receipt, Result, Retention, Sequence, Timestamp};
 
 /// The state of one log: its events, the postings of their terms, and its tree.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct LogState {
     pub(crate) head: Head,
     /// The events that are not pruned, by sequence.
@@ -21,7 +21,7 @@ pub(crate) struct LogState {
 }
 
 /// The events that have one term, in both orders.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Postings {
     pub(crate) by_time: BTreeSet<(Timestamp, Sequence)>,
     pub(crate) by_sequence: Vec<Position>,

@@ -19,6 +19,11 @@ use crate::{CheckpointStore, SignedCheckpoint};
 /// the lock of `notary.lock` while it compares and replaces. A process that is killed leaves the old
 /// checkpoint or the new one, and no lock.
 ///
+/// The directory `<directory>/signed` has an empty file for each log of which a checkpoint was
+/// published. If the checkpoint itself is missing then, [`latest`](CheckpointStore::latest) fails
+/// with [`ErrorKind::Corrupt`] and the field `checkpoint`, until it is put back or
+/// [`start_over`](Self::start_over) is called.
+///
 /// A thread of its own waits for the disk and for the lock, never the caller's executor. The thread
 /// ends when the last clone is dropped. Once it is polled, a [`publish`](CheckpointStore::publish)
 /// is carried through, even if its future is dropped.
@@ -33,6 +38,8 @@ type Job = Box<dyn FnOnce() + Send>;
 /// Held while a checkpoint is compared and replaced.
 const LOCK: &str = "notary.lock";
 const EXTENSION: &str = "checkpoint";
+/// The directory of the logs of which a checkpoint was published.
+const SIGNED: &str = "signed";
 
 impl CheckpointDirectory {
     /// Opens the directory at `path`, and creates it if it does not exist.
@@ -44,7 +51,7 @@ impl CheckpointDirectory {
     /// [`ErrorKind::Unavailable`] if the system fails otherwise.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self> {
         let files = Files { directory: path.into() };
-        fs::create_dir_all(&files.directory).map_err(failed)?;
+        fs::create_dir_all(files.directory.join(SIGNED)).map_err(failed)?;
         files.lock()?;
         let (jobs, queue) = mpsc::channel::<Job>();
         let run = move || queue.into_iter().for_each(|job| job());
@@ -60,6 +67,18 @@ impl CheckpointDirectory {
     /// Returns the path of the file that holds the latest checkpoint of `log`.
     pub fn file(&self, log: Log) -> PathBuf {
         self.files.of(log)
+    }
+
+    /// Forgets that a checkpoint of `log` was published, so that a notary signs a first one. Keeps
+    /// the checkpoint, if there is one, as `<log>.checkpoint.old`.
+    ///
+    /// Call it only when an operator has decided so: the notary can then sign a history that
+    /// contradicts what it signed before.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn start_over(&self, log: Log) -> Result<()> {
+        self.run(move |files| files.start_over(log)).await
     }
 
     /// Runs `work` on the thread.
@@ -128,7 +147,31 @@ impl Files {
         if self.read(log)?.as_ref() != expected {
             return Err(Error::new(ErrorKind::Conflict).with_context("publishing a checkpoint"));
         }
-        replace(&self.of(log), next.to_string().as_bytes()).map_err(failed)
+        replace(&self.of(log), next.to_string().as_bytes()).map_err(failed)?;
+        if expected.is_some() { Ok(()) } else { self.mark_signed(log).map_err(failed) }
+    }
+
+    /// Makes durable that a checkpoint of `log` was published.
+    fn mark_signed(&self, log: Log) -> io::Result<()> {
+        File::create(self.signed(log))?.sync_all()?;
+        sync_directory(&self.directory.join(SIGNED))
+    }
+
+    fn signed(&self, log: Log) -> PathBuf {
+        self.directory.join(SIGNED).join(log.to_string())
+    }
+
+    fn start_over(&self, log: Log) -> Result<()> {
+        let _lock = self.lock()?;
+        let path = self.of(log);
+        let kept = path.with_extension(format!("{EXTENSION}.old"));
+        for done in [fs::rename(&path, kept), fs::remove_file(self.signed(log))] {
+            match done {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done.map_err(failed)?,
+            }
+        }
+        sync_directory(&self.directory).map_err(failed)
     }
 
     fn logs(&self) -> Result<Vec<Log>> {
@@ -140,7 +183,13 @@ impl Files {
                 logs.extend(name.and_then(|name| name.parse::<Log>().ok()));
             }
         }
+        // Also those whose checkpoint is missing, so that it is noticed.
+        for entry in fs::read_dir(self.directory.join(SIGNED)).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            logs.extend(name.to_str().and_then(|name| name.parse::<Log>().ok()));
+        }
         logs.sort_unstable();
+        logs.dedup();
         Ok(logs)
     }
 
@@ -148,7 +197,9 @@ impl Files {
     fn read(&self, log: Log) -> Result<Option<SignedCheckpoint>> {
         let text = match fs::read_to_string(self.of(log)) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return if self.signed(log).exists() { Err(lost()) } else { Ok(None) };
+            }
             Err(error) => return Err(failed(error)),
         };
         text.parse().map(Some).map_err(|source: Error| {
@@ -206,6 +257,12 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+fn lost() -> Error {
+    Error::new(ErrorKind::Corrupt)
+        .with_context("a checkpoint of the log was published and is missing")
+        .with_field("checkpoint")
 }
 
 fn failed(source: io::Error) -> Error {

@@ -32,6 +32,8 @@ pub trait CheckpointStore: fmt::Debug + Send + Sync + 'static {
     /// - MUST NOT return a checkpoint that is lost in a power cut.
     /// - MUST fail with [`Corrupt`](audit_core::ErrorKind::Corrupt) if what is kept is not a signed
     ///   checkpoint. Its signature need not be verified.
+    /// - SHOULD fail with the same kind, and the field `checkpoint`, if a checkpoint was published
+    ///   and is lost: a notary would sign a first one again.
     async fn latest(&self, log: Log) -> Result<Option<SignedCheckpoint>>;
 
     /// Replaces the latest checkpoint of `log`, if it is still `expected`, with `next`.

@@ -11,8 +11,8 @@ use crate::{
 /// returns it.
 ///
 /// It signs a checkpoint only if the log still begins with everything that was signed before. So a
-/// log that was rewritten, cut, or restored from an old backup gets no further signature. The
-/// checkpoint store is what the notary remembers: keep it apart from the database. Without it,
+/// log that was rewritten, cut, or restored from an old backup gets no further signature. It signs a
+/// first checkpoint only of a log of which none was published. The checkpoint store is what the notary remembers: keep it apart from the database. Without it,
 /// another history could be signed under the same name. Any number of notaries with the same key may
 /// share one, in as many processes as the checkpoint store allows.
 ///
@@ -97,7 +97,8 @@ impl Notary {
     /// [`ErrorKind::Corrupt`] if the log contradicts what was signed before: it is smaller (field
     /// `size`), has another root (`root`), or does not begin with it (`proof`). Nothing is signed
     /// then. [`ErrorKind::Gone`] if retention has removed events that were appended after the latest
-    /// checkpoint, so that no proof can be made. Those of [`latest`](Self::latest), of the store,
+    /// checkpoint, so that no proof can be made. [`ErrorKind::Corrupt`] with the field `checkpoint`
+    /// if the latest checkpoint is lost, where the checkpoint store notices. Those of [`latest`](Self::latest), of the store,
     /// and of the checkpoint store.
     pub async fn checkpoint<S>(&self, store: &S, log: Log) -> Result<SignedCheckpoint>
     where

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 35] = [
+const PLANS: [(&str, &str); 36] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     // Reads all rows, because the caller asked for all.
@@ -33,6 +33,7 @@ const PLANS: [(&str, &str); 35] = [
     (index::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_FRONTIER, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
+    (tree::READ_LEAF, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid=?)"),
     (tree::READ_LEAVES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (tree::READ_ENTRIES, "SEARCH audit_event USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (sealing::READ_KEY, "SEARCH audit_sealing_key USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -90,8 +90,8 @@ impl SqliteStore {
     /// the secrets of the store.
     ///
     /// A copy is a store: to restore it, open it. Data erased after the backup remains in the
-    /// backup; repeat the erasure after a restore. Tokens of walks that began when the store was
-    /// longer than the copy fail with [`Behind`](audit_core::ErrorKind::Behind) after a restore.
+    /// backup; repeat the erasure after a restore. After a restore, tokens of walks and feeds that
+    /// saw later events fail with [`HistoryChanged`](audit_core::ErrorKind::HistoryChanged).
     ///
     /// # Errors
     /// [`Conflict`](audit_core::ErrorKind::Conflict), with the field `to`, if a file exists there.

@@ -25,6 +25,8 @@ const CONTEXT: &str = "reading the tree";
 pub(crate) const READ_FRONTIER: &str = "SELECT frontier FROM audit_log WHERE id = ?1";
 /// Reads a tile.
 pub(crate) const READ_TILE: &str = "SELECT leaves FROM audit_tile WHERE event_key = ?1";
+/// Reads the leaf hash of an event.
+pub(crate) const READ_LEAF: &str = "SELECT leaf FROM audit_event WHERE event_key = ?1";
 /// Reads the leaf hashes of events.
 pub(crate) const READ_LEAVES: &str =
     "SELECT event_key, leaf FROM audit_event WHERE event_key BETWEEN ?1 AND ?2 ORDER BY event_key";
@@ -127,6 +129,15 @@ fn leaves_of_events(connection: &Connection, log: i64, skipped: u64) -> Result<V
     Ok(dense.map(|(_, (_, leaf))| leaf.into()).collect())
 }
 
+/// Returns the leaf hash of an event; `None` if the event is missing.
+fn leaf_of_event(connection: &Connection, event_key: i64) -> Result<Option<LeafHash>> {
+    let query = || {
+        let mut statement = connection.prepare_cached(READ_LEAF)?;
+        statement.query_row([event_key], |row| leaf(row, 0)).optional()
+    };
+    query().map_err(sqlite(CONTEXT))
+}
+
 /// Reads the leaf hash in a column. Returns a wrong hash if the column holds anything else, so that
 /// verification reports the event.
 fn leaf(row: &Row<'_>, column: usize) -> rusqlite::Result<LeafHash> {
@@ -160,6 +171,13 @@ impl Snapshot<'_> {
             return Ok(vec![None; nodes.len()]);
         };
         let size = row.head.size.get();
+        // Tokens are bound to single leaves, whose tiles would be read for nothing else.
+        if let [NodeId { level: 0, index }] = *nodes
+            && index < size
+        {
+            let event_key = schema::event_key(row.id, Sequence::new(index + 1)?)?;
+            return Ok(vec![leaf_of_event(&self.connection, event_key)?.map(NodeHash::from)]);
+        }
         let mut tiles: HashMap<TileId, Tile> = HashMap::new();
         let mut read = |node: NodeId| {
             // Checked first, so that nothing below overflows.

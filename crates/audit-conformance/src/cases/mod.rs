@@ -11,6 +11,7 @@ pub(crate) mod erasures;
 pub(crate) mod feeds;
 pub(crate) mod filters;
 pub(crate) mod floors;
+pub(crate) mod histories;
 pub(crate) mod isolation;
 mod limits;
 pub(crate) mod logs;

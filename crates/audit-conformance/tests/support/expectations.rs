@@ -400,6 +400,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Mutation::CallsOldTokensBehind, &["histories::that_are_lost_end_their_tokens"]),
     (
         Mutation::ForgetsOnReopen,
         &[
@@ -420,6 +421,7 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
             "tokens::are_good_with_every_handle",
             "walks::go_on_after_a_reopen",
             "feeds::go_on_after_a_reopen",
+            "histories::in_common_keep_their_tokens",
             STATE_MACHINE,
         ],
     ),

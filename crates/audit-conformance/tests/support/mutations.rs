@@ -140,6 +140,7 @@ pub(crate) enum Mutation {
     NodesOfAnotherLog,
     NodesOffByOne,
     NodesThatAreIncomplete,
+    RemembersNodes,
     // Erasures.
     RestoresErasedData,
     ErasesACopy,
@@ -177,6 +178,7 @@ pub(crate) enum Mutation {
     RecordsNoPruning,
     // Handles and tokens.
     AcceptsAnyToken,
+    CallsOldTokensBehind,
     ForgetsOnReopen,
     IgnoresTheNewPageSize,
     KeysChangeOnReopen,
@@ -206,6 +208,8 @@ struct Notes {
     /// The tokens of previous pages.
     previous: Mutex<HashSet<Token>>,
     erasures: AtomicUsize,
+    /// The nodes of trees as they were read first.
+    nodes: Mutex<HashMap<(Log, NodeId), NodeHash>>,
     retention: Mutex<Retention>,
     /// Erased events as they were, and pruned ones.
     gone: Mutex<Vec<AuditEvent>>,

@@ -102,10 +102,28 @@ pub fn successor(order: Order, position: Position) -> Position {
     Position { sequence, ..position }
 }
 
+/// The events that an index finds, each once, in the order of the query.
+pub trait Matches: Iterator<Item = Result<Sequence>> {
+    /// Passes over the next `count` events, or over all that are left if these are fewer. Returns
+    /// how many it passed over.
+    ///
+    /// Visits each of them by default. A store of large logs overrides this, because `count` is a
+    /// caller's offset: the cost should not grow with it.
+    fn pass_over(&mut self, count: u64) -> Result<u64> {
+        for passed in 0..count {
+            match self.next() {
+                Some(found) => found?,
+                None => return Ok(passed),
+            };
+        }
+        Ok(count)
+    }
+}
+
 /// The index of one log, as one reader sees it.
 pub trait Index {
     /// The events found.
-    type Found<'a>: Iterator<Item = Result<Sequence>>
+    type Found<'a>: Matches
     where
         Self: 'a;
 
@@ -170,19 +188,17 @@ pub fn select<I: Index>(
     };
     // The total is that of the whole walk, not of this page. Its order makes no difference.
     let whole = || IndexQuery { after: None, order: Order::OldestFirst, ..query.clone() };
+    let mut found = index.find(query.clone())?;
+    let passed = found.pass_over(scan.offset)?;
     let mut sequences = Vec::new();
     let mut more = false;
-    let mut passed = 0;
-    for found in index.find(query.clone())? {
-        let sequence = found?;
-        if passed < scan.offset {
-            passed += 1;
-        } else if sequences.len() < scan.limit {
-            sequences.push(sequence);
-        } else {
+    for sequence in found {
+        let sequence = sequence?;
+        if sequences.len() == scan.limit {
             more = true;
             break;
         }
+        sequences.push(sequence);
     }
     let total = match scan.total {
         Total::Skip => None,

@@ -1,16 +1,15 @@
 //! A reader of stored JSON that keeps the fields that this version does not know.
 
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess,
-    Visitor,
+    Deserialize, DeserializeSeed, Deserializer, IntoDeserializer, MapAccess, SeqAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 use serde_json::{Error, Map, Value};
 
 /// Reads a `T`, and the fields that no structure in it has. They are in the shape of the JSON that
 /// was read: objects and arrays down to each unknown field, null if it has none.
-pub(super) fn from_slice<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Value), Error> {
-    let value = serde_json::from_slice(bytes)?;
+pub(super) fn from_str<'de, T: Deserialize<'de>>(text: &str) -> Result<(T, Value), Error> {
+    let value = serde_json::from_str(text)?;
     let mut unknown = Value::Null;
     let read = T::deserialize(Lenient { value, unknown: &mut unknown })?;
     Ok((read, unknown))

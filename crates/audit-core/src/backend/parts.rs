@@ -58,7 +58,8 @@ pub(super) struct Record<'a> {
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     attributes: Cow<'a, Attributes>,
     /// The digest of the personal data, base64url without padding.
-    pub(super) personal: String,
+    #[serde(borrow)]
+    pub(super) personal: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -174,7 +175,7 @@ impl<'a> Record<'a> {
             trace: content.trace,
             source: content.source.as_ref().map(Cow::Borrowed),
             attributes: Cow::Borrowed(&content.attributes),
-            personal: digest,
+            personal: Cow::Owned(digest),
         }
     }
 

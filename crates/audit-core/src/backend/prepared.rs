@@ -81,8 +81,13 @@ impl PreparedEvent {
     }
 }
 
+/// The bytes that most parts of an event fit in, so that their buffer does not grow.
+const USUAL_BYTES: usize = 512;
+
 fn encode(value: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(value).map_err(|source| {
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, value).map_err(|source| {
         Error::new(ErrorKind::Invalid).with_context("writing an event").with_source(source)
-    })
+    })?;
+    Ok(bytes)
 }

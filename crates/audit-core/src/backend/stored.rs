@@ -7,7 +7,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -125,14 +125,14 @@ impl StoredEvent {
 
 /// Reads a part, and the fields of it that this version does not know. Only a part that has such
 /// fields is read a second time.
-fn decode_part<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Value)> {
-    let read = match serde_json::from_slice(bytes) {
-        Err(error) if error.is_data() => lenient::from_slice(bytes),
+fn decode_part<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, Value)> {
+    let corrupt = || Error::new(ErrorKind::Corrupt).with_context("reading an event");
+    let text = std::str::from_utf8(bytes).map_err(|source| corrupt().with_source(source))?;
+    let read = match serde_json::from_str(text) {
+        Err(error) if error.is_data() => lenient::from_str(text),
         read => read.map(|part| (part, Value::Null)),
     };
-    read.map_err(|source| {
-        Error::new(ErrorKind::Corrupt).with_context("reading an event").with_source(source)
-    })
+    read.map_err(|source| corrupt().with_source(source))
 }
 
 #[cfg(test)]

@@ -2,6 +2,50 @@
 
 use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo, Timestamp, Trace};
 
+/// Declares the setters of the fields that an event has from the context of its action.
+macro_rules! context_setters {
+    ($type:ty) => {
+        impl $type {
+            /// Sets the reason for the action, as the actor stated it.
+            #[must_use]
+            pub fn reason(mut self, reason: impl Into<String>) -> Self {
+                self.reason = Some(reason.into());
+                self
+            }
+
+            /// Sets the method and the path of the request that causes the action.
+            #[must_use]
+            pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
+                self.request.method = Some(method.into());
+                self.request.path = Some(path.into());
+                self
+            }
+
+            /// Sets the id of the request that causes the action.
+            #[must_use]
+            pub fn request_id(mut self, id: impl Into<String>) -> Self {
+                self.request.id = Some(id.into());
+                self
+            }
+
+            /// Sets the trace of the action.
+            #[must_use]
+            pub fn trace(mut self, trace: impl Into<crate::Trace>) -> Self {
+                self.trace = Some(trace.into());
+                self
+            }
+
+            /// Sets the change set of the action.
+            #[must_use]
+            pub fn change_set_id(mut self, id: impl Into<crate::ChangeSetId>) -> Self {
+                self.change_set_id = Some(id.into());
+                self
+            }
+        }
+    };
+}
+pub(super) use context_setters;
+
 /// The context in which an action is performed: the actor, with its session and the actor for whom
 /// it acts, the reason, the request and the trace.
 ///
@@ -25,6 +69,8 @@ pub struct AuditContext {
     pub change_set_id: Option<ChangeSetId>,
 }
 
+context_setters!(AuditContext);
+
 impl AuditContext {
     /// Returns the context of an action by `actor`.
     pub fn new(actor: Actor) -> Self {
@@ -35,42 +81,6 @@ impl AuditContext {
             trace: None,
             change_set_id: None,
         }
-    }
-
-    /// Sets the reason.
-    #[must_use]
-    pub fn reason(mut self, reason: impl Into<String>) -> Self {
-        self.reason = Some(reason.into());
-        self
-    }
-
-    /// Sets the method and the path of the request.
-    #[must_use]
-    pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
-        self.request.method = Some(method.into());
-        self.request.path = Some(path.into());
-        self
-    }
-
-    /// Sets the id of the request.
-    #[must_use]
-    pub fn request_id(mut self, id: impl Into<String>) -> Self {
-        self.request.id = Some(id.into());
-        self
-    }
-
-    /// Sets the trace.
-    #[must_use]
-    pub fn trace(mut self, trace: impl Into<Trace>) -> Self {
-        self.trace = Some(trace.into());
-        self
-    }
-
-    /// Sets the change set.
-    #[must_use]
-    pub fn change_set_id(mut self, id: impl Into<ChangeSetId>) -> Self {
-        self.change_set_id = Some(id.into());
-        self
     }
 
     /// Returns the event of `action`, which occurs now, without targets.

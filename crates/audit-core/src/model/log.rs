@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::OrganizationId;
 
@@ -16,8 +16,7 @@ use crate::OrganizationId;
 /// let log = Log::organization(OrganizationId::new());
 /// assert_ne!(log, Log::Platform);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Log {
     /// The platform's own log: what super-admins do.
     Platform,
@@ -65,24 +64,34 @@ impl From<OrganizationId> for Log {
     }
 }
 
-impl From<Log> for String {
-    fn from(log: Log) -> Self {
-        log.to_string()
-    }
-}
-
-impl TryFrom<String> for Log {
-    type Error = crate::Error;
-
-    fn try_from(text: String) -> crate::Result<Self> {
-        text.parse()
-    }
-}
-
 impl std::str::FromStr for Log {
     type Err = crate::Error;
 
     fn from_str(text: &str) -> crate::Result<Self> {
         if text == PLATFORM { Ok(Self::Platform) } else { text.parse().map(Self::Organization) }
+    }
+}
+
+impl Serialize for Log {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Log {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Log;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a UUID or \"{PLATFORM}\"")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Log, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Visitor)
     }
 }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod actor;
+mod ambient;
 mod attributes;
 mod change;
 mod context;
@@ -9,10 +10,12 @@ mod event;
 mod id;
 mod log;
 mod message;
+mod new_event;
 mod organization_ref;
 mod outcome;
 mod request;
 mod scope;
+mod signed_context;
 mod target;
 mod timestamp;
 mod trace;
@@ -20,6 +23,7 @@ mod vocabulary;
 
 pub use activity::Activity;
 pub use actor::Actor;
+pub use ambient::InContext;
 pub use attributes::Attributes;
 pub use change::{Change, FieldChange};
 pub use context::AuditContext;
@@ -31,6 +35,7 @@ pub use organization_ref::OrganizationRef;
 pub use outcome::Outcome;
 pub use request::{RequestInfo, Source};
 pub use scope::Scope;
+pub use signed_context::{ContextKeys, SignedContext};
 pub use target::Target;
 pub use timestamp::Timestamp;
 pub use trace::{SpanId, Trace, TraceId};

@@ -2,13 +2,34 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, Visitor};
+
+/// Reads a term of a vocabulary from a text.
+struct TermVisitor<T>(PhantomData<T>);
+
+impl<T: for<'a> From<&'a str> + From<String>> Visitor<'_> for TermVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<T, E> {
+        Ok(T::from(text))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<T, E> {
+        Ok(T::from(text))
+    }
+}
 
 macro_rules! vocabulary {
     ($(#[$doc:meta])* $name:ident { $($(#[$term_doc:meta])* $term:ident = $text:literal,)* }) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(transparent)]
         pub struct $name(Cow<'static, str>);
 
@@ -54,8 +75,16 @@ macro_rules! vocabulary {
         }
 
         impl From<&str> for $name {
+            /// Allocates nothing for a term that this crate defines.
             fn from(text: &str) -> Self {
-                Self::new(text.to_owned())
+                let known = Self::KNOWN.iter().find(|term| term.as_str() == text);
+                known.cloned().unwrap_or_else(|| Self::new(text.to_owned()))
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_string(TermVisitor(PhantomData))
             }
         }
 

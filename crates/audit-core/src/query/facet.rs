@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use super::pair;
-use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES};
+use crate::limits::{self, MAX_ACTION_SEGMENTS, MAX_ID_BYTES, MAX_NAME_BYTES};
 use crate::{
     Action, Actor, Attributes, AuditEvent, ChangeSetId, Error, NewEvent, OrganizationRef, Outcome,
-    RequestInfo, Result, Scope, Severity, Source, Target, Trace, TraceId,
+    RequestInfo, Result, Scope, Severity, Source, Target, Trace, TraceId, Violation,
 };
 
 /// A property of events by which a filter selects.
@@ -165,12 +165,17 @@ impl Facet {
         }
     }
 
-    /// Checks a normalized value: its length, and that an event can have it.
+    /// Checks a normalized value: its length, and that an event can have it. So a condition that no
+    /// event can meet is an error, and not a list without events.
     pub(crate) fn check(self, value: &str) -> Result<()> {
         let name = self.name();
         if let Some(form) = self.pair_form() {
             let (left, right) = pair::split(value).ok_or_else(|| Error::malformed(name, form))?;
-            limits::text(format_args!("{name}"), &left, MAX_NAME_BYTES)?;
+            if self == Self::Target {
+                limits::text(format_args!("{name}"), &left, MAX_NAME_BYTES)?;
+            } else {
+                limits::required(format_args!("{name}"), &left, MAX_NAME_BYTES)?;
+            }
             return limits::text(format_args!("{name}"), right, MAX_ID_BYTES);
         }
         match self {
@@ -178,6 +183,21 @@ impl Facet {
                 let expected = "an action without `*`, or `prefix.*` for every action that starts \
                                 with `prefix.`";
                 return Err(Error::malformed(name, expected));
+            }
+            Self::Action if value.split('.').count() > MAX_ACTION_SEGMENTS => {
+                let actual = value.split('.').count();
+                let violation = Violation::TooMany { limit: MAX_ACTION_SEGMENTS, actual };
+                return Err(Error::invalid(name, violation));
+            }
+            // Other texts can be empty: a service that sets an empty id can look for it.
+            Self::Action
+            | Self::ActorKind
+            | Self::Outcome
+            | Self::Severity
+            | Self::SourceSystem
+                if value.is_empty() =>
+            {
+                return Err(Error::invalid(name, Violation::Empty));
             }
             Self::ChangeSet if uuid_of(value).is_none() => {
                 return Err(Error::malformed(name, "a UUID"));
@@ -361,6 +381,38 @@ mod tests {
         }
         for pattern in ["a", "a.*", "a.b.*", ".*", "a.", "a/b"] {
             assert!(Facet::Action.check(pattern).is_ok(), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_no_event_can_have_is_an_error() {
+        let deep = "a.".repeat(MAX_ACTION_SEGMENTS) + "*";
+        for (facet, value) in [
+            (Facet::Action, ""),
+            (Facet::Action, &deep),
+            (Facet::ActorKind, ""),
+            (Facet::Outcome, ""),
+            (Facet::Severity, ""),
+            (Facet::SourceSystem, ""),
+            (Facet::Source, "=1"),
+            (Facet::Attribute, "=1"),
+            (Facet::ChangeSet, ""),
+            (Facet::Trace, &"0".repeat(32)),
+        ] {
+            let filter = crate::Filter::new().with(facet, value);
+            assert_eq!(filter.validate().unwrap_err().field(), Some(facet.name()), "{value}");
+        }
+        // Events can have these.
+        let deepest = &deep["a.".len()..];
+        for (facet, value) in [
+            (Facet::Action, deepest),
+            (Facet::Category, ""),
+            (Facet::ActorId, ""),
+            (Facet::TargetType, ""),
+            (Facet::Target, "="),
+            (Facet::Attribute, "plan="),
+        ] {
+            assert!(facet.check(value).is_ok(), "{facet:?} {value}");
         }
     }
 

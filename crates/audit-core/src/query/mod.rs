@@ -1,5 +1,6 @@
 //! The query: which events, in which order, and the pages that answer it.
 
+mod cursor;
 mod event_query;
 mod facet;
 mod filter;
@@ -10,8 +11,9 @@ mod parameters;
 mod token;
 mod token_keys;
 
+pub(crate) use cursor::{Cursor, HistoryMark};
 pub(crate) use facet::FacetSource;
-pub(crate) use token_keys::{Cursor, TokenKind};
+pub(crate) use token_keys::TokenKind;
 
 pub use event_query::{Anchor, EventQuery, Total};
 pub use facet::Facet;

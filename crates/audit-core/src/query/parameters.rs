@@ -1,6 +1,7 @@
 //! Filters as query parameters.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 
@@ -18,12 +19,13 @@ impl Filter {
     /// | `action` | an action, or `prefix.*` for every action that starts with `prefix.` |
     /// | `actorId`, `actorEmail`, and the [name](Facet::name) of every other facet | a value of the facet |
     /// | `target`, `source`, `attribute` | a pair: `type=id`, `system=id`, `key=value` |
-    /// | `since` | the first instant of the time range, RFC 3339 |
-    /// | `until` | the end of the time range, which is not part of it, RFC 3339 |
+    /// | `since` | the begin of the time range, as [`Timestamp::parse_since`] reads it |
+    /// | `until` | the end of the time range, as [`Timestamp::parse_until`] reads it |
     ///
     /// A parameter that is repeated adds a value to its condition; `since` and `until` may be given
-    /// once. A bound outside the times that events can have is an open end. A range that ends before
-    /// it begins matches nothing.
+    /// once. An instant in the range is at or after `since`, and before `until`. A date stands for its
+    /// whole day in UTC, so that `since=2026-11-01` and `until=2026-11-30` are all of November. A range
+    /// may begin before all times that events can have, and end after them.
     ///
     /// ```
     /// use audit_core::Filter;
@@ -38,7 +40,8 @@ impl Filter {
     ///
     /// # Errors
     /// [`Invalid`](crate::ErrorKind::Invalid), with the parameter as the field, if a parameter is
-    /// unknown, empty, malformed or exceeds a limit.
+    /// unknown, empty, malformed or exceeds a limit, or no event can meet its condition, because no
+    /// event has such a value or the time range is empty.
     pub fn from_query(query: &str) -> Result<Self> {
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let pairs = pairs.map(|pair| {
@@ -65,15 +68,15 @@ impl Filter {
         for (name, value) in parameters {
             let (name, value) = (name.as_ref(), value.as_ref());
             let bound = match name {
-                SINCE => Some((SINCE, &mut since)),
-                UNTIL => Some((UNTIL, &mut until)),
+                SINCE => Some((SINCE, &mut since, Timestamp::parse_since(value))),
+                UNTIL => Some((UNTIL, &mut until, Timestamp::parse_until(value))),
                 _ => None,
             };
-            if let Some((name, bound)) = bound {
+            if let Some((name, bound, time)) = bound {
                 if bound.is_some() {
                     return Err(Error::invalid(name, Violation::DuplicateKey));
                 }
-                *bound = Some(Bound::parse(name, value)?);
+                *bound = Some(time.map_err(|error| error.with_field(name))?);
                 continue;
             }
             let Some(facet) = Facet::ALL.into_iter().find(|facet| facet.name() == name) else {
@@ -84,17 +87,25 @@ impl Filter {
             }
             filter = filter.with(facet, value);
         }
-        filter = match since {
-            None | Some(Bound::Before) => filter,
-            Some(Bound::At(time)) => filter.since(time),
-            Some(Bound::Beyond) => filter.since(Timestamp::MAX).until(Timestamp::MAX),
-        };
-        let first = filter.first_instant();
-        filter = match until {
-            None | Some(Bound::Beyond) => filter,
-            Some(Bound::At(time)) => filter.until(time.max(first)),
-            Some(Bound::Before) => filter.until(first),
-        };
+        let (begin, end) = (since.unwrap_or(Timestamp::MIN), until.unwrap_or(Timestamp::MAX));
+        if begin == Timestamp::MAX {
+            return Err(Error::malformed(SINCE, "before 2262-04-11T23:47:16.854775807Z"));
+        }
+        if end <= begin {
+            return Err(Error::malformed(
+                UNTIL,
+                match since {
+                    Some(Timestamp::MIN) | None => "after 1677-09-21T00:12:43.145224192Z",
+                    Some(_) => "after `since`",
+                },
+            ));
+        }
+        if begin > Timestamp::MIN {
+            filter = filter.since(begin);
+        }
+        if end < Timestamp::MAX {
+            filter = filter.until(end);
+        }
         filter.validate()?;
         Ok(filter)
     }
@@ -105,29 +116,65 @@ impl Filter {
     }
 }
 
-/// A bound of a time range, which can lie outside the times that events can have.
-#[derive(Clone, Copy)]
-enum Bound {
-    Before,
-    At(Timestamp),
-    Beyond,
-}
+impl Timestamp {
+    /// Reads the begin of a time range: an RFC 3339 time, or a date, which begins at midnight in UTC.
+    ///
+    /// A time outside the range of a `Timestamp` is [`Timestamp::MIN`] or [`Timestamp::MAX`]. A space
+    /// before an offset is read as `+`, which it was in a URL.
+    ///
+    /// ```
+    /// use audit_core::Timestamp;
+    ///
+    /// assert_eq!(Timestamp::parse_since("2026-11-01")?, "2026-11-01T00:00:00Z".parse()?);
+    /// assert_eq!(Timestamp::parse_until("2026-11-30")?, "2026-12-01T00:00:00Z".parse()?);
+    /// assert_eq!(Timestamp::parse_until("9999-12-31T23:59:59Z")?, Timestamp::MAX);
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As those of [`str::parse`], except for the range.
+    pub fn parse_since(text: &str) -> Result<Self> {
+        parse_bound(text, "T00:00:00Z").map(|(time, _)| time)
+    }
 
-impl Bound {
-    fn parse(name: &'static str, text: &str) -> Result<Self> {
-        // An unescaped `+` has become a space. At the start of an offset it was a `+`.
-        let text = match text.len().checked_sub("+00:00".len()) {
-            Some(sign) if text.as_bytes()[sign] == b' ' => Cow::Owned(text.replace(' ', "+")),
-            _ => Cow::Borrowed(text),
-        };
-        match Timestamp::parse_saturating(&text) {
-            Ok(Timestamp::MIN) => Ok(Self::Before),
-            Ok(Timestamp::MAX) => Ok(Self::Beyond),
-            Ok(time) => Ok(Self::At(time)),
-            Err(error) => Err(error.with_field(name)),
+    /// Reads the end of a time range, which is not part of it: an RFC 3339 time, or a date, whose whole
+    /// day in UTC is part of the range. Otherwise as [`parse_since`](Self::parse_since).
+    ///
+    /// # Errors
+    /// As [`parse_since`](Self::parse_since).
+    pub fn parse_until(text: &str) -> Result<Self> {
+        match parse_bound(text, "T23:59:59.999999999Z")? {
+            (last, true) if last > Self::MIN => Ok(last.saturating_add(Duration::from_nanos(1))),
+            (time, _) => Ok(time),
         }
     }
 }
+
+/// Reads a time, or a date with the time of day `of_date`. Returns `true` with a date.
+fn parse_bound(text: &str, of_date: &str) -> Result<(Timestamp, bool)> {
+    let is_date = text.len() == "2026-11-01".len();
+    let text = if is_date {
+        Cow::Owned(format!("{text}{of_date}"))
+    } else {
+        match text.len().checked_sub("+00:00".len()) {
+            Some(sign) if text.as_bytes()[sign] == b' ' => {
+                Cow::Owned(format!("{}+{}", &text[..sign], &text[sign + 1..]))
+            }
+            _ => Cow::Borrowed(text),
+        }
+    };
+    match Timestamp::parse_saturating(&text) {
+        Ok(time) => Ok((time, is_date)),
+        Err(error) => Err(match error.violation() {
+            Some(Violation::Malformed { .. }) => Error::malformed("time", BOUND),
+            _ => error,
+        }),
+    }
+}
+
+/// The form of a bound.
+const BOUND: &str =
+    "a date, or an RFC 3339 time with at most nine decimals that is not in a leap second";
 
 /// Returns the beginning of a name, for an error.
 fn shown(name: &str) -> String {
@@ -197,18 +244,53 @@ mod tests {
 
     #[test]
     fn a_bound_beyond_the_times_of_events_is_an_open_end() {
-        let query = "since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z";
-        assert_eq!(Filter::from_query(query).unwrap(), Filter::new());
-        for query in ["since=9999-12-31T23:59:59Z", "until=0001-01-01T00:00:00Z"] {
-            let filter = Filter::from_query(query).unwrap();
-            assert!([Timestamp::MIN, Timestamp::MAX].iter().all(|end| !filter.covers(*end)));
+        for query in [
+            "since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z",
+            "since=0001-01-01&until=9999-12-31",
+        ] {
+            assert_eq!(Filter::from_query(query).unwrap(), Filter::new());
         }
     }
 
     #[test]
-    fn a_range_that_ends_first_is_empty() {
-        let query = "since=2024-01-02T00:00:00Z&until=2024-01-01T00:00:00Z";
-        let filter = Filter::from_query(query).unwrap();
-        assert!(!filter.covers("2024-01-02T00:00:00Z".parse().unwrap()));
+    fn a_date_is_a_whole_day() {
+        let november = Filter::from_query("since=2026-11-01&until=2026-11-30").unwrap();
+        for (time, is_in) in [
+            ("2026-10-31T23:59:59.999999999Z", false),
+            ("2026-11-01T00:00:00Z", true),
+            ("2026-11-30T23:59:59.999999999Z", true),
+            ("2026-12-01T00:00:00Z", false),
+        ] {
+            assert_eq!(november.covers(time.parse().unwrap()), is_in, "{time}");
+        }
+        let mixed = Filter::from_query("since=2024-02-29&until=2024-02-29T12:00:00Z").unwrap();
+        assert_eq!(mixed.first_instant(), "2024-02-29T00:00:00Z".parse().unwrap());
+        assert_eq!(mixed.end_instant(), Some("2024-02-29T12:00:00Z".parse().unwrap()));
+        let day = Filter::from_query("since=2024-12-31&until=2024-12-31").unwrap();
+        assert_eq!(day.end_instant(), Some("2025-01-01T00:00:00Z".parse().unwrap()));
+        for text in
+            ["2023-02-29", "2024-13-01", "2024-1-1", "20240101", "2024-01-01Z", "2024/01/01"]
+        {
+            let error = Filter::from_query(&format!("until={text}")).unwrap_err();
+            assert_eq!(error.field(), Some("until"), "{text}");
+            assert!(error.to_string().contains("a date, or an RFC 3339 time"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_range_in_which_no_event_can_lie_is_an_error() {
+        for (query, field) in [
+            ("since=2024-01-02T00:00:00Z&until=2024-01-01T00:00:00Z", "until"),
+            ("since=2024-01-01T00:00:00Z&until=2024-01-01T00:00:00Z", "until"),
+            ("since=2024-01-02&until=2024-01-01", "until"),
+            ("until=0001-01-01T00:00:00Z", "until"),
+            ("until=0001-01-01", "until"),
+            ("since=0001-01-01&until=0001-01-02", "until"),
+            ("since=9999-12-31T23:59:59Z", "since"),
+            ("since=9999-12-30&until=9999-12-31", "since"),
+        ] {
+            let error = Filter::from_query(query).unwrap_err();
+            assert_eq!(error.field(), Some(field), "{query}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The keys that sign and verify tokens, and the bytes of a token.
 //!
-//! A token is 45 bytes, in base64url without padding:
+//! A token is 57 bytes, in base64url without padding:
 //!
 //! | bytes | meaning |
 //! |---|---|
@@ -9,6 +9,7 @@
 //! | 8 | `occurred_at` of the last event, nanoseconds |
 //! | 8 | `sequence` of the last event |
 //! | 8 | the size of the log when the walk began; in a feed, the sequence again |
+//! | 12 | the history of the log up to that size: the first bytes of the last node of its frontier |
 //! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, audience, order and filter; the first 128 bits |
 //!
 //! The values to which a token is bound are not in it, so nothing is compared by hand: a token for
@@ -21,6 +22,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
+use super::cursor::{Cursor, HistoryMark};
 use crate::random::fill_random;
 use crate::{Error, ErrorKind, EventQuery, Order, Position, Result, Sequence, Timestamp, Token};
 
@@ -107,15 +109,8 @@ impl TokenKind {
     }
 }
 
-/// The body of a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    pub(crate) last: Position,
-    pub(crate) bound: Sequence,
-}
-
 const TAG: usize = 16;
-const BODY: usize = 1 + 4 + 8 + 8 + 8;
+const BODY: usize = 1 + 4 + 8 + 8 + 8 + HistoryMark::BYTES;
 
 impl TokenKeys {
     pub(crate) fn sign(&self, kind: TokenKind, cursor: &Cursor, query: &EventQuery) -> Token {
@@ -125,6 +120,7 @@ impl TokenKeys {
         bytes.extend(cursor.last.occurred_at.as_nanos().to_be_bytes());
         bytes.extend(cursor.last.sequence.get().to_be_bytes());
         bytes.extend(cursor.bound.get().to_be_bytes());
+        bytes.extend(cursor.history.as_bytes());
         let tag = mac(&self.signing, &bytes, query).finalize().into_bytes();
         bytes.extend(&tag[..TAG]);
         Token::new(URL_SAFE_NO_PAD.encode(bytes))
@@ -157,6 +153,7 @@ impl TokenKeys {
                 sequence: Sequence::new(number(8)?).ok()?,
             },
             bound: Sequence::new(number(16)?).ok()?,
+            history: HistoryMark::from_bytes(rest[24..].try_into().ok()?),
         };
         Some((TokenKind::of(kind)?, cursor))
     }
@@ -199,7 +196,8 @@ mod tests {
 
     fn cursor() -> Cursor {
         let sequence = Sequence::new(7).unwrap();
-        Cursor { last: Position { occurred_at: Timestamp::now(), sequence }, bound: sequence }
+        let last = Position { occurred_at: Timestamp::now(), sequence };
+        Cursor { last, bound: sequence, history: HistoryMark::from_bytes([9; 12]) }
     }
 
     #[test]
@@ -207,7 +205,7 @@ mod tests {
         let keys = TokenKeys::from_secret([7; 32]);
         let query = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("ab"));
         let token = keys.sign(TokenKind::Next, &cursor(), &query);
-        assert_eq!(token.as_str().len(), 60);
+        assert_eq!(token.as_str().len(), 76);
         assert!(keys.verify(&token, &query.clone().limit(7)).is_ok());
         let foreign = [
             EventQuery { log: OrganizationId::new().into(), ..query.clone() },
@@ -225,8 +223,9 @@ mod tests {
         }
         assert!(TokenKeys::from_secret([8; 32]).verify(&token, &query).is_err());
         for kind in [TokenKind::Next, TokenKind::Feed, TokenKind::Previous] {
-            let token = keys.sign(kind, &cursor(), &query);
-            assert_eq!(keys.verify(&token, &query).unwrap().0, kind);
+            let cursor = cursor();
+            let token = keys.sign(kind, &cursor, &query);
+            assert_eq!(keys.verify(&token, &query).unwrap(), (kind, cursor));
         }
     }
 
@@ -237,7 +236,8 @@ mod tests {
         let number = |name: &str| Sequence::new(vector[name].as_u64().unwrap()).unwrap();
         let occurred_at = vector["occurredAt"].as_str().unwrap().parse().unwrap();
         let last = Position { occurred_at, sequence: number("sequence") };
-        let cursor = Cursor { last, bound: number("bound") };
+        let node: crate::tree::NodeHash = vector["node"].as_str().unwrap().parse().unwrap();
+        let cursor = Cursor { last, bound: number("bound"), history: HistoryMark::of(node) };
         let keys = TokenKeys::from_secret([7; 32]);
         let token = keys.sign(TokenKind::Next, &cursor, &EventQuery::new(Log::Platform));
         assert_eq!(token.as_str(), vector["token"]);
@@ -256,7 +256,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn no_altered_character_passes(at in 0_usize..60, with in "[ -~]") {
+        fn no_altered_character_passes(at in 0_usize..76, with in "[ -~]") {
             let (keys, query) = (TokenKeys::from_secret([7; 32]), EventQuery::new(Log::Platform));
             let token = keys.sign(TokenKind::Next, &cursor(), &query);
             let mut text = token.as_str().to_owned();

@@ -4,10 +4,10 @@ use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 
-use super::paging;
 use super::scan::scan_of;
+use super::{history, paging};
 use crate::limits::MAX_LOGS_PAGE;
-use crate::query::{Cursor, TokenKind};
+use crate::query::{Cursor, HistoryMark, TokenKind};
 use crate::{
     AuditEvent, AuditStore, Error, ErrorKind, EventQuery, FeedPage, FeedStart, Log, NewEvent,
     Order, Page, Position, Receipt, Result, Scan, Sequence, Submitted, Timestamp, Token, Total,
@@ -64,9 +64,10 @@ pub trait AuditStoreExt: AuditStore {
     ///
     /// # Errors
     /// [`InvalidToken`](ErrorKind::InvalidToken) if the token was not issued for this log, filter,
-    /// order and audience. [`Behind`](ErrorKind::Behind) if this copy of the log is shorter than
-    /// the one that the walk began on. [`Gone`](ErrorKind::Gone) if retention removed the events at
-    /// the token's position. [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
+    /// order and audience. [`HistoryChanged`](ErrorKind::HistoryChanged) if the log does not begin
+    /// with the events that it had when the token was issued: an older copy of the store was put
+    /// back. [`Gone`](ErrorKind::Gone) if retention removed the events at the token's position.
+    /// [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
     async fn next_page(&self, query: &EventQuery, token: &Token) -> Result<Page> {
         query.validate()?;
         match self.token_keys().verify(token, query)? {
@@ -81,7 +82,8 @@ pub trait AuditStoreExt: AuditStore {
     ///
     /// # Errors
     /// [`Gone`](ErrorKind::Gone) if `start` is after an event that retention removed together with
-    /// the next. [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
+    /// the next. [`Behind`](ErrorKind::Behind) if the log does not hold the event of `start`.
+    /// [`Invalid`](ErrorKind::Invalid) if the query exceeds a limit.
     async fn feed(&self, query: &EventQuery, start: FeedStart) -> Result<FeedPage> {
         query.validate()?;
         let after = match start {
@@ -89,7 +91,7 @@ pub trait AuditStoreExt: AuditStore {
             FeedStart::Now => Some(self.head(query.log).await?.size),
             FeedStart::After(sequence) => Some(sequence),
         };
-        feed_page(self, query, after).await
+        feed_page(self, query, after, None).await
     }
 
     /// Returns the page of a feed after the one that returned `token`: the events appended since. An
@@ -100,20 +102,35 @@ pub trait AuditStoreExt: AuditStore {
     async fn next_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         query.validate()?;
         let cursor = feed_cursor(self, query, token)?;
-        feed_page(self, query, Some(cursor.last.sequence)).await
+        feed_page(self, query, Some(cursor.last.sequence), Some(&cursor)).await
     }
 
     /// Waits until an event is appended after the position of `token`, then returns the next page of
     /// the feed. The page is empty if none of the new events matches.
+    ///
+    /// # Errors
+    /// As [`AuditStoreExt::next_page`], at once.
     async fn wait_feed(&self, query: &EventQuery, token: &Token) -> Result<FeedPage> {
         query.validate()?;
         let cursor = feed_cursor(self, query, token)?;
-        // On a shorter copy, it would wait for the wrong events.
-        if self.head(query.log).await?.size < cursor.last.sequence {
-            return Err(Error::new(ErrorKind::Behind));
-        }
+        // In another history, it would wait for the wrong events.
+        history::require(self, query.log, &cursor).await?;
         self.wait_for_append(query.log, cursor.last.sequence).await?;
-        feed_page(self, query, Some(cursor.last.sequence)).await
+        feed_page(self, query, Some(cursor.last.sequence), Some(&cursor)).await
+    }
+
+    /// Returns for each of `events`, which are of a page of the feed, the token that continues after
+    /// it. For a consumer that acknowledges single events; a whole page has its
+    /// [own token](FeedPage::token).
+    ///
+    /// # Errors
+    /// [`Gone`](ErrorKind::Gone) if retention removed an event meanwhile.
+    async fn feed_tokens(&self, query: &EventQuery, events: &[AuditEvent]) -> Result<Vec<Token>> {
+        query.validate()?;
+        let sequences = || events.iter().map(|event| event.sequence);
+        let marks = history::marks(self, query.log, sequences()).await?;
+        let tokens = sequences().zip(marks);
+        Ok(tokens.map(|(sequence, mark)| feed_token(self, query, sequence, mark)).collect())
     }
 
     /// Returns every log that holds or held events, in ascending order.
@@ -207,25 +224,47 @@ fn in_sequence(query: &EventQuery) -> EventQuery {
     query.clone().order(Order::Sequence).offset(0)
 }
 
+/// Reads the events after `after`. `from` is the cursor of the token that leads there.
 async fn feed_page<S: AuditStore + ?Sized>(
     store: &S,
     query: &EventQuery,
     after: Option<Sequence>,
+    from: Option<&Cursor>,
 ) -> Result<FeedPage> {
     let query = in_sequence(query);
-    // The order ignores the time, so a position in a feed is its sequence.
-    let cursor = |sequence| Cursor {
-        last: Position { occurred_at: Timestamp::MIN, sequence },
-        bound: sequence,
-    };
-    let result = store.scan(Scan { bound: None, ..scan_of(&query, after.map(cursor), 0) }).await?;
-    if after.is_some_and(|after| result.bound < after) {
-        return Err(Error::new(ErrorKind::Behind));
+    let after = after.map(in_feed);
+    let scan = Scan { after, ..scan_of(&query, None, 0) };
+    let result = store.scan(scan).await?;
+    if after.is_some_and(|after| result.bound < after.sequence) {
+        let error = Error::new(ErrorKind::Behind);
+        return Err(if from.is_some() { history::of_token(error) } else { error });
+    }
+    if let Some(cursor) = from {
+        history::require(store, query.log, cursor).await?;
     }
     let last = match result.events.last() {
         Some(event) if result.more => event.sequence,
         _ => result.bound,
     };
-    let token = store.token_keys().sign(TokenKind::Feed, &cursor(last), &query);
+    let mark = match from {
+        Some(cursor) if cursor.bound == last => cursor.history,
+        _ => history::mark(store, query.log, last).await?,
+    };
+    let token = feed_token(store, &query, last, mark);
     Ok(FeedPage { events: result.events, token, caught_up: !result.more })
+}
+
+/// Returns the position of an event in a feed, whose order ignores the time.
+fn in_feed(sequence: Sequence) -> Position {
+    Position { occurred_at: Timestamp::MIN, sequence }
+}
+
+fn feed_token<S: AuditStore + ?Sized>(
+    store: &S,
+    query: &EventQuery,
+    last: Sequence,
+    history: HistoryMark,
+) -> Token {
+    let cursor = Cursor { last: in_feed(last), bound: last, history };
+    store.token_keys().sign(TokenKind::Feed, &cursor, &in_sequence(query))
 }

@@ -19,6 +19,7 @@ mod audit_store;
 mod entries;
 mod erasure;
 mod ext;
+mod history;
 mod paging;
 mod receipt;
 mod retention;

@@ -1,10 +1,11 @@
 //! How scans become the pages of a walk, forwards and backwards.
 
+use super::history::{self, of_token};
 use super::scan::{bytes_of, scan_of};
-use crate::query::{Cursor, TokenKind};
+use crate::query::{Cursor, HistoryMark, TokenKind};
 use crate::{
     Anchor, AuditEvent, AuditStore, Error, ErrorKind, EventQuery, Filter, Order, Page, Position,
-    Result, Scan, Sequence, Token, TokenKeys, Total,
+    Result, Scan, ScanResult, Sequence, Token, TokenKeys, Total,
 };
 
 /// Signs the tokens of one page.
@@ -12,11 +13,37 @@ struct Tokens<'a> {
     keys: &'a TokenKeys,
     query: &'a EventQuery,
     bound: Sequence,
+    history: HistoryMark,
 }
 
-impl Tokens<'_> {
+impl<'a> Tokens<'a> {
+    /// Returns the tokens of the walk that began with the first `bound` events.
+    async fn of<S: AuditStore + ?Sized>(
+        store: &'a S,
+        query: &'a EventQuery,
+        bound: Sequence,
+    ) -> Result<Self> {
+        let history = history::mark(store, query.log, bound).await?;
+        Ok(Self { keys: store.token_keys(), query, bound, history })
+    }
+
+    /// Returns the tokens of the walk to which the token of `cursor` belongs.
+    ///
+    /// # Errors
+    /// [`ErrorKind::HistoryChanged`] if the log no longer has its history.
+    async fn after<S: AuditStore + ?Sized>(
+        store: &'a S,
+        query: &'a EventQuery,
+        cursor: &Cursor,
+    ) -> Result<Self> {
+        history::require(store, query.log, cursor).await?;
+        let Cursor { bound, history, .. } = *cursor;
+        Ok(Self { keys: store.token_keys(), query, bound, history })
+    }
+
     fn sign(&self, kind: TokenKind, last: Position) -> Token {
-        self.keys.sign(kind, &Cursor { last, bound: self.bound }, self.query)
+        let cursor = Cursor { last, bound: self.bound, history: self.history };
+        self.keys.sign(kind, &cursor, self.query)
     }
 
     fn next(&self, last: Position) -> Token {
@@ -31,17 +58,27 @@ impl Tokens<'_> {
 /// Returns the first page of a walk.
 pub(super) async fn first<S: AuditStore + ?Sized>(store: &S, query: &EventQuery) -> Result<Page> {
     let result = store.scan(scan_of(query, None, query.offset)).await?;
-    let tokens = Tokens { keys: store.token_keys(), query, bound: result.bound };
     // The offset left out events before the first, if there is one.
     let first = result.events.first().filter(|_| query.offset > 0).map(Position::of);
     let last = result.events.last().filter(|_| result.more).map(Position::of);
-    Ok(Page {
-        next: last.map(|last| tokens.next(last)),
-        previous: first.map(|first| tokens.previous(first)),
-        events: result.events,
-        total: result.total,
-        bound: result.bound,
-    })
+    let (next, previous) = ends(store, query, result.bound, first, last).await?;
+    let ScanResult { events, total, bound, .. } = result;
+    Ok(Page { events, next, previous, total, bound })
+}
+
+/// Returns the tokens of a first page: of the page after `last`, and of that before `first`.
+async fn ends<S: AuditStore + ?Sized>(
+    store: &S,
+    query: &EventQuery,
+    bound: Sequence,
+    first: Option<Position>,
+    last: Option<Position>,
+) -> Result<(Option<Token>, Option<Token>)> {
+    if first.or(last).is_none() {
+        return Ok((None, None));
+    }
+    let tokens = Tokens::of(store, query, bound).await?;
+    Ok((last.map(|last| tokens.next(last)), first.map(|first| tokens.previous(first))))
 }
 
 /// Returns the page after `cursor`.
@@ -50,8 +87,8 @@ pub(super) async fn after<S: AuditStore + ?Sized>(
     query: &EventQuery,
     cursor: Cursor,
 ) -> Result<Page> {
-    let result = store.scan(scan_of(query, Some(cursor), 0)).await?;
-    let tokens = Tokens { keys: store.token_keys(), query, bound: result.bound };
+    let result = store.scan(scan_of(query, Some(cursor), 0)).await.map_err(of_token)?;
+    let tokens = Tokens::after(store, query, &cursor).await?;
     let last = result.events.last().filter(|_| result.more).map(Position::of);
     // The event at the cursor is before this page, which can be empty after an erasure.
     let first = result.events.first().map(Position::of);
@@ -71,9 +108,10 @@ pub(super) async fn before<S: AuditStore + ?Sized>(
     query: &EventQuery,
     cursor: Cursor,
 ) -> Result<Page> {
-    let mut result = store.scan(backwards(scan_of(query, Some(cursor), 0))).await?;
+    let scan = backwards(scan_of(query, Some(cursor), 0));
+    let mut result = store.scan(scan).await.map_err(of_token)?;
     result.events.reverse();
-    let tokens = Tokens { keys: store.token_keys(), query, bound: result.bound };
+    let tokens = Tokens::after(store, query, &cursor).await?;
     let first = result.events.first().filter(|_| result.more).map(Position::of);
     let last = result.events.last().map(Position::of);
     let last = last.unwrap_or_else(|| neighbour(query.order.reversed(), cursor.last));
@@ -96,9 +134,13 @@ pub(super) async fn around<S: AuditStore + ?Sized>(
     // What comes before the anchor is read from it backwards, and the rest from its neighbour on.
     let from = neighbour(query.order.reversed(), anchor);
     let ahead = store.scan(Scan { after: Some(from), ..scan_of(query, None, 0) }).await?;
-    let cursor = Cursor { last: anchor, bound: ahead.bound };
-    let back = scan_of(query, Some(cursor), 0);
-    let back = store.scan(backwards(Scan { total: Total::Skip, ..back })).await?;
+    let back = Scan {
+        after: Some(anchor),
+        bound: Some(ahead.bound),
+        total: Total::Skip,
+        ..scan_of(query, None, 0)
+    };
+    let back = store.scan(backwards(back)).await?;
 
     let (mut after, mut before) = (ahead.events.into_iter(), back.events.into_iter());
     let (mut late, mut early): (Vec<AuditEvent>, Vec<AuditEvent>) = (Vec::new(), Vec::new());
@@ -121,16 +163,10 @@ pub(super) async fn around<S: AuditStore + ?Sized>(
     let has_previous = back.more || before.next().is_some();
     early.reverse();
     let events = [early, late].concat();
-    let tokens = Tokens { keys: store.token_keys(), query, bound: ahead.bound };
     let first = events.first().filter(|_| has_previous).map(Position::of);
     let last = events.last().filter(|_| has_next).map(Position::of);
-    Ok(Page {
-        next: last.map(|last| tokens.next(last)),
-        previous: first.map(|first| tokens.previous(first)),
-        events,
-        total: ahead.total,
-        bound: ahead.bound,
-    })
+    let (next, previous) = ends(store, query, ahead.bound, first, last).await?;
+    Ok(Page { events, next, previous, total: ahead.total, bound: ahead.bound })
 }
 
 async fn position_of<S: AuditStore + ?Sized>(

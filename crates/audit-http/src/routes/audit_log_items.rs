@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use audit_contracts::audit_log_items::AuditLogItem;
+use audit_core::openapi::TimeBound;
 use audit_core::{AuditStoreExt as _, EventQuery, Facet, Filter, Timestamp, Token};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -19,9 +20,9 @@ use crate::params::{Params, PathParams};
 use crate::rejection::Rejection;
 use crate::responses::Native;
 
-/// The schema that the route names but does not add.
+/// The schemas that the route names but does not add.
 #[derive(OpenApi)]
-#[openapi(components(schemas(crate::style::Problem)))]
+#[openapi(components(schemas(crate::style::Problem, TimeBound)))]
 struct Schemas;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -40,10 +41,10 @@ const LIMIT: usize = 1_000;
 const FROM: &str = "fromUtcDateTime";
 const TO: &str = "toUtcDateTime";
 
-/// Lists the audit log items of an organization, latest first, at most 1,000 in a response; the
-/// header `Link` with `rel="next"` links to the next ones.
+/// Lists the audit log items of an organization, latest first.
 ///
-/// Without dates, lists those of the last 7 days. The dates may be at most 30 days apart.
+/// A response has at most 1,000; the header `Link` with `rel="next"` links to the next ones. Without
+/// dates, lists those of the last 7 days. The dates may be at most 30 days apart.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/auditlogs", tag = "B · audit log items",
     params(
@@ -52,8 +53,8 @@ const TO: &str = "toUtcDateTime";
         ("configId" = Option<uuid::Uuid>, Query, description = "The config"),
         ("environmentId" = Option<uuid::Uuid>, Query, description = "The environment"),
         ("auditLogType" = Option<String>, Query, min_length = 1, description = "The type of the items"),
-        ("fromUtcDateTime" = Option<Timestamp>, Query, description = "The earliest time, inclusive"),
-        ("toUtcDateTime" = Option<Timestamp>, Query, description = "The latest time, exclusive, at most 30 days after the earliest"),
+        ("fromUtcDateTime" = Option<TimeBound>, Query, description = "The earliest time, inclusive"),
+        ("toUtcDateTime" = Option<TimeBound>, Query, description = "The latest time, exclusive; as a date, the last day. At most 30 days after the earliest"),
         ("token" = Option<String>, Query, max_length = 200, description = "The token in the `Link` of the previous response"),
     ),
     responses((status = 200, body = Vec<AuditLogItem>, description = "The items"), Native),
@@ -83,7 +84,8 @@ async fn list_audit_log_items(
         filter = filter.action(kind.clone());
         wanted.push(("auditLogType", kind));
     }
-    let (from, to) = span(params.time(FROM)?, params.time(TO)?)?;
+    let (from, to) = params.range(FROM, TO)?;
+    let (from, to) = span(from, to)?;
     filter = filter.since(from);
     wanted.push((FROM, from.to_string()));
     if let Some(to) = to {

@@ -24,8 +24,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Schemas::openapi()).routes(routes!(list_audit_trails))
 }
 
-/// Lists the audit trails of an organization in the order in which they were recorded, fewer than
-/// 100 a batch. The feed has no last batch: an empty batch has a token too, to poll with later.
+/// Lists the audit trails of an organization in the order in which they were recorded.
+///
+/// A batch has fewer than 100. The feed has no last batch: an empty batch has a token too, to poll with
+/// later. The key must belong to the organization.
 #[utoipa::path(
     get, path = "/api/v1.0/organizations/{organizationGuid}/audit-trails", tag = "C · audit trails",
     params(

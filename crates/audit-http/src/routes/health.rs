@@ -15,6 +15,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// Returns `ok` while the process runs.
+///
+/// Needs no credential. Does not use the store.
 #[utoipa::path(
     get, path = "/healthz", tag = "operation", security(()),
     responses((status = 200, body = String, content_type = "text/plain", description = "The process runs")),
@@ -24,6 +26,8 @@ async fn healthz() -> &'static str {
 }
 
 /// Returns `ok` if the store responds within 5 seconds.
+///
+/// Needs no credential.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses(

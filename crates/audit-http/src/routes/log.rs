@@ -19,7 +19,7 @@ use crate::operations::operations;
 
 /// The schemas that the routes name but do not add.
 #[derive(OpenApi)]
-#[openapi(components(schemas(crate::style::Problem, audit_core::openapi::JsonValue)))]
+#[openapi(components(schemas(crate::style::Problem, audit_core::openapi::TimeBound)))]
 struct Schemas;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -51,14 +51,16 @@ struct OrganizationPath {
     organization_id: OrganizationId,
 }
 
+const APPEND_ACCESS: &str = "Requires a key of the organization with the role `admin`.";
+const READ_ACCESS: &str = "Requires a key of the organization, or the role `super-admin`.";
+
 /// Describes the routes of a log as those of an organization's.
 fn of_organization(mut routes: OpenApiRouter<App>) -> OpenApiRouter<App> {
     for operation in operations(routes.get_openapi_mut()) {
         let path = OrganizationPath::into_params(|| Some(ParameterIn::Path));
         operation.parameters.get_or_insert_default().splice(..0, path.into_iter().map(Into::into));
-        if operation.request_body.is_some() {
-            describe(operation, "Requires the role `admin`.");
-        }
+        let is_append = operation.request_body.is_some();
+        describe(operation, if is_append { APPEND_ACCESS } else { READ_ACCESS });
     }
     routes
 }

@@ -16,8 +16,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(get_metrics))
 }
 
-/// Returns the metrics of the service in the text format of Prometheus. Requires the role
-/// `super-admin`. 404 if the service keeps no metrics, or serves them on a listener of their own.
+/// Returns the metrics of the service.
+///
+/// The text has the format of Prometheus, version 0.0.4. 404 if the service keeps no metrics, or
+/// serves them on a listener of their own. Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/metrics", tag = "operation",
     responses((status = 200, body = String, content_type = "text/plain", description = "The metrics"), Native),

@@ -39,7 +39,9 @@ pub(crate) fn organisations() -> OpenApiRouter<App> {
 
 type Answer = Result<Response, Rejection>;
 
-/// Lists the organizations of the caller. A key belongs to one.
+/// Lists the organizations of the caller.
+///
+/// A key belongs to one; the list is empty after its deletion.
 #[utoipa::path(
     get, path = "/api/organisations", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
@@ -50,7 +52,9 @@ async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer {
     memory.json(&Data { data: found.into_iter().map(Organization::from).collect::<Vec<_>>() })
 }
 
-/// Creates an organization. Requires the role `admin`.
+/// Creates an organization.
+///
+/// Requires the role `admin`.
 #[utoipa::path(
     post, path = "/api/organisations", tag = "D · organization lifecycle",
     request_body = CreateOrganization,
@@ -62,7 +66,7 @@ async fn create_organisation(
     body: JsonBody,
 ) -> Result<(StatusCode, Response), Rejection> {
     caller.require(Role::Admin)?;
-    let body = body.read::<CreateOrganization>(&app, &caller).await?.value;
+    let body = caller.read::<CreateOrganization>(&app, body).await?.value;
     let mut new = NewOrganization::from(body);
     new.created_by = caller.email().map(str::to_owned);
     let memory = caller.memory(&app, 0).await?;
@@ -70,7 +74,9 @@ async fn create_organisation(
     Ok((StatusCode::CREATED, memory.json(&Data { data: Organization::from(created) })?))
 }
 
-/// Returns the current organization: that of the key.
+/// Returns the current organization.
+///
+/// It is the organization of the key.
 #[utoipa::path(
     get, path = "/api/organisation", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Organization>, description = "The organization"), D),
@@ -81,7 +87,9 @@ async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer {
     memory.json(&Data { data: Organization::from(organization) })
 }
 
-/// Changes the current organization's name or settings. Requires the role `admin`.
+/// Changes the current organization's name or settings.
+///
+/// A field that is left out does not change. Requires the role `admin`.
 #[utoipa::path(
     put, path = "/api/organisation", tag = "D · organization lifecycle",
     request_body = UpdateOrganization,
@@ -90,7 +98,7 @@ async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer {
 async fn update_organisation(State(app): State<App>, caller: Caller, body: JsonBody) -> Answer {
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app, &caller).await?.value;
+    let update = caller.read::<UpdateOrganization>(&app, body).await?.value;
     let memory = caller.memory(&app, 0).await?;
     let updated = app
         .tenants()?
@@ -99,7 +107,9 @@ async fn update_organisation(State(app): State<App>, caller: Caller, body: JsonB
     memory.json(&Data { data: Organization::from(updated) })
 }
 
-/// Deletes the current organization. Its audit log is kept. Requires the role `admin`.
+/// Deletes the current organization.
+///
+/// Its audit log is kept. Requires the role `admin`.
 #[utoipa::path(
     delete, path = "/api/organisation", tag = "D · organization lifecycle",
     responses((status = 204, description = "The organization is deleted"), D),
@@ -137,7 +147,9 @@ fn scopes(included: &[String]) -> Result<Vec<&str>, Rejection> {
     Ok(all)
 }
 
-/// Lists the audit log of the current organization, latest first, by page.
+/// Lists the audit log of the current organization, latest first.
+///
+/// The pages are numbered. An event that is appended meanwhile moves the others.
 #[utoipa::path(
     get, path = "/api/audit-logs", tag = "D · organization lifecycle",
     params(

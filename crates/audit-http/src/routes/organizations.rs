@@ -78,7 +78,7 @@ fn given_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Obj
 
 /// A page of organizations.
 #[derive(Debug, Serialize, ToSchema)]
-struct Organizations {
+struct OrganizationPage {
     /// The organizations, by ascending id. Fewer than the limit if they are large.
     organizations: Vec<Organization>,
     /// The last id of the page, for `after`; null on the last page.
@@ -87,14 +87,16 @@ struct Organizations {
 
 const ORGANIZATION: &str = "organizationId";
 
-/// Lists all organizations, by ascending id. Requires the role `super-admin`.
+/// Lists all organizations, by ascending id.
+///
+/// Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/v1/platform/organizations", tag = "platform",
     params(
         ("after" = Option<OrganizationId>, Query, description = "The `next` of the previous page"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of organizations in a page; 100 by default"),
     ),
-    responses((status = 200, body = Organizations, description = "A page of organizations"), Native),
+    responses((status = 200, body = OrganizationPage, description = "A page of organizations"), Native),
 )]
 async fn list_platform_organizations(
     State(app): State<App>,
@@ -114,7 +116,7 @@ async fn page(
     tenants: &dyn TenantStore,
     after: Option<OrganizationId>,
     limit: usize,
-) -> Result<Organizations, Rejection> {
+) -> Result<OrganizationPage, Rejection> {
     /// The organizations that are read at a time. Each has 256 KiB at most.
     const PIECE: usize = 8;
     let (mut organizations, mut bytes) = (Vec::<Organization>::new(), 0);
@@ -128,16 +130,18 @@ async fn page(
             organizations.push(organization);
         }
         if is_last {
-            return Ok(Organizations { organizations, next: None });
+            return Ok(OrganizationPage { organizations, next: None });
         }
         if organizations.len() == limit || bytes >= PAGE_BYTES {
             let next = organizations.last().map(|last| last.id);
-            return Ok(Organizations { organizations, next });
+            return Ok(OrganizationPage { organizations, next });
         }
     }
 }
 
-/// Creates an organization. Requires the role `super-admin`.
+/// Creates an organization.
+///
+/// Requires the role `super-admin`.
 #[utoipa::path(
     post, path = "/v1/platform/organizations", tag = "platform",
     request_body = CreateOrganization,
@@ -149,7 +153,7 @@ async fn create_platform_organization(
     body: JsonBody,
 ) -> Result<(StatusCode, Response), Rejection> {
     caller.require(Role::SuperAdmin)?;
-    let body = body.read::<CreateOrganization>(&app, &caller).await?.value;
+    let body = caller.read::<CreateOrganization>(&app, body).await?.value;
     let mut new = NewOrganization::new(body.name).id(body.id).settings(body.settings);
     new.external_id = body.external_id;
     new.private_endpoints = body.private_endpoints;
@@ -159,7 +163,9 @@ async fn create_platform_organization(
     Ok((StatusCode::CREATED, memory.json(&created)?))
 }
 
-/// Returns an organization. Requires the role `super-admin`.
+/// Returns an organization.
+///
+/// Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
@@ -175,7 +181,10 @@ async fn get_platform_organization(
     memory.json(&app.tenants()?.organization(path.organization(ORGANIZATION)?).await?)
 }
 
-/// Changes an organization. Requires the role `super-admin`.
+/// Changes an organization.
+///
+/// A field that is left out does not change. Endpoints are removed before others are added.
+/// Requires the role `super-admin`.
 #[utoipa::path(
     patch, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),
@@ -190,7 +199,7 @@ async fn update_platform_organization(
 ) -> Result<Response, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
-    let body = body.read::<UpdateOrganization>(&app, &caller).await?.value;
+    let body = caller.read::<UpdateOrganization>(&app, body).await?.value;
     let mut update = OrganizationUpdate::default();
     (update.name, update.settings) = (body.name, body.settings);
     update.remove_endpoints = body.remove_endpoints;
@@ -199,7 +208,9 @@ async fn update_platform_organization(
     memory.json(&app.tenants()?.update_organization(id, update, caller.context()).await?)
 }
 
-/// Deletes an organization. Its audit log is kept. Requires the role `super-admin`.
+/// Deletes an organization.
+///
+/// Its audit log is kept. Requires the role `super-admin`.
 #[utoipa::path(
     delete, path = "/v1/platform/organizations/{organizationId}", tag = "platform",
     params(("organizationId" = OrganizationId, Path, description = "The organization")),

@@ -3,6 +3,7 @@
 use audit_contracts::organizations_and_activities::{
     Activity, Organization, Success, UpdateOrganization,
 };
+use audit_core::openapi::TimeBound;
 use audit_core::{AuditStoreExt as _, EventQuery, Filter, Log, Role, Token};
 use axum::extract::State;
 use axum::response::Response;
@@ -20,7 +21,7 @@ use crate::responses::A;
 
 /// The schemas that the routes name but do not add.
 #[derive(OpenApi)]
-#[openapi(components(schemas(audit_contracts::organizations_and_activities::Failure)))]
+#[openapi(components(schemas(audit_contracts::organizations_and_activities::Failure, TimeBound)))]
 struct Schemas;
 
 pub(crate) fn activities() -> OpenApiRouter<App> {
@@ -40,7 +41,9 @@ type Answer = Result<Response, Rejection>;
 
 const ORGANIZATION: &str = "organizationId";
 
-/// Lists the organization of the key, as a list of one.
+/// Lists the organization of the key.
+///
+/// The list has one organization, and none after its deletion.
 #[utoipa::path(
     get, path = "/v1/organizations", tag = "A · organizations and activities",
     responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
@@ -51,7 +54,9 @@ async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer {
     memory.json(&success(&caller, found.collect::<Vec<_>>(), None))
 }
 
-/// Returns an organization. The key must belong to it.
+/// Returns an organization.
+///
+/// The key must belong to it.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
@@ -64,8 +69,9 @@ async fn get_organization(State(app): State<App>, caller: Caller, path: PathPara
     memory.json(&success(&caller, Organization::from(organization), None))
 }
 
-/// Changes an organization's name and private endpoints. Requires the role `admin`. Endpoints are
-/// removed before others are added.
+/// Changes an organization's name and private endpoints.
+///
+/// Endpoints are removed before others are added. Requires the role `admin`.
 #[utoipa::path(
     patch, path = "/v1/organizations/{organizationId}", tag = "A · organizations and activities",
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
@@ -81,7 +87,7 @@ async fn update_organization(
     caller.require_own(path.organization(ORGANIZATION)?)?;
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
-    let update = body.read::<UpdateOrganization>(&app, &caller).await?.value;
+    let update = caller.read::<UpdateOrganization>(&app, body).await?.value;
     let mut removed = update.private_endpoints.iter().flat_map(|changes| &changes.remove);
     if removed.any(|endpoint| endpoint.id.is_empty()) {
         return Err(malformed("privateEndpoints.remove.id", "the id of an endpoint"));
@@ -95,13 +101,16 @@ async fn update_organization(
 }
 
 /// Lists the activities of an organization, latest first.
+///
+/// The key must belong to it. Following `nextCursor`, with the same dates, returns every activity that
+/// the log had when the first page was read, each once.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/activities",
     tag = "A · organizations and activities",
     params(
         ("organizationId" = audit_core::OrganizationId, Path, description = "The organization"),
-        ("from_date" = Option<audit_core::Timestamp>, Query, description = "The earliest time, inclusive"),
-        ("to_date" = Option<audit_core::Timestamp>, Query, description = "The latest time, exclusive, not before `from_date`"),
+        ("from_date" = Option<TimeBound>, Query, description = "The earliest time, inclusive"),
+        ("to_date" = Option<TimeBound>, Query, description = "The latest time, exclusive; as a date, the last day. After `from_date`"),
         ("limit" = Option<u64>, Query, minimum = 1, maximum = 1000, description = "The highest number of activities in a page; 100 by default"),
         ("cursor" = Option<String>, Query, max_length = 200, description = "The `nextCursor` of the previous page"),
     ),
@@ -116,10 +125,11 @@ async fn list_activities(
     let id = path.organization(ORGANIZATION)?;
     caller.require_own(id)?;
     let mut filter = Filter::new();
-    if let Some(from) = params.time("from_date")? {
+    let (from, to) = params.range("from_date", "to_date")?;
+    if let Some(from) = from {
         filter = filter.since(from);
     }
-    if let Some(to) = params.time("to_date")? {
+    if let Some(to) = to {
         filter = filter.until(to);
     }
     let limit = params.limit(1_000, 100)?;
@@ -141,6 +151,8 @@ async fn list_activities(
 }
 
 /// Returns an activity of an organization.
+///
+/// The key must belong to it.
 #[utoipa::path(
     get, path = "/v1/organizations/{organizationId}/activities/{activityId}",
     tag = "A · organizations and activities",

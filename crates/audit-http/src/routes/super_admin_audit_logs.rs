@@ -22,7 +22,9 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 /// The header of the caller's context. The source requires it. It is not a filter.
 const CONTEXT: &str = "SlashID-OrgID";
 
-/// Lists the platform's audit log, latest first, by offset. Requires the role `super-admin`.
+/// Lists the platform's audit log, latest first.
+///
+/// The pages begin at an offset. Requires the role `super-admin`.
 #[utoipa::path(
     get, path = "/super-admins/audit-logs", tag = "E · super-admin audit logs",
     params(

@@ -89,6 +89,13 @@ impl Service {
         Self::over(store, Arc::new(ApiKeyAuthenticator::new(keys)), options)
     }
 
+    /// Returns a service over a copy of the store, as after a restore.
+    pub(crate) fn fork(&self) -> Self {
+        let store = self.store.fork();
+        let keys: Arc<dyn TenantStore> = Arc::new(store.clone());
+        Self::over(store, Arc::new(ApiKeyAuthenticator::new(keys)), HttpOptions::default())
+    }
+
     /// Returns a service over `store` with every route.
     pub(crate) fn over(
         store: MemoryStore,

@@ -353,12 +353,41 @@ async fn pages_end_at_a_mebibyte_except_where_offsets_count() {
 }
 
 #[tokio::test]
-async fn a_deleted_organization_is_not_listed() {
+async fn the_keys_of_a_deleted_organization_get_one_answer_from_every_route() {
     let service = Service::new();
-    let (_, [member, admin, _]) = service.tenant("Acme").await;
-    service.put(Method::DELETE, &admin, "/api/organisation", &json!({})).await.expect(204);
-    let list = service.get(&member, "/v1/organizations").await.expect(200);
-    assert_eq!(list["result"], json!([]));
+    let (other, _) = service.tenant("Other").await;
+    let (acme, keys) = service.tenant("Acme").await;
+    service.put(Method::DELETE, &keys[1], "/api/organisation", &json!({})).await.expect(204);
+    let size = service.store.head(audit_core::Log::Platform).await.unwrap().size;
+    let event = json!({"action": "a", "actor": {"kind": "user"}});
+    for key in &keys {
+        for (method, path, body) in [
+            (Method::GET, "/v1/organizations".to_owned(), None),
+            (Method::GET, "/api/organisations".to_owned(), None),
+            (Method::GET, format!("/v1/organizations/{}/events", acme.id), None),
+            (Method::GET, format!("/v1/organizations/{}/events", other.id), None),
+            (Method::GET, "/v1/platform/events".to_owned(), None),
+            (Method::GET, "/v1/platform/organizations".to_owned(), None),
+            (Method::GET, "/super-admins/audit-logs".to_owned(), None),
+            (Method::POST, "/v1/platform/events".to_owned(), Some(&event)),
+            (Method::POST, "/api/organisations".to_owned(), Some(&json!({"name": "x"}))),
+            (
+                Method::PATCH,
+                format!("/v1/platform/organizations/{}", other.id),
+                Some(&json!({"name": "mine"})),
+            ),
+        ] {
+            let answer = match body {
+                Some(body) => service.put(method, key, &path, body).await,
+                None => service.get(key, &path).await,
+            };
+            answer.expect(404);
+            let text = String::from_utf8(answer.body).unwrap();
+            assert!(text.contains("not found: `organization`"), "{path}: {text}");
+        }
+    }
+    let after = service.store.head(audit_core::Log::Platform).await.unwrap().size;
+    assert_eq!(after, size, "nothing was recorded");
 }
 
 /// The types in the order of the source.
@@ -411,6 +440,9 @@ async fn b_ranges_are_half_open_and_links_repeat_the_filters() {
     let items = answer.expect(200);
     assert_eq!(items[0]["auditLogDateTime"], "2024-03-01T00:00:00.000Z");
     assert_eq!((items.as_array().unwrap().len(), answer.header("link")), (1, ""));
+    let day = path.replace("T00:00:00Z", "").replace("02T01:00:00%2B01:00", "01");
+    assert!(day.ends_with("fromUtcDateTime=2024-03-01&toUtcDateTime=2024-03-01"));
+    assert_eq!(service.get(&member, &day).await.expect(200), items);
     events = (0..1_000).map(|_| at("2024-03-01T12:00:00Z")).collect();
     service.store.append(acme.id.into(), events).await.unwrap();
     let answer = service.get(&member, &path).await;

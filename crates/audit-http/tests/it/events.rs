@@ -183,6 +183,11 @@ async fn an_error_names_the_field() {
         ("order=up", "order"),
         ("total=yes", "total"),
         ("since=now", "since"),
+        ("since=2024-03-16&until=2024-03-15", "until"),
+        ("since=2024-03-15T12:00:00Z&until=2024-03-15T12:00:00Z", "until"),
+        ("since=2300-01-01", "since"),
+        ("outcome=", "outcome"),
+        ("attribute==pro", "attribute"),
         ("changeSetId=x", "changeSetId"),
         ("offset=-1", "offset"),
         ("actorId=%ff", "actorId"),
@@ -276,6 +281,14 @@ async fn a_feed_waits_for_new_events_and_continues_by_token() {
     service.get(&member, &path).await.expect(409);
 }
 
+/// Reads the message with which a stream without events begins. Returns its id.
+async fn first_id(body: &mut Body) -> String {
+    let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    let text = std::str::from_utf8(&frame).unwrap();
+    let id = text.strip_prefix("id:").and_then(|rest| rest.strip_suffix("\n\n"));
+    id.expect("an id alone").trim().to_owned()
+}
+
 /// Reads `count` server-sent events. Returns their ids and data.
 async fn read_stream(body: Body, count: usize) -> Vec<(String, Value)> {
     let (mut body, mut text) = (body, String::new());
@@ -290,7 +303,7 @@ async fn read_stream(body: Body, count: usize) -> Vec<(String, Value)> {
                 assert_eq!(field(part, "event:"), "audit-event");
                 (field(part, "id:"), serde_json::from_str(&field(part, "data:")).unwrap())
             };
-            return parts.iter().map(event).collect();
+            return parts.iter().take(count).map(event).collect();
         }
         let frame = body.frame().await.unwrap().unwrap();
         text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
@@ -319,19 +332,73 @@ async fn a_stream_sends_new_events_and_resumes_after_the_last_id() {
             service.store.record(acme.id, event).await.unwrap();
         }
     };
-    let (seen, ()) = tokio::join!(read_stream(stream.into_body(), 3), append(0..6));
-    let ids: Vec<_> = seen.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(ids, ["5", "7", "9"]);
-    assert!(seen.iter().all(|(id, event)| event["sequence"].as_u64() == id.parse().ok()));
+    let mut body = stream.into_body();
+    let begun = first_id(&mut body).await;
+    let numbers = |seen: &[(String, Value)]| -> Vec<_> {
+        seen.iter().map(|(_, event)| event["sequence"].as_u64().unwrap()).collect()
+    };
+    let (seen, ()) = tokio::join!(read_stream(body, 3), append(0..6));
+    assert_eq!(numbers(&seen), [5, 7, 9]);
 
     append(6..10).await; // while no client is connected
-    let stream = open("action=a.*&start=now", Some("9")).await;
-    let (seen, ()) = tokio::join!(read_stream(stream.into_body(), 3), append(10..12));
-    let ids: Vec<_> = seen.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(ids, ["11", "13", "15"], "each event is sent once");
-    assert_eq!(open("", Some("x")).await.status(), 400);
-    assert_eq!(open("", Some("99")).await.status(), 409);
+    for (last, expected) in
+        [(&begun, [5, 7, 9]), (&seen[0].0, [7, 9, 11]), (&seen[2].0, [11, 13, 15])]
+    {
+        let stream = open("action=a.*&start=now", Some(last)).await;
+        let (seen, ()) = tokio::join!(read_stream(stream.into_body(), 3), append(10..12));
+        assert_eq!(numbers(&seen), expected, "each event is sent once");
+    }
+    let poll = format!("{}/follow?action=a.*&token={}", events(&member), seen[2].0);
+    let polled = service.get(&member, &poll).await.expect(200);
+    assert_eq!(polled["events"][0]["sequence"], 11, "an id is a token of the feed");
+    for (query, last) in [("action=a.*", "x"), ("action=a.*", "9"), ("", begun.as_str())] {
+        assert_eq!(open(query, Some(last)).await.status(), 409, "{last}");
+    }
     assert_eq!(open("wait=3", None).await.status(), 400);
+}
+
+#[tokio::test]
+async fn places_of_a_lost_history_are_rejected_everywhere() {
+    let service = Service::new();
+    let (acme, [member, ..]) = service.tenant("Acme").await;
+    let append = async |service: &Service, count: u32| {
+        for _ in 0..count {
+            let event = NewEvent::new("a.b", Actor::user("u"));
+            service.store.record(acme.id, event).await.unwrap();
+        }
+    };
+    append(&service, 5).await;
+    let restored = service.fork();
+    append(&service, 9).await;
+    let (list, trails) = (
+        format!("{}?limit=2", events(&member)),
+        format!("/api/v1.0/organizations/{}/audit-trails", acme.id),
+    );
+    let text = |answer: &Value, name: &str| answer[name].as_str().unwrap().to_owned();
+    let walk = text(&service.get(&member, &list).await.expect(200), "next");
+    let feed = text(
+        &service.get(&member, &format!("{}/follow?start=now", events(&member))).await.expect(200),
+        "token",
+    );
+    let trail = text(&service.get(&member, &trails).await.expect(200), "continuationToken");
+    for grown in [0, 4, 30] {
+        append(&restored, grown).await;
+        for path in [
+            format!("{list}&token={walk}"),
+            format!("{}/follow?token={feed}", events(&member)),
+            format!("{trails}?continuationToken={trail}"),
+        ] {
+            let refused = restored.get(&member, &path).await.expect(409);
+            let detail = text(&refused, "detail");
+            assert!(detail.contains("the history of the log has changed"), "{detail}");
+        }
+        let mut request =
+            request(Method::GET, &format!("{}/follow", events(&member)), Some(&member), None);
+        request.headers_mut().insert(header::ACCEPT, "text/event-stream".parse().unwrap());
+        request.headers_mut().insert("Last-Event-ID", feed.parse().unwrap());
+        let refused = restored.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(refused.status(), 409, "a stream is rejected before it begins");
+    }
 }
 
 #[tokio::test]

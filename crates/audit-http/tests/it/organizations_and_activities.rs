@@ -134,6 +134,15 @@ async fn activities_are_filtered_by_date_and_paged() {
     );
     assert_eq!(list["result"][0]["organizationId"], acme.id.to_string());
 
+    for (dates, count) in [
+        ("from_date=2024-03-15&to_date=2024-03-15", 4),
+        ("from_date=2024-03-16&to_date=2024-03-17", 0),
+        ("to_date=2024-03-14", 0),
+    ] {
+        let day = service.get(&member, &format!("{path}?{dates}")).await.expect(200);
+        assert_eq!(types(&day).len(), count, "{dates}");
+    }
+
     let (mut seen, mut next) = (Vec::new(), String::new());
     loop {
         let page = service.get(&member, &format!("{dated}&limit=1{next}")).await.expect(200);
@@ -147,7 +156,8 @@ async fn activities_are_filtered_by_date_and_paged() {
     assert!(!next.is_empty());
     for (query, named) in [
         ("from_date=yesterday", "from_date"),
-        ("to_date=2024-03-15", "to_date"),
+        ("to_date=2024-03-15T12", "to_date"),
+        ("from_date=2024-03-16&to_date=2024-03-15", "to_date"),
         ("from_date=2024-03-16T00:00:00Z&to_date=2024-03-15T00:00:00Z", "to_date"),
         ("limit=0", "limit"),
         ("limit=1001", "limit"),

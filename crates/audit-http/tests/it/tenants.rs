@@ -1,10 +1,12 @@
 //! No route shows a row of another tenant. The routes are read from the description, so that every
 //! new route is tested.
 
-use crate::common::{Key, Service, description, request};
+use crate::common::{Key, Service, by, description, request};
 use audit_core::{Actor, AuditStore as _, NewEvent, OrganizationId, Role, TenantStore as _};
 use audit_http::HttpOptions;
+use axum::body::Body;
 use axum::http::Method;
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 
 /// A text that occurs only in the rows of the other tenant.
@@ -193,4 +195,39 @@ async fn a_revoked_key_is_rejected_and_a_role_cannot_be_raised() {
     service.post(&keys[1], "/v1/platform/events", &event).await.expect(403);
     service.store_revoke(&keys[1]).await;
     service.post(&keys[1], &path, &event).await.expect(401);
+}
+
+#[tokio::test]
+async fn a_body_or_a_wait_that_ends_after_a_revocation_is_rejected() {
+    for deletes in [false, true] {
+        let service = Service::new();
+        let (acme, [member, admin, _]) = service.tenant("Acme").await;
+        let (status, size) = if deletes { (404, 5) } else { (401, 6) };
+        let event = br#"{"action": "late", "actor": {"kind": "user"}}"#;
+        let (store, id) = (service.store.clone(), acme.id);
+        let revoked = [admin.key.id, member.key.id];
+        let rest = async move {
+            tokio::task::yield_now().await; // as if the rest of the body came later
+            match deletes {
+                true => store.delete_organization(id, by()).await.unwrap(),
+                false => {
+                    for key in revoked {
+                        store.revoke_api_key(key, by()).await.unwrap();
+                    }
+                }
+            }
+            Ok::<_, std::convert::Infallible>(&event[20..])
+        };
+        let body = futures_util::stream::iter([Ok(&event[..20])]);
+        let body = body.chain(futures_util::stream::once(rest));
+        let path = format!("/v1/organizations/{}/events", acme.id);
+        let mut request = request(Method::POST, &path, Some(&admin), Some(&json!({})));
+        *request.body_mut() = Body::from_stream(body);
+        let follow = format!("{path}/follow?start=now&wait=8");
+        let (waited, sent) = tokio::join!(service.get(&member, &follow), service.send(request));
+        sent.expect(status);
+        waited.expect(status);
+        let log = service.store.head(acme.id.into()).await.unwrap();
+        assert_eq!(log.size.get(), size, "nothing was appended by a revoked key");
+    }
 }

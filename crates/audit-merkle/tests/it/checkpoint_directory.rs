@@ -174,3 +174,28 @@ fn a_publication_is_carried_through_though_its_future_is_dropped() {
     lock.unlock().unwrap();
     assert_eq!(latest(&directory).as_ref(), Some(checkpoint));
 }
+
+#[test]
+fn a_lost_checkpoint_is_not_a_first_one() {
+    let temporary = tempfile::tempdir().unwrap();
+    let open = || CheckpointDirectory::open(temporary.path()).unwrap();
+    let first = checkpoint(3);
+    block_on(open().publish(LOG, None, &first)).unwrap();
+    let file = open().file(LOG);
+    fs::remove_file(&file).unwrap();
+    let lost = |error: audit_core::Error| {
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("checkpoint")));
+    };
+    lost(block_on(open().latest(LOG)).unwrap_err());
+    lost(block_on(open().publish(LOG, None, &checkpoint(4))).unwrap_err());
+    assert_eq!(block_on(open().logs()).unwrap(), [LOG], "the log is still listed");
+
+    block_on(open().start_over(LOG)).unwrap();
+    assert_eq!(latest(&open()), None);
+    block_on(open().publish(LOG, None, &checkpoint(4))).unwrap();
+    block_on(open().start_over(LOG)).unwrap();
+    let old = file.with_extension("checkpoint.old");
+    assert_eq!(fs::read_to_string(old).unwrap(), checkpoint(4).to_string());
+    assert_eq!(block_on(open().logs()).unwrap(), []);
+    block_on(open().start_over(LOG)).unwrap();
+}

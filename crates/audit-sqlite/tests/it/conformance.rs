@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_conformance::{Harness, Restore, RetentionHarness, TenantHarness};
 use audit_core::{AuditStore, RetentionStore, TenantStore};
 use audit_sqlite::SqliteStore;
+use futures_executor::block_on;
 use tempfile::TempDir;
 
 struct File(TempDir);
@@ -22,6 +23,13 @@ impl File {
 impl Harness for File {
     fn open(&self) -> Arc<dyn AuditStore> {
         self.store()
+    }
+
+    fn copy(&self) -> Option<Restore> {
+        let (file, copy) = (self.0.path().join("audit.db"), self.0.path().join("copy.db"));
+        block_on(self.store().backup(&copy)).expect("the store is copied");
+        // The last handle has closed the store, so that its file is all there is.
+        Some(Box::new(move || std::fs::rename(copy, file).expect("the copy is put back")))
     }
 }
 

@@ -42,7 +42,7 @@ fn a_damaged_event_is_corrupt_and_the_others_are_read() {
 }
 
 #[test]
-fn tokens_of_a_longer_copy_are_refused_as_behind() {
+fn tokens_of_a_longer_copy_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let (path, backup) = (directory.path().join("audit.db"), directory.path().join("backup.db"));
     let store = SqliteStore::open(&path).unwrap();
@@ -54,7 +54,7 @@ fn tokens_of_a_longer_copy_are_refused_as_behind() {
 
     let restored = SqliteStore::open(&backup).unwrap();
     let error = block_on(restored.next_page(&query, &token)).unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Behind, true));
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::HistoryChanged, false));
 }
 
 #[cfg(unix)]

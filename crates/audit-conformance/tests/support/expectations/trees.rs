@@ -14,6 +14,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
             STATE_MACHINE,
         ],
     ),
+    (Mutation::RemembersNodes, &["histories::that_are_lost_end_their_tokens"]),
     (Mutation::FrontierIsOld, &["trees::grow_with_each_append"]),
     (
         Mutation::FrontierInReverse,

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use audit_conformance::{Harness, RetentionHarness, TenantHarness};
+use audit_conformance::{Harness, Restore, RetentionHarness, TenantHarness};
 use audit_core::{
-    AuditStore, AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Page, Result,
-    RetentionStore, TenantStore, Token, limits::MAX_PAGE_EVENTS,
+    AuditStore, AuditStoreExt as _, Error, ErrorKind, EventQuery, FeedPage, FeedStart, Page,
+    Result, RetentionStore, TenantStore, Token, limits::MAX_PAGE_EVENTS,
 };
 
 use super::{MutatedHarness, Mutation};
@@ -15,6 +15,11 @@ use super::{MutatedHarness, Mutation};
 impl Harness for MutatedHarness {
     fn open(&self) -> Arc<dyn AuditStore> {
         Arc::new(self.open_mutated())
+    }
+
+    fn copy(&self) -> Option<Restore> {
+        let (store, copy) = (self.store.clone(), self.store.state().clone());
+        Some(Box::new(move || *store.state() = copy))
     }
 
     async fn page(&self, store: &dyn AuditStore, query: &EventQuery) -> Result<Page> {
@@ -127,6 +132,9 @@ impl MutatedHarness {
         page.map_err(|error| match self.mutation {
             Mutation::ExplainsTokenErrors if error.kind() == ErrorKind::InvalidToken => {
                 error.with_context("the code does not fit")
+            }
+            Mutation::CallsOldTokensBehind if error.kind() == ErrorKind::HistoryChanged => {
+                Error::new(ErrorKind::Behind)
             }
             _ => error,
         })

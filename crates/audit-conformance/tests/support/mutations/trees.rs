@@ -53,6 +53,10 @@ impl Mutated {
                 Mutation::NodesThatAreIncomplete => {
                     hash.get_or_insert(NodeHash::from_bytes([7; 32]));
                 }
+                Mutation::RemembersNodes => {
+                    let mut known = self.notes.nodes.lock().unwrap();
+                    *hash = hash.map(|hash| *known.entry((log, id)).or_insert(hash));
+                }
                 _ => {}
             }
         }

@@ -28,7 +28,7 @@ pub(super) struct EventBatch {
 
 /// The receipts of appended events.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Receipts {
+pub(super) struct BatchReceipts {
     /// One for each event, in the same order.
     receipts: Vec<Receipt>,
 }
@@ -50,8 +50,10 @@ pub(super) struct EventPage {
     size: u64,
 }
 
-/// Appends an event. Returns the first receipt of an event that the log already has under the same
-/// id. Actions that are reserved for the store, such as `log.erased`, are rejected.
+/// Appends an event.
+///
+/// Returns the first receipt of an event that the log already has under the same id. Actions that are
+/// reserved for the store, such as `log.erased`, are rejected.
 #[utoipa::path(
     post, path = "/events", tag = "events",
     request_body = NewEvent,
@@ -67,7 +69,7 @@ pub(super) async fn append_event(
     AppendLog(log): AppendLog,
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Rejection> {
-    let body = body.read::<NewEvent>(&app, &caller).await?;
+    let body = caller.read::<NewEvent>(&app, body).await?;
     let receipts = app.store.append(log, vec![body.value]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
@@ -91,15 +93,17 @@ fn of_one(error: audit_core::Error) -> Rejection {
     }
 }
 
-/// Appends events, all or none. A batch has at most 10,000 events and, unless the service is set up
-/// otherwise, 4 MiB. Its values may take 128 MiB of memory, where an object counts as 640 bytes and
-/// any other value as 32; a batch beyond that is rejected with 413.
+/// Appends events, all or none.
+///
+/// A batch has at most 10,000 events and, unless the service is set up otherwise, 4 MiB. Its values may
+/// take 128 MiB of memory, where an object counts as 640 bytes and any other value as 32; a batch beyond
+/// that is rejected with 413.
 #[utoipa::path(
     post, path = "/events/batch", tag = "events",
     request_body = EventBatch,
     responses(
-        (status = 201, body = Receipts, description = "The events are durable"),
-        (status = 200, body = Receipts, description = "The log already had all of them"),
+        (status = 201, body = BatchReceipts, description = "The events are durable"),
+        (status = 200, body = BatchReceipts, description = "The log already had all of them"),
         Native,
     ),
 )]
@@ -111,17 +115,19 @@ pub(super) async fn append_batch(
 ) -> Result<(StatusCode, Response), Rejection> {
     /// About the size of a receipt, in bytes.
     const RECEIPT: usize = 256;
-    let body = body.read::<EventBatch>(&app, &caller).await?;
+    let body = caller.read::<EventBatch>(&app, body).await?;
     let memory = caller.memory(&app, body.value.events.len() * RECEIPT).await?;
     let receipts = app.store.append(log, body.value.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, memory.json(&Receipts { receipts })?))
+    Ok((status, memory.json(&BatchReceipts { receipts })?))
 }
 
-/// Lists the events that match the filter, by pages. All conditions must hold; a repeated one holds
-/// if the event has one of its values. Following `next`, with the same conditions and order,
-/// returns every event that matched when the first page was read, each once.
+/// Lists the events that match the filter, by pages.
+///
+/// All conditions must hold; a repeated one holds if the event has one of its values. Following `next`,
+/// with the same conditions and order, returns every event that matched when the first page was read,
+/// each once.
 #[utoipa::path(
     get, path = "/events", tag = "events",
     params(FilterParams, ListParams),
@@ -139,7 +145,7 @@ pub(super) async fn list_events(
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
-    let page = page.map_err(of_token)?;
+    let page = page.map_err(|error| of_token(error, "token"))?;
     reading.json(&EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),
@@ -150,6 +156,8 @@ pub(super) async fn list_events(
 }
 
 /// Returns an event.
+///
+/// 404 if the log has no such event, or retention has removed it.
 #[utoipa::path(
     get, path = "/events/{eventId}", tag = "events",
     params(("eventId" = audit_core::EventId, Path, description = "The event")),

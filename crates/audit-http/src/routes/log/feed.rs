@@ -43,8 +43,8 @@ pub(super) struct FollowParams {
     /// it.
     #[param(pattern = "^(beginning|now|0|[1-9][0-9]{0,17})$")]
     start: Option<String>,
-    /// The `token` of the previous page. Conditions must be the same; the limit may differ. Not for
-    /// a stream.
+    /// The `token` of the previous page, or an id of a stream. Conditions must be the same; the
+    /// limit may differ. The start is ignored.
     #[param(max_length = 200)]
     token: Option<String>,
     /// The highest number of events in a page; 100 by default. Not for a stream.
@@ -67,15 +67,42 @@ pub(super) struct EventFeed {
     caught_up: bool,
 }
 
-/// Returns the start: after `Last-Event-ID` if the client sends it, else the parameter.
-fn begin(params: &mut Params, headers: &HeaderMap) -> Result<FeedStart, Rejection> {
-    const SEEN: &str = "Last-Event-ID";
-    let asked = match params.one("start")?.as_deref() {
-        None | Some("beginning") => FeedStart::Beginning,
-        Some("now") => FeedStart::Now,
-        Some(text) => after("start", text)?,
-    };
-    headers.get(SEEN).map_or(Ok(asked), |id| after(SEEN, id.to_str().unwrap_or_default()))
+/// Where a feed begins.
+enum Begin {
+    /// At a start that the client names.
+    Start(FeedStart),
+    /// After a token. The name is that of the parameter or the header with the token.
+    Token(Token, &'static str),
+}
+
+impl Begin {
+    /// Takes the header `Last-Event-ID` if the client sends it, else the parameter `token`, else
+    /// `start`.
+    fn take(params: &mut Params, headers: &HeaderMap) -> Result<Self, Rejection> {
+        const SEEN: &str = "Last-Event-ID";
+        let start = match params.one("start")?.as_deref() {
+            None | Some("beginning") => FeedStart::Beginning,
+            Some("now") => FeedStart::Now,
+            Some(text) => after("start", text)?,
+        };
+        let token = params.one("token")?;
+        Ok(match (headers.get(SEEN), token) {
+            // A token is ASCII, so any other text is none.
+            (Some(id), _) => Self::Token(Token::new(id.to_str().unwrap_or_default()), SEEN),
+            (None, Some(token)) => Self::Token(Token::new(token), "token"),
+            (None, None) => Self::Start(start),
+        })
+    }
+
+    /// Returns the first page.
+    async fn page(self, app: &App, query: &EventQuery) -> Result<FeedPage, Rejection> {
+        match self {
+            Self::Start(start) => app.store.feed(query, start).await.map_err(of_start),
+            Self::Token(token, name) => {
+                app.store.next_feed(query, &token).await.map_err(|error| of_token(error, name))
+            }
+        }
+    }
 }
 
 fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
@@ -127,20 +154,17 @@ async fn poll(
         .limit(params.limit(1_000, 100)?)
         .audience("events.follow")
         .max_bytes(PAGE_BYTES);
-    let begin = begin(&mut params, headers)?;
-    let token = params.one("token")?;
+    let begin = Begin::take(&mut params, headers)?;
     let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
     params.finish()?;
     let until = Instant::now() + wait.min(app.options.request_timeout);
     // Before the first page, so that no append after it is missed.
     let mut size = if wait.is_zero() { Sequence::ZERO } else { app.store.head(log).await?.size };
     let mut reading = caller.reading(app).await?;
-    let mut page = match token {
-        Some(token) => app.store.next_feed(&query, &Token::new(token)).await.map_err(of_token)?,
-        None => app.store.feed(&query, begin).await.map_err(of_start)?,
-    };
+    let mut page = begin.page(app, &query).await?;
     let mut end = pin!(end.wait());
-    while page.events.is_empty() && !wait.is_zero() {
+    let waits = page.events.is_empty() && !wait.is_zero();
+    while page.events.is_empty() && waits {
         // Neither a place nor memory is held during the wait.
         drop(reading);
         let appended = async {
@@ -157,6 +181,9 @@ async fn poll(
             None => break,
         }
         page = app.store.next_feed(&query, &page.token).await?;
+    }
+    if waits {
+        caller.confirm(app).await?;
     }
     let FeedPage { events, token, caught_up, .. } = page;
     reading.json(&EventFeed { events, token: token.as_str().to_owned(), caught_up })
@@ -176,6 +203,7 @@ struct EventStream {
     next: (Token, bool),
     /// The size of the log before the last page was read.
     size: Sequence,
+    ids: StreamIds,
     _place: Place,
 }
 
@@ -188,17 +216,18 @@ async fn stream(
     end: End,
 ) -> Result<Response, Rejection> {
     let filter = filter(&mut params)?;
-    let start = begin(&mut params, headers)?;
+    let begin = Begin::take(&mut params, headers)?;
     params.finish()?;
     let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PART_BYTES);
     let place = caller.begin_stream(app)?;
     let size = app.store.head(log).await?.size;
     // Rejects a wrong request before the stream begins.
     let reading = caller.reading(app).await?;
-    let page = app.store.feed(&query, start).await.map_err(of_start)?;
-    let first = reading.piece(sent(&page.events));
+    let page = begin.page(app, &query).await?;
+    let mut ids = StreamIds::default();
+    let first = reading.piece(ids.messages(app, &query, &page).await?);
     let next = (page.token, page.caught_up);
-    let state = EventStream { app: app.clone(), caller, query, next, size, _place: place };
+    let state = EventStream { app: app.clone(), caller, query, next, size, ids, _place: place };
     let duration = app.options.stream_duration;
     let end = async move {
         tokio::select! {
@@ -224,7 +253,7 @@ impl EventStream {
     /// Returns the next part. `None` if the store fails, or if the caller's credential is no longer
     /// valid: the client connects again and gets the reason.
     async fn part(&mut self) -> Option<Bytes> {
-        let Self { app, caller, query, next, size, .. } = self;
+        let Self { app, caller, query, next, size, ids, .. } = self;
         if next.1 {
             let appended = app.store.wait_for_append(query.log(), *size);
             match tokio::time::timeout(KEEP_ALIVE, appended).await {
@@ -237,8 +266,48 @@ impl EventStream {
             return None;
         }
         let page = logged(app.store.next_feed(query, &next.0).await)?;
+        let messages = logged(ids.messages(app, query, &page).await)?;
         *next = (page.token, page.caught_up);
-        Some(reading.piece(sent(&page.events)))
+        Some(reading.piece(messages))
+    }
+}
+
+/// The ids that a stream sends: each is the token of the place after an event.
+#[derive(Default)]
+struct StreamIds {
+    /// When the last id was sent.
+    sent_at: Option<Instant>,
+}
+
+/// The time after which a stream without events sends its place again.
+const PLACE_EVERY: Duration = Duration::from_secs(10);
+
+impl StreamIds {
+    /// Returns the messages for a page: its events, each with its id. A page without events has a
+    /// message that is only an id, at the begin of the stream and from time to time.
+    async fn messages(
+        &mut self,
+        app: &App,
+        query: &EventQuery,
+        page: &FeedPage,
+    ) -> audit_core::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let Some((last, others)) = page.events.split_last() else {
+            if self.sent_at.is_none_or(|sent| sent.elapsed() >= PLACE_EVERY) {
+                self.sent_at = Some(Instant::now());
+                text = format!("id: {}\n\n", page.token.as_str()).into_bytes();
+            }
+            return Ok(text);
+        };
+        let ids = app.store.feed_tokens(query, others).await?;
+        for (event, id) in others.iter().zip(&ids) {
+            write_event(&mut text, event, id);
+        }
+        // Nothing matches between the last event and the place of the page.
+        write_event(&mut text, last, &page.token);
+        text.shrink_to_fit();
+        self.sent_at = Some(Instant::now());
+        Ok(text)
     }
 }
 
@@ -258,17 +327,12 @@ fn logged<T>(result: audit_core::Result<T>) -> Option<T> {
     result.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
 }
 
-/// Returns events in the form of a stream. The id of each is its sequence.
-fn sent(events: &[AuditEvent]) -> Vec<u8> {
-    let mut text = Vec::new();
-    for event in events {
-        // Writing to memory does not fail.
-        let _ = write!(text, "event: audit-event\nid: {}\ndata: ", event.sequence);
-        let _ = serde_json::to_writer(&mut text, event);
-        text.extend_from_slice(b"\n\n");
-    }
-    text.shrink_to_fit();
-    text
+/// Writes an event in the form of a stream.
+fn write_event(text: &mut Vec<u8>, event: &AuditEvent, id: &Token) {
+    // Writing to memory does not fail.
+    let _ = write!(text, "event: audit-event\nid: {}\ndata: ", id.as_str());
+    let _ = serde_json::to_writer(&mut *text, event);
+    text.extend_from_slice(b"\n\n");
 }
 
 /// Returns `true` if the client accepts server-sent events.
@@ -290,12 +354,13 @@ fn wants_stream(headers: &HeaderMap) -> bool {
 /// page; an empty page has one too.
 ///
 /// With `Accept: text/event-stream`, server-sent events of the type `audit-event` as they are
-/// appended. Their data is the event, their id its sequence. A client that reconnects with
-/// `Last-Event-ID` misses none. The stream ends after a time, by default ten minutes.
+/// appended. Their data is the event, their id the token that continues after it. A stream without
+/// events begins with an id alone. A client that reconnects with `Last-Event-ID` misses none. The
+/// stream ends after a time, by default ten minutes.
 #[utoipa::path(
     get, path = "/events/follow", tag = "events",
     params(
-        ("Last-Event-ID" = Option<String>, Header, pattern = "^(0|[1-9][0-9]{0,17})$", description = "The sequence to start after, instead of `start`"),
+        ("Last-Event-ID" = Option<String>, Header, max_length = 200, description = "The last id of a stream, or the token of a page, to continue after; instead of `start` and `token`"),
         FilterParams, FollowParams,
     ),
     responses(

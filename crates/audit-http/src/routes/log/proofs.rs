@@ -104,9 +104,10 @@ fn text(text: &impl ToString) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.to_string()).into_response()
 }
 
-/// Returns the present checkpoint of the log, signed: its name, size and root (C2SP
-/// tlog-checkpoint). Keep it to detect later changes of the log. 404 if the service signs no
-/// checkpoints.
+/// Returns the present checkpoint of the log, signed.
+///
+/// It has the log's name, size and root (C2SP tlog-checkpoint). Keep it to detect later changes of the
+/// log. 404 if the service signs no checkpoints.
 #[utoipa::path(
     get, path = "/checkpoint", tag = "proofs",
     responses((status = 200, body = String, content_type = "text/plain", description = "The checkpoint, a signed note"), Native),
@@ -118,8 +119,10 @@ pub(super) async fn get_checkpoint(
     Ok(text(&checkpoint(&app, log).await?))
 }
 
-/// Returns an event with its proof under the present checkpoint, in one text (C2SP tlog-proof).
-/// Verify it offline, with the public key of the log. 404 if the service signs no checkpoints.
+/// Returns an event with its proof under the present checkpoint.
+///
+/// Both are one text (C2SP tlog-proof). Verify it offline, with the public key of the log. 404 if the
+/// service signs no checkpoints.
 #[utoipa::path(
     get, path = "/events/{eventId}/evidence", tag = "proofs",
     params(("eventId" = audit_core::EventId, Path, description = "The event")),
@@ -135,7 +138,9 @@ pub(super) async fn get_evidence(
     Ok(text(&app.store.evidence(log, id, checkpoint).await?))
 }
 
-/// Returns the size and the root of the log's tree, unsigned.
+/// Returns the size and the root of the log's tree.
+///
+/// They are not signed.
 #[utoipa::path(
     get, path = "/tree-head", tag = "proofs",
     params(SizeParam),
@@ -151,7 +156,9 @@ pub(super) async fn get_tree_head(
     Ok(Json(head(&app, log, size).await.map_err(of_size)?))
 }
 
-/// Returns the proof that an event is in the log's tree (RFC 6962).
+/// Returns the proof that an event is in the log's tree.
+///
+/// The proof is of RFC 6962.
 #[utoipa::path(
     get, path = "/events/{eventId}/inclusion-proof", tag = "proofs",
     params(("eventId" = audit_core::EventId, Path, description = "The event"), SizeParam),
@@ -176,7 +183,9 @@ pub(super) async fn get_inclusion_proof(
     Ok(Json(Inclusion { leaf, head, proof }))
 }
 
-/// Returns the proof that the log was only appended to between two sizes (RFC 6962).
+/// Returns the proof that the log was only appended to between two sizes.
+///
+/// The proof is of RFC 6962.
 #[utoipa::path(
     get, path = "/consistency-proof", tag = "proofs",
     params(SizesParams),

@@ -1,9 +1,8 @@
 //! The parameters by which events are listed and followed.
 #![allow(dead_code)] // the structures describe parameters; never constructed
 
-use audit_core::{
-    Anchor, Error, ErrorKind, EventId, EventQuery, Filter, Log, Order, Sequence, Timestamp,
-};
+use audit_core::openapi::TimeBound;
+use audit_core::{Anchor, Error, ErrorKind, EventId, EventQuery, Filter, Log, Order, Sequence};
 use utoipa::IntoParams;
 
 use crate::paging::PAGE_BYTES;
@@ -15,62 +14,86 @@ use crate::rejection::Rejection;
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 pub(super) struct FilterParams {
     /// The action, exact, or `prefix.*` for every action below a prefix.
+    #[param(min_length = 1, pattern = r"^([^*]+|[^*]*\.\*)$")]
     action: Option<Vec<String>>,
     /// The category.
+    #[param(min_length = 1)]
     category: Option<Vec<String>>,
     /// The actor's kind.
+    #[param(min_length = 1)]
     actor_kind: Option<Vec<String>>,
     /// The actor's id.
+    #[param(min_length = 1)]
     actor_id: Option<Vec<String>>,
     /// The actor's e-mail address, in any case.
+    #[param(min_length = 1)]
     actor_email: Option<Vec<String>>,
     /// The actor's IP address, as recorded.
+    #[param(min_length = 1)]
     actor_ip: Option<Vec<String>>,
     /// The id of an actor on whose behalf the actor acted, directly or in turn.
+    #[param(min_length = 1)]
     on_behalf_of_id: Option<Vec<String>>,
     /// The session of the actor, or of an actor on whose behalf it acted.
+    #[param(min_length = 1)]
     session_id: Option<Vec<String>>,
     /// An id that the actor, a target, or an actor on whose behalf the actor acted has.
+    #[param(min_length = 1)]
     involving: Option<Vec<String>>,
     /// The result of the outcome.
+    #[param(min_length = 1)]
     outcome: Option<Vec<String>>,
     /// The severity.
+    #[param(min_length = 1)]
     severity: Option<Vec<String>>,
     /// The type and the id of one target: `type=id`.
+    #[param(pattern = "=", min_length = 1)]
     target: Option<Vec<String>>,
     /// The type of a target. With `targetId`, one target has both.
+    #[param(min_length = 1)]
     target_type: Option<Vec<String>>,
     /// The id of a target.
+    #[param(min_length = 1)]
     target_id: Option<Vec<String>>,
     /// The organization that the event names, if not that of the log.
+    #[param(min_length = 1)]
     named_organization_id: Option<Vec<String>>,
     /// The service.
+    #[param(min_length = 1)]
     service: Option<Vec<String>>,
     /// The product.
+    #[param(min_length = 1)]
     product: Option<Vec<String>>,
     /// The config.
+    #[param(min_length = 1)]
     config: Option<Vec<String>>,
     /// The environment.
+    #[param(min_length = 1)]
     environment: Option<Vec<String>>,
     /// The product surface.
+    #[param(min_length = 1)]
     surface: Option<Vec<String>>,
     /// The change set.
     change_set_id: Option<Vec<uuid::Uuid>>,
     /// The id of the request.
+    #[param(min_length = 1)]
     request_id: Option<Vec<String>>,
     /// The trace id: 32 hexadecimal digits.
     #[param(pattern = "^[0-9a-fA-F]{32}$")]
     trace_id: Option<Vec<String>>,
     /// The foreign system that recorded the event first.
+    #[param(min_length = 1)]
     source_system: Option<Vec<String>>,
     /// The foreign system and the id of the event there: `system=id`.
+    #[param(pattern = "[^=]=", min_length = 1)]
     source: Option<Vec<String>>,
     /// The key and the value of an attribute: `key=value`.
+    #[param(pattern = "[^=]=", min_length = 1)]
     attribute: Option<Vec<String>>,
     /// The earliest time of the events, inclusive.
-    since: Option<Timestamp>,
-    /// The latest time of the events, exclusive.
-    until: Option<Timestamp>,
+    since: Option<TimeBound>,
+    /// The latest time of the events, exclusive; as a date, the last day. After `since`.
+    until: Option<TimeBound>,
 }
 
 /// The order and the bounds of a page. Read by [`list_query`].
@@ -158,11 +181,11 @@ fn anchor(text: &str) -> Result<Anchor, Rejection> {
     id.map(Into::into).ok_or_else(|| malformed("around", "a UUID or a sequence"))
 }
 
-/// Names the parameter at fault if a token is rejected.
-pub(super) fn of_token(error: Error) -> Rejection {
+/// Names the parameter with the token if a token is rejected.
+pub(super) fn of_token(error: Error, name: &'static str) -> Rejection {
     match error.kind() {
-        ErrorKind::InvalidToken | ErrorKind::Behind | ErrorKind::Gone => {
-            error.with_field("token").into()
+        ErrorKind::InvalidToken | ErrorKind::HistoryChanged | ErrorKind::Gone => {
+            error.with_field(name).into()
         }
         _ => error.into(),
     }
