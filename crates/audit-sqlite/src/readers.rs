@@ -79,7 +79,9 @@ struct State {
     is_closed: bool,
 }
 
-type Job = Box<dyn FnOnce(Result<&Connection>, Option<&Turn<'_>>) + Send>;
+/// A read. Returns how to answer its caller.
+type Job = Box<dyn FnOnce(Result<&Connection>, Option<&Turn<'_>>) -> Answer + Send>;
+type Answer = Box<dyn FnOnce()>;
 
 /// A read that waits for a turn.
 enum Read {
@@ -157,8 +159,8 @@ impl Readers {
         let (job, answer) = job(read);
         let shared = Arc::clone(&self.shared);
         let run = move || match shared.open(SMALL_CACHE_KIB) {
-            Ok(connection) => job(Ok(&connection), None),
-            Err(error) => job(Err(error), None),
+            Ok(connection) => job(Ok(&connection), None)(),
+            Err(error) => job(Err(error), None)(),
         };
         let thread = thread::Builder::new().name("audit-read-apart".into()).spawn(run);
         self.shared.state().keep(thread.map_err(thread_error)?);
@@ -172,15 +174,17 @@ fn job<T: Send + 'static>(
     let (reply, answer) = oneshot::channel();
     let job = move |connection: Result<&Connection>, turn: Option<&Turn<'_>>| {
         if reply.is_canceled() {
-            return; // the caller has dropped the future
+            return Box::new(|| ()) as Answer; // the caller has dropped the future
         }
         let pace = Pace { turn, has_left: &|| reply.is_canceled() };
         // The snapshot ends before the result is sent.
         let result = connection
             .and_then(|connection| Snapshot::take(connection, &pace))
             .and_then(|snapshot| read(&snapshot));
-        // The caller may have dropped the future meanwhile.
-        let _ = reply.send(result);
+        Box::new(move || {
+            // The caller may have dropped the future meanwhile.
+            let _ = reply.send(result);
+        })
     };
     (Box::new(job), answer)
 }
@@ -311,37 +315,46 @@ impl Shared {
                 None => self.open(cache_kib),
             };
             let connection = connection.map(|connection| &*opened.insert(connection));
-            let mut ended = None;
-            match task {
-                Task::LookUp(job) => job(connection, None),
+            let (answer, ended) = match task {
+                Task::LookUp(job) => (job(connection, None), None),
                 Task::Read(owner, job) => {
                     let since = Cell::new(Instant::now());
-                    job(connection, Some(&Turn { shared: &self, owner, since }));
-                    ended = Some(owner);
+                    let turn = Turn { shared: &self, owner, since };
+                    (job(connection, Some(&turn)), Some(owner))
                 }
                 Task::End => return,
-            }
-            let mut state = self.state();
-            if state.is_closed {
-                return;
-            }
-            if let Some(owner) = ended {
-                state.end_read(owner);
-            }
-            match of {
-                Use::LookUps => state.idle_of_look_ups = Some(this.clone()),
-                Use::Reads => state.idle.push(this.clone()),
-            }
-            self.deal(&mut state);
-            // Fewer threads are enough again.
-            if state.idle.len() > self.options.turns
-                && let Some(at) = state.idle.iter().position(|idle| idle.same_channel(this))
-            {
-                state.idle.remove(at);
-                state.threads -= 1;
+            };
+            // First, so that the caller's next read finds this thread idle and not asleep.
+            let goes_on = self.end_task(ended, of, this);
+            answer();
+            if !goes_on {
                 return;
             }
         }
+    }
+
+    /// Makes the thread `this` idle. Returns `false` if the thread ends.
+    fn end_task(self: &Arc<Self>, ended: Option<Owner>, of: Use, this: &Sender<Task>) -> bool {
+        let mut state = self.state();
+        if state.is_closed {
+            return false;
+        }
+        if let Some(owner) = ended {
+            state.end_read(owner);
+        }
+        match of {
+            Use::LookUps => state.idle_of_look_ups = Some(this.clone()),
+            Use::Reads => state.idle.push(this.clone()),
+        }
+        self.deal(&mut state);
+        // Those beyond the number of turns end.
+        let surplus = state.idle.len() > self.options.turns;
+        let at = state.idle.iter().position(|idle| surplus && idle.same_channel(this));
+        if let Some(at) = at {
+            state.idle.remove(at);
+            state.threads -= 1;
+        }
+        at.is_none()
     }
 }
 
