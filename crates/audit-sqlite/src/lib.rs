@@ -33,8 +33,11 @@
 //! | `schema.rs` | the tables, their version, opening a file |
 //! | `append.rs` | the write transaction |
 //! | `writer.rs` | the one thread that writes, with group commit |
-//! | `read.rs` | scans, each from one snapshot, and the threads that read |
+//! | `read.rs` | scans, each from one snapshot |
+//! | `readers.rs` | the threads that read, in turns |
+//! | `rotation.rs` | a queue that serves owners in turn |
 //! | `index.rs` | the storage of the index |
+//! | `paced_index.rs` | the same for reads in turn |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
 //! | `erasure.rs` | erasure of personal data |
@@ -60,10 +63,13 @@ mod index;
 mod options;
 mod organizations;
 mod own_transaction;
+mod paced_index;
 #[cfg(test)]
 mod plans;
 mod read;
+mod readers;
 mod retention;
+mod rotation;
 mod schema;
 mod sealing;
 #[cfg(test)]
@@ -71,6 +77,8 @@ mod small_segments;
 mod store;
 mod transaction;
 mod tree;
+#[cfg(test)]
+mod turns;
 mod watch;
 mod writer;
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use audit_core::TokenKeys;
 use audit_index::SEGMENT_EVENTS;
 
+use crate::readers::TURN;
+
 /// Options for [`SqliteStore::open_with`](crate::SqliteStore::open_with).
 ///
 /// ```
@@ -19,6 +21,8 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
+    /// How long a read runs while others wait.
+    pub(crate) turn: Duration,
     pub(crate) token_keys: Option<TokenKeys>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
@@ -32,6 +36,7 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             queue_bytes: 64 << 20,
             readers: 4,
+            turn: TURN,
             token_keys: None,
             segment_events: SEGMENT_EVENTS,
         }
@@ -54,7 +59,10 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the number of threads that read: 1 to 64. A number outside is set to the nearest.
+    /// Sets how many reads run at once, without those that wait for their turn and without look-ups
+    /// of single events, heads, keys and organizations: 1 to 64. A number outside is set to the
+    /// nearest. Each takes up to 16 MiB of memory. Up to four times as many threads can be started
+    /// while reads of several logs wait for each other.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 64);
         self

@@ -172,15 +172,20 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
-/// Opens a file that has the tables, for reading.
-pub(crate) fn open_reader(path: &Path, busy_timeout: Duration) -> Result<Connection> {
+/// Opens a file that has the tables, for reading, with a page cache of this many KiB.
+pub(crate) fn open_reader(
+    path: &Path,
+    busy_timeout: Duration,
+    cache_kib: i64,
+) -> Result<Connection> {
     let flags = OpenFlags::default() - OpenFlags::SQLITE_OPEN_URI - OpenFlags::SQLITE_OPEN_CREATE;
     let connection =
         Connection::open_with_flags(path, flags).map_err(sqlite("opening the file"))?;
     let prepare = || {
         connection.busy_timeout(busy_timeout.min(LONGEST_TIMEOUT))?;
         keep_plans(&connection)?;
-        connection.pragma_update(None, "cache_size", READ_CACHE_KIB)?;
+        // Negative, because SQLite then counts in KiB.
+        connection.pragma_update(None, "cache_size", -cache_kib)?;
         connection.pragma_update(None, "query_only", true)
     };
     prepare().map_err(sqlite("opening the file"))?;
@@ -216,9 +221,6 @@ pub(crate) fn retry_busy<T>(
 /// The page cache of the writer, negative because SQLite then counts in KiB: room for the ends of
 /// the tables, and for the pages of ids that do not rise with time.
 const WRITE_CACHE_KIB: i64 = -32 << 10;
-/// The page cache of each reader. A query by three filters reads some hundred pages scattered over
-/// the file.
-const READ_CACHE_KIB: i64 = -16 << 10;
 
 fn set_pragmas(connection: &Connection) -> Result<()> {
     let set = || {

@@ -7,17 +7,19 @@ use async_trait::async_trait;
 use audit_core::backend::Batch;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
-    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
-    Sequence, TenantStore, TokenKeys, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
+    ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
+    OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan,
+    ScanResult, Sequence, TenantStore, TokenKeys, limits,
 };
 
 use crate::append::{After, WriteTransaction};
 use crate::file::FileId;
 use crate::index::Indexing;
 use crate::options::SqliteOptions;
-use crate::read::{Readers, Snapshot};
+use crate::read::Snapshot;
+use crate::readers::{ReaderOptions, Readers};
+use crate::rotation::Owner;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
@@ -37,7 +39,7 @@ pub(crate) struct Shared {
     pub(crate) file: FileId,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
-    readers: Readers,
+    pub(crate) readers: Readers,
     writer: Writer,
 }
 
@@ -80,7 +82,9 @@ impl SqliteStore {
             indexing.clone(),
             watch.appended(),
         )?;
-        let readers = Readers::start(&path, options.readers, timeout)?;
+        let readers =
+            ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
+        let readers = Readers::start(&path, readers)?;
         Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
     }
 
@@ -117,7 +121,7 @@ impl SqliteStore {
     /// ```
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
         let to = std::path::absolute(to).map_err(error::path)?;
-        self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
+        self.shared.readers.read_apart(move |snapshot| snapshot.copy_to(&to)).await
     }
 
     /// Rewrites the file without its unused space. Returns the space of pruned events to the
@@ -169,24 +173,34 @@ impl AuditStore for SqliteStore {
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.shared.readers.read(move |snapshot| snapshot.event(log, id)).await
+        let find = move |snapshot: &Snapshot<'_>| snapshot.event(log, id);
+        let event = self.shared.readers.look_up(Owner::Log(log), find).await?.decode()?;
+        // A damaged row in the table of ids must not make the store return another event.
+        if event.id != id {
+            return Err(error::damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
+        }
+        Ok(event)
     }
 
     async fn head(&self, log: Log) -> Result<Head> {
-        self.shared.readers.read(move |snapshot| snapshot.head(log)).await
+        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.head(log)).await
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
         limits::logs_page(limit)?;
         self.shared
             .readers
-            .read(move |snapshot| read::logs(&snapshot.connection, after, limit))
+            .read(Owner::Log(Log::Platform), move |snapshot| {
+                read::logs(&snapshot.connection, after, limit)
+            })
             .await
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let indexing = self.shared.indexing.clone();
-        self.shared.readers.read(move |snapshot| snapshot.scan(&indexing, &scan)).await?.decode()
+        let owner = Owner::Log(scan.log);
+        let read = move |snapshot: &Snapshot<'_>| snapshot.scan(&indexing, &scan);
+        self.shared.readers.read(owner, read).await?.decode()
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -203,16 +217,16 @@ impl AuditStore for SqliteStore {
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.shared.readers.read(move |snapshot| snapshot.frontier(log)).await
+        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.frontier(log)).await
     }
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.shared.readers.read(move |snapshot| snapshot.nodes(log, &nodes)).await
+        self.shared.readers.read(Owner::Log(log), move |snapshot| snapshot.nodes(log, &nodes)).await
     }
 
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
         let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, request);
-        let sealed = self.shared.readers.read(read).await?;
+        let sealed = self.shared.readers.read(Owner::Log(log), read).await?;
         Ok(sealed.into_iter().map(SealedEntry::unseal).collect())
     }
 }
@@ -229,7 +243,7 @@ impl RetentionStore for SqliteStore {
     }
 
     async fn retention(&self, log: Log) -> Result<Retention> {
-        self.shared.readers.read(move |snapshot| snapshot.retention(log)).await
+        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.retention(log)).await
     }
 
     async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
@@ -257,7 +271,8 @@ impl TenantStore for SqliteStore {
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        self.shared.readers.read(move |snapshot| snapshot.organization(id)).await
+        let find = move |snapshot: &Snapshot<'_>| snapshot.organization(id);
+        self.shared.readers.look_up(Owner::Log(Log::Organization(id)), find).await
     }
 
     async fn organizations(
@@ -265,7 +280,8 @@ impl TenantStore for SqliteStore {
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Organization>> {
-        self.shared.readers.read(move |snapshot| snapshot.organizations(after, limit)).await
+        let list = move |snapshot: &Snapshot<'_>| snapshot.organizations(after, limit);
+        self.shared.readers.read(Owner::Log(Log::Platform), list).await
     }
 
     async fn update_organization(
@@ -293,7 +309,8 @@ impl TenantStore for SqliteStore {
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.shared.readers.read(move |snapshot| api_keys::find(&snapshot.connection, id)).await
+        let find = move |snapshot: &Snapshot<'_>| api_keys::find(&snapshot.connection, id);
+        self.shared.readers.look_up(Owner::ApiKey(id), find).await
     }
 
     async fn api_keys(
@@ -302,10 +319,8 @@ impl TenantStore for SqliteStore {
         after: Option<ApiKeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
-        self.shared
-            .readers
-            .read(move |snapshot| snapshot.api_keys(organization, after, limit))
-            .await
+        let list = move |snapshot: &Snapshot<'_>| snapshot.api_keys(organization, after, limit);
+        self.shared.readers.read(Owner::Log(Log::Organization(organization)), list).await
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {

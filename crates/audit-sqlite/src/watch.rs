@@ -15,6 +15,9 @@ use crate::schema;
 /// The interval of polling, and so the longest time until an append of another process is noticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The page cache of the thread, which reads one page.
+const CACHE_KIB: i64 = 64;
+
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
@@ -105,7 +108,7 @@ fn poll(path: &std::path::Path, shared: &Shared) {
         }
         drop(state);
         if connection.is_none() {
-            connection = schema::open_reader(path, POLL_INTERVAL).ok();
+            connection = schema::open_reader(path, POLL_INTERVAL, CACHE_KIB).ok();
         }
         // SQLite changes this number with every commit of another connection. If it cannot be read,
         // every feed is woken to read the head itself.
