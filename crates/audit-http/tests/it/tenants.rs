@@ -208,12 +208,11 @@ async fn a_body_or_a_wait_that_ends_after_a_revocation_is_rejected() {
         let revoked = [admin.key.id, member.key.id];
         let rest = async move {
             tokio::task::yield_now().await; // as if the rest of the body came later
-            match deletes {
-                true => store.delete_organization(id, by()).await.unwrap(),
-                false => {
-                    for key in revoked {
-                        store.revoke_api_key(key, by()).await.unwrap();
-                    }
+            if deletes {
+                store.delete_organization(id, by()).await.unwrap();
+            } else {
+                for key in revoked {
+                    store.revoke_api_key(key, by()).await.unwrap();
                 }
             }
             Ok::<_, std::convert::Infallible>(&event[20..])
