@@ -34,8 +34,8 @@ impl<S: IndexStorage> LogIndex<'_, S> {
 
     /// Returns the segments that can have events for `query`, the newest first.
     fn segments(&self, query: &IndexQuery) -> Result<Vec<Segment>> {
-        let mut segments = self.storage.segments()?;
-        segments.retain(|segment| segment.is_within(query));
+        let mut segments = self.storage.directory()?;
+        segments.retain(|segment| segment.is_complete() && segment.is_within(query));
         Ok(segments)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use audit_core::TokenKeys;
-use audit_index::SEGMENT_EVENTS;
+use audit_index::{MERGE_SHARE, SEGMENT_EVENTS};
 
 use crate::readers::TURN;
 
@@ -26,6 +26,8 @@ pub struct SqliteOptions {
     pub(crate) token_keys: Option<TokenKeys>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
+    /// See [`IndexWriter::merge_share`](audit_index::IndexWriter).
+    pub(crate) merge_share: usize,
 }
 
 impl Default for SqliteOptions {
@@ -39,6 +41,7 @@ impl Default for SqliteOptions {
             turn: TURN,
             token_keys: None,
             segment_events: SEGMENT_EVENTS,
+            merge_share: MERGE_SHARE,
         }
     }
 }

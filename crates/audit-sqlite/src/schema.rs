@@ -9,7 +9,7 @@
 //! | `audit_tile` | tile of a log's tree | `event_key` of its first event, the lowest bits replaced |
 //! | `audit_event_id` | event id | id, log |
 //! | `audit_tail` | run of the newest events, with their terms | `event_key` of the first |
-//! | `audit_segment` | segment of the index | `id`; log and first sequence |
+//! | `audit_segment` | segment of the index, also one that is being merged or removed | `id`; log and first sequence |
 //! | `audit_part` | part of a segment | the segment and the part in one number |
 //! | `audit_organization` | organization; without a body once deleted | `id` |
 //! | `audit_api_key` | API key, without its secret | `id`; organization and id |
@@ -82,8 +82,10 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          earliest INTEGER NOT NULL,
          latest INTEGER NOT NULL,
          bucket_bits INTEGER NOT NULL,
-         UNIQUE (log, first)
+         stage INTEGER NOT NULL,
+         written INTEGER NOT NULL
      ) STRICT;
+     CREATE INDEX audit_segment_of_log ON audit_segment (log, first);
      CREATE TABLE audit_part (
          id INTEGER PRIMARY KEY,
          data BLOB NOT NULL

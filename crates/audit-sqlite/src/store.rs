@@ -70,8 +70,8 @@ impl SqliteStore {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
         };
-        let indexing =
-            Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
+        let SqliteOptions { segment_events, merge_share, .. } = options;
+        let indexing = Indexing { segment_events, merge_share, ..Indexing::read(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
         let writer = Writer::start(
