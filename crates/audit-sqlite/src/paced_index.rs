@@ -36,8 +36,8 @@ impl IndexStorage for PacedIndex<'_> {
         })
     }
 
-    fn segments(&self) -> Result<Vec<Segment>> {
-        self.index.segments()
+    fn directory(&self) -> Result<Vec<Segment>> {
+        self.index.directory()
     }
 
     fn parts(&self) -> Result<PacedParts<'_>> {
