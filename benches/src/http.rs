@@ -11,7 +11,7 @@ use audit_core::{
     Actor, AuditStore as _, AuditStoreExt as _, EventQuery, NewApiKey, NewOrganization,
     OrganizationId, Role, TenantStore as _,
 };
-use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions};
+use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions, ServeOptions};
 use audit_sqlite::SqliteStore;
 use axum::routing::get;
 use serde_json::json;
@@ -93,12 +93,18 @@ impl Server {
         let options = HttpOptions::default()
             .with_tenants(Arc::new(store.clone()))
             .with_contracts(Contract::ALL)
-            .with_rate_limit(u32::MAX);
+            .with_rate_limit(u32::MAX)
+            .with_organization_rate_limit(u32::MAX);
         let router = audit_http::router(Arc::new(store.clone()), keys, options)
             .route("/hello", get(|| async { "hello" }));
         let listener = service.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        service.spawn(audit_http::serve(listener, router, std::future::pending()));
+        service.spawn(audit_http::serve(
+            listener,
+            router,
+            ServeOptions::default(),
+            std::future::pending(),
+        ));
         let clients = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { address, clients })
     }

@@ -1,7 +1,7 @@
 //! Measures the stores beside hand-written SQL that does the same durable work. Both take turns in
 //! one run, so that drift of the disk affects both.
 //!
-//! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--events N] [--json]`
+//! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--only GROUP] [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- http [--events N]`
 //! `cargo run --release -p audit-benches -- proofs [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- growth [--events N] [--json] [--plot FILE.svg]`
@@ -15,6 +15,7 @@
 //! | `stores.rs` | our stores, and the sides of a comparison |
 //! | `loads.rs` | appends of many events at once |
 //! | `callers.rs` | callers that append one event at a time |
+//! | `slowest.rs` | the slowest append of one event |
 //! | `space.rs` | space on disk and in memory |
 //! | `reads.rs` | pages, totals, export |
 //! | `growth.rs` | the figures by size |
@@ -46,6 +47,7 @@ mod plot;
 mod proofs;
 mod reads;
 mod rows;
+mod slowest;
 mod space;
 mod sql;
 mod stores;
@@ -73,6 +75,9 @@ struct Arguments {
     /// Number of events to load into each side [default: 1000000, for `growth` 10000000].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
     events: Option<u64>,
+    /// The rows to measure of `sqlite`, `memory` and `all` [default: all of them].
+    #[arg(long, value_enum)]
+    only: Option<Group>,
     /// Print one JSON object on each line instead of a table.
     #[arg(long)]
     json: bool,
@@ -104,8 +109,23 @@ enum What {
     Grow,
 }
 
+/// A group of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// Callers that append one event at a time to a small store.
+    Callers,
+    /// Many logs: batches, and callers after them.
+    Many,
+    /// One log: batches, and reads after them.
+    One,
+    /// The slowest append of one event.
+    Slowest,
+    /// Events that arrive late.
+    Late,
+}
+
 fn main() -> Result<()> {
-    let Arguments { what, events, json, directory, plot, side, logs } = Arguments::parse();
+    let Arguments { what, events, only, json, directory, plot, side, logs } = Arguments::parse();
     let directory = match directory {
         Some(directory) => directory,
         None => std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default(),
@@ -135,7 +155,7 @@ fn main() -> Result<()> {
     let events = events.unwrap_or(1_000_000);
     let mut rows = Vec::new();
     for backend in backends {
-        let of_backend = measure(*backend, events, &directory)?;
+        let of_backend = measure(*backend, events, &directory, only)?;
         if json {
             for row in &of_backend {
                 println!("{}", row.to_json());
@@ -151,33 +171,46 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Measures every row of one store.
-fn measure(backend: Backend, events: u64, directory: &Path) -> Result<Vec<Row>> {
+/// Measures the rows of one store, or only those of one group.
+fn measure(
+    backend: Backend,
+    events: u64,
+    directory: &Path,
+    only: Option<Group>,
+) -> Result<Vec<Row>> {
+    let is_wanted = |group| only.is_none_or(|only| only == group);
     let mut rows = Vec::new();
-    // Many logs: first with a few events, then with all.
-    let mut many = Sides::create(backend, directory, 100)?;
-    rows.extend(call(&mut many, events, "small store")?);
-    drop(many);
-    let mut many = Sides::create(backend, directory, 100)?;
-    rows.extend(loads::append(&mut many, events, Arrival::InTime)?);
-    rows.extend(space::disk(&many)?);
-    rows.extend(call(&mut many, events, "after the load")?);
-    rows.extend(loads::spread(&mut many, (events / 10).next_multiple_of(loads::BATCH))?);
-    drop(many);
-
-    let mut one = Sides::create(backend, directory, 1)?;
-    rows.extend(loads::append(&mut one, events, Arrival::InTime)?);
-    rows.extend(space::disk(&one)?);
-    rows.extend(reads::all(&one, events)?);
-    drop(one);
-    if backend == Backend::Sqlite {
-        rows.extend(space::memory(directory, events)?);
+    if is_wanted(Group::Callers) {
+        let mut many = Sides::create(backend, directory, 100)?;
+        rows.extend(call(&mut many, events, "small store")?);
     }
-
-    for arrival in [Arrival::Backwards, Arrival::Shuffled] {
-        let mut late = Sides::create(backend, directory, 1)?;
-        rows.extend(loads::append(&mut late, events / 10, arrival)?);
-        rows.extend(reads::newest(&late, events / 10, arrival)?);
+    if is_wanted(Group::Many) {
+        let mut many = Sides::create(backend, directory, 100)?;
+        rows.extend(loads::append(&mut many, events, Arrival::InTime)?);
+        rows.extend(space::disk(&many)?);
+        rows.extend(call(&mut many, events, "after the load")?);
+        rows.extend(loads::spread(&mut many, (events / 10).next_multiple_of(loads::BATCH))?);
+    }
+    if is_wanted(Group::One) {
+        let mut one = Sides::create(backend, directory, 1)?;
+        rows.extend(loads::append(&mut one, events, Arrival::InTime)?);
+        rows.extend(space::disk(&one)?);
+        rows.extend(reads::all(&one, events)?);
+        drop(one);
+        if backend == Backend::Sqlite {
+            rows.extend(space::memory(directory, events)?);
+        }
+    }
+    if is_wanted(Group::Slowest) {
+        let mut one = Sides::create(backend, directory, 1)?;
+        rows.extend(slowest::measure(&mut one, events)?);
+    }
+    if is_wanted(Group::Late) {
+        for arrival in [Arrival::Backwards, Arrival::Shuffled] {
+            let mut late = Sides::create(backend, directory, 1)?;
+            rows.extend(loads::append(&mut late, events / 10, arrival)?);
+            rows.extend(reads::newest(&late, events / 10, arrival)?);
+        }
     }
     Ok(rows)
 }

@@ -7,7 +7,7 @@
 //!
 //! | to | use |
 //! |---|---|
-//! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Message`], [`RequestInfo`] |
+//! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Diff`], [`Message`], [`RequestInfo`] |
 //! | carry the actor and the request to where an event is made | [`AuditContext`], [`InContext`], [`SignedContext`] |
 //! | read events | [`AuditEvent`], [`Activity`] |
 //! | query a log | [`EventQuery`], [`Filter`], [`Order`] |
@@ -52,9 +52,9 @@ pub mod tree;
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use model::{
     Action, Activity, Actor, ActorKind, ApiKeyId, Attributes, AuditContext, AuditEvent, Change,
-    ChangeSetId, ContextKeys, EntityClass, EventId, FieldChange, InContext, Log, Message, NewEvent,
-    OrganizationId, OrganizationRef, Outcome, OutcomeResult, RequestInfo, Scope, Sequence,
-    Severity, SignedContext, Source, SpanId, Surface, Target, Timestamp, Trace, TraceId,
+    ChangeSetId, ContextKeys, Diff, EntityClass, EventId, FieldChange, InContext, Log, Message,
+    NewEvent, OrganizationId, OrganizationRef, Outcome, OutcomeResult, RequestInfo, Scope,
+    Sequence, Severity, SignedContext, Source, SpanId, Surface, Target, Timestamp, Trace, TraceId,
 };
 pub use query::{
     Anchor, EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token,

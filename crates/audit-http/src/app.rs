@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use audit_core::{AuditStore, TenantStore};
 
+use crate::answer::Answers;
 use crate::authenticate::Authenticator;
-use crate::body::Budget;
+use crate::budget::Budget;
 use crate::options::HttpOptions;
+use crate::places::Places;
 use crate::rate::Rates;
 use crate::rejection::Rejection;
 
@@ -17,7 +19,9 @@ pub(crate) struct App {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) options: Arc<HttpOptions>,
     pub(crate) rates: Arc<Rates>,
+    pub(crate) places: Places,
     pub(crate) bodies: Budget,
+    pub(crate) answers: Answers,
 }
 
 impl App {
@@ -30,7 +34,9 @@ impl App {
             store,
             authenticator,
             rates: Arc::new(Rates::new(&options)),
+            places: Places::new(&options),
             bodies: Budget::new(&options),
+            answers: Answers::new(&options),
             options: Arc::new(options),
         }
     }

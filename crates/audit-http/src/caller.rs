@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use audit_contracts::super_admin_audit_logs;
 use audit_core::{
@@ -16,13 +16,17 @@ use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::FutureExt as _;
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::answer::Reading;
 use crate::app::App;
 use crate::authenticate::Principal;
 use crate::body::{Buffered, JsonBody};
 use crate::observe::RequestId;
+use crate::places::{Holder, Place, Purpose};
 use crate::rejection::Rejection;
+use crate::share::Tenant;
 
 /// The caller of a request. Every handler of a route that needs a credential takes one.
 #[derive(Clone, Debug)]
@@ -31,6 +35,9 @@ pub(crate) struct Caller(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     principal: Principal,
+    holder: Holder,
+    /// The place of the request, while it is worked on.
+    place: Mutex<Option<Place>>,
     /// The request as the authenticator saw it.
     parts: Parts,
 }
@@ -45,21 +52,23 @@ pub(crate) async fn authenticate(
     let Some(mut principal) = app.authenticator.authenticate(&parts).await? else {
         return Err(Rejection::unauthorized());
     };
-    let allowance = app.rates.take(&principal.id)?;
-    let under_way = app.rates.begin(&principal.id)?;
+    let holder = Holder { tenant: principal.organization_id, caller: principal.id.as_str().into() };
+    let allowance = app.rates.take(&holder)?;
+    let place = Mutex::new(Some(app.places.enter(Purpose::Work, &holder)?));
     complete(&mut principal.actor, &parts);
     let span = tracing::Span::current();
     span.record("caller", principal.id.as_str());
     if let Some(id) = principal.organization_id {
         span.record("organization", tracing::field::display(id));
     }
-    let caller = Caller(Arc::new(Inner { principal, parts: parts.clone() }));
+    let caller = Caller(Arc::new(Inner { principal, holder, place, parts: parts.clone() }));
     let mut request = Request::from_parts(parts, body);
-    request.extensions_mut().insert(caller);
+    request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
+    // What is left to do is to send the response, whose memory is counted by itself.
+    drop(caller.leave());
     response.headers_mut().extend(allowance.headers());
-    // The request is under way until its response is sent.
-    Ok(response.map(|body| under_way.with(body)))
+    Ok(response)
 }
 
 /// Adds the peer's address and the user agent to the actor, unless the authenticator set them.
@@ -88,6 +97,68 @@ impl Caller {
         self.0.principal.actor.email.as_deref()
     }
 
+    /// Returns the organization for which the request counts.
+    pub(crate) fn tenant(&self) -> Tenant {
+        self.0.holder.tenant
+    }
+
+    fn leave(&self) -> Option<Place> {
+        self.0.place.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Waits for `wait` without a place for work, in one for `purpose`; then for one for work again.
+    /// Fails if there is no place to wait in.
+    pub(crate) async fn waiting<T>(
+        &self,
+        app: &App,
+        purpose: Purpose,
+        wait: impl Future<Output = T>,
+    ) -> Result<T, Rejection> {
+        let waiting = app.places.enter(purpose, &self.0.holder)?;
+        drop(self.leave());
+        let result = wait.await;
+        let place = app.places.resume(&self.0.holder).await;
+        *self.0.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        drop(waiting);
+        Ok(result)
+    }
+
+    /// Waits for the memory for an answer of about `expected` bytes.
+    pub(crate) async fn memory(&self, app: &App, expected: usize) -> Result<Reading, Rejection> {
+        let tenant = self.tenant();
+        match app.answers.try_memory(tenant, expected) {
+            Some(memory) => Ok(memory),
+            None => {
+                self.waiting(app, Purpose::Transfer, app.answers.memory(tenant, expected)).await
+            }
+        }
+    }
+
+    /// Waits for a turn to read events for an answer, and for the memory for them.
+    pub(crate) async fn reading(&self, app: &App) -> Result<Reading, Rejection> {
+        let mut reading = self.memory(app, 0).await?;
+        app.answers.turn(self.tenant(), &mut reading).await;
+        Ok(reading)
+    }
+
+    /// Waits for a turn to read the next piece of an answer that has begun, and for a place. Fails
+    /// if there is no memory in time, for example because the pieces before are kept.
+    pub(crate) async fn reading_on(&self, app: &App) -> audit_core::Result<(Place, Reading)> {
+        let tenant = self.tenant();
+        let memory = timeout(app.options.request_timeout, app.answers.memory(tenant, 0));
+        let mut reading = memory.await.map_err(|_| {
+            audit_core::Error::new(ErrorKind::Overloaded).with_context("no memory for an answer")
+        })?;
+        let place = app.places.resume(&self.0.holder).await;
+        app.answers.turn(tenant, &mut reading).await;
+        Ok((place, reading))
+    }
+
+    /// Takes the place of a stream, beside the one for work.
+    pub(crate) fn begin_stream(&self, app: &App) -> Result<Place, Rejection> {
+        app.places.enter(Purpose::Follow, &self.0.holder)
+    }
+
     /// Returns the path that the client requested, including one below which the router is nested.
     pub(crate) fn path(&self) -> &str {
         let Parts { uri, extensions, .. } = &self.0.parts;
@@ -96,7 +167,7 @@ impl Caller {
 
     /// Returns the caller and the request as the context of a change.
     pub(crate) fn context(&self) -> AuditContext {
-        let Inner { principal, parts } = &*self.0;
+        let Inner { principal, parts, .. } = &*self.0;
         AuditContext::new(principal.actor.clone()).request(parts.method.as_str(), self.path())
     }
 
@@ -174,7 +245,7 @@ impl Caller {
     }
 
     async fn record_read(&self, app: &App, read: OrganizationRef) -> Result<(), Rejection> {
-        let Inner { principal, parts } = &*self.0;
+        let Inner { principal, parts, .. } = &*self.0;
         let event = NewEvent::new(super_admin_audit_logs::ACTION, principal.actor.clone())
             .organization(read)
             .request(parts.method.as_str(), self.path());
@@ -189,18 +260,18 @@ impl Caller {
         app: &App,
         body: JsonBody,
     ) -> Result<Buffered<T>, Rejection> {
-        let mut reading = pin!(body.read(&app.bodies));
-        if let Some(body) = reading.as_mut().now_or_never() {
-            return body;
+        let mut receiving = pin!(body.receive(&app.bodies, self.tenant()));
+        if let Some(received) = receiving.as_mut().now_or_never() {
+            return received?.parse();
         }
-        let body = reading.await?;
+        let received = self.waiting(app, Purpose::Transfer, receiving).await??;
         self.confirm(app).await?;
-        Ok(body)
+        received.parse()
     }
 
     /// Authenticates the caller again, before a request continues that has waited.
     pub(crate) async fn confirm(&self, app: &App) -> Result<(), Rejection> {
-        let Inner { principal, parts } = &*self.0;
+        let Inner { principal, parts, .. } = &*self.0;
         match app.authenticator.authenticate(parts).await? {
             Some(now) if now.is_still(principal) => Ok(()),
             _ => Err(Rejection::unauthorized()),

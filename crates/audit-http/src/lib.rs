@@ -5,7 +5,7 @@
 //! ```no_run
 //! use std::sync::Arc;
 //!
-//! use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions};
+//! use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions, ServeOptions};
 //! # async fn example(store: audit_core::Result<impl audit_core::TenantStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
 //! let store = Arc::new(store?); // a `SqliteStore`, for example
 //! let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
@@ -14,7 +14,7 @@
 //! let router = audit_http::router(store, authenticator, options);
 //!
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
-//! audit_http::serve(listener, router, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
+//! audit_http::serve(listener, router, ServeOptions::default(), async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -57,24 +57,34 @@
 //! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
 //! | `serve.rs` | the connections |
 
+mod answer;
 mod app;
 mod authenticate;
 mod body;
+mod budget;
 mod caller;
+mod connections;
 mod contract;
 mod guard;
+mod metrics;
 mod observe;
 mod openapi;
 mod operations;
 mod options;
+mod pace;
 mod paging;
 mod params;
+mod places;
+mod proxy;
 mod publish;
 mod rate;
 mod rejection;
 mod responses;
 mod routes;
 mod serve;
+mod serve_options;
+mod share;
+mod socket;
 mod style;
 
 use std::sync::Arc;
@@ -83,15 +93,17 @@ use audit_core::AuditStore;
 use axum::Router;
 
 use crate::app::App;
-use crate::guard::Guard;
 use crate::style::Style;
 
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
 pub use crate::contract::Contract;
+pub use crate::metrics::metrics;
 pub use crate::openapi::openapi;
 pub use crate::options::HttpOptions;
+pub use crate::proxy::{ProxyNet, TrustedProxies};
 pub use crate::publish::publish_checkpoints;
 pub use crate::serve::serve;
+pub use crate::serve_options::ServeOptions;
 
 /// Returns the router over `store`, for callers that `authenticator` accepts.
 ///
@@ -104,11 +116,10 @@ pub fn router(
     options: HttpOptions,
 ) -> Router {
     let app = App::new(store, authenticator, options);
-    let guard = Guard::new(&app);
     let open = Router::from(routes::open()).merge(openapi::page(&app.options));
     let router = routes::guarded(&app.options)
         .into_iter()
-        .fold(open, |all, (style, routes)| all.merge(guard.layer(style, routes.into())))
+        .fold(open, |all, (style, routes)| all.merge(guard::layer(&app, style, routes.into())))
         .fallback(rejection::no_such_path);
     observe::layer(Style::Native.layer(router)).with_state(app)
 }

@@ -1,29 +1,38 @@
 //! The OpenAPI 3.1 description of the routes, generated from the handlers, and its page.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::convert::Infallible;
+use std::sync::Arc;
 
-use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::OriginalUri;
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::stream;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::Parameter;
 use utoipa::openapi::schema::{Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::server::Server;
 use utoipa::{Modify, OpenApi, openapi};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::answer;
 use crate::app::App;
 use crate::operations::operations;
 use crate::options::HttpOptions;
+use crate::proxy::Prefix;
 use crate::routes;
 
 mod prose;
 
-/// The description of the whole, without routes.
+/// The description of the service, without routes.
 #[derive(OpenApi)]
 #[openapi(
     info(
@@ -47,7 +56,7 @@ mod prose;
     security(("basic" = []), ("bearer" = [])),
     modifiers(&Schemes),
 )]
-struct Description;
+struct Base;
 
 struct Schemes;
 
@@ -70,7 +79,7 @@ impl Modify for Schemes {
 /// Returns the OpenAPI 3.1 description of every route that [`router`](crate::router) mounts with
 /// `options`.
 pub fn openapi(options: &HttpOptions) -> openapi::OpenApi {
-    let mut api = Description::openapi();
+    let mut api = Base::openapi();
     let guarded = routes::guarded(options).into_iter().map(|(_, routes)| routes);
     for mut routes in guarded.chain([routes::open()]) {
         api.merge(std::mem::take(routes.get_openapi_mut()));
@@ -149,24 +158,65 @@ const PATH: &str = "/openapi.json";
 
 /// Returns the routes of the description and of its page for people.
 pub(crate) fn page(options: &HttpOptions) -> Router<App> {
-    let api = openapi(options);
     let page = SwaggerUi::new("/docs").config(Config::from("../openapi.json"));
-    // Serialized at the first request, when the path below which the router is nested is known.
-    let written: Arc<OnceLock<(String, Bytes)>> = Arc::default();
-    let described = move |OriginalUri(uri): OriginalUri| {
-        let base = uri.path().strip_suffix(PATH).unwrap_or_default();
-        let write = || {
-            let mut api = api.clone();
-            if let Some([server]) = api.servers.as_deref_mut()
-                && !base.is_empty()
-            {
-                base.clone_into(&mut server.url);
-            }
-            (base.to_owned(), serde_json::to_vec(&api).unwrap_or_default().into())
-        };
-        let (of, text) = written.get_or_init(write);
-        let text = if of == base { text.clone() } else { write().1 };
-        std::future::ready(([(header::CONTENT_TYPE, "application/json")], text))
+    let description = Arc::new(Description::of(openapi(options)));
+    let described = move |OriginalUri(uri): OriginalUri,
+                          prefix: Option<Extension<Prefix>>,
+                          headers: HeaderMap| {
+        let prefix = prefix.as_ref().map_or("", |Extension(prefix)| prefix.as_str());
+        let nested = uri.path().strip_suffix(PATH).unwrap_or_default();
+        std::future::ready(description.answer(&format!("{prefix}{nested}"), &headers))
     };
     Router::from(page).route(PATH, get(described))
+}
+
+/// The description as text, written once. The path below which the router is nested, or that a proxy
+/// takes off, is known at a request only: its server is put before the rest.
+struct Description {
+    whole: Bytes,
+    /// The text without servers, after its first brace.
+    rest: Bytes,
+    /// The server of the whole.
+    server: Server,
+    digest: String,
+}
+
+impl Description {
+    fn of(mut api: openapi::OpenApi) -> Self {
+        let whole = Bytes::from(serde_json::to_vec(&api).unwrap_or_default());
+        let server = api.servers.take().and_then(|servers| servers.into_iter().next());
+        let mut rest = Bytes::from(serde_json::to_vec(&api).unwrap_or_default());
+        drop(rest.split_to(rest.len().min(1)));
+        let digest = digest(&whole);
+        Self { whole, rest, server: server.unwrap_or_default(), digest }
+    }
+
+    /// Answers with the description of the routes below `base`, or with 304 if the client has it.
+    fn answer(&self, base: &str, headers: &HeaderMap) -> Response {
+        let tag = match base {
+            "" => format!("\"{}\"", self.digest),
+            base => format!("\"{}\"", digest(format!("{}{base}", self.digest).as_bytes())),
+        };
+        let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|v| v.to_str().ok());
+        let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
+        let is_known = known.any(|known| known == "*" || known.trim_start_matches("W/") == tag);
+        let response = match (is_known, base) {
+            (true, _) => StatusCode::NOT_MODIFIED.into_response(),
+            (false, "") => answer::whole(self.whole.clone()),
+            (false, base) => {
+                let mut server = self.server.clone();
+                base.clone_into(&mut server.url);
+                let servers = serde_json::to_string(&[server]).unwrap_or_default();
+                let first = Bytes::from(format!("{{\"servers\":{servers},"));
+                let parts = [first, self.rest.clone()].map(Ok::<_, Infallible>);
+                answer::json(Body::from_stream(stream::iter(parts)))
+            }
+        };
+        ([(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "no-cache")], response)
+            .into_response()
+    }
+}
+
+fn digest(text: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }

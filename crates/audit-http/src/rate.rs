@@ -1,90 +1,39 @@
-//! The limits of each caller: requests a second, and requests at a time.
+//! The requests a second of each caller, and of each organization.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::fmt;
+use std::hash::Hash;
 use std::num::NonZeroU32;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
-use hyper::body::{Frame, SizeHint};
 
 use crate::options::HttpOptions;
+use crate::places::Holder;
 use crate::rejection::Rejection;
-
-type Limiter =
-    RateLimiter<String, DefaultKeyedStateStore<String>, DefaultClock, StateInformationMiddleware>;
+use crate::share::Tenant;
 
 /// The header with the number of requests that the caller may make now.
 const REMAINING: HeaderName = HeaderName::from_static("x-rate-limit-remaining");
 /// The header with the seconds until the caller's full rate is available again.
 const RESET: HeaderName = HeaderName::from_static("x-rate-limit-reset");
 
-pub(crate) struct Rates {
-    limiter: Limiter,
-    rate: NonZeroU32,
-    taken: AtomicU32,
-    at_a_time: usize,
-    under_way: Arc<Mutex<HashMap<String, usize>>>,
-}
-
-/// A request that counts as under way until this value is dropped.
+/// The rates of callers and of organizations.
 #[derive(Debug)]
-pub(crate) struct UnderWay {
-    caller: String,
-    counts: Arc<Mutex<HashMap<String, usize>>>,
+pub(crate) struct Rates {
+    callers: Rate<String>,
+    tenants: Rate<Tenant>,
 }
 
-impl UnderWay {
-    /// Returns `body` so that the request counts as under way until the body is sent.
-    pub(crate) fn with(self, body: Body) -> Body {
-        Body::new(Counted { body, _under_way: self })
-    }
-}
-
-struct Counted {
-    body: Body,
-    _under_way: UnderWay,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = counts.entry(std::mem::take(&mut self.caller)) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
+/// The rate of each of many.
+struct Rate<K: Hash + Eq + Clone> {
+    limiter: RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>,
+    per_second: NonZeroU32,
+    of: &'static str,
+    taken: AtomicU32,
 }
 
 /// The requests that a caller has left.
@@ -94,56 +43,61 @@ pub(crate) struct Allowance {
     reset: u64,
 }
 
-impl fmt::Debug for Rates {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rates").field("rate", &self.rate).finish_non_exhaustive()
+impl Rates {
+    pub(crate) fn new(options: &HttpOptions) -> Self {
+        Self {
+            callers: Rate::new(options.rate, "caller"),
+            tenants: Rate::new(options.tenant_rate, "organization"),
+        }
+    }
+
+    /// Takes a request from the rates of a caller and of its organization. Fails with 429 if one of
+    /// them is used up. Returns the lesser allowance.
+    pub(crate) fn take(&self, holder: &Holder) -> Result<Allowance, Rejection> {
+        let caller = self.callers.take(&holder.caller.to_string())?;
+        let tenant = self.tenants.take(&holder.tenant)?;
+        Ok(if tenant.remaining < caller.remaining { tenant } else { caller })
     }
 }
 
-impl Rates {
-    pub(crate) fn new(options: &HttpOptions) -> Self {
-        let limiter = RateLimiter::keyed(Quota::per_second(options.rate))
+impl<K: Hash + Eq + Clone> fmt::Debug for Rate<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rate")
+            .field("of", &self.of)
+            .field("per_second", &self.per_second)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K: Hash + Eq + Clone> Rate<K> {
+    fn new(rate: NonZeroU32, of: &'static str) -> Self {
+        let limiter = RateLimiter::keyed(Quota::per_second(rate))
             .with_middleware::<StateInformationMiddleware>();
-        let (taken, under_way) = (AtomicU32::new(0), Arc::default());
-        Self { limiter, rate: options.rate, taken, at_a_time: options.per_caller, under_way }
+        Self { limiter, per_second: rate, of, taken: AtomicU32::new(0) }
     }
 
-    /// Counts a request of `caller` as under way. Fails if the caller has too many.
-    pub(crate) fn begin(&self, caller: &str) -> Result<UnderWay, Rejection> {
-        let mut counts = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(caller.to_owned()).or_default();
-        if *count >= self.at_a_time {
-            let detail =
-                format!("more than {} requests of this caller are under way", self.at_a_time);
-            return Err(Rejection::new(StatusCode::TOO_MANY_REQUESTS, detail).retry_after(1));
-        }
-        *count += 1;
-        Ok(UnderWay { caller: caller.to_owned(), counts: Arc::clone(&self.under_way) })
-    }
-
-    /// Takes a request from the rate of `caller`. Fails if none is left.
-    pub(crate) fn take(&self, caller: &String) -> Result<Allowance, Rejection> {
-        /// The number of requests after which idle callers are dropped.
+    fn take(&self, key: &K) -> Result<Allowance, Rejection> {
+        /// The number of requests after which idle keys are dropped.
         const FORGET_EVERY: u32 = 1 << 16;
         if self.taken.fetch_add(1, Ordering::Relaxed) % FORGET_EVERY == FORGET_EVERY - 1 {
             self.limiter.retain_recent();
         }
-        match self.limiter.check_key(caller) {
+        match self.limiter.check_key(key) {
             Ok(state) => {
                 let remaining = state.remaining_burst_capacity();
-                let missing = self.rate.get().saturating_sub(remaining);
-                let reset = u64::from(missing).div_ceil(u64::from(self.rate.get()));
+                let missing = self.per_second.get().saturating_sub(remaining);
+                let reset = u64::from(missing).div_ceil(u64::from(self.per_second.get()));
                 Ok(Allowance { remaining, reset })
             }
             Err(refusal) => {
                 let wait = refusal.wait_time_from(DefaultClock::default().now());
                 // Rounded up, so that the next request is not too early again.
                 let seconds = (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1);
-                let detail = "too many requests of this caller";
-                let allowance = Allowance { remaining: 0, reset: seconds };
+                metrics::counter!("audit_http_refused_total", "limit" => "rate").increment(1);
+                let detail = format!("too many requests of this {}", self.of);
                 let rejection = Rejection::new(StatusCode::TOO_MANY_REQUESTS, detail);
-                Err(allowance
-                    .headers()
+                let headers = Allowance { remaining: 0, reset: seconds }.headers();
+                Err(headers
                     .into_iter()
                     .fold(rejection.retry_after(seconds), |rejection, (name, value)| {
                         rejection.with_header(name, value)

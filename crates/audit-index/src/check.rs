@@ -21,14 +21,15 @@ pub fn is_damage(error: &Error) -> bool {
     error.kind() == ErrorKind::Corrupt && error.field() == Some(DAMAGED)
 }
 
-/// Checks that `segments`, the newest first, hold each event after `floor` up to `indexed` once.
-/// Ignores those with no event after `floor`, which are being removed.
+/// Checks that the complete ones of `segments`, the newest first, hold each event after `floor` up to
+/// `indexed` once. Ignores those with no event after `floor`, which are being removed.
 ///
 /// # Errors
 /// [Damage](is_damage) otherwise.
 pub fn check_directory(segments: &[Segment], floor: Sequence, indexed: Sequence) -> Result<()> {
     let mut last = indexed;
-    for segment in segments.iter().filter(|segment| segment.info().last > floor) {
+    let read = |segment: &&Segment| segment.is_complete() && segment.info().last > floor;
+    for segment in segments.iter().filter(read) {
         if segment.info().last != last {
             return Err(damaged());
         }

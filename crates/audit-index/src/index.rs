@@ -39,9 +39,9 @@ impl<S: IndexStorage> LogIndex<'_, S> {
 
     /// Returns the segments that can have events for `query`, the newest first.
     fn segments(&self, query: &IndexQuery) -> Result<Vec<Segment>> {
-        let mut segments = self.storage.segments()?;
+        let mut segments = self.storage.directory()?;
         check_directory(&segments, query.floor, self.indexed)?;
-        segments.retain(|segment| segment.is_within(query));
+        segments.retain(|segment| segment.is_complete() && segment.is_within(query));
         Ok(segments)
     }
 }

@@ -8,6 +8,10 @@
 //! time together with thousands of others, and a query reads a few rows of each segment that it
 //! reaches.
 //!
+//! A large merge is done in slices: each append that makes a segment does a share of it, in
+//! proportion to the size of that segment. What is done is in the storage, so that any process can
+//! continue at the next slice. Queries read the old segments until the last slice.
+//!
 //! A segment consists of parts, each stored as a row: first the table of its events by time, then
 //! the buckets with short postings, then long postings. Terms are stored as [`TermKey`]s; their
 //! first bits choose the bucket.
@@ -29,7 +33,8 @@
 //! | `by_sequence.rs` | a walk by sequence |
 //! | `cut.rs` | where a number of events end in several segments at once |
 //! | `merge.rs` | merging adjacent segments |
-//! | `builder.rs` | building a segment |
+//! | `builder.rs` | building a segment of the tail |
+//! | `buckets.rs` | writing the buckets of a segment |
 //! | `reader.rs` | reading a segment |
 //! | `check.rs` | checks whether a stored index is complete |
 //! | `rebuild.rs` | rebuilding a damaged index |
@@ -44,6 +49,7 @@
 //! | `bytes.rs` | numbers as bytes |
 
 mod bucket;
+mod buckets;
 mod builder;
 mod by_sequence;
 mod by_time;
@@ -65,15 +71,14 @@ mod term_key;
 mod walk;
 mod writer;
 
-pub use builder::NewSegment;
 pub use bytes::damaged;
 pub use check::{check_directory, is_damage, read_segment, read_tail};
 pub use entry::IndexEntry;
 pub use index::LogIndex;
-pub use part::{PartId, TailRow};
-pub use segment::{MAX_PARTS, Segment, SegmentInfo};
+pub use part::{NewPart, PartId, TailRow};
+pub use segment::{MAX_PARTS, Segment, SegmentInfo, Stage};
 pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
 pub use tail::RemovedKeys;
 pub use term_key::{TermHasher, TermKey};
 pub use walk::Found;
-pub use writer::{IndexWriter, SEGMENT_EVENTS};
+pub use writer::{IndexWriter, MERGE_SHARE, SEGMENT_EVENTS};

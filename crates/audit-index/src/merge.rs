@@ -1,14 +1,17 @@
-//! Merging adjacent segments into one.
+//! Merging adjacent segments into one, some parts at a time.
 
-use audit_core::Result;
+use audit_core::{Result, Sequence};
 
-use crate::bucket::{Bucket, Location};
-use crate::builder::{NewSegment, SegmentBuilder};
+use crate::bucket::{Bucket, Location, bucket_of};
+use crate::buckets::BucketWriter;
+use crate::builder::bucket_bits;
 use crate::bytes::{damaged, time_to_number};
+use crate::part::NewPart;
 use crate::postings;
 use crate::reader::SegmentReader;
-use crate::segment::Segment;
-use crate::storage::{IndexStorage, ReadParts};
+use crate::segment::{Segment, SegmentInfo};
+use crate::storage::ReadParts;
+use crate::table::Ranking;
 use crate::term_key::TermKey;
 
 /// Segments are merged when together they are this many times as large as one of their level.
@@ -33,48 +36,153 @@ pub(crate) fn choose(segments: &[Segment], least: u64) -> &[Segment] {
     run
 }
 
-/// Merges adjacent segments, given in order, into one.
-pub(crate) fn merge<S: IndexStorage>(storage: &S, segments: &[Segment]) -> Result<NewSegment> {
-    let first = segments.first().ok_or_else(damaged)?.info().first;
-    let mut reader = SegmentReader::new(storage.parts()?);
-    let all = |segment: &Segment| {
-        let segment = *segment;
-        let count = segment.table_rows() + (1 << segment.info().bucket_bits);
-        (0..count).map(move |number| segment.part(number))
-    };
-    let mut times = Vec::new();
-    let mut offsets = Vec::new(); // in the merged segment, for each rank of each segment
+/// Returns the bounds of the segment that adjacent segments make together.
+pub(crate) fn bounds(parts: &mut impl ReadParts, segments: &[Segment]) -> Result<SegmentInfo> {
+    // Keys are hashes, so that the first bucket of a segment is a sample of all.
+    parts.prefetch(segments.iter().map(|segment| segment.bucket(0)))?;
+    let mut bytes = 0;
     for segment in segments {
-        reader.parts.prefetch(all(segment))?;
-        let begin = times.len();
-        times.resize(begin + segment.len() as usize, 0);
-        let mut of_segment = Vec::with_capacity(segment.len() as usize);
-        for rank in 0..segment.len() {
-            let position = reader.position(segment, rank)?;
-            let offset = position.sequence.get() - first.get();
-            let offset = usize::try_from(offset).map_err(|_| damaged())?;
-            *times.get_mut(offset).ok_or_else(damaged)? = time_to_number(position.occurred_at);
-            of_segment.push(offset);
+        let first = parts.read(segment.bucket(0), |bucket| Ok(bucket.len()))?;
+        bytes += first * segment.info().buckets() as usize;
+    }
+    let infos = || segments.iter().map(Segment::info);
+    Ok(SegmentInfo {
+        first: infos().map(|info| info.first).min().ok_or_else(damaged)?,
+        last: infos().map(|info| info.last).max().ok_or_else(damaged)?,
+        earliest: infos().map(|info| info.earliest).min().ok_or_else(damaged)?,
+        latest: infos().map(|info| info.latest).max().ok_or_else(damaged)?,
+        bucket_bits: bucket_bits(bytes),
+    })
+}
+
+/// Returns the segments of `directory` that `output` is merged of, in order; `None` if they do not
+/// have its events.
+pub(crate) fn inputs(directory: &[Segment], output: &SegmentInfo) -> Option<Vec<Segment>> {
+    let is_within = |s: &&Segment| output.first <= s.info().first && s.info().last <= output.last;
+    let complete = directory.iter().filter(|segment| segment.is_complete());
+    let mut inputs: Vec<Segment> = complete.filter(is_within).copied().collect();
+    inputs.sort_by_key(|segment| segment.info().first);
+    let mut next = output.first;
+    for input in &inputs {
+        if input.info().first != next {
+            return None;
         }
-        offsets.push(of_segment);
+        next = input.info().last.next();
     }
-    let mut builder = SegmentBuilder::new(times)?;
-    let mut streams = Vec::with_capacity(segments.len());
-    for (segment, offsets) in segments.iter().zip(offsets) {
-        let ranks = offsets.into_iter().map(|offset| builder.ranks()[offset]).collect();
-        streams.push(Stream::open(&mut reader.parts, *segment, ranks)?);
+    (next == output.last.next()).then_some(inputs)
+}
+
+/// Some parts of a merged segment.
+pub(crate) struct Slice {
+    pub(crate) parts: Vec<NewPart>,
+    /// The number of rows of the table and of buckets that are written with them.
+    pub(crate) written: u32,
+}
+
+/// Makes the parts of `output` from its inputs.
+pub(crate) struct Merge<'m, P> {
+    pub(crate) reader: SegmentReader<P>,
+    pub(crate) inputs: &'m [Segment],
+    pub(crate) output: &'m Segment,
+}
+
+impl<P: ReadParts> Merge<'_, P> {
+    /// Makes the parts after the first `written` rows and buckets, until they cost `budget`, and at
+    /// least one. The next long postings get the part `next_overflow`.
+    pub(crate) fn slice(
+        &mut self,
+        written: u32,
+        next_overflow: u32,
+        budget: usize,
+    ) -> Result<Slice> {
+        if written < self.output.table_rows() {
+            self.rows(written, budget.max(1))
+        } else {
+            self.buckets(written, next_overflow, budget.max(1))
+        }
     }
-    let mut ranks = Vec::new();
-    while let Some(key) = streams.iter().filter_map(Stream::key).min() {
-        ranks.clear();
-        for stream in &mut streams {
-            if stream.key() == Some(key) {
-                stream.take_into(&mut reader.parts, &mut ranks)?;
+
+    fn rows(&mut self, written: u32, budget: usize) -> Result<Slice> {
+        let mut times = Vec::with_capacity(self.output.len() as usize);
+        for input in self.inputs {
+            let begin = times.len();
+            times.resize(begin + input.len() as usize, 0);
+            self.reader.parts.prefetch((0..input.table_rows()).map(|row| input.part(row)))?;
+            for rank in 0..input.len() {
+                let position = self.reader.position(input, rank)?;
+                let offset = begin + input.offset_of(position.sequence)? as usize;
+                *times.get_mut(offset).ok_or_else(damaged)? = time_to_number(position.occurred_at);
             }
         }
-        builder.push(key, &mut ranks)?;
+        let ranking = Ranking::new(times)?;
+        let rows = (written..).zip(ranking.rows(written)).take(budget);
+        let parts: Vec<_> = rows.map(|(number, data)| NewPart { number, data }).collect();
+        let written = parts.last().ok_or_else(damaged)?.number + 1;
+        Ok(Slice { parts, written })
     }
-    builder.finish(first)
+
+    fn buckets(&mut self, written: u32, next_overflow: u32, budget: usize) -> Result<Slice> {
+        let info = self.output.info();
+        let begin = written - self.output.table_rows();
+        let ranks = self.ranks()?;
+        let mut streams = Vec::with_capacity(self.inputs.len());
+        for (input, ranks) in self.inputs.iter().zip(ranks) {
+            let from = begin.checked_shl(u32::BITS - info.bucket_bits).unwrap_or(0);
+            streams.push(Stream::open(&mut self.reader.parts, *input, ranks, from)?);
+        }
+        let mut writer = BucketWriter::new(info, begin, next_overflow);
+        let (mut ranks, mut encoded) = (Vec::new(), Vec::new());
+        while let Some(key) = streams.iter().filter_map(Stream::key).min() {
+            let bucket = writer.bucket_of(&key);
+            if writer.number() < bucket {
+                writer.complete(bucket, budget);
+                if writer.cost() >= budget {
+                    break;
+                }
+            }
+            ranks.clear();
+            for stream in &mut streams {
+                if stream.key() == Some(key) {
+                    stream.take_into(&mut self.reader.parts, &mut ranks)?;
+                }
+            }
+            if !ranks.is_sorted() {
+                ranks.sort_unstable();
+            }
+            encoded.clear();
+            postings::encode(&ranks, &mut encoded)?;
+            writer.push(&key, ranks.len() as u64, &encoded)?;
+        }
+        if streams.iter().all(|stream| stream.key().is_none()) {
+            writer.complete(info.buckets(), budget);
+        }
+        let written = self.output.table_rows() + writer.number();
+        Ok(Slice { parts: writer.into_parts(), written })
+    }
+
+    /// Returns, for each input, the rank in the output of each of its ranks: the events of an input
+    /// have the same order in both.
+    fn ranks(&mut self) -> Result<Vec<Vec<u32>>> {
+        let ranks_of = |input: &Segment| Vec::with_capacity(input.len() as usize);
+        let mut ranks: Vec<Vec<u32>> = self.inputs.iter().map(ranks_of).collect();
+        let output = self.output;
+        self.reader.parts.prefetch((0..output.table_rows()).map(|row| output.part(row)))?;
+        let mut at = 0;
+        for rank in 0..output.len() {
+            let sequence = self.reader.position(output, rank)?.sequence;
+            if !self.inputs.get(at).is_some_and(|input| input.contains(sequence)) {
+                at = self.input_with(sequence);
+            }
+            ranks.get_mut(at).ok_or_else(damaged)?.push(rank);
+        }
+        let agree =
+            self.inputs.iter().zip(&ranks).all(|(s, ranks)| s.len() as usize == ranks.len());
+        if agree { Ok(ranks) } else { Err(damaged()) }
+    }
+
+    fn input_with(&self, sequence: Sequence) -> usize {
+        self.inputs.partition_point(|input| input.info().last < sequence)
+    }
 }
 
 /// Reads the postings of a segment, by key.
@@ -88,9 +196,25 @@ struct Stream {
 }
 
 impl Stream {
-    fn open(parts: &mut impl ReadParts, segment: Segment, ranks: Vec<u32>) -> Result<Self> {
-        let mut stream = Self { segment, ranks, next_bucket: 0, bucket: Vec::new() };
+    /// Begins with the first key that begins with `from` or a higher number.
+    fn open(
+        parts: &mut impl ReadParts,
+        segment: Segment,
+        ranks: Vec<u32>,
+        from: u32,
+    ) -> Result<Self> {
+        let prefix = |key: &TermKey| bucket_of(key, u32::BITS);
+        let mut first = TermKey::default();
+        first[..4].copy_from_slice(&from.to_be_bytes());
+        let next_bucket = bucket_of(&first, segment.info().bucket_bits);
+        let mut stream = Self { segment, ranks, next_bucket, bucket: Vec::new() };
         stream.fill(parts)?;
+        while stream.key().is_some_and(|key| prefix(&key) < from) {
+            stream.bucket.pop();
+            if stream.bucket.is_empty() {
+                stream.fill(parts)?;
+            }
+        }
         Ok(stream)
     }
 
@@ -100,7 +224,7 @@ impl Stream {
 
     /// Reads buckets until one has an entry, or no bucket is left.
     fn fill(&mut self, parts: &mut impl ReadParts) -> Result<()> {
-        while self.bucket.is_empty() && self.next_bucket < 1 << self.segment.info().bucket_bits {
+        while self.bucket.is_empty() && self.next_bucket < self.segment.info().buckets() {
             let part = self.segment.bucket(self.next_bucket);
             self.next_bucket += 1;
             self.bucket = parts.read(part, |bucket| {

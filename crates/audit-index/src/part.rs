@@ -11,6 +11,22 @@ pub struct PartId {
     pub number: u32,
 }
 
+/// A part to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewPart {
+    /// The number of the part in its segment.
+    pub number: u32,
+    /// Its bytes.
+    pub data: Vec<u8>,
+}
+
+impl NewPart {
+    /// Returns its cost: 1 for each page of 4 KiB that it begins.
+    pub(crate) fn cost(&self) -> usize {
+        1 + self.data.len() / 4_096
+    }
+}
+
 /// A row of the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TailRow<B> {

@@ -5,7 +5,7 @@ use audit_core::{Result, Sequence};
 use crate::builder::NewSegment;
 use crate::bytes::damaged;
 use crate::entry::IndexEntry;
-use crate::segment::Segment;
+use crate::segment::{Segment, Stage};
 use crate::storage::IndexStorageMut;
 use crate::writer::IndexWriter;
 
@@ -39,18 +39,36 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
                 self.extend_tail(indexed, indexed.next(), &entries)?;
                 return Ok(indexed);
             }
-            self.storage.insert_segment(&NewSegment::of(indexed.next(), &entries)?)?;
+            self.insert(indexed.next(), &entries)?;
             indexed = last;
         }
     }
 
-    /// Replaces a segment by one of these entries, those of its events.
+    /// Replaces a complete segment by one of these entries, those of its events.
     pub fn replace_segment(&self, segment: &Segment, entries: &[IndexEntry]) -> Result<()> {
         if entries.len() as u64 != u64::from(segment.len()) {
             return Err(damaged());
         }
-        self.storage.delete_segments(std::slice::from_ref(segment))?;
-        self.storage.insert_segment(&NewSegment::of(segment.info().first, entries)?)
+        self.storage.delete_parts(segment, 0)?;
+        self.storage.delete_segment(segment)?;
+        self.insert(segment.info().first, entries)
+    }
+
+    /// Gives up the merges that have begun: what they wrote can come of damaged parts. They begin
+    /// again with the next share.
+    pub fn abandon_merges(&self) -> Result<()> {
+        for segment in self.storage.directory()? {
+            if matches!(segment.stage(), Stage::Merging { .. }) {
+                self.storage.set_stage(&segment, Stage::Removed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn insert(&self, first: Sequence, entries: &[IndexEntry]) -> Result<()> {
+        let NewSegment { info, parts } = NewSegment::of(first, entries)?;
+        let segment = self.storage.insert_segment(info, Stage::Complete)?;
+        self.storage.insert_parts(&segment, &parts)
     }
 
     /// Replaces the tail by one of these entries, those of the events after `indexed`.

@@ -9,11 +9,27 @@ use crate::part::PartId;
 use crate::table;
 use crate::term_key::TermKey;
 
-/// A segment of the directory: its id, which the storage chose, and its bounds.
+/// A segment of the directory: its id, which the storage chose, its bounds, and its stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
     id: i64,
     info: SegmentInfo,
+    stage: Stage,
+}
+
+/// The stage in the life of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// All its parts are there, and queries read it.
+    Complete,
+    /// A merge writes it. The rows of its table and its buckets are written in the order of their
+    /// numbers, and this many are.
+    Merging {
+        /// The number of rows and buckets written.
+        written: u32,
+    },
+    /// Its parts are being deleted.
+    Removed,
 }
 
 /// The bounds of a segment.
@@ -44,13 +60,13 @@ impl Segment {
     ///
     /// # Errors
     /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if no segment can have these bounds.
-    pub fn new(id: i64, info: SegmentInfo) -> Result<Self> {
+    pub fn new(id: i64, info: SegmentInfo, stage: Stage) -> Result<Self> {
         let span = info.last.get().checked_sub(info.first.get());
         let is_valid = info.first > Sequence::ZERO
             && span.is_some_and(|span| span < MAX_EVENTS)
             && info.earliest <= info.latest
             && info.bucket_bits <= MAX_BUCKET_BITS;
-        if is_valid { Ok(Self { id, info }) } else { Err(damaged()) }
+        if is_valid { Ok(Self { id, info, stage }) } else { Err(damaged()) }
     }
 
     /// Returns its id, which the storage chose.
@@ -63,10 +79,18 @@ impl Segment {
         &self.info
     }
 
+    /// Returns its stage.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(crate) fn is_complete(&self) -> bool {
+        self.stage == Stage::Complete
+    }
+
     /// Returns the number of events.
     pub(crate) fn len(&self) -> u32 {
-        // At most MAX_EVENTS.
-        u32::try_from(self.info.last.get() - self.info.first.get() + 1).unwrap_or(u32::MAX)
+        self.info.len()
     }
 
     /// Returns the size in events with the usual number of terms. Merges use it, so that they are
@@ -106,7 +130,17 @@ impl Segment {
     }
 
     pub(crate) fn table_rows(&self) -> u32 {
-        table::rows(self.len())
+        self.info.table_rows()
+    }
+
+    /// Returns `true` if the bucket of a key is written.
+    pub(crate) fn has_bucket_of(&self, key: &TermKey) -> bool {
+        let part = self.bucket_of(key).number;
+        match self.stage {
+            Stage::Complete => true,
+            Stage::Merging { written } => part < written,
+            Stage::Removed => false,
+        }
     }
 
     /// Returns the part with entry `number` of the table.
@@ -130,6 +164,27 @@ impl Segment {
 }
 
 impl SegmentInfo {
+    /// Returns the number of events.
+    pub(crate) fn len(&self) -> u32 {
+        // At most MAX_EVENTS.
+        u32::try_from(self.last.get() - self.first.get() + 1).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn table_rows(&self) -> u32 {
+        table::rows(self.len())
+    }
+
+    /// Returns the number of buckets.
+    pub(crate) fn buckets(&self) -> u32 {
+        1 << self.bucket_bits
+    }
+
+    /// Returns the number of rows of the table and of buckets. The parts with long postings have
+    /// the numbers from this one on.
+    pub(crate) fn fixed_parts(&self) -> u32 {
+        self.table_rows() + self.buckets()
+    }
+
     /// Returns the bounds of the times as the numbers to store.
     pub fn times(&self) -> (i64, i64) {
         (time_to_number(self.earliest), time_to_number(self.latest))
@@ -155,14 +210,47 @@ impl SegmentInfo {
     }
 }
 
+impl Stage {
+    /// Returns the stage as the numbers to store: its kind, and the rows and buckets written.
+    pub fn to_numbers(self) -> (i64, i64) {
+        match self {
+            Self::Complete => (0, 0),
+            Self::Merging { written } => (1, written.into()),
+            Self::Removed => (2, 0),
+        }
+    }
+
+    /// Returns the stage of stored numbers.
+    ///
+    /// # Errors
+    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if a number is out of range.
+    pub fn from_numbers(kind: i64, written: i64) -> Result<Self> {
+        match kind {
+            0 => Ok(Self::Complete),
+            1 => Ok(Self::Merging { written: u32::try_from(written).map_err(|_| damaged())? }),
+            2 => Ok(Self::Removed),
+            _ => Err(damaged()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn stages_round_trip() {
+        for stage in [Stage::Complete, Stage::Merging { written: 7 }, Stage::Removed] {
+            let (kind, written) = stage.to_numbers();
+            assert_eq!(Stage::from_numbers(kind, written).unwrap(), stage);
+        }
+        assert!(Stage::from_numbers(3, 0).is_err() && Stage::from_numbers(1, -1).is_err());
+    }
+
+    #[test]
     fn impossible_bounds_are_corrupt() {
         let info = SegmentInfo::from_numbers((3, 5), (10, 20), 2).unwrap();
-        assert_eq!(Segment::new(1, info).unwrap().len(), 3);
+        assert_eq!(Segment::new(1, info, Stage::Complete).unwrap().len(), 3);
         assert_eq!(info.times(), (10, 20));
         let cases = [
             ((5, 3), (10, 20), 2),
@@ -174,7 +262,7 @@ mod tests {
         ];
         for (sequences, times, bits) in cases {
             let segment = SegmentInfo::from_numbers(sequences, times, bits)
-                .and_then(|info| Segment::new(1, info));
+                .and_then(|info| Segment::new(1, info, Stage::Complete));
             let error = segment.unwrap_err();
             assert_eq!(error.kind(), audit_core::ErrorKind::Corrupt, "{sequences:?}");
         }

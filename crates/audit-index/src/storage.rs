@@ -2,9 +2,8 @@
 
 use audit_core::{Result, Sequence};
 
-use crate::builder::NewSegment;
-use crate::part::{PartId, TailRow};
-use crate::segment::Segment;
+use crate::part::{NewPart, PartId, TailRow};
+use crate::segment::{Segment, SegmentInfo, Stage};
 
 /// Reads the stored index of one log.
 ///
@@ -28,8 +27,9 @@ pub trait IndexStorage {
         visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
     ) -> Result<()>;
 
-    /// Returns the directory: the segments of the log, the newest first.
-    fn segments(&self) -> Result<Vec<Segment>>;
+    /// Returns the directory: the segments of the log at all stages, in the descending order of
+    /// their first events.
+    fn directory(&self) -> Result<Vec<Segment>>;
 
     /// Returns a reader of parts.
     fn parts(&self) -> Result<Self::Parts<'_>>;
@@ -68,15 +68,23 @@ pub trait IndexStorageMut: IndexStorage {
     /// Deletes the rows of the tail that begin with an event between `first` and `last`.
     fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()>;
 
-    /// Writes a segment: its directory entry, under a new id, and its parts.
-    fn insert_segment(&self, segment: &NewSegment) -> Result<()>;
+    /// Adds an entry to the directory, under an id that no segment in it has.
+    fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment>;
 
-    /// Deletes segments with all their parts.
-    fn delete_segments(&self, segments: &[Segment]) -> Result<()>;
+    /// Changes the stage of a segment.
+    fn set_stage(&self, segment: &Segment, stage: Stage) -> Result<()>;
 
-    /// Deletes parts of a segment, about `limit` of them. When no part is left, deletes its
-    /// directory entry too. An interrupted deletion MUST be continued by the next call.
-    fn delete_segment_step(&self, segment: &Segment, limit: usize) -> Result<()>;
+    /// Deletes a segment, which has no parts any more, from the directory.
+    fn delete_segment(&self, segment: &Segment) -> Result<()>;
+
+    /// Writes new parts of a segment.
+    fn insert_parts(&self, segment: &Segment, parts: &[NewPart]) -> Result<()>;
+
+    /// Returns the number of the last part of a segment; `None` if it has no parts.
+    fn last_part(&self, segment: &Segment) -> Result<Option<u32>>;
+
+    /// Deletes the parts of a segment from part `first` on.
+    fn delete_parts(&self, segment: &Segment, first: u32) -> Result<()>;
 
     /// Overwrites a part with as many or more bytes. The old bytes MUST not remain in the storage.
     fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()>;

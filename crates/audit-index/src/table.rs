@@ -8,9 +8,8 @@ use audit_core::{Position, Result, Sequence};
 use crate::bytes::{damaged, take_array, time_from_number};
 
 /// Entries of a row: with 16 bytes each, they fill a page of 4 KiB.
-pub(crate) const ROW_ENTRIES: u32 = 250;
+const ROW_ENTRIES: u32 = 250;
 const ENTRY_BYTES: usize = 16;
-pub(crate) const ROW_BYTES: usize = ROW_ENTRIES as usize * ENTRY_BYTES;
 
 /// An entry of the table.
 pub(crate) struct TableEntry {
@@ -30,11 +29,55 @@ pub(crate) fn row_of(number: u32) -> u32 {
     number / ROW_ENTRIES
 }
 
-/// Appends an entry to a row.
-pub(crate) fn push(row: &mut Vec<u8>, time: i64, offset: u32, rank_of_offset: u32) {
-    row.extend(time.to_be_bytes());
-    row.extend(offset.to_be_bytes());
-    row.extend(rank_of_offset.to_be_bytes());
+/// The events of a segment in the order of time: what its table is written from.
+pub(crate) struct Ranking {
+    /// The time of each offset.
+    times: Vec<i64>,
+    /// The offset of each rank.
+    order: Vec<u32>,
+    /// The rank of each offset.
+    rank_of: Vec<u32>,
+}
+
+impl Ranking {
+    /// Ranks events with these times, in the order of their sequences.
+    pub(crate) fn new(times: Vec<i64>) -> Result<Self> {
+        let len = u32::try_from(times.len()).map_err(|_| damaged())?;
+        let mut order: Vec<u32> = (0..len).collect();
+        // Stable, so that events of one time stay in order; fast, because most are already sorted.
+        order.sort_by_key(|offset| times[*offset as usize]);
+        let mut rank_of = vec![0; times.len()];
+        for (rank, offset) in (0..).zip(&order) {
+            rank_of[*offset as usize] = rank;
+        }
+        Ok(Self { times, order, rank_of })
+    }
+
+    /// Returns the rank of each offset.
+    pub(crate) fn ranks(&self) -> &[u32] {
+        &self.rank_of
+    }
+
+    /// Returns the earliest and the latest time.
+    pub(crate) fn span(&self) -> Result<(i64, i64)> {
+        let time = |rank: Option<&u32>| rank.map(|offset| self.times[*offset as usize]);
+        time(self.order.first()).zip(time(self.order.last())).ok_or_else(damaged)
+    }
+
+    /// Returns the rows of the table from row `first` on.
+    pub(crate) fn rows(&self, first: u32) -> impl Iterator<Item = Vec<u8>> {
+        let entries = ROW_ENTRIES as usize;
+        let rows = self.order.chunks(entries).zip(self.rank_of.chunks(entries));
+        rows.skip(first as usize).map(|(order, rank_of)| {
+            let mut row = Vec::with_capacity(order.len() * ENTRY_BYTES);
+            for (offset, rank) in order.iter().zip(rank_of) {
+                row.extend(self.times[*offset as usize].to_be_bytes());
+                row.extend(offset.to_be_bytes());
+                row.extend(rank.to_be_bytes());
+            }
+            row
+        })
+    }
 }
 
 /// Reads entry `number` from its row. The segment has `len` events and begins with the event

@@ -8,39 +8,45 @@ use roaring::RoaringBitmap;
 use crate::bucket::{self, Bucket, Location, PADDING};
 use crate::builder::NewSegment;
 use crate::bytes::damaged;
-use crate::check::check_directory;
 use crate::entry::IndexEntry;
-use crate::merge;
-use crate::part::PartId;
+use crate::merge::{self, Merge};
+use crate::part::{NewPart, PartId};
 use crate::postings;
 use crate::reader::SegmentReader;
-use crate::segment::Segment;
+use crate::segment::{Segment, Stage};
 use crate::storage::{IndexStorageMut, ReadParts as _};
 use crate::tail::{self, RemovedKeys};
 use crate::term_key::TermKey;
 
 /// Writes the index of one log.
 ///
-/// [`append`](Self::append) does all the work of the index in the transaction of the append. A
-/// store with several writers can divide it: each append calls [`extend_tail`](Self::extend_tail),
-/// and one builder at a time calls [`build`](Self::build) and [`merge`](Self::merge), in
-/// transactions of its own. The store MUST exclude two builders of one log.
+/// [`append`](Self::append) does all the work of the index in the transaction of the append; its
+/// share in a merge is bounded. A store with several writers can divide it: each append calls
+/// [`extend_tail`](Self::extend_tail), and one builder at a time calls [`build`](Self::build) and
+/// [`merge`](Self::merge), in transactions of its own. The store MUST exclude two builders of one
+/// log.
 #[derive(Debug)]
 pub struct IndexWriter<'s, S> {
     /// The storage of the log's index.
     pub storage: &'s S,
     /// How many events make a segment of the first level; at least 1. See [`SEGMENT_EVENTS`].
     pub segment_events: u64,
+    /// How much an append writes and deletes for merges; at least 1. See [`MERGE_SHARE`].
+    pub merge_share: usize,
 }
 
 /// The usual number of events of a segment of the first level: as many as a query can read in full.
 pub const SEGMENT_EVENTS: u64 = 512;
 
+/// The usual share of an append that makes a segment in the merges: how many times the parts of that
+/// segment it writes and deletes. Each event is written again and deleted on each of three levels, so
+/// that merges keep up from about six on; larger segments have fewer parts an event.
+pub const MERGE_SHARE: usize = 10;
+
 impl<S: IndexStorageMut> IndexWriter<'_, S> {
     /// Adds `entries`, which begin with the event `first`, to the index; `indexed` is the last
-    /// event in a segment. When the tail is long enough, makes a segment of it, and merges
-    /// segments; it leaves out those with no event after `floor`, because they are being removed.
-    /// Returns the last event in a segment.
+    /// event in a segment. When the tail is long enough, makes a segment of it, and does a share of
+    /// the [merges](Self::merge) of segments. Returns the last event in a segment.
     ///
     /// # Errors
     /// [Damage](crate::is_damage), and the errors of the storage. After damage the log's index
@@ -61,10 +67,10 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         }
         let mut all = tail::read(self.storage, indexed.next(), old)?;
         all.extend(entries);
-        let indexed =
-            self.make_segment(indexed, old, Sequence::new(indexed.get() + unindexed)?, &all)?;
-        self.merge(floor)?;
-        Ok(indexed)
+        let last = Sequence::new(indexed.get() + unindexed)?;
+        let cost = self.make_segment(indexed, old, last, &all)?;
+        self.merge(floor, cost.saturating_mul(self.merge_share))?;
+        Ok(last)
     }
 
     /// Adds `entries`, which begin with the event `first`, to the tail; `indexed` is the last event
@@ -85,44 +91,110 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
             return Ok(indexed);
         }
         let all = tail::read(self.storage, indexed.next(), size)?;
-        self.make_segment(indexed, size, size, &all)
+        self.make_segment(indexed, size, size, &all)?;
+        Ok(size)
     }
 
     /// Builds a segment of `all`, the events after `indexed` up to `last`. Those up to `in_tail`
-    /// are in the tail, and are deleted there.
+    /// are in the tail, and are deleted there. Returns the cost of the parts written.
     fn make_segment(
         &self,
         indexed: Sequence,
         in_tail: Sequence,
         last: Sequence,
         all: &[IndexEntry],
-    ) -> Result<Sequence> {
+    ) -> Result<usize> {
         if all.len() as u64 != last.get() - indexed.get() {
             return Err(damaged());
         }
         if in_tail > indexed {
             self.storage.clear_tail(indexed.next(), in_tail)?;
         }
-        self.storage.insert_segment(&NewSegment::of(indexed.next(), all)?)?;
-        Ok(last)
+        let NewSegment { info, parts } = NewSegment::of(indexed.next(), all)?;
+        let segment = self.storage.insert_segment(info, Stage::Complete)?;
+        self.storage.insert_parts(&segment, &parts)?;
+        Ok(parts.iter().map(NewPart::cost).sum())
     }
 
-    /// Merges the newest segments if together they make a larger one; leaves out those with no
-    /// event after `floor`. Returns `true` if it merged any.
-    pub fn merge(&self, floor: Sequence) -> Result<bool> {
-        let mut segments = self.storage.segments()?;
-        segments.retain(|segment| segment.info().last > floor);
-        let indexed = segments.first().map_or(floor, |segment| segment.info().last);
-        check_directory(&segments, floor, indexed)?;
-        let mut run = merge::choose(&segments, self.segment_events).to_vec();
-        if run.is_empty() {
-            return Ok(false);
+    /// Goes on with the merges of segments, and deletes the parts of those that were merged, until
+    /// about `budget` pages of 4 KiB are written or parts deleted. Newer segments, of which smaller
+    /// ones are made, come first. Begins no merge of segments with no event after `floor`, because
+    /// they are being removed. Returns `true` if work may be left.
+    pub fn merge(&self, floor: Sequence, budget: usize) -> Result<bool> {
+        let mut budget = budget;
+        while budget > 0 {
+            let directory = self.storage.directory()?;
+            let is_removed = |segment: &Segment| segment.stage() == Stage::Removed;
+            let (removed, directory): (Vec<_>, Vec<_>) =
+                directory.into_iter().partition(is_removed);
+            for segment in removed {
+                if budget == 0 {
+                    return Ok(true);
+                }
+                budget = budget.saturating_sub(self.delete_step(&segment, budget)?);
+            }
+            let merging = directory.iter().find(|segment| !segment.is_complete());
+            let newest = merging.map_or(floor, |output| output.info().last.max(floor));
+            let is_newer = |segment: &&Segment| segment.info().last > newest;
+            let newer: Vec<Segment> = directory.iter().filter(is_newer).copied().collect();
+            let run = merge::choose(&newer, self.segment_events);
+            let output = match merging {
+                _ if !run.is_empty() => {
+                    let stage = Stage::Merging { written: 0 };
+                    self.storage
+                        .insert_segment(merge::bounds(&mut self.storage.parts()?, run)?, stage)?
+                }
+                Some(output) => *output,
+                None => return Ok(false),
+            };
+            budget = budget.saturating_sub(self.merge_step(&directory, &output, budget)?);
         }
-        run.reverse();
-        let merged = merge::merge(self.storage, &run)?;
-        self.storage.delete_segments(&run)?;
-        self.storage.insert_segment(&merged)?;
         Ok(true)
+    }
+
+    /// Writes the next parts of `output`. When it is complete, replaces its inputs by it. Returns
+    /// the cost, at least 1.
+    fn merge_step(&self, directory: &[Segment], output: &Segment, budget: usize) -> Result<usize> {
+        let Stage::Merging { written } = output.stage() else { return Err(damaged()) };
+        let Some(inputs) = merge::inputs(directory, output.info()) else {
+            // It cannot be completed.
+            self.storage.set_stage(output, Stage::Removed)?;
+            return Ok(1);
+        };
+        let fixed = output.info().fixed_parts();
+        let last = self.storage.last_part(output)?;
+        let next_overflow = last.map_or(fixed, |last| fixed.max(last + 1));
+        let reader = SegmentReader::new(self.storage.parts()?);
+        let mut merge = Merge { reader, inputs: &inputs, output };
+        let slice = merge.slice(written, next_overflow, budget)?;
+        drop(merge);
+        self.storage.insert_parts(output, &slice.parts)?;
+        if slice.written < fixed {
+            self.storage.set_stage(output, Stage::Merging { written: slice.written })?;
+        } else {
+            for input in &inputs {
+                self.storage.set_stage(input, Stage::Removed)?;
+            }
+            self.storage.set_stage(output, Stage::Complete)?;
+        }
+        Ok(slice.parts.iter().map(NewPart::cost).sum())
+    }
+
+    /// Deletes up to `limit` parts of a segment, at least one. When no part is left, deletes the
+    /// segment. Returns the cost, at least 1.
+    fn delete_step(&self, segment: &Segment, limit: usize) -> Result<usize> {
+        let Some(last) = self.storage.last_part(segment)? else {
+            self.storage.delete_segment(segment)?;
+            return Ok(1);
+        };
+        // From the end: an interrupted deletion goes on with the last part.
+        let limit = u32::try_from(limit).unwrap_or(u32::MAX).max(1);
+        let first = (last + 1).saturating_sub(limit);
+        self.storage.delete_parts(segment, first)?;
+        if first == 0 {
+            self.storage.delete_segment(segment)?;
+        }
+        Ok((last + 1 - first) as usize)
     }
 
     /// Removes keys from the entries of events, so that a query by them does not find the events.
@@ -134,7 +206,12 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         if in_segments.is_empty() {
             return Ok(());
         }
-        for segment in self.storage.segments()? {
+        for segment in self.storage.directory()? {
+            if segment.stage() == Stage::Removed {
+                // It has the same keys, and is no longer needed.
+                self.delete_step(&segment, usize::MAX)?;
+                continue;
+            }
             let within = in_segments.iter().filter(|(sequence, _)| segment.contains(**sequence));
             let of_segment: Vec<_> = within.copied().collect();
             if !of_segment.is_empty() {
@@ -152,8 +229,12 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
         let mut reader = SegmentReader::new(self.storage.parts()?);
         let mut ranks_of: BTreeMap<TermKey, RoaringBitmap> = BTreeMap::new();
         for (sequence, keys) in removed {
+            let written: Vec<_> = keys.iter().filter(|key| segment.has_bucket_of(key)).collect();
+            if written.is_empty() {
+                continue;
+            }
             let rank = reader.rank(segment, **sequence)?;
-            for key in *keys {
+            for key in written {
                 ranks_of.entry(*key).or_default().insert(rank);
             }
         }
@@ -203,11 +284,19 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
     /// Deletes about `limit` parts of the segments whose events are all at most `floor`, and those
     /// segments. Returns `false` when none is left.
     pub fn remove_through(&self, floor: Sequence, limit: usize) -> Result<bool> {
-        let segments = self.storage.segments()?;
-        let Some(segment) = segments.iter().find(|segment| segment.info().last <= floor) else {
-            return Ok(false);
-        };
-        self.storage.delete_segment_step(segment, limit)?;
+        let directory = self.storage.directory()?;
+        let is_below = |segment: &Segment| segment.info().last <= floor;
+        let below: Vec<Segment> = directory.iter().filter(|s| is_below(s)).copied().collect();
+        let Some(segment) = below.first() else { return Ok(false) };
+        for segment in &directory {
+            // A merge of one of them cannot be completed.
+            let has = |input: &Segment| segment.contains(input.info().first);
+            let is_lost = !segment.is_complete() && below.iter().any(has);
+            if segment.stage() != Stage::Removed && (is_below(segment) || is_lost) {
+                self.storage.set_stage(segment, Stage::Removed)?;
+            }
+        }
+        self.delete_step(segment, limit)?;
         Ok(true)
     }
 }

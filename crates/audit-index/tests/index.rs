@@ -5,13 +5,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use audit_core::backend::Term;
 use audit_core::backend::index::{Index as _, IndexQuery, Matches as _};
 use audit_core::{Actor, Error, ErrorKind, NewEvent, Order, Position, Result, Sequence, Timestamp};
 use audit_index::{
-    IndexEntry, IndexStorage, IndexStorageMut, IndexWriter, LogIndex, NewSegment, PartId,
-    ReadParts, RemovedKeys, Segment, TailRow, TermHasher,
+    IndexEntry, IndexStorage, IndexStorageMut, IndexWriter, LogIndex, MAX_PARTS, MERGE_SHARE,
+    NewPart, PartId, ReadParts, RemovedKeys, Segment, SegmentInfo, Stage, TailRow, TermHasher,
 };
 use proptest::prelude::*;
 
@@ -25,6 +26,8 @@ struct Memory {
     trips: Cell<usize>,
     /// The number of parts read, each as often as it was.
     reads: Cell<usize>,
+    /// The number of parts written and deleted.
+    changed: Cell<usize>,
     /// `true` if later events are added to the last row of the tail.
     is_shared: bool,
 }
@@ -33,7 +36,19 @@ fn missing() -> Error {
     Error::new(ErrorKind::Corrupt)
 }
 
+/// Returns the ids of the parts of a segment from part `first` on.
+fn parts_of(segment: &Segment, first: u32) -> RangeInclusive<PartId> {
+    let part = |number| PartId { segment: segment.id(), number };
+    part(first)..=part(MAX_PARTS)
+}
+
 impl Memory {
+    /// Returns the segments that queries read.
+    fn complete(&self) -> Vec<Segment> {
+        let segments = self.segments.borrow();
+        segments.values().filter(|s| s.stage() == Stage::Complete).copied().collect()
+    }
+
     fn trip(&self) {
         self.trips.set(self.trips.get() + 1);
     }
@@ -78,7 +93,7 @@ impl IndexStorage for Memory {
             .try_for_each(|(first, data)| visit(TailRow { first: *first, data }))
     }
 
-    fn segments(&self) -> Result<Vec<Segment>> {
+    fn directory(&self) -> Result<Vec<Segment>> {
         self.trip();
         let mut segments: Vec<_> = self.segments.borrow().values().copied().collect();
         segments.sort_by_key(|segment| std::cmp::Reverse(segment.info().first));
@@ -115,37 +130,47 @@ impl IndexStorageMut for Memory {
         Ok(())
     }
 
-    fn insert_segment(&self, segment: &NewSegment) -> Result<()> {
+    fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment> {
         let id = self.segments.borrow().last_key_value().map_or(1, |(id, _)| id + 1);
-        let mut number = 0;
-        segment.for_each_part(|data| {
-            self.parts.borrow_mut().insert(PartId { segment: id, number }, data.to_vec());
-            number += 1;
-            Ok(())
-        })?;
-        assert_eq!(u64::from(number), segment.part_count());
-        self.segments.borrow_mut().insert(id, Segment::new(id, *segment.info())?);
+        let segment = Segment::new(id, info, stage)?;
+        self.segments.borrow_mut().insert(id, segment);
+        Ok(segment)
+    }
+
+    fn set_stage(&self, segment: &Segment, stage: Stage) -> Result<()> {
+        let changed = Segment::new(segment.id(), *segment.info(), stage)?;
+        self.segments.borrow_mut().insert(segment.id(), changed).ok_or_else(missing)?;
         Ok(())
     }
 
-    fn delete_segments(&self, segments: &[Segment]) -> Result<()> {
-        for segment in segments {
-            self.delete_segment_step(segment, usize::MAX)?;
+    fn delete_segment(&self, segment: &Segment) -> Result<()> {
+        assert_eq!(self.last_part(segment).unwrap(), None, "a segment with parts was deleted");
+        self.segments.borrow_mut().remove(&segment.id()).ok_or_else(missing)?;
+        Ok(())
+    }
+
+    fn insert_parts(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
+        for NewPart { number, data } in parts {
+            let part = PartId { segment: segment.id(), number: *number };
+            let old = self.parts.borrow_mut().insert(part, data.clone());
+            assert!(old.is_none(), "a part was written twice");
+            self.changed.set(self.changed.get() + 1);
         }
         Ok(())
     }
 
-    fn delete_segment_step(&self, segment: &Segment, limit: usize) -> Result<()> {
-        let of_segment: Vec<_> = {
-            let parts = self.parts.borrow();
-            parts.keys().filter(|part| part.segment == segment.id()).copied().collect()
-        };
-        for part in of_segment.iter().rev().take(limit) {
-            self.parts.borrow_mut().remove(part);
-        }
-        if of_segment.len() <= limit {
-            self.segments.borrow_mut().remove(&segment.id());
-        }
+    fn last_part(&self, segment: &Segment) -> Result<Option<u32>> {
+        let parts = self.parts.borrow();
+        let mut of_segment = parts.range(parts_of(segment, 0));
+        Ok(of_segment.next_back().map(|(part, _)| part.number))
+    }
+
+    fn delete_parts(&self, segment: &Segment, first: u32) -> Result<()> {
+        let mut parts = self.parts.borrow_mut();
+        let before = parts.len();
+        let deleted = parts_of(segment, first);
+        parts.retain(|part, _| !deleted.contains(part));
+        self.changed.set(self.changed.get() + before - parts.len());
         Ok(())
     }
 
@@ -168,6 +193,7 @@ struct Log {
     storage: Memory,
     hasher: TermHasher,
     segment_events: u64,
+    merge_share: usize,
     indexed: Sequence,
     floor: Sequence,
     events: Vec<Event>,
@@ -204,6 +230,7 @@ impl Log {
             storage: Memory { is_shared, ..Memory::default() },
             hasher: TermHasher::new(b"a secret of test"),
             segment_events,
+            merge_share: MERGE_SHARE,
             indexed: Sequence::ZERO,
             floor: Sequence::ZERO,
             events: Vec::new(),
@@ -215,7 +242,8 @@ impl Log {
     }
 
     fn writer(&self) -> IndexWriter<'_, Memory> {
-        IndexWriter { storage: &self.storage, segment_events: self.segment_events }
+        let Self { storage, segment_events, merge_share, .. } = self;
+        IndexWriter { storage, segment_events: *segment_events, merge_share: *merge_share }
     }
 
     /// Appends events with these times and terms. If the storage is shared, builds the index apart
@@ -238,7 +266,7 @@ impl Log {
 
     fn build(&mut self) {
         self.indexed = self.writer().build(self.indexed, self.size()).unwrap();
-        while self.writer().merge(self.floor).unwrap() {}
+        while self.writer().merge(self.floor, 3).unwrap() {}
     }
 
     /// Removes the terms of actors from events.
@@ -321,6 +349,7 @@ const ACTORS: [&str; 5] = ["u_1", "u_2", "u_3", "u_4", "u_5"];
 enum Step {
     Append(Vec<(i64, usize, usize)>),
     Build,
+    Merge(usize),
     Erase(Vec<usize>),
     Prune(usize),
     RemovePruned(usize),
@@ -331,6 +360,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => prop::collection::vec(event, 1..30).prop_map(Step::Append),
         2 => Just(Step::Build),
+        4 => (1..8_usize).prop_map(Step::Merge),
         2 => prop::collection::vec(0..200_usize, 1..8).prop_map(Step::Erase),
         1 => (0..200_usize).prop_map(Step::Prune),
         2 => (1..5_usize).prop_map(Step::RemovePruned),
@@ -389,9 +419,10 @@ proptest! {
         steps in prop::collection::vec(step(), 1..20),
         asks in prop::collection::vec(ask(), 1..12),
         segment_events in prop::sample::select(vec![1_u64, 2, 5, 16]),
+        merge_share in prop::sample::select(vec![1, 3, MERGE_SHARE]),
         is_shared in any::<bool>(),
     ) {
-        let mut log = Log::new(segment_events, is_shared);
+        let mut log = Log { merge_share, ..Log::new(segment_events, is_shared) };
         let mut pruned = Sequence::ZERO;
         for step in steps {
             match step {
@@ -402,6 +433,9 @@ proptest! {
                     log.append(events.collect());
                 }
                 Step::Build => log.build(),
+                Step::Merge(budget) => {
+                    log.writer().merge(log.floor, budget).unwrap();
+                }
                 Step::Erase(numbers) => log.erase(&numbers),
                 Step::Prune(through) => {
                     pruned = pruned.max(log.size().min(sequence(through as u64)));
@@ -448,7 +482,7 @@ fn large(events: u64, batch: u64, is_shared: bool) -> Log {
 fn long_postings_and_merged_segments_agree() {
     for (batch, is_shared) in [(37, false), (900, false), (37, true)] {
         let mut log = large(9_000, batch, is_shared);
-        let segments = log.storage.segments().unwrap();
+        let segments = log.storage.complete();
         let is_merged = |s: &Segment| s.info().last.get() - s.info().first.get() >= 4_000;
         assert!(segments.iter().any(is_merged), "{segments:?}");
         let paid = vec![action("paid")];
@@ -470,31 +504,83 @@ fn long_postings_and_merged_segments_agree() {
     }
 }
 
-/// Checks that a removed key is in no row and no part.
+/// An append of one event writes and deletes no more than a share of the largest merge. The merges
+/// are completed in time nevertheless, so that a query has few segments to read.
+#[test]
+fn an_append_does_a_bounded_share_of_a_merge() {
+    let mut log = Log::new(16, false);
+    let (mut most, mut largest) = (0, 0);
+    for number in 0..20_000_u64 {
+        log.storage.changed.set(0);
+        let random = scatter(number);
+        let late = if number % 10 == 0 { random % 500 } else { 0 };
+        let at = time(i64::try_from(number.saturating_sub(late)).unwrap());
+        log.append(vec![(at, terms("paid", &format!("u_{number}")))]);
+        most = most.max(log.storage.changed.get());
+        if number % 500 == 0 {
+            let segments = log.storage.segments.borrow();
+            assert!(segments.len() <= 3 * 16, "{} segments at {number}", segments.len());
+            let parts = |segment| log.storage.last_part(segment).unwrap().unwrap_or(0);
+            largest = largest.max(segments.values().map(parts).max().unwrap_or(0));
+        }
+    }
+    assert!(most <= 40 && largest > 200, "{most} parts at once, {largest} in a segment");
+    log.agrees(&log.query(vec![vec![actor("u_7")]], Order::NewestFirst));
+    log.agrees(&log.query(vec![vec![action("paid")]], Order::OldestFirst));
+}
+
+/// Checks that a removed key is in no row and no part, whatever a merge has done so far.
 #[test]
 fn a_removed_key_is_overwritten() {
-    let mut log = large(1_000, 37, false);
-    let term = actor("u_7");
-    let key = log.hasher.key(&term);
-    let stored = |log: &Log| {
-        let tail = log.storage.tail.borrow();
-        let parts = log.storage.parts.borrow();
-        let contains = |bytes: &Vec<u8>| bytes.windows(key.len()).any(|window| window == key);
-        tail.values().any(contains) || parts.values().any(contains)
+    let is_anything = |_: &Log, _: &Segment| true;
+    let is_half_merged = |_: &Log, segment: &Segment| {
+        let has_buckets = |written| written > segment_rows(segment) + 4;
+        matches!(segment.stage(), Stage::Merging { written } if has_buckets(written))
     };
-    assert!(stored(&log));
-    let has_it = |(_, event): &(usize, &Event)| event.terms.contains(&term);
-    let events: Vec<_> =
-        log.events.iter().enumerate().filter(has_it).map(|(number, _)| number).collect();
-    log.erase(&events);
-    assert!(!stored(&log));
+    let is_half_deleted = |log: &Log, segment: &Segment| {
+        let last = log.storage.last_part(segment).unwrap();
+        segment.stage() == Stage::Removed && last.is_some_and(|last| last < 4)
+    };
+    let until: [fn(&Log, &Segment) -> bool; 3] = [is_anything, is_half_merged, is_half_deleted];
+    for until in until {
+        let mut log = large(1_000, 37, false);
+        let writer = IndexWriter { segment_events: 12, ..log.writer() };
+        let segments = || log.storage.directory().unwrap();
+        while !segments().iter().any(|segment| until(&log, segment)) {
+            assert!(writer.merge(log.floor, 1).unwrap(), "the merge never was so far");
+        }
+        let term = actor("u_7");
+        let key = log.hasher.key(&term);
+        let stored = |log: &Log| {
+            let tail = log.storage.tail.borrow();
+            let parts = log.storage.parts.borrow();
+            let contains = |bytes: &Vec<u8>| bytes.windows(key.len()).any(|window| window == key);
+            tail.values().any(contains) || parts.values().any(contains)
+        };
+        assert!(stored(&log));
+        let has_it = |(_, event): &(usize, &Event)| event.terms.contains(&term);
+        let events: Vec<_> =
+            log.events.iter().enumerate().filter(has_it).map(|(number, _)| number).collect();
+        log.erase(&events);
+        assert!(!stored(&log));
+        let writer = IndexWriter { segment_events: 12, ..log.writer() };
+        while writer.merge(log.floor, 1).unwrap() {}
+        assert!(!stored(&log));
+        log.agrees(&log.query(vec![vec![actor("u_8")]], Order::NewestFirst));
+    }
+}
+
+/// Returns the number of rows of the table of a segment.
+fn segment_rows(segment: &Segment) -> u32 {
+    let events = segment.info().last.get() - segment.info().first.get() + 1;
+    u32::try_from(events.div_ceil(250)).unwrap()
 }
 
 /// If each read is a round trip, a page needs only a few.
 #[test]
 fn a_page_of_the_newest_events_takes_few_round_trips() {
     let log = large(20_000, 50, true);
-    let segments = log.storage.segments().unwrap().len();
+    let segments = log.storage.complete().len();
     assert!(segments > 8, "{segments}");
     let paid = vec![action("paid")];
     let one = vec![actor("u_7")];
@@ -524,7 +610,7 @@ fn an_offset_does_not_visit_the_events_before_it() {
             let event = |number| (time(i64::try_from(at(number)).unwrap()), terms("paid", "u_1"));
             log.append((first..first + 1_000).map(event).collect());
         }
-        let segments = log.storage.segments().unwrap().len();
+        let segments = log.storage.complete().len();
         assert!(segments > 8, "{segments}");
         for order in Order::ALL {
             for offset in [1, 20_000, 43_210, EVENTS - 1, EVENTS, 1 << 63] {

@@ -1,18 +1,19 @@
 //! `audit serve`: the HTTP service.
 
-use std::io::{self, IsTerminal as _};
-use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+mod limits;
+mod log;
+
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{NewApiKey, NewOrganization, OrganizationId, Role};
-use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions};
-use clap::ValueEnum;
-use metrics_exporter_prometheus::PrometheusBuilder;
+use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions, ServeOptions};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
+use self::limits::Limits;
+use self::log::LogFormat;
 use crate::address::{Store, StoreAddress};
 use crate::caller;
 use crate::error::{CliError, Result};
@@ -24,8 +25,8 @@ use crate::signing::Signing;
 /// Serves the store over HTTP.
 ///
 /// Callers authenticate with API keys, created by `audit keys create`. The service has no TLS:
-/// listen on a loopback address, and put a proxy with TLS in front. Diagnostics go to the standard
-/// error; the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service
+/// listen on a loopback address, and put a proxy with TLS in front: docs/operations.md says what to set.
+/// Diagnostics go to the standard error; the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service
 /// answers the requests under way, and ends.
 ///
 /// With a checkpoint key, it also serves signed checkpoints and evidence, and signs the checkpoint
@@ -40,15 +41,6 @@ pub(crate) struct Arguments {
     /// The format of the diagnostics.
     #[arg(long, value_enum, default_value_t)]
     log_format: LogFormat,
-    /// The number of requests that each key may make in a second [default: 1000].
-    #[arg(long, value_name = "N")]
-    rate_limit: Option<NonZeroU32>,
-    /// The highest size of a request body, in bytes [default: 4194304].
-    #[arg(long, value_name = "BYTES")]
-    max_body: Option<NonZeroUsize>,
-    /// The time limit of a request, in seconds [default: 30].
-    #[arg(long, value_name = "SECONDS")]
-    request_timeout: Option<NonZeroU64>,
     /// The contracts to serve beside the native API, separated by commas [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     contracts: Option<Vec<Contract>>,
@@ -60,9 +52,15 @@ pub(crate) struct Arguments {
     /// The interval between two rounds of signing the logs that have grown [default: 60s].
     #[arg(long, value_name = "PERIOD", requires = "checkpoint_key")]
     checkpoint_every: Option<Period>,
-    /// Does not serve metrics for Prometheus at /metrics, which requires no key.
-    #[arg(long)]
+    /// The address on which to serve metrics for Prometheus at /metrics, without a key. Otherwise
+    /// they are at /metrics of the service, for keys with the role super-admin.
+    #[arg(long, value_name = "ADDR")]
+    metrics_listen: Option<String>,
+    /// Keeps no metrics.
+    #[arg(long, conflicts_with = "metrics_listen")]
     no_metrics: bool,
+    #[command(flatten)]
+    limits: Limits,
 }
 
 const EXAMPLES: &str = "\
@@ -71,6 +69,7 @@ Examples:
   audit --store sqlite:/var/lib/audit/audit.db serve --listen 127.0.0.1:9000 --log-format json
   audit serve --checkpoint-key audit.key --checkpoints /srv/checkpoints --checkpoint-every 10m
   audit serve --contracts audit-log-items,audit-trails
+  audit serve --trusted-proxy 10.0.0.0/8 --metrics-listen 127.0.0.1:9464
   audit --store memory: serve --listen 127.0.0.1:0";
 
 /// The buckets of the histogram of request times, in seconds.
@@ -82,28 +81,22 @@ const CHECKPOINTS: Duration = Duration::from_secs(60);
 /// The pause between two rounds of upkeep of the metrics.
 const UPKEEP: Duration = Duration::from_secs(5);
 
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum LogFormat {
-    /// Lines of text.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
-        self.log_format.install()?;
+        let log = self.log_format.install()?;
+        let result = self.serve(address).await;
+        log.finish();
+        result
+    }
+
+    async fn serve(&self, address: &StoreAddress) -> Result<()> {
+        raise_file_limit();
         let store = address.open()?;
-        let listener = TcpListener::bind(&self.listen).await.map_err(|error| {
-            CliError::from_source(format!("cannot listen on {}", self.listen), error)
-                .hint("choose another address with --listen; port 0 selects a free port")
-        })?;
-        let local = listener.local_addr().map_err(|error| {
-            CliError::from_source("cannot read the address of the listener", error)
-        })?;
+        let listener = listen(&self.listen, "--listen").await?;
+        let local = local_address(&listener)?;
         let mut signals = Signals::listen()?;
-        let mut options = self.options()?.with_tenants(store.clone());
+        let metrics = (!self.no_metrics).then(keep_metrics).transpose()?;
+        let mut options = self.options().with_tenants(store.clone());
         let notary = self.signing.as_ref().map(Signing::notary).transpose()?;
         let notary = notary.map(|(notary, _)| Arc::new(notary));
         if let Some(notary) = &notary {
@@ -115,6 +108,18 @@ impl Arguments {
         match address {
             StoreAddress::Memory => introduce(&*store).await?,
             StoreAddress::Sqlite(_) => advise(&*store, address).await?,
+        }
+        match (&self.metrics_listen, metrics) {
+            (Some(address), Some(metrics)) => {
+                let listener = listen(address, "--metrics-listen").await?;
+                let local = local_address(&listener)?;
+                note(format_args!("metrics are on http://{local}/metrics"));
+                let router = audit_http::metrics(move || metrics.render());
+                let limits = ServeOptions::default().with_connections(64);
+                tokio::spawn(audit_http::serve(listener, router, limits, std::future::pending()));
+            }
+            (None, Some(metrics)) => options = options.with_metrics(move || metrics.render()),
+            (_, None) => {}
         }
         report(|output| output.line(format_args!("listening on http://{local}")))?;
 
@@ -129,63 +134,65 @@ impl Arguments {
             signals.recv().await;
             tracing::info!("ending");
         };
-        audit_http::serve(listener, router, shutdown)
+        audit_http::serve(listener, router, self.limits.of_connections(), shutdown)
             .await
             .map_err(|error| CliError::from_source("the service failed", error))
     }
 
-    fn options(&self) -> Result<HttpOptions> {
-        let mut options = HttpOptions::default();
-        if !self.no_contracts {
-            let contracts = self.contracts.clone();
-            options = options.with_contracts(contracts.unwrap_or_else(|| Contract::ALL.into()));
+    fn options(&self) -> HttpOptions {
+        let options = self.limits.of_requests(HttpOptions::default());
+        if self.no_contracts {
+            return options;
         }
-        if let Some(rate) = self.rate_limit {
-            options = options.with_rate_limit(rate.get());
-        }
-        if let Some(bytes) = self.max_body {
-            options = options.with_max_body(bytes.get());
-        }
-        if let Some(seconds) = self.request_timeout {
-            options = options.with_request_timeout(Duration::from_secs(seconds.get()));
-        }
-        if !self.no_metrics {
-            let recorder = PrometheusBuilder::new()
-                .set_buckets(&SECONDS)
-                .and_then(PrometheusBuilder::install_recorder)
-                .map_err(|error| CliError::from_source("cannot keep metrics", error))?;
-            let upkeep = recorder.clone();
-            tokio::spawn(async move {
-                // The recorder keeps each measurement until it is drained, even if nobody reads
-                // metrics.
-                loop {
-                    tokio::time::sleep(UPKEEP).await;
-                    upkeep.run_upkeep();
-                }
-            });
-            options = options.with_metrics(move || recorder.render());
-        }
-        Ok(options)
+        let contracts = self.contracts.clone();
+        options.with_contracts(contracts.unwrap_or_else(|| Contract::ALL.into()))
     }
 }
 
-impl LogFormat {
-    fn install(self) -> Result<()> {
-        let filter = EnvFilter::builder()
-            .with_default_directive(LevelFilter::INFO.into())
-            .from_env()
-            .map_err(|error| CliError::from_source("RUST_LOG is not a valid filter", error))?;
-        let log = tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal());
-        match self {
-            Self::Text => log.init(),
-            Self::Json => log.json().init(),
+async fn listen(address: &str, option: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        CliError::from_source(format!("cannot listen on {address}"), error)
+            .hint(format!("choose another address with {option}; port 0 selects a free port"))
+    })
+}
+
+fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
+    listener
+        .local_addr()
+        .map_err(|error| CliError::from_source("cannot read the address of the listener", error))
+}
+
+/// Begins to keep metrics.
+fn keep_metrics() -> Result<PrometheusHandle> {
+    let recorder = PrometheusBuilder::new()
+        .set_buckets(&SECONDS)
+        .and_then(PrometheusBuilder::install_recorder)
+        .map_err(|error| CliError::from_source("cannot keep metrics", error))?;
+    let upkeep = recorder.clone();
+    tokio::spawn(async move {
+        // The recorder keeps each measurement until it is drained, even if nobody reads metrics.
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            upkeep.run_upkeep();
         }
-        Ok(())
+    });
+    Ok(recorder)
+}
+
+/// Allows the process as many open files as the system does: by default often 1,024, fewer than the
+/// connections and files of the service.
+#[cfg(unix)]
+fn raise_file_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
 }
+
+#[cfg(not(unix))]
+fn raise_file_limit() {}
 
 /// Creates an organization and a key in a new store in memory, and prints them.
 async fn introduce(store: &dyn Store) -> Result<()> {

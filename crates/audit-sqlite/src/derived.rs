@@ -4,8 +4,8 @@
 use audit_core::backend::{StoredEvent, Term};
 use audit_core::{AuditEvent, Error, EventId, Result, Sequence, Timestamp};
 use audit_index::{
-    IndexEntry, IndexStorage as _, IndexWriter, Segment, check_directory, damaged, is_damage,
-    read_segment, read_tail,
+    IndexEntry, IndexStorage as _, IndexWriter, Segment, Stage, check_directory, damaged,
+    is_damage, read_segment, read_tail,
 };
 use rusqlite::{Connection, params};
 
@@ -54,6 +54,7 @@ impl<'c> Derived<'c> {
             Err(error) if is_damage(&error) => return self.rebuild(&writer),
             segments => segments?,
         };
+        writer.abandon_merges()?;
         for segment in &segments {
             if needs_repair(read_segment(&index, segment))?.is_none() {
                 let (first, last) = (segment.info().first, segment.info().last);
@@ -70,9 +71,10 @@ impl<'c> Derived<'c> {
     /// Returns the segments with events that are not pruned, the newest first, if they follow each
     /// other.
     fn directory(&self) -> Result<Vec<Segment>> {
-        let mut segments = self.index().segments()?;
+        let mut segments = self.index().directory()?;
         let floor = self.log.head.pruned;
-        segments.retain(|segment| segment.info().last > floor);
+        segments
+            .retain(|segment| segment.stage() == Stage::Complete && segment.info().last > floor);
         let indexed = self.indexed(&segments);
         check_directory(&segments, floor, indexed)?;
         if indexed > self.log.head.size { Err(damaged()) } else { Ok(segments) }
@@ -123,7 +125,10 @@ impl<'c> Derived<'c> {
         if repair && !is_right {
             let entries = filled(expected);
             match segment {
-                Some(segment) => writer.replace_segment(segment, &entries)?,
+                Some(segment) => {
+                    writer.abandon_merges()?;
+                    writer.replace_segment(segment, &entries)?;
+                }
                 None => writer.replace_tail(indexed, &entries)?,
             }
         }

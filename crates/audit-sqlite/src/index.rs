@@ -2,8 +2,8 @@
 
 use audit_core::{Result, Sequence};
 use audit_index::{
-    IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, NewSegment, PartId, ReadParts,
-    SEGMENT_EVENTS, Segment, SegmentInfo, TailRow, TermHasher, damaged,
+    IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, MERGE_SHARE, NewPart, PartId, ReadParts,
+    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TailRow, TermHasher, damaged,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -16,13 +16,15 @@ pub(crate) struct Indexing {
     pub(crate) hasher: TermHasher,
     /// How many events make a segment.
     pub(crate) segment_events: u64,
+    /// See [`IndexWriter::merge_share`].
+    pub(crate) merge_share: usize,
 }
 
 impl Indexing {
     /// Reads how the file is indexed.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
         let hasher = TermHasher::new(&schema::index_secret(connection)?);
-        Ok(Self { hasher, segment_events: SEGMENT_EVENTS })
+        Ok(Self { hasher, segment_events: SEGMENT_EVENTS, merge_share: MERGE_SHARE })
     }
 }
 
@@ -47,8 +49,11 @@ pub(crate) const LAST_TAIL_ROW: &str = "SELECT event_key, data FROM audit_tail
 pub(crate) const CLEAR_TAIL: &str = "DELETE FROM audit_tail WHERE event_key BETWEEN ?1 AND ?2";
 /// Reads the segments of a log, the newest first.
 pub(crate) const DIRECTORY: &str =
-    "SELECT id, first, last, earliest, latest, bucket_bits FROM audit_segment
+    "SELECT id, first, last, earliest, latest, bucket_bits, stage, written FROM audit_segment
      WHERE log = ?1 ORDER BY first DESC";
+/// Changes the stage of a segment.
+pub(crate) const SET_STAGE: &str =
+    "UPDATE audit_segment SET stage = ?2, written = ?3 WHERE id = ?1";
 /// Finds the id of the last segment of the file.
 pub(crate) const LAST_SEGMENT: &str = "SELECT id FROM audit_segment ORDER BY id DESC LIMIT 1";
 /// Deletes a segment from the directory.
@@ -69,7 +74,8 @@ pub(crate) const DELETE_PARTS: &str = "DELETE FROM audit_part WHERE id BETWEEN ?
 
 impl SqliteIndex<'_> {
     pub(crate) fn writer<'s>(&'s self, indexing: &Indexing) -> IndexWriter<'s, Self> {
-        IndexWriter { storage: self, segment_events: indexing.segment_events }
+        let Indexing { segment_events, merge_share, .. } = *indexing;
+        IndexWriter { storage: self, segment_events, merge_share }
     }
 
     fn event_keys(&self, first: Sequence, last: Sequence) -> Result<[i64; 2]> {
@@ -102,7 +108,7 @@ impl IndexStorage for SqliteIndex<'_> {
         Ok(())
     }
 
-    fn segments(&self) -> Result<Vec<Segment>> {
+    fn directory(&self) -> Result<Vec<Segment>> {
         let query = || {
             let mut statement = self.connection.prepare_cached(DIRECTORY)?;
             let rows = statement.query_map([self.log], |row| Ok(segment(row)))?;
@@ -126,7 +132,8 @@ fn segment(row: &Row<'_>) -> Result<Segment> {
     if !(1..=LAST_SEGMENT_ID).contains(&id) {
         return Err(damaged());
     }
-    Segment::new(id, SegmentInfo::from_numbers(sequences, times, get(5)?)?)
+    let stage = Stage::from_numbers(get(6)?, get(7)?)?;
+    Segment::new(id, SegmentInfo::from_numbers(sequences, times, get(5)?)?, stage)
 }
 
 /// Reads parts of segments.
@@ -213,66 +220,86 @@ impl IndexStorageMut for SqliteIndex<'_> {
         Ok(())
     }
 
-    fn insert_segment(&self, segment: &NewSegment) -> Result<()> {
+    fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment> {
         let last = || self.connection.prepare_cached(LAST_SEGMENT)?.query_row([], |row| row.get(0));
         let last: Option<i64> = last().optional().map_err(sqlite(READING))?;
         let id = last.unwrap_or(0).saturating_add(1);
         if !(1..=LAST_SEGMENT_ID).contains(&id) {
             return Err(damaged());
         }
-        let SegmentInfo { first, last, bucket_bits, .. } = *segment.info();
-        let (earliest, latest) = segment.info().times();
+        let SegmentInfo { first, last, bucket_bits, .. } = info;
+        let ((earliest, latest), (kind, written)) = (info.times(), stage.to_numbers());
         let (first, last) = (first.as_i64(), last.as_i64());
         let insert = || {
             self.connection
                 .prepare_cached(
-                    "INSERT INTO audit_segment (id, log, first, last, earliest, latest, bucket_bits)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                    "INSERT INTO audit_segment
+                     (id, log, first, last, earliest, latest, bucket_bits, stage, written)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 )?
-                .execute(params![id, self.log, first, last, earliest, latest, bucket_bits])?;
+                .execute(params![
+                    id,
+                    self.log,
+                    first,
+                    last,
+                    earliest,
+                    latest,
+                    bucket_bits,
+                    kind,
+                    written
+                ])
+        };
+        insert().map_err(sqlite(WRITING))?;
+        Segment::new(id, info, stage)
+    }
+
+    fn set_stage(&self, segment: &Segment, stage: Stage) -> Result<()> {
+        let (kind, written) = stage.to_numbers();
+        let update = || {
+            self.connection.prepare_cached(SET_STAGE)?.execute(params![segment.id(), kind, written])
+        };
+        update().map_err(sqlite(WRITING))?;
+        Ok(())
+    }
+
+    fn delete_segment(&self, segment: &Segment) -> Result<()> {
+        let delete = || self.connection.prepare_cached(DELETE_SEGMENT)?.execute([segment.id()]);
+        delete().map_err(sqlite(WRITING))?;
+        Ok(())
+    }
+
+    fn insert_parts(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
+        let insert = || {
             // A damaged directory can have lost the segment to which an old part belonged.
-            self.connection.prepare_cached(
+            let mut insert = self.connection.prepare_cached(
                 "INSERT INTO audit_part (id, data) VALUES (?1, ?2)
                  ON CONFLICT (id) DO UPDATE SET data = excluded.data",
-            )
-        };
-        let mut insert_part = insert().map_err(sqlite(WRITING))?;
-        let mut key = part_key(PartId { segment: id, number: 0 });
-        segment.for_each_part(|data| {
-            insert_part.execute(params![key, data]).map_err(sqlite(WRITING))?;
-            key += 1;
-            Ok(())
-        })
-    }
-
-    fn delete_segments(&self, segments: &[Segment]) -> Result<()> {
-        let delete = || {
-            let mut delete_segment = self.connection.prepare_cached(DELETE_SEGMENT)?;
-            let mut delete_parts = self.connection.prepare_cached(DELETE_PARTS)?;
-            for segment in segments {
-                delete_segment.execute([segment.id()])?;
-                delete_parts.execute(part_keys(segment))?;
+            )?;
+            for NewPart { number, data } in parts {
+                let part = PartId { segment: segment.id(), number: *number };
+                insert.execute(params![part_key(part), data])?;
             }
             Ok(())
         };
-        delete().map_err(sqlite(WRITING))
+        insert().map_err(sqlite(WRITING))
     }
 
-    fn delete_segment_step(&self, segment: &Segment, limit: usize) -> Result<()> {
-        let (low, high) = part_keys(segment);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let delete = || {
+    fn last_part(&self, segment: &Segment) -> Result<Option<u32>> {
+        let query = || {
             let mut last = self.connection.prepare_cached(LAST_PART)?;
-            let last: Option<i64> = last.query_row((low, high), |row| row.get(0)).optional()?;
-            // From the end: while the segment is in the directory, the rest can be found.
-            let from = last.map_or(low, |last| low.max(last.saturating_sub(limit)));
-            self.connection.prepare_cached(DELETE_PARTS)?.execute([from, high])?;
-            if from == low {
-                self.connection.prepare_cached(DELETE_SEGMENT)?.execute([segment.id()])?;
-            }
-            Ok(())
+            last.query_row(part_keys(segment), |row| row.get(0)).optional()
         };
-        delete().map_err(sqlite("removing from the index"))
+        let last: Option<i64> = query().map_err(sqlite(READING))?;
+        let (first, _) = part_keys(segment);
+        last.map(|last| u32::try_from(last - first).map_err(|_| damaged())).transpose()
+    }
+
+    fn delete_parts(&self, segment: &Segment, first: u32) -> Result<()> {
+        let (low, high) = part_keys(segment);
+        let keys = [low + i64::from(first), high];
+        let delete = || self.connection.prepare_cached(DELETE_PARTS)?.execute(keys);
+        delete().map_err(sqlite(WRITING))?;
+        Ok(())
     }
 
     fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()> {

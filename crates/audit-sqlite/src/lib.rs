@@ -33,8 +33,11 @@
 //! | `schema.rs` | the tables, their version, opening a file |
 //! | `append.rs` | the write transaction |
 //! | `writer.rs` | the one thread that writes, with group commit |
-//! | `read.rs` | scans, each from one snapshot, and the threads that read |
+//! | `read.rs` | scans, each from one snapshot |
+//! | `readers.rs` | the threads that read, in turns |
+//! | `rotation.rs` | a queue that serves owners in turn |
 //! | `index.rs` | the storage of the index |
+//! | `paced_index.rs` | the same for reads in turn |
 //! | `derived.rs` | derived data compared with the records, and rebuilt |
 //! | `findings.rs` | what is wrong with derived data |
 //! | `reindex.rs` | the comparison and the rebuilding, in steps |
@@ -69,11 +72,14 @@ mod index;
 mod options;
 mod organizations;
 mod own_transaction;
+mod paced_index;
 #[cfg(test)]
 mod plans;
 mod read;
+mod readers;
 mod reindex;
 mod retention;
+mod rotation;
 mod schema;
 mod scrubs;
 mod sealing;
@@ -82,6 +88,8 @@ mod small_segments;
 mod store;
 mod transaction;
 mod tree;
+#[cfg(test)]
+mod turns;
 mod unfinished;
 mod watch;
 mod writer;

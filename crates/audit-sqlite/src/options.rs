@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use audit_core::TokenKeys;
-use audit_index::SEGMENT_EVENTS;
+use audit_index::{MERGE_SHARE, SEGMENT_EVENTS};
+
+use crate::readers::TURN;
 
 use crate::schema::Tables;
 
@@ -21,11 +23,15 @@ pub struct SqliteOptions {
     pub(crate) busy_timeout: Duration,
     pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
+    /// How long a read runs while others wait.
+    pub(crate) turn: Duration,
     pub(crate) token_keys: Option<TokenKeys>,
     pub(crate) tables: Tables,
     pub(crate) is_read_only: bool,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
+    /// See [`IndexWriter::merge_share`](audit_index::IndexWriter).
+    pub(crate) merge_share: usize,
 }
 
 impl Default for SqliteOptions {
@@ -36,10 +42,12 @@ impl Default for SqliteOptions {
             busy_timeout: Duration::from_secs(5),
             queue_bytes: 64 << 20,
             readers: 4,
+            turn: TURN,
             token_keys: None,
             tables: Tables::Create,
             is_read_only: false,
             segment_events: SEGMENT_EVENTS,
+            merge_share: MERGE_SHARE,
         }
     }
 }
@@ -60,7 +68,10 @@ impl SqliteOptions {
         self
     }
 
-    /// Sets the number of threads that read: 1 to 64. A number outside is set to the nearest.
+    /// Sets how many reads run at once, without those that wait for their turn and without look-ups
+    /// of single events, heads, keys and organizations: 1 to 64. A number outside is set to the
+    /// nearest. Each takes up to 16 MiB of memory. Up to four times as many threads can be started
+    /// while reads of several logs wait for each other.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 64);
         self

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 43] = [
+const PLANS: [(&str, &str); 44] = [
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
     (schema::READ_FACT, "SEARCH audit_store USING PRIMARY KEY (name=?)"),
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -26,7 +26,8 @@ const PLANS: [(&str, &str); 43] = [
     (index::READ_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (index::LAST_TAIL_ROW, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (index::CLEAR_TAIL, "SEARCH audit_tail USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (index::DIRECTORY, "SEARCH audit_segment USING INDEX sqlite_autoindex_audit_segment_1 (log=?)"),
+    (index::DIRECTORY, "SEARCH audit_segment USING INDEX audit_segment_of_log (log=?)"),
+    (index::SET_STAGE, "SEARCH audit_segment USING INTEGER PRIMARY KEY (rowid=?)"),
     // Reads one row, the last.
     (index::LAST_SEGMENT, "SCAN audit_segment"),
     (index::READ_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -1,132 +1,48 @@
-//! Reads, each from one snapshot of the file, and the threads that run them.
-
-use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
+//! Reads, each from one snapshot of the file.
 
 use audit_core::backend::index::select;
 use audit_core::{
-    AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence,
-    Timestamp, Total, backend::StoredEvent,
+    Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence, Timestamp, Total,
+    backend::StoredEvent,
 };
 use audit_index::LogIndex;
-use crossbeam_channel::{Receiver, Sender, unbounded};
-use futures_channel::oneshot;
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 
-use crate::error::{closed, damaged, sqlite, thread as thread_error};
-use crate::file::OpenFiles;
+use crate::error::{damaged, sqlite};
 use crate::index::{Indexing, SqliteIndex};
-use crate::schema::{self, Access};
+use crate::paced_index::PacedIndex;
+use crate::readers::Pace;
+use crate::schema;
 use crate::sealing::{Keys, SealedEvent};
-
-/// The threads that read, each on its own connection. They end when this is dropped.
-pub(crate) struct Readers {
-    jobs: Option<Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-type Job = Box<dyn FnOnce(Result<&Connection>) + Send>;
-
-impl fmt::Debug for Readers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Readers").field("threads", &self.threads.len()).finish_non_exhaustive()
-    }
-}
-
-impl Readers {
-    pub(crate) fn start(
-        path: &Path,
-        access: Access,
-        files: &Arc<OpenFiles>,
-        count: usize,
-        busy_timeout: Duration,
-    ) -> Result<Self> {
-        let (jobs, queue) = unbounded::<Job>();
-        let mut threads = Vec::with_capacity(count);
-        for _ in 0..count {
-            let (path, files) = (path.to_owned(), Arc::clone(files));
-            let queue: Receiver<Job> = queue.clone();
-            let run = move || {
-                let mut opened = None;
-                for job in queue {
-                    // Opened at the first job, and again after a failure.
-                    let mut open = || match opened.take() {
-                        Some(connection) => Ok(connection),
-                        None => schema::open_reader(&path, access, busy_timeout),
-                    };
-                    match files.check().and_then(|()| open()) {
-                        Ok(connection) => job(Ok(opened.insert(connection))),
-                        Err(error) => job(Err(error)),
-                    }
-                }
-            };
-            let thread = thread::Builder::new().name("audit-read".into()).spawn(run);
-            threads.push(thread.map_err(thread_error)?);
-        }
-        Ok(Self { jobs: Some(jobs), threads })
-    }
-
-    /// Runs `read` on one snapshot of the file.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        let job = move |connection: Result<&Connection>| {
-            if reply.is_canceled() {
-                return; // the caller has dropped the future
-            }
-            // The snapshot ends before the result is sent.
-            let result = connection.and_then(Snapshot::take).and_then(|snapshot| read(&snapshot));
-            // The caller may have dropped the future meanwhile.
-            let _ = reply.send(result);
-        };
-        let jobs = self.jobs.as_ref().ok_or_else(closed)?;
-        jobs.send(Box::new(job)).map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
-    }
-}
-
-impl Drop for Readers {
-    fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            if thread.thread().id() != thread::current().id() {
-                let _ = thread.join();
-            }
-        }
-    }
-}
 
 /// The file as it is at one moment.
 pub(crate) struct Snapshot<'c> {
     pub(crate) connection: rusqlite::Transaction<'c>,
+    pace: &'c Pace<'c>,
 }
 
 impl<'c> Snapshot<'c> {
-    fn take(connection: &'c Connection) -> Result<Self> {
+    pub(crate) fn take(connection: &'c Connection, pace: &'c Pace<'c>) -> Result<Self> {
         // Dropping it ends the transaction, which has written nothing.
         let connection = connection.unchecked_transaction().map_err(sqlite("beginning to read"))?;
-        Ok(Self { connection })
+        Ok(Self { connection, pace })
+    }
+
+    /// Lets others read if the turn of this read is over; see [`Pace::pause`].
+    pub(crate) fn pause(&self) -> Result<()> {
+        self.pace.pause()
     }
 
     pub(crate) fn head(&self, log: Log) -> Result<Head> {
         Ok(log_row(&self.connection, log)?.map(|row| row.head).unwrap_or_default())
     }
 
-    pub(crate) fn event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+    /// Returns the event that the table of ids has under this id.
+    pub(crate) fn event(&self, log: Log, id: EventId) -> Result<StoredEvent> {
         let not_found = || Error::not_found("event");
         let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
         let sequence = sequence_by_id(&self.connection, &row, id)?.ok_or_else(not_found)?;
-        let event = event_at(&self.connection, row.id, sequence)?.decode()?;
-        // A damaged row in the table of ids must not make the store return another event.
-        if event.id != id {
-            return Err(damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
-        }
-        Ok(event)
+        event_at(&self.connection, row.id, sequence)
     }
 
     pub(crate) fn scan(&self, indexing: &Indexing, scan: &Scan) -> Result<SealedResult> {
@@ -138,12 +54,15 @@ impl<'c> Snapshot<'c> {
         let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
         let connection = &self.connection;
-        let storage = SqliteIndex { connection, log };
+        let storage = PacedIndex { index: SqliteIndex { connection, log }, pace: self.pace };
         let (storage, hasher) = (&storage, &indexing.hasher);
         let index = LogIndex { storage, hasher, size: head.size, indexed };
         let selection = select(&index, scan, bound, head.pruned)?;
         let mut keys = Keys::new(connection);
-        let read = |sequence| sealed_at(&mut keys, log, sequence);
+        let read = |sequence| {
+            self.pause()?;
+            sealed_at(&mut keys, log, sequence)
+        };
         let (events, more) = selection.read(scan, read, SealedEvent::size)?;
         Ok(SealedResult { events, more, total: selection.total, bound })
     }

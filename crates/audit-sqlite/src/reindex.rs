@@ -237,7 +237,7 @@ impl SqliteStore {
             let Some(log) = log_row(connection, log)? else { return Ok(None) };
             work(&Derived { connection, indexing: &indexing, log }).map(Some)
         };
-        self.shared.readers.read(run).await
+        self.shared.readers.read_apart(run).await
     }
 
     /// Rebuilds the index of `log` after a read has found damage. Returns `true` if the read should

@@ -9,7 +9,7 @@
 //! | `audit_tile` | tile of a log's tree | `event_key` of its first event, the lowest bits replaced |
 //! | `audit_event_id` | event id | id, log |
 //! | `audit_tail` | run of the newest events, with their terms | `event_key` of the first |
-//! | `audit_segment` | segment of the index | `id`; log and first sequence |
+//! | `audit_segment` | segment of the index, also one that is being merged or removed | `id`; log and first sequence |
 //! | `audit_part` | part of a segment | the segment and the part in one number |
 //! | `audit_organization` | organization; without a body once deleted | `id` |
 //! | `audit_api_key` | API key, without its secret | `id`; organization and id |
@@ -82,8 +82,10 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          earliest INTEGER NOT NULL,
          latest INTEGER NOT NULL,
          bucket_bits INTEGER NOT NULL,
-         UNIQUE (log, first)
+         stage INTEGER NOT NULL,
+         written INTEGER NOT NULL
      ) STRICT;
+     CREATE INDEX audit_segment_of_log ON audit_segment (log, first);
      CREATE TABLE audit_part (
          id INTEGER PRIMARY KEY,
          data BLOB NOT NULL
@@ -208,11 +210,12 @@ pub(crate) enum Access {
     Immutable,
 }
 
-/// Opens a file that has the tables, for reading.
+/// Opens a file that has the tables, for reading, with a page cache of this many KiB.
 pub(crate) fn open_reader(
     path: &Path,
     access: Access,
     busy_timeout: Duration,
+    cache_kib: i64,
 ) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = match access {
@@ -231,7 +234,8 @@ pub(crate) fn open_reader(
     let prepare = || {
         connection.busy_timeout(busy_timeout.min(LONGEST_TIMEOUT))?;
         keep_plans(&connection)?;
-        connection.pragma_update(None, "cache_size", READ_CACHE_KIB)?;
+        // Negative, because SQLite then counts in KiB.
+        connection.pragma_update(None, "cache_size", -cache_kib)?;
         connection.pragma_update(None, "query_only", true)
     };
     prepare().map_err(sqlite("opening the file"))?;
@@ -255,6 +259,9 @@ fn immutable_uri(path: &Path) -> String {
     uri + "?immutable=1"
 }
 
+/// The page cache of the connection that checks the version.
+const CHECK_CACHE_KIB: i64 = 64;
+
 /// Opens a store that is only read, without changing a byte of another application's file. Returns
 /// how readers can open it.
 ///
@@ -266,7 +273,7 @@ pub(crate) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<(Con
     require_safe_sqlite()?;
     crate::file::require_file(path)?;
     let open = |access| {
-        let connection = open_reader(path, access, busy_timeout)?;
+        let connection = open_reader(path, access, busy_timeout, CHECK_CACHE_KIB)?;
         match version(&connection)? {
             Some(VERSION) => Ok((connection, access)),
             Some(_) => Err(Error::new(ErrorKind::Incompatible)
@@ -325,9 +332,6 @@ pub(crate) fn retry_busy<T>(
 /// The page cache of the writer, negative because SQLite then counts in KiB: room for the ends of
 /// the tables, and for the pages of ids that do not rise with time.
 const WRITE_CACHE_KIB: i64 = -32 << 10;
-/// The page cache of each reader. A query by three filters reads some hundred pages scattered over
-/// the file.
-const READ_CACHE_KIB: i64 = -16 << 10;
 
 fn set_pragmas(connection: &Connection) -> Result<()> {
     let set = || {

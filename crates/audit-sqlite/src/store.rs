@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use audit_core::backend::Batch;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
     ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
     OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan,
     ScanResult, Sequence, TenantStore, TokenKeys, limits,
@@ -17,8 +17,10 @@ use crate::append::{After, WriteTransaction};
 use crate::file::OpenFiles;
 use crate::index::Indexing;
 use crate::options::SqliteOptions;
-use crate::read::{Readers, SealedResult, Snapshot};
+use crate::read::{SealedResult, Snapshot};
+use crate::readers::{ReaderOptions, Readers};
 use crate::reindex::Unhealed;
+use crate::rotation::Owner;
 use crate::schema::Access;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
@@ -81,8 +83,8 @@ impl SqliteStore {
             Some(keys) => keys,
             None => TokenKeys::from_secret(schema::token_secret(&connection)?),
         };
-        let indexing =
-            Indexing { segment_events: options.segment_events, ..Indexing::read(&connection)? };
+        let SqliteOptions { segment_events, merge_share, .. } = options;
+        let indexing = Indexing { segment_events, merge_share, ..Indexing::read(&connection)? };
         let watch = Watch::new(path.clone(), access, Arc::clone(&files));
         let writer = if options.is_read_only {
             Writer::none(Arc::clone(&files))
@@ -96,7 +98,9 @@ impl SqliteStore {
                 watch.appended(),
             )?
         };
-        let readers = Readers::start(&path, access, &files, options.readers, timeout)?;
+        let readers =
+            ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
+        let readers = Readers::start(&path, access, &files, readers)?;
         let unhealed = Unhealed::default();
         let shared = Shared { keys, indexing, files, watch, readers, writer, unhealed };
         Ok(Self { shared: Arc::new(shared) })
@@ -138,7 +142,7 @@ impl SqliteStore {
     /// ```
     pub async fn backup(&self, to: impl AsRef<Path>) -> Result<()> {
         let to = std::path::absolute(to).map_err(error::path)?;
-        self.shared.readers.read(move |snapshot| snapshot.copy_to(&to)).await
+        self.shared.readers.read_apart(move |snapshot| snapshot.copy_to(&to)).await
     }
 
     /// Copies the store over the store at `to`, as [`backup`](Self::backup) does to a new file: to
@@ -152,7 +156,7 @@ impl SqliteStore {
     /// another application. Those of [`backup`](Self::backup). Nothing is replaced after an error.
     pub async fn replace(&self, to: impl AsRef<Path>) -> Result<()> {
         let to = std::path::absolute(to).map_err(error::path)?;
-        self.shared.readers.read(move |snapshot| snapshot.copy_over(&to)).await
+        self.shared.readers.read_apart(move |snapshot| snapshot.copy_over(&to)).await
     }
 
     /// Rewrites the file without its unused space. Returns the space of pruned events to the
@@ -192,7 +196,19 @@ impl SqliteStore {
 impl SqliteStore {
     async fn find(&self, scan: &Arc<Scan>) -> Result<SealedResult> {
         let (indexing, scan) = (self.shared.indexing.clone(), Arc::clone(scan));
-        self.shared.readers.read(move |snapshot| snapshot.scan(&indexing, &scan)).await
+        let owner = Owner::Log(scan.log);
+        let read = move |snapshot: &Snapshot<'_>| snapshot.scan(&indexing, &scan);
+        self.shared.readers.read(owner, read).await
+    }
+
+    async fn find_event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        let find = move |snapshot: &Snapshot<'_>| snapshot.event(log, id);
+        let event = self.shared.readers.look_up(Owner::Log(log), find).await?.decode()?;
+        // A damaged row in the table of ids must not make the store return another event.
+        if event.id != id {
+            return Err(error::damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
+        }
+        Ok(event)
     }
 }
 
@@ -211,26 +227,27 @@ impl AuditStore for SqliteStore {
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        let find = || self.shared.readers.read(move |snapshot| snapshot.event(log, id));
-        match find().await {
+        match self.find_event(log, id).await {
             // The row of its id can lead elsewhere.
             Err(error) if error.kind() == ErrorKind::Corrupt && !self.shared.writer.is_none() => {
                 self.shared.writer.write(move |t| t.heal_id(log, id)).await?;
-                find().await
+                self.find_event(log, id).await
             }
             found => found,
         }
     }
 
     async fn head(&self, log: Log) -> Result<Head> {
-        self.shared.readers.read(move |snapshot| snapshot.head(log)).await
+        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.head(log)).await
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
         limits::logs_page(limit)?;
         self.shared
             .readers
-            .read(move |snapshot| read::logs(&snapshot.connection, after, limit))
+            .read(Owner::Log(Log::Platform), move |snapshot| {
+                read::logs(&snapshot.connection, after, limit)
+            })
             .await
     }
 
@@ -260,16 +277,16 @@ impl AuditStore for SqliteStore {
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.shared.readers.read(move |snapshot| snapshot.frontier(log)).await
+        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.frontier(log)).await
     }
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.shared.readers.read(move |snapshot| snapshot.nodes(log, &nodes)).await
+        self.shared.readers.read(Owner::Log(log), move |snapshot| snapshot.nodes(log, &nodes)).await
     }
 
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
         let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, request);
-        let sealed = self.shared.readers.read(read).await?;
+        let sealed = self.shared.readers.read(Owner::Log(log), read).await?;
         Ok(sealed.into_iter().map(SealedEntry::unseal).collect())
     }
 }
@@ -286,7 +303,7 @@ impl RetentionStore for SqliteStore {
     }
 
     async fn retention(&self, log: Log) -> Result<Retention> {
-        self.shared.readers.read(move |snapshot| snapshot.retention(log)).await
+        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.retention(log)).await
     }
 
     async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
@@ -314,7 +331,8 @@ impl TenantStore for SqliteStore {
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        self.shared.readers.read(move |snapshot| snapshot.organization(id)).await
+        let find = move |snapshot: &Snapshot<'_>| snapshot.organization(id);
+        self.shared.readers.look_up(Owner::Log(Log::Organization(id)), find).await
     }
 
     async fn organizations(
@@ -322,7 +340,8 @@ impl TenantStore for SqliteStore {
         after: Option<OrganizationId>,
         limit: usize,
     ) -> Result<Vec<Organization>> {
-        self.shared.readers.read(move |snapshot| snapshot.organizations(after, limit)).await
+        let list = move |snapshot: &Snapshot<'_>| snapshot.organizations(after, limit);
+        self.shared.readers.read(Owner::Log(Log::Platform), list).await
     }
 
     async fn update_organization(
@@ -350,7 +369,8 @@ impl TenantStore for SqliteStore {
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.shared.readers.read(move |snapshot| api_keys::find(&snapshot.connection, id)).await
+        let find = move |snapshot: &Snapshot<'_>| api_keys::find(&snapshot.connection, id);
+        self.shared.readers.look_up(Owner::ApiKey(id), find).await
     }
 
     async fn api_keys(
@@ -359,10 +379,8 @@ impl TenantStore for SqliteStore {
         after: Option<ApiKeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
-        self.shared
-            .readers
-            .read(move |snapshot| snapshot.api_keys(organization, after, limit))
-            .await
+        let list = move |snapshot: &Snapshot<'_>| snapshot.api_keys(organization, after, limit);
+        self.shared.readers.read(Owner::Log(Log::Organization(organization)), list).await
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {

@@ -24,9 +24,9 @@ impl SqliteStore {
     /// comes from the same thread after this call, it fails with [`Busy`](ErrorKind::Busy) at once,
     /// otherwise after the store's time-out.
     ///
-    /// Some appends maintain the index too: about 10 ms each 4,096 events of a log, and up to 0.3 s
-    /// each 262,144. From then on the connection overwrites what it deletes
-    /// (`PRAGMA secure_delete`), because erasure relies on it.
+    /// One append in 512 maintains the index too, which takes some ten milliseconds. From the first
+    /// append on the connection overwrites what it deletes (`PRAGMA secure_delete`), because erasure
+    /// relies on it.
     ///
     /// # Errors
     /// [`Invalid`](ErrorKind::Invalid), with the field `connection`, if the connection is not in a

@@ -189,6 +189,7 @@ impl Snapshot<'_> {
             let tile = match tiles.entry(id) {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(unknown) => {
+                    self.pause()?;
                     unknown.insert(tile(&self.connection, row.id, id)?)
                 }
             };
@@ -210,6 +211,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection.prepare_cached(READ_ENTRIES).map_err(context())?;
         let mut rows = statement.query([first, last]).map_err(context())?;
         while entries.len() < limit && (entries.is_empty() || size < bytes) {
+            self.pause()?;
             let Some(row) = rows.next().map_err(context())? else { break };
             let columns =
                 || Ok((row.get(0)?, leaf(row, 1)?, row.get(2)?, row.get(3)?, row.get(4)?));

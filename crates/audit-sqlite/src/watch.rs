@@ -16,6 +16,9 @@ use crate::schema::{self, Access};
 /// The interval of polling, and so the longest time until an append of another process is noticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
+/// The page cache of the thread, which reads one page.
+const CACHE_KIB: i64 = 64;
+
 #[derive(Debug)]
 pub(crate) struct Watch {
     path: PathBuf,
@@ -110,7 +113,7 @@ fn poll(path: &std::path::Path, access: Access, files: &OpenFiles, shared: &Shar
         drop(state);
         let are_there = files.check().is_ok();
         if connection.is_none() && are_there {
-            connection = schema::open_reader(path, access, POLL_INTERVAL).ok();
+            connection = schema::open_reader(path, access, POLL_INTERVAL, CACHE_KIB).ok();
         }
         // SQLite changes this number with every commit of another connection. If it cannot be read,
         // or the file is gone, every feed is woken to read the head itself.

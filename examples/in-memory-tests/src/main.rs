@@ -28,7 +28,7 @@ impl Billing {
     ) -> Result<()> {
         let event = NewEvent::new("plan.changed", by)
             .target("organization", organization.to_string())
-            .change(Change::between(&json!({"plan": old}), &json!({"plan": new})));
+            .change(Change::of(&json!({"plan": old}), &json!({"plan": new}))?);
         self.audit.record(organization, event).await?;
         Ok(())
     }

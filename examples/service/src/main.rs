@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::{Actor, AuditStore, AuditStoreExt as _, NewEvent, OrganizationId, Role};
-use audit_http::{Authenticator, Contract, HttpOptions, Principal};
+use audit_http::{Authenticator, Contract, HttpOptions, Principal, ServeOptions};
 use audit_memory::MemoryStore;
 use axum::Router;
 use axum::extract::{Path, State};
@@ -82,7 +82,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
     println!("listening on http://{}", listener.local_addr()?);
-    audit_http::serve(listener, router, async { tokio::signal::ctrl_c().await.unwrap_or(()) })
-        .await?;
+    let shutdown = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
+    audit_http::serve(listener, router, ServeOptions::default(), shutdown).await?;
     Ok(())
 }

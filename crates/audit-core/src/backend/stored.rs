@@ -170,7 +170,7 @@ mod tests {
         .add_target(Target::named("March"))
         .organization(organization())
         .scope(Scope::default().service("s").surface(crate::Surface::from_static("cost")))
-        .change(Change::between(&json!({"a": 1}), &json!({"a": 0.1})).with_old(json!(null)))
+        .change(Change::of(&json!({"a": 1}), &json!({"a": 0.1})).unwrap().with_old(json!(null)))
         .change_set_id(ChangeSetId::new())
         .message("paid \u{0} \u{feff} 지불")
         .location("Berlin")

@@ -8,6 +8,8 @@ use crate::{Result, json};
 
 /// A change: the old value, the new value, and the changed fields. Every part is optional, because a
 /// source may have only one of them. All parts are personal data, because values can identify people.
+///
+/// [`Change::of`] compares two values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -36,7 +38,7 @@ pub struct Change {
 #[non_exhaustive]
 pub struct FieldChange {
     /// The path of the field: a JSON pointer (RFC 6901) without its first slash, such as
-    /// `settings/theme`. At most [`MAX_TEXT_BYTES`] bytes.
+    /// `settings/theme`. The items of a list that has a key are named by it, see [`Diff::key`](crate::Diff::key). At most [`MAX_TEXT_BYTES`] bytes.
     pub field: String,
     /// The old value. At most [`MAX_JSON_DEPTH`](limits::MAX_JSON_DEPTH) levels.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "json::present")]
@@ -56,29 +58,6 @@ impl FieldChange {
 }
 
 impl Change {
-    /// Returns the fields in which `new` differs from `old`, without the old and the new value.
-    ///
-    /// Compares objects by member, arrays by index, and all else as a whole.
-    ///
-    /// ```
-    /// use audit_core::Change;
-    /// use serde_json::json;
-    ///
-    /// let change = Change::between(
-    ///     &json!({"name": "Demo", "settings": {"theme": "dark"}}),
-    ///     &json!({"name": "Demo", "settings": {"theme": "light", "beta": null}}),
-    /// );
-    /// let fields: Vec<_> = change.diff.iter().map(|c| c.field.as_str()).collect();
-    /// assert_eq!(fields, ["settings/beta", "settings/theme"]);
-    /// assert_eq!(change.diff[0].old, None);
-    /// assert_eq!(change.diff[0].new, Some(json!(null)));
-    /// ```
-    pub fn between(old: &Value, new: &Value) -> Self {
-        let mut diff = Vec::new();
-        differences(&mut String::new(), Some(old), Some(new), &mut diff);
-        Self { diff, ..Self::default() }
-    }
-
     /// Sets the old value.
     #[must_use]
     pub fn with_old(mut self, value: Value) -> Self {
@@ -127,67 +106,9 @@ impl Change {
     }
 }
 
-/// Adds to `diff` the paths at or below `path` where the two sides differ.
-fn differences(
-    path: &mut String,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    diff: &mut Vec<FieldChange>,
-) {
-    if old == new {
-        return;
-    }
-    match (old, new) {
-        (Some(Value::Object(before)), Some(Value::Object(after))) => {
-            let added = after.keys().filter(|key| !before.contains_key(*key));
-            let mut keys: Vec<_> = before.keys().chain(added).collect();
-            keys.sort_unstable();
-            for key in keys {
-                below(path, &key.replace('~', "~0").replace('/', "~1"), |path| {
-                    differences(path, before.get(key), after.get(key), diff);
-                });
-            }
-        }
-        (Some(Value::Array(before)), Some(Value::Array(after))) => {
-            for index in 0..before.len().max(after.len()) {
-                below(path, &index.to_string(), |path| {
-                    differences(path, before.get(index), after.get(index), diff);
-                });
-            }
-        }
-        _ => diff.push(FieldChange { field: path.clone(), old: old.cloned(), new: new.cloned() }),
-    }
-}
-
-fn below(path: &mut String, name: &str, visit: impl FnOnce(&mut String)) {
-    let length = path.len();
-    if length > 0 {
-        path.push('/');
-    }
-    path.push_str(name);
-    visit(path);
-    path.truncate(length);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn equal_values_have_no_diff() {
-        assert!(Change::between(&json!({"a": [1, 2]}), &json!({"a": [1, 2]})).is_empty());
-    }
-
-    #[test]
-    fn arrays_by_place_and_keys_escaped() {
-        let change = Change::between(&json!({"a/b": [1, 2], "~": 1}), &json!({"a/b": [1], "~": 2}));
-        assert_eq!(
-            change.diff[0],
-            FieldChange { field: "a~1b/1".into(), old: Some(json!(2)), new: None }
-        );
-        assert_eq!(change.diff[1].field, "~0");
-    }
 
     #[test]
     fn an_absent_side_and_a_null_stay_apart_in_json() {

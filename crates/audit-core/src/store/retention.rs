@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
 use crate::tree::Tile;
 use crate::{
@@ -137,7 +136,7 @@ impl Retention {
     /// Returns the event that records a change of retention. Used by stores.
     pub fn event(&self, before: &Self, by: AuditContext) -> Result<NewEvent> {
         let event = NewEvent {
-            change: Change::between(&json!(before), &json!(self)),
+            change: Change::of(before, self)?,
             message: Message {
                 title: Some("Retention changed".to_owned()),
                 text: None,

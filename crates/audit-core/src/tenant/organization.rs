@@ -10,7 +10,7 @@ use crate::limits::{
     self, MAX_ID_BYTES, MAX_ORGANIZATION_BYTES, MAX_PRIVATE_ENDPOINTS, MAX_TEXT_BYTES,
 };
 use crate::{
-    Action, AuditContext, Change, Error, Message, NewEvent, OrganizationId, OrganizationRef,
+    Action, AuditContext, Change, Diff, Error, Message, NewEvent, OrganizationId, OrganizationRef,
     Result, Scope, Surface, Timestamp, Violation,
 };
 
@@ -274,7 +274,7 @@ impl Organization {
             return Ok(None);
         }
         organization.updated_at = Timestamp::now().max(self.updated_at);
-        let change = Change::between(&self.facts(), &organization.facts());
+        let change = Diff::without_default_masks().compare(&self.facts(), &organization.facts())?;
         let event = organization.event(UPDATED, change, by)?;
         Ok(Some((organization, event)))
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use audit_contracts::audit_log_items::AuditLogItem;
 use audit_core::openapi::TimeBound;
 use audit_core::{AuditStoreExt as _, EventQuery, Facet, Filter, Timestamp, Token};
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -64,7 +64,7 @@ async fn list_audit_log_items(
     caller: Caller,
     path: PathParams,
     mut params: Params,
-) -> Result<(HeaderMap, Json<Vec<AuditLogItem>>), Rejection> {
+) -> Result<(HeaderMap, Response), Rejection> {
     let organization = path.organization("organizationId")?;
     caller.require_own(organization)?;
     let mut wanted: Vec<(&str, String)> = Vec::new();
@@ -97,7 +97,9 @@ async fn list_audit_log_items(
         .limit(LIMIT)
         .audience("b.auditlogs")
         .max_bytes(PAGE_BYTES);
-    let page = match params.one("token")? {
+    let token = params.one("token")?;
+    let reading = caller.reading(&app).await?;
+    let page = match token {
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
@@ -107,12 +109,14 @@ async fn list_audit_log_items(
         wanted.push(("token", token.as_str().to_owned()));
         let value = |value: &str| utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
         let query: Vec<_> = wanted.iter().map(|(n, v)| format!("{n}={}", value(v))).collect();
-        let link = format!("<{}?{}>; rel=\"next\"", caller.path(), query.join("&"));
+        // Relative to the request, so that it is right behind a proxy that takes off a prefix.
+        let link = format!("<?{}>; rel=\"next\"", query.join("&"));
         if let Ok(link) = HeaderValue::from_str(&link) {
             headers.insert(header::LINK, link);
         }
     }
-    Ok((headers, Json(page.events.iter().map(AuditLogItem::from).collect())))
+    let items: Vec<_> = page.events.iter().map(AuditLogItem::from).collect();
+    Ok((headers, reading.json(&items)?))
 }
 
 /// Returns the range of times. It has no end if only the present would end it.

@@ -2,8 +2,8 @@
 
 use audit_contracts::audit_trails::{AuditTrail, AuditTrails};
 use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Token};
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -41,7 +41,7 @@ async fn list_audit_trails(
     caller: Caller,
     path: PathParams,
     mut params: Params,
-) -> Result<Json<AuditTrails>, Rejection> {
+) -> Result<Response, Rejection> {
     const TOKEN: &str = "continuationToken";
     let organization = path.organization("organizationGuid")?;
     caller.require_own(organization)?;
@@ -49,13 +49,15 @@ async fn list_audit_trails(
         .limit(AuditTrail::BATCH)
         .audience("c.audit-trails")
         .max_bytes(PAGE_BYTES);
-    let page = match params.one(TOKEN)? {
+    let token = params.one(TOKEN)?;
+    let reading = caller.reading(&app).await?;
+    let page = match token {
         Some(token) => app.store.next_feed(&query, &Token::new(token)).await,
         None => app.store.feed(&query, FeedStart::Beginning).await,
     };
     let page = page.map_err(|error| Rejection::renamed(error, &[], TOKEN))?;
-    Ok(Json(AuditTrails {
+    reading.json(&AuditTrails {
         continuation_token: Some(page.token.as_str().to_owned()),
         response_data: Some(page.events.iter().map(AuditTrail::from).collect()),
-    }))
+    })
 }

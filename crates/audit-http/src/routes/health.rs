@@ -1,11 +1,9 @@
-//! The routes for supervisors: liveness, readiness and metrics.
+//! The routes for supervisors: liveness and readiness.
 
 use std::time::Duration;
 
 use audit_core::Log;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -13,7 +11,7 @@ use crate::app::App;
 use crate::rejection::Rejection;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz)).routes(routes!(metrics))
+    OpenApiRouter::new().routes(routes!(healthz)).routes(routes!(readyz))
 }
 
 /// Returns `ok` while the process runs.
@@ -48,22 +46,4 @@ async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
         }
         Err(_) => Err(Rejection::overloaded("the store does not respond in time")),
     }
-}
-
-/// Returns the metrics of the service.
-///
-/// The text has the format of Prometheus, version 0.0.4.
-#[utoipa::path(
-    get, path = "/metrics", tag = "operation", security(()),
-    responses(
-        (status = 200, body = String, content_type = "text/plain", description = "The metrics"),
-        (status = 404, body = crate::style::Problem, content_type = "application/problem+json", description = "The service keeps no metrics"),
-    ),
-)]
-async fn metrics(State(app): State<App>) -> Result<Response, Rejection> {
-    let render = app.options.metrics.as_ref();
-    let render =
-        render.ok_or_else(|| Rejection::new(StatusCode::NOT_FOUND, "no metrics are kept"))?;
-    let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((form, render()).into_response())
 }

@@ -4,6 +4,7 @@ mod audit_log_items;
 mod audit_trails;
 mod health;
 mod log;
+mod metrics;
 mod organisation_audit_logs;
 mod organizations;
 mod organizations_and_activities;
@@ -23,7 +24,7 @@ pub(crate) fn open() -> OpenApiRouter<App> {
 
 /// Returns the routes that need a credential, each group with the style of its rejections.
 pub(crate) fn guarded(options: &HttpOptions) -> Vec<(Style, OpenApiRouter<App>)> {
-    let mut groups = vec![(Style::Native, log::routes())];
+    let mut groups = vec![(Style::Native, log::routes()), (Style::Native, self::metrics::routes())];
     for contract in &options.contracts {
         groups.push(match contract {
             Contract::OrganizationsAndActivities => {

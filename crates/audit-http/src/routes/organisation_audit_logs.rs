@@ -4,9 +4,9 @@ use audit_contracts::organisation_audit_logs::{
     AuditLog, AuditLogs, CreateOrganization, Data, Organization, Pagination, UpdateOrganization,
 };
 use audit_core::{EventQuery, Filter, NewOrganization, Role, limits};
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa::{OpenApi, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,7 +37,7 @@ pub(crate) fn organisations() -> OpenApiRouter<App> {
     ))
 }
 
-type Answer<T> = Result<Json<Data<T>>, Rejection>;
+type Answer = Result<Response, Rejection>;
 
 /// Lists the organizations of the caller.
 ///
@@ -46,9 +46,10 @@ type Answer<T> = Result<Json<Data<T>>, Rejection>;
     get, path = "/api/organisations", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Vec<Organization>>, description = "The organizations"), D),
 )]
-async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
+async fn list_organisations(State(app): State<App>, caller: Caller) -> Answer {
+    let memory = caller.memory(&app, 0).await?;
     let found = caller.organizations(&app).await?;
-    Ok(Json(Data { data: found.into_iter().map(Into::into).collect() }))
+    memory.json(&Data { data: found.into_iter().map(Organization::from).collect::<Vec<_>>() })
 }
 
 /// Creates an organization.
@@ -63,13 +64,14 @@ async fn create_organisation(
     State(app): State<App>,
     caller: Caller,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Data<Organization>>), Rejection> {
+) -> Result<(StatusCode, Response), Rejection> {
     caller.require(Role::Admin)?;
     let body = caller.read::<CreateOrganization>(&app, body).await?.value;
     let mut new = NewOrganization::from(body);
     new.created_by = caller.email().map(str::to_owned);
+    let memory = caller.memory(&app, 0).await?;
     let created = app.tenants()?.create_organization(new, caller.context()).await?;
-    Ok((StatusCode::CREATED, Json(Data { data: created.into() })))
+    Ok((StatusCode::CREATED, memory.json(&Data { data: Organization::from(created) })?))
 }
 
 /// Returns the current organization.
@@ -79,9 +81,10 @@ async fn create_organisation(
     get, path = "/api/organisation", tag = "D · organization lifecycle",
     responses((status = 200, body = Data<Organization>, description = "The organization"), D),
 )]
-async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer<Organization> {
+async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer {
+    let memory = caller.memory(&app, 0).await?;
     let organization = caller.organization(&app).await?;
-    Ok(Json(Data { data: organization.into() }))
+    memory.json(&Data { data: Organization::from(organization) })
 }
 
 /// Changes the current organization's name or settings.
@@ -92,19 +95,16 @@ async fn get_organisation(State(app): State<App>, caller: Caller) -> Answer<Orga
     request_body = UpdateOrganization,
     responses((status = 200, body = Data<Organization>, description = "The changed organization"), D),
 )]
-async fn update_organisation(
-    State(app): State<App>,
-    caller: Caller,
-    body: JsonBody,
-) -> Answer<Organization> {
+async fn update_organisation(State(app): State<App>, caller: Caller, body: JsonBody) -> Answer {
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
     let update = caller.read::<UpdateOrganization>(&app, body).await?.value;
+    let memory = caller.memory(&app, 0).await?;
     let updated = app
         .tenants()?
         .update_organization(organization.id, update.into(), caller.context())
         .await?;
-    Ok(Json(Data { data: updated.into() }))
+    memory.json(&Data { data: Organization::from(updated) })
 }
 
 /// Deletes the current organization.
@@ -165,7 +165,7 @@ async fn list_audit_logs(
     State(app): State<App>,
     caller: Caller,
     mut params: Params,
-) -> Result<Json<AuditLogs>, Rejection> {
+) -> Result<Response, Rejection> {
     let log = caller.own()?;
     let mut filter = Filter::new();
     if let Some(action) = params.filled("action", limits::MAX_NAME_BYTES)? {
@@ -182,8 +182,17 @@ async fn list_audit_logs(
     let last_page = i64::MAX.unsigned_abs() / limit as u64;
     let number = params.number("page", 1, last_page, 1)?;
     let query = EventQuery::new(log).filter(filter).offset((number - 1) * limit as u64);
-    let (data, total) =
-        whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
-    let pagination = Pagination { page: number, limit: limit as u64, total };
-    Ok(Json(AuditLogs { data, pagination }))
+    let around = |total| {
+        let pagination = Pagination { page: number, limit: limit as u64, total };
+        around(&AuditLogs { data: Vec::new(), pagination })
+    };
+    whole_page(&app, &caller, query, limit, around, |event| AuditLog::from(event)).await
+}
+
+/// Returns the text before and after the entries of a page.
+fn around(empty: &AuditLogs) -> (String, String) {
+    let text = serde_json::to_string(empty).unwrap_or_default();
+    // The first empty list is that of the entries.
+    let (before, after) = text.split_once("[]").unwrap_or_default();
+    (format!("{before}["), format!("]{after}"))
 }

@@ -4,10 +4,11 @@ use audit_core::json::{self, Object};
 use audit_core::openapi::JsonObject;
 use audit_core::{
     NewOrganization, Organization, OrganizationId, OrganizationUpdate, PrivateEndpoint, Role,
+    TenantStore,
 };
-use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -16,6 +17,7 @@ use utoipa_axum::routes;
 use crate::app::App;
 use crate::body::JsonBody;
 use crate::caller::Caller;
+use crate::paging::PAGE_BYTES;
 use crate::params::{Params, PathParams};
 use crate::rejection::Rejection;
 use crate::responses::Native;
@@ -77,7 +79,7 @@ fn given_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Obj
 /// A page of organizations.
 #[derive(Debug, Serialize, ToSchema)]
 struct OrganizationPage {
-    /// The organizations, by ascending id.
+    /// The organizations, by ascending id. Fewer than the limit if they are large.
     organizations: Vec<Organization>,
     /// The last id of the page, for `after`; null on the last page.
     next: Option<OrganizationId>,
@@ -100,14 +102,41 @@ async fn list_platform_organizations(
     State(app): State<App>,
     caller: Caller,
     mut params: Params,
-) -> Result<Json<OrganizationPage>, Rejection> {
+) -> Result<Response, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let after = params.uuid("after")?.map(OrganizationId::from);
     let limit = params.limit(1_000, 100)?;
     params.finish()?;
-    let organizations = app.tenants()?.organizations(after, limit).await?;
-    let next = organizations.last().filter(|_| organizations.len() == limit).map(|last| last.id);
-    Ok(Json(OrganizationPage { organizations, next }))
+    let reading = caller.reading(&app).await?;
+    reading.json(&page(app.tenants()?, after, limit).await?)
+}
+
+/// Reads a page, which ends before its limit once it has [`PAGE_BYTES`].
+async fn page(
+    tenants: &dyn TenantStore,
+    after: Option<OrganizationId>,
+    limit: usize,
+) -> Result<OrganizationPage, Rejection> {
+    /// The organizations that are read at a time. Each has 256 KiB at most.
+    const PIECE: usize = 8;
+    let (mut organizations, mut bytes) = (Vec::<Organization>::new(), 0);
+    loop {
+        let after = organizations.last().map_or(after, |last| Some(last.id));
+        let wanted = PIECE.min(limit - organizations.len());
+        let piece = tenants.organizations(after, wanted).await?;
+        let is_last = piece.len() < wanted;
+        for organization in piece {
+            bytes += serde_json::to_vec(&organization).map_or(0, |text| text.len());
+            organizations.push(organization);
+        }
+        if is_last {
+            return Ok(OrganizationPage { organizations, next: None });
+        }
+        if organizations.len() == limit || bytes >= PAGE_BYTES {
+            let next = organizations.last().map(|last| last.id);
+            return Ok(OrganizationPage { organizations, next });
+        }
+    }
 }
 
 /// Creates an organization.
@@ -122,15 +151,16 @@ async fn create_platform_organization(
     State(app): State<App>,
     caller: Caller,
     body: JsonBody,
-) -> Result<(StatusCode, Json<Organization>), Rejection> {
+) -> Result<(StatusCode, Response), Rejection> {
     caller.require(Role::SuperAdmin)?;
     let body = caller.read::<CreateOrganization>(&app, body).await?.value;
     let mut new = NewOrganization::new(body.name).id(body.id).settings(body.settings);
     new.external_id = body.external_id;
     new.private_endpoints = body.private_endpoints;
     new.created_by = body.created_by.or_else(|| caller.email().map(str::to_owned));
+    let memory = caller.memory(&app, 0).await?;
     let created = app.tenants()?.create_organization(new, caller.context()).await?;
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok((StatusCode::CREATED, memory.json(&created)?))
 }
 
 /// Returns an organization.
@@ -145,9 +175,10 @@ async fn get_platform_organization(
     State(app): State<App>,
     caller: Caller,
     path: PathParams,
-) -> Result<Json<Organization>, Rejection> {
+) -> Result<Response, Rejection> {
     caller.require(Role::SuperAdmin)?;
-    Ok(Json(app.tenants()?.organization(path.organization(ORGANIZATION)?).await?))
+    let memory = caller.memory(&app, 0).await?;
+    memory.json(&app.tenants()?.organization(path.organization(ORGANIZATION)?).await?)
 }
 
 /// Changes an organization.
@@ -165,7 +196,7 @@ async fn update_platform_organization(
     caller: Caller,
     path: PathParams,
     body: JsonBody,
-) -> Result<Json<Organization>, Rejection> {
+) -> Result<Response, Rejection> {
     caller.require(Role::SuperAdmin)?;
     let id = path.organization(ORGANIZATION)?;
     let body = caller.read::<UpdateOrganization>(&app, body).await?.value;
@@ -173,7 +204,8 @@ async fn update_platform_organization(
     (update.name, update.settings) = (body.name, body.settings);
     update.remove_endpoints = body.remove_endpoints;
     update.add_endpoints = body.add_endpoints;
-    Ok(Json(app.tenants()?.update_organization(id, update, caller.context()).await?))
+    let memory = caller.memory(&app, 0).await?;
+    memory.json(&app.tenants()?.update_organization(id, update, caller.context()).await?)
 }
 
 /// Deletes an organization.

@@ -5,8 +5,8 @@ use audit_contracts::organizations_and_activities::{
 };
 use audit_core::openapi::TimeBound;
 use audit_core::{AuditStoreExt as _, EventQuery, Filter, Log, Role, Token};
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -37,7 +37,7 @@ pub(crate) fn organizations() -> OpenApiRouter<App> {
         .routes(routes!(get_organization, update_organization))
 }
 
-type Answer<T> = Result<Json<Success<T>>, Rejection>;
+type Answer = Result<Response, Rejection>;
 
 const ORGANIZATION: &str = "organizationId";
 
@@ -48,9 +48,10 @@ const ORGANIZATION: &str = "organizationId";
     get, path = "/v1/organizations", tag = "A · organizations and activities",
     responses((status = 200, body = Success<Vec<Organization>>, description = "The organization"), A),
 )]
-async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Vec<Organization>> {
-    let found = caller.organizations(&app).await?.into_iter().map(Into::into).collect();
-    Ok(success(&caller, found, None))
+async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer {
+    let memory = caller.memory(&app, 0).await?;
+    let found = caller.organizations(&app).await?.into_iter().map(Organization::from);
+    memory.json(&success(&caller, found.collect::<Vec<_>>(), None))
 }
 
 /// Returns an organization.
@@ -61,14 +62,11 @@ async fn list_organizations(State(app): State<App>, caller: Caller) -> Answer<Ve
     params(("organizationId" = audit_core::OrganizationId, Path, description = "The organization")),
     responses((status = 200, body = Success<Organization>, description = "The organization"), A),
 )]
-async fn get_organization(
-    State(app): State<App>,
-    caller: Caller,
-    path: PathParams,
-) -> Answer<Organization> {
+async fn get_organization(State(app): State<App>, caller: Caller, path: PathParams) -> Answer {
     caller.require_own(path.organization(ORGANIZATION)?)?;
+    let memory = caller.memory(&app, 0).await?;
     let organization = caller.organization(&app).await?;
-    Ok(success(&caller, organization.into(), None))
+    memory.json(&success(&caller, Organization::from(organization), None))
 }
 
 /// Changes an organization's name and private endpoints.
@@ -85,7 +83,7 @@ async fn update_organization(
     caller: Caller,
     path: PathParams,
     body: JsonBody,
-) -> Answer<Organization> {
+) -> Answer {
     caller.require_own(path.organization(ORGANIZATION)?)?;
     let organization = caller.organization(&app).await?;
     caller.require(Role::Admin)?;
@@ -94,11 +92,12 @@ async fn update_organization(
     if removed.any(|endpoint| endpoint.id.is_empty()) {
         return Err(malformed("privateEndpoints.remove.id", "the id of an endpoint"));
     }
+    let memory = caller.memory(&app, 0).await?;
     let updated = app
         .tenants()?
         .update_organization(organization.id, update.into(), caller.context())
         .await?;
-    Ok(success(&caller, updated.into(), None))
+    memory.json(&success(&caller, Organization::from(updated), None))
 }
 
 /// Lists the activities of an organization, latest first.
@@ -122,7 +121,7 @@ async fn list_activities(
     caller: Caller,
     path: PathParams,
     mut params: Params,
-) -> Answer<Vec<Activity>> {
+) -> Answer {
     let id = path.organization(ORGANIZATION)?;
     caller.require_own(id)?;
     let mut filter = Filter::new();
@@ -139,14 +138,16 @@ async fn list_activities(
         .limit(limit)
         .audience("a.activities")
         .max_bytes(PAGE_BYTES);
-    let page = match params.one("cursor")? {
+    let cursor = params.one("cursor")?;
+    let reading = caller.reading(&app).await?;
+    let page = match cursor {
         Some(cursor) => app.store.next_page(&query, &Token::new(cursor)).await,
         None => app.store.page(&query).await,
     };
     let page =
         page.map_err(|error| Rejection::renamed(error, &[("until", "to_date")], "cursor"))?;
-    let activities = page.events.iter().map(Activity::from).collect();
-    Ok(success(&caller, activities, page.next))
+    let activities: Vec<_> = page.events.iter().map(Activity::from).collect();
+    reading.json(&success(&caller, activities, page.next))
 }
 
 /// Returns an activity of an organization.
@@ -161,19 +162,16 @@ async fn list_activities(
     ),
     responses((status = 200, body = Success<Activity>, description = "The activity"), A),
 )]
-async fn get_activity(
-    State(app): State<App>,
-    caller: Caller,
-    path: PathParams,
-) -> Answer<Activity> {
+async fn get_activity(State(app): State<App>, caller: Caller, path: PathParams) -> Answer {
     let organization = path.organization(ORGANIZATION)?;
     caller.require_own(organization)?;
     let id = Activity::event_id(path.text("activityId"));
+    let reading = caller.reading(&app).await?;
     let event = app.store.get(Log::from(organization), id).await?;
-    Ok(success(&caller, Activity::from(&event), None))
+    reading.json(&success(&caller, Activity::from(&event), None))
 }
 
-fn success<T>(caller: &Caller, result: T, next: Option<Token>) -> Json<Success<T>> {
+fn success<T>(caller: &Caller, result: T, next: Option<Token>) -> Success<T> {
     let next_cursor = next.map(|token| token.as_str().to_owned());
-    Json(Success { status: 200, request_id: caller.request_id(), result, next_cursor })
+    Success { status: 200, request_id: caller.request_id(), result, next_cursor }
 }

@@ -2,9 +2,9 @@
 
 use audit_contracts::super_admin_audit_logs::{AuditLog, AuditLogs, Meta, Pagination};
 use audit_core::{EventQuery, Filter, limits};
-use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -41,7 +41,7 @@ async fn list_super_admin_audit_logs(
     caller: Caller,
     headers: HeaderMap,
     mut params: Params,
-) -> Result<Json<AuditLogs>, Rejection> {
+) -> Result<Response, Rejection> {
     let log = caller.platform()?;
     let context = headers.get(CONTEXT).and_then(|value| value.to_str().ok());
     if !context.is_some_and(|text| text.len() == 36 && uuid::Uuid::try_parse(text).is_ok()) {
@@ -63,8 +63,18 @@ async fn list_super_admin_audit_logs(
         filter = filter.organization_id(id.to_string());
     }
     let query = EventQuery::new(log).filter(filter).offset(offset);
-    let (result, total_count) =
-        whole_page(&*app.store, query, limit, |event| AuditLog::from(event)).await?;
-    let pagination = Pagination { limit: limit as u64, offset, total_count };
-    Ok(Json(AuditLogs { meta: Meta { pagination }, errors: Vec::new(), result: Some(result) }))
+    let around = |total_count| {
+        let pagination = Pagination { limit: limit as u64, offset, total_count };
+        let meta = Meta { pagination };
+        around(&AuditLogs { meta, errors: Vec::new(), result: Some(Vec::new()) })
+    };
+    whole_page(&app, &caller, query, limit, around, |event| AuditLog::from(event)).await
+}
+
+/// Returns the text before and after the entries of a page.
+fn around(empty: &AuditLogs) -> (String, String) {
+    let text = serde_json::to_string(empty).unwrap_or_default();
+    // The last empty list is that of the entries.
+    let (before, after) = text.rsplit_once("[]").unwrap_or_default();
+    (format!("{before}["), format!("]{after}"))
 }

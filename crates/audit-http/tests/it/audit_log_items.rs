@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Key, Service};
+use crate::common::{Key, Service, resolve};
 use audit_contracts::audit_log_items::{AuditLogItem, AuditLogType};
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, NewEvent, Scope, Timestamp, json};
 use audit_http::HttpOptions;
@@ -142,7 +142,7 @@ async fn a_response_is_bounded_and_links_to_the_next() {
         let link = link.to_str().unwrap();
         let (target, relation) = link.split_once("; ").unwrap();
         assert_eq!(relation, "rel=\"next\"");
-        path = target.trim_matches(['<', '>']).to_owned();
+        path = resolve(&path, target.trim_matches(['<', '>']));
     }
     assert_eq!((sizes, ids.len()), (vec![1_000, 1_000, 500], 2_500));
 }

@@ -155,6 +155,16 @@ impl Service {
     }
 }
 
+/// Resolves a reference in a response against the path of its request (RFC 3986, section 5.2).
+pub(crate) fn resolve(path: &str, reference: &str) -> String {
+    let path = path.split('?').next().unwrap();
+    match reference {
+        reference if reference.starts_with('?') => format!("{path}{reference}"),
+        reference if reference.starts_with('/') => reference.to_owned(),
+        reference => format!("{}/{reference}", path.rsplit_once('/').unwrap().0),
+    }
+}
+
 pub(crate) fn by() -> AuditContext {
     AuditContext::new(Actor::system())
 }

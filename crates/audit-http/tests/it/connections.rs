@@ -1,66 +1,12 @@
 //! Real connections: bodies that are too large or too slow, clients that disconnect, and shutdown.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::common::{Key, Service};
+use crate::server::{POST, Server, answer};
 use audit_core::{AuditStore as _, Log};
 use audit_http::HttpOptions;
-use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
-struct Server {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    running: JoinHandle<std::io::Result<()>>,
-    service: Service,
-    key: Key,
-}
-
-impl Server {
-    async fn start(options: HttpOptions) -> Self {
-        let service = Service::with_options(options);
-        let (_, [_, key, _]) = service.tenant("Acme").await;
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let shutdown = async { stopped.await.unwrap_or(()) };
-        let running = tokio::spawn(audit_http::serve(listener, service.router.clone(), shutdown));
-        Self { address, stop: Some(stop), running, service, key }
-    }
-
-    /// Returns a connection that has sent `head`, the key and a blank line.
-    async fn connect(&self, head: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let id = self.key.key.organization_id;
-        let head = head.replace("EVENTS", &format!("/v1/organizations/{id}/events"));
-        let head = format!("{head}\r\nHost: x\r\nAuthorization: {}\r\n\r\n", self.key.bearer());
-        stream.write_all(head.as_bytes()).await.unwrap();
-        stream
-    }
-
-    async fn stop(mut self) {
-        self.stop.take().unwrap().send(()).unwrap();
-        self.running.await.unwrap().unwrap();
-    }
-}
-
-/// Reads the response until the server closes the connection. Returns its status and body.
-async fn answer(stream: &mut TcpStream) -> (u16, Value) {
-    let mut text = Vec::new();
-    // The server may reset a connection whose request it has not read to the end.
-    let _ = stream.read_to_end(&mut text).await;
-    let text = String::from_utf8(text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
-    assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(body).unwrap_or_default())
-}
-
-const POST: &str = "POST EVENTS HTTP/1.1\r\nContent-Type: application/json\r\nConnection: close";
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_body_with_a_too_large_content_length_is_not_read() {
@@ -157,19 +103,6 @@ async fn invalid_http_is_rejected_and_the_service_continues() {
     }
     let mut stream = server.connect("GET EVENTS HTTP/1.1\r\nConnection: close").await;
     assert_eq!(answer(&mut stream).await.0, 200);
-    server.stop().await;
-}
-
-#[tokio::test]
-async fn requests_beyond_the_concurrency_limit_are_503() {
-    let options = HttpOptions::default().with_concurrency(1);
-    let server = Server::start(options).await;
-    let mut slow = server.connect(&format!("{POST}\r\nContent-Length: 2")).await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    let mut other = server.connect("GET EVENTS HTTP/1.1\r\nConnection: close").await;
-    assert_eq!(answer(&mut other).await.0, 503);
-    slow.write_all(b"{}").await.unwrap();
-    assert_eq!(answer(&mut slow).await.0, 400);
     server.stop().await;
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{Answer, Key, Service, by};
+use crate::common::{Answer, Key, Service, by, resolve};
 use audit_core::{
     Actor, AuditStore, LeafHash, Log, NewEvent, OrganizationId, Receipt, Retention,
     RetentionStore as _, TenantStore, TreeHead,
@@ -192,7 +192,7 @@ async fn pruned_events_are_410_in_each_style() {
     let trail = token(&c, "continuationToken").await;
     let link = service.get(&member, &format!("{native}/auditlogs")).await;
     let link = link.header("link").strip_prefix('<').and_then(|link| link.split_once('>'));
-    let items = link.unwrap().0.to_owned();
+    let items = resolve(&format!("{native}/auditlogs"), link.unwrap().0);
     let (evidence, proof) = (
         format!("{native}/events/{}/evidence", receipts[9].id),
         format!("{native}/consistency-proof?from=50"),

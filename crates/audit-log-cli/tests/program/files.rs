@@ -125,7 +125,10 @@ fn a_directory_or_a_pipe_is_no_store() {
 fn a_wrong_index_is_named_and_rebuilt() {
     let sandbox = recorded();
     // The times of the tail, which reads believe.
-    assert_eq!(sandbox.sql("UPDATE audit_tail SET data = CAST(x'01' || substr(data, 2) AS BLOB)"), 1);
+    assert_eq!(
+        sandbox.sql("UPDATE audit_tail SET data = CAST(x'01' || substr(data, 2) AS BLOB)"),
+        1
+    );
     let verify = [&["verify"], &PLATFORM[..], &["--json"]].concat();
     let ran = sandbox.run(&verify);
     assert_eq!(ran.code, Some(1));

@@ -4,6 +4,7 @@ use audit_core::{AuditEvent, AuditStoreExt as _, NewEvent, Receipt, Token};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -72,7 +73,8 @@ pub(super) async fn append_event(
     let receipts = app.store.append(log, vec![body.value]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
-    if let Ok(location) = HeaderValue::from_str(&format!("{}/{}", caller.path(), receipt.id)) {
+    // Relative to the path of the request, so that it is right behind a proxy that takes off a prefix.
+    if let Ok(location) = HeaderValue::from_str(&format!("events/{}", receipt.id)) {
         headers.insert(header::LOCATION, location);
     }
     let status = if receipt.redelivered { StatusCode::OK } else { StatusCode::CREATED };
@@ -110,12 +112,15 @@ pub(super) async fn append_batch(
     caller: Caller,
     AppendLog(log): AppendLog,
     body: JsonBody,
-) -> Result<(StatusCode, Json<BatchReceipts>), Rejection> {
+) -> Result<(StatusCode, Response), Rejection> {
+    /// About the size of a receipt, in bytes.
+    const RECEIPT: usize = 256;
     let body = caller.read::<EventBatch>(&app, body).await?;
+    let memory = caller.memory(&app, body.value.events.len() * RECEIPT).await?;
     let receipts = app.store.append(log, body.value.events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(BatchReceipts { receipts })))
+    Ok((status, memory.json(&BatchReceipts { receipts })?))
 }
 
 /// Lists the events that match the filter, by pages.
@@ -130,22 +135,24 @@ pub(super) async fn append_batch(
 )]
 pub(super) async fn list_events(
     State(app): State<App>,
+    caller: Caller,
     ReadLog(log): ReadLog,
     params: Params,
-) -> Result<Json<EventPage>, Rejection> {
+) -> Result<Response, Rejection> {
     let (query, token) = list_query(log, params)?;
+    let reading = caller.reading(&app).await?;
     let page = match token {
         Some(token) => app.store.next_page(&query, &Token::new(token)).await,
         None => app.store.page(&query).await,
     };
     let page = page.map_err(|error| of_token(error, "token"))?;
-    Ok(Json(EventPage {
+    reading.json(&EventPage {
         events: page.events,
         next: page.next.map(|token| token.as_str().to_owned()),
         previous: page.previous.map(|token| token.as_str().to_owned()),
         total: page.total,
         size: page.bound.get(),
-    }))
+    })
 }
 
 /// Returns an event.
@@ -158,8 +165,11 @@ pub(super) async fn list_events(
 )]
 pub(super) async fn get_event(
     State(app): State<App>,
+    caller: Caller,
     ReadLog(log): ReadLog,
     path: PathParams,
-) -> Result<Json<AuditEvent>, Rejection> {
-    Ok(Json(app.store.get(log, path.event()?).await?))
+) -> Result<Response, Rejection> {
+    let id = path.event()?;
+    let reading = caller.reading(&app).await?;
+    reading.json(&app.store.get(log, id).await?)
 }

@@ -1,31 +1,35 @@
 //! The events of a log as they are appended: polled or streamed.
 
 use std::convert::Infallible;
+use std::io::Write as _;
+use std::pin::pin;
 use std::time::Duration;
 
 use audit_core::{
     AuditEvent, AuditStoreExt as _, ErrorKind, EventQuery, FeedPage, FeedStart, Log, Sequence,
     Token,
 };
-use axum::Json;
+use axum::body::{Body, Bytes};
 use axum::extract::{Extension, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::sse::{Event, KeepAlive, KeepAliveStream};
-use axum::response::{IntoResponse as _, Response, Sse};
-use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream::{self, StreamExt as _};
 use serde::Serialize;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 
 use super::access::ReadLog;
 use super::query::{FilterParams, filter, of_token};
+use crate::answer::frames;
 use crate::app::App;
 use crate::caller::Caller;
 use crate::paging::PAGE_BYTES;
 use crate::params::{Params, malformed};
+use crate::places::{Place, Purpose};
 use crate::rejection::Rejection;
 use crate::responses::Native;
 use crate::serve::Stopping;
+use crate::socket::Client;
 
 /// The longest wait that a client may request, in seconds.
 const LONGEST_WAIT: u64 = 8;
@@ -108,12 +112,31 @@ fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
     sequence.map(FeedStart::After).ok_or_else(|| malformed(name, expected))
 }
 
-/// Waits until the service stops. Under another server than [`serve`](crate::serve()) it never
-/// does.
-async fn stopped(stopping: Option<Stopping>) {
-    match stopping {
-        Some(stopping) => stopping.wait().await,
-        None => std::future::pending().await,
+/// What ends a wait early: shutdown, or that the client has left. Under another server than
+/// [`serve`](crate::serve()) nothing does.
+struct End {
+    stopping: Option<Stopping>,
+    client: Option<Client>,
+}
+
+impl End {
+    async fn wait(self) {
+        let stopping = async {
+            match self.stopping {
+                Some(stopping) => stopping.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        let left = async {
+            match self.client {
+                Some(client) => client.left().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stopping => {}
+            () = left => {}
+        }
     }
 }
 
@@ -123,8 +146,8 @@ async fn poll(
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
-    stopping: Option<Stopping>,
-) -> Result<Json<EventFeed>, Rejection> {
+    end: End,
+) -> Result<Response, Rejection> {
     let filter = filter(&mut params)?;
     let query = EventQuery::new(log)
         .filter(filter)
@@ -135,28 +158,54 @@ async fn poll(
     let wait = Duration::from_secs(params.number("wait", 0, LONGEST_WAIT, 0)?);
     params.finish()?;
     let until = Instant::now() + wait.min(app.options.request_timeout);
+    // Before the first page, so that no append after it is missed.
+    let mut size = if wait.is_zero() { Sequence::ZERO } else { app.store.head(log).await?.size };
+    let mut reading = caller.reading(app).await?;
     let mut page = begin.page(app, &query).await?;
-    let mut stopped = std::pin::pin!(stopped(stopping));
+    let mut end = pin!(end.wait());
     let waits = page.events.is_empty() && !wait.is_zero();
-    while page.events.is_empty() {
-        let token = page.token.clone();
-        let next = timeout_at(until, app.store.wait_feed(&query, &token));
-        tokio::select! {
-            next = next => match next {
-                Ok(next) => page = next?,
-                Err(_) => break,
-            },
-            () = &mut stopped => break,
+    while page.events.is_empty() && waits {
+        // Neither a place nor memory is held during the wait.
+        drop(reading);
+        let appended = async {
+            tokio::select! {
+                head = app.store.wait_for_append(log, size) => Some(head),
+                () = sleep_until(until) => None,
+                () = &mut end => None,
+            }
+        };
+        let appended = caller.waiting(app, Purpose::Follow, appended).await?;
+        reading = caller.reading(app).await?;
+        match appended {
+            Some(head) => size = head?.size,
+            None => break,
         }
+        page = app.store.next_feed(&query, &page.token).await?;
     }
     if waits {
         caller.confirm(app).await?;
     }
     let FeedPage { events, token, caught_up, .. } = page;
-    Ok(Json(EventFeed { events, token: token.as_str().to_owned(), caught_up }))
+    reading.json(&EventFeed { events, token: token.as_str().to_owned(), caught_up })
 }
 
-type EventStream = Sse<KeepAliveStream<BoxStream<'static, Result<Event, Infallible>>>>;
+/// The interval between two lines without meaning, by which a client sees that the stream is alive.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// The size at which a part of a stream ends, in bytes of stored events.
+const PART_BYTES: usize = 64 << 10;
+
+/// A stream of events. It holds a place among those that wait, and one for work while it reads.
+struct EventStream {
+    app: App,
+    caller: Caller,
+    query: EventQuery,
+    /// The token of the next page, and whether there was none when the last one was read.
+    next: (Token, bool),
+    /// The size of the log before the last page was read.
+    size: Sequence,
+    ids: StreamIds,
+    _place: Place,
+}
 
 async fn stream(
     app: &App,
@@ -164,55 +213,68 @@ async fn stream(
     log: Log,
     mut params: Params,
     headers: &HeaderMap,
-    stopping: Option<Stopping>,
-) -> Result<EventStream, Rejection> {
+    end: End,
+) -> Result<Response, Rejection> {
     let filter = filter(&mut params)?;
     let begin = Begin::take(&mut params, headers)?;
     params.finish()?;
-    let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PAGE_BYTES);
+    let query = EventQuery::new(log).filter(filter).audience("events.follow").max_bytes(PART_BYTES);
+    let place = caller.begin_stream(app)?;
+    let size = app.store.head(log).await?.size;
     // Rejects a wrong request before the stream begins.
-    let first = begin.page(app, &query).await?;
-    let pages = pages(app.clone(), caller, query, first);
+    let reading = caller.reading(app).await?;
+    let page = begin.page(app, &query).await?;
+    let mut ids = StreamIds::default();
+    let first = reading.piece(ids.messages(app, &query, &page).await?);
+    let next = (page.token, page.caught_up);
+    let state = EventStream { app: app.clone(), caller, query, next, size, ids, _place: place };
     let duration = app.options.stream_duration;
     let end = async move {
         tokio::select! {
-            () = stopped(stopping) => {},
+            () = end.wait() => {},
             () = tokio::time::sleep(duration) => {},
         }
     };
-    let events = pages.flat_map(|page| stream::iter(page).map(Ok));
-    let events = events.take_until(Box::pin(end)).boxed();
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    let rest = stream::unfold(state, |mut state| async move {
+        let part = state.part().await?;
+        Some((part, state))
+    });
+    let parts = stream::iter([first]).chain(rest).take_until(Box::pin(end));
+    let frames = parts.flat_map(|part| stream::iter(frames(part).map(Ok::<_, Infallible>)));
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        // Asks a proxy to send each event at once.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((headers, Body::from_stream(frames)).into_response())
 }
 
-/// Returns the messages of the pages of a feed, from the first on. They end if the store fails, or
-/// if the caller's credential is no longer valid: the client connects again and gets the reason.
-fn pages(
-    app: App,
-    caller: Caller,
-    query: EventQuery,
-    first: FeedPage,
-) -> impl Stream<Item = Vec<Event>> {
-    let state = (app, caller, query, Some(first), None, Places::default());
-    stream::unfold(state, |(app, caller, query, first, at, mut places)| async move {
-        let page = match (first, at) {
-            (Some(first), _) => first,
-            (None, Some((token, true))) => logged(app.store.wait_feed(&query, &token).await)?,
-            (None, Some((token, false))) => logged(app.store.next_feed(&query, &token).await)?,
-            (None, None) => return None,
-        };
-        if !caller.is_still_valid(&app).await {
+impl EventStream {
+    /// Returns the next part. `None` if the store fails, or if the caller's credential is no longer
+    /// valid: the client connects again and gets the reason.
+    async fn part(&mut self) -> Option<Bytes> {
+        let Self { app, caller, query, next, size, ids, .. } = self;
+        if next.1 {
+            let appended = app.store.wait_for_append(query.log(), *size);
+            match tokio::time::timeout(KEEP_ALIVE, appended).await {
+                Ok(head) => *size = logged(head)?.size,
+                Err(_) => return Some(Bytes::from_static(b":\n\n")),
+            }
+        }
+        let (_place, reading) = logged(caller.reading_on(app).await)?;
+        if !caller.is_still_valid(app).await {
             return None;
         }
-        let messages = logged(places.messages(&app, &query, &page).await)?;
-        let at = Some((page.token, page.caught_up));
-        Some((messages, (app, caller, query, None, at, places)))
-    })
+        let page = logged(app.store.next_feed(query, &next.0).await)?;
+        let messages = logged(ids.messages(app, query, &page).await)?;
+        *next = (page.token, page.caught_up);
+        Some(reading.piece(messages))
+    }
 }
 
 /// The ids that a stream sends: each is the token of the place after an event.
 #[derive(Default)]
-struct Places {
+struct StreamIds {
     /// When the last id was sent.
     sent_at: Option<Instant>,
 }
@@ -220,7 +282,7 @@ struct Places {
 /// The time after which a stream without events sends its place again.
 const PLACE_EVERY: Duration = Duration::from_secs(10);
 
-impl Places {
+impl StreamIds {
     /// Returns the messages for a page: its events, each with its id. A page without events has a
     /// message that is only an id, at the begin of the stream and from time to time.
     async fn messages(
@@ -228,20 +290,24 @@ impl Places {
         app: &App,
         query: &EventQuery,
         page: &FeedPage,
-    ) -> audit_core::Result<Vec<Event>> {
-        let Some((_, others)) = page.events.split_last() else {
-            let is_due = self.sent_at.is_none_or(|sent| sent.elapsed() >= PLACE_EVERY);
-            let place = is_due.then(|| Event::default().id(page.token.as_str()));
-            if place.is_some() {
+    ) -> audit_core::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        let Some((last, others)) = page.events.split_last() else {
+            if self.sent_at.is_none_or(|sent| sent.elapsed() >= PLACE_EVERY) {
                 self.sent_at = Some(Instant::now());
+                text = format!("id: {}\n\n", page.token.as_str()).into_bytes();
             }
-            return Ok(place.into_iter().collect());
+            return Ok(text);
         };
-        let mut ids = app.store.feed_tokens(query, others).await?;
+        let ids = app.store.feed_tokens(query, others).await?;
+        for (event, id) in others.iter().zip(&ids) {
+            write_event(&mut text, event, id);
+        }
         // Nothing matches between the last event and the place of the page.
-        ids.push(page.token.clone());
+        write_event(&mut text, last, &page.token);
+        text.shrink_to_fit();
         self.sent_at = Some(Instant::now());
-        Ok(page.events.iter().zip(&ids).map(|(event, id)| sent(event, id)).collect())
+        Ok(text)
     }
 }
 
@@ -257,14 +323,16 @@ fn of_start(error: audit_core::Error) -> Rejection {
 }
 
 /// Reports an error of the store, and returns `None` for it.
-fn logged<T>(page: audit_core::Result<T>) -> Option<T> {
-    page.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
+fn logged<T>(result: audit_core::Result<T>) -> Option<T> {
+    result.inspect_err(|error| tracing::error!(%error, "a stream ended")).ok()
 }
 
-/// Returns an event in the form of a stream.
-fn sent(event: &AuditEvent, id: &Token) -> Event {
-    let data = serde_json::to_string(event).unwrap_or_default();
-    Event::default().event("audit-event").id(id.as_str()).data(data)
+/// Writes an event in the form of a stream.
+fn write_event(text: &mut Vec<u8>, event: &AuditEvent, id: &Token) {
+    // Writing to memory does not fail.
+    let _ = write!(text, "event: audit-event\nid: {}\ndata: ", id.as_str());
+    let _ = serde_json::to_writer(&mut *text, event);
+    text.extend_from_slice(b"\n\n");
 }
 
 /// Returns `true` if the client accepts server-sent events.
@@ -308,11 +376,16 @@ pub(super) async fn follow_events(
     ReadLog(log): ReadLog,
     headers: HeaderMap,
     stopping: Option<Extension<Stopping>>,
+    client: Option<Extension<Client>>,
     params: Params,
 ) -> Result<Response, Rejection> {
     let stopping = stopping.map(|Extension(stopping)| stopping);
+    let client = client.map(|Extension(client)| client);
+    let end = End { stopping, client };
     if wants_stream(&headers) {
-        return Ok(stream(&app, caller, log, params, &headers, stopping).await?.into_response());
+        // A client that has closed its half of the connection may still read a stream.
+        let end = End { client: None, ..end };
+        return stream(&app, caller, log, params, &headers, end).await;
     }
-    Ok(poll(&app, &caller, log, params, &headers, stopping).await?.into_response())
+    poll(&app, &caller, log, params, &headers, end).await
 }
