@@ -61,8 +61,8 @@ pub use query::{
     TokenKeys, Total,
 };
 pub use store::{
-    AuditStore, AuditStoreExt, EntriesRequest, Erased, Erasure, Head, Pruned, Receipt, Retention,
-    RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
+    AuditStore, AuditStoreExt, DamagedEvent, EntriesRequest, Erased, Erasure, Head, Pruned,
+    Receipt, Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
 };
 pub use tenant::{
     ApiKey, ApiKeySecret, NewApiKey, NewOrganization, Organization, OrganizationUpdate,

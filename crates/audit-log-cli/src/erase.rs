@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
 
 use audit_core::{
-    AuditStoreExt as _, Erasure, EventId, EventQuery, Filter, Log, RetentionStoreExt as _,
+    AuditStoreExt as _, Erasure, ErrorKind, EventId, EventQuery, Filter, Log,
+    RetentionStoreExt as _,
 };
 use serde::Serialize;
 
 use crate::address::{Store, StoreAddress};
-use crate::error::{CliError, Result};
+use crate::error::{CliError, Outcome, Result};
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::{caller, progress, tenant};
@@ -38,7 +39,7 @@ pub(crate) struct Arguments {
     /// Erases without asking.
     #[arg(long, short)]
     yes: bool,
-    /// Prints one line of JSON: matched, erased.
+    /// Prints one line of JSON: matched, erased, damaged.
     #[arg(long)]
     json: bool,
 }
@@ -48,7 +49,9 @@ Examples:
   audit erase --organization ID --actor-id u_7 --reason 'request 4711' --dry-run
   audit erase --organization ID --actor-id u_7 --reason 'request 4711'
   audit erase --organization ID --target-type user --target-id u_7 --reason 'request 4711' --yes
-  audit erase --organization ID --id EVENTID --reason 'a password in a message'";
+  audit erase --organization ID --id EVENTID --reason 'a password in a message'
+
+Exit codes: 0 erased; 1 events are damaged, and it is unknown whether they match; 2 failure.";
 
 /// The result as JSON.
 #[derive(Serialize)]
@@ -57,17 +60,19 @@ struct Done {
     matched: u64,
     /// The number of events whose personal data was erased now.
     erased: u64,
+    /// The events that are damaged, so that it is unknown whether they match.
+    damaged: Vec<String>,
 }
 
 impl Arguments {
-    pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
+    pub(crate) async fn run(self, address: &StoreAddress) -> Result<Outcome> {
         let log = self.selection.log();
         let erasure = self.erasure()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, log).await?;
         store.retention(log).await?.permits_removal()?;
         let matched = matched(&*store, log, &erasure).await?;
-        let mut done = Done { matched, erased: 0 };
+        let mut done = Done { matched, erased: 0, damaged: Vec::new() };
         if !self.json {
             note(format_args!("events of {log} that match: {matched}"));
         }
@@ -80,7 +85,9 @@ impl Arguments {
             let by = caller::context().reason(self.reason);
             let erased = store.erase(log, erasure, by).await;
             bar.finish_and_clear();
-            done.erased = erased?.events;
+            let erased = erased?;
+            done.erased = erased.events;
+            done.damaged = erased.damaged.iter().map(ToString::to_string).collect();
         }
         let mut output = Output::stdout();
         if self.json {
@@ -88,7 +95,11 @@ impl Arguments {
         } else if !self.dry_run {
             output.line(format_args!("events erased: {}", done.erased))?;
         }
-        output.flush()
+        output.flush()?;
+        for damaged in &done.damaged {
+            note(format_args!("not erased: {damaged} is damaged; see `audit verify`"));
+        }
+        Ok(if done.damaged.is_empty() { Outcome::Done } else { Outcome::Refused })
     }
 
     fn erasure(&self) -> Result<Erasure> {
@@ -119,9 +130,13 @@ async fn matched(store: &dyn Store, log: Log, erasure: &Erasure) -> Result<u64> 
         }
         Erasure::Events(ids) => {
             for id in ids {
-                store.get(log, *id).await.map_err(|error| {
-                    CliError::from_source(format!("cannot erase event {id} of {log}"), error)
-                })?;
+                match store.get(log, *id).await {
+                    Err(error) if error.kind() != ErrorKind::Corrupt => {
+                        let what = format!("cannot erase event {id} of {log}");
+                        return Err(CliError::from_source(what, error));
+                    }
+                    _ => {}
+                }
             }
             Ok(ids.len() as u64)
         }

@@ -16,8 +16,8 @@ pub(crate) const ERASE_EVENT: &str = "UPDATE audit_event SET personal = NULL WHE
 /// An event to erase.
 struct Found {
     sequence: Sequence,
-    /// The index keys to remove.
-    keys: Vec<TermKey>,
+    /// The index keys to remove; `None` if the event is damaged, so that they are unknown.
+    keys: Option<Vec<TermKey>>,
 }
 
 impl WriteTransaction<'_> {
@@ -56,12 +56,22 @@ impl WriteTransaction<'_> {
         if let Some(end) = self.logs.get_mut(&log) {
             end.renew_key(&keys);
         }
-        let keys = found.into_iter().filter(|event| !event.keys.is_empty());
-        let removed: RemovedKeys = keys.map(|event| (event.sequence, event.keys)).collect();
+        let mut removed = RemovedKeys::new();
+        let mut unknown = Vec::new();
+        for Found { sequence, keys } in found {
+            match keys {
+                Some(keys) if keys.is_empty() => {}
+                Some(keys) => drop(removed.insert(sequence, keys)),
+                None => unknown.push(sequence),
+            }
+        }
         if let Some(end) = self.logs.get_mut(&log) {
             end.remove_keys(&removed);
         }
         self.with_index(log, |writer, row| writer.remove_keys(row.indexed, &removed))?;
+        for sequence in unknown {
+            self.reindex_event(log, sequence)?;
+        }
         Ok(erased)
     }
 
@@ -81,8 +91,8 @@ impl WriteTransaction<'_> {
         let event =
             SealedEvent::read(&mut Keys::new(self.connection), event_key, record, key, personal)?;
         let mut event = event.unseal();
-        let terms = event.erase()?;
-        Ok(Some(Found { sequence, keys: self.indexing.hasher.keys(&terms) }))
+        let keys = event.erase().ok().map(|terms| self.indexing.hasher.keys(&terms));
+        Ok(Some(Found { sequence, keys }))
     }
 }
 

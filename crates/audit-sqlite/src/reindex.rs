@@ -58,6 +58,11 @@ impl WriteTransaction<'_> {
         derived.event_by_id(id).map(drop)
     }
 
+    /// Rebuilds the part of the index that has this event.
+    pub(crate) fn reindex_event(&mut self, log: Log, sequence: Sequence) -> Result<()> {
+        self.reindex_part(log, sequence.previous()).map(drop)
+    }
+
     /// Compares the part of the index after `after` with the records, and rebuilds it if it is
     /// wrong. Returns what was wrong, and where to go on.
     fn reindex_part(&mut self, log: Log, after: Sequence) -> Result<Step> {

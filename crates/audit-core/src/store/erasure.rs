@@ -1,9 +1,11 @@
 //! Erasure: which personal data to erase, and the event that records it.
 
+use std::fmt;
+
 use crate::limits::{self, MAX_BATCH_EVENTS};
 use crate::{
-    Action, AuditContext, AuditEvent, Error, EventId, Filter, Message, NewEvent, Result, Target,
-    Violation,
+    Action, AuditContext, AuditEvent, Error, EventId, Filter, Message, NewEvent, Result, Sequence,
+    Target, Violation,
 };
 
 /// The events of a log whose personal data is to be erased.
@@ -24,11 +26,33 @@ pub enum Erasure {
 }
 
 /// The result of an erasure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Erased {
     /// The number of events whose personal data was erased.
     pub events: u64,
+    /// The events whose stored bytes are damaged, so that it cannot be known whether they were to be
+    /// erased. Their personal data remains as it is.
+    pub damaged: Vec<DamagedEvent>,
+}
+
+/// An event that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DamagedEvent {
+    /// The event with this number.
+    Sequence(Sequence),
+    /// The event with this id.
+    Id(EventId),
+}
+
+impl fmt::Display for DamagedEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence(sequence) => write!(f, "event {sequence}"),
+            Self::Id(id) => write!(f, "the event with the id {id}"),
+        }
+    }
 }
 
 /// The target type of the event of an erasure; the id is the number of events.

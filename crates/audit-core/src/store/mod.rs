@@ -29,7 +29,7 @@ mod submitted;
 
 pub use audit_store::AuditStore;
 pub use entries::EntriesRequest;
-pub use erasure::{Erased, Erasure};
+pub use erasure::{DamagedEvent, Erased, Erasure};
 pub use ext::AuditStoreExt;
 pub use receipt::{Head, Receipt};
 pub use retention::{Pruned, Retention};

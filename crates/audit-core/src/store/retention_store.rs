@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 
 use super::scan::scan_of;
+use crate::backend::StoredEvent;
 use crate::limits::MAX_PAGE_EVENTS;
 use crate::{
-    AuditContext, AuditStore, ChangeSetId, Erased, Erasure, Error, ErrorKind, EventQuery, Log,
-    Order, Position, Pruned, Result, Retention, Scan, Sequence, Timestamp,
+    AuditContext, AuditStore, ChangeSetId, DamagedEvent, EntriesRequest, Erased, Erasure,
+    ErrorKind, EventQuery, Filter, Log, Order, Position, Pruned, Result, Retention, Scan,
+    ScanResult, Sequence, Timestamp,
 };
 
 /// A store that erases personal data and removes old events.
@@ -76,11 +78,14 @@ pub trait RetentionStoreExt: RetentionStore {
     /// ([`Erasure::event`]). Skips events that are appended meanwhile. A second call, after a
     /// failure for instance, continues with the rest.
     ///
+    /// An event that is damaged does not keep the others from being erased: if the store cannot read
+    /// one, or finds one that does not match, the log is read event by event. Reports the events of
+    /// which the filter cannot be known ([`Erased::damaged`]).
+    ///
     /// # Errors
     /// [`LegalHold`](ErrorKind::LegalHold) under a legal hold. [`NotFound`](ErrorKind::NotFound) if
     /// it names an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter
-    /// exceeds a bound or has no condition. [`Corrupt`](ErrorKind::Corrupt) if the store finds
-    /// events that do not match the filter; none of these is erased.
+    /// exceeds a bound or has no condition.
     async fn erase(&self, log: Log, erasure: Erasure, by: AuditContext) -> Result<Erased> {
         erasure.validate()?;
         // Shared by all events that record this erasure.
@@ -91,7 +96,13 @@ pub trait RetentionStoreExt: RetentionStore {
             Erasure::Events(ids) => {
                 let mut sequences = Vec::with_capacity(ids.len());
                 for id in ids {
-                    sequences.push(self.get(log, id).await?.sequence);
+                    match self.get(log, id).await {
+                        Ok(event) => sequences.push(event.sequence),
+                        Err(error) if error.kind() == ErrorKind::Corrupt => {
+                            erased.damaged.push(DamagedEvent::Id(id));
+                        }
+                        Err(error) => return Err(error),
+                    }
                 }
                 erased.events = self.erase_events(log, sequences, by).await?;
             }
@@ -114,13 +125,20 @@ pub trait RetentionStoreExt: RetentionStore {
                             at.after = Some(Position { occurred_at, sequence: floor });
                             continue;
                         }
-                        slice => slice?,
+                        // One damaged event must not keep the others from being erased.
+                        Err(error) if error.kind() == ErrorKind::Corrupt => None,
+                        slice => Some(slice?),
                     };
                     // A wrong index must not have others' events erased.
-                    if !slice.events.iter().all(|event| at.filter.matches(event)) {
-                        let error = Error::new(ErrorKind::Corrupt);
-                        return Err(error.with_context("finding what is to be erased"));
-                    }
+                    let is_right = |slice: &ScanResult| {
+                        slice.events.iter().all(|event| at.filter.matches(event))
+                    };
+                    let Some(slice) = slice.filter(is_right) else {
+                        let from = at.after.map_or(Sequence::ZERO, |after| after.sequence);
+                        let selected = Selected { log, filter: &at.filter, from, through: size };
+                        erase_by_reading(self, selected, &by, &mut erased).await?;
+                        break;
+                    };
                     let left = slice.events.iter().filter(|event| !event.erased);
                     let sequences = left.map(|event| event.sequence).collect();
                     // Called with no sequences as well: finishes an earlier call's clearing.
@@ -137,3 +155,52 @@ pub trait RetentionStoreExt: RetentionStore {
 }
 
 impl<S: RetentionStore + ?Sized> RetentionStoreExt for S {}
+
+/// The events that an erasure selects.
+struct Selected<'a> {
+    log: Log,
+    filter: &'a Filter,
+    /// Only events after this one.
+    from: Sequence,
+    /// The last event.
+    through: Sequence,
+}
+
+/// Erases what the filter selects, without the index.
+async fn erase_by_reading<S: RetentionStore + ?Sized>(
+    store: &S,
+    selected: Selected<'_>,
+    by: &AuditContext,
+    erased: &mut Erased,
+) -> Result<()> {
+    const SLICE_BYTES: usize = 4 << 20;
+    let Selected { log, filter, from, through } = selected;
+    let mut after = from;
+    while after < through {
+        let request = EntriesRequest::default().after(after);
+        let request = request.limit(MAX_PAGE_EVENTS).bytes(SLICE_BYTES);
+        let entries = store.entries(log, request).await?;
+        let Some(last) = entries.last().map(|entry| entry.sequence) else { break };
+        let mut sequences = Vec::new();
+        for entry in entries.iter().filter(|entry| entry.sequence <= through) {
+            match selects(filter, &entry.event) {
+                Some(true) if entry.event.personal.is_some() => sequences.push(entry.sequence),
+                Some(_) => {}
+                None => erased.damaged.push(DamagedEvent::Sequence(entry.sequence)),
+            }
+        }
+        erased.events += store.erase_events(log, sequences, by.clone()).await?;
+        after = last;
+    }
+    Ok(())
+}
+
+/// Returns whether the filter selects the event; `None` if its damage hides it.
+fn selects(filter: &Filter, event: &StoredEvent) -> Option<bool> {
+    if let Ok(event) = event.decode() {
+        return Some(filter.matches(&event));
+    }
+    // Damaged personal data of an event whose record the filter selects.
+    let record = StoredEvent::new(event.record.clone(), None).decode().ok()?;
+    filter.matches(&record).then_some(true)
+}

@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use audit_core::{
-    Actor, AuditContext, AuditStore, AuditStoreExt, EntriesRequest, Erasure, ErrorKind, EventQuery,
-    FeedStart, Filter, Log, NewEvent, OrganizationId, RetentionStoreExt as _, Sequence,
+    Actor, AuditContext, AuditStore, AuditStoreExt, DamagedEvent, EntriesRequest, Erasure,
+    ErrorKind, EventQuery, FeedStart, Filter, Log, NewEvent, OrganizationId,
+    RetentionStoreExt as _, Sequence,
 };
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};
@@ -184,4 +185,37 @@ fn appends_go_on_while_an_erasure_waits_for_a_reader() {
         erasure.join().unwrap()
     });
     assert_eq!(erased.unwrap().events, 1);
+}
+
+#[test]
+fn a_damaged_event_does_not_keep_the_others_from_being_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let store = SqliteStore::open(&path).unwrap();
+    block_on(store.append(Log::Platform, (0..9).map(|n| event(n % 2, n)).collect())).unwrap();
+    let damage = |column, sequence| {
+        let sql =
+            format!("UPDATE audit_event SET {column} = x'7b' WHERE event_key & 255 = {sequence}");
+        assert_eq!(Connection::open(&path).unwrap().execute(&sql, []).unwrap(), 1);
+    };
+    damage("record", 3); // of the subject 0
+    damage("personal", 5); // of the subject 0
+    damage("personal", 6); // of the subject 1
+    let by = AuditContext::new(Actor::system());
+    let of_subject = Erasure::matching(Filter::new().actor_id("u_0"));
+    let erased = block_on(store.erase(Log::Platform, of_subject.clone(), by.clone())).unwrap();
+    assert_eq!(erased.events, 4);
+    let damaged = [3, 6].map(|n| DamagedEvent::Sequence(Sequence::new(n).unwrap()));
+    assert_eq!(erased.damaged, damaged);
+    let entries = block_on(store.entries(Log::Platform, EntriesRequest::default())).unwrap();
+    let left: Vec<_> = entries.iter().filter(|entry| entry.event.personal.is_some()).collect();
+    let left: Vec<_> = left.iter().map(|entry| entry.sequence.get()).collect();
+    assert_eq!(left, [2, 3, 4, 6, 8, 10]);
+    assert_eq!(block_on(store.check_derived(Log::Platform)).unwrap(), []);
+    // Those that are named are reported, too.
+    let first = block_on(store.record(Log::Platform, event(0, 20))).unwrap();
+    damage("record", first.sequence.get());
+    let named = Erasure::Events(vec![first.id]);
+    let erased = block_on(store.erase(Log::Platform, named, by)).unwrap();
+    assert_eq!((erased.events, erased.damaged), (0, vec![DamagedEvent::Id(first.id)]));
 }
