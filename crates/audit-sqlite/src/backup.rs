@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use crate::error::{io, sqlite};
 use crate::file::{beside, require_file};
 use crate::read::Snapshot;
-use crate::{schema, unfinished};
+use crate::{marks, schema, unfinished};
 
 const CONTEXT: &str = "writing the copy";
 
@@ -72,6 +72,8 @@ impl Snapshot<'_> {
             StepResult::Done => {}
             _ => return Err(Error::new(ErrorKind::Busy).with_context(CONTEXT)),
         }
+        // So that no WAL of the original seems to continue the copy.
+        marks::begin(&copy)?;
         copy.close().map_err(|(_, error)| sqlite(CONTEXT)(error))?;
         part.as_file().sync_all().map_err(io(CONTEXT))?;
         Ok(part)

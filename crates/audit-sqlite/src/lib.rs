@@ -50,6 +50,7 @@
 //! | `api_keys.rs` | their API keys |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `unfinished.rs` | files under a temporary name, which do not outlive their process |
+//! | `marks.rs` | marks, which show whether a WAL continues its file |
 //! | `transaction.rs` | appends in the caller's own transaction |
 //! | `own_transaction.rs` | detects an append that waits for its own caller |
 //! | `scrubs.rs` | the truncation of the WAL that ends an erasure |
@@ -69,6 +70,7 @@ mod error;
 mod file;
 mod findings;
 mod index;
+mod marks;
 mod options;
 mod organizations;
 mod own_transaction;

@@ -6,12 +6,16 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::{
-    api_keys, append, derived, erasure, index, organizations, read, retention, schema, sealing,
-    tree,
+    api_keys, append, derived, erasure, index, marks, organizations, read, retention, schema,
+    sealing, tree,
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 44] = [
+const PLANS: [(&str, &str); 48] = [
+    (marks::READ_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
+    (marks::READ_ODD, "SEARCH audit_mark_odd USING INTEGER PRIMARY KEY (rowid=?)"),
+    (marks::WRITE_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
+    (marks::WRITE_ODD, "SEARCH audit_mark_odd USING INTEGER PRIMARY KEY (rowid=?)"),
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
     (schema::READ_FACT, "SEARCH audit_store USING PRIMARY KEY (name=?)"),
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -109,6 +113,7 @@ fn every_statement_is_listed() {
         include_str!("derived.rs"),
         include_str!("erasure.rs"),
         include_str!("index.rs"),
+        include_str!("marks.rs"),
         include_str!("organizations.rs"),
         include_str!("sealing.rs"),
         include_str!("read.rs"),

@@ -11,6 +11,7 @@
 //! | `audit_tail` | run of the newest events, with their terms | `event_key` of the first |
 //! | `audit_segment` | segment of the index, also one that is being merged or removed | `id`; log and first sequence |
 //! | `audit_part` | part of a segment | the segment and the part in one number |
+//! | `audit_mark_even`, `audit_mark_odd` | mark of the WAL, see `marks.rs` | `id`, always 1 |
 //! | `audit_organization` | organization; without a body once deleted | `id` |
 //! | `audit_api_key` | API key, without its secret | `id`; organization and id |
 
@@ -24,6 +25,7 @@ use rusqlite::{
 };
 
 use crate::error::{damaged, sqlite};
+use crate::marks;
 
 /// The version of the tables that this library writes: the number of [`MIGRATIONS`].
 const VERSION: i64 = 1;
@@ -90,6 +92,20 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          id INTEGER PRIMARY KEY,
          data BLOB NOT NULL
      ) STRICT;
+     CREATE TABLE audit_mark_even (
+         id INTEGER PRIMARY KEY,
+         number INTEGER NOT NULL,
+         mark BLOB NOT NULL,
+         previous BLOB NOT NULL
+     ) STRICT;
+     CREATE TABLE audit_mark_odd (
+         id INTEGER PRIMARY KEY,
+         number INTEGER NOT NULL,
+         mark BLOB NOT NULL,
+         previous BLOB NOT NULL
+     ) STRICT;
+     INSERT INTO audit_mark_even VALUES (1, 0, x'', x'');
+     INSERT INTO audit_mark_odd VALUES (1, 1, x'', x'');
      CREATE TABLE audit_organization (
          id BLOB PRIMARY KEY,
          body BLOB
@@ -152,10 +168,14 @@ pub(crate) fn open(path: &Path, tables: Tables, busy_timeout: Duration) -> Resul
         return Err(Error::new(ErrorKind::ReadOnly).with_context("opening the file"));
     }
     let deadline = deadline(busy_timeout);
-    if tables == Tables::MustExist {
-        // Before anything is written.
-        retry_busy(deadline, || version(&connection)?.ok_or_else(no_tables))?;
-    }
+    // Before anything is written. Until then, a WAL that does not belong to the file is left alone.
+    marks::keep_wal(&connection, true)?;
+    retry_busy(deadline, || match version(&connection)? {
+        Some(VERSION) => marks::check(&connection),
+        None if tables == Tables::MustExist => Err(no_tables()),
+        _ => Ok(()),
+    })?;
+    marks::keep_wal(&connection, false)?;
     retry_busy(deadline, || set_pragmas(&connection))?;
     retry_busy(deadline, || migrate(&mut connection))?;
     Ok(connection)
@@ -274,8 +294,13 @@ pub(crate) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<(Con
     crate::file::require_file(path)?;
     let open = |access| {
         let connection = open_reader(path, access, busy_timeout, CHECK_CACHE_KIB)?;
+        marks::keep_wal(&connection, true)?;
         match version(&connection)? {
-            Some(VERSION) => Ok((connection, access)),
+            Some(VERSION) => {
+                marks::check(&connection)?;
+                marks::keep_wal(&connection, false)?;
+                Ok((connection, access))
+            }
             Some(_) => Err(Error::new(ErrorKind::Incompatible)
                 .with_context("the file was written by another version of this library")),
             None => Err(no_tables()),
@@ -373,6 +398,7 @@ fn migrate(connection: &mut Connection) -> Result<()> {
     if done == 0 {
         put(&transaction, TOKEN_SECRET, &TokenKeys::generate_secret()?)?;
         let random = TokenKeys::generate_secret()?;
+        marks::begin(&transaction)?;
         put(&transaction, INDEX_SECRET, &&random[..INDEX_SECRET_BYTES])?;
     }
     put(&transaction, SCHEMA_VERSION, &VERSION)?;

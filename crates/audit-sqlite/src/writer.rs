@@ -19,6 +19,7 @@ use crate::compaction::compact;
 use crate::error::{closed, hand_out, read_only, sqlite, thread as thread_error};
 use crate::file::OpenFiles;
 use crate::index::Indexing;
+use crate::marks;
 use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
 use crate::schema::{self, deadline, retry_busy};
 use crate::scrubs::Scrubs;
@@ -149,7 +150,10 @@ impl Writer {
             patient_at: LONGEST_PAGES,
             appended,
             scrubs: Scrubs::default(),
+            is_mark_due: false,
         };
+        // Otherwise whoever began it has written the mark.
+        state.is_mark_due = state.wal_pages().is_ok_and(|pages| pages <= 0);
         let run = move || {
             loop {
                 let next = match state.scrubs.pause() {
@@ -243,6 +247,8 @@ struct State {
     appended: Arc<Event>,
     /// The callers that wait until the WAL has no erased data.
     scrubs: Scrubs,
+    /// Set when the WAL begins from its start, until the next mark is written.
+    is_mark_due: bool,
 }
 
 impl State {
@@ -298,6 +304,7 @@ impl State {
             done.push((first.work)(Err(error)));
             return Ok(());
         }
+        let before = transaction.total_changes();
         let mut write = WriteTransaction::new(&transaction, &self.indexing);
         let mut next = Some(first);
         while let Some(job) = next {
@@ -313,8 +320,13 @@ impl State {
             next = if has_room { queue.try_recv().ok() } else { None };
         }
         write.finish()?;
+        let marks = self.is_mark_due && transaction.total_changes() > before;
+        if marks {
+            marks::advance(&transaction)?;
+        }
         self.files.check()?;
         transaction.commit().map_err(sqlite("committing"))?;
+        self.is_mark_due &= !marks;
         // Nothing is acknowledged that was committed to a file just moved.
         self.files.check()
     }
@@ -324,7 +336,8 @@ impl State {
     fn checkpoint(&mut self) {
         let Ok(pages) = self.wal_pages() else { return };
         if pages < self.written_back {
-            self.written_back = 0; // SQLite has restarted the WAL
+            // SQLite has restarted the WAL.
+            (self.written_back, self.is_mark_due) = (0, true);
         }
         if pages >= self.patient_at {
             // SQLite restarts the WAL by itself only when no reader uses it, which under load never
@@ -333,7 +346,7 @@ impl State {
             let is_short = self.write_back("PRAGMA wal_checkpoint(TRUNCATE)").is_ok_and(|b| b == 0);
             let _ = self.connection.busy_timeout(Duration::ZERO);
             if is_short {
-                (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
+                self.wal_is_empty();
             } else {
                 (self.written_back, self.patient_at) = (pages, pages + WRITE_BACK_PAGES);
             }
@@ -355,8 +368,12 @@ impl State {
     /// Removes from the WAL what earlier transactions left of erased data, if somebody waits for it.
     fn scrub(&mut self) {
         if self.scrubs.attempt(&self.connection) {
-            (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
+            self.wal_is_empty();
         }
+    }
+
+    fn wal_is_empty(&mut self) {
+        (self.written_back, self.patient_at, self.is_mark_due) = (0, LONGEST_PAGES, true);
     }
 
     /// Returns the number of pages in the WAL. Takes no lock and writes nothing back; it costs some

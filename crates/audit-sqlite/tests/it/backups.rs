@@ -5,8 +5,8 @@ use std::thread;
 
 use crate::common::{assert_dense, recorded};
 use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent};
-use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::Connection;
+use audit_sqlite::{SqliteOptions, SqliteStore};
 use futures_executor::block_on;
 
 fn login() -> NewEvent {
@@ -96,4 +96,71 @@ fn a_copy_is_readable_by_its_owner_only() {
     block_on(store.backup(directory.path().join("copy.db"))).unwrap();
     let mode = directory.path().join("copy.db").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+}
+
+/// A WAL that a killed process left is beside a backup that was copied over its file by hand.
+#[test]
+fn a_wal_of_another_copy_is_refused_and_not_written_into_the_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let store = SqliteStore::open(at("audit.db")).unwrap();
+    block_on(store.record(Log::Platform, login())).unwrap();
+    block_on(store.backup(at("backup.db"))).unwrap();
+    block_on(store.record(Log::Platform, login())).unwrap();
+    std::fs::copy(at("audit.db-wal"), at("left-wal")).unwrap();
+    drop(store);
+    std::fs::copy(at("backup.db"), at("audit.db")).unwrap();
+    std::fs::rename(at("left-wal"), at("audit.db-wal")).unwrap();
+    let before = std::fs::read(at("audit.db")).unwrap();
+    let read_only = SqliteOptions::default().read_only();
+    for options in [SqliteOptions::default(), read_only] {
+        let error = SqliteStore::open_with(at("audit.db"), options).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("wal")));
+        assert!(std::fs::read(at("audit.db")).unwrap() == before);
+    }
+    for end in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(at(&format!("audit.db{end}")));
+    }
+    let restored = SqliteStore::open(at("audit.db")).unwrap();
+    assert_eq!(recorded(&restored, Log::Platform), [1]);
+}
+
+/// The same with a copy of the closed file, after the WAL has begun from its start again.
+#[test]
+fn a_wal_that_began_again_does_not_continue_an_older_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let open = || SqliteStore::open(at("audit.db")).unwrap();
+    block_on(open().record(Log::Platform, login())).unwrap();
+    std::fs::copy(at("audit.db"), at("copy.db")).unwrap();
+    let store = open();
+    // A compaction truncates the WAL.
+    for _ in 0..2 {
+        block_on(store.record(Log::Platform, login())).unwrap();
+        block_on(store.compact()).unwrap();
+    }
+    block_on(store.record(Log::Platform, login())).unwrap();
+    std::fs::copy(at("audit.db-wal"), at("left-wal")).unwrap();
+    drop(store);
+    std::fs::rename(at("copy.db"), at("audit.db")).unwrap();
+    std::fs::rename(at("left-wal"), at("audit.db-wal")).unwrap();
+    let error = SqliteStore::open(at("audit.db")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn a_wal_that_a_killed_process_left_continues_its_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let store = SqliteStore::open(at("audit.db")).unwrap();
+    for events in 1..4 {
+        block_on(store.record(Log::Platform, login())).unwrap();
+        // As a kill leaves them.
+        std::fs::copy(at("audit.db"), at("killed.db")).unwrap();
+        std::fs::copy(at("audit.db-wal"), at("killed.db-wal")).unwrap();
+        let killed = SqliteStore::open(at("killed.db")).unwrap();
+        assert_eq!(recorded(&killed, Log::Platform).len(), events);
+        drop(killed);
+        block_on(store.compact()).unwrap();
+    }
 }
