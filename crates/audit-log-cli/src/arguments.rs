@@ -38,11 +38,11 @@ Examples:
   audit keys create --organization ID --role admin --email ana@acme.example
   audit serve --listen 127.0.0.1:8080
   audit import --organization ID --from okta okta.jsonl
-  audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
+  audit list --organization ID --action 'user.*' --since 2026-11-01 --until 2026-11-30
   audit verify --all
 
 Exit codes: 0 success; 1 a record was refused, a difference was found, or a log or evidence failed
-verification; 2 failure.";
+verification; 2 failure; 129, 130 or 143 if SIGHUP, SIGINT (Ctrl-C) or SIGTERM ended it.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -89,6 +89,7 @@ impl Arguments {
         let Some(command) = self.command else { return Err(CliError::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,
+            Command::Export(arguments) => return arguments.run(store).await,
             Command::Checkpoint(arguments) => return arguments.run(store).await,
             Command::Verify(arguments) => return arguments.run(store).await,
             Command::Erase(arguments) => return arguments.run(store).await,
@@ -99,7 +100,6 @@ impl Arguments {
             Command::Keys(command) => command.run(store).await,
             Command::List(arguments) => arguments.run(store).await,
             Command::Tail(arguments) => arguments.run(store).await,
-            Command::Export(arguments) => arguments.run(store).await,
             Command::CheckpointKey(command) => command.run(),
             Command::Prove(arguments) => arguments.run(store).await,
             Command::Retention(command) => command.run(store).await,

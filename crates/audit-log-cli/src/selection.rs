@@ -13,11 +13,11 @@ pub(crate) struct Selection {
     organization: Log,
     #[command(flatten)]
     conditions: Conditions,
-    /// The earliest time of the events, inclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    /// The earliest time of the events, inclusive: RFC 3339, or a date, which begins at midnight in UTC.
+    #[arg(long, visible_alias = "from", value_name = "TIME", help_heading = HEADING)]
     since: Option<String>,
-    /// The latest time of the events, exclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    /// The latest time of the events, exclusive: RFC 3339, or a date, whose whole day in UTC is included.
+    #[arg(long, visible_alias = "to", value_name = "TIME", help_heading = HEADING)]
     until: Option<String>,
 }
 

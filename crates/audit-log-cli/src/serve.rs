@@ -25,9 +25,10 @@ use crate::signing::Signing;
 /// Serves the store over HTTP.
 ///
 /// Callers authenticate with API keys, created by `audit keys create`. The service has no TLS:
-/// listen on a loopback address, and put a proxy with TLS in front: docs/operations.md says what to set.
-/// Diagnostics go to the standard error; the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service
-/// answers the requests under way, and ends.
+/// listen on a loopback address, and put a proxy with TLS in front: docs/operations.md says what to
+/// set. Diagnostics go to the standard error; the environment variable `RUST_LOG` filters them. After
+/// SIGINT, SIGTERM or SIGHUP the service answers the requests under way, and ends; under `nohup`,
+/// SIGHUP is ignored.
 ///
 /// With a checkpoint key, it also serves signed checkpoints and evidence, and signs the checkpoint
 /// of every log at intervals. A log that contradicts its latest checkpoint is reported and not
