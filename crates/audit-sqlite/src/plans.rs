@@ -39,14 +39,8 @@ const PLANS: [(&str, &str); 48] = [
     (index::DELETE_PARTS, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (index::OVERWRITE_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid=?)"),
     (index::LAST_PART, "SEARCH audit_part USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
-    (
-        index::SEGMENT_IDS,
-        "SEARCH audit_segment USING COVERING INDEX sqlite_autoindex_audit_segment_1 (log=?)",
-    ),
-    (
-        index::CLEAR_DIRECTORY,
-        "SEARCH audit_segment USING INDEX sqlite_autoindex_audit_segment_1 (log=?)",
-    ),
+    (index::SEGMENT_IDS, "SEARCH audit_segment USING COVERING INDEX audit_segment_of_log (log=?)"),
+    (index::CLEAR_DIRECTORY, "SEARCH audit_segment USING INDEX audit_segment_of_log (log=?)"),
     (derived::SET_INDEXED, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (derived::LIST_IDS, "SEARCH audit_event_id USING PRIMARY KEY ((id,log)>(?,?))"),
     (derived::DELETE_ID_ROW, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
