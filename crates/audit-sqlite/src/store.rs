@@ -80,7 +80,7 @@ impl SqliteStore {
             options.queue_bytes,
             file.clone(),
             indexing.clone(),
-            watch.appended(),
+            watch.feeds(),
         )?;
         let readers =
             ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
@@ -165,7 +165,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = Batch::new(log, events)?;
+        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -204,7 +204,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        let waiting = self.shared.watch.wait()?;
+        let waiting = self.shared.watch.wait(log)?;
         loop {
             // Listen before reading the head, so that an append in between is not missed.
             let appended = waiting.listen();
