@@ -20,6 +20,7 @@ use crate::options::SqliteOptions;
 use crate::read::Snapshot;
 use crate::readers::{ReaderOptions, Readers};
 use crate::rotation::Owner;
+use crate::tenant_cache::TenantCache;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) file: FileId,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
+    pub(crate) tenants: TenantCache,
     pub(crate) readers: Readers,
     writer: Writer,
 }
@@ -74,6 +76,7 @@ impl SqliteStore {
         let indexing = Indexing { segment_events, merge_share, ..Indexing::read(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
+        let tenants = TenantCache::new(path.clone());
         let writer = Writer::start(
             connection,
             timeout,
@@ -85,7 +88,9 @@ impl SqliteStore {
         let readers =
             ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
         let readers = Readers::start(&path, readers)?;
-        Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
+        Ok(Self {
+            shared: Arc::new(Shared { keys, indexing, file, watch, tenants, readers, writer }),
+        })
     }
 
     /// Copies the store to a new file at `to` with SQLite's backup API. Others may read and write
@@ -271,8 +276,17 @@ impl TenantStore for SqliteStore {
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        let find = move |snapshot: &Snapshot<'_>| snapshot.organization(id);
-        self.shared.readers.look_up(Owner::Log(Log::Organization(id)), find).await
+        let Shared { tenants, readers, .. } = &*self.shared;
+        if let Some(organization) = tenants.organization(id) {
+            return Ok(organization);
+        }
+        let find = move |snapshot: &Snapshot<'_>| {
+            Ok((schema::tenant_generation(&snapshot.connection)?, snapshot.organization(id)?))
+        };
+        let (generation, organization) =
+            readers.look_up(Owner::Log(Log::Organization(id)), find).await?;
+        tenants.keep_organization(generation, &organization);
+        Ok(organization)
     }
 
     async fn organizations(
@@ -309,8 +323,17 @@ impl TenantStore for SqliteStore {
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        let find = move |snapshot: &Snapshot<'_>| api_keys::find(&snapshot.connection, id);
-        self.shared.readers.look_up(Owner::ApiKey(id), find).await
+        let Shared { tenants, readers, .. } = &*self.shared;
+        if let Some(key) = tenants.api_key(id) {
+            return Ok(key);
+        }
+        let find = move |snapshot: &Snapshot<'_>| {
+            let connection = &snapshot.connection;
+            Ok((schema::tenant_generation(connection)?, api_keys::find(connection, id)?))
+        };
+        let (generation, key) = readers.look_up(Owner::ApiKey(id), find).await?;
+        tenants.keep_api_key(generation, &key);
+        Ok(key)
     }
 
     async fn api_keys(
