@@ -22,6 +22,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
+        help_heading = "Options of every command",
         env = "AUDIT_STORE",
         value_name = "STORE",
         default_value = "sqlite:audit.db",
@@ -122,6 +123,8 @@ mod tests {
         fn check(command: &clap::Command) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Examples:\n  audit "), "{}", command.get_name());
+            // Help has at most this width, and an example that is broken cannot be pasted.
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
             command.get_subcommands().filter(|c| c.get_name() != "help").for_each(check);
         }
         Arguments::command().debug_assert();

@@ -51,12 +51,13 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   audit export --organization ID --format jsonl --output acme.jsonl
-  audit export --organization ID --format csv --bom --since 2026-11-01 --until 2026-11-30 > november.csv
+  audit export --organization ID --format csv --bom --since 2026-11-01 > november.csv
   audit export --organization ID --format jsonl --after 4711 > new.jsonl
   audit export --organization platform --format jsonl | gzip > platform.jsonl.gz
 
-Exit codes: 0 complete; 2 failure; 129, 130 or 143 interrupted by SIGHUP, SIGINT (Ctrl-C) or SIGTERM.
-Then no file is written; the standard output has whole events, and --after continues after them.";
+Exit codes: 0 complete; 2 failure; 129, 130 or 143 interrupted by SIGHUP, SIGINT (Ctrl-C) or
+SIGTERM. Then no file is written; the standard output has whole events, and --after continues
+after them.";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FormatName {

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDR", env = "AUDIT_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
     /// The format of the diagnostics.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     log_format: LogFormat,
     /// The contracts to serve beside the native API, separated by commas [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

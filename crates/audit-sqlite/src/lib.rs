@@ -48,6 +48,7 @@
 //! | `compaction.rs` | the file rewritten without its unused space |
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
+//! | `tenant_cache.rs` | remembers organizations and API keys while they do not change |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `unfinished.rs` | files under a temporary name, which do not outlive their process |
 //! | `marks.rs` | marks, which show whether a WAL continues its file |
@@ -88,6 +89,7 @@ mod sealing;
 #[cfg(test)]
 mod small_segments;
 mod store;
+mod tenant_cache;
 mod transaction;
 mod tree;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 48] = [
+const PLANS: [(&str, &str); 50] = [
     (marks::READ_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::READ_ODD, "SEARCH audit_mark_odd USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::WRITE_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -20,6 +20,9 @@ const PLANS: [(&str, &str); 48] = [
     (schema::READ_FACT, "SEARCH audit_store USING PRIMARY KEY (name=?)"),
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
+    (read::READ_END, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
+    // Reads one row, the last.
+    (append::LAST_ID, "SCAN audit_event_id"),
     // Reads all rows, because the caller asked for all.
     (
         read::LIST_LOGS,

@@ -40,7 +40,7 @@ impl WriteTransaction<'_> {
     /// Returns the log with all that this transaction has added to it, and its derived data.
     fn derived(&mut self, log: Log) -> Result<Option<Derived<'_>>> {
         self.dirty = true;
-        self.finish()?;
+        self.flush()?;
         let row = log_row(self.connection, log)?;
         Ok(row.map(|log| Derived { connection: self.connection, indexing: self.indexing, log }))
     }

@@ -115,7 +115,26 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          organization BLOB NOT NULL,
          body BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;
-     CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);";
+     CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);
+     INSERT INTO audit_store (name, value) VALUES ('tenants', randomblob(16));
+     CREATE TRIGGER audit_organization_inserted AFTER INSERT ON audit_organization BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_organization_updated AFTER UPDATE ON audit_organization BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_organization_deleted AFTER DELETE ON audit_organization BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_api_key_inserted AFTER INSERT ON audit_api_key BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_api_key_updated AFTER UPDATE ON audit_api_key BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_api_key_deleted AFTER DELETE ON audit_api_key BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;";
 
 /// The bits of an event key that hold the sequence: 2^40 events a log, 2^23 logs a file.
 const SEQUENCE_BITS: u32 = 40;
@@ -416,6 +435,8 @@ const SCHEMA_VERSION: &str = "schema_version";
 const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
 const INDEX_SECRET_BYTES: usize = 16;
+/// Replaced by triggers at every change of an organization or a key.
+const TENANTS: &str = "tenants";
 
 /// Finds the tables of the store among the few tables of the file.
 pub(crate) const FIND_TABLES: &str = "SELECT 1 FROM sqlite_schema WHERE name = 'audit_store'";
@@ -461,6 +482,12 @@ pub(crate) fn token_secret(connection: &Connection) -> Result<[u8; 32]> {
 pub(crate) fn index_secret(connection: &Connection) -> Result<[u8; INDEX_SECRET_BYTES]> {
     fact(connection, INDEX_SECRET)?
         .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the index secret is missing"))
+}
+
+/// Returns the generation of the organizations and API keys: other bytes after each change of one,
+/// whoever made it. `None` if the file does not say it.
+pub(crate) fn tenant_generation(connection: &Connection) -> Result<Option<Vec<u8>>> {
+    fact(connection, TENANTS)
 }
 
 fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {

@@ -22,6 +22,7 @@ use crate::readers::{ReaderOptions, Readers};
 use crate::reindex::Unhealed;
 use crate::rotation::Owner;
 use crate::schema::Access;
+use crate::tenant_cache::TenantCache;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) files: Arc<OpenFiles>,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
+    pub(crate) tenants: TenantCache,
     pub(crate) readers: Readers,
     pub(crate) writer: Writer,
     pub(crate) unhealed: Unhealed,
@@ -86,6 +88,7 @@ impl SqliteStore {
         let SqliteOptions { segment_events, merge_share, .. } = options;
         let indexing = Indexing { segment_events, merge_share, ..Indexing::read(&connection)? };
         let watch = Watch::new(path.clone(), access, Arc::clone(&files));
+        let tenants = TenantCache::new(path.clone(), access, Arc::clone(&files));
         let writer = if options.is_read_only {
             Writer::none(Arc::clone(&files))
         } else {
@@ -95,14 +98,14 @@ impl SqliteStore {
                 options.queue_bytes,
                 Arc::clone(&files),
                 indexing.clone(),
-                watch.appended(),
+                watch.feeds(),
             )?
         };
         let readers =
             ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
         let readers = Readers::start(&path, access, &files, readers)?;
         let unhealed = Unhealed::default();
-        let shared = Shared { keys, indexing, files, watch, readers, writer, unhealed };
+        let shared = Shared { keys, indexing, files, watch, tenants, readers, writer, unhealed };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -219,7 +222,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = Batch::new(log, events)?;
+        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -264,7 +267,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        let waiting = self.shared.watch.wait()?;
+        let waiting = self.shared.watch.wait(log)?;
         loop {
             // Listen before reading the head, so that an append in between is not missed.
             let appended = waiting.listen();
@@ -331,8 +334,17 @@ impl TenantStore for SqliteStore {
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        let find = move |snapshot: &Snapshot<'_>| snapshot.organization(id);
-        self.shared.readers.look_up(Owner::Log(Log::Organization(id)), find).await
+        let Shared { tenants, readers, .. } = &*self.shared;
+        if let Some(organization) = tenants.organization(id) {
+            return Ok(organization);
+        }
+        let find = move |snapshot: &Snapshot<'_>| {
+            Ok((schema::tenant_generation(&snapshot.connection)?, snapshot.organization(id)?))
+        };
+        let (generation, organization) =
+            readers.look_up(Owner::Log(Log::Organization(id)), find).await?;
+        tenants.keep_organization(generation, &organization);
+        Ok(organization)
     }
 
     async fn organizations(
@@ -369,8 +381,17 @@ impl TenantStore for SqliteStore {
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        let find = move |snapshot: &Snapshot<'_>| api_keys::find(&snapshot.connection, id);
-        self.shared.readers.look_up(Owner::ApiKey(id), find).await
+        let Shared { tenants, readers, .. } = &*self.shared;
+        if let Some(key) = tenants.api_key(id) {
+            return Ok(key);
+        }
+        let find = move |snapshot: &Snapshot<'_>| {
+            let connection = &snapshot.connection;
+            Ok((schema::tenant_generation(connection)?, api_keys::find(connection, id)?))
+        };
+        let (generation, key) = readers.look_up(Owner::ApiKey(id), find).await?;
+        tenants.keep_api_key(generation, &key);
+        Ok(key)
     }
 
     async fn api_keys(

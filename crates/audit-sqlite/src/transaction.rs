@@ -68,7 +68,7 @@ impl SqliteStore {
         events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
         let log = log.into();
-        let batch = Batch::new(log, events)?;
+        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
         if self.shared.writer.is_none() {
             return Err(read_only());
         }
@@ -77,7 +77,8 @@ impl SqliteStore {
             return Ok(Vec::new());
         }
         let mut write = WriteTransaction::new(connection, &self.shared.indexing);
-        let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
+        let receipts =
+            write.append(batch).and_then(|appended| write.finish().map(|_| appended.receipts));
         if let Ok([.., last]) = receipts.as_deref() {
             OwnTransaction::note(self.shared.files.id().clone(), log, last.id);
         }

@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use audit_core::backend::Batch;
-use audit_core::{Error, ErrorKind, Receipt, Result};
+use audit_core::{Error, ErrorKind, Log, Receipt, Result};
+use audit_index::TermKey;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use event_listener::Event;
 use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::append::{After, WriteTransaction};
+use crate::append::{After, Appended, WriteTransaction};
 use crate::compaction::compact;
 use crate::error::{closed, hand_out, read_only, sqlite, thread as thread_error};
 use crate::file::OpenFiles;
@@ -23,6 +23,7 @@ use crate::marks;
 use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
 use crate::schema::{self, deadline, retry_busy};
 use crate::scrubs::Scrubs;
+use crate::watch::Feeds;
 
 /// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
 /// ends.
@@ -74,7 +75,7 @@ impl Queued {
 
 /// Estimates the bytes of memory that a batch takes: its events as given and as encoded, and their
 /// terms.
-fn memory(batch: &Batch) -> usize {
+fn memory(batch: &Batch<TermKey>) -> usize {
     const OF_EACH_EVENT: usize = 1 << 10;
     (2 * batch.size()).saturating_add(batch.len() * OF_EACH_EVENT)
 }
@@ -134,7 +135,7 @@ impl Writer {
         queue_bytes: usize,
         files: Arc<OpenFiles>,
         indexing: Indexing,
-        appended: Arc<Event>,
+        feeds: Arc<Feeds>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
         // SQLite would write the WAL back within the commit. `checkpoint` does it after the
@@ -148,7 +149,7 @@ impl Writer {
             indexing,
             written_back: 0,
             patient_at: LONGEST_PAGES,
-            appended,
+            feeds,
             scrubs: Scrubs::default(),
             is_mark_due: false,
         };
@@ -187,13 +188,16 @@ impl Writer {
 
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
     /// if the batches that wait take too much memory together.
-    pub(crate) async fn append(&self, batch: Batch) -> Result<Vec<Receipt>> {
+    pub(crate) async fn append(&self, batch: Batch<TermKey>) -> Result<Vec<Receipt>> {
         let share = self.queued.add(memory(&batch))?;
         let append = move |transaction: &mut WriteTransaction<'_>| {
             drop(share);
             transaction.append(batch)
         };
-        self.write(append).await
+        // The contents are dropped here, not by the thread for which all appends wait.
+        let Appended { receipts, contents } = self.write(append).await?;
+        drop(contents);
+        Ok(receipts)
     }
 
     /// Runs `work` in a transaction and returns when that is durable. It is queued at the first
@@ -244,7 +248,7 @@ struct State {
     written_back: i32,
     /// The pages at which new readers are made to wait.
     patient_at: i32,
-    appended: Arc<Event>,
+    feeds: Arc<Feeds>,
     /// The callers that wait until the WAL has no erased data.
     scrubs: Scrubs,
     /// Set when the WAL begins from its start, until the next mark is written.
@@ -257,7 +261,10 @@ impl State {
         let mut done = Vec::new();
         let outcome = self.transact(first, queue, &mut done);
         let kind = outcome.as_ref().err().map(Error::kind);
-        let mut cause = outcome.err();
+        let (appended, mut cause) = match outcome {
+            Ok(appended) => (appended, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         let compacts = kind.is_none() && done.iter().any(|done| done.after == After::Compact);
         let mut compacted = if compacts { self.compact() } else { Ok(()) };
         for Done { failure, after, answer } in done {
@@ -273,11 +280,17 @@ impl State {
                 (.., outcome) => answer(outcome),
             }
         }
-        self.appended.notify(usize::MAX);
+        self.feeds.wake(&appended);
         self.checkpoint();
     }
 
-    fn transact(&mut self, first: Job, queue: &Receiver<Job>, done: &mut Vec<Done>) -> Result<()> {
+    /// Returns the logs to which the transaction has appended.
+    fn transact(
+        &mut self,
+        first: Job,
+        queue: &Receiver<Job>,
+        done: &mut Vec<Done>,
+    ) -> Result<Vec<Log>> {
         let begin = || {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(sqlite("beginning to write"))
@@ -297,12 +310,12 @@ impl State {
             Err(error) => {
                 let error = if is_busy(&error) { error.with_context(HELD_TOO_LONG) } else { error };
                 done.push((first.work)(Err(error)));
-                return Ok(());
+                return Ok(Vec::new());
             }
         };
         if let Err(error) = schema::require_version(&transaction) {
             done.push((first.work)(Err(error)));
-            return Ok(());
+            return Ok(Vec::new());
         }
         let before = transaction.total_changes();
         let mut write = WriteTransaction::new(&transaction, &self.indexing);
@@ -319,7 +332,7 @@ impl State {
             let has_room = write.events < GROUP_EVENTS && write.bytes < GROUP_BYTES;
             next = if has_room { queue.try_recv().ok() } else { None };
         }
-        write.finish()?;
+        let appended = write.finish()?;
         let marks = self.is_mark_due && transaction.total_changes() > before;
         if marks {
             marks::advance(&transaction)?;
@@ -328,7 +341,8 @@ impl State {
         transaction.commit().map_err(sqlite("committing"))?;
         self.is_mark_due &= !marks;
         // Nothing is acknowledged that was committed to a file just moved.
-        self.files.check()
+        self.files.check()?;
+        Ok(appended)
     }
 
     /// Keeps the WAL short. A failure is ignored and tried again later: nothing that was committed
