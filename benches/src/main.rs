@@ -18,6 +18,7 @@
 //! | `slowest.rs` | the slowest append of one event |
 //! | `space.rs` | space on disk and in memory |
 //! | `reads.rs` | pages, totals, export |
+//! | `neighbours.rs` | one log beside costly reads of another |
 //! | `growth.rs` | the figures by size |
 //! | `grower.rs` | one growing side, in its own process |
 //! | `plot.rs` | charts of the growth |
@@ -43,6 +44,7 @@ mod grower;
 mod growth;
 mod http;
 mod loads;
+mod neighbours;
 mod plot;
 mod proofs;
 mod reads;
@@ -196,6 +198,9 @@ fn measure(
         rows.extend(loads::append(&mut one, events, Arrival::InTime)?);
         rows.extend(space::disk(&one)?);
         rows.extend(reads::all(&one, events)?);
+        if backend == Backend::Sqlite {
+            rows.extend(neighbours::measure(&one, events)?);
+        }
         drop(one);
         if backend == Backend::Sqlite {
             rows.extend(space::memory(directory, events)?);

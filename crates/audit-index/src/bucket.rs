@@ -41,15 +41,24 @@ pub(crate) fn push(bucket: &mut Vec<u8>, key: &TermKey, location: &Location<&[u8
 }
 
 impl<'b> Bucket<'b> {
-    /// Returns the postings of `wanted`.
-    pub(crate) fn find(self, wanted: &TermKey) -> Result<Option<Location<&'b [u8]>>> {
+    /// Calls `visit` with the postings of each of `wanted`, which are sorted.
+    pub(crate) fn find(
+        self,
+        wanted: &[TermKey],
+        mut visit: impl FnMut(Location<&'b [u8]>) -> Result<()>,
+    ) -> Result<()> {
+        let mut wanted = wanted.iter().peekable();
         for entry in self {
             let (key, location) = entry?;
-            if key >= *wanted {
-                return Ok((key == *wanted).then_some(location));
+            while wanted.next_if(|wanted| **wanted < key).is_some() {}
+            if wanted.next_if(|wanted| **wanted == key).is_some() {
+                visit(location)?;
+            }
+            if wanted.peek().is_none() {
+                break;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn take(&mut self) -> Result<(TermKey, Location<&'b [u8]>)> {
@@ -94,11 +103,22 @@ mod tests {
         let whole = bucket.len();
         bucket.resize(whole + 40, PADDING);
         assert_eq!(Bucket(&bucket).count(), 2);
-        let found = Bucket(&bucket).find(&[1; 16]).unwrap();
-        assert!(matches!(found, Some(Location::Inline([5, 6]))));
-        let found = Bucket(&bucket).find(&[2; 16]).unwrap();
-        assert!(matches!(found, Some(Location::Overflow { part: 300, len: 70_000 })));
-        assert!(Bucket(&bucket).find(&[3; 16]).unwrap().is_none());
+        let find = |wanted: &[TermKey]| {
+            let mut found = Vec::new();
+            let visit = |location: Location<&[u8]>| {
+                found.push(match location {
+                    Location::Inline(bytes) => (bytes.to_vec(), 0),
+                    Location::Overflow { part, len } => (Vec::new(), u64::from(part) * len),
+                });
+                Ok(())
+            };
+            Bucket(&bucket).find(wanted, visit).map(|()| found).unwrap()
+        };
+        let (inline, overflow) = ((vec![5, 6], 0), (vec![], 300 * 70_000));
+        assert!(find(&[[1; 16]]).iter().eq([&inline]));
+        assert!(find(&[[0; 16], [2; 16]]).iter().eq([&overflow]));
+        assert_eq!(find(&[[1; 16], [2; 16], [3; 16]]), [inline, overflow]);
+        assert_eq!(find(&[[3; 16]]), []);
         for end in 1..whole {
             let entries: Vec<_> = Bucket(&bucket[..end]).collect();
             let is_damaged = entries.last().is_some_and(Result::is_err);

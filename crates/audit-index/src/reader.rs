@@ -124,10 +124,7 @@ impl<P: ReadParts> SegmentReader<P> {
     ) -> Result<RoaringBitmap> {
         let mut unions = Vec::with_capacity(clauses.len());
         for at in 0..clauses.len() {
-            let mut union = Vec::with_capacity(clauses[at].len());
-            for key in &clauses[at] {
-                union.extend(self.postings(segment, key)?);
-            }
+            let union = self.postings(segment, &clauses[at])?;
             if union.is_empty() {
                 clauses.swap(0, at);
                 return Ok(RoaringBitmap::new());
@@ -187,8 +184,8 @@ impl<P: ReadParts> SegmentReader<P> {
         if query.holds(first) && query.holds(last) {
             return match clauses {
                 [] if is_whole => Ok(u64::from(segment.len())),
-                [clause] if is_whole && let [key] = &**clause => {
-                    Ok(self.postings(segment, key)?.map_or(0, |postings| postings.len))
+                [clause] if is_whole && clause.len() == 1 => {
+                    Ok(self.postings(segment, clause)?.iter().map(|postings| postings.len).sum())
                 }
                 _ => Ok(self.find(segment, clauses, query)?.len()),
             };
@@ -223,24 +220,33 @@ impl<P: ReadParts> SegmentReader<P> {
         Ok(ranks)
     }
 
-    /// Reads the postings of a term from its bucket.
-    fn postings(&mut self, segment: &Segment, key: &TermKey) -> Result<Option<Postings>> {
-        let found = self.parts.read(segment.bucket_of(key), |bucket| {
-            Ok(match Bucket(bucket).find(key)? {
-                Some(Location::Inline(bytes)) => Some(Postings {
-                    len: postings::len(bytes)?,
-                    location: Location::Inline(bytes.to_vec()),
-                }),
-                Some(Location::Overflow { part, len }) => {
-                    Some(Postings { len, location: Location::Overflow { part, len } })
-                }
-                None => None,
-            })
-        })?;
-        match found {
-            Some(postings) if postings.len > u64::from(segment.len()) => Err(damaged()),
-            found => Ok(found),
+    /// Reads the postings of the terms of a clause. Reads each bucket once: the terms are sorted,
+    /// and so their buckets are.
+    fn postings(&mut self, segment: &Segment, clause: &[TermKey]) -> Result<Vec<Postings>> {
+        let mut found = Vec::with_capacity(clause.len());
+        let of_bucket = clause.chunk_by(|a, b| segment.bucket_of(a) == segment.bucket_of(b));
+        for keys in of_bucket {
+            let Some(first) = keys.first() else { continue };
+            self.parts.read(segment.bucket_of(first), |bucket| {
+                Bucket(bucket).find(keys, |location| {
+                    let postings = match location {
+                        Location::Inline(bytes) => Postings {
+                            len: postings::len(bytes)?,
+                            location: Location::Inline(bytes.to_vec()),
+                        },
+                        Location::Overflow { part, len } => {
+                            Postings { len, location: Location::Overflow { part, len } }
+                        }
+                    };
+                    if postings.len > u64::from(segment.len()) {
+                        return Err(damaged());
+                    }
+                    found.push(postings);
+                    Ok(())
+                })
+            })?;
         }
+        Ok(found)
     }
 
     fn decode(&mut self, segment: &Segment, postings: &Postings) -> Result<RoaringBitmap> {

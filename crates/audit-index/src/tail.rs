@@ -96,9 +96,11 @@ pub(crate) fn find<S: IndexStorage>(
     Ok(found)
 }
 
-/// Returns `true` if an event with these keys has one of each clause.
+/// Returns `true` if an event with these keys has one of each clause. The keys of a clause are
+/// sorted, because it can have many.
 fn meets(clauses: &[Vec<TermKey>], keys: &[TermKey]) -> bool {
-    clauses.iter().all(|clause| clause.iter().any(|wanted| keys.contains(wanted)))
+    let has = |clause: &Vec<TermKey>| keys.iter().any(|key| clause.binary_search(key).is_ok());
+    clauses.iter().all(has)
 }
 
 /// Overwrites keys of events of the tail that begins with `first`.

@@ -41,12 +41,14 @@ impl TermHasher {
         terms.iter().filter(|term| !term.is_every()).map(|term| self.key(term)).collect()
     }
 
-    /// Returns the keys of each clause, without the clauses that every event meets.
+    /// Returns the keys of each clause, sorted, without the clauses that every event meets.
     pub(crate) fn clauses(&self, clauses: &[Vec<Term>]) -> Vec<Vec<TermKey>> {
-        clauses
-            .iter()
-            .filter(|clause| !clause.iter().any(Term::is_every))
-            .map(|clause| self.keys(clause))
-            .collect()
+        let sorted = |clause: &Vec<Term>| {
+            let mut keys = self.keys(clause);
+            keys.sort_unstable();
+            keys.dedup();
+            keys
+        };
+        clauses.iter().filter(|clause| !clause.iter().any(Term::is_every)).map(sorted).collect()
     }
 }

@@ -22,6 +22,7 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         global = true,
+        help_heading = "Options of every command",
         env = "AUDIT_STORE",
         value_name = "STORE",
         default_value = "sqlite:audit.db",
@@ -38,11 +39,11 @@ Examples:
   audit keys create --organization ID --role admin --email ana@acme.example
   audit serve --listen 127.0.0.1:8080
   audit import --organization ID --from okta okta.jsonl
-  audit list --organization ID --action 'user.*' --since 2026-01-01T00:00:00Z
+  audit list --organization ID --action 'user.*' --since 2026-11-01 --until 2026-11-30
   audit verify --all
 
 Exit codes: 0 success; 1 a record was refused, a difference was found, or a log or evidence failed
-verification; 2 failure.";
+verification; 2 failure; 129, 130 or 143 if SIGHUP, SIGINT (Ctrl-C) or SIGTERM ended it.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -86,6 +87,7 @@ impl Arguments {
         let Some(command) = self.command else { return Err(CliError::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,
+            Command::Export(arguments) => return arguments.run(store).await,
             Command::Checkpoint(arguments) => return arguments.run(store).await,
             Command::Verify(arguments) => return arguments.run(store).await,
             Command::Check(arguments) => return arguments.run(),
@@ -94,7 +96,6 @@ impl Arguments {
             Command::Keys(command) => command.run(store).await,
             Command::List(arguments) => arguments.run(store).await,
             Command::Tail(arguments) => arguments.run(store).await,
-            Command::Export(arguments) => arguments.run(store).await,
             Command::CheckpointKey(command) => command.run(),
             Command::Prove(arguments) => arguments.run(store).await,
             Command::Erase(arguments) => arguments.run(store).await,
@@ -116,6 +117,8 @@ mod tests {
         fn check(command: &clap::Command) {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.contains("Examples:\n  audit "), "{}", command.get_name());
+            // Help has at most this width, and an example that is broken cannot be pasted.
+            assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
             command.get_subcommands().filter(|c| c.get_name() != "help").for_each(check);
         }
         Arguments::command().debug_assert();

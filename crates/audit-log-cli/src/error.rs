@@ -5,6 +5,7 @@ use std::fmt;
 
 use audit_core::{Error, ErrorKind};
 
+use crate::signals::Signal;
 use crate::text::visible;
 
 /// A [`std::result::Result`] with [`CliError`].
@@ -17,6 +18,8 @@ pub(crate) enum Outcome {
     Done,
     /// The command finished, but refused a record or found a difference.
     Refused,
+    /// A signal ended the command before it had done its work.
+    Interrupted(Signal),
 }
 
 /// The reason why a command failed.

@@ -1,16 +1,18 @@
 //! `audit export`: the events of a log as a file.
 
+use std::io::{IsTerminal as _, stdout};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use audit_core::{AuditStoreExt as _, EventQuery, Order};
+use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Order, Sequence};
 use clap::ValueEnum;
-use futures_util::TryStreamExt as _;
+use tokio::sync::oneshot;
 
 use crate::address::{Store, StoreAddress};
-use crate::error::{CliError, Result};
+use crate::error::{CliError, Outcome, Result};
 use crate::list::PAGE;
 use crate::new_file::NewFile;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::signals::Signals;
 use crate::tenant;
@@ -21,9 +23,11 @@ mod csv;
 ///
 /// JSON Lines are exact: `audit import --from native` reads them back. CSV (RFC 4180, with a
 /// header) is for spreadsheets. Absent and empty texts are both empty cells, and nested values are
-/// JSON. A cell that a spreadsheet could interpret as a formula is prefixed with an apostrophe: one
-/// that begins with = + - @, a full-width form of these, a tab or a line break, also after white
-/// space.
+/// JSON. A text that a spreadsheet could interpret as a formula gets an apostrophe: one that begins
+/// with = + - @, a full-width form of these, a tab or a line break, also after white space; and within
+/// a text such a sign after ; , | a tab, a line break or a quotation mark, at which some spreadsheets
+/// begin a cell. In nested values the sign is written as its JSON escape. On a terminal, control
+/// characters and invisible ones are escaped.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -32,6 +36,12 @@ pub(crate) struct Arguments {
     /// The format.
     #[arg(long, value_enum)]
     format: FormatName,
+    /// Begins CSV with a byte order mark, which some spreadsheets need to read UTF-8.
+    #[arg(long)]
+    bom: bool,
+    /// Exports only the events after this one, for example after the last one of another export.
+    #[arg(long, value_name = "SEQUENCE", value_parser = sequence)]
+    after: Option<Sequence>,
     /// The file, which must not exist. It appears when the export is complete. The standard output
     /// by default.
     #[arg(long, short, value_name = "FILE")]
@@ -41,10 +51,15 @@ pub(crate) struct Arguments {
 const EXAMPLES: &str = "\
 Examples:
   audit export --organization ID --format jsonl --output acme.jsonl
-  audit export --organization ID --format csv --since 2026-01-01T00:00:00Z > january.csv
-  audit export --organization platform --format jsonl | gzip > platform.jsonl.gz";
+  audit export --organization ID --format csv --bom --since 2026-11-01 > november.csv
+  audit export --organization ID --format jsonl --after 4711 > new.jsonl
+  audit export --organization platform --format jsonl | gzip > platform.jsonl.gz
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+Exit codes: 0 complete; 2 failure; 129, 130 or 143 interrupted by SIGHUP, SIGINT (Ctrl-C) or
+SIGTERM. Then no file is written; the standard output has whole events, and --after continues
+after them.";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum FormatName {
     /// JSON Lines: one event a line.
     Jsonl,
@@ -52,45 +67,141 @@ enum FormatName {
     Csv,
 }
 
+/// Reads the sequence of an event.
+fn sequence(text: &str) -> Result<Sequence, String> {
+    let number = text.parse().map_err(|_| "a sequence is a whole number".to_owned())?;
+    Sequence::new(number).map_err(|error| error.to_string())
+}
+
+/// The time after a signal in which the reader of the standard output can take what is written already.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The events that were written.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    count: u64,
+    /// The last of them; that of `--after` before the first.
+    last: Sequence,
+}
+
 impl Arguments {
-    pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
+    pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
         let query = self.selection.query()?.order(Order::Sequence).limit(PAGE);
         query.validate()?;
+        if self.bom && self.format != FormatName::Csv {
+            return Err(CliError::new("--bom is for --format csv"));
+        }
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
         let store = address.open_existing()?;
         tenant::readable(&*store, address, self.selection.log()).await?;
-        let Some(file) = file else {
-            return self.write(&*store, query, Output::stdout()).await;
-        };
         let mut signals = Signals::listen()?;
-        tokio::select! {
-            written = self.write(&*store, query, Output::to(file.file())) => written?,
-            () = signals.recv() => return Err(CliError::new("interrupted: no file was written")),
+        let (sender, mut signalled) = oneshot::channel();
+        let is_file = file.is_some();
+        tokio::spawn(async move {
+            let signal = signals.recv().await;
+            let _ = sender.send(signal);
+            if !is_file {
+                tokio::time::sleep(GRACE).await;
+                note(format_args!(
+                    "interrupted: nobody reads the output, which may end within an event"
+                ));
+                std::process::exit(signal.exit_code().into());
+            }
+        });
+        let mut written = Written { last: self.after.unwrap_or_default(), ..Written::default() };
+        let mut output = match &file {
+            Some(file) => Output::to(file.file()),
+            None => Output::stdout(),
+        };
+        let signal = tokio::select! {
+            complete = self.write(&*store, query, &mut output, &mut written) => {
+                complete?;
+                None
+            }
+            signal = &mut signalled => signal.ok(),
+        };
+        output.flush()?;
+        drop(output);
+        let Written { count, last } = written;
+        match (file, signal) {
+            (Some(_), Some(signal)) => {
+                note(format_args!("interrupted: no file was written; run the command again"));
+                Ok(Outcome::Interrupted(signal))
+            }
+            (None, Some(signal)) => {
+                note(format_args!(
+                    "interrupted: {count} events were written; to go on, add --after {last}"
+                ));
+                Ok(Outcome::Interrupted(signal))
+            }
+            (file, None) => {
+                file.map_or(Ok(()), NewFile::publish)?;
+                if count == 0 {
+                    note(format_args!("no events match"));
+                }
+                Ok(Outcome::Done)
+            }
         }
-        file.publish()
     }
 
     async fn write(
         &self,
         store: &dyn Store,
         query: EventQuery,
-        mut output: Output<'_>,
+        output: &mut Output<'_>,
+        written: &mut Written,
     ) -> Result<()> {
-        let mut events = store.walk(query);
-        match self.format {
-            FormatName::Jsonl => {
-                while let Some(event) = events.try_next().await? {
-                    output.json(&event)?;
-                }
-            }
-            FormatName::Csv => {
-                let mut rows = csv::Rows::begin(&mut output)?;
-                while let Some(event) = events.try_next().await? {
-                    rows.write(&event)?;
-                }
-                rows.end()?;
-            }
+        let mut rows = Rows::begin(self, output)?;
+        let size = store.head(query.log()).await?.size;
+        if let Some(after) = self.after.filter(|after| *after > size) {
+            let message = format!("--after {after} is beyond the log, which has {size} events");
+            return Err(CliError::new(message));
         }
-        output.flush()
+        let start = self.after.map_or(FeedStart::Beginning, FeedStart::After);
+        let mut page = store.feed(&query, start).await?;
+        loop {
+            for event in &page.events {
+                if event.sequence > size {
+                    return rows.end();
+                }
+                rows.write(event)?;
+                written.count += 1;
+                written.last = event.sequence;
+            }
+            if page.caught_up {
+                return rows.end();
+            }
+            page = store.next_feed(&query, &page.token).await?;
+        }
+    }
+}
+
+/// The events as they are written.
+enum Rows<'a, 'b> {
+    Jsonl(&'a mut Output<'b>),
+    Csv(Box<csv::Rows<'a, 'b>>),
+}
+
+impl<'a, 'b> Rows<'a, 'b> {
+    fn begin(arguments: &Arguments, output: &'a mut Output<'b>) -> Result<Self> {
+        let shown = arguments.output.is_none() && stdout().is_terminal();
+        Ok(match arguments.format {
+            FormatName::Jsonl => Self::Jsonl(output),
+            FormatName::Csv => Self::Csv(Box::new(csv::Rows::begin(output, arguments.bom, shown)?)),
+        })
+    }
+
+    fn write(&mut self, event: &audit_core::AuditEvent) -> Result<()> {
+        match self {
+            Self::Jsonl(output) => output.json(event),
+            Self::Csv(rows) => rows.write(event),
+        }
+    }
+
+    fn end(self) -> Result<()> {
+        match self {
+            Self::Jsonl(_) => Ok(()),
+            Self::Csv(rows) => rows.end(),
+        }
     }
 }

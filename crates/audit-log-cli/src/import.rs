@@ -1,6 +1,7 @@
 //! `audit import`: imports records of other systems, or of this one, into a log.
 
 use std::path::PathBuf;
+use std::pin::pin;
 
 use audit_core::{Log, Timestamp};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -8,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use crate::address::StoreAddress;
 use crate::error::{Outcome, Result, chain};
 use crate::output::{note, report};
+use crate::signals::Signals;
 use crate::text::line;
 use crate::{progress, tenant};
 use importer::{Importer, Refusal, Tally};
@@ -25,7 +27,8 @@ mod verify;
 ///
 /// A record that the log already has is counted as redelivered and changes nothing, so an import
 /// can be repeated. A record that cannot be kept exactly is refused, and reported on the standard
-/// error as `FILE:LINE: REASON`.
+/// error as `FILE:LINE: REASON`. If a signal ends the import, what was read is in the log, and the same
+/// command imports the rest.
 ///
 /// `native` is the JSON of events, as `export --format jsonl` writes it. The fields that a log adds
 /// (log, sequence, recordedAt, erased) are ignored. A line without an id gets one derived from the
@@ -64,7 +67,7 @@ Examples:
   audit --store memory: import --organization platform --from slack try.jsonl
 
 Exit codes: 0 all records are in the log; 1 a record was refused, or --verify found a difference;
-2 failure.";
+2 failure; 129, 130 or 143 interrupted by SIGHUP, SIGINT (Ctrl-C) or SIGTERM.";
 
 impl Arguments {
     pub(crate) async fn run(self, address: &StoreAddress) -> Result<Outcome> {
@@ -82,26 +85,40 @@ impl Arguments {
         importer.received = self.received;
         importer.expected = self.verify.then(Expected::default);
         let mut all = Tally::default();
+        let mut signals = Signals::listen()?;
+        let mut stop = pin!(signals.recv());
+        let mut interrupted = None;
         for path in &self.files {
             let input = Input::open(path)?;
-            let name = line(&input.name);
+            let name = line(&input.name).into_owned();
             let bar = progress::bytes(name.clone(), input.bytes);
             let refused = |Refusal { number, error }: Refusal| {
-                let reason = line(&chain(&error));
+                let reason = line(&chain(&error)).into_owned();
                 bar.suspend(|| note(format_args!("{name}:{number}: {reason}")));
             };
-            let tally = importer.file(input, &bar, &refused).await;
+            let mut tally = Tally::default();
+            let imported = importer.file(input, &bar, &refused, &mut tally, stop.as_mut()).await;
             bar.finish_and_clear();
-            let tally = tally?;
             all += tally;
             if !self.json {
                 report(|output| output.line(format_args!("{name}: {tally}")))?;
+            }
+            interrupted = imported?;
+            if interrupted.is_some() {
+                note(format_args!(
+                    "interrupted in {name}: run the command again to import the rest; what is in the \
+                     log already counts as redelivered"
+                ));
+                break;
             }
         }
         if self.json {
             report(|output| output.json(&all))?;
         } else if self.files.len() > 1 {
             report(|output| output.line(format_args!("all: {all}")))?;
+        }
+        if let Some(signal) = interrupted {
+            return Ok(Outcome::Interrupted(signal));
         }
         let mut holds = true;
         for walk in verify::walks() {

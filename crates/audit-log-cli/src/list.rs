@@ -7,12 +7,13 @@ use crate::address::StoreAddress;
 use crate::error::Result;
 use crate::output::{Output, note};
 use crate::selection::Selection;
-use crate::{tenant, view};
+use crate::tenant;
+use crate::view::Detail;
 
 /// Lists the events of a log, page by page.
 ///
-/// Prints a table with control characters escaped or, with --json, one line of JSON for each event.
-/// If more events follow, it prints the token of the next page to the standard error: `next:
+/// Prints a table, one line an event, or with --json one line of JSON for each event. On a terminal the
+/// lines have its width. Control characters and invisible ones are escaped. If more events follow, it prints the token of the next page to the standard error: `next:
 /// TOKEN`. The pages that follow by token show the log as it was at the first page.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -38,6 +39,8 @@ pub(crate) struct Arguments {
     /// Prints the number of events that match to the standard error: `total: N`.
     #[arg(long)]
     total: bool,
+    #[command(flatten)]
+    detail: Detail,
     /// Prints JSON Lines.
     #[arg(long)]
     json: bool,
@@ -47,7 +50,8 @@ const EXAMPLES: &str = "\
 Examples:
   audit list --organization platform
   audit list --organization ID --action 'user.*' --actor-email ana@acme.example
-  audit list --organization ID --since 2026-01-01T00:00:00Z --order oldest --limit 10 --total
+  audit list --organization ID --since 2026-11-01 --until 2026-11-30 --limit 10 --total
+  audit list --organization ID --outcome denied --wide
   audit list --organization ID --target-type invoice --target-id inv_9 --all --json";
 
 /// The number of events in a page of a complete walk. It is small, because events can be large.
@@ -135,7 +139,6 @@ impl Arguments {
         if events.is_empty() {
             return Ok(());
         }
-        // The cells are padded to the width of the terminal.
-        view::events(events).lines().try_for_each(|line| output.line(line.trim_end()))
+        self.detail.table(events).into_iter().try_for_each(|line| output.line(line))
     }
 }

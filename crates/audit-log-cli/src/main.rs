@@ -69,6 +69,7 @@ async fn main() -> ExitCode {
         // A reader such as `head` closes the output early.
         Ok(Outcome::Done) | Err(CliError::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
+        Ok(Outcome::Interrupted(signal)) => ExitCode::from(signal.exit_code()),
         Err(error) => {
             note(format_args!("{error}"));
             ExitCode::from(2)

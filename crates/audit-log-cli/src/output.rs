@@ -1,13 +1,13 @@
 //! The standard output and error.
 
 use std::fmt::{Arguments, Display};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
 use crate::error::{CliError, Result};
-use crate::text::is_hidden;
+use crate::text::hidden;
 
 /// Writes a line to the standard error. Ignores a closed standard error.
 pub(crate) fn note(line: Arguments<'_>) {
@@ -21,6 +21,16 @@ pub(crate) fn report(write: impl FnOnce(&mut Output<'_>) -> Result<()>) -> Resul
         Err(CliError::OutputClosed) => Ok(()),
         result => result,
     }
+}
+
+/// The columns of a terminal that does not state its size.
+const COLUMNS: usize = 80;
+
+/// Returns the number of columns of the standard output; `None` if it is not a terminal.
+pub(crate) fn columns() -> Option<usize> {
+    let size = console::Term::stdout().size_checked();
+    let stated = size.map(|(_, columns)| usize::from(columns));
+    stated.or_else(|| io::stdout().is_terminal().then_some(COLUMNS))
 }
 
 /// The output of a command, buffered.
@@ -92,16 +102,22 @@ impl Formatter for Visible {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        let mut rest = fragment;
-        while let Some((at, hidden)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {
-            writer.write_all(&rest.as_bytes()[..at])?;
-            for unit in hidden.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-            rest = &rest[at + hidden.len_utf8()..];
+        let mut done = 0;
+        for (at, c) in hidden(fragment) {
+            writer.write_all(&fragment.as_bytes()[done..at])?;
+            write_escape(writer, c)?;
+            done = at + c.len_utf8();
         }
-        writer.write_all(rest.as_bytes())
+        writer.write_all(&fragment.as_bytes()[done..])
     }
+}
+
+/// Writes a character as `\u…`, in JSON.
+pub(crate) fn write_escape<W: Write + ?Sized>(writer: &mut W, c: char) -> io::Result<()> {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        write!(writer, "\\u{unit:04x}")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -110,9 +126,12 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_escaped_in_json_without_changing_the_value() {
-        let text = "é\u{1b}[0m\u{9b}\u{202e}\u{e0041}\u{7f}\"\\\n한";
+        let text = "é\u{1b}[0m\u{9b}\u{202e}\u{e0041}\u{7f}\"\\\n한\u{3164}👩\u{200d}👧\u{200d}";
         let json = String::from_utf8(json(&text).unwrap()).unwrap();
-        assert_eq!(json, "\"é\\u001b[0m\\u009b\\u202e\\udb40\\udc41\\u007f\\\"\\\\\\n한\"");
+        assert_eq!(
+            json,
+            "\"é\\u001b[0m\\u009b\\u202e\\udb40\\udc41\\u007f\\\"\\\\\\n한\\u3164👩\u{200d}👧\\u200d\""
+        );
         assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 }

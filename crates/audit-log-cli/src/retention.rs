@@ -60,7 +60,7 @@ struct Bounds {
     #[arg(long, conflicts_with_all = ["max_age", "max_events"])]
     keep_everything: bool,
     /// Forbids pruning and erasing whatever the bounds, or permits them again.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "ON|OFF")]
     legal_hold: Option<Switch>,
 }
 

@@ -13,11 +13,11 @@ pub(crate) struct Selection {
     organization: Log,
     #[command(flatten)]
     conditions: Conditions,
-    /// The earliest time of the events, inclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    /// The earliest time of the events, inclusive: RFC 3339, or a date, which begins at midnight in UTC.
+    #[arg(long, visible_alias = "from", value_name = "TIME", help_heading = HEADING)]
     since: Option<String>,
-    /// The latest time of the events, exclusive (RFC 3339).
-    #[arg(long, value_name = "TIME", help_heading = HEADING)]
+    /// The latest time of the events, exclusive: RFC 3339, or a date, whose whole day in UTC is included.
+    #[arg(long, visible_alias = "to", value_name = "TIME", help_heading = HEADING)]
     until: Option<String>,
 }
 
@@ -25,10 +25,10 @@ const HEADING: &str = "Filters (all must hold; a repeated one holds with any of 
 
 /// Declares an option for each facet, so that a facet is named once.
 macro_rules! conditions {
-    ($($(#[$doc:meta])* $field:ident: $facet:ident, $value:literal;)*) => {
+    ($($(#[$meta:meta])* $field:ident: $facet:ident, $value:literal;)*) => {
         #[derive(Debug, Default, Args)]
         struct Conditions {
-            $($(#[$doc])* #[arg(long, value_name = $value, help_heading = HEADING)]
+            $($(#[$meta])* #[arg(long, value_name = $value, help_heading = HEADING)]
             $field: Vec<String>,)*
         }
 
@@ -55,8 +55,10 @@ conditions! {
     /// The actor's IP address, as recorded.
     actor_ip: ActorIp, "ADDRESS";
     /// The id of an actor on whose behalf the actor acted, directly or in turn.
+    #[arg(visible_alias = "on-behalf-of")]
     on_behalf_of_id: OnBehalfOf, "ID";
     /// The session of the actor, or of an actor on whose behalf it acted.
+    #[arg(visible_alias = "session")]
     session_id: Session, "ID";
     /// An id that the actor, a target, or an actor on whose behalf the actor acted has.
     involving: Involving, "ID";
@@ -87,6 +89,7 @@ conditions! {
     /// The id of the request.
     request_id: Request, "ID";
     /// The trace id: 32 hexadecimal digits.
+    #[arg(visible_alias = "trace")]
     trace_id: Trace, "ID";
     /// The foreign system that recorded the event first.
     source_system: SourceSystem, "SYSTEM";

@@ -26,9 +26,10 @@ use crate::signing::Signing;
 /// Serves the store over HTTP.
 ///
 /// Callers authenticate with API keys, created by `audit keys create`. The service has no TLS:
-/// listen on a loopback address, and put a proxy with TLS in front: docs/operations.md says what to set.
-/// Diagnostics go to the standard error; the environment variable `RUST_LOG` filters them. After SIGINT or SIGTERM the service
-/// answers the requests under way, and ends.
+/// listen on a loopback address, and put a proxy with TLS in front: docs/operations.md says what to
+/// set. Diagnostics go to the standard error; the environment variable `RUST_LOG` filters them. After
+/// SIGINT, SIGTERM or SIGHUP the service answers the requests under way, and ends; under `nohup`,
+/// SIGHUP is ignored.
 ///
 /// With a checkpoint key, it also serves signed checkpoints and evidence, and signs the checkpoint
 /// of every log at intervals. A log that contradicts its latest checkpoint is reported and not
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDR", env = "AUDIT_LISTEN", default_value = "127.0.0.1:8080")]
     listen: String,
     /// The format of the diagnostics.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     log_format: LogFormat,
     /// The contracts to serve beside the native API, separated by commas [default: all].
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]

@@ -6,10 +6,11 @@ use futures_util::stream::BoxStream;
 
 use crate::address::{Store, StoreAddress};
 use crate::error::Result;
-use crate::output::Output;
+use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::signals::Signals;
-use crate::{tenant, view};
+use crate::tenant;
+use crate::view::Detail;
 
 /// Prints the last events of a log, oldest first, and with -f also new ones.
 ///
@@ -26,6 +27,8 @@ pub(crate) struct Arguments {
     /// Prints new events as they are recorded.
     #[arg(short, long)]
     follow: bool,
+    #[command(flatten)]
+    detail: Detail,
     /// Prints JSON Lines.
     #[arg(long)]
     json: bool,
@@ -47,7 +50,7 @@ impl Arguments {
         let mut output = Output::stdout();
         tokio::select! {
             ended = self.print(&*store, query, &mut output) => ended,
-            () = signals.recv() => Ok(()),
+            _ = signals.recv() => Ok(()),
             () = reader_gone() => Ok(()),
         }
     }
@@ -63,6 +66,9 @@ impl Arguments {
             self.print_one(output, event)?;
         }
         output.flush()?;
+        if events.is_empty() && self.lines > 0 && !self.follow && !self.json {
+            note(format_args!("no events match"));
+        }
         if self.follow {
             let mut events = after(store, query, seen);
             while let Some(event) = events.try_next().await? {
@@ -74,7 +80,7 @@ impl Arguments {
     }
 
     fn print_one(&self, output: &mut Output<'_>, event: &AuditEvent) -> Result<()> {
-        if self.json { output.json(event) } else { output.line(view::line(event)) }
+        if self.json { output.json(event) } else { output.line(self.detail.line(event)) }
     }
 }
 

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    LeafHash, Log, Receipt, Result, Sequence, Timestamp,
+    LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
     backend::{Batch, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
-use audit_index::{IndexEntry, RemovedKeys};
-use rusqlite::{Connection, params};
+use audit_index::{IndexEntry, RemovedKeys, TermKey};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::error::sqlite;
 use crate::index::{Indexing, SqliteIndex};
-use crate::read::{LogRow, event_at, log_row, sequence_by_id};
+use crate::read::{LogRow, event_at, log_end, log_row, sequence_by_id};
 use crate::sealing::Key;
 use crate::{schema, tree};
 
@@ -22,6 +22,9 @@ pub(crate) const END_LOG: &str =
     "UPDATE audit_log SET size = ?2, recorded_at = ?3, indexed = ?4, pruned = ?5, frontier = ?6,
          sealing_key = ?7
      WHERE id = ?1";
+
+/// Finds the highest id of an event.
+pub(crate) const LAST_ID: &str = "SELECT id FROM audit_event_id ORDER BY id DESC LIMIT 1";
 
 /// The work on the file after a transaction has been committed, before its callers are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,12 +45,22 @@ pub(crate) struct WriteTransaction<'c> {
     pub(crate) logs: HashMap<Log, LogEnd>,
     /// Set by every write: a job that fails before its first can fail alone.
     pub(crate) dirty: bool,
+    /// The bytes of the highest id of an event in the file, once they are read; none if it has no
+    /// event.
+    last_id: Option<Vec<u8>>,
     /// The number of events appended so far, including redelivered ones.
     pub(crate) events: usize,
     /// Their size in bytes.
     pub(crate) bytes: usize,
     /// The work to do after the commit.
     pub(crate) after: After,
+}
+
+/// The outcome of an append.
+pub(crate) struct Appended {
+    pub(crate) receipts: Vec<Receipt>,
+    /// What the caller gave, for the caller's thread to drop.
+    pub(crate) contents: Vec<NewEvent>,
 }
 
 /// A log to which this transaction has added events.
@@ -92,6 +105,7 @@ impl<'c> WriteTransaction<'c> {
             indexing,
             logs: HashMap::new(),
             dirty: false,
+            last_id: None,
             events: 0,
             bytes: 0,
             after: After::Nothing,
@@ -107,25 +121,32 @@ impl<'c> WriteTransaction<'c> {
     }
 
     /// Writes the events of a batch. All checks come before the first write.
-    pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+    pub(crate) fn append(&mut self, batch: Batch<TermKey>) -> Result<Appended> {
         let log = batch.log();
         self.events += batch.len();
         self.bytes += batch.size();
-        let row = self.log_row(log)?;
-        let frontier = match (self.logs.get(&log), row) {
-            (Some(end), _) => end.frontier.clone(),
-            (None, Some(row)) => tree::frontier(self.connection, row.id)?,
-            (None, None) => Frontier::new(),
+        let (row, frontier) = match self.logs.get(&log) {
+            Some(end) => (Some(end.row), end.frontier.clone()),
+            None => match log_end(self.connection, log)? {
+                Some((row, frontier)) => (Some(row), frontier),
+                None => (None, Frontier::new()),
+            },
         };
         let head = row.map(|row| row.head).unwrap_or_default();
+        let mut last_id = self.last_id()?;
         let connection = self.connection;
         let sequenced = batch.sequence(head, frontier, Timestamp::now(), |event| {
             let Some(row) = row else { return Ok(None) };
+            // Ids rise with time, so that most are higher than all before.
+            if event.as_bytes()[..] > last_id[..] {
+                return Ok(None);
+            }
             let sequence = sequence_by_id(connection, &row, event)?;
             sequence.map(|sequence| event_at(connection, row.id, sequence)).transpose()
         })?;
+        let appended = Appended { receipts: sequenced.receipts, contents: sequenced.contents };
         if sequenced.new.is_empty() {
-            return Ok(sequenced.receipts);
+            return Ok(appended);
         }
         let id = row.map(|row| row.id);
         schema::event_key(id.unwrap_or_default(), sequenced.head.size)?; // the last one fits, so all do
@@ -141,8 +162,12 @@ impl<'c> WriteTransaction<'c> {
         };
         let mut entries = Vec::with_capacity(sequenced.new.len());
         for event in sequenced.new {
+            if event.id.as_bytes()[..] > last_id[..] {
+                last_id = event.id.as_bytes().to_vec();
+            }
             entries.push(self.insert(id, event, &mut key)?);
         }
+        self.last_id = Some(last_id);
         let indexed = row.map_or(Sequence::ZERO, |row| row.indexed);
         let row = LogRow { id, head: sequenced.head, indexed, key: key.map(|key| key.id) };
         let (frontier, nodes) = (sequenced.frontier, sequenced.nodes);
@@ -157,17 +182,37 @@ impl<'c> WriteTransaction<'c> {
                 none.insert(LogEnd { row, frontier, key, nodes, entries });
             }
         }
-        Ok(sequenced.receipts)
+        Ok(appended)
+    }
+
+    /// Writes the events of a batch that the store itself has made.
+    pub(crate) fn append_own(&mut self, batch: Batch) -> Result<()> {
+        self.append(self.indexing.keyed(batch)).map(drop)
     }
 
     /// Writes the batches of one change.
     pub(crate) fn append_all(&mut self, batches: [Batch; 2]) -> Result<()> {
-        batches.into_iter().try_for_each(|batch| self.append(batch).map(drop))
+        batches.into_iter().try_for_each(|batch| self.append_own(batch))
     }
 
-    /// Writes what the appends share. Must be called last.
-    pub(crate) fn finish(&mut self) -> Result<()> {
-        for end in std::mem::take(&mut self.logs).into_values() {
+    /// Returns the bytes of the highest id of an event; no bytes, which are lower than any id, if
+    /// there is no event.
+    fn last_id(&mut self) -> Result<Vec<u8>> {
+        if let Some(last) = self.last_id.take() {
+            return Ok(last);
+        }
+        let query =
+            || self.connection.prepare_cached(LAST_ID)?.query_row([], |row| row.get(0)).optional();
+        let last: Option<Vec<u8>> = query().map_err(sqlite("finding an event"))?;
+        Ok(last.unwrap_or_default())
+    }
+
+    /// Writes what the appends share. Must be called last. Returns the logs to which it has
+    /// appended.
+    pub(crate) fn finish(&mut self) -> Result<Vec<Log>> {
+        let logs = std::mem::take(&mut self.logs);
+        let appended = logs.keys().copied().collect();
+        for end in logs.into_values() {
             let first = end.first()?;
             let LogEnd { row, frontier, nodes, entries, .. } = end;
             let LogRow { id, head, indexed, key } = row;
@@ -188,7 +233,7 @@ impl<'c> WriteTransaction<'c> {
             };
             update().map_err(sqlite("writing the head of a log"))?;
         }
-        Ok(())
+        Ok(appended)
     }
 
     fn insert_log(&self, log: Log) -> Result<i64> {
@@ -207,7 +252,7 @@ impl<'c> WriteTransaction<'c> {
     fn insert(
         &mut self,
         log: i64,
-        event: SequencedEvent,
+        event: SequencedEvent<TermKey>,
         key: &mut Option<Key>,
     ) -> Result<IndexEntry> {
         let SequencedEvent { id, sequence, occurred_at, leaf, stored, terms, .. } = event;
@@ -227,7 +272,7 @@ impl<'c> WriteTransaction<'c> {
                 .execute(params![id.as_bytes(), log, sequence.as_i64()])
         };
         insert().map_err(sqlite("writing an event"))?;
-        Ok(IndexEntry { occurred_at, keys: self.indexing.hasher.keys(&terms) })
+        Ok(IndexEntry { occurred_at, keys: terms })
     }
 }
 

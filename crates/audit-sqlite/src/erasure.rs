@@ -46,7 +46,7 @@ impl WriteTransaction<'_> {
         if erased == 0 {
             return Ok(0);
         }
-        self.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
+        self.append_own(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
         let mut erase = self.connection.prepare_cached(ERASE_EVENT).map_err(sqlite(CONTEXT))?;
         for event in &found {
             let event_key = schema::event_key(row.id, event.sequence)?;

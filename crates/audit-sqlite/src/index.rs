@@ -1,9 +1,10 @@
 //! The storage of the index: the calls of [`audit_index`] in SQL.
 
+use audit_core::backend::Batch;
 use audit_core::{Error, ErrorKind, Result, Sequence};
 use audit_index::{
     IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, MERGE_SHARE, NewPart, PartId, ReadParts,
-    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TailRow, TermHasher,
+    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TailRow, TermHasher, TermKey,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -21,6 +22,11 @@ pub(crate) struct Indexing {
 }
 
 impl Indexing {
+    /// Hashes the terms of a batch. Callers do it, before their batch waits for the writer.
+    pub(crate) fn keyed(&self, batch: Batch) -> Batch<TermKey> {
+        batch.map_terms(|terms| self.hasher.keys(terms))
+    }
+
     /// Reads how the file is indexed.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
         let hasher = TermHasher::new(&schema::index_secret(connection)?);

@@ -45,6 +45,7 @@
 //! | `compaction.rs` | the file rewritten without its unused space |
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
+//! | `tenant_cache.rs` | remembers organizations and API keys while they do not change |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `transaction.rs` | appends in the caller's own transaction |
 //! | `own_transaction.rs` | detects an append that waits for its own caller |
@@ -75,6 +76,7 @@ mod sealing;
 #[cfg(test)]
 mod small_segments;
 mod store;
+mod tenant_cache;
 mod transaction;
 mod tree;
 #[cfg(test)]

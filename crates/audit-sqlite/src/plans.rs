@@ -10,9 +10,12 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 37] = [
+const PLANS: [(&str, &str); 39] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
+    (read::READ_END, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
+    // Reads one row, the last.
+    (append::LAST_ID, "SCAN audit_event_id"),
     // Reads all rows, because the caller asked for all.
     (
         read::LIST_LOGS,

@@ -3,10 +3,10 @@
 use audit_core::backend::index::select;
 use audit_core::{
     Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence, Timestamp, Total,
-    backend::StoredEvent,
+    backend::StoredEvent, tree::Frontier,
 };
 use audit_index::LogIndex;
-use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{damaged, sqlite};
 use crate::index::{Indexing, SqliteIndex};
@@ -89,6 +89,10 @@ impl SealedResult {
 /// Reads the row of a log.
 pub(crate) const READ_LOG: &str =
     "SELECT id, size, recorded_at, indexed, pruned, sealing_key FROM audit_log WHERE name = ?1";
+/// Reads the row of a log with its frontier.
+pub(crate) const READ_END: &str =
+    "SELECT id, size, recorded_at, indexed, pruned, sealing_key, frontier FROM audit_log
+     WHERE name = ?1";
 /// Lists the logs.
 pub(crate) const LIST_LOGS: &str =
     "SELECT hex(name) FROM audit_log WHERE name > ?1 ORDER BY name LIMIT ?2";
@@ -133,16 +137,35 @@ pub(crate) fn logs(connection: &Connection, after: Option<Log>, limit: usize) ->
 /// Returns the row of `log`; `None` while the log has no events.
 pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow>> {
     let query = || {
-        connection
-            .prepare_cached(READ_LOG)?
-            .query_row([log.as_bytes()], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
-            })
-            .optional()
+        let mut statement = connection.prepare_cached(READ_LOG)?;
+        statement.query_row([log.as_bytes()], LogColumns::read).optional()
     };
-    let row: Option<(i64, i64, i64, i64, i64, Option<i64>)> =
-        query().map_err(sqlite("reading the head of a log"))?;
-    row.map(|(id, size, recorded_at, indexed, pruned, key)| {
+    let columns = query().map_err(sqlite("reading the head of a log"))?;
+    columns.map(LogColumns::check).transpose()
+}
+
+/// Returns the row of `log` with its frontier; `None` while the log has no events.
+pub(crate) fn log_end(connection: &Connection, log: Log) -> Result<Option<(LogRow, Frontier)>> {
+    let query = || {
+        let mut statement = connection.prepare_cached(READ_END)?;
+        let end = |row: &Row<'_>| Ok((LogColumns::read(row)?, row.get::<_, Vec<u8>>(6)?));
+        statement.query_row([log.as_bytes()], end).optional()
+    };
+    let end = query().map_err(sqlite("reading the head of a log"))?;
+    end.map(|(columns, frontier)| Ok((columns.check()?, Frontier::from_bytes(&frontier)?)))
+        .transpose()
+}
+
+/// The columns of a row of `audit_log`, as they are stored.
+struct LogColumns(i64, i64, i64, i64, i64, Option<i64>);
+
+impl LogColumns {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self(row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    }
+
+    fn check(self) -> Result<LogRow> {
+        let Self(id, size, recorded_at, indexed, pruned, key) = self;
         let size = Sequence::try_from(size).map_err(damaged)?;
         let pruned = Sequence::try_from(pruned).map_err(damaged)?;
         let head = Head::new(size, Timestamp::from_nanos(recorded_at)).pruned(pruned);
@@ -151,8 +174,7 @@ pub(crate) fn log_row(connection: &Connection, log: Log) -> Result<Option<LogRow
             return Err(damaged(Error::new(ErrorKind::Corrupt)));
         }
         Ok(LogRow { id, head, indexed, key })
-    })
-    .transpose()
+    }
 }
 
 /// Returns the sequence of the event with this id; `None` if it was pruned or never recorded.

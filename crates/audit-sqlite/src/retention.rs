@@ -78,7 +78,7 @@ impl WriteTransaction<'_> {
         }
         let kept = serde_json::to_vec(&to)
             .map_err(|source| Error::new(ErrorKind::Invalid).with_source(source))?;
-        self.append(Batch::reserved(log, to.event(&before, by)?)?)?;
+        self.append_own(Batch::reserved(log, to.event(&before, by)?)?)?;
         let Some(row) = self.log_row(log)? else { return Ok(()) };
         let set = || self.connection.prepare_cached(SET_RETENTION)?.execute(params![row.id, kept]);
         set().map_err(sqlite("setting the retention"))?;
@@ -95,7 +95,7 @@ impl WriteTransaction<'_> {
         let floor = self.retention(row.id)?.floor(row.head, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(row.head, floor);
         if pruned.events > 0 {
-            self.append(Batch::reserved(log, pruned.event(by)?)?)?;
+            self.append_own(Batch::reserved(log, pruned.event(by)?)?)?;
             if let Some(end) = self.logs.get_mut(&log) {
                 end.row.head.pruned = floor;
             }

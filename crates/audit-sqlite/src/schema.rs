@@ -99,7 +99,26 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          organization BLOB NOT NULL,
          body BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;
-     CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);";
+     CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);
+     INSERT INTO audit_store (name, value) VALUES ('tenants', randomblob(16));
+     CREATE TRIGGER audit_organization_inserted AFTER INSERT ON audit_organization BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_organization_updated AFTER UPDATE ON audit_organization BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_organization_deleted AFTER DELETE ON audit_organization BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_api_key_inserted AFTER INSERT ON audit_api_key BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_api_key_updated AFTER UPDATE ON audit_api_key BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;
+     CREATE TRIGGER audit_api_key_deleted AFTER DELETE ON audit_api_key BEGIN
+         UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
+     END;";
 
 /// The bits of an event key that hold the sequence: 2^40 events a log, 2^23 logs a file.
 const SEQUENCE_BITS: u32 = 40;
@@ -281,6 +300,8 @@ const SCHEMA_VERSION: &str = "schema_version";
 const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
 const INDEX_SECRET_BYTES: usize = 16;
+/// Replaced by triggers at every change of an organization or a key.
+const TENANTS: &str = "tenants";
 
 /// Returns the version of the tables in the file; `None` if it has no tables.
 fn version(connection: &Connection) -> Result<Option<i64>> {
@@ -305,11 +326,19 @@ pub(crate) fn index_secret(connection: &Connection) -> Result<[u8; INDEX_SECRET_
         .ok_or_else(|| Error::new(ErrorKind::Corrupt).with_context("the index secret is missing"))
 }
 
+/// Returns the generation of the organizations and API keys: other bytes after each change of one,
+/// whoever made it. `None` if the file does not say it.
+pub(crate) fn tenant_generation(connection: &Connection) -> Result<Option<Vec<u8>>> {
+    fact(connection, TENANTS)
+}
+
 fn fact<T: rusqlite::types::FromSql>(connection: &Connection, name: &str) -> Result<Option<T>> {
-    connection
-        .query_row("SELECT value FROM audit_store WHERE name = ?1", [name], |row| row.get(0))
-        .optional()
-        .map_err(sqlite("reading the table audit_store"))
+    let read = || {
+        let mut statement =
+            connection.prepare_cached("SELECT value FROM audit_store WHERE name = ?1")?;
+        statement.query_row([name], |row| row.get(0)).optional()
+    };
+    read().map_err(sqlite("reading the table audit_store"))
 }
 
 fn put(connection: &Connection, name: &str, value: &dyn rusqlite::ToSql) -> Result<()> {

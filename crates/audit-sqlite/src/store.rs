@@ -20,6 +20,7 @@ use crate::options::SqliteOptions;
 use crate::read::Snapshot;
 use crate::readers::{ReaderOptions, Readers};
 use crate::rotation::Owner;
+use crate::tenant_cache::TenantCache;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) file: FileId,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
+    pub(crate) tenants: TenantCache,
     pub(crate) readers: Readers,
     writer: Writer,
 }
@@ -74,18 +76,21 @@ impl SqliteStore {
         let indexing = Indexing { segment_events, merge_share, ..Indexing::read(&connection)? };
         let timeout = options.busy_timeout;
         let watch = Watch::new(path.clone());
+        let tenants = TenantCache::new(path.clone());
         let writer = Writer::start(
             connection,
             timeout,
             options.queue_bytes,
             file.clone(),
             indexing.clone(),
-            watch.appended(),
+            watch.feeds(),
         )?;
         let readers =
             ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
         let readers = Readers::start(&path, readers)?;
-        Ok(Self { shared: Arc::new(Shared { keys, indexing, file, watch, readers, writer }) })
+        Ok(Self {
+            shared: Arc::new(Shared { keys, indexing, file, watch, tenants, readers, writer }),
+        })
     }
 
     /// Copies the store to a new file at `to` with SQLite's backup API. Others may read and write
@@ -165,7 +170,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = Batch::new(log, events)?;
+        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
         if batch.is_empty() {
             return Ok(Vec::new());
         }
@@ -204,7 +209,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        let waiting = self.shared.watch.wait()?;
+        let waiting = self.shared.watch.wait(log)?;
         loop {
             // Listen before reading the head, so that an append in between is not missed.
             let appended = waiting.listen();
@@ -271,8 +276,17 @@ impl TenantStore for SqliteStore {
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        let find = move |snapshot: &Snapshot<'_>| snapshot.organization(id);
-        self.shared.readers.look_up(Owner::Log(Log::Organization(id)), find).await
+        let Shared { tenants, readers, .. } = &*self.shared;
+        if let Some(organization) = tenants.organization(id) {
+            return Ok(organization);
+        }
+        let find = move |snapshot: &Snapshot<'_>| {
+            Ok((schema::tenant_generation(&snapshot.connection)?, snapshot.organization(id)?))
+        };
+        let (generation, organization) =
+            readers.look_up(Owner::Log(Log::Organization(id)), find).await?;
+        tenants.keep_organization(generation, &organization);
+        Ok(organization)
     }
 
     async fn organizations(
@@ -309,8 +323,17 @@ impl TenantStore for SqliteStore {
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        let find = move |snapshot: &Snapshot<'_>| api_keys::find(&snapshot.connection, id);
-        self.shared.readers.look_up(Owner::ApiKey(id), find).await
+        let Shared { tenants, readers, .. } = &*self.shared;
+        if let Some(key) = tenants.api_key(id) {
+            return Ok(key);
+        }
+        let find = move |snapshot: &Snapshot<'_>| {
+            let connection = &snapshot.connection;
+            Ok((schema::tenant_generation(connection)?, api_keys::find(connection, id)?))
+        };
+        let (generation, key) = readers.look_up(Owner::ApiKey(id), find).await?;
+        tenants.keep_api_key(generation, &key);
+        Ok(key)
     }
 
     async fn api_keys(

@@ -66,13 +66,14 @@ impl SqliteStore {
         events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
         let log = log.into();
-        let batch = Batch::new(log, events)?;
+        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
         require_transaction(connection, &self.shared.file)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }
         let mut write = WriteTransaction::new(connection, &self.shared.indexing);
-        let receipts = write.append(batch).and_then(|receipts| write.finish().map(|()| receipts));
+        let receipts =
+            write.append(batch).and_then(|appended| write.finish().map(|_| appended.receipts));
         if let Ok([.., last]) = receipts.as_deref() {
             OwnTransaction::note(self.shared.file.clone(), log, last.id);
         }

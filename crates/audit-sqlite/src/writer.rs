@@ -8,13 +8,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use audit_core::backend::Batch;
-use audit_core::{Error, ErrorKind, Receipt, Result};
+use audit_core::{Error, ErrorKind, Log, Receipt, Result};
+use audit_index::TermKey;
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use event_listener::Event;
 use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::append::{After, WriteTransaction};
+use crate::append::{After, Appended, WriteTransaction};
 use crate::compaction::compact;
 use crate::erasure::scrub;
 use crate::error::{closed, sqlite, thread as thread_error};
@@ -22,6 +22,7 @@ use crate::file::FileId;
 use crate::index::Indexing;
 use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
 use crate::schema::{deadline, retry_busy};
+use crate::watch::Feeds;
 
 /// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
 /// ends.
@@ -73,7 +74,7 @@ impl Queued {
 
 /// Estimates the bytes of memory that a batch takes: its events as given and as encoded, and their
 /// terms.
-fn memory(batch: &Batch) -> usize {
+fn memory(batch: &Batch<TermKey>) -> usize {
     const OF_EACH_EVENT: usize = 1 << 10;
     (2 * batch.size()).saturating_add(batch.len() * OF_EACH_EVENT)
 }
@@ -134,7 +135,7 @@ impl Writer {
         queue_bytes: usize,
         file: FileId,
         indexing: Indexing,
-        appended: Arc<Event>,
+        feeds: Arc<Feeds>,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
         // SQLite would write the WAL back within the commit. `checkpoint` does it after the
@@ -143,7 +144,7 @@ impl Writer {
             .pragma_update(None, "wal_autocheckpoint", 0)
             .map_err(sqlite("opening the file"))?;
         let mut state =
-            State { connection, indexing, written_back: 0, patient_at: LONGEST_PAGES, appended };
+            State { connection, indexing, written_back: 0, patient_at: LONGEST_PAGES, feeds };
         let run = move || {
             while let Ok(first) = queue.recv() {
                 state.group(first, &queue);
@@ -157,13 +158,16 @@ impl Writer {
 
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
     /// if the batches that wait take too much memory together.
-    pub(crate) async fn append(&self, batch: Batch) -> Result<Vec<Receipt>> {
+    pub(crate) async fn append(&self, batch: Batch<TermKey>) -> Result<Vec<Receipt>> {
         let share = self.queued.add(memory(&batch))?;
         let append = move |transaction: &mut WriteTransaction<'_>| {
             drop(share);
             transaction.append(batch)
         };
-        self.write(append).await
+        // The contents are dropped here, not by the thread for which all appends wait.
+        let Appended { receipts, contents } = self.write(append).await?;
+        drop(contents);
+        Ok(receipts)
     }
 
     /// Runs `work` in a transaction and returns when that is durable. It is queued at the first
@@ -213,7 +217,7 @@ struct State {
     written_back: i32,
     /// The pages at which new readers are made to wait.
     patient_at: i32,
-    appended: Arc<Event>,
+    feeds: Arc<Feeds>,
 }
 
 impl State {
@@ -222,7 +226,10 @@ impl State {
         let mut done = Vec::new();
         let outcome = self.transact(first, queue, &mut done);
         let kind = outcome.as_ref().err().map(Error::kind);
-        let mut cause = outcome.err();
+        let (appended, mut cause) = match outcome {
+            Ok(appended) => (appended, None),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         let wait_for = |after| kind.is_none() && done.iter().any(|done| done.after == after);
         let (compacts, scrubs) = (wait_for(After::Compact), wait_for(After::Scrub));
         let mut compacted = if compacts { self.compact() } else { Ok(()) };
@@ -241,11 +248,17 @@ impl State {
                 (Some(kind), _) => Err(cause.take().unwrap_or_else(|| undone(kind))),
             });
         }
-        self.appended.notify(usize::MAX);
+        self.feeds.wake(&appended);
         self.checkpoint();
     }
 
-    fn transact(&mut self, first: Job, queue: &Receiver<Job>, done: &mut Vec<Done>) -> Result<()> {
+    /// Returns the logs to which the transaction has appended.
+    fn transact(
+        &mut self,
+        first: Job,
+        queue: &Receiver<Job>,
+        done: &mut Vec<Done>,
+    ) -> Result<Vec<Log>> {
         let begin = || {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(sqlite("beginning to write"))
@@ -265,7 +278,7 @@ impl State {
             Err(error) => {
                 let error = if is_busy(&error) { error.with_context(HELD_TOO_LONG) } else { error };
                 done.push((first.work)(Err(error)));
-                return Ok(());
+                return Ok(Vec::new());
             }
         };
         let mut write = WriteTransaction::new(&transaction, &self.indexing);
@@ -282,8 +295,9 @@ impl State {
             let has_room = write.events < GROUP_EVENTS && write.bytes < GROUP_BYTES;
             next = if has_room { queue.try_recv().ok() } else { None };
         }
-        write.finish()?;
-        transaction.commit().map_err(sqlite("committing"))
+        let appended = write.finish()?;
+        transaction.commit().map_err(sqlite("committing"))?;
+        Ok(appended)
     }
 
     /// Keeps the WAL short. A failure is ignored and tried again later: nothing that was committed

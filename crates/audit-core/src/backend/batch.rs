@@ -12,17 +12,17 @@ use crate::{
     Sequence, Timestamp, Violation,
 };
 
-/// The events of one append, checked and encoded.
+/// The events of one append, checked and encoded. `K` is what the store keeps of a term.
 #[derive(Clone, Debug)]
-pub struct Batch {
+pub struct Batch<K = Term> {
     log: Log,
     size: usize,
-    items: Vec<BatchItem>,
+    items: Vec<BatchItem<K>>,
 }
 
 #[derive(Clone, Debug)]
-enum BatchItem {
-    Event(Box<PreparedEvent>, Vec<Term>),
+enum BatchItem<K> {
+    Event(Box<PreparedEvent>, Vec<K>),
     /// The same event as the item of this index.
     Repeat(usize),
 }
@@ -30,23 +30,26 @@ enum BatchItem {
 /// A batch whose events are numbered.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct SequencedBatch {
+pub struct SequencedBatch<K = Term> {
     /// One receipt for each event of the batch, in its order.
     pub receipts: Vec<Receipt>,
     /// The events to write, by sequence.
-    pub new: Vec<SequencedEvent>,
+    pub new: Vec<SequencedEvent<K>>,
     /// The nodes of the log's tree above the leaves that they complete, in the order of the events.
     pub nodes: Vec<Node>,
     /// The head of the log when they are written.
     pub head: Head,
     /// The frontier of the log's tree then.
     pub frontier: Frontier,
+    /// The new events as the caller gave them. A store that writes on a thread of its own gives
+    /// them back to the caller's: to free an event takes about as long as to write it.
+    pub contents: Vec<NewEvent>,
 }
 
 /// An event to write.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct SequencedEvent {
+pub struct SequencedEvent<K = Term> {
     /// The event's id.
     pub id: EventId,
     /// The event's number.
@@ -58,7 +61,7 @@ pub struct SequencedEvent {
     /// What to store.
     pub stored: StoredEvent,
     /// The terms to index it under.
-    pub terms: Vec<Term>,
+    pub terms: Vec<K>,
 }
 
 impl Batch {
@@ -86,7 +89,7 @@ impl Batch {
     fn encode(log: Log, events: Vec<NewEvent>) -> Result<Self> {
         limits::count("events", events.len(), MAX_BATCH_EVENTS)?;
         let mut size = 0;
-        let mut items: Vec<BatchItem> = Vec::with_capacity(events.len());
+        let mut items: Vec<BatchItem<Term>> = Vec::with_capacity(events.len());
         let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
         // All at once: each reading of random bytes asks the system.
         let now = Timestamp::now();
@@ -116,6 +119,19 @@ impl Batch {
         Ok(Self { log, size, items })
     }
 
+    /// Replaces the terms of each event by what the store keeps of them. Needs no lock either.
+    #[must_use]
+    pub fn map_terms<K>(self, mut map: impl FnMut(&[Term]) -> Vec<K>) -> Batch<K> {
+        let Self { log, size, items } = self;
+        let item = |item| match item {
+            BatchItem::Event(event, terms) => BatchItem::Event(event, map(&terms)),
+            BatchItem::Repeat(earlier) => BatchItem::Repeat(earlier),
+        };
+        Batch { log, size, items: items.into_iter().map(item).collect() }
+    }
+}
+
+impl<K> Batch<K> {
     /// Returns the log to which the events are appended.
     pub fn log(&self) -> Log {
         self.log
@@ -150,7 +166,7 @@ impl Batch {
         mut frontier: Frontier,
         now: Timestamp,
         mut find: impl FnMut(EventId) -> Result<Option<StoredEvent>>,
-    ) -> Result<SequencedBatch> {
+    ) -> Result<SequencedBatch<K>> {
         if frontier.size() != head.size {
             return Err(
                 Error::new(ErrorKind::Corrupt).with_context("reading the frontier of a log")
@@ -160,6 +176,7 @@ impl Batch {
         let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
         let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
         let mut nodes = Vec::with_capacity(self.len());
+        let mut contents = Vec::with_capacity(self.len());
         for (index, item) in self.items.into_iter().enumerate() {
             let (event, terms) = match item {
                 BatchItem::Event(event, terms) => (event, terms),
@@ -180,14 +197,15 @@ impl Batch {
                 continue;
             }
             let (sequence, occurred_at) = (head.size.next(), event.occurred_at());
-            let stored = event.into_stored(self.log, sequence, recorded_at);
+            let (stored, content) = event.split(self.log, sequence, recorded_at);
+            contents.push(content);
             let leaf = LeafHash::of(&stored.record);
             frontier.push(leaf, |node| nodes.push(node))?;
             head = Head { size: sequence, recorded_at, ..head };
             receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: false });
             new.push(SequencedEvent { id, sequence, occurred_at, leaf, stored, terms });
         }
-        Ok(SequencedBatch { receipts, new, nodes, head, frontier })
+        Ok(SequencedBatch { receipts, new, nodes, head, frontier, contents })
     }
 }
 

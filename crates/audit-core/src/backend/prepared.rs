@@ -74,10 +74,20 @@ impl PreparedEvent {
     /// Returns the stored form of the event with this sequence of `log`. Encodes only the sequence
     /// and the time, so that it can be called under a lock.
     pub fn into_stored(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
+        self.split(log, sequence, recorded_at).0
+    }
+
+    /// Does the same, and returns the content that the caller gave, too.
+    pub(super) fn split(
+        self,
+        log: Log,
+        sequence: Sequence,
+        recorded_at: Timestamp,
+    ) -> (StoredEvent, NewEvent) {
         // The comma replaces the first brace of the rest.
         let rest = self.rest.strip_prefix(b"{").unwrap_or(&self.rest);
         let record = [begin(log, sequence, recorded_at).as_bytes(), rest].concat();
-        StoredEvent { record, personal: Some(self.personal) }
+        (StoredEvent { record, personal: Some(self.personal) }, self.content)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::BufReader;
 use std::ops::AddAssign;
+use std::pin::Pin;
 
 use audit_core::{Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp, Violation, limits};
 use indicatif::ProgressBar;
@@ -15,6 +16,7 @@ use super::source::{Record, Source};
 use super::verify::Expected;
 use crate::address::Store;
 use crate::error::CliError;
+use crate::signals::Signal;
 
 /// The highest number of events in one append.
 const BATCH: usize = 500;
@@ -82,21 +84,32 @@ impl<'a> Importer<'a> {
         Self { store, log, source, received: None, expected: None }
     }
 
-    /// Imports a file. Fails if the file cannot be read or the store fails; events that were
-    /// appended before stay, and a second run appends the rest.
+    /// Imports a file, and counts its records in `tally`. Returns the signal if `stop` ends the import;
+    /// the records that were read before are in the log then, and counted. Fails if the file cannot be
+    /// read or the store fails. Events that were appended before stay, and a second run appends the
+    /// rest.
     pub(crate) async fn file(
         &mut self,
         input: Input,
         bar: &ProgressBar,
         refuse: Refuse<'_>,
-    ) -> Result<Tally, CliError> {
+        tally: &mut Tally,
+        mut stop: Pin<&mut impl Future<Output = Signal>>,
+    ) -> Result<Option<Signal>, CliError> {
         let received = self.received.or(input.written_at).unwrap_or_else(Timestamp::now);
         let reader = BufReader::with_capacity(1 << 16, input.reader);
-        let mut lines = Lines::new(reader, LINE_BYTES);
-        let (mut tally, mut pending) = (Tally::default(), Pending::default());
-        while let Some(line) = lines.next().map_err(|error| unreadable(&input.name, error))? {
+        let mut lines = Lines::new(reader, LINE_BYTES).spawn();
+        let mut pending = Pending::default();
+        let signal = loop {
+            let line = tokio::select! {
+                biased;
+                signal = &mut stop => break Some(signal),
+                line = lines.recv() => line,
+            };
+            let Some(line) = line else { break None };
+            let line = line.map_err(|error| unreadable(&input.name, error))?;
             bar.inc(line.length as u64 + 1);
-            if line.text.is_some_and(|text| text.iter().all(u8::is_ascii_whitespace)) {
+            if line.text.as_ref().is_some_and(|text| text.iter().all(u8::is_ascii_whitespace)) {
                 continue;
             }
             tally.read += 1;
@@ -108,15 +121,15 @@ impl<'a> Importer<'a> {
                 tally.count(line.number, disposition, refuse);
             }
             if pending.waiting.len() >= BATCH || pending.bytes >= MAX_BATCH_BYTES {
-                self.flush(std::mem::take(&mut pending), &mut tally, refuse).await?;
+                self.flush(std::mem::take(&mut pending), tally, refuse).await?;
             }
-        }
-        self.flush(pending, &mut tally, refuse).await?;
-        Ok(tally)
+        };
+        self.flush(pending, tally, refuse).await?;
+        Ok(signal)
     }
 
-    fn map(&self, line: &Line<'_>, received: Timestamp) -> Result<Record> {
-        let Some(text) = line.text else {
+    fn map(&self, line: &Line, received: Timestamp) -> Result<Record> {
+        let Some(text) = &line.text else {
             let violation = Violation::TooLong { limit: LINE_BYTES, actual: line.length };
             return Err(Error::invalid("line", violation));
         };
@@ -126,7 +139,7 @@ impl<'a> Importer<'a> {
     /// Queues a record for the next append. Returns the result if it is known already.
     async fn take(
         &mut self,
-        line: &Line<'_>,
+        line: &Line,
         record: Record,
         pending: &mut Pending,
     ) -> Result<Option<Disposition>> {
@@ -275,7 +288,11 @@ mod tests {
         let input = Input { name: String::new(), reader, bytes: None, written_at: None };
         let refusals = RefCell::new(Vec::new());
         let refuse = |refusal| RefCell::borrow_mut(&refusals).push(refusal);
-        let tally = importer.file(input, &ProgressBar::hidden(), &refuse).await.unwrap();
+        let mut tally = Tally::default();
+        let stop = std::pin::pin!(std::future::pending());
+        let bar = ProgressBar::hidden();
+        let signal = importer.file(input, &bar, &refuse, &mut tally, stop).await.unwrap();
+        assert_eq!(signal, None);
         (tally, refusals.into_inner())
     }
 

@@ -12,7 +12,7 @@ use crate::error::{CliError, Result};
 pub(crate) struct Input {
     /// The name to print.
     pub(crate) name: String,
-    pub(crate) reader: Box<dyn Read>,
+    pub(crate) reader: Box<dyn Read + Send>,
     /// The size in bytes, if it is known.
     pub(crate) bytes: Option<u64>,
     /// The time of the last change, if it is known. The events in the file occurred before it.
@@ -31,7 +31,7 @@ impl Input {
     /// Opens the file at `path`; `-` is the standard input.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         if is_stdin(path) {
-            let reader = Box::new(io::stdin().lock());
+            let reader = Box::new(io::stdin());
             return Ok(Self { name: "-".to_owned(), reader, bytes: None, written_at: None });
         }
         let name = path.display().to_string();

@@ -1,6 +1,9 @@
 //! The lines of a file, read in bounded memory.
 
 use std::io::{self, BufRead};
+use std::thread;
+
+use tokio::sync::mpsc;
 
 /// The lines of a reader, each of at most `limit` bytes in memory.
 #[derive(Debug)]
@@ -11,15 +14,35 @@ pub(crate) struct Lines<R> {
     number: u64,
 }
 
+/// The number of lines that are read ahead.
+const AHEAD: usize = 8;
+
 /// One line, without its line feed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Line<'a> {
+pub(crate) struct Line {
     /// The number in the file, from 1.
     pub(crate) number: u64,
     /// The bytes; `None` if the line is longer than the limit.
-    pub(crate) text: Option<&'a [u8]>,
+    pub(crate) text: Option<Vec<u8>>,
     /// The length in bytes.
     pub(crate) length: usize,
+}
+
+impl<R: BufRead + Send + 'static> Lines<R> {
+    /// Reads the lines in a thread of its own, so that a read of a pipe that has no data does not keep
+    /// the program from ending.
+    pub(crate) fn spawn(mut self) -> mpsc::Receiver<io::Result<Line>> {
+        let (sender, lines) = mpsc::channel(AHEAD);
+        thread::spawn(move || {
+            while let Some(line) = self.next().transpose() {
+                let is_last = line.is_err();
+                if sender.blocking_send(line).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        lines
+    }
 }
 
 impl<R: BufRead> Lines<R> {
@@ -28,7 +51,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// Returns the next line. Drops a byte order mark before the first line.
-    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    fn next(&mut self) -> io::Result<Option<Line>> {
         self.buffer.clear();
         let mut length = 0;
         loop {
@@ -58,7 +81,8 @@ impl<R: BufRead> Lines<R> {
             Some(rest) if self.number == 1 => rest,
             _ => text,
         };
-        Ok(Some(Line { number: self.number, text: (length <= self.limit).then_some(text), length }))
+        let text = (length <= self.limit).then(|| text.to_vec());
+        Ok(Some(Line { number: self.number, text, length }))
     }
 }
 
@@ -71,7 +95,7 @@ mod tests {
         let mut lines = Lines::new(io::BufReader::with_capacity(3, text), limit);
         let mut all = Vec::new();
         while let Some(line) = lines.next().unwrap() {
-            all.push((line.text.map(<[u8]>::to_vec), line.length));
+            all.push((line.text, line.length));
             assert_eq!(line.number, all.len() as u64);
         }
         assert!(lines.buffer.capacity() <= 2 * limit.max(8));

@@ -84,41 +84,82 @@ fn a_row_has_every_field() {
 #[test]
 fn no_cell_is_a_formula() {
     let sandbox = Sandbox::new();
-    let hostile = [
-        "=1+1",
-        "+1",
-        "-1",
-        "@SUM(A1)",
-        "\t=1",
-        "\r=1",
-        "\n=1",
-        "  =cmd|' /C calc'!A0",
-        "＝1",
-        "＠x",
-        "=\"\",\n=2",
+    let texts = [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\n=1", "'\n'=1"),
+        ("  =cmd|' /C calc'!A0", "'  =cmd|' /C calc'!A0"),
+        ("＝1", "'＝1"),
+        ("＠x", "'＠x"),
+        ("=\"\",\n=2", "'=\"\",\n'=2"),
+        ("x;=1+1;y", "x;'=1+1;y"),
+        ("x;\t@SUM(1)|+1", "x;\t'@SUM(1)|'+1"),
+        ("a\"\";=1+1;\"b", "a\"\";'=1+1;\"b"),
+        ("{\"=\":1}", "{\"'=\":1}"),
+        ("1+1", "1+1"),
+        ("a=b; c", "a=b; c"),
+        ("ana@acme.example", "ana@acme.example"),
+        ("'=1", "'=1"),
     ];
-    let harmless = ["1+1", "a=b", "ana@acme.example", "'=1", "{\"=\":1}"];
-    let event = |text: &&str| {
+    let event = |(text, _): &(&str, &str)| {
         value!({
             "action": text, "actor": {"kind": text, "id": text, "email": text},
             "targets": [{"id": text}], "reason": text, "metadata": {*text: text},
         })
     };
-    sandbox.record("platform", &hostile.iter().chain(&harmless).map(event).collect::<Vec<_>>());
-    let rows = rows(&sandbox.ok(&[&EXPORT[..], &["csv"]].concat()));
-    assert_eq!(rows.len(), hostile.len() + harmless.len());
-    for (n, row) in rows.iter().enumerate() {
+    sandbox.record("platform", &texts.iter().map(event).collect::<Vec<_>>());
+    let text = sandbox.ok(&[&EXPORT[..], &["csv"]].concat());
+    let rows = rows(&text);
+    assert_eq!(rows.len(), texts.len());
+    for (row, (text, inert)) in rows.iter().zip(texts) {
         for column in ["action", "actor.kind", "actor.id", "actor.email", "reason"] {
-            let cell = match hostile.get(n) {
-                Some(text) => format!("'{text}"),
-                None => harmless[n - hostile.len()].to_owned(),
-            };
-            assert_eq!(row[column], cell);
+            assert_eq!(row[column], inert);
         }
-        for cell in row.values() {
-            assert!(!cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＠']), "{cell}");
-        }
+        let nested: Value = serde_json::from_str(&row["metadata"]).unwrap();
+        assert_eq!(nested[text], text, "nested values are exact");
     }
+    // Whatever separates the cells, and with or without quotation marks.
+    for cell in text.split([',', ';', '|', '\t', '\r', '\n', '"']) {
+        assert!(!cell.trim_start().starts_with(['=', '+', '-', '@', '＝', '＠']), "{cell}");
+    }
+}
+
+#[test]
+fn csv_can_begin_with_a_byte_order_mark() {
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[full()]);
+    let plain = sandbox.ok(&[&EXPORT[..], &["csv"]].concat());
+    let marked = sandbox.ok(&[&EXPORT[..], &["csv", "--bom"]].concat());
+    assert_eq!(marked, format!("\u{feff}{plain}"));
+    sandbox.ok(&[&EXPORT[..], &["csv", "--bom", "--output", "marked.csv"]].concat());
+    assert_eq!(std::fs::read_to_string(sandbox.path("marked.csv")).unwrap(), marked);
+    let error = sandbox.fails(2, &[&EXPORT[..], &["jsonl", "--bom"]].concat());
+    assert!(error.contains("--bom is for --format csv"), "{error}");
+}
+
+#[test]
+fn an_export_goes_on_after_an_event_and_says_if_there_is_none() {
+    let sandbox = Sandbox::new();
+    let event = |action| value!({"action": action, "actor": {"kind": "user"}});
+    sandbox.record("platform", &[event("a.b"), event("b.c"), event("a.c")]);
+    let after = |sequence: &str| {
+        let ran = sandbox
+            .run(&[&EXPORT[..], &["jsonl", "--action", "a.*", "--after", sequence]].concat());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let numbers: Vec<_> =
+            lines(&ran.out).iter().map(|event| event["sequence"].clone()).collect();
+        (numbers, ran.err)
+    };
+    assert_eq!(after("0"), (vec![1.into(), 3.into()], String::new()));
+    assert_eq!(after("1"), (vec![3.into()], String::new()));
+    assert_eq!(after("3"), (vec![], "no events match\n".to_owned()));
+    let error = sandbox.fails(2, &[&EXPORT[..], &["jsonl", "--after", "4"]].concat());
+    assert_eq!(error, "error: --after 4 is beyond the log, which has 3 events\n");
+    sandbox.fails(2, &[&EXPORT[..], &["jsonl", "--after", "x"]].concat());
 }
 
 #[test]

@@ -12,4 +12,8 @@ mod reading;
 mod sandbox;
 #[cfg(unix)]
 mod serving;
+#[cfg(unix)]
+mod signals;
 mod tenants;
+#[cfg(unix)]
+mod terminal;
