@@ -31,8 +31,9 @@ const batch = { events: Array.from({ length: 9 }, (_, index) => invoice(index + 
 const { data: receipts } = await client.POST(`${events}/batch`, { params: { path }, body: batch });
 assert.equal(receipts?.receipts.length, 9);
 
-const eventId = appended.data!.id;
+const eventId: string = appended.data!.id;
 const { data: event } = await client.GET(`${events}/{eventId}`, { params: { path: { organizationId, eventId } } });
+assert.equal(event?.id satisfies string | undefined, eventId);
 assert.deepEqual(event?.metadata, { lines: [{ sku: "a", price: 1.5 }, null, true] });
 assert.deepEqual(event?.change?.diff?.[0]?.old, { open: [1, 2] });
 

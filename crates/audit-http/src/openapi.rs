@@ -1,6 +1,6 @@
 //! The OpenAPI 3.1 description of the routes, generated from the handlers, and its page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -92,9 +92,18 @@ pub fn openapi(options: &HttpOptions) -> openapi::OpenApi {
     }
     retain_used_tags(&mut api);
     retain_used_schemas(&mut api);
-    let schemas = api.components.as_mut().map(|components| components.schemas.values_mut());
-    schemas.into_iter().flatten().for_each(prose::rewrite);
+    if let Some(components) = &mut api.components {
+        require_event_id(&mut components.schemas);
+        components.schemas.values_mut().for_each(prose::rewrite);
+    }
     api
+}
+
+/// States that an event in a log has an id, although one to append need not have it.
+fn require_event_id(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    if let Some(RefOr::T(Schema::Object(event))) = schemas.get_mut("AuditEvent") {
+        event.required.push("id".to_owned());
+    }
 }
 
 /// Removes the tags of routes that are not mounted.

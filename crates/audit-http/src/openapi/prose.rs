@@ -54,8 +54,8 @@ pub(super) fn rewrite(schema: &mut RefOr<Schema>) {
     items.into_iter().flatten().for_each(rewrite);
 }
 
-/// Returns a text of documentation up to its example and the line that leads to it, with links to items
-/// of Rust replaced by their names, and those to limits by their values.
+/// Returns a text of documentation up to its example and the line that leads to it, without paragraphs
+/// about functions of Rust. Links to items of Rust become their names, those to limits their values.
 fn plain(documentation: &str) -> String {
     let mut rest = match documentation.split_once("```") {
         Some((before, _)) => {
@@ -79,8 +79,9 @@ fn plain(documentation: &str) -> String {
         rest = path.map_or(after, |(_, after)| after);
     }
     text.push_str(rest);
-    text.truncate(text.trim_end().len());
-    text
+    let is_of_rust = |paragraph: &&str| paragraph.contains("::");
+    let kept: Vec<_> = text.trim_end().split("\n\n").filter(|p| !is_of_rust(p)).collect();
+    kept.join("\n\n")
 }
 
 /// Writes a number with a comma before every three digits.
@@ -108,6 +109,7 @@ mod tests {
             ("As with an [`InclusionProof`].", "As with an `InclusionProof`."),
             ("A text.\n\nMore.\n\n```\nlet x = 1;\n```\n", "A text.\n\nMore."),
             ("A text.\n\nFor example:\n\n```\nlet x = 1;\n```\n", "A text."),
+            ("A text.\n\n[`Change::of`] compares.\n\nMore.", "A text.\n\nMore."),
             ("a [link](https://a.example) and [`", "a [link](https://a.example) and [`"),
         ] {
             assert_eq!(plain(documentation), text);

@@ -71,6 +71,17 @@ fn references_of(api: &Value, name: &str) -> BTreeSet<String> {
 }
 
 #[test]
+fn an_event_in_a_log_has_an_id_and_one_to_append_may() {
+    let schemas = &description()["components"]["schemas"];
+    let required = |name: &str| {
+        let required = schemas[name]["required"].as_array().unwrap();
+        required.iter().any(|field| field == "id")
+    };
+    assert!(required("AuditEvent"));
+    assert!(!required("NewEvent"));
+}
+
+#[test]
 fn descriptions_can_be_read_without_rust() {
     fn check(value: &Value) {
         match value {

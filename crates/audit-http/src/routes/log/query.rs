@@ -79,7 +79,7 @@ pub(super) struct FilterParams {
     #[param(min_length = 1)]
     request_id: Option<Vec<String>>,
     /// The trace id: 32 hexadecimal digits.
-    #[param(pattern = "^[0-9a-fA-F]{32}$")]
+    #[param(pattern = "^(?!0+$)[0-9a-fA-F]{32}$")]
     trace_id: Option<Vec<String>>,
     /// The foreign system that recorded the event first.
     #[param(min_length = 1)]
