@@ -62,9 +62,12 @@ impl Answers {
         Reading { turn: None, memory }
     }
 
-    /// Waits for a turn to read.
-    pub(crate) async fn turn(&self, tenant: Tenant, reading: &mut Reading) {
-        reading.turn = Some(self.reads.take(tenant, 1).await);
+    /// Waits for a turn to read. Returns `None` if there is no memory then: who waits for memory
+    /// takes no turn, and only those in turn take more memory than they reserved.
+    pub(crate) async fn turn(&self, tenant: Tenant) -> Option<Reading> {
+        let turn = self.reads.take(tenant, 1).await;
+        let memory = self.memory.try_take(tenant, self.reserved(0))?;
+        Some(Reading { turn: Some(turn), memory })
     }
 }
 
@@ -76,8 +79,9 @@ impl Reading {
     }
 
     /// Returns a text as bytes whose memory counts until they are dropped, and ends the turn.
-    pub(crate) fn piece(self, text: Vec<u8>) -> Bytes {
+    pub(crate) fn piece(self, mut text: Vec<u8>) -> Bytes {
         let Self { turn, mut memory } = self;
+        text.shrink_to_fit();
         memory.settle(text.capacity());
         drop(turn);
         Bytes::from_owner(Piece { text, _memory: memory })

@@ -136,22 +136,32 @@ impl Caller {
 
     /// Waits for a turn to read events for an answer, and for the memory for them.
     pub(crate) async fn reading(&self, app: &App) -> Result<Reading, Rejection> {
-        let mut reading = self.memory(app, 0).await?;
-        app.answers.turn(self.tenant(), &mut reading).await;
-        Ok(reading)
+        let tenant = self.tenant();
+        loop {
+            if let Some(reading) = app.answers.turn(tenant).await {
+                return Ok(reading);
+            }
+            drop(self.waiting(app, Purpose::Transfer, app.answers.memory(tenant, 0)).await?);
+        }
     }
 
     /// Waits for a turn to read the next piece of an answer that has begun, and for a place. Fails
     /// if there is no memory in time, for example because the pieces before are kept.
     pub(crate) async fn reading_on(&self, app: &App) -> audit_core::Result<(Place, Reading)> {
         let tenant = self.tenant();
-        let memory = timeout(app.options.request_timeout, app.answers.memory(tenant, 0));
-        let mut reading = memory.await.map_err(|_| {
+        let reading = async {
+            loop {
+                let place = app.places.resume(&self.0.holder).await;
+                if let Some(reading) = app.answers.turn(tenant).await {
+                    return (place, reading);
+                }
+                drop(place);
+                drop(app.answers.memory(tenant, 0).await);
+            }
+        };
+        timeout(app.options.request_timeout, reading).await.map_err(|_| {
             audit_core::Error::new(ErrorKind::Overloaded).with_context("no memory for an answer")
-        })?;
-        let place = app.places.resume(&self.0.holder).await;
-        app.answers.turn(tenant, &mut reading).await;
-        Ok((place, reading))
+        })
     }
 
     /// Takes the place of a stream, beside the one for work.

@@ -22,6 +22,8 @@ struct Shared {
     head_timeout: Duration,
     idle_timeout: Duration,
     state: Mutex<State>,
+    /// Notified when a connection was looked at for the first time.
+    settled: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -32,6 +34,8 @@ struct State {
     of_address: HashMap<IpAddr, usize>,
     /// The requests of each client behind trusted proxies.
     of_client: HashMap<IpAddr, usize>,
+    /// The number of connections at which nobody has looked yet.
+    fresh: usize,
     next: u64,
 }
 
@@ -45,6 +49,8 @@ struct Open {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
+    /// Nobody has looked yet whether its request has arrived.
+    Fresh { since: Instant },
     /// Waits for the first byte of a request. With its place in the order of those that do.
     Idle { since: Instant, order: u64 },
     /// Waits for the rest of the head of a request.
@@ -80,6 +86,7 @@ impl Connections {
             head_timeout: options.head_timeout,
             idle_timeout: options.idle_timeout,
             state: Mutex::default(),
+            settled: Notify::new(),
         }))
     }
 
@@ -89,7 +96,21 @@ impl Connections {
 
     /// Opens a connection of `address`, `None` for a trusted proxy's. Closes one that is idle if
     /// there are too many. Returns `None` if none is idle.
-    pub(crate) fn open(&self, address: Option<IpAddr>) -> Option<Slot> {
+    pub(crate) async fn open(&self, address: Option<IpAddr>) -> Option<Slot> {
+        loop {
+            let settled = self.0.settled.notified();
+            if let Some(slot) = self.try_open(address) {
+                return Some(slot);
+            }
+            if self.state().fresh == 0 {
+                return None;
+            }
+            // One of those that were just accepted may turn out to be idle.
+            settled.await;
+        }
+    }
+
+    fn try_open(&self, address: Option<IpAddr>) -> Option<Slot> {
         let address = address.map(network);
         let mut state = self.state();
         if let Some(address) = address {
@@ -108,8 +129,8 @@ impl Connections {
         }
         let id = state.number();
         let changed = Arc::new(Notify::new());
-        let phase = Phase::Head { since: Instant::now(), order: id };
-        state.idle.insert(id, id);
+        let phase = Phase::Fresh { since: Instant::now() };
+        state.fresh += 1;
         state.open.insert(id, Open { address, phase, changed: Arc::clone(&changed) });
         Some(Slot { id, changed, connections: self.clone() })
     }
@@ -148,11 +169,20 @@ impl State {
         true
     }
 
+    /// Forgets a connection as one of its phase.
+    fn leave(&mut self, phase: Phase) {
+        match phase {
+            Phase::Fresh { .. } => self.fresh -= 1,
+            Phase::Idle { order, .. } | Phase::Head { order, .. } => {
+                self.idle.remove(&order);
+            }
+            Phase::Busy => {}
+        }
+    }
+
     fn remove(&mut self, id: u64) -> Option<Open> {
         let open = self.open.remove(&id)?;
-        if let Phase::Idle { order, .. } | Phase::Head { order, .. } = open.phase {
-            self.idle.remove(&order);
-        }
+        self.leave(open.phase);
         if let Some(address) = open.address {
             decrement(&mut self.of_address, address);
         }
@@ -181,26 +211,48 @@ fn network(address: IpAddr) -> IpAddr {
 impl Slot {
     /// Begins a request.
     pub(crate) fn begin(self: &Arc<Self>) -> Busy {
-        let mut state = self.connections.state();
-        let state = &mut *state;
-        if let Some(open) = state.open.get_mut(&self.id) {
-            if let Phase::Idle { order, .. } | Phase::Head { order, .. } = open.phase {
-                state.idle.remove(&order);
-            }
-            open.phase = Phase::Busy;
-        }
+        self.enter(|_, _| Some(Phase::Busy));
         Busy(Arc::clone(self))
+    }
+
+    /// Notes that no bytes are there.
+    pub(crate) fn waits(&self) {
+        self.enter(|phase, order| match phase {
+            Phase::Fresh { since } => Some(Phase::Head { since, order }),
+            _ => None,
+        });
     }
 
     /// Notes that bytes arrived.
     pub(crate) fn received(&self) {
-        let mut state = self.connections.state();
-        if let Some(open) = state.open.get_mut(&self.id)
-            && let Phase::Idle { order, .. } = open.phase
-        {
-            open.phase = Phase::Head { since: Instant::now(), order };
+        let is_first = self.enter(|phase, order| match phase {
+            Phase::Fresh { since } => Some(Phase::Head { since, order }),
+            Phase::Idle { .. } => Some(Phase::Head { since: Instant::now(), order }),
+            Phase::Head { .. } | Phase::Busy => None,
+        });
+        if is_first {
+            // Its time limit is another one now.
             self.changed.notify_one();
         }
+    }
+
+    /// Enters the phase that `next` returns for the present one and the next place in the order.
+    /// Returns `false` if there is none.
+    fn enter(&self, next: impl Fn(Phase, u64) -> Option<Phase>) -> bool {
+        let mut state = self.connections.state();
+        let state = &mut *state;
+        let order = state.number();
+        let Some(open) = state.open.get_mut(&self.id) else { return false };
+        let (before, Some(after)) = (open.phase, next(open.phase, order)) else { return false };
+        open.phase = after;
+        state.leave(before);
+        if let Phase::Idle { .. } | Phase::Head { .. } = after {
+            state.idle.insert(order, self.id);
+        }
+        if let Phase::Fresh { .. } = before {
+            self.connections.0.settled.notify_one();
+        }
+        true
     }
 
     /// Waits until the connection must be closed: it has waited for a request too long, or gives way
@@ -213,7 +265,9 @@ impl Slot {
                 let Some(open) = state.open.get(&self.id) else { return };
                 match open.phase {
                     Phase::Idle { since, .. } => idle_timeout.saturating_sub(since.elapsed()),
-                    Phase::Head { since, .. } => head_timeout.saturating_sub(since.elapsed()),
+                    Phase::Fresh { since } | Phase::Head { since, .. } => {
+                        head_timeout.saturating_sub(since.elapsed())
+                    }
                     // Looks again at the earliest time at which it could expire.
                     Phase::Busy => (*head_timeout).min(*idle_timeout).max(Duration::from_millis(1)),
                 }
@@ -232,18 +286,13 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         self.connections.state().remove(self.id);
+        self.connections.0.settled.notify_one();
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        let mut state = self.0.connections.state();
-        let state = &mut *state;
-        let order = state.number();
-        if let Some(open) = state.open.get_mut(&self.0.id) {
-            open.phase = Phase::Idle { since: Instant::now(), order };
-            state.idle.insert(order, self.0.id);
-        }
+        self.0.enter(|_, order| Some(Phase::Idle { since: Instant::now(), order }));
     }
 }
 
@@ -273,7 +322,10 @@ mod tests {
     #[tokio::test]
     async fn the_one_that_is_idle_longest_gives_way() {
         let connections = connections(4, 2);
-        let open = |last| connections.open(Some(address(last))).map(Arc::new);
+        let open = |last| {
+            let slot = connections.try_open(Some(address(last))).map(Arc::new);
+            slot.inspect(|slot| slot.waits())
+        };
         let (first, second) = (open(1).unwrap(), open(1).unwrap());
         let other = open(2).unwrap();
         let busy = first.begin();
@@ -292,9 +344,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn one_whose_request_may_have_arrived_does_not_give_way() {
+        let connections = connections(4, 1);
+        let fresh = Arc::new(connections.try_open(Some(address(1))).unwrap());
+        let next = tokio::spawn({
+            let connections = connections.clone();
+            async move { connections.open(Some(address(1))).await }
+        });
+        tokio::task::yield_now().await;
+        assert!(is_open(&fresh) && !next.is_finished());
+        fresh.waits();
+        assert!(next.await.unwrap().is_some() && !is_open(&fresh));
+        let fresh = Arc::new(connections.try_open(Some(address(1))).unwrap());
+        let _busy = fresh.begin();
+        assert!(connections.open(Some(address(1))).await.is_none());
+    }
+
+    #[tokio::test]
     async fn an_address_is_forgotten_when_its_last_connection_is_closed() {
         let connections = connections(4, 1);
-        let slot = Arc::new(connections.open(Some(address(1))).unwrap());
+        let slot = Arc::new(connections.try_open(Some(address(1))).unwrap());
         drop(slot.begin());
         assert!(connections.close_idle());
         assert!(!connections.close_idle());
@@ -309,7 +378,7 @@ mod tests {
     #[tokio::test]
     async fn trusted_proxies_have_no_limit_and_their_clients_have() {
         let connections = connections(4, 1);
-        let proxies = [connections.open(None), connections.open(None)];
+        let proxies = [connections.try_open(None), connections.try_open(None)];
         assert!(proxies.iter().all(Option::is_some));
         let client = |text: &str| connections.request_of(text.parse().unwrap());
         let first = client("2001:db8::1");

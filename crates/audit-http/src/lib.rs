@@ -22,7 +22,7 @@
 //! | routes | mounted |
 //! |---|---|
 //! | a log: `…/events`, `…/checkpoint`, `…/events/{eventId}/evidence`, `…/tree-head`, `…/events/{eventId}/inclusion-proof`, `…/consistency-proof` below `/v1/organizations/{organizationId}` and `/v1/platform` | always |
-//! | operation: `/healthz`, `/readyz`, `/metrics`, `/openapi.json`, `/docs` | always |
+//! | operation: `/healthz`, `/readyz`, `/metrics` (for super-admins), `/openapi.json`, `/docs` | always |
 //! | `/v1/platform/organizations` | [with tenants](HttpOptions::with_tenants) |
 //! | A, activities: `/v1/organizations/{organizationId}/activities` | [`Contract::OrganizationsAndActivities`] |
 //! | A, organizations: `/v1/organizations`, `…/{organizationId}` | the same, with tenants |
@@ -50,12 +50,16 @@
 //! | `authenticate.rs` | the credential of a request, and its principal |
 //! | `caller.rs` | the caller of a request, and what it may do |
 //! | `rejection.rs`, `style.rs` | the response to a request that is not served, in each contract's form |
-//! | `params.rs`, `body.rs`, `paging.rs` | parameters and bodies, read strictly; pages |
-//! | `guard.rs`, `rate.rs` | concurrency, time and rate limits |
+//! | `params.rs`, `body.rs`, `paging.rs` | parameters and bodies, read strictly; pages in pieces |
+//! | `share.rs` | what organizations share, and how it is dealt out |
+//! | `places.rs`, `rate.rs`, `budget.rs`, `answer.rs` | places, rates, the memory of bodies and of answers |
+//! | `guard.rs` | the layers in front of the handlers |
 //! | `publish.rs` | checkpoints, signed at intervals |
 //! | `observe.rs` | request ids, spans, metrics |
 //! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
-//! | `serve.rs` | the connections |
+//! | `serve.rs`, `serve_options.rs` | the connections, and their options |
+//! | `connections.rs`, `socket.rs`, `pace.rs`, `proxy.rs` | which are open and idle, least rates, the client behind a proxy |
+//! | `metrics.rs` | the metrics |
 
 mod answer;
 mod app;

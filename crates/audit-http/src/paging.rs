@@ -100,7 +100,6 @@ impl<T: Serialize> Pieces<T> {
         if self.next.is_none() {
             text.extend_from_slice(self.after.as_bytes());
         }
-        text.shrink_to_fit();
         Ok(reading.piece(text))
     }
 }

@@ -84,7 +84,7 @@ pub async fn serve(
             },
             () = &mut shutdown => break,
         };
-        let Some(accepted) = server.accept(stream, peer) else { continue };
+        let Some(accepted) = server.accept(stream, peer).await else { continue };
         let Accepted { socket, slot, client } = accepted;
         let service = {
             let (server, slot) = (Arc::clone(&server), Arc::clone(&slot));
@@ -131,9 +131,9 @@ impl Server {
     }
 
     /// Opens a connection. Answers with 503 and returns `None` if there are too many.
-    fn accept(&self, stream: TcpStream, peer: SocketAddr) -> Option<Accepted> {
+    async fn accept(&self, stream: TcpStream, peer: SocketAddr) -> Option<Accepted> {
         let address = (!self.is_proxy(peer.ip())).then_some(peer.ip());
-        let Some(slot) = self.connections.open(address) else {
+        let Some(slot) = self.connections.open(address).await else {
             metrics::counter!("audit_http_refused_total", "limit" => "connections").increment(1);
             // A client that does not get it sees a closed connection.
             let _ = stream.try_write(REFUSAL);

@@ -29,13 +29,13 @@ pub struct ServeOptions {
 }
 
 impl Default for ServeOptions {
-    /// Returns options for 1,024 connections, 512 of one address; 15 seconds for the head of a
+    /// Returns options for 4,096 connections, 2,048 of one address; 15 seconds for the head of a
     /// request, 75 seconds between requests, 30 seconds for a client that does not read and 1 KiB a
     /// second for one that does; 30 seconds for requests under way at shutdown; no trusted proxy.
     fn default() -> Self {
         Self {
-            connections: 1_024,
-            per_address: 512,
+            connections: 4_096,
+            per_address: 2_048,
             head_timeout: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(75),
             answer_timeout: Duration::from_secs(30),

@@ -77,7 +77,11 @@ impl AsyncRead for Socket {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.stream.poll_read_ready(context))?;
+            let Poll::Ready(is_ready) = self.stream.poll_read_ready(context) else {
+                self.slot.waits();
+                return Poll::Pending;
+            };
+            is_ready?;
             match self.stream.try_read(buffer.initialize_unfilled()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),

@@ -3,6 +3,7 @@
 mod limits;
 mod log;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 use audit_core::{NewApiKey, NewOrganization, OrganizationId, Role};
 use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions, ServeOptions};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use self::limits::Limits;
 use self::log::LogFormat;
@@ -151,10 +152,26 @@ impl Arguments {
 }
 
 async fn listen(address: &str, option: &str) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+    try_listen(address).await.map_err(|error| {
         CliError::from_source(format!("cannot listen on {address}"), error)
             .hint(format!("choose another address with {option}; port 0 selects a free port"))
     })
+}
+
+async fn try_listen(address: &str) -> io::Result<TcpListener> {
+    /// The connections that wait to be accepted. The system may allow fewer.
+    const BACKLOG: u32 = 4_096;
+    let mut failed = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address).and_then(|()| socket.listen(BACKLOG)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 fn local_address(listener: &TcpListener) -> Result<SocketAddr> {

@@ -421,7 +421,11 @@ fn migrate(connection: &mut Connection) -> Result<()> {
         put(&transaction, INDEX_SECRET, &&random[..INDEX_SECRET_BYTES])?;
     }
     put(&transaction, SCHEMA_VERSION, &VERSION)?;
-    transaction.commit().map_err(sqlite(context))
+    transaction.commit().map_err(sqlite(context))?;
+    // So that the file itself has the tables and their first marks. If another connection is in the
+    // way, it does so.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    Ok(())
 }
 
 /// Makes the connection overwrite deleted data, including pages that become free. It costs little:

@@ -8,8 +8,6 @@ use crate::{Result, json};
 
 /// A change: the old value, the new value, and the changed fields. Every part is optional, because a
 /// source may have only one of them. All parts are personal data, because values can identify people.
-///
-/// [`Change::of`] compares two values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

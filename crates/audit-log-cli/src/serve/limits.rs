@@ -39,11 +39,11 @@ pub(super) struct Limits {
     /// The memory for all answers that are not read yet, in bytes [default: 16777216].
     #[arg(long, value_name = "BYTES")]
     answer_memory: Option<NonZeroUsize>,
-    /// The number of open connections [default: 1024].
+    /// The number of open connections [default: 4096].
     #[arg(long, value_name = "N")]
     max_connections: Option<NonZeroUsize>,
     /// The number of open connections of each address that is not a trusted proxy, and of requests
-    /// at once of each address behind one [default: 512].
+    /// at once of each address behind one [default: 2048].
     #[arg(long, value_name = "N")]
     max_connections_per_address: Option<NonZeroUsize>,
     /// The time limit for the head of a request, in seconds [default: 15].

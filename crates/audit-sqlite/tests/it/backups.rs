@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use crate::common::{assert_dense, recorded};
-use audit_core::{Actor, AuditStore, AuditStoreExt, ErrorKind, EventQuery, Filter, Log, NewEvent};
+use audit_core::{
+    Actor, AuditContext, AuditStore, AuditStoreExt, Erasure, ErrorKind, EventQuery, Filter, Log,
+    NewEvent, RetentionStoreExt as _,
+};
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{SqliteOptions, SqliteStore};
 use futures_executor::block_on;
@@ -134,10 +137,11 @@ fn a_wal_that_began_again_does_not_continue_an_older_file() {
     block_on(open().record(Log::Platform, login())).unwrap();
     std::fs::copy(at("audit.db"), at("copy.db")).unwrap();
     let store = open();
-    // A compaction truncates the WAL.
+    // An erasure truncates the WAL.
     for _ in 0..2 {
-        block_on(store.record(Log::Platform, login())).unwrap();
-        block_on(store.compact()).unwrap();
+        let event = block_on(store.record(Log::Platform, login().message("x"))).unwrap();
+        let by = AuditContext::new(Actor::system());
+        block_on(store.erase(Log::Platform, Erasure::event_id(event.id), by)).unwrap();
     }
     block_on(store.record(Log::Platform, login())).unwrap();
     std::fs::copy(at("audit.db-wal"), at("left-wal")).unwrap();

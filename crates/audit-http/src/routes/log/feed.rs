@@ -305,7 +305,6 @@ impl StreamIds {
         }
         // Nothing matches between the last event and the place of the page.
         write_event(&mut text, last, &page.token);
-        text.shrink_to_fit();
         self.sent_at = Some(Instant::now());
         Ok(text)
     }
