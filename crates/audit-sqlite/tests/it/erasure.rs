@@ -199,14 +199,12 @@ fn a_damaged_event_does_not_keep_the_others_from_being_erased() {
         assert_eq!(Connection::open(&path).unwrap().execute(&sql, []).unwrap(), 1);
     };
     damage("record", 3); // of the subject 0
-    damage("personal", 5); // of the subject 0
-    damage("personal", 6); // of the subject 1
+    damage("personal", 5); // of the subject 0; what cannot be decrypted counts as erased
     let by = AuditContext::new(Actor::system());
     let of_subject = Erasure::matching(Filter::new().actor_id("u_0"));
     let erased = block_on(store.erase(Log::Platform, of_subject.clone(), by.clone())).unwrap();
-    assert_eq!(erased.events, 4);
-    let damaged = [3, 6].map(|n| DamagedEvent::Sequence(Sequence::new(n).unwrap()));
-    assert_eq!(erased.damaged, damaged);
+    assert_eq!(erased.events, 3);
+    assert_eq!(erased.damaged, [DamagedEvent::Sequence(Sequence::new(3).unwrap())]);
     let entries = block_on(store.entries(Log::Platform, EntriesRequest::default())).unwrap();
     let left: Vec<_> = entries.iter().filter(|entry| entry.event.personal.is_some()).collect();
     let left: Vec<_> = left.iter().map(|entry| entry.sequence.get()).collect();

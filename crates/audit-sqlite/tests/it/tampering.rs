@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use audit_core::{
-    Actor, AuditContext, AuditStore, EntriesRequest, Erasure, Filter, LeafHash, Log,
-    NewEvent, OrganizationId, Retention, RetentionStore as _, RetentionStoreExt as _, Sequence,
-    TreeHead, tree::Frontier,
+    Actor, AuditContext, AuditStore, EntriesRequest, Erasure, Filter, LeafHash, Log, NewEvent,
+    OrganizationId, Retention, RetentionStore as _, RetentionStoreExt as _, Sequence, TreeHead,
+    tree::Frontier,
 };
 use audit_merkle::{Report, VerifyExt as _};
 use audit_sqlite::SqliteStore;
