@@ -62,7 +62,7 @@ pub(crate) fn append(sides: &mut Sides, count: u64, arrival: Arrival) -> Result<
     let bar = |bar| sides.bar(bar).filter(|_| sides.logs.len() > 1);
     let last = ", the last tenth";
     Ok(vec![
-        row(&whole, "", "SQL, no filter indexed", 1).bar(bar(Bar::AtLeast(0.5))),
+        row(&whole, "", "SQL, no filter indexed", 1).bar(bar(Bar::AtLeast(0.6))),
         row(&whole, "", "SQL, no filter indexed, encoding free", 2),
         row(&whole, "", "SQL, each filter indexed", 3).bar(bar(Bar::AtLeast(4.0))),
         row(&whole, "", "SQL, each filter indexed, encoding free", 4),

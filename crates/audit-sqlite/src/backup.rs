@@ -31,7 +31,7 @@ impl Snapshot<'_> {
             // The copy needs no journal: it is not visible before it is complete.
             copy.pragma_update(None, "synchronous", "off")?;
             copy.pragma_update(None, "journal_mode", "off")?;
-            Backup::new(&self.connection, copy)?.step(-1)
+            Backup::new(self.connection, copy)?.step(-1)
         };
         match write(&mut copy).map_err(sqlite(CONTEXT))? {
             StepResult::Done => {}

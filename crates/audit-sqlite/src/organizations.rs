@@ -68,7 +68,7 @@ impl WriteTransaction<'_> {
 
 impl Snapshot<'_> {
     pub(crate) fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        present(&self.connection, id)
+        present(self.connection, id)
     }
 
     pub(crate) fn organizations(

@@ -17,14 +17,26 @@ use crate::sealing::{Keys, SealedEvent};
 
 /// The file as it is at one moment.
 pub(crate) struct Snapshot<'c> {
-    pub(crate) connection: rusqlite::Transaction<'c>,
+    pub(crate) connection: &'c Connection,
     pace: &'c Pace<'c>,
+}
+
+impl Drop for Snapshot<'_> {
+    /// Ends the transaction, which has written nothing.
+    fn drop(&mut self) {
+        let end = || self.connection.prepare_cached("COMMIT")?.execute([]);
+        if end().is_err() {
+            // The next read fails if this does, too.
+            let _ = self.connection.execute_batch("ROLLBACK");
+        }
+    }
 }
 
 impl<'c> Snapshot<'c> {
     pub(crate) fn take(connection: &'c Connection, pace: &'c Pace<'c>) -> Result<Self> {
-        // Dropping it ends the transaction, which has written nothing.
-        let connection = connection.unchecked_transaction().map_err(sqlite("beginning to read"))?;
+        // Prepared once: to parse it takes as long as to read a few rows.
+        let begin = || connection.prepare_cached("BEGIN")?.execute([]);
+        begin().map_err(sqlite("beginning to read"))?;
         Ok(Self { connection, pace })
     }
 
@@ -34,26 +46,26 @@ impl<'c> Snapshot<'c> {
     }
 
     pub(crate) fn head(&self, log: Log) -> Result<Head> {
-        Ok(log_row(&self.connection, log)?.map(|row| row.head).unwrap_or_default())
+        Ok(log_row(self.connection, log)?.map(|row| row.head).unwrap_or_default())
     }
 
     /// Returns the event that the table of ids has under this id.
     pub(crate) fn event(&self, log: Log, id: EventId) -> Result<StoredEvent> {
         let not_found = || Error::not_found("event");
-        let row = log_row(&self.connection, log)?.ok_or_else(not_found)?;
-        let sequence = sequence_by_id(&self.connection, &row, id)?.ok_or_else(not_found)?;
-        event_at(&self.connection, row.id, sequence)
+        let row = log_row(self.connection, log)?.ok_or_else(not_found)?;
+        let sequence = sequence_by_id(self.connection, &row, id)?.ok_or_else(not_found)?;
+        event_at(self.connection, row.id, sequence)
     }
 
     pub(crate) fn scan(&self, indexing: &Indexing, scan: &Scan) -> Result<SealedResult> {
-        let Some(row) = log_row(&self.connection, scan.log)? else {
+        let Some(row) = log_row(self.connection, scan.log)? else {
             let bound = scan.bound_within(Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
             return Ok(SealedResult { events: Vec::new(), more: false, total, bound });
         };
         let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
-        let connection = &self.connection;
+        let connection = self.connection;
         let storage = PacedIndex { index: SqliteIndex { connection, log }, pace: self.pace };
         let (storage, hasher) = (&storage, &indexing.hasher);
         let index = LogIndex { storage, hasher, size: head.size, indexed };

@@ -50,8 +50,8 @@ pub(crate) fn retention(connection: &Connection, log: i64) -> Result<Retention> 
 
 impl Snapshot<'_> {
     pub(crate) fn retention(&self, log: Log) -> Result<Retention> {
-        match log_row(&self.connection, log)? {
-            Some(row) => retention(&self.connection, row.id),
+        match log_row(self.connection, log)? {
+            Some(row) => retention(self.connection, row.id),
             None => Ok(Retention::default()),
         }
     }

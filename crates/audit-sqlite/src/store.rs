@@ -196,7 +196,7 @@ impl AuditStore for SqliteStore {
         self.shared
             .readers
             .read(Owner::Log(Log::Platform), move |snapshot| {
-                read::logs(&snapshot.connection, after, limit)
+                read::logs(snapshot.connection, after, limit)
             })
             .await
     }
@@ -281,7 +281,7 @@ impl TenantStore for SqliteStore {
             return Ok(organization);
         }
         let find = move |snapshot: &Snapshot<'_>| {
-            Ok((schema::tenant_generation(&snapshot.connection)?, snapshot.organization(id)?))
+            Ok((schema::tenant_generation(snapshot.connection)?, snapshot.organization(id)?))
         };
         let (generation, organization) =
             readers.look_up(Owner::Log(Log::Organization(id)), find).await?;
@@ -328,7 +328,7 @@ impl TenantStore for SqliteStore {
             return Ok(key);
         }
         let find = move |snapshot: &Snapshot<'_>| {
-            let connection = &snapshot.connection;
+            let connection = snapshot.connection;
             Ok((schema::tenant_generation(connection)?, api_keys::find(connection, id)?))
         };
         let (generation, key) = readers.look_up(Owner::ApiKey(id), find).await?;

@@ -162,12 +162,12 @@ impl SealedEntry {
 
 impl Snapshot<'_> {
     pub(crate) fn frontier(&self, log: Log) -> Result<Frontier> {
-        let Some(row) = log_row(&self.connection, log)? else { return Ok(Frontier::new()) };
-        frontier(&self.connection, row.id)
+        let Some(row) = log_row(self.connection, log)? else { return Ok(Frontier::new()) };
+        frontier(self.connection, row.id)
     }
 
     pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Result<Vec<Option<NodeHash>>> {
-        let Some(row) = log_row(&self.connection, log)? else {
+        let Some(row) = log_row(self.connection, log)? else {
             return Ok(vec![None; nodes.len()]);
         };
         let size = row.head.size.get();
@@ -176,7 +176,7 @@ impl Snapshot<'_> {
             && index < size
         {
             let event_key = schema::event_key(row.id, Sequence::new(index + 1)?)?;
-            return Ok(vec![leaf_of_event(&self.connection, event_key)?.map(NodeHash::from)]);
+            return Ok(vec![leaf_of_event(self.connection, event_key)?.map(NodeHash::from)]);
         }
         let mut tiles: HashMap<TileId, Tile> = HashMap::new();
         let mut read = |node: NodeId| {
@@ -190,7 +190,7 @@ impl Snapshot<'_> {
                 std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
                 std::collections::hash_map::Entry::Vacant(unknown) => {
                     self.pause()?;
-                    unknown.insert(tile(&self.connection, row.id, id)?)
+                    unknown.insert(tile(self.connection, row.id, id)?)
                 }
             };
             Ok(tile.node(id, node))
@@ -199,13 +199,13 @@ impl Snapshot<'_> {
     }
 
     pub(crate) fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<SealedEntry>> {
-        let Some(row) = log_row(&self.connection, log)? else { return Ok(Vec::new()) };
+        let Some(row) = log_row(self.connection, log)? else { return Ok(Vec::new()) };
         let EntriesRequest { after, limit, bytes, .. } = request;
         let Ok(first) = schema::event_key(row.id, after.max(row.head.pruned).next()) else {
             return Ok(Vec::new()); // after the last event that a log can hold
         };
         let last = schema::event_key(row.id, Sequence::new(schema::LAST_SEQUENCE)?)?;
-        let mut keys = Keys::new(&self.connection);
+        let mut keys = Keys::new(self.connection);
         let (mut entries, mut size) = (Vec::new(), 0);
         let context = || sqlite("reading an event");
         let mut statement = self.connection.prepare_cached(READ_ENTRIES).map_err(context())?;

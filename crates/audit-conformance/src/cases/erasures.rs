@@ -242,7 +242,7 @@ pub(crate) fn record_how_many_and_not_whose(new: NewRetentionHarness<'_>) {
     let record = String::from_utf8(entry.event.record).expect("a record is JSON");
     let text = format!("{record} {}", json!(reserved));
     let ids = subjects.iter().map(|event| event.id.to_string());
-    let values = ["u_7", EMAIL, "Ana", "2001:db8", "Mozilla", "inv_9", "Acme", "org_7", "4711"];
+    let values = ["u_7", EMAIL, "Ana", "2001:db8", "Mozilla", "inv_9", "Acme", "org_7", "\"4711\""];
     let whose = values.map(str::to_owned).into_iter().chain(ids).find(|v| text.contains(v));
     assert_eq!(whose, None, "the event does not say whose events were erased");
     let erased =
