@@ -176,6 +176,27 @@ fn too_large(limit: usize) -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::body::{Body, Bytes};
+    use futures_util::stream;
+
+    /// Returns a body of `size` bytes a second.
+    fn body(size: usize) -> Request {
+        let seconds = stream::unfold((), move |()| async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, std::convert::Infallible>(Bytes::from(vec![b' '; size])), ()))
+        });
+        Request::new(Body::from_stream(seconds))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_must_arrive_at_the_least_rate_and_in_time() {
+        let budget = Budget::new(&HttpOptions::default());
+        for (size, reason) in [(1, "slower than 1024 bytes a second"), (2_048, "within 30s")] {
+            let rejection = budget.read(body(size), None).await.unwrap_err();
+            assert_eq!(rejection.status(), StatusCode::REQUEST_TIMEOUT);
+            assert!(rejection.detail().contains(reason), "{}", rejection.detail());
+        }
+    }
 
     #[test]
     fn the_size_of_values_is_estimated_before_parsing() {

@@ -115,7 +115,7 @@ impl Arguments {
             (Some(address), Some(metrics)) => {
                 let listener = listen(address, "--metrics-listen").await?;
                 let local = local_address(&listener)?;
-                note(format_args!("metrics are on http://{local}/metrics"));
+                tracing::info!(%local, "metrics are served");
                 let router = audit_http::metrics(move || metrics.render());
                 let limits = ServeOptions::default().with_connections(64);
                 tokio::spawn(audit_http::serve(listener, router, limits, std::future::pending()));
