@@ -209,6 +209,8 @@ fn a_damaged_event_does_not_keep_the_others_from_being_erased() {
     let left: Vec<_> = entries.iter().filter(|entry| entry.event.personal.is_some()).collect();
     let left: Vec<_> = left.iter().map(|entry| entry.sequence.get()).collect();
     assert_eq!(left, [2, 3, 4, 6, 8, 10]);
+    // The index still had the terms of what cannot be decrypted.
+    assert_eq!(block_on(store.reindex(Log::Platform)).unwrap().len(), 1);
     assert_eq!(block_on(store.check_derived(Log::Platform)).unwrap(), []);
     // Those that are named are reported, too.
     let first = block_on(store.record(Log::Platform, event(0, 20))).unwrap();
