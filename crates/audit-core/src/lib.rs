@@ -61,11 +61,12 @@ pub use query::{
     TokenKeys, Total,
 };
 pub use store::{
-    AuditStore, AuditStoreExt, EntriesRequest, Erased, Erasure, Head, Pruned, Receipt, Retention,
-    RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
+    AuditStore, AuditStoreExt, EntriesRequest, Erased, Erasure, Head, Pruned, Pruning, Receipt,
+    Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
 };
 pub use tenant::{
-    ApiKey, ApiKeySecret, NewApiKey, NewOrganization, Organization, OrganizationUpdate,
-    PrivateEndpoint, Role, TenantStore,
+    ApiKey, ApiKeySecret, DeclaredKey, DeclaredOrganization, DeclaredTenants, HolderErasure,
+    NewApiKey, NewOrganization, Organization, OrganizationUpdate, PrivateEndpoint, Role,
+    TenantStore,
 };
 pub use tree::{LeafHash, RootHash, TreeHead};

@@ -100,7 +100,7 @@ impl Arguments {
             Command::Prove(arguments) => arguments.run(store).await,
             Command::Erase(arguments) => arguments.run(store).await,
             Command::Retention(command) => command.run(store).await,
-            Command::Prune(arguments) => arguments.run(store).await,
+            Command::Prune(arguments) => return arguments.run(store).await,
             Command::Compact(arguments) => arguments.run(store).await,
             Command::Completions(arguments) => arguments.run(Self::command()),
         };

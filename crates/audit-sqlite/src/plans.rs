@@ -10,12 +10,16 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 39] = [
+const PLANS: [(&str, &str); 41] = [
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),
     (read::READ_LOG, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     (read::READ_END, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     // Reads one row, the last.
     (append::LAST_ID, "SCAN audit_event_id"),
+    // Reads a few rows, the last.
+    (append::LATEST_OF_NEWEST, "SCAN audit_log"),
+    // Reads all rows, when a clock is doubted.
+    (append::LATEST_OF_ALL, "SEARCH audit_log"),
     // Reads all rows, because the caller asked for all.
     (
         read::LIST_LOGS,

@@ -6,7 +6,7 @@ use super::scan::scan_of;
 use crate::limits::MAX_PAGE_EVENTS;
 use crate::{
     AuditContext, AuditStore, ChangeSetId, Erased, Erasure, Error, ErrorKind, EventQuery, Log,
-    Order, Position, Pruned, Result, Retention, Scan, Sequence, Timestamp,
+    Order, Position, Pruned, Pruning, Result, Retention, Scan, Sequence, Timestamp,
 };
 
 /// A store that erases personal data and removes old events.
@@ -62,7 +62,10 @@ pub trait RetentionStore: AuditStore {
     /// - MUST keep the [frontier](AuditStore::frontier) and the [retained
     ///   nodes](AuditStore::nodes).
     /// - MUST fail with [`LegalHold`](ErrorKind::LegalHold), changing nothing, under a legal hold.
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned>;
+    /// - MUST fail with [`ClockAhead`](ErrorKind::ClockAhead), changing nothing, if it would remove
+    ///   events by age while the clock is years ahead of the last event, unless
+    ///   [`Pruning::trust_clock`] is set.
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned>;
 }
 
 /// Conveniences over every [`RetentionStore`], including `dyn` ones.

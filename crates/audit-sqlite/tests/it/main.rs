@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod backups;
+mod clocks;
 mod common;
 mod compaction;
 mod conformance;
@@ -14,6 +15,7 @@ mod index;
 mod processes;
 mod retention;
 mod sharing;
+mod state;
 #[cfg(target_os = "linux")]
 mod system_calls;
 mod tampering;
