@@ -70,7 +70,7 @@ impl Model {
 
 /// Returns the event as it must be read once its personal data is erased.
 pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
-    let AuditEvent { log, sequence, recorded_at, .. } = *event;
+    let AuditEvent { log, sequence, recorded_at, clock_reading, by_store, .. } = *event;
     let mut content = event.clone().into_content();
     content.change = Change::default();
     content.message = Message::default();
@@ -93,6 +93,7 @@ pub(crate) fn without_personal(event: &AuditEvent) -> AuditEvent {
         target.name = None;
     }
     let mut event = AuditEvent::new(log, sequence, recorded_at, content);
+    (event.clock_reading, event.by_store) = (clock_reading, by_store);
     event.erased = true;
     event
 }

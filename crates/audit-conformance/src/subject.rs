@@ -299,7 +299,7 @@ impl Subject<dyn RetentionHarness> {
     }
 
     pub(crate) fn prune(&self, log: Log) -> Result<Pruned> {
-        self.block_on(self.store.prune(log, officer()))
+        self.block_on(self.store.prune(log, officer().into()))
     }
 
     /// Makes the log keep its newest `count` events, as far as whole tiles go, and returns the

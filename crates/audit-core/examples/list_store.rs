@@ -14,14 +14,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
 use async_trait::async_trait;
-use audit_core::backend::{Batch, StoredEvent};
+use audit_core::backend::{Batch, RecordedTime, StoredEvent};
 use audit_core::tree::{self, Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, AuditStoreExt,
     EntriesRequest, Erasure, Error, ErrorKind, EventId, EventQuery, Head, LeafHash, Log, NewApiKey,
     NewEvent, NewOrganization, Organization, OrganizationId, OrganizationUpdate, Position, Pruned,
-    Receipt, Result, Retention, RetentionStore, Scan, ScanResult, Sequence, TenantStore, Timestamp,
-    TokenKeys, Total, limits,
+    Pruning, Receipt, Result, Retention, RetentionStore, Scan, ScanResult, Sequence, TenantStore,
+    Timestamp, TokenKeys, Total, limits,
 };
 
 fn main() -> Result<()> {
@@ -77,12 +77,13 @@ impl LogState {
         self.events.iter().map(|(_, event)| event)
     }
 
-    fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+    fn append(&mut self, batch: Batch, latest: Option<Timestamp>) -> Result<Vec<Receipt>> {
         let find = |id| {
             let found = self.events.iter().find(|(_, event)| event.id == id);
             Ok(found.map(|(stored, _)| stored.clone()))
         };
-        let batch = batch.sequence(self.head, self.frontier.clone(), Timestamp::now(), find)?;
+        let time = RecordedTime::after(self.head, Timestamp::now(), || Ok(latest))?;
+        let batch = batch.sequence(self.head, self.frontier.clone(), time, find)?;
         for new in batch.new {
             let event = new.stored.decode()?;
             self.events.push((new.stored, event));
@@ -123,7 +124,8 @@ impl State {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let receipts = self.logs.entry(batch.log()).or_default().append(batch)?;
+        let latest = self.logs.values().map(|log| log.head.recorded_at).max();
+        let receipts = self.logs.entry(batch.log()).or_default().append(batch, latest)?;
         self.waiting.drain(..).for_each(Waker::wake);
         Ok(receipts)
     }
@@ -281,7 +283,7 @@ impl RetentionStore for ListStore {
         Ok(())
     }
 
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
         let mut state = self.state();
         let Some(log_state) = state.logs.get_mut(&log) else {
             return Ok(Pruned::new(Head::default(), Sequence::ZERO));
@@ -291,10 +293,10 @@ impl RetentionStore for ListStore {
             found.map(|event| event.recorded_at).ok_or_else(|| Error::not_found("event"))
         };
         let head = log_state.head;
-        let floor = log_state.retention.floor(head, Timestamp::now(), recorded_at)?;
+        let floor = log_state.retention.floor(head, &pruning, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(head, floor);
         if pruned.events > 0 {
-            let event = pruned.event(by)?;
+            let event = pruned.event(pruning.by)?;
             log_state.prune(floor);
             state.append(Batch::reserved(log, event)?)?;
         }
@@ -388,6 +390,14 @@ impl TenantStore for ListStore {
         let mut state = self.state();
         let before = state.api_key(id)?;
         let Some((after, event)) = before.revoke(by)? else { return Ok(before) };
+        state.put_api_key(&after, event)?;
+        Ok(after)
+    }
+
+    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        let mut state = self.state();
+        let before = state.api_key(id)?;
+        let Some((after, event)) = before.forget_holder(by)? else { return Ok(before) };
         state.put_api_key(&after, event)?;
         Ok(after)
     }

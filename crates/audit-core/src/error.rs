@@ -56,6 +56,9 @@ pub enum ErrorKind {
     Gone,
     /// A legal hold forbids removing data from the log.
     LegalHold,
+    /// The store's clock is far ahead of the log's last event, so that it may be wrong. Nothing was
+    /// removed by age.
+    ClockAhead,
     /// Another writer held the store for longer than the configured time-out.
     Busy,
     /// More waits to be written than the store's options allow; [`Error::violation`] names the
@@ -228,6 +231,7 @@ impl fmt::Display for ErrorKind {
             Self::HistoryChanged => "the history of the log has changed since the token was issued",
             Self::Gone => "retention removed the events at this position",
             Self::LegalHold => "a legal hold forbids removing data",
+            Self::ClockAhead => "the clock is years ahead of the last event of the log",
             Self::Busy => "another writer held the store for too long",
             Self::Overloaded => "too much waits to be written",
             Self::StorageFull => "the storage is full",

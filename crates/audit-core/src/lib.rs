@@ -62,10 +62,11 @@ pub use query::{
 };
 pub use store::{
     AuditStore, AuditStoreExt, DamagedEvent, EntriesRequest, Erased, Erasure, Head, Pruned,
-    Receipt, Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
+    Pruning, Receipt, Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
 };
 pub use tenant::{
-    ApiKey, ApiKeySecret, NewApiKey, NewOrganization, Organization, OrganizationUpdate,
-    PrivateEndpoint, Role, TenantStore,
+    ApiKey, ApiKeySecret, DeclaredKey, DeclaredOrganization, DeclaredTenants, HolderErasure,
+    NewApiKey, NewOrganization, Organization, OrganizationUpdate, PrivateEndpoint, Role,
+    TenantStore,
 };
 pub use tree::{LeafHash, RootHash, TreeHead};

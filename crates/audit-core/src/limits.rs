@@ -71,6 +71,18 @@ pub(crate) fn required(field: Arguments<'_>, value: &str, limit: usize) -> Resul
     text(field, value, limit)
 }
 
+/// Checks that `value` is an e-mail address by which events can be searched: at most
+/// [`MAX_ID_BYTES`] bytes, with text on both sides of its last `@`, and without white space and
+/// control characters.
+pub(crate) fn address(field: Arguments<'_>, value: &str) -> Result<()> {
+    required(field, value, MAX_ID_BYTES)?;
+    let has_form = value.rsplit_once('@').is_some_and(|(l, d)| !l.is_empty() && !d.is_empty());
+    if has_form && !value.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Ok(());
+    }
+    Err(Error::malformed(field.to_string(), "an e-mail address, without spaces"))
+}
+
 /// Checks that there are at most `limit` items.
 pub(crate) fn count(field: &'static str, actual: usize, limit: usize) -> Result<()> {
     if actual <= limit {

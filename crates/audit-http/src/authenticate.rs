@@ -20,7 +20,8 @@ use base64::engine::general_purpose::STANDARD;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Principal {
-    /// The id of the key or the user, by which the rate limit counts.
+    /// The id of the key or the user, by which the rate limit counts, and which each event has that
+    /// the caller sends or causes. 1 to 1,024 bytes.
     pub id: String,
     /// The caller's organization. `None` for a caller without one, such as an operator of the
     /// platform.
@@ -124,7 +125,8 @@ impl Authenticator for ApiKeyAuthenticator {
         }
         let organization = self.store.organization(key.organization_id).await?;
         let id = key.id.to_string();
-        let actor = Actor::api(id.clone()).email(key.email).entity_class(entity_class::CREDENTIAL);
+        let mut actor = Actor::api(id.clone()).entity_class(entity_class::CREDENTIAL);
+        actor.email = key.email;
         Ok(Some(Principal { id, organization_id: Some(organization.id), role: key.role, actor }))
     }
 }

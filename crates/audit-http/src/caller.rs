@@ -178,7 +178,14 @@ impl Caller {
     /// Returns the caller and the request as the context of a change.
     pub(crate) fn context(&self) -> AuditContext {
         let Inner { principal, parts, .. } = &*self.0;
-        AuditContext::new(principal.actor.clone()).request(parts.method.as_str(), self.path())
+        AuditContext::new(principal.actor.clone())
+            .request(parts.method.as_str(), self.path())
+            .submitted_by(&principal.id)
+    }
+
+    /// Marks an event of the request's body with the caller's credential.
+    pub(crate) fn submit(&self, event: NewEvent) -> NewEvent {
+        event.submitted_by(&self.0.principal.id)
     }
 
     /// Fails if the caller has a lesser role.
@@ -258,7 +265,8 @@ impl Caller {
         let Inner { principal, parts, .. } = &*self.0;
         let event = NewEvent::new(super_admin_audit_logs::ACTION, principal.actor.clone())
             .organization(read)
-            .request(parts.method.as_str(), self.path());
+            .request(parts.method.as_str(), self.path())
+            .submitted_by(&principal.id);
         app.store.record(Log::Platform, event).await?;
         Ok(())
     }

@@ -109,7 +109,8 @@ impl From<Error> for Rejection {
             | ErrorKind::InvalidToken
             | ErrorKind::Behind
             | ErrorKind::HistoryChanged
-            | ErrorKind::LegalHold => StatusCode::CONFLICT,
+            | ErrorKind::LegalHold
+            | ErrorKind::ClockAhead => StatusCode::CONFLICT,
             ErrorKind::Gone => StatusCode::GONE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorKind::Busy

@@ -104,7 +104,7 @@ impl Arguments {
             Command::CheckpointKey(command) => command.run(),
             Command::Prove(arguments) => arguments.run(store).await,
             Command::Retention(command) => command.run(store).await,
-            Command::Prune(arguments) => arguments.run(store).await,
+            Command::Prune(arguments) => return arguments.run(store).await,
             Command::Compact(arguments) => arguments.run(store).await,
             Command::Backup(arguments) => arguments.run(store).await,
             Command::Reindex(arguments) => arguments.run(store).await,

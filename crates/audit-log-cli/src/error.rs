@@ -20,6 +20,22 @@ pub(crate) enum Outcome {
     Refused,
     /// A signal ended the command before it had done its work.
     Interrupted(Signal),
+    /// The command finished and found nothing wrong, but had nothing to verify.
+    NothingVerified,
+}
+
+impl Outcome {
+    /// Returns the outcome of both: a difference outweighs nothing verified.
+    pub(crate) fn worse(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Interrupted(signal), _) | (_, Self::Interrupted(signal)) => {
+                Self::Interrupted(signal)
+            }
+            (Self::Refused, _) | (_, Self::Refused) => Self::Refused,
+            (Self::NothingVerified, _) | (_, Self::NothingVerified) => Self::NothingVerified,
+            (Self::Done, Self::Done) => Self::Done,
+        }
+    }
 }
 
 /// The reason why a command failed.
@@ -101,6 +117,9 @@ fn advice(error: &Error) -> Option<&'static str> {
         }
         ErrorKind::LegalHold => {
             "`audit retention show` prints the hold; `audit retention set --legal-hold off` lifts it"
+        }
+        ErrorKind::ClockAhead => {
+            "check the clock; if it is right and the log was silent for years, give --trust-clock"
         }
         ErrorKind::Busy => "another process is writing to the store; try again",
         ErrorKind::Overloaded => "the disk cannot keep up with the appends; try again",

@@ -31,8 +31,8 @@ mod verify;
 /// command imports the rest.
 ///
 /// `native` is the JSON of events, as `export --format jsonl` writes it. The fields that a log adds
-/// (log, sequence, recordedAt, erased) are ignored. A line without an id gets one derived from the
-/// line. Each other format is that of the system it is named after.
+/// (log, sequence, recordedAt, clockReading, submittedBy, byStore, erased) are ignored. A line
+/// without an id gets one derived from the line. Each other format is that of the system it is named after.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

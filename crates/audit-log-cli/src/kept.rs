@@ -29,6 +29,11 @@ pub(crate) struct Kept {
 pub(crate) type Heads = BTreeMap<Log, Vec<TreeHead>>;
 
 impl Kept {
+    /// Returns `true` if checkpoints are given, or a directory, which may have none.
+    pub(crate) fn is_given(&self) -> bool {
+        self.checkpoints.is_some() || !self.files.is_empty()
+    }
+
     /// Reads and verifies the checkpoints that are given one by one.
     pub(crate) fn files(&self) -> Result<Heads> {
         let mut heads = Heads::new();

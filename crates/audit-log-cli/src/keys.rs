@@ -1,15 +1,17 @@
 //! `audit keys`: API keys.
 
-use audit_core::{ApiKey, ApiKeyId, NewApiKey, OrganizationId, Role, Timestamp, limits};
+use audit_core::{
+    ApiKey, ApiKeyId, HolderErasure as _, NewApiKey, OrganizationId, Role, Timestamp, limits,
+};
 use clap::Subcommand;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::output::{Output, note};
 use crate::text::cell;
-use crate::{caller, tenant, view};
+use crate::{caller, progress, tenant, view};
 
 /// Creates, lists and revokes API keys.
 #[derive(Debug, Subcommand)]
@@ -28,7 +30,7 @@ pub(crate) enum Command {
         #[arg(long, value_parser = PossibleValuesParser::new(Role::ALL.map(Role::name))
             .try_map(|name| name.parse::<Role>()))]
         role: Role,
-        /// The e-mail address of the key's holder.
+        /// The e-mail address of the key's holder. `audit keys forget` removes it.
         #[arg(long)]
         email: String,
         #[command(flatten)]
@@ -41,6 +43,24 @@ pub(crate) enum Command {
         #[arg(long, value_name = "ID")]
         organization: OrganizationId,
         /// Prints JSON Lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Removes the e-mail address of the holder of a revoked key for ever.
+    ///
+    /// Removes it from the key, and as that of the creator of organizations. Erases the personal data
+    /// of the events of every log of which the key is the actor or a target. Events that name the
+    /// person but not the key are left; erase them with `audit erase`. Run `audit compact` afterwards,
+    /// so that no byte of the address is left in unused space of the file.
+    #[command(after_help = FORGET_EXAMPLES)]
+    Forget {
+        /// The key's id.
+        #[arg(value_name = "KEYID")]
+        id: ApiKeyId,
+        /// The reason, recorded in the logs.
+        #[arg(long)]
+        reason: Option<String>,
+        /// Prints one line of JSON: keyId, erased.
         #[arg(long)]
         json: bool,
     },
@@ -80,6 +100,11 @@ Examples:
 const LIST_EXAMPLES: &str = "\
 Examples:
   audit keys list --organization ID --json | jq -r 'select(.revokedAt == null).keyId'";
+const FORGET_EXAMPLES: &str = "\
+Examples:
+  audit keys revoke 3fa85f64-5717-4562-b3fc-2c963f66afa6
+  audit keys forget 3fa85f64-5717-4562-b3fc-2c963f66afa6 --reason 'request 4711'
+  audit compact";
 const REVOKE_EXAMPLES: &str = "\
 Examples:
   audit keys revoke 3fa85f64-5717-4562-b3fc-2c963f66afa6";
@@ -101,7 +126,7 @@ struct Shown<'a> {
     key_id: ApiKeyId,
     organization_id: OrganizationId,
     role: Role,
-    email: &'a str,
+    email: Option<&'a str>,
     created_at: Timestamp,
     revoked_at: Option<Timestamp>,
 }
@@ -112,7 +137,7 @@ impl<'a> From<&'a ApiKey> for Shown<'a> {
             key_id: key.id,
             organization_id: key.organization_id,
             role: key.role,
-            email: &key.email,
+            email: key.email.as_deref(),
             created_at: key.created_at,
             revoked_at: key.revoked_at,
         }
@@ -126,6 +151,7 @@ impl Command {
                 create(address, NewApiKey::new(organization, role, email), form).await
             }
             Self::List { organization, json } => list(address, organization, json).await,
+            Self::Forget { id, reason, json } => forget(address, id, reason, json).await,
             Self::Revoke { id, json } => revoke(address, id, json).await,
         }
     }
@@ -167,7 +193,13 @@ async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) 
             let rows = page.iter().map(|key| {
                 let revoked_at = key.revoked_at.map(view::time).unwrap_or_default();
                 let created_at = view::time(key.created_at);
-                [key.id.to_string(), key.role.to_string(), cell(&key.email), created_at, revoked_at]
+                [
+                    key.id.to_string(),
+                    key.role.to_string(),
+                    cell(key.email.as_deref().unwrap_or_default()),
+                    created_at,
+                    revoked_at,
+                ]
             });
             for line in view::table(&header, rows).lines() {
                 output.line(line.trim_end())?;
@@ -181,6 +213,36 @@ async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) 
         if !json {
             note(format_args!("the organization has no keys yet"));
         }
+    }
+    output.flush()
+}
+
+async fn forget(
+    address: &StoreAddress,
+    id: ApiKeyId,
+    reason: Option<String>,
+    json: bool,
+) -> Result<()> {
+    let store = address.open_existing()?;
+    let by = match reason {
+        Some(reason) => caller::context().reason(reason),
+        None => caller::context(),
+    };
+    let bar = progress::waiting("erasing".to_owned());
+    let erased = store.erase_holder(id, by).await;
+    bar.finish_and_clear();
+    let erased = erased.map_err(|error| match error.field() {
+        Some("revokedAt") => CliError::new(format!("key {id} is not revoked"))
+            .hint(format!("revoke it first: {} keys revoke {id}", address.command())),
+        _ => error.into(),
+    })?;
+    let mut output = Output::stdout();
+    if json {
+        output.json(&serde_json::json!({ "keyId": id, "erased": erased.events }))?;
+    } else {
+        output.line(format_args!("the holder of key {id} is forgotten"))?;
+        output.line(format_args!("events erased: {}", erased.events))?;
+        note(format_args!("run `{} compact` to clear unused space of the file", address.command()));
     }
     output.flush()
 }

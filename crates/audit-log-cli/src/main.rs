@@ -76,6 +76,7 @@ async fn main() -> ExitCode {
         Ok(Outcome::Done) | Err(CliError::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Refused) => ExitCode::from(1),
         Ok(Outcome::Interrupted(signal)) => ExitCode::from(signal.exit_code()),
+        Ok(Outcome::NothingVerified) => ExitCode::from(3),
         Err(error) => {
             note(format_args!("{error}"));
             ExitCode::from(2)

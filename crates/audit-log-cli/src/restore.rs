@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use audit_core::{AuditStoreExt as _, ErrorKind};
+use audit_merkle::{Reference, Verdict};
 use audit_sqlite::SqliteOptions;
 
 use crate::address::StoreAddress;
@@ -49,9 +50,9 @@ impl Arguments {
         from.must_exist()?;
         let backup = from.open_file(SqliteOptions::default().read_only())?;
         for log in backup.all_logs().await? {
-            let verdict = verify::log(&backup, log, &[], None).await?;
-            if !verdict.intact {
-                report(|output| verdict.print(output))?;
+            let result = verify::log(&backup, log, &[], None, Reference::StoreHead).await?;
+            if result.verdict == Verdict::NotIntact {
+                report(|output| result.print(output))?;
                 return Ok(Outcome::Refused);
             }
         }

@@ -94,7 +94,8 @@ pub(crate) async fn unsigned(
     let command = format!("audit checkpoint --organization {log} --first");
     if error.field() == Some(LOST) {
         let what = format!(
-            "a checkpoint of {log} was signed before, and {path} is missing. Nothing was signed"
+            "a checkpoint of {log} was signed before, and {path} is missing or older. Nothing was \
+             signed"
         );
         return CliError::new(what).hint(format!(
             "put the file back from a copy. If there is none, verify the log, and sign a first \

@@ -3,7 +3,8 @@
 use std::ops::Bound;
 
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, Error, NewApiKey, OrganizationId, Result, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, Error, NewApiKey, NewEvent, OrganizationId,
+    Result, limits,
 };
 
 use crate::store::{MemoryStore, read, write};
@@ -46,11 +47,23 @@ impl MemoryStore {
     }
 
     pub(crate) fn revoke_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.change_key(id, |key| key.revoke(by))
+    }
+
+    pub(crate) fn forget_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.change_key(id, |key| key.forget_holder(by))
+    }
+
+    fn change_key(
+        &self,
+        id: ApiKeyId,
+        change: impl FnOnce(&ApiKey) -> Result<Option<(ApiKey, NewEvent)>>,
+    ) -> Result<ApiKey> {
         let mut keys = write(&self.shared.api_keys);
         let key = keys.get_mut(&id).ok_or_else(|| Error::not_found("apiKey"))?;
-        if let Some((revoked, event)) = key.revoke(by)? {
-            self.append_all(revoked.batches(event)?)?;
-            *key = revoked;
+        if let Some((changed, event)) = change(key)? {
+            self.append_all(changed.batches(event)?)?;
+            *key = changed;
         }
         Ok(key.clone())
     }

@@ -11,7 +11,7 @@ impl MemoryStore {
             return Ok(Vec::new());
         }
         let log = self.log_or_new(batch.log());
-        let receipts = write(&log).append(batch)?;
+        let receipts = write(&log).append(batch, &self.shared.latest)?;
         self.shared.appended.notify(usize::MAX);
         Ok(receipts)
     }

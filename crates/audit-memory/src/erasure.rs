@@ -29,7 +29,7 @@ impl MemoryStore {
             return Ok(0);
         }
         // The event goes first: if it is refused, nothing has been erased.
-        state.append(Batch::reserved(log, Erasure::event(erased, by)?)?)?;
+        state.append(Batch::reserved(log, Erasure::event(erased, by)?)?, &self.shared.latest)?;
         for sequence in sequences {
             state.erase(sequence)?;
         }

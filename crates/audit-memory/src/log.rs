@@ -1,8 +1,9 @@
 //! The state of one log.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use audit_core::backend::{Batch, SequencedEvent, StoredEvent, Term};
+use audit_core::backend::{Batch, RecordedTime, SequencedEvent, StoredEvent, Term};
 use audit_core::tree::{Frontier, Node, NodeHash, NodeId};
 use audit_core::{Error, EventId, Head, Position, Receipt, Result, Retention, Sequence, Timestamp};
 
@@ -27,6 +28,29 @@ pub(crate) struct Postings {
     pub(crate) by_sequence: Vec<Position>,
 }
 
+/// The last time that any log of the store recorded, in nanoseconds; at first the least.
+#[derive(Debug)]
+pub(crate) struct Latest(AtomicI64);
+
+impl Default for Latest {
+    fn default() -> Self {
+        Self(AtomicI64::new(i64::MIN))
+    }
+}
+
+impl Latest {
+    /// Returns the time; `None` if nothing was recorded.
+    pub(crate) fn get(&self) -> Option<Timestamp> {
+        Some(self.0.load(Ordering::Relaxed))
+            .filter(|time| *time > i64::MIN)
+            .map(Timestamp::from_nanos)
+    }
+
+    pub(crate) fn raise(&self, time: Timestamp) {
+        self.0.fetch_max(time.as_nanos(), Ordering::Relaxed);
+    }
+}
+
 impl LogState {
     /// Returns the index of an event in `events`, or the one that it would have; `None` if it was
     /// pruned.
@@ -48,11 +72,13 @@ impl LogState {
         self.ids.get(&id).map(|sequence| self.stored(*sequence)).transpose()
     }
 
-    /// Appends the events of a batch.
-    pub(crate) fn append(&mut self, batch: Batch) -> Result<Vec<Receipt>> {
+    /// Appends the events of a batch. `latest` is the last time recorded in any log of the store.
+    pub(crate) fn append(&mut self, batch: Batch, latest: &Latest) -> Result<Vec<Receipt>> {
         let frontier = self.frontier.clone();
         let find = |id| Ok(self.find_by_id(id)?.cloned());
-        let sequenced = batch.sequence(self.head, frontier, Timestamp::now(), find)?;
+        let time = RecordedTime::after(self.head, Timestamp::now(), || Ok(latest.get()))?;
+        let sequenced = batch.sequence(self.head, frontier, time, find)?;
+        latest.raise(sequenced.head.recorded_at);
         for event in sequenced.new {
             self.insert(event);
         }

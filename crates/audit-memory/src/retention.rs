@@ -1,7 +1,8 @@
 //! Retention and pruning.
 
 use audit_core::{
-    AuditContext, Log, Position, Pruned, Result, Retention, Sequence, Timestamp, backend::Batch,
+    AuditContext, Log, Position, Pruned, Pruning, Result, Retention, Sequence, Timestamp,
+    backend::Batch,
 };
 
 use crate::log::{LogState, Postings};
@@ -25,23 +26,23 @@ impl MemoryStore {
             return Ok(());
         }
         let event = retention.event(&state.retention, by)?;
-        state.append(Batch::reserved(log, event)?)?;
+        state.append(Batch::reserved(log, event)?, &self.shared.latest)?;
         state.retention = retention;
         drop(state);
         self.shared.appended.notify(usize::MAX);
         Ok(())
     }
 
-    pub(crate) fn prune_log(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+    pub(crate) fn prune_log(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
         let shared = self.log_or_new(log);
         let mut state = write(&shared);
         let recorded_at = |sequence| Ok(state.stored(sequence)?.decode()?.recorded_at);
-        let floor = state.retention.floor(state.head, Timestamp::now(), recorded_at)?;
+        let floor = state.retention.floor(state.head, &pruning, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(state.head, floor);
         if pruned.events == 0 {
             return Ok(pruned);
         }
-        state.append(Batch::reserved(log, pruned.event(by)?)?)?;
+        state.append(Batch::reserved(log, pruned.event(pruning.by)?)?, &self.shared.latest)?;
         state.remove_up_to(floor)?;
         drop(state);
         self.shared.appended.notify(usize::MAX);

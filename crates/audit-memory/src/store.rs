@@ -9,12 +9,12 @@ use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
     Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan, ScanResult,
-    Sequence, TenantStore, TokenKeys,
+    OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
+    ScanResult, Sequence, TenantStore, TokenKeys,
 };
 use event_listener::Event;
 
-use crate::log::LogState;
+use crate::log::{Latest, LogState};
 use crate::options::MemoryOptions;
 
 /// A store in memory. Clones are handles of the same data, which ends with the last of them.
@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     /// `None` marks an organization that was deleted: its id is not given again.
     pub(crate) organizations: RwLock<BTreeMap<OrganizationId, Option<Organization>>>,
     pub(crate) api_keys: RwLock<BTreeMap<ApiKeyId, ApiKey>>,
+    pub(crate) latest: Latest,
     /// Notified of every append to any log.
     pub(crate) appended: Event,
 }
@@ -57,6 +58,7 @@ impl MemoryStore {
             logs: RwLock::default(),
             organizations: RwLock::default(),
             api_keys: RwLock::default(),
+            latest: Latest::default(),
             appended: Event::new(),
         };
         Ok(Self { shared: Arc::new(shared) })
@@ -70,6 +72,8 @@ impl MemoryStore {
         let organizations = read(&self.shared.organizations);
         let api_keys = read(&self.shared.api_keys);
         let logs = read(&self.shared.logs);
+        let latest = Latest::default();
+        self.shared.latest.get().into_iter().for_each(|time| latest.raise(time));
         let copied = logs.iter().map(|(log, state)| {
             let state = read(state).clone();
             (*log, Arc::new(RwLock::new(state)))
@@ -79,6 +83,7 @@ impl MemoryStore {
             logs: RwLock::new(copied.collect()),
             organizations: RwLock::new(organizations.clone()),
             api_keys: RwLock::new(api_keys.clone()),
+            latest,
             appended: Event::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -165,8 +170,8 @@ impl RetentionStore for MemoryStore {
         self.change_retention(log, retention, by)
     }
 
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
-        self.prune_log(log, by)
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
+        self.prune_log(log, pruning)
     }
 }
 
@@ -228,6 +233,10 @@ impl TenantStore for MemoryStore {
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         self.revoke_key(id, by)
+    }
+
+    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.forget_holder(id, by)
     }
 }
 

@@ -19,10 +19,10 @@ use crate::{CheckpointStore, SignedCheckpoint};
 /// the lock of `notary.lock` while it compares and replaces. A process that is killed leaves the old
 /// checkpoint or the new one, and no lock.
 ///
-/// The directory `<directory>/signed` has an empty file for each log of which a checkpoint was
-/// published. If the checkpoint itself is missing then, [`latest`](CheckpointStore::latest) fails
-/// with [`ErrorKind::Corrupt`] and the field `checkpoint`, until it is put back or
-/// [`start_over`](Self::start_over) is called.
+/// The directory `<directory>/signed` has a file for each log of which a checkpoint was published,
+/// with the size of the latest. If that checkpoint is missing, or an older one is in its place,
+/// [`latest`](CheckpointStore::latest) fails with [`ErrorKind::Corrupt`] and the field `checkpoint`,
+/// until it is put back or [`start_over`](Self::start_over) is called.
 ///
 /// A thread of its own waits for the disk and for the lock, never the caller's executor. The thread
 /// ends when the last clone is dropped. Once it is polled, a [`publish`](CheckpointStore::publish)
@@ -148,13 +148,18 @@ impl Files {
             return Err(Error::new(ErrorKind::Conflict).with_context("publishing a checkpoint"));
         }
         replace(&self.of(log), next.to_string().as_bytes()).map_err(failed)?;
-        if expected.is_some() { Ok(()) } else { self.mark_signed(log).map_err(failed) }
+        // After the checkpoint: a power cut in between must not leave a larger size than it has.
+        let size = next.unverified().size().to_string();
+        replace(&self.signed(log), size.as_bytes()).map_err(failed)
     }
 
-    /// Makes durable that a checkpoint of `log` was published.
-    fn mark_signed(&self, log: Log) -> io::Result<()> {
-        File::create(self.signed(log))?.sync_all()?;
-        sync_directory(&self.directory.join(SIGNED))
+    /// Returns the size of the latest checkpoint that was published; `None` if none was.
+    fn signed_size(&self, log: Log) -> Result<Option<u64>> {
+        match fs::read_to_string(self.signed(log)) {
+            Ok(size) => Ok(Some(size.parse().unwrap_or(u64::MAX))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     fn signed(&self, log: Log) -> PathBuf {
@@ -198,15 +203,17 @@ impl Files {
         let text = match fs::read_to_string(self.of(log)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return if self.signed(log).exists() { Err(lost()) } else { Ok(None) };
+                return if self.signed_size(log)?.is_some() { Err(lost()) } else { Ok(None) };
             }
             Err(error) => return Err(failed(error)),
         };
-        text.parse().map(Some).map_err(|source: Error| {
+        let latest: SignedCheckpoint = text.parse().map_err(|source: Error| {
             let error =
                 Error::new(ErrorKind::Corrupt).with_context("reading the latest checkpoint");
             error.with_source(source)
-        })
+        })?;
+        let is_latest = self.signed_size(log)? <= Some(latest.unverified().size().get());
+        if is_latest { Ok(Some(latest)) } else { Err(lost()) }
     }
 
     /// Waits for the lock of the directory. It is released when the file is dropped, or the process
@@ -261,7 +268,7 @@ fn sync_directory(_: &Path) -> io::Result<()> {
 
 fn lost() -> Error {
     Error::new(ErrorKind::Corrupt)
-        .with_context("a checkpoint of the log was published and is missing")
+        .with_context("the latest checkpoint of the log was published and is missing")
         .with_field("checkpoint")
 }
 

@@ -87,6 +87,7 @@ mod reconstruction;
 mod removals;
 mod report;
 mod signer;
+mod state;
 mod store_nodes;
 mod verification;
 mod verifier;
@@ -108,8 +109,9 @@ pub use nodes::{
 };
 pub use notary::Notary;
 pub use proof::{ConsistencyProof, InclusionProof};
-pub use report::Report;
+pub use report::{Report, Verdict};
 pub use signer::CheckpointSigner;
+pub use state::{Difference, StateFinding};
 pub use verification::{Progress, Verification};
 pub use verifier::CheckpointVerifier;
 pub use verify_ext::VerifyExt;

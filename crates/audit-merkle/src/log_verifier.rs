@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::reconstruction::ReconstructedNodes;
 use crate::removals::DeclaredRemovals;
+use crate::state::DeclaredState;
 use crate::{
     Finding, Frontier, LeafHash, Node, NodeHash, NodeId, Nodes, Reference, Report, TreeHead,
 };
@@ -56,6 +57,7 @@ pub struct LogVerifier<'a> {
     /// The first record that names another log or sequence number.
     misplaced: Option<Finding>,
     removals: DeclaredRemovals,
+    state: DeclaredState,
     report: Report,
 }
 
@@ -88,7 +90,7 @@ impl<'a> LogVerifier<'a> {
 
     fn start(frontier: Frontier, mut heads: Vec<(TreeHead, Reference)>) -> Self {
         sort(&mut heads);
-        let report = Report { from: frontier.size(), ..Report::default() };
+        let report = Report { from: frontier.size(), kept: heads.len(), ..Report::default() };
         let mut verifier = Self {
             frontier,
             heads,
@@ -98,6 +100,7 @@ impl<'a> LogVerifier<'a> {
             log: None,
             misplaced: None,
             removals: DeclaredRemovals::default(),
+            state: DeclaredState::default(),
             report,
         };
         verifier.compare();
@@ -148,6 +151,7 @@ impl<'a> LogVerifier<'a> {
     /// Takes the declared removals, and the state of the personal data.
     fn inspect(&mut self, sequence: Sequence, event: &StoredEvent) {
         self.removals.event(sequence, event);
+        self.state.event(event);
         if event.personal.as_ref().is_some_and(|personal| !is_of(personal, event))
             && self.report.personal.len() < MAX_LISTED
         {
@@ -191,6 +195,7 @@ impl<'a> LogVerifier<'a> {
         if self.misplaced.is_none() {
             self.misplaced = self.misplaced(sequence, record);
         }
+        self.report.clock_faults += u64::from(has_clock_reading(record));
         let leaf = LeafHash::of(record);
         let (suspects, mut read) = (&mut self.suspects, Ok(()));
         let mut compare = |node: Node, stored: Option<NodeHash>| {
@@ -271,6 +276,11 @@ impl<'a> LogVerifier<'a> {
         &self.removals
     }
 
+    /// Returns the state that the events taken so far declare.
+    pub(crate) fn state(&self) -> &DeclaredState {
+        &self.state
+    }
+
     /// Stops counting events whose personal data is missing.
     pub(crate) fn close_removals(&mut self) {
         self.removals.close();
@@ -335,6 +345,15 @@ impl<'a> LogVerifier<'a> {
 /// Sorts so that the next head to compare is the last.
 fn sort(heads: &mut [(TreeHead, Reference)]) {
     heads.sort_by_key(|(head, reference)| (Reverse(head.size), *reference));
+}
+
+/// Returns whether a record has a reading of the clock that was not believed. It is in the begin of
+/// the record, which has no text of a caller.
+fn has_clock_reading(record: &[u8]) -> bool {
+    const FIELD: &[u8] = br#","clockReading":""#;
+    /// The most bytes up to the end of the field.
+    const BEGIN: usize = 190;
+    record[..record.len().min(BEGIN)].windows(FIELD.len()).any(|bytes| bytes == FIELD)
 }
 
 /// Returns whether `personal` matches the digest in the record.

@@ -4,8 +4,9 @@ use std::fmt;
 
 use audit_core::tree::NodeId;
 use audit_core::{Error, ErrorKind, Result, Sequence};
+use serde::Serialize;
 
-use crate::{Finding, TreeHead};
+use crate::{Finding, StateFinding, TreeHead};
 
 /// The result of a [`LogVerifier`](crate::LogVerifier), or of a
 /// [verification](crate::VerifyExt::verify) of a store. [`Display`](fmt::Display) prints it in words.
@@ -19,6 +20,8 @@ pub struct Report {
     pub head: TreeHead,
     /// The size of the largest kept head that matches: the records up to it are proved.
     pub proved: Sequence,
+    /// The number of kept heads with which the log was to be compared.
+    pub kept: usize,
     /// The kept heads that are smaller than [`from`](Self::from), which could not be compared.
     pub skipped: Vec<TreeHead>,
     /// The number of events whose personal data is missing. Erasures are allowed, and the log
@@ -27,6 +30,9 @@ pub struct Report {
     /// The number of events that the log records as erased. It exceeds [`erased`](Self::erased)
     /// where retention has removed some of them since.
     pub declared_erased: u64,
+    /// The number of events that were recorded while the store's clock was out of the expected range:
+    /// those with a [`clock_reading`](audit_core::AuditEvent::clock_reading). No finding.
+    pub clock_faults: u64,
     /// The first thing that is wrong with the records, or with what the log declares removed.
     pub finding: Option<Finding>,
     /// The events whose personal data does not match the digest in the record; the first 1,000.
@@ -34,20 +40,54 @@ pub struct Report {
     /// The nodes that are missing, or do not match the records; the first 1,000. The records are
     /// right, and proofs made of these nodes fail.
     pub nodes: Vec<NodeId>,
+    /// The parts of the store's state, beside the log, that differ from what the log declares; see
+    /// [`with_retention`](crate::Verification::with_retention) and
+    /// [`with_tenants`](crate::Verification::with_tenants).
+    pub state: Vec<StateFinding>,
+}
+
+/// The verdict of a [`Report`]. In JSON it is `intact`, `notIntact` or `nothingVerified`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Verdict {
+    /// Something was compared, and nothing is wrong.
+    Intact,
+    /// Something is wrong.
+    NotIntact,
+    /// Nothing is wrong, because nothing was compared: the log has no events, or none of the kept
+    /// heads could be compared.
+    NothingVerified,
 }
 
 impl Report {
-    /// Returns `true` if nothing is wrong: with the records, the personal data that is present, and
-    /// the stored nodes. [`proved`](Self::proved) says how far a kept head confirms it.
-    pub fn is_intact(&self) -> bool {
-        self.finding.is_none() && self.personal.is_empty() && self.nodes.is_empty()
+    /// Returns the verdict.
+    pub fn verdict(&self) -> Verdict {
+        let Self { finding, personal, nodes, state, .. } = self;
+        let is_wrong =
+            finding.is_some() || !(personal.is_empty() && nodes.is_empty() && state.is_empty());
+        let is_compared =
+            self.head.size > Sequence::ZERO && (self.kept == 0 || self.proved > Sequence::ZERO);
+        match (is_wrong, is_compared) {
+            (true, _) => Verdict::NotIntact,
+            (false, true) => Verdict::Intact,
+            (false, false) => Verdict::NothingVerified,
+        }
     }
 
-    /// Returns the report if [nothing is wrong](Self::is_intact).
+    /// Returns `true` if something was verified and nothing is wrong: with the records, the personal
+    /// data that is present, the stored nodes, and the state that was compared.
+    /// [`proved`](Self::proved) says how far a kept head confirms it.
+    pub fn is_intact(&self) -> bool {
+        self.verdict() == Verdict::Intact
+    }
+
+    /// Returns the report if the log [is intact](Self::is_intact).
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] otherwise: with the field `records` and the [`Finding`] as its source,
-    /// or with the field `personal[…]` or `nodes[…][…]` of the first of these.
+    /// [`ErrorKind::Corrupt`] if something is wrong: with the field `records` and the [`Finding`] as
+    /// its source, with the field `personal[…]` or `nodes[…][…]` of the first of these, or with the
+    /// field `state` and the [`StateFinding`]. [`ErrorKind::NotFound`] with the field `records` or
+    /// `heads` if nothing was verified.
     pub fn into_result(self) -> Result<Self> {
         let corrupt = || Error::new(ErrorKind::Corrupt).with_context("verifying a log");
         if let Some(finding) = self.finding {
@@ -58,6 +98,13 @@ impl Report {
         }
         if let Some(NodeId { level, index }) = self.nodes.first() {
             return Err(corrupt().with_field(format!("nodes[{level}][{index}]")));
+        }
+        if let Some(finding) = self.state.first() {
+            return Err(corrupt().with_field("state").with_source(*finding));
+        }
+        if self.verdict() == Verdict::NothingVerified {
+            let field = if self.head.size == Sequence::ZERO { "records" } else { "heads" };
+            return Err(Error::not_found(field).with_context("verifying a log"));
         }
         Ok(self)
     }
@@ -87,6 +134,9 @@ impl fmt::Display for Report {
                 self.erased, self.declared_erased
             )?;
         }
+        if self.clock_faults > 0 {
+            writeln!(f, "{} events were recorded with a wrong clock.", self.clock_faults)?;
+        }
         if let Some(finding) = &self.finding {
             writeln!(f, "WRONG: {finding}.")?;
         }
@@ -98,6 +148,13 @@ impl fmt::Display for Report {
             let count = self.nodes.len();
             writeln!(f, "WRONG: {count} nodes were changed, first ({level}, {index}).")?;
         }
-        f.write_str(if self.is_intact() { "Nothing is wrong." } else { "The log is not intact." })
+        for finding in &self.state {
+            writeln!(f, "WRONG: {finding}.")?;
+        }
+        f.write_str(match self.verdict() {
+            Verdict::Intact => "Nothing is wrong.",
+            Verdict::NotIntact => "The log is not intact.",
+            Verdict::NothingVerified => "Nothing was verified.",
+        })
     }
 }

@@ -6,11 +6,15 @@ use std::future::IntoFuture;
 use std::task::Poll;
 
 use audit_core::tree::{LogEntry, Tile};
-use audit_core::{AuditStore, EntriesRequest, Error, ErrorKind, Head, Log, Result, Sequence};
+use audit_core::{
+    AuditStore, EntriesRequest, Error, ErrorKind, Head, Log, Result, RetentionStore, Sequence,
+    TenantStore,
+};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use crate::reconstruction::holding_nodes;
+use crate::state::{Extent, StateStores};
 use crate::store_nodes::{present_nodes, stored_nodes};
 use crate::{
     Finding, LogVerifier, NodeHash, NodeId, Nodes, Reference, Report, TreeHead, frontier_at,
@@ -25,6 +29,7 @@ pub struct Verification<'a, S: ?Sized> {
     log: Log,
     heads: Vec<TreeHead>,
     since: Option<TreeHead>,
+    state: StateStores<'a>,
     on_progress: OnProgress<'a>,
 }
 
@@ -43,7 +48,8 @@ pub struct Progress {
 impl<'a, S: AuditStore + ?Sized> Verification<'a, S> {
     pub(crate) fn new(store: &'a S, log: Log) -> Self {
         let on_progress = Box::new(|_| ());
-        Self { store, log, heads: Vec::new(), since: None, on_progress }
+        let state = StateStores::default();
+        Self { store, log, heads: Vec::new(), since: None, state, on_progress }
     }
 
     /// Compares the log with the heads of kept checkpoints, in any order. A second call adds to the
@@ -59,6 +65,23 @@ impl<'a, S: AuditStore + ?Sized> Verification<'a, S> {
     /// Reads only the events after the kept head `head`, which covers the events before.
     pub fn since(mut self, head: TreeHead) -> Self {
         self.since = Some(head);
+        self
+    }
+
+    /// Compares the retention and the legal hold that `store`, which is the same store, keeps of the
+    /// log with the last event that declares them.
+    pub fn with_retention(mut self, store: &'a dyn RetentionStore) -> Self {
+        self.state.retention = Some(store);
+        self
+    }
+
+    /// Compares the organizations and API keys that `store`, which is the same store, keeps with the
+    /// events of the log that declare them: the organization of the log with its keys or, for the
+    /// platform's log, all. A change that no event declares is a [finding](crate::StateFinding).
+    ///
+    /// What pruned or erased events declared is not known any more and is not compared.
+    pub fn with_tenants(mut self, store: &'a dyn TenantStore) -> Self {
+        self.state.tenants = Some(store);
         self
     }
 
@@ -82,8 +105,9 @@ impl<'a, S: AuditStore + ?Sized> Verification<'a, S> {
     }
 
     async fn read(&mut self, head: Head) -> Result<Report> {
-        let Self { store, log, heads, since, on_progress } = self;
-        let (store, log, since) = (*store, *log, *since);
+        let Self { store, log, heads, since, state, on_progress } = self;
+        let (store, log, since, state) = (*store, *log, *since, *state);
+        let kept = heads.len() + usize::from(since.is_some());
         let start = since.map_or(head.pruned, |since| since.size);
         if start < head.pruned {
             return Err(Error::new(ErrorKind::Gone).with_field("since"));
@@ -119,7 +143,14 @@ impl<'a, S: AuditStore + ?Sized> Verification<'a, S> {
             reading.check_erasures().await?;
         }
         reading.check_end().await?;
-        Ok(Report { skipped, ..reading.verifier.finish() })
+        let is_whole = start == Sequence::ZERO && reading.verifier.finding().is_none();
+        let extent = if is_whole { Extent::Whole } else { Extent::Rest };
+        let (declared, read) = (reading.verifier.state().clone(), reading.verifier.size());
+        let mut report = reading.verifier.finish();
+        if report.finding.is_none() {
+            report.state = state.check(store, log, declared, read, extent).await?;
+        }
+        Ok(Report { kept, skipped, ..report })
     }
 }
 

@@ -7,7 +7,7 @@ use audit_core::{
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use crate::append::WriteTransaction;
+use crate::append::{After, WriteTransaction};
 use crate::error::sqlite;
 use crate::organizations::present;
 use crate::read::Snapshot;
@@ -26,6 +26,20 @@ impl WriteTransaction<'_> {
         self.append_all(revoked.batches(event)?)?;
         self.put_api_key(&revoked)?;
         Ok(revoked)
+    }
+
+    pub(crate) fn forget_api_key_holder(
+        &mut self,
+        id: ApiKeyId,
+        by: AuditContext,
+    ) -> Result<ApiKey> {
+        // Also if nothing is left to remove: the WAL may still hold what an earlier call removed.
+        self.after = After::Scrub;
+        let key = find(self.connection, id)?;
+        let Some((forgotten, event)) = key.forget_holder(by)? else { return Ok(key) };
+        self.append_all(forgotten.batches(event)?)?;
+        self.put_api_key(&forgotten)?;
+        Ok(forgotten)
     }
 
     fn put_api_key(&self, key: &ApiKey) -> Result<()> {

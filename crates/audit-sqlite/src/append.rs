@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
     LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
-    backend::{Batch, SequencedEvent, StoredEvent},
+    backend::{Batch, LONGEST_SILENCE, RecordedTime, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
 use audit_index::{IndexEntry, IndexWriter, RemovedKeys, TermKey, is_damage};
@@ -26,6 +26,21 @@ pub(crate) const END_LOG: &str =
 
 /// Finds the highest id of an event.
 pub(crate) const LAST_ID: &str = "SELECT id FROM audit_event_id ORDER BY id DESC LIMIT 1";
+/// Reads the times that the newest logs recorded last.
+pub(crate) const LATEST_OF_NEWEST: &str =
+    "SELECT recorded_at FROM audit_log WHERE size > 0 ORDER BY id DESC LIMIT 8";
+/// Reads the last time that any log recorded.
+pub(crate) const LATEST_OF_ALL: &str = "SELECT max(recorded_at) FROM audit_log WHERE size > 0";
+
+fn latest_of(connection: &Connection, sql: &str) -> Result<Option<Timestamp>> {
+    let query = || {
+        let mut statement = connection.prepare_cached(sql)?;
+        let times = statement.query_map([], |row| row.get(0))?;
+        times.collect::<rusqlite::Result<Vec<Option<i64>>>>()
+    };
+    let times = query().map_err(sqlite("reading the last time recorded"))?;
+    Ok(times.into_iter().flatten().max().map(Timestamp::from_nanos))
+}
 
 /// The work on the file after a transaction has been committed, before its callers are answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,7 +171,9 @@ impl<'c> WriteTransaction<'c> {
         let head = row.map(|row| row.head).unwrap_or_default();
         let mut last_id = self.last_id()?;
         let (connection, indexing) = (self.connection, self.indexing);
-        let sequenced = batch.sequence(head, frontier, Timestamp::now(), |event| {
+        let now = Timestamp::now();
+        let time = RecordedTime::after(head, now, || self.latest(now))?;
+        let sequenced = batch.sequence(head, frontier, time, |event| {
             let Some(row) = row else { return Ok(None) };
             // Ids rise with time, so that most are higher than all before.
             if event.as_bytes()[..] > last_id[..] {
@@ -208,6 +225,17 @@ impl<'c> WriteTransaction<'c> {
     /// Writes the events of a batch that the store itself has made.
     pub(crate) fn append_own(&mut self, batch: Batch) -> Result<()> {
         self.append(self.indexing.keyed(batch)).map(drop)
+    }
+
+    /// Returns the last time that any log of the store recorded; `None` if none did. Looks at all
+    /// logs only if the newest ones do not confirm that it is `now`.
+    fn latest(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let of_ends = self.logs.values().map(|end| end.row.head.recorded_at).max();
+        let newest = latest_of(self.connection, LATEST_OF_NEWEST)?.max(of_ends);
+        match newest {
+            Some(time) if now.duration_since(time) <= LONGEST_SILENCE => Ok(newest),
+            _ => Ok(newest.max(latest_of(self.connection, LATEST_OF_ALL)?)),
+        }
     }
 
     /// Writes the batches of one change.

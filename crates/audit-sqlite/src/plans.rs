@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 50] = [
+const PLANS: [(&str, &str); 52] = [
     (marks::READ_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::READ_ODD, "SEARCH audit_mark_odd USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::WRITE_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
@@ -23,6 +23,10 @@ const PLANS: [(&str, &str); 50] = [
     (read::READ_END, "SEARCH audit_log USING INDEX sqlite_autoindex_audit_log_1 (name=?)"),
     // Reads one row, the last.
     (append::LAST_ID, "SCAN audit_event_id"),
+    // Reads a few rows, the last.
+    (append::LATEST_OF_NEWEST, "SCAN audit_log"),
+    // Reads all rows, when a clock is doubted.
+    (append::LATEST_OF_ALL, "SEARCH audit_log"),
     // Reads all rows, because the caller asked for all.
     (
         read::LIST_LOGS,

@@ -1,7 +1,7 @@
 //! Retention: the settings of a log, and the removal of pruned events in small transactions.
 
 use audit_core::{
-    AuditContext, Error, ErrorKind, Log, Pruned, Result, Retention, Sequence, Timestamp,
+    AuditContext, Error, ErrorKind, Log, Pruned, Pruning, Result, Retention, Sequence, Timestamp,
     backend::{Batch, StoredEvent},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -86,15 +86,16 @@ impl WriteTransaction<'_> {
 
     /// Raises the floor of the log to what its retention keeps at the current time, and records an
     /// event about it. Events up to the floor are not visible from then on.
-    pub(crate) fn prune(&mut self, log: Log, by: AuditContext) -> Result<Pruned> {
+    pub(crate) fn prune(&mut self, log: Log, pruning: Pruning) -> Result<Pruned> {
         let Some(row) = self.log_row(log)? else {
             return Ok(Pruned::new(audit_core::Head::default(), Sequence::ZERO));
         };
         let recorded_at = |sequence| recorded_at(self.connection, row.id, sequence);
-        let floor = self.retention(row.id)?.floor(row.head, Timestamp::now(), recorded_at)?;
+        let retention = self.retention(row.id)?;
+        let floor = retention.floor(row.head, &pruning, Timestamp::now(), recorded_at)?;
         let pruned = Pruned::new(row.head, floor);
         if pruned.events > 0 {
-            self.append_own(Batch::reserved(log, pruned.event(by)?)?)?;
+            self.append_own(Batch::reserved(log, pruned.event(pruning.by)?)?)?;
             if let Some(end) = self.logs.get_mut(&log) {
                 end.row.head.pruned = floor;
             }

@@ -9,8 +9,8 @@ use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
     ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention, RetentionStore, Scan,
-    ScanResult, Sequence, TenantStore, TokenKeys, limits,
+    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, TenantStore, TokenKeys, limits,
 };
 
 use crate::append::{After, WriteTransaction};
@@ -313,8 +313,8 @@ impl RetentionStore for SqliteStore {
         self.shared.writer.write(move |t| t.set_retention(log, retention, by)).await
     }
 
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
-        let pruned = self.shared.writer.write(move |t| t.prune(log, by)).await?;
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
+        let pruned = self.shared.writer.write(move |t| t.prune(log, pruning)).await?;
         // Each step has its own transaction, so that appends can run in between.
         while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
         Ok(pruned)
@@ -406,5 +406,9 @@ impl TenantStore for SqliteStore {
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         self.shared.writer.write(move |t| t.revoke_api_key(id, by)).await
+    }
+
+    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.shared.writer.write(move |t| t.forget_api_key_holder(id, by)).await
     }
 }

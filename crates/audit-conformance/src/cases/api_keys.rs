@@ -89,7 +89,8 @@ pub(crate) fn come_back_as_created(new: NewTenantHarness<'_>) {
     let keys = Keys::new(new);
     let organizations = [(); 2].map(|()| keys.organization());
     let emails =
-        ["ana@acme.example", "東京\0@acme.example", &"x".repeat(MAX_ID_BYTES)].map(str::to_owned);
+        ["ana@acme.example", "東京@acme.example", &format!("{}@x", "x".repeat(MAX_ID_BYTES - 2))]
+            .map(str::to_owned);
     let asked = organizations.into_iter().flat_map(|organization| {
         let emails = &emails;
         Role::ALL.into_iter().flat_map(move |role| {
@@ -99,8 +100,8 @@ pub(crate) fn come_back_as_created(new: NewTenantHarness<'_>) {
     let mut created = Vec::new();
     for new in asked {
         let (key, secret) = keys.create(new.clone()).expect("a key can be created");
-        let is_as_asked = (key.organization_id, key.role, &key.email, key.revoked_at);
-        let expected = (new.organization_id, new.role, &new.email, None);
+        let is_as_asked = (key.organization_id, key.role, key.email.as_ref(), key.revoked_at);
+        let expected = (new.organization_id, new.role, Some(&new.email), None);
         assert_eq!(is_as_asked, expected, "a key is created as asked");
         assert_eq!(secret.key_id(), Some(key.id), "a secret has the id of its key");
         created.push((key, secret));
@@ -125,7 +126,8 @@ fn assert_event(event: &AuditEvent, action: &Action, key: &ApiKey) {
     let named = event.organization.as_ref().map(|named| named.id.clone());
     assert_eq!(named, Some(key.organization_id.to_string()), "the event names the organization");
     let text = event.message.text.as_deref().unwrap_or_default();
-    assert!(text.contains(&key.email), "the event's message names the holder");
+    let email = key.email.as_deref().expect("a key has a holder");
+    assert!(text.contains(email), "the event's message names the holder");
     assert!(text.contains(key.role.name()), "the event's message names the role");
     assert!(event.message.title.is_some(), "the event's message has a title");
     assert_eq!(event.scope, platform_scope(), "the event has the surface `platform`");
@@ -363,4 +365,32 @@ pub(crate) fn survive_a_reopen(new: NewTenantHarness<'_>) {
     assert_eq!(keys.subject.events(Log::Platform), platform, "in both logs");
     keys.revoked(good.id);
     assert!(!keys.found(good.id).accepts(&secret), "a key can be revoked after a reopen");
+}
+
+pub(crate) fn forget_their_holder_once_revoked(new: NewTenantHarness<'_>) {
+    let keys = Keys::new(new);
+    let id = keys.organization();
+    let (key, _) = keys.created(id);
+    let forget = |keys: &Keys, id| {
+        keys.keys.block_on(keys.keys.store().forget_api_key_holder(id, attributed()))
+    };
+    refused(forget(&keys, key.id), ErrorKind::Invalid, "forgetting the holder of a valid key");
+    refused(forget(&keys, ApiKeyId::new()), ErrorKind::NotFound, "an unknown key");
+    assert_eq!(keys.found(key.id), key, "a refused call changes nothing");
+    let revoked = keys.revoked(key.id);
+    for _ in 0..2 {
+        let forgotten = forget(&keys, key.id).expect("the holder of a revoked key is forgotten");
+        let mut expected = revoked.clone();
+        expected.email = None;
+        assert_eq!(forgotten, expected, "the address is removed, and nothing else");
+        assert_eq!(keys.found(key.id), expected, "it stays removed");
+        assert_eq!(keys.all(id), [expected], "it is listed without the address");
+        assert_eq!(keys.subject.sizes(id), [4, 4], "it leaves one event in each log, once");
+    }
+    let event = keys.subject.last_event(id, 4);
+    assert_eq!(event.action, Action::API_KEY_HOLDER_FORGOTTEN, "the event says what was done");
+    assert_eq!(event.targets, [Target::new("api_key", key.id.to_string())]);
+    let text = json!([event.message, event.change, event.targets]).to_string();
+    assert!(!text.contains("ana@acme.example"), "the event does not name the holder");
+    keys.subject.assert_recorded_in_both(&event);
 }

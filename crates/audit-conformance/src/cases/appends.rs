@@ -114,6 +114,24 @@ pub(crate) fn are_recorded_once(new: NewHarness<'_>) {
     assert_eq!(subject.events(log).len(), 5, "only the new event is added");
 }
 
+pub(crate) fn record_who_submitted_them(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let sent = [event(0).submitted_by("key_1"), event(1).submitted_by("key_2"), event(2)];
+    let placed = subject.put(log, &sent);
+    let by: Vec<_> = placed.iter().map(|event| event.submitted_by.as_deref()).collect();
+    assert_eq!(by, [Some("key_1"), Some("key_2"), None]);
+    assert_eq!(subject.events(log), placed, "an event says who submitted it");
+    assert!(placed.iter().all(|event| !event.by_store), "no event of a caller is the store's");
+    // Sent again with another credential, it is the same event, and keeps the first.
+    for (sent, first) in sent.into_iter().zip(&placed) {
+        let receipts = subject.append(log, vec![sent.submitted_by("key_3")]);
+        let receipts = receipts.expect("a redelivery is accepted");
+        assert!(receipts[0].redelivered && receipts[0].sequence == first.sequence);
+    }
+    assert_eq!(subject.events(log), placed, "a redelivery changes nothing");
+}
+
 pub(crate) fn without_a_time_are_recorded_once(new: NewHarness<'_>) {
     let mut subject = Subject::new(new);
     let log = new_log();

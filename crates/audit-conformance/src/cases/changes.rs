@@ -21,6 +21,7 @@ pub(super) fn attributed() -> AuditContext {
         .request_id("req_1")
         .trace(trace("4bf92f3577b34da6a3ce929d0e0e4736"))
         .reason("asked for in ticket 7")
+        .submitted_by("key_7")
         .request("POST", "/organizations")
         .change_set_id(ChangeSetId::derived(Uuid::nil(), b"set"))
 }
@@ -31,9 +32,12 @@ pub(super) fn platform_scope() -> Scope {
 }
 
 pub(super) fn assert_attributed(event: &AuditEvent) {
-    let AuditContext { actor, reason, request, trace, change_set_id, .. } = attributed();
+    let AuditContext { actor, reason, submitted_by, request, trace, change_set_id, .. } =
+        attributed();
     assert_eq!(event.actor, actor, "the event names the actor");
     assert_eq!(event.reason, reason, "the event says why");
+    assert_eq!(event.submitted_by, submitted_by, "the event says with which credential");
+    assert!(event.by_store, "the event is marked as the store's own");
     assert_eq!(event.request, request, "the event says in which request");
     assert_eq!(event.trace, trace, "the event names the trace");
     assert_eq!(event.change_set_id, change_set_id, "the event names the change set");

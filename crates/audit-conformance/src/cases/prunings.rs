@@ -168,7 +168,7 @@ pub(crate) fn record_the_removed_range(new: NewRetentionHarness<'_>) {
     let retention = Retention::default().max_events(30);
     subject.set_retention(log, retention).expect("retention can be set");
     for (numbers, removed) in [("1-64", 64), ("65-128", 64)] {
-        let pruned = subject.block_on(subject.store().prune(log, attributed()));
+        let pruned = subject.block_on(subject.store().prune(log, attributed().into()));
         let pruned = pruned.expect("a log can be pruned");
         assert_eq!(pruned.events, removed, "pruning says how many events it has removed");
         let reserved = subject.events(log).pop().expect("pruning leaves an event");

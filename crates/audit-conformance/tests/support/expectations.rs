@@ -279,6 +279,10 @@ const MUTATIONS: &[(Mutation, &[&str])] = &[
         ],
     ),
     (
+        Mutation::ForgetsTheSubmitter,
+        &["appends::record_who_submitted_them", "contents::come_back_equal_in_every_field"],
+    ),
+    (
         Mutation::RecordsRedeliveriesAgain,
         &[
             "appends::are_recorded_once",

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use audit_core::{
     Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
     Error, EventId, EventQuery, Facet, Head, Log, NewApiKey, NewEvent, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Pruned, Receipt, Result, Retention,
+    Organization, OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention,
     RetentionStore, Scan, ScanResult, Sequence, TenantStore, Token, TokenKeys,
     tree::NodeId,
     tree::{Frontier, LogEntry, NodeHash},
@@ -86,6 +86,7 @@ pub(crate) enum Mutation {
     ErrorsForgetTheField,
     FillsTimesBeforeComparing,
     FirstReceiptOnly,
+    ForgetsTheSubmitter,
     GapInSequence,
     IdsAreUniqueAcrossLogs,
     AcceptsReservedActions,
@@ -112,6 +113,8 @@ pub(crate) enum Mutation {
     CachesKeys,
     CreatesKeysByAnOldRead,
     ForgetsKeys,
+    ForgetsHoldersForNow,
+    ForgetsHoldersOfValidKeys,
     HidesRevokedKeys,
     KeysEndWithTheirOrganization,
     KeysOfAllOrganizations,
@@ -370,8 +373,8 @@ impl RetentionStore for Mutated {
         self.forget_field(self.mutated_set_retention(log, retention, by).await)
     }
 
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
-        self.mutated_prune(log, by).await
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
+        self.mutated_prune(log, pruning).await
     }
 }
 
@@ -446,5 +449,9 @@ impl TenantStore for Mutated {
         let revoked = self.mutated_revoke(id, by).await;
         let changed = |after: &ApiKey| before.as_ref().is_ok_and(|before| before != after);
         self.spoil_error(self.record_more(revoked, changed).await)
+    }
+
+    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        self.mutated_forget(id, by).await
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
+use super::parts::Writer;
 use super::stored::SALT_BYTES;
-use super::{PreparedEvent, StoredEvent, Term};
+use super::{PreparedEvent, RecordedTime, StoredEvent, Term};
 use crate::limits::{self, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 use crate::random::fill_random;
 use crate::tree::{Frontier, Node};
@@ -77,16 +78,16 @@ impl Batch {
             let expected = "an action that is not reserved for the store";
             return Err(Error::malformed(format!("events[{index}].action"), expected));
         }
-        Self::encode(log, events)
+        Self::encode(log, events, Writer::Caller)
     }
 
-    /// Does the same for an event with a [reserved action](crate::Action::is_reserved), which only
-    /// the store makes.
+    /// Does the same for the event of a change that the store makes. It may have a [reserved
+    /// action](crate::Action::is_reserved), and is [marked](AuditEvent::by_store).
     pub fn reserved(log: Log, event: NewEvent) -> Result<Self> {
-        Self::encode(log, vec![event])
+        Self::encode(log, vec![event], Writer::Store)
     }
 
-    fn encode(log: Log, events: Vec<NewEvent>) -> Result<Self> {
+    fn encode(log: Log, events: Vec<NewEvent>, writer: Writer) -> Result<Self> {
         limits::count("events", events.len(), MAX_BATCH_EVENTS)?;
         let mut size = 0;
         let mut items: Vec<BatchItem<Term>> = Vec::with_capacity(events.len());
@@ -106,7 +107,7 @@ impl Batch {
                     _ => return Err(conflict(index)),
                 }
             }
-            let event = PreparedEvent::with_salt(content, now, salt)
+            let event = PreparedEvent::with_salt(content, writer, now, salt)
                 .map_err(|error| error.below(&format!("events[{index}]")))?;
             size += event.size();
             if size > MAX_BATCH_BYTES {
@@ -153,8 +154,8 @@ impl<K> Batch<K> {
         self.items.is_empty()
     }
 
-    /// Numbers the events after `head`, at the store's time `now`, and appends them to the log's
-    /// tree from `frontier`, its frontier at `head`. `find` looks an event up in the log by its id.
+    /// Numbers the events after `head`, records them at `time`, and appends them to the log's tree
+    /// from `frontier`, its frontier at `head`. `find` looks an event up in the log by its id.
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`], with the field as `events[3].id`, if an id belongs to
@@ -164,7 +165,7 @@ impl<K> Batch<K> {
         self,
         head: Head,
         mut frontier: Frontier,
-        now: Timestamp,
+        time: impl Into<RecordedTime>,
         mut find: impl FnMut(EventId) -> Result<Option<StoredEvent>>,
     ) -> Result<SequencedBatch<K>> {
         if frontier.size() != head.size {
@@ -172,7 +173,9 @@ impl<K> Batch<K> {
                 Error::new(ErrorKind::Corrupt).with_context("reading the frontier of a log")
             );
         }
-        let recorded_at = now.max(head.recorded_at);
+        let time = time.into();
+        let recorded_at = time.recorded_at.max(head.recorded_at);
+        let time = RecordedTime { recorded_at, ..time };
         let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
         let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
         let mut nodes = Vec::with_capacity(self.len());
@@ -197,7 +200,7 @@ impl<K> Batch<K> {
                 continue;
             }
             let (sequence, occurred_at) = (head.size.next(), event.occurred_at());
-            let (stored, content) = event.split(self.log, sequence, recorded_at);
+            let (stored, content) = event.split(self.log, sequence, time);
             contents.push(content);
             let leaf = LeafHash::of(&stored.record);
             frontier.push(leaf, |node| nodes.push(node))?;
@@ -222,6 +225,8 @@ fn is_redelivery(first: &AuditEvent, event: PreparedEvent) -> Result<bool> {
     let has_time = event.content().occurred_at.is_some();
     let again = event.into_stored(first.log, first.sequence, first.recorded_at);
     let mut again = StoredEvent { personal: None, ..again }.decode()?;
+    again.clock_reading = first.clock_reading;
+    again.submitted_by.clone_from(&first.submitted_by);
     if !has_time {
         again.occurred_at = first.occurred_at;
     }

@@ -15,6 +15,7 @@
 //! ```
 
 mod batch;
+mod clock;
 pub mod index;
 mod lenient;
 mod parts;
@@ -25,6 +26,8 @@ mod term;
 mod vectors;
 
 pub use batch::{Batch, SequencedBatch, SequencedEvent};
+pub(crate) use clock::is_implausible;
+pub use clock::{LONGEST_SILENCE, RecordedTime};
 pub use prepared::PreparedEvent;
 pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::RecordedTime;
 use crate::json::Object;
 use crate::{
     Action, Actor, ActorKind, Attributes, Change, ChangeSetId, EntityClass, EventId, Log, Message,
@@ -16,6 +17,15 @@ use crate::{
 
 /// The number of the format that this version writes, and the highest that it reads.
 pub(super) const VERSION: u8 = 1;
+
+/// Who writes an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Writer {
+    /// A caller appends it.
+    Caller,
+    /// The store records a change that it makes.
+    Store,
+}
 
 /// The record. Texts are borrowed when it is written.
 #[derive(Serialize, Deserialize)]
@@ -30,6 +40,8 @@ pub(super) struct Record<'a> {
     pub(super) sequence: Sequence,
     #[serde(skip_serializing)]
     pub(super) recorded_at: Timestamp,
+    #[serde(default, skip_serializing)]
+    pub(super) clock_reading: Option<Timestamp>,
 
     id: EventId,
     occurred_at: Timestamp,
@@ -57,7 +69,11 @@ pub(super) struct Record<'a> {
     source: Option<Cow<'a, Source>>,
     #[serde(default, skip_serializing_if = "Attributes::is_empty")]
     attributes: Cow<'a, Attributes>,
-    /// The digest of the personal data, base64url without padding.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submitted_by: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) by_store: bool,
+    /// The digest of the personal data, base64url without padding. Is the last field.
     #[serde(borrow)]
     pub(super) personal: Cow<'a, str>,
 }
@@ -154,12 +170,18 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
 
 impl<'a> Record<'a> {
     /// Returns the record of `content`, without what [`begin`] adds.
-    pub(super) fn of(content: &'a NewEvent, occurred_at: Timestamp, digest: String) -> Self {
+    pub(super) fn of(
+        content: &'a NewEvent,
+        writer: Writer,
+        occurred_at: Timestamp,
+        digest: String,
+    ) -> Self {
         Self {
             v: VERSION,
             log: Log::Platform,
             sequence: Sequence::ZERO,
             recorded_at: Timestamp::MIN,
+            clock_reading: None,
             id: content.id,
             occurred_at,
             action: Cow::Borrowed(&content.action),
@@ -175,6 +197,8 @@ impl<'a> Record<'a> {
             trace: content.trace,
             source: content.source.as_ref().map(Cow::Borrowed),
             attributes: Cow::Borrowed(&content.attributes),
+            submitted_by: borrowed(&content.submitted_by),
+            by_store: writer == Writer::Store,
             personal: Cow::Owned(digest),
         }
     }
@@ -185,6 +209,7 @@ impl<'a> Record<'a> {
         let targets = self.targets.into_iter();
         NewEvent {
             occurred_at: Some(self.occurred_at),
+            submitted_by: owned(self.submitted_by),
             id: self.id,
             action: self.action.into_owned(),
             category: owned(self.category),
@@ -308,12 +333,19 @@ impl<'a> Named<'a> {
 }
 
 /// Returns the begin of a record, up to and with the comma after its time. It needs no escapes.
-pub(super) fn begin(log: Log, sequence: Sequence, recorded_at: Timestamp) -> String {
-    format!(r#"{{"v":{VERSION},"log":"{log}","sequence":{sequence},"recordedAt":"{recorded_at}","#)
+pub(super) fn begin(log: Log, sequence: Sequence, time: RecordedTime) -> String {
+    let RecordedTime { recorded_at, clock_reading } = time;
+    let begin = format!(
+        r#"{{"v":{VERSION},"log":"{log}","sequence":{sequence},"recordedAt":"{recorded_at}","#
+    );
+    match clock_reading {
+        Some(reading) => format!(r#"{begin}"clockReading":"{reading}","#),
+        None => begin,
+    }
 }
 
 /// The most bytes that [`begin`] returns.
-pub(super) const BEGIN_BYTES: usize = 140;
+pub(super) const BEGIN_BYTES: usize = 190;
 
 #[cfg(test)]
 mod tests {
@@ -322,6 +354,8 @@ mod tests {
     #[test]
     fn the_begin_is_never_longer_than_its_bound() {
         let log = Log::organization(uuid::Uuid::max());
-        assert!(begin(log, Sequence::MAX, Timestamp::MAX).len() <= BEGIN_BYTES);
+        let (recorded_at, clock_reading) = (Timestamp::MAX, Some(Timestamp::MAX));
+        let time = RecordedTime { recorded_at, clock_reading };
+        assert!(begin(log, Sequence::MAX, time).len() <= BEGIN_BYTES);
     }
 }

@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::parts::{BEGIN_BYTES, Personal, Record, begin};
+use super::RecordedTime;
+use super::parts::{BEGIN_BYTES, Personal, Record, Writer, begin};
 use super::stored::{PersonalData, SALT_BYTES, StoredEvent};
 use crate::limits::MAX_EVENT_BYTES;
 use crate::random::fill_random;
@@ -28,12 +29,13 @@ impl PreparedEvent {
     pub fn new(content: NewEvent) -> Result<Self> {
         let mut salt = [0; SALT_BYTES];
         fill_random(&mut salt)?;
-        Self::with_salt(content, Timestamp::now(), salt)
+        Self::with_salt(content, Writer::Caller, Timestamp::now(), salt)
     }
 
     /// Does the same at the time `now`, with this salt of random bytes that no other event has.
     pub(super) fn with_salt(
         content: NewEvent,
+        writer: Writer,
         now: Timestamp,
         salt: [u8; SALT_BYTES],
     ) -> Result<Self> {
@@ -41,7 +43,7 @@ impl PreparedEvent {
         let occurred_at = content.occurred_at.unwrap_or(now);
         let personal = PersonalData { salt, bytes: encode(&Personal::of(&content))? };
         let digest = URL_SAFE_NO_PAD.encode(personal.digest());
-        let rest = encode(&Record::of(&content, occurred_at, digest))?;
+        let rest = encode(&Record::of(&content, writer, occurred_at, digest))?;
         let prepared = Self { content, occurred_at, personal, rest };
         if prepared.size() > MAX_EVENT_BYTES {
             let violation = Violation::TooLong { limit: MAX_EVENT_BYTES, actual: prepared.size() };
@@ -73,8 +75,13 @@ impl PreparedEvent {
 
     /// Returns the stored form of the event with this sequence of `log`. Encodes only the sequence
     /// and the time, so that it can be called under a lock.
-    pub fn into_stored(self, log: Log, sequence: Sequence, recorded_at: Timestamp) -> StoredEvent {
-        self.split(log, sequence, recorded_at).0
+    pub fn into_stored(
+        self,
+        log: Log,
+        sequence: Sequence,
+        time: impl Into<RecordedTime>,
+    ) -> StoredEvent {
+        self.split(log, sequence, time.into()).0
     }
 
     /// Does the same, and returns the content that the caller gave, too.
@@ -82,11 +89,11 @@ impl PreparedEvent {
         self,
         log: Log,
         sequence: Sequence,
-        recorded_at: Timestamp,
+        time: RecordedTime,
     ) -> (StoredEvent, NewEvent) {
         // The comma replaces the first brace of the rest.
         let rest = self.rest.strip_prefix(b"{").unwrap_or(&self.rest);
-        let record = [begin(log, sequence, recorded_at).as_bytes(), rest].concat();
+        let record = [begin(log, sequence, time).as_bytes(), rest].concat();
         (StoredEvent { record, personal: Some(self.personal) }, self.content)
     }
 }

@@ -89,8 +89,10 @@ impl StoredEvent {
             None => Personal::default(),
         };
         let (log, sequence, recorded_at) = (record.log, record.sequence, record.recorded_at);
+        let (clock_reading, by_store) = (record.clock_reading, record.by_store);
         let event = AuditEvent::new(log, sequence, recorded_at, record.join(personal));
-        let event = AuditEvent { erased: self.personal.is_none(), ..event };
+        let event =
+            AuditEvent { clock_reading, by_store, erased: self.personal.is_none(), ..event };
         Ok(event.with_unknown_fields(unknown))
     }
 

@@ -4,7 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{PreparedEvent, StoredEvent};
+use super::parts::Writer;
+use super::{PreparedEvent, RecordedTime, StoredEvent};
 use crate::tree::Frontier;
 use crate::{Log, NewEvent, RootHash, Sequence, Timestamp, tree::LeafHash};
 
@@ -16,6 +17,10 @@ struct Vector {
     log: Log,
     sequence: Sequence,
     recorded_at: Timestamp,
+    clock_reading: Option<Timestamp>,
+    submitted_by: Option<String>,
+    #[serde(default)]
+    by_store: bool,
     salt: String,
     record: String,
     personal: String,
@@ -38,11 +43,16 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn events_have_the_bytes_of_the_vectors() {
     let vectors = include_str!("../../tests/vectors/events.json");
     for vector in serde_json::from_str::<Vec<Vector>>(vectors).unwrap() {
-        let content = NewEvent::from_json(vector.event.to_string().as_bytes()).unwrap();
+        let mut content = NewEvent::from_json(vector.event.to_string().as_bytes()).unwrap();
+        content.submitted_by = vector.submitted_by;
+        let writer = if vector.by_store { Writer::Store } else { Writer::Caller };
         let salt = bytes(&vector.salt).try_into().unwrap();
-        let prepared = PreparedEvent::with_salt(content.clone(), Timestamp::MIN, salt).unwrap();
+        let prepared =
+            PreparedEvent::with_salt(content.clone(), writer, Timestamp::MIN, salt).unwrap();
         let (log, sequence) = (vector.log, vector.sequence);
-        let stored: StoredEvent = prepared.into_stored(log, sequence, vector.recorded_at);
+        let (recorded_at, clock_reading) = (vector.recorded_at, vector.clock_reading);
+        let time = RecordedTime { recorded_at, clock_reading };
+        let stored: StoredEvent = prepared.into_stored(log, sequence, time);
         let personal = stored.personal.as_ref().unwrap();
         let name = &vector.name;
         assert_eq!(String::from_utf8_lossy(&personal.bytes), vector.personal, "{name}");
@@ -52,6 +62,8 @@ fn events_have_the_bytes_of_the_vectors() {
         assert_eq!(stored.personal_is_intact().unwrap(), Some(true), "{name}");
         let event = stored.decode().unwrap();
         assert_eq!((event.log, event.sequence), (log, sequence), "{name}");
+        assert_eq!((event.recorded_at, event.clock_reading), (recorded_at, clock_reading));
+        assert_eq!(event.by_store, vector.by_store, "{name}");
         assert_eq!(event.into_content(), content, "{name}");
     }
 }

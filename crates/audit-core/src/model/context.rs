@@ -13,6 +13,13 @@ macro_rules! context_setters {
                 self
             }
 
+            /// Sets the id of the credential with which the action was requested.
+            #[must_use]
+            pub fn submitted_by(mut self, id: impl Into<String>) -> Self {
+                self.submitted_by = Some(id.into());
+                self
+            }
+
             /// Sets the method and the path of the request that causes the action.
             #[must_use]
             pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
@@ -61,6 +68,8 @@ pub struct AuditContext {
     pub actor: Actor,
     /// The reason.
     pub reason: Option<String>,
+    /// The id of the credential with which the action was requested.
+    pub submitted_by: Option<String>,
     /// The request that causes the action.
     pub request: RequestInfo,
     /// The trace of the action.
@@ -77,6 +86,7 @@ impl AuditContext {
         Self {
             actor,
             reason: None,
+            submitted_by: None,
             request: RequestInfo::default(),
             trace: None,
             change_set_id: None,
@@ -87,6 +97,7 @@ impl AuditContext {
     pub(crate) fn event(self, action: Action) -> NewEvent {
         NewEvent {
             reason: self.reason,
+            submitted_by: self.submitted_by,
             request: self.request,
             trace: self.trace,
             change_set_id: self.change_set_id,

@@ -34,6 +34,12 @@ macro_rules! events {
             /// event that is delivered again without a time has the time of its first delivery.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub occurred_at: Option<Timestamp>,
+            /// The id of the credential with which the event was sent; see
+            /// [`AuditEvent::submitted_by`]. Not part of the content, nor of its JSON: whoever
+            /// accepts an event sets it from the credential. 1 to
+            /// [`MAX_ID_BYTES`](crate::limits::MAX_ID_BYTES) bytes.
+            #[serde(skip)]
+            pub submitted_by: Option<String>,
             $($(#[$meta])* pub $field: $type,)*
         }
 
@@ -51,6 +57,19 @@ macro_rules! events {
             /// The time at which the store recorded the event, never earlier than that of the
             /// previous event.
             pub recorded_at: Timestamp,
+            /// The reading of the store's clock, if it was out of the expected range: long before the
+            /// previous event, or more than two years after the last one of the store. The time of
+            /// that event is then recorded instead.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub clock_reading: Option<Timestamp>,
+            /// The id of the credential, for example of the API key, with which the event was sent
+            /// over the network. Absent for an event that the service itself appended.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub submitted_by: Option<String>,
+            /// Whether the store itself wrote the event, of a change that it made. No caller can set
+            /// it: an event with the same action that a caller appended does not have it.
+            #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+            pub by_store: bool,
             /// Whether the personal data is erased: names, addresses, texts, values.
             #[serde(default, skip_serializing_if = "std::ops::Not::not")]
             pub erased: bool,
@@ -70,15 +89,26 @@ macro_rules! events {
                 recorded_at: Timestamp,
                 content: NewEvent,
             ) -> Self {
-                let NewEvent { occurred_at, $($field),* } = content;
+                let NewEvent { occurred_at, submitted_by, $($field),* } = content;
                 let occurred_at = occurred_at.unwrap_or(recorded_at);
-                Self { log, sequence, recorded_at, erased: false, occurred_at, $($field,)* unknown: Object::new() }
+                Self {
+                    log,
+                    sequence,
+                    recorded_at,
+                    clock_reading: None,
+                    submitted_by,
+                    by_store: false,
+                    erased: false,
+                    occurred_at,
+                    $($field,)*
+                    unknown: Object::new(),
+                }
             }
 
-            /// Returns the content, with its time.
+            /// Returns the content, with its time and the credential with which it was sent.
             pub fn into_content(self) -> NewEvent {
-                let Self { occurred_at, $($field,)* .. } = self;
-                NewEvent { occurred_at: Some(occurred_at), $($field),* }
+                let Self { occurred_at, submitted_by, $($field,)* .. } = self;
+                NewEvent { occurred_at: Some(occurred_at), submitted_by, $($field),* }
             }
 
             /// Returns whether the event has this content. A content without a time has the time of
@@ -90,7 +120,7 @@ macro_rules! events {
         }
 
         impl NewEvent {
-            /// Returns `true` if `other` differs at most in its time.
+            /// Returns `true` if `other` differs at most in its time and its credential.
             pub(crate) fn is_same_but_for_time(&self, other: &Self) -> bool {
                 $(self.$field == other.$field)&&*
             }

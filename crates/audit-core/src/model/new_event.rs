@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::context::context_setters;
 use crate::json::{self, Object};
-use crate::limits::{self, MAX_ACTION_SEGMENTS, MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES};
+use crate::limits::{
+    self, MAX_ACTION_SEGMENTS, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES,
+};
 use crate::{
     Action, Actor, Attributes, Change, Error, EventId, Message, NewEvent, OrganizationRef, Outcome,
     RequestInfo, Result, Scope, Severity, Source, Target, Timestamp, Violation,
@@ -17,6 +19,7 @@ impl NewEvent {
     pub fn new(action: impl Into<Action>, actor: Actor) -> Self {
         Self {
             occurred_at: None,
+            submitted_by: None,
             id: EventId::new(),
             action: action.into(),
             category: None,
@@ -190,6 +193,9 @@ impl NewEvent {
         }
         if action.contains('*') {
             return Err(Error::malformed("action", "an action without `*`"));
+        }
+        if let Some(id) = &self.submitted_by {
+            limits::required(format_args!("submittedBy"), id, MAX_ID_BYTES)?;
         }
         limits::optional(format_args!("category"), self.category.as_deref(), MAX_NAME_BYTES)?;
         self.actor.validate()?;

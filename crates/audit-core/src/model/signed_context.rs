@@ -29,13 +29,16 @@ struct Form {
     trace: Option<Trace>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     change_set_id: Option<ChangeSetId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    submitted_by: Option<String>,
 }
 
 impl Serialize for AuditContext {
     /// Writes the context with the number of the form, so that a later version can change it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { actor, reason, request, trace, change_set_id } = self.clone();
-        Form { v: VERSION, actor, reason, request, trace, change_set_id }.serialize(serializer)
+        let Self { actor, reason, request, trace, change_set_id, submitted_by } = self.clone();
+        Form { v: VERSION, actor, reason, request, trace, change_set_id, submitted_by }
+            .serialize(serializer)
     }
 }
 
@@ -43,14 +46,14 @@ impl<'de> Deserialize<'de> for AuditContext {
     /// Fails if a later version wrote the context in another form: a worker that is older than its
     /// queue does not drop what it does not know.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Form { v, actor, reason, request, trace, change_set_id } =
+        let Form { v, actor, reason, request, trace, change_set_id, submitted_by } =
             Form::deserialize(deserializer)?;
         if v != VERSION {
             return Err(D::Error::custom(format_args!(
                 "the context has the form {v}, and this version reads the form {VERSION}"
             )));
         }
-        Ok(Self { actor, reason, request, trace, change_set_id })
+        Ok(Self { actor, reason, submitted_by, request, trace, change_set_id })
     }
 }
 
@@ -195,6 +198,7 @@ mod tests {
                     .unwrap(),
             )
             .change_set_id(ChangeSetId::new())
+            .submitted_by("key_1")
     }
 
     #[test]

@@ -135,6 +135,8 @@ vocabulary! {
         API_KEY_CREATED = "api_key.created",
         /// An API key was revoked.
         API_KEY_REVOKED = "api_key.revoked",
+        /// The e-mail address of the holder of an API key was removed.
+        API_KEY_HOLDER_FORGOTTEN = "api_key.holder_forgotten",
         /// The personal data of events of the log was erased.
         LOG_ERASED = "log.erased",
         /// The oldest events of the log were removed.
@@ -147,6 +149,9 @@ vocabulary! {
 impl Action {
     /// Returns `true` for the actions that are reserved for the store: `log.erased`, `log.pruned` and
     /// `log.retention_changed`. `append` rejects them, because verification relies on them.
+    ///
+    /// A service may use the other actions of the store, such as `organization.created`, for events
+    /// of its own. The store's own events are [marked](crate::AuditEvent::by_store).
     pub fn is_reserved(&self) -> bool {
         [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
     }

@@ -45,7 +45,11 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// - MUST number them in the order given, without a gap, from the log's size on.
     /// - MUST make them visible in the order of their numbers: a reader never sees *n* before
     ///   *n* − 1.
-    /// - MUST record a time that is not earlier than that of the previous event.
+    /// - MUST record a time that is not earlier than that of the previous event, and MUST NOT believe
+    ///   a clock that is years ahead of all that it recorded; see
+    ///   [`RecordedTime`](crate::backend::RecordedTime).
+    /// - MUST record with each event [who submitted it](NewEvent::submitted_by), which is no part of
+    ///   the content.
     /// - MUST return one receipt for each event given, in that order.
     /// - MUST return the first receipt, marked as redelivered, for an event whose id the log holds
     ///   with the same content.

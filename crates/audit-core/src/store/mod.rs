@@ -32,7 +32,7 @@ pub use entries::EntriesRequest;
 pub use erasure::{DamagedEvent, Erased, Erasure};
 pub use ext::AuditStoreExt;
 pub use receipt::{Head, Receipt};
-pub use retention::{Pruned, Retention};
+pub use retention::{Pruned, Pruning, Retention};
 pub use retention_store::{RetentionStore, RetentionStoreExt};
 pub use scan::{Scan, ScanResult};
 pub use submitted::Submitted;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::backend::is_implausible;
 use crate::tree::Tile;
 use crate::{
     Action, AuditContext, AuditEvent, Change, Error, ErrorKind, Head, Message, NewEvent, Result,
@@ -37,6 +38,43 @@ pub struct Retention {
     pub legal_hold: bool,
 }
 
+/// A request to remove the events that retention does not keep.
+///
+/// ```
+/// use audit_core::{Actor, AuditContext, Pruning};
+///
+/// let by = AuditContext::new(Actor::system());
+/// let nightly = Pruning::from(by.clone());
+/// let confirmed = Pruning::from(by).trusting_the_clock();
+/// # assert_ne!(nightly, confirmed);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Pruning {
+    /// The context of the pruning.
+    pub by: AuditContext,
+    /// Whether to prune by age even if the clock is far ahead of the log's last event. Otherwise
+    /// that is [`ErrorKind::ClockAhead`]: one wrong reading would empty the log.
+    pub trust_clock: bool,
+}
+
+impl From<AuditContext> for Pruning {
+    /// Returns the request of `by`, which does not trust the clock.
+    fn from(by: AuditContext) -> Self {
+        Self { by, trust_clock: false }
+    }
+}
+
+impl Pruning {
+    /// Prunes by age however far the clock is ahead of the log's last event. For a log that has been
+    /// silent for years.
+    #[must_use]
+    pub fn trusting_the_clock(mut self) -> Self {
+        self.trust_clock = true;
+        self
+    }
+}
+
 /// The result of pruning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -50,6 +88,11 @@ pub struct Pruned {
 /// The target type of the event of a pruning. The id is the range of the sequence numbers removed,
 /// as `1-4096`.
 const EVENTS: &str = "events";
+
+/// The attributes of the event of a change.
+const MAX_AGE: &str = "maxAgeSeconds";
+const MAX_EVENTS: &str = "maxEvents";
+const LEGAL_HOLD: &str = "legalHold";
 
 impl Retention {
     /// Sets how long events are kept after they were recorded, in whole seconds.
@@ -100,15 +143,18 @@ impl Retention {
         if self.legal_hold { Err(Error::new(ErrorKind::LegalHold)) } else { Ok(()) }
     }
 
-    /// Returns the sequence up to which events may be pruned at `now` in a log with this head, at
-    /// least [`Head::pruned`]. `recorded_at` returns the time at which an event was recorded; it is
-    /// called about 60 times at most. Used by stores.
+    /// Returns the sequence up to which `pruning` may remove events at `now` in a log with this head,
+    /// at least [`Head::pruned`]. `recorded_at` returns the time at which an event was recorded; it
+    /// is called about 60 times at most. Used by stores.
     ///
     /// # Errors
-    /// [`ErrorKind::LegalHold`] under a legal hold. Whatever `recorded_at` returns.
+    /// [`ErrorKind::LegalHold`] under a legal hold. [`ErrorKind::ClockAhead`] if events would be
+    /// removed by age, `now` is more than [`LONGEST_SILENCE`](crate::backend::LONGEST_SILENCE) after
+    /// the last event, and `pruning` does not trust the clock. Whatever `recorded_at` returns.
     pub fn floor(
         &self,
         head: Head,
+        pruning: &Pruning,
         now: Timestamp,
         mut recorded_at: impl FnMut(Sequence) -> Result<Timestamp>,
     ) -> Result<Sequence> {
@@ -128,6 +174,10 @@ impl Retention {
                 }
             }
             by_age = low;
+            let removes = by_age > head.pruned.get().max(by_count);
+            if removes && !pruning.trust_clock && is_implausible(head.recorded_at, now) {
+                return Err(Error::new(ErrorKind::ClockAhead));
+            }
         }
         let last = by_count.max(by_age);
         Sequence::new(last - last % Tile::WIDTH).map(|floor| floor.max(head.pruned))
@@ -145,8 +195,29 @@ impl Retention {
             },
             ..by.event(Action::LOG_RETENTION_CHANGED)
         };
+        // In the record, so that it is declared even when the change is erased.
+        let bounds = [(MAX_AGE, self.max_age_seconds), (MAX_EVENTS, self.max_events)];
+        let event = bounds.into_iter().fold(event, |event, (key, bound)| match bound {
+            Some(bound) => event.attribute(key, bound.to_string()),
+            None => event,
+        });
+        let event = event.attribute(LEGAL_HOLD, self.legal_hold.to_string());
         event.validate()?;
         Ok(event)
+    }
+
+    /// Returns the retention that `event` declares; `None` if it is not the event of a change.
+    /// Verification compares the last one with that of the store.
+    pub fn declared(event: &AuditEvent) -> Option<Self> {
+        if event.action != Action::LOG_RETENTION_CHANGED {
+            return None;
+        }
+        let bound = |key| event.attributes.get(key).and_then(|bound| bound.parse().ok());
+        Some(Self {
+            max_age_seconds: bound(MAX_AGE),
+            max_events: bound(MAX_EVENTS),
+            legal_hold: event.attributes.get(LEGAL_HOLD) == Some("true"),
+        })
     }
 }
 
@@ -189,8 +260,12 @@ mod tests {
     use super::*;
 
     fn head(size: u64, pruned: u64) -> Head {
-        let (size, pruned) = (Sequence::new(size).unwrap(), Sequence::new(pruned).unwrap());
-        Head { size, pruned, recorded_at: Timestamp::MAX }
+        let (pruned, recorded_at) = (Sequence::new(pruned).unwrap(), at(size));
+        Head { size: Sequence::new(size).unwrap(), pruned, recorded_at }
+    }
+
+    fn pruning() -> Pruning {
+        AuditContext::new(crate::Actor::user("u")).into()
     }
 
     fn at(second: u64) -> Timestamp {
@@ -199,7 +274,8 @@ mod tests {
 
     /// Event n was recorded in second n.
     fn floor(retention: Retention, head: Head, now: u64) -> u64 {
-        retention.floor(head, at(now), |sequence| Ok(at(sequence.get()))).unwrap().get()
+        let recorded_at = |sequence: Sequence| Ok(at(sequence.get()));
+        retention.floor(head, &pruning(), at(now), recorded_at).unwrap().get()
     }
 
     #[test]
@@ -225,9 +301,30 @@ mod tests {
     #[test]
     fn a_legal_hold_forbids_removal_regardless_of_the_bounds() {
         let held = Retention::default().max_events(1).with_legal_hold();
-        let error = held.floor(head(1_000, 0), at(9), |_| Ok(at(0))).unwrap_err();
+        let error = held.floor(head(1_000, 0), &pruning(), at(9), |_| Ok(at(0))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::LegalHold);
         assert!(held.without_legal_hold().permits_removal().is_ok());
+    }
+
+    #[test]
+    fn a_clock_years_ahead_removes_nothing_by_age_unless_it_is_trusted() {
+        let (aged, head) = (Retention::default().max_age(Duration::from_secs(100)), head(1_000, 0));
+        let floor = |retention: Retention, pruning: &Pruning, days: u64| {
+            let recorded_at = |sequence: Sequence| Ok(at(sequence.get()));
+            retention.floor(head, pruning, at(1_000 + days * 86_400), recorded_at)
+        };
+        let kind = |floor: Result<Sequence>| floor.unwrap_err().kind();
+        let trusting = pruning().trusting_the_clock();
+        assert_eq!(floor(aged, &pruning(), 400).unwrap().get(), 992);
+        assert_eq!(floor(aged, &pruning(), 730).unwrap().get(), 992);
+        assert_eq!(kind(floor(aged, &pruning(), 731)), ErrorKind::ClockAhead);
+        assert_eq!(floor(aged, &trusting, 731).unwrap().get(), 992);
+        assert_eq!(kind(floor(aged.max_events(900), &pruning(), 7_300)), ErrorKind::ClockAhead);
+        // A bound on the number does not depend on a clock.
+        let counted = Retention::default().max_events(100);
+        assert_eq!(floor(counted, &pruning(), 7_300).unwrap().get(), 896);
+        let seven_thousand_days = Retention::default().max_age(Duration::from_secs(7_000 * 86_400));
+        assert_eq!(floor(seven_thousand_days, &pruning(), 4_000).unwrap().get(), 0);
     }
 
     #[test]
@@ -240,6 +337,19 @@ mod tests {
         };
         assert_eq!(Pruned::pruned_through(&event(Action::LOG_PRUNED)), Some(pruned.floor));
         assert_eq!(Pruned::pruned_through(&event("other".into())), None);
+    }
+
+    #[test]
+    fn the_event_of_a_change_declares_the_retention_when_its_values_are_erased() {
+        let kept = Retention::default();
+        let aged = kept.max_age(Duration::from_secs(86_400));
+        for retention in [kept, aged, kept.max_events(7), aged.max_events(9).with_legal_hold()] {
+            let event = retention.event(&kept, pruning().by).unwrap();
+            let event = NewEvent { change: Change::default(), ..event };
+            let event = AuditEvent::new(crate::Log::Platform, Sequence::MAX, at(0), event);
+            assert_eq!(Retention::declared(&event), Some(retention));
+            assert_eq!(Retention::declared(&AuditEvent { action: "a".into(), ..event }), None);
+        }
     }
 
     #[test]

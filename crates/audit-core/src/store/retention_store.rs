@@ -7,7 +7,7 @@ use crate::backend::StoredEvent;
 use crate::limits::MAX_PAGE_EVENTS;
 use crate::{
     AuditContext, AuditStore, ChangeSetId, DamagedEvent, EntriesRequest, Erased, Erasure,
-    ErrorKind, EventQuery, Filter, Log, Order, Position, Pruned, Result, Retention, Scan,
+    ErrorKind, EventQuery, Filter, Log, Order, Position, Pruned, Pruning, Result, Retention, Scan,
     ScanResult, Sequence, Timestamp,
 };
 
@@ -64,7 +64,10 @@ pub trait RetentionStore: AuditStore {
     /// - MUST keep the [frontier](AuditStore::frontier) and the [retained
     ///   nodes](AuditStore::nodes).
     /// - MUST fail with [`LegalHold`](ErrorKind::LegalHold), changing nothing, under a legal hold.
-    async fn prune(&self, log: Log, by: AuditContext) -> Result<Pruned>;
+    /// - MUST fail with [`ClockAhead`](ErrorKind::ClockAhead), changing nothing, if it would remove
+    ///   events by age while the clock is years ahead of the last event, unless
+    ///   [`Pruning::trust_clock`] is set.
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned>;
 }
 
 /// Conveniences over every [`RetentionStore`], including `dyn` ones.

@@ -9,9 +9,9 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::changes::change_batches;
+use super::changes::{FINGERPRINT, change_batches};
 use crate::backend::Batch;
-use crate::limits::{self, MAX_ID_BYTES};
+use crate::limits;
 use crate::random::fill_random;
 use crate::{
     Action, ApiKeyId, AuditContext, Change, Error, Message, NewEvent, OrganizationId,
@@ -72,8 +72,10 @@ pub struct ApiKey {
     pub organization_id: OrganizationId,
     /// The permissions of its holder.
     pub role: Role,
-    /// The e-mail address of its holder. 1 to [`MAX_ID_BYTES`] bytes.
-    pub email: String,
+    /// The e-mail address of its holder; `None` once it was
+    /// [forgotten](crate::TenantStore::forget_api_key_holder).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// The time at which it was created.
     pub created_at: Timestamp,
     /// The time at which it was revoked; `None` while it is valid.
@@ -97,7 +99,8 @@ pub struct NewApiKey {
     pub organization_id: OrganizationId,
     /// The permissions of its holder.
     pub role: Role,
-    /// The e-mail address of its holder.
+    /// The e-mail address of its holder: 3 to [`MAX_ID_BYTES`](limits::MAX_ID_BYTES) bytes, with text
+    /// on both sides of its last `@`, without white space and control characters.
     pub email: String,
 }
 
@@ -160,19 +163,34 @@ impl fmt::Debug for ApiKeySecret {
 type ChangeKind = (Action, &'static str, &'static str);
 const CREATED: ChangeKind = (Action::API_KEY_CREATED, "API key created", "ApiKeyCreated");
 const REVOKED: ChangeKind = (Action::API_KEY_REVOKED, "API key revoked", "ApiKeyRevoked");
+const FORGOTTEN: ChangeKind =
+    (Action::API_KEY_HOLDER_FORGOTTEN, "API key holder forgotten", "ApiKeyHolderForgotten");
+
+impl ApiKey {
+    /// The type of the target of a key's events.
+    pub(super) const TARGET: &str = "api_key";
+    /// The attribute of its events that has its role.
+    pub(super) const ROLE: &str = "role";
+
+    /// Returns a digest of the secret's digest, which the key's events declare: so the record of a key
+    /// cannot be given another secret unnoticed. It is safe to publish.
+    pub(super) fn fingerprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.digest))
+    }
+}
 
 // What a store does to a key. Computed here, so that every store does the same.
 impl ApiKey {
     /// Returns a new key, its secret, and the event of its creation.
     pub fn create(new: NewApiKey, by: AuditContext) -> Result<(Self, ApiKeySecret, NewEvent)> {
-        limits::required(format_args!("email"), &new.email, MAX_ID_BYTES)?;
+        limits::address(format_args!("email"), &new.email)?;
         let id = ApiKeyId::new();
         let secret = ApiKeySecret::generate(id)?;
         let key = Self {
             id,
             organization_id: new.organization_id,
             role: new.role,
-            email: new.email,
+            email: Some(new.email),
             created_at: Timestamp::now(),
             revoked_at: None,
             digest: secret.digest(),
@@ -190,6 +208,24 @@ impl ApiKey {
         let key = Self { revoked_at: Some(Timestamp::now()), ..self.clone() };
         let facts = json!({ "role": key.role, "email": key.email });
         let event = key.event(REVOKED, Change::default().with_old(facts), by)?;
+        Ok(Some((key, event)))
+    }
+
+    /// Returns the key without the address of its holder, and the event of that; `None` if it has
+    /// none.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid), with the field `revokedAt`, if the key is not revoked:
+    /// further events would name its holder again.
+    pub fn forget_holder(&self, by: AuditContext) -> Result<Option<(Self, NewEvent)>> {
+        if self.revoked_at.is_none() {
+            return Err(Error::malformed("revokedAt", "that of a revoked key"));
+        }
+        if self.email.is_none() {
+            return Ok(None);
+        }
+        let key = Self { email: None, ..self.clone() };
+        let event = key.event(FORGOTTEN, Change::default(), by)?;
         Ok(Some((key, event)))
     }
 
@@ -213,13 +249,18 @@ impl ApiKey {
             change,
             message: Message {
                 title: Some(title.to_owned()),
-                text: Some(format!("{title}: {} for {}", self.role, self.email)),
+                text: Some(match &self.email {
+                    Some(email) => format!("{title}: {} for {email}", self.role),
+                    None => format!("{title}: {}", self.role),
+                }),
                 key: Some(key.to_owned()),
                 params: None,
             },
             ..by.event(action)
         }
-        .add_target(Target::new("api_key", self.id.to_string()));
+        .add_target(Target::new(Self::TARGET, self.id.to_string()))
+        .attribute(Self::ROLE, self.role.name())
+        .attribute(FINGERPRINT, self.fingerprint());
         event.validate()?;
         Ok(event)
     }
@@ -274,9 +315,29 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_for_somebody() {
-        let new = NewApiKey::new(OrganizationId::new(), Role::Member, "");
-        let error = ApiKey::create(new, Actor::system().into()).unwrap_err();
-        assert_eq!(error.field(), Some("email"));
+    fn a_key_is_for_somebody_who_can_be_searched() {
+        let create = |email: &str| {
+            let new = NewApiKey::new(OrganizationId::new(), Role::Member, email);
+            ApiKey::create(new, Actor::system().into())
+        };
+        for email in ["", "ops", " ", "a b", "@", "a@", "@b", "a b@c", "a@b c", "a@b\n", "a\0@b"] {
+            assert_eq!(create(email).unwrap_err().field(), Some("email"), "{email:?}");
+        }
+        for email in ["a@b", "trial@localhost", "a@b@c", "東京@例え.jp", "o'hara+x@acme.example"]
+        {
+            assert!(create(email).is_ok(), "{email:?}");
+        }
+    }
+
+    #[test]
+    fn the_holder_of_a_revoked_key_is_forgotten_once() {
+        let (key, _) = create();
+        let by = || AuditContext::from(Actor::system());
+        assert_eq!(key.forget_holder(by()).unwrap_err().field(), Some("revokedAt"));
+        let (revoked, _) = key.revoke(by()).unwrap().unwrap();
+        let (forgotten, event) = revoked.forget_holder(by()).unwrap().unwrap();
+        let text = serde_json::to_string(&(&forgotten, &event)).unwrap();
+        assert!(!text.contains("ana@"), "{text}");
+        assert!(forgotten.forget_holder(by()).unwrap().is_none());
     }
 }

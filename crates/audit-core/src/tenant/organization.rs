@@ -1,9 +1,12 @@
 //! The organization: a tenant, and the changes made to it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
-use super::changes::change_batches;
+use super::changes::{FINGERPRINT, change_batches};
 use crate::backend::Batch;
 use crate::json::{self, Object};
 use crate::limits::{
@@ -180,6 +183,8 @@ pub struct OrganizationUpdate {
     pub add_endpoints: Vec<PrivateEndpoint>,
     /// The new settings, which replace all old ones.
     pub settings: Option<Object>,
+    /// Whether to remove the address of the creator.
+    pub forget_creator: bool,
 }
 
 impl OrganizationUpdate {
@@ -204,6 +209,13 @@ impl OrganizationUpdate {
         self
     }
 
+    /// Removes the e-mail address of the creator.
+    #[must_use]
+    pub fn forget_creator(mut self) -> Self {
+        self.forget_creator = true;
+        self
+    }
+
     /// Replaces the settings.
     #[must_use]
     pub fn settings(mut self, settings: Object) -> Self {
@@ -222,6 +234,9 @@ const DELETED: ChangeKind =
     (Action::ORGANIZATION_DELETED, "Organization deleted", "OrganizationDeleted");
 
 impl Organization {
+    /// The type of the target of an organization's events.
+    pub(super) const TARGET: &str = "organization";
+
     /// Creates the record of the organization `id`, created at `created_at` and not changed since.
     /// A store gets it from [`create`](Self::create).
     pub fn new(id: OrganizationId, name: impl Into<String>, created_at: Timestamp) -> Self {
@@ -269,6 +284,7 @@ impl Organization {
         organization.settings = update.settings.unwrap_or(organization.settings);
         organization.private_endpoints.retain(|e| !update.remove_endpoints.contains(&e.id));
         organization.add_endpoints(update.add_endpoints);
+        organization.created_by = organization.created_by.filter(|_| !update.forget_creator);
         organization.validate()?;
         if organization == *self {
             return Ok(None);
@@ -313,6 +329,11 @@ impl Organization {
         })
     }
 
+    /// Returns a digest of what a change compares, which the organization's events declare.
+    pub(super) fn fingerprint(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.facts().to_string()))
+    }
+
     fn event(&self, kind: ChangeKind, change: Change, by: AuditContext) -> Result<NewEvent> {
         let (action, title, key) = kind;
         let event = NewEvent {
@@ -322,7 +343,8 @@ impl Organization {
             message: Message::text(format!("{title}: {}", self.name)).title(title).key(key),
             ..by.event(action)
         }
-        .add_target(crate::Target::new("organization", self.id.to_string()).name(&self.name));
+        .add_target(crate::Target::new(Self::TARGET, self.id.to_string()).name(&self.name))
+        .attribute(FINGERPRINT, self.fingerprint());
         event.validate()?;
         Ok(event)
     }

@@ -113,4 +113,19 @@ pub trait TenantStore: AuditStore {
     /// - MUST append no event, and leave `revoked_at`, if it was revoked before.
     /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if it does not exist.
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey>;
+
+    /// Removes the e-mail address of the holder from a revoked key, and returns the key's new state.
+    ///
+    /// Events that name the holder are left; [`HolderErasure`](crate::HolderErasure) erases these
+    /// too.
+    ///
+    /// # Behavior
+    /// - MUST remove it, and append the event of that to the log of its organization and to the
+    ///   platform's, all or nothing.
+    /// - MUST, when it returns, keep the address neither in the key nor in a journal. Copies in unused
+    ///   bytes of a file may remain until it is compacted.
+    /// - MUST append no event if it was removed before.
+    /// - MUST fail with [`Invalid`](crate::ErrorKind::Invalid) if the key is not revoked, and with
+    ///   [`NotFound`](crate::ErrorKind::NotFound) if it does not exist.
+    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey>;
 }

@@ -41,12 +41,84 @@ async fn an_event_is_appended_once_and_read_back_equal() {
     assert_eq!(object.remove("sequence"), Some(receipt["sequence"].clone()));
     assert_eq!(object.remove("recordedAt"), Some(receipt["recordedAt"].clone()));
     assert_eq!(object.remove("log"), Some(json!(admin.key.organization_id)));
+    assert_eq!(object.remove("submittedBy"), Some(json!(admin.key.id)));
     assert_eq!(read, event);
 
     let mut other = event.clone();
     other["action"] = json!("invoice.refunded");
     let conflict = service.post(&admin, &events(&admin), &other).await;
     assert_eq!(conflict.expect(409)["status"], 409);
+}
+
+#[tokio::test]
+async fn an_event_says_which_key_sent_it_and_whether_the_store_wrote_it() {
+    let service = Service::new();
+    let (acme, [member, admin, operator]) = service.tenant("Acme").await;
+    // In anybody's name, and like an event of the store.
+    let forged = json!({
+        "action": "api_key.revoked", "actor": {"kind": "user", "id": "victim"},
+        "targets": [{"type": "api_key", "id": member.key.id}],
+    });
+    let batch = json!({"events": [forged.clone()]});
+    service.post(&admin, &events(&admin), &forged).await.expect(201);
+    service.post(&admin, &format!("{}/batch", events(&admin)), &batch).await.expect(201);
+    service.post(&operator, "/v1/platform/events", &forged).await.expect(201);
+    for (field, value) in [("submittedBy", json!(member.key.id)), ("byStore", json!(true))] {
+        let mut event = forged.clone();
+        event[field] = value;
+        let refused = service.post(&admin, &events(&admin), &event).await.expect(400);
+        assert_eq!(refused["field"], field, "a caller cannot set it");
+    }
+    // Events of the store have the mark, and the key of the request that caused them.
+    let name = json!({"name": "Umbrella"});
+    let path = format!("/v1/organizations/{}", acme.id);
+    service.put(Method::PATCH, &admin, &path, &name).await.expect(200);
+    let foreign = service.organization("Other").await;
+    let read = format!("/v1/organizations/{}/events", foreign.id);
+    service.get(&operator, &read).await.expect(200);
+
+    let own = service.get(&member, &format!("{}?order=sequence", events(&member))).await;
+    let own = own.expect(200)["events"].clone();
+    let platform = service.get(&operator, "/v1/platform/events?order=sequence").await;
+    let platform = platform.expect(200)["events"].clone();
+    let marks = |events: &Value| -> Vec<(String, Value, bool)> {
+        let events = events.as_array().unwrap().iter();
+        let mark = |event: &Value| {
+            let action = event["action"].as_str().unwrap().to_owned();
+            (action, event["submittedBy"].clone(), event["byStore"] == true)
+        };
+        events.map(mark).collect()
+    };
+    let expected = |action: &str, key: Option<&Key>, by_store| {
+        (action.to_owned(), key.map_or(Value::Null, |key| json!(key.key.id)), by_store)
+    };
+    assert_eq!(
+        marks(&own)[..4],
+        [
+            expected("organization.created", None, true),
+            expected("api_key.created", None, true),
+            expected("api_key.created", None, true),
+            expected("api_key.created", None, true),
+        ]
+    );
+    assert_eq!(
+        marks(&own)[4..],
+        [
+            expected("api_key.revoked", Some(&admin), false),
+            expected("api_key.revoked", Some(&admin), false),
+            expected("organization.updated", Some(&admin), true),
+        ]
+    );
+    assert_eq!(
+        marks(&platform)[4..7],
+        [
+            expected("api_key.revoked", Some(&operator), false),
+            expected("organization.updated", Some(&admin), true),
+            expected("organization.created", None, true),
+        ]
+    );
+    let reads = &marks(&platform)[7];
+    assert_eq!((&reads.1, reads.2), (&json!(operator.key.id), false), "a read names its key");
 }
 
 #[tokio::test]

@@ -172,7 +172,7 @@ async fn a_proof_that_cannot_be_made_is_rejected() {
 async fn prune(store: &MemoryStore, id: OrganizationId, most: u64) {
     let retention = Retention::default().max_events(most);
     store.set_retention(id.into(), retention, by()).await.unwrap();
-    assert!(store.prune(id.into(), by()).await.unwrap().events > 0);
+    assert!(store.prune(id.into(), by().into()).await.unwrap().events > 0);
 }
 
 #[tokio::test]

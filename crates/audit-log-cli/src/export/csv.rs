@@ -13,7 +13,7 @@ use crate::output::{Output, unwritable, write_escape};
 use crate::text::{hidden, is_hidden, line};
 
 /// The columns: the path of each value in an event's JSON. Objects and arrays are written as JSON.
-const COLUMNS: [&str; 48] = [
+const COLUMNS: [&str; 51] = [
     "log",
     "sequence",
     "recordedAt",
@@ -62,6 +62,9 @@ const COLUMNS: [&str; 48] = [
     "source.id",
     "attributes",
     "metadata",
+    "submittedBy",
+    "byStore",
+    "clockReading",
 ];
 
 /// The rows of one file.
@@ -113,6 +116,7 @@ fn cells(event: &AuditEvent) -> Result<Vec<String>> {
     let mut fields = fields.map_err(|error| CliError::from_source("cannot write CSV", error))?;
     // JSON omits `false`.
     fields["erased"] = event.erased.into();
+    fields["byStore"] = event.by_store.into();
     COLUMNS.iter().map(|column| text(value(&fields, column))).collect()
 }
 
@@ -345,11 +349,13 @@ mod tests {
             .severity(Severity::LOW)
             .attribute("plan", "pro")
             .source("s", "1")
-            .metadata("k", 1);
+            .metadata("k", 1)
+            .submitted_by("key_1");
         event.change.diff.push(FieldChange::new("f", None, Some(Value::Null)));
         let mut event =
             AuditEvent::new(Log::Platform, Sequence::ZERO.next(), Timestamp::now(), event);
-        event.erased = true;
+        (event.erased, event.by_store) = (true, true);
+        event.clock_reading = Some(Timestamp::now());
 
         let full = cells(&event).unwrap();
         let empty: Vec<_> = COLUMNS.iter().zip(&full).filter(|(_, cell)| cell.is_empty()).collect();

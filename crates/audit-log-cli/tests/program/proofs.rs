@@ -224,3 +224,42 @@ fn a_restored_backup_is_not_signed() {
     let error = sandbox.fails(2, &[&["checkpoint", "--organization", &log], &other[..]].concat());
     assert!(error.contains("was not signed with this key"), "{error}");
 }
+
+#[test]
+fn nothing_verified_is_not_intact() {
+    let (sandbox, log, key) = sandbox();
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    fs::write(sandbox.path("of-the-platform"), sandbox.checkpoint("platform")).unwrap();
+    fs::create_dir(sandbox.path("other")).unwrap();
+    fs::copy(sandbox.path("of-the-platform"), sandbox.path("other/platform.checkpoint")).unwrap();
+    for directory in ["empty", "other"] {
+        let given = ["--checkpoints", directory, "--key", &key];
+        let one = ["verify", "--organization", &log];
+        let shown = sandbox.fails(3, &[&one[..], &given].concat());
+        assert_eq!(shown, "", "the result is not an error");
+        sandbox.fails(3, &[&["verify", "--all"], &given[..]].concat());
+    }
+    let empty = Sandbox::new();
+    empty.organization();
+    empty.sql("DELETE FROM audit_organization");
+    empty.sql("DELETE FROM audit_log");
+    assert!(empty.fails(3, &["verify", "--all"]).contains("nothing was verified"));
+    // A finding outweighs it.
+    sandbox.sql("UPDATE audit_event SET record = CAST(record || ' ' AS BLOB)");
+    sandbox.fails(1, &["verify", "--all", "--checkpoints", "empty", "--key", &key]);
+}
+
+#[test]
+fn a_lost_checkpoint_is_signed_again_only_on_request() {
+    let (sandbox, log, _) = sandbox();
+    let sign = ["checkpoint", "--organization", &log];
+    let sign: Vec<_> = [&sign[..], &SIGNING].concat();
+    let first = sandbox.ok(&sign);
+    let file = sandbox.path("checkpoints").join(format!("{log}.checkpoint"));
+    fs::remove_file(&file).unwrap();
+    let error = sandbox.fails(1, &sign);
+    assert!(error.contains("was signed before") && error.contains("--first"), "{error}");
+    assert!(!file.exists());
+    assert_eq!(sandbox.ok(&[&sign[..], &["--first"]].concat()), first);
+    assert_eq!(sandbox.ok(&sign), first);
+}

@@ -143,3 +143,42 @@ fn help_has_examples_and_completions_have_options() {
         assert!(script.contains("named-organization-id"), "{shell}");
     }
 }
+
+#[test]
+fn the_holder_of_a_revoked_key_is_forgotten_in_every_byte() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.organization();
+    let mail = "carla.gone@victim.example";
+    let create = ["keys", "create", "--organization", &id, "--role", "admin", "--email", mail];
+    let key = json(&sandbox.ok(&[&create[..], &["--json"]].concat()))["keyId"].clone();
+    let key = key.as_str().unwrap();
+    let created = ["organizations", "create", "--name", "Hers", "--created-by", mail, "--json"];
+    let hers = json(&sandbox.ok(&created))["id"].clone();
+    let forget = ["keys", "forget", key, "--reason", "request 4711", "--json"];
+    let error = sandbox.fails(2, &forget);
+    assert!(error.contains("not revoked") && error.contains("keys revoke"), "{error}");
+    sandbox.ok(&["keys", "revoke", key]);
+    assert_eq!(json(&sandbox.ok(&forget))["erased"], 4, "two events in each of two logs");
+    sandbox.ok(&["compact"]);
+    let file = std::fs::read(sandbox.path("audit.db")).unwrap();
+    let found = file.windows(mail.len()).filter(|bytes| *bytes == mail.as_bytes()).count();
+    assert_eq!(found, 0, "no byte of the address is left");
+    let list = sandbox.ok(&["keys", "list", "--organization", &id, "--json"]);
+    assert!(lines(&list)[0]["email"].is_null(), "{list}");
+    let hers = json(&sandbox.ok(&["organizations", "show", hers.as_str().unwrap(), "--json"]));
+    assert!(hers.get("createdBy").is_none(), "{hers}");
+    assert_eq!(json(&sandbox.ok(&forget))["erased"], 0, "again");
+    sandbox.ok(&["verify", "--all"]);
+}
+
+#[test]
+fn the_address_of_a_key_can_be_searched() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.organization();
+    let create = ["keys", "create", "--organization", &id, "--role", "member", "--email"];
+    for email in ["ops", " ", "a b", "a b@c", "@acme.example"] {
+        let error = sandbox.fails(2, &[&create[..], &[email]].concat());
+        assert!(error.contains("`email` must be an e-mail address"), "{error}");
+    }
+    sandbox.ok(&[&create[..], &["trial@localhost"]].concat());
+}

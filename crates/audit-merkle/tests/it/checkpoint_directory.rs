@@ -184,11 +184,21 @@ fn a_lost_checkpoint_is_not_a_first_one() {
     let file = open().file(LOG);
     fs::remove_file(&file).unwrap();
     let lost = |error: audit_core::Error| {
+        // As if it were damaged, so that nothing is signed.
         assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("checkpoint")));
     };
     lost(block_on(open().latest(LOG)).unwrap_err());
     lost(block_on(open().publish(LOG, None, &checkpoint(4))).unwrap_err());
     assert_eq!(block_on(open().logs()).unwrap(), [LOG], "the log is still listed");
+
+    // An older one in its place.
+    fs::write(&file, first.to_string()).unwrap();
+    block_on(open().publish(LOG, Some(&first), &checkpoint(5))).unwrap();
+    fs::write(&file, first.to_string()).unwrap();
+    lost(block_on(open().latest(LOG)).unwrap_err());
+    lost(block_on(open().publish(LOG, Some(&first), &checkpoint(4))).unwrap_err());
+    fs::write(&file, checkpoint(5).to_string()).unwrap();
+    assert_eq!(latest(&open()), Some(checkpoint(5)));
 
     block_on(open().start_over(LOG)).unwrap();
     assert_eq!(latest(&open()), None);

@@ -125,7 +125,7 @@ fn retention_does_not_outrun_the_signature_unnoticed() {
     let prune = |most| {
         let retention = Retention::default().max_events(most);
         block_on(store.set_retention(LOG, retention, by())).unwrap();
-        block_on(store.prune(LOG, by())).unwrap().floor.get()
+        block_on(store.prune(LOG, by().into())).unwrap().floor.get()
     };
     assert_eq!(prune(40), 32);
     let second = sign(&notary, &store).unwrap();

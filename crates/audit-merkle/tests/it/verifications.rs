@@ -12,7 +12,7 @@ use audit_core::{
     tree::{Frontier, LogEntry, Node, NodeHash},
 };
 use audit_memory::MemoryStore;
-use audit_merkle::{Finding, Reference, Report, VerifyExt as _};
+use audit_merkle::{Finding, Reference, Report, Verdict, VerifyExt as _};
 use futures_executor::block_on;
 
 const SIZE: u64 = 53;
@@ -77,7 +77,7 @@ fn a_log_that_is_right_is_proved() {
     assert_eq!(verify(&store, &[]).proved, size(0));
     let empty = MemoryStore::new().unwrap();
     let report = verify(&empty, &[TreeHead::EMPTY]);
-    assert_eq!((report.is_intact(), report.head), (true, TreeHead::EMPTY));
+    assert_eq!((report.verdict(), report.head), (Verdict::NothingVerified, TreeHead::EMPTY));
     let report = verify(&empty, &[first]);
     let reference = Reference::Checkpoint;
     assert_eq!(
@@ -361,7 +361,7 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_declared() {
     let store = store(100);
     let first = head(&store);
     set_retention(&store, Retention::default().max_events(40));
-    assert_eq!(block_on(store.prune(LOG, by())).unwrap().floor, sequence(32));
+    assert_eq!(block_on(store.prune(LOG, by().into())).unwrap().floor, sequence(32));
     let later = head(&store);
     append(&store, 60);
     let kept = [TreeHead { size: size(5), ..first }, first, later, head(&store)];
@@ -371,7 +371,7 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_declared() {
     assert_eq!(report.skipped, kept[..1]);
     // Pruned again, and the event of it is found; from a head on, too.
     set_retention(&store, Retention::default().max_age(Duration::from_secs(1)).max_events(1));
-    block_on(store.prune(LOG, by())).unwrap();
+    block_on(store.prune(LOG, by().into())).unwrap();
     let report = verify(&store, &kept);
     assert_eq!((report.is_intact(), report.from, report.proved), (true, size(160), kept[3].size));
     let since = |head| block_on(store.verify(LOG).since(head).into_future());
@@ -408,7 +408,7 @@ fn erase_one(store: &MemoryStore) {
 
 fn prune(store: &MemoryStore) {
     set_retention(store, Retention::default().max_events(500));
-    assert!(block_on(store.prune(LOG, by())).unwrap().events > 1_000);
+    assert!(block_on(store.prune(LOG, by().into())).unwrap().events > 1_000);
 }
 
 #[test]

@@ -94,7 +94,7 @@ fn what_retention_has_left_is_proved_and_the_rest_is_gone() {
     };
     let before = heads(&store, 0..=100);
     block_on(store.set_retention(LOG, Retention::default().max_events(30), by())).unwrap();
-    let floor = block_on(store.prune(LOG, by())).unwrap().floor.get();
+    let floor = block_on(store.prune(LOG, by().into())).unwrap().floor.get();
     assert_eq!(floor, 64);
     let gone = |error: Error| assert_eq!(error.kind(), ErrorKind::Gone);
     for from in 0..=100_u64 {

@@ -38,7 +38,7 @@ fn space_is_returned_while_others_append() {
     let by = || AuditContext::new(Actor::system());
     let retention = Retention::default().max_events(500);
     block_on(store.set_retention(Log::Platform, retention, by())).unwrap();
-    let pruned = block_on(store.prune(Log::Platform, by())).unwrap().floor.get();
+    let pruned = block_on(store.prune(Log::Platform, by().into())).unwrap().floor.get();
     let pages = || {
         let connection = Connection::open(&path).unwrap();
         connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).unwrap()

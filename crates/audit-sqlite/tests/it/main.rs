@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
 mod backups;
+mod clocks;
 mod common;
 mod compaction;
 mod conformance;
@@ -15,6 +16,7 @@ mod moved_files;
 mod processes;
 mod retention;
 mod sharing;
+mod state;
 #[cfg(target_os = "linux")]
 mod system_calls;
 mod tampering;

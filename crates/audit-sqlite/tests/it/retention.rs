@@ -42,7 +42,7 @@ fn pruned_rows_are_deleted_and_the_file_is_intact() {
     let parts = count(&path, "audit_part");
     let retention = Retention::default().max_events(1_500);
     block_on(store.set_retention(Log::Platform, retention, by())).unwrap();
-    let pruned = block_on(store.prune(Log::Platform, by())).unwrap();
+    let pruned = block_on(store.prune(Log::Platform, by().into())).unwrap();
     assert_eq!(pruned.floor.get(), 7_488); // 234 tiles of 32
     let left = 9_000 + 2 - 7_488; // two events record it
     assert_eq!(count(&path, "audit_event"), left);
@@ -71,7 +71,7 @@ fn an_interrupted_prune_is_completed_by_the_next_call() {
     let retention = Retention::default().max_events(100);
     block_on(store.set_retention(Log::Platform, retention, by())).unwrap();
     // It is begun, and dropped when the events are invisible and hardly one is removed.
-    let mut pruning = store.prune(Log::Platform, by());
+    let mut pruning = store.prune(Log::Platform, by().into());
     while block_on(store.head(Log::Platform)).unwrap().pruned.get() == 0 {
         assert!(block_on(async { (&mut pruning).now_or_never() }).is_none());
     }
@@ -84,7 +84,7 @@ fn an_interrupted_prune_is_completed_by_the_next_call() {
     let visible = head.size.get() - head.pruned.get();
     assert_eq!(block_on(store.page(&all)).unwrap().total, Some(visible));
     // The next call deletes the rows that are left.
-    block_on(store.prune(Log::Platform, by())).unwrap();
+    block_on(store.prune(Log::Platform, by().into())).unwrap();
     let left = block_on(store.head(Log::Platform)).unwrap();
     assert_eq!(count(&path, "audit_event").cast_unsigned(), left.size.get() - left.pruned.get());
     assert_eq!(count(&path, "audit_event_id"), count(&path, "audit_event"));
@@ -107,7 +107,7 @@ fn appends_go_on_while_events_are_removed() {
             }
             appended
         });
-        block_on(store.prune(Log::Platform, by())).unwrap();
+        block_on(store.prune(Log::Platform, by().into())).unwrap();
         done.store(true, Ordering::Relaxed);
         appending.join().unwrap()
     });

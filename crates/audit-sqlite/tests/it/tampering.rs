@@ -259,7 +259,7 @@ fn events_with_an_exchanged_key_can_be_erased_and_pruned() {
     assert_eq!(erase(neighbour).unwrap().events, 1);
     let retention = Retention::default().max_events(1);
     block_on(store.set_retention(LOG, retention, by())).unwrap();
-    block_on(store.prune(LOG, by())).unwrap();
+    block_on(store.prune(LOG, by().into())).unwrap();
     let connection = Connection::open(&path).unwrap();
     let left = "SELECT count(*) FROM audit_event WHERE event_key BETWEEN ?1 AND ?2";
     let bounds = [event_key(&connection, 0), event_key(&connection, 1_024)];

@@ -3,6 +3,8 @@
 use crate::support::mutations::Mutation;
 
 pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
+    (Mutation::ForgetsHoldersForNow, &["api_keys::forget_their_holder_once_revoked"]),
+    (Mutation::ForgetsHoldersOfValidKeys, &["api_keys::forget_their_holder_once_revoked"]),
     (Mutation::CachesKeys, &["api_keys::are_good_until_revoked"]),
     (
         Mutation::CreatesKeysByAnOldRead,

@@ -63,6 +63,22 @@ impl Mutated {
         Ok((key, secret))
     }
 
+    pub(super) async fn mutated_forget(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        let before = self.inner.api_key(id).await;
+        if let (Mutation::ForgetsHoldersOfValidKeys, Ok(key)) = (self.mutation, &before)
+            && key.revoked_at.is_none()
+        {
+            self.inner.revoke_api_key(id, by.clone()).await?;
+        }
+        let forgotten = self.inner.forget_api_key_holder(id, by).await;
+        if let (Mutation::ForgetsHoldersForNow, Ok(before), Ok(_)) =
+            (self.mutation, before, &forgotten)
+        {
+            self.inner.state().api_keys.insert(id, before);
+        }
+        forgotten
+    }
+
     pub(super) async fn mutated_key(&self, id: ApiKeyId) -> Result<ApiKey> {
         let mut key = self.inner.api_key(id).await?;
         match self.mutation {

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    AuditContext, AuditStore, Erasure, Error, Log, NewEvent, Pruned, Receipt, Result, Retention,
-    RetentionStore as _, Sequence,
+    AuditContext, AuditStore, Erasure, Error, Log, NewEvent, Pruned, Pruning, Receipt, Result,
+    Retention, RetentionStore as _, Sequence,
     backend::{Batch, PreparedEvent},
 };
 
@@ -142,7 +142,8 @@ impl Mutated {
         set
     }
 
-    pub(super) async fn mutated_prune(&self, log: Log, by: AuditContext) -> Result<Pruned> {
+    pub(super) async fn mutated_prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
+        let by = pruning.by.clone();
         let head = self.inner.head(log).await?;
         let retention = self.inner.retention(log).await?;
         let all = self.everything(log).await?;
@@ -153,7 +154,7 @@ impl Mutated {
             Mutation::IgnoresTheHold => self.lift_hold(log),
             Mutation::PrunesACopy => {
                 let copy = self.inner.state().logs.get(&log).cloned();
-                let pruned = self.inner.prune(log, by.clone()).await?;
+                let pruned = self.inner.prune(log, pruning.clone()).await?;
                 thread::sleep(Duration::from_millis(2));
                 if let (Some(mut copy), 1..) = (copy, pruned.events) {
                     copy.prune(pruned.floor);
@@ -184,7 +185,7 @@ impl Mutated {
             }
             _ => {}
         }
-        let pruned = self.inner.prune(log, by.clone()).await?;
+        let pruned = self.inner.prune(log, pruning.clone()).await?;
         match self.mutation {
             Mutation::CountsPrunedEvents | Mutation::FindsPrunedEvents => {
                 let gone = all.into_iter().filter(|event| event.sequence <= pruned.floor);

@@ -46,6 +46,11 @@ impl Mutated {
                     }
                 }
             }
+            Mutation::ForgetsTheSubmitter => {
+                for event in &mut events {
+                    event.submitted_by = None;
+                }
+            }
             Mutation::AcceptsReservedActions
                 if events.iter().any(|event| event.action.is_reserved()) =>
             {

@@ -53,7 +53,8 @@ pub(super) struct EventPage {
 /// Appends an event.
 ///
 /// Returns the first receipt of an event that the log already has under the same id. Actions that are
-/// reserved for the store, such as `log.erased`, are rejected.
+/// reserved for the store, such as `log.erased`, are rejected. The event has the id of the caller's
+/// key as `submittedBy`.
 #[utoipa::path(
     post, path = "/events", tag = "events",
     request_body = NewEvent,
@@ -70,7 +71,7 @@ pub(super) async fn append_event(
     body: JsonBody,
 ) -> Result<(StatusCode, HeaderMap, Json<Receipt>), Rejection> {
     let body = caller.read::<NewEvent>(&app, body).await?;
-    let receipts = app.store.append(log, vec![body.value]).await;
+    let receipts = app.store.append(log, vec![caller.submit(body.value)]).await;
     let receipt = receipts.map_err(of_one)?.pop().ok_or_else(no_receipt)?;
     let mut headers = HeaderMap::new();
     // Relative to the path of the request, so that it is right behind a proxy that takes off a prefix.
@@ -116,8 +117,10 @@ pub(super) async fn append_batch(
     /// About the size of a receipt, in bytes.
     const RECEIPT: usize = 256;
     let body = caller.read::<EventBatch>(&app, body).await?;
-    let memory = caller.memory(&app, body.value.events.len() * RECEIPT).await?;
-    let receipts = app.store.append(log, body.value.events).await?;
+    let events = body.value.events.into_iter().map(|event| caller.submit(event));
+    let events: Vec<_> = events.collect();
+    let memory = caller.memory(&app, events.len() * RECEIPT).await?;
+    let receipts = app.store.append(log, events).await?;
     let is_new = receipts.iter().any(|receipt| !receipt.redelivered);
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, memory.json(&BatchReceipts { receipts })?))
