@@ -238,7 +238,7 @@ impl SqliteStore {
     ) -> Result<Option<T>> {
         let indexing = self.shared.indexing.clone();
         let run = move |snapshot: &Snapshot<'_>| {
-            let connection = &*snapshot.connection;
+            let connection = snapshot.connection;
             let Some(log) = log_row(connection, log)? else { return Ok(None) };
             work(&Derived { connection, indexing: &indexing, log }).map(Some)
         };
