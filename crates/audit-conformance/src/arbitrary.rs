@@ -7,40 +7,74 @@ use audit_core::{
 };
 use proptest::collection::{btree_map, vec};
 use proptest::option;
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::prelude::{BoxedStrategy, Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-/// Any event that a log accepts. Every field is present in some events and absent in others.
-pub(crate) fn event() -> impl Strategy<Value = NewEvent> {
-    // Two events that shrink to one id would conflict.
-    let id = any::<u128>().prop_map(|id| EventId::from_uuid(Uuid::from_u128(id))).no_shrink();
-    let outcome = (word(), option::of(text())).prop_map(|(result, code)| {
-        let outcome = Outcome::new(result);
-        code.into_iter().fold(outcome, Outcome::code)
-    });
-    let source = (word(), text()).prop_map(|(system, id)| Source::new(system, id));
-    let change_set = any::<u128>().prop_map(|id| Uuid::from_u128(id).into());
-    let attributes = vec((word(), text()), 0..4).prop_map(Attributes::from_iter);
-    (
-        (id, time(), action(), option::of(text()), actor()),
-        (option::of(outcome), option::of(word()), vec(target(), 0..4)),
-        (option::of(organization()), scope(), change(), option::of(change_set), message()),
-        (option::of(text()), option::of(text()), request(), option::of(trace())),
-        (option::of(source), attributes, object()),
-    )
-        .prop_map(
-            |(
-                head,
-                (outcome, severity, targets),
-                body,
-                (location, reason, request, trace),
-                tail,
-            )| {
+/// The values of which [`Values::event`] makes any event. A field that may be absent sometimes is.
+#[derive(Clone, Debug)]
+pub struct Values {
+    /// Ids of events and change sets.
+    pub id: BoxedStrategy<Uuid>,
+    /// Times.
+    pub time: BoxedStrategy<Timestamp>,
+    /// Actions.
+    pub action: BoxedStrategy<String>,
+    /// Kinds of actors.
+    pub actor_kind: BoxedStrategy<String>,
+    /// Foreign systems.
+    pub system: BoxedStrategy<String>,
+    /// Other terms of vocabularies. Where a term must not be empty, `word` is taken instead.
+    pub term: BoxedStrategy<String>,
+    /// Identifiers.
+    pub identifier: BoxedStrategy<String>,
+    /// Other texts.
+    pub text: BoxedStrategy<String>,
+    /// JSON values.
+    pub value: BoxedStrategy<Value>,
+}
+
+impl Default for Values {
+    /// Returns values that often occur twice, that are hard to index, and any other.
+    fn default() -> Self {
+        Self {
+            id: any::<u128>().prop_map(Uuid::from_u128).boxed(),
+            time: time().boxed(),
+            action: action().boxed(),
+            actor_kind: text().prop_map(filled).boxed(),
+            system: text().prop_map(filled).boxed(),
+            term: text().boxed(),
+            identifier: text().boxed(),
+            text: text().boxed(),
+            value: value().boxed(),
+        }
+    }
+}
+
+impl Values {
+    /// Returns any event that a log accepts. Every field is present in some and absent in others.
+    pub fn event(&self) -> impl Strategy<Value = NewEvent> + use<> {
+        // Two events that shrink to one id would conflict.
+        let id = self.id.clone().prop_map(EventId::from_uuid).no_shrink();
+        let source = (self.system.clone(), self.identifier.clone())
+            .prop_map(|(system, id)| Source::new(system, id));
+        let change_set = self.id.clone().prop_map(Into::into);
+        let attributes = vec((self.word(), self.text.clone()), 0..4);
+        let attributes = attributes.prop_map(Attributes::from_iter);
+        let metadata = btree_map(self.text.clone(), self.value.clone(), 0..4);
+        (
+            (id, self.time.clone(), self.action.clone(), self.term(), self.actor()),
+            (option::of(self.outcome()), option::of(self.word()), vec(self.target(), 0..4)),
+            (option::of(self.organization()), self.scope(), self.change()),
+            (option::of(change_set), self.message(), self.text(), self.text()),
+            (self.request(), option::of(trace()), option::of(source), attributes, metadata),
+        )
+            .prop_map(|(head, (outcome, severity, targets), about, said, tail)| {
                 let (id, occurred_at, action, category, actor) = head;
-                let (organization, scope, change, change_set_id, message) = body;
-                let (source, attributes, metadata) = tail;
+                let (organization, scope, change) = about;
+                let (change_set_id, message, location, reason) = said;
+                let (request, trace, source, attributes, metadata) = tail;
                 let mut event = NewEvent::new(action, actor).id(id).occurred_at(occurred_at);
                 (event.category, event.targets) = (category, targets);
                 (event.outcome, event.severity) = (outcome, severity.map(Into::into));
@@ -48,21 +82,136 @@ pub(crate) fn event() -> impl Strategy<Value = NewEvent> {
                 (event.change_set_id, event.message) = (change_set_id, message);
                 (event.location, event.reason) = (location, reason);
                 (event.request, event.trace, event.source) = (request, trace, source);
-                (event.attributes, event.metadata) = (attributes, metadata);
+                (event.attributes, event.metadata) = (attributes, Map::from_iter(metadata));
                 event
+            })
+    }
+
+    /// A term that is not empty.
+    fn word(&self) -> BoxedStrategy<String> {
+        self.term.clone().prop_map(filled).boxed()
+    }
+
+    fn term(&self) -> impl Strategy<Value = Option<String>> + use<> {
+        option::of(self.term.clone())
+    }
+
+    fn identifier(&self) -> impl Strategy<Value = Option<String>> + use<> {
+        option::of(self.identifier.clone())
+    }
+
+    fn text(&self) -> impl Strategy<Value = Option<String>> + use<> {
+        option::of(self.text.clone())
+    }
+
+    fn outcome(&self) -> impl Strategy<Value = Outcome> + use<> {
+        (self.word(), self.identifier()).prop_map(|(result, code)| {
+            let outcome = Outcome::new(result);
+            code.into_iter().fold(outcome, Outcome::code)
+        })
+    }
+
+    fn organization(&self) -> impl Strategy<Value = OrganizationRef> + use<> {
+        (self.identifier.clone(), self.text()).prop_map(|(id, name)| {
+            let mut organization = OrganizationRef::new(id);
+            organization.name = name;
+            organization
+        })
+    }
+
+    /// An actor, alone or on behalf of up to four others in turn.
+    fn actor(&self) -> impl Strategy<Value = Actor> + use<> {
+        vec(self.one_actor(), 1..=5).prop_map(|actors| {
+            let nested =
+                actors.into_iter().rev().reduce(|principal, actor| actor.on_behalf_of(principal));
+            nested.expect("at least one actor")
+        })
+    }
+
+    fn one_actor(&self) -> impl Strategy<Value = Actor> + use<> {
+        let address = || self.identifier();
+        (
+            (self.actor_kind.clone(), self.identifier(), self.text(), address(), address()),
+            (self.text(), self.text(), option::of(self.organization())),
+            (self.term(), self.identifier()),
+        )
+            .prop_map(
+                |((kind, id, name, email, ip), (user_agent, details, organization), ids)| {
+                    let (entity_class, session_id) = ids;
+                    let mut actor = Actor::new(kind);
+                    (actor.id, actor.name, actor.email, actor.ip) = (id, name, email, ip);
+                    (actor.user_agent, actor.details) = (user_agent, details);
+                    actor.organization = organization;
+                    actor.entity_class = entity_class.map(Into::into);
+                    actor.session_id = session_id;
+                    actor
+                },
+            )
+    }
+
+    fn target(&self) -> impl Strategy<Value = Target> + use<> {
+        let one = "a target has a type, an id or a name";
+        (self.term(), self.identifier(), self.text())
+            .prop_filter_map(one, |(kind, id, name)| Target::from_parts(kind, id, name))
+    }
+
+    fn scope(&self) -> impl Strategy<Value = Scope> + use<> {
+        let id = || self.identifier();
+        (id(), id(), id(), id(), self.term()).prop_map(
+            |(service, product, config, environment, surface)| {
+                let mut scope = Scope::default();
+                (scope.service, scope.product) = (service, product);
+                (scope.config, scope.environment) = (config, environment);
+                scope.surface = surface.map(Into::into);
+                scope
             },
         )
+    }
+
+    fn change(&self) -> impl Strategy<Value = Change> + use<> {
+        let value = || option::of(self.value.clone());
+        let field = (self.text.clone(), value(), value())
+            .prop_map(|(field, old, new)| FieldChange::new(field, old, new));
+        (value(), value(), vec(field, 0..3), any::<bool>()).prop_map(|parts| {
+            let mut change = Change::default();
+            (change.old, change.new, change.diff, change.truncated) = parts;
+            change
+        })
+    }
+
+    fn message(&self) -> impl Strategy<Value = Message> + use<> {
+        (self.text(), self.text(), self.text(), self.text()).prop_map(|parts| {
+            let mut message = Message::default();
+            (message.title, message.text, message.key, message.params) = parts;
+            message
+        })
+    }
+
+    fn request(&self) -> impl Strategy<Value = RequestInfo> + use<> {
+        (self.term(), self.text(), self.identifier()).prop_map(|parts| {
+            let mut request = RequestInfo::default();
+            (request.method, request.path, request.id) = parts;
+            request
+        })
+    }
 }
 
-/// Texts that often occur twice, that are hard to index, and any other.
+fn trace() -> impl Strategy<Value = Trace> {
+    let trace_id = (1_u128..).prop_map(|id| TraceId::from_bytes(id.to_be_bytes()).expect("an id"));
+    let span_id = (1_u64..).prop_map(|id| SpanId::from_bytes(id.to_be_bytes()).expect("an id"));
+    (trace_id, option::of(span_id)).prop_map(|(trace_id, span_id)| {
+        span_id.into_iter().fold(Trace::new(trace_id), Trace::span_id)
+    })
+}
+
+/// Returns a text that is not empty.
+fn filled(text: String) -> String {
+    if text.is_empty() { "word".to_owned() } else { text }
+}
+
 fn text() -> impl Strategy<Value = String> {
     let words = select(vec!["", "1", "2", "a=b", r"\=", "É@x", "é@x", "\0", " ", "user"]);
     prop_oneof![3 => words.prop_map(str::to_owned), 1 => any::<String>()]
-}
-
-/// A text that is not empty.
-fn word() -> impl Strategy<Value = String> {
-    text().prop_map(|text| if text.is_empty() { "word".to_owned() } else { text })
 }
 
 fn time() -> impl Strategy<Value = Timestamp> {
@@ -76,102 +225,8 @@ fn time() -> impl Strategy<Value = Timestamp> {
 fn action() -> impl Strategy<Value = String> {
     let known = select(vec!["user", "user.login", "user.login.failed", "item.updated"]);
     // `*` is reserved for patterns, and the number of dots is limited.
-    let other = word().prop_map(|word| word.replace(['*', '.'], "-"));
+    let other = text().prop_map(|text| filled(text).replace(['*', '.'], "-"));
     prop_oneof![known.prop_map(str::to_owned), other]
-}
-
-fn organization() -> impl Strategy<Value = OrganizationRef> {
-    (text(), option::of(text())).prop_map(|(id, name)| {
-        let mut organization = OrganizationRef::new(id);
-        organization.name = name;
-        organization
-    })
-}
-
-/// An actor, alone or on behalf of up to four others in turn.
-fn actor() -> impl Strategy<Value = Actor> {
-    vec(one_actor(), 1..=5).prop_map(|actors| {
-        let nested =
-            actors.into_iter().rev().reduce(|principal, actor| actor.on_behalf_of(principal));
-        nested.expect("at least one actor")
-    })
-}
-
-fn one_actor() -> impl Strategy<Value = Actor> {
-    (
-        (word(), option::of(text()), option::of(text()), option::of(text()), option::of(text())),
-        (option::of(text()), option::of(text()), option::of(organization())),
-        (option::of(text()), option::of(text())),
-    )
-        .prop_map(|((kind, id, name, email, ip), (user_agent, details, organization), ids)| {
-            let (entity_class, session_id) = ids;
-            let mut actor = Actor::new(kind);
-            (actor.id, actor.name, actor.email, actor.ip) = (id, name, email, ip);
-            (actor.user_agent, actor.details) = (user_agent, details);
-            actor.organization = organization;
-            actor.entity_class = entity_class.map(Into::into);
-            actor.session_id = session_id;
-            actor
-        })
-}
-
-fn target() -> impl Strategy<Value = Target> {
-    let one = "a target has a type, an id or a name";
-    (option::of(text()), option::of(text()), option::of(text()))
-        .prop_filter_map(one, |(kind, id, name)| Target::from_parts(kind, id, name))
-}
-
-fn scope() -> impl Strategy<Value = Scope> {
-    let id = || option::of(text());
-    (id(), id(), id(), id(), option::of(text())).prop_map(
-        |(service, product, config, environment, surface)| {
-            let mut scope = Scope::default();
-            (scope.service, scope.product) = (service, product);
-            (scope.config, scope.environment) = (config, environment);
-            scope.surface = surface.map(Into::into);
-            scope
-        },
-    )
-}
-
-fn change() -> impl Strategy<Value = Change> {
-    let field = (text(), option::of(value()), option::of(value()))
-        .prop_map(|(field, old, new)| FieldChange::new(field, old, new));
-    (option::of(value()), option::of(value()), vec(field, 0..3), any::<bool>()).prop_map(|parts| {
-        let mut change = Change::default();
-        (change.old, change.new, change.diff, change.truncated) = parts;
-        change
-    })
-}
-
-fn message() -> impl Strategy<Value = Message> {
-    (option::of(text()), option::of(text()), option::of(text()), option::of(text())).prop_map(
-        |parts| {
-            let mut message = Message::default();
-            (message.title, message.text, message.key, message.params) = parts;
-            message
-        },
-    )
-}
-
-fn request() -> impl Strategy<Value = RequestInfo> {
-    (option::of(text()), option::of(text()), option::of(text())).prop_map(|parts| {
-        let mut request = RequestInfo::default();
-        (request.method, request.path, request.id) = parts;
-        request
-    })
-}
-
-fn trace() -> impl Strategy<Value = Trace> {
-    let trace_id = (1_u128..).prop_map(|id| TraceId::from_bytes(id.to_be_bytes()).expect("an id"));
-    let span_id = (1_u64..).prop_map(|id| SpanId::from_bytes(id.to_be_bytes()).expect("an id"));
-    (trace_id, option::of(span_id)).prop_map(|(trace_id, span_id)| {
-        span_id.into_iter().fold(Trace::new(trace_id), Trace::span_id)
-    })
-}
-
-fn object() -> impl Strategy<Value = Map<String, Value>> {
-    btree_map(text(), value(), 0..4).prop_map(Map::from_iter)
 }
 
 fn value() -> impl Strategy<Value = Value> {

@@ -40,14 +40,18 @@
 //! # fn main() {}
 //! ```
 //!
+//! A store that keeps events in a file also implements a [`DurableHarness`], with which the suite
+//! kills processes that append. [`arbitrary::Values`] makes any event, for further property tests.
+//!
 //! Each case can fail: the crate's own tests break a good store in one way after the other and
 //! require that every case notices at least one.
 //!
 //! # The long run
 //!
-//! Three cases use random values: `state_machine::agrees_with_the_model` plays operations against a
+//! Four cases use random values: `state_machine::agrees_with_the_model` plays operations against a
 //! plain list, `any_event::comes_back_and_is_found` and `any_erasure::removes_personal_data_only`
-//! write events with any field. They run 256 and 32 times, unless the environment variable
+//! write events with any field, and `tokens::of_any_other_query_are_refused` uses tokens with other
+//! queries. They run 256 and 32 times, unless the environment variable
 //! `AUDIT_CONFORMANCE_CASES` says otherwise. The state machine prints how much it did:
 //!
 //! ```text
@@ -59,20 +63,27 @@
 // A case that is in no list is a mistake, not a warning.
 #![deny(dead_code)]
 
-mod arbitrary;
+pub mod arbitrary;
 mod cases;
 pub mod checkpoints;
+#[doc(hidden)]
+pub mod durability;
+mod extremes;
 mod harness;
+mod large;
 mod model;
 mod property;
 mod registry;
 mod samples;
 mod state_machine;
 mod subject;
+mod suite;
 mod timer;
 mod tree;
+mod variants;
 
 use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
+pub use durability::DurableHarness;
 pub use harness::{Harness, NewHarness, Restore, RetentionHarness, TenantHarness};
 use registry::case_list; // `for_each_case!` looks for it here
 pub use registry::{Case, Cases, run};

@@ -2,48 +2,6 @@
 
 use crate::{Harness, NewHarness, RetentionHarness, TenantHarness, cases, state_machine};
 
-/// Makes one test for each case, against the stores that the harness `$new()` opens.
-///
-/// `$new` is a function without arguments. `suite!($new)` tests all that a store can do. A store
-/// that implements only some of the traits names what it has, one call for each:
-///
-/// | call | tests | `$new` returns a |
-/// |---|---|---|
-/// | `suite!(store: $new)` | [`AuditStore`](audit_core::AuditStore) | [`Harness`](crate::Harness) |
-/// | `suite!(retention: $new)` | [`RetentionStore`](audit_core::RetentionStore) | [`RetentionHarness`](crate::RetentionHarness) |
-/// | `suite!(tenants: $new)` | [`TenantStore`](audit_core::TenantStore) | [`TenantHarness`](crate::TenantHarness) |
-///
-/// Call the macro at the top of a module. The tests are named `group::case`.
-#[macro_export]
-macro_rules! suite {
-    (store: $new:expr) => {
-        fn new_store_harness() -> ::std::boxed::Box<dyn $crate::Harness> {
-            ::std::boxed::Box::new($new())
-        }
-
-        $crate::for_each_case!(store, suite_tests new_store_harness);
-    };
-    (retention: $new:expr) => {
-        fn new_retention_harness() -> ::std::boxed::Box<dyn $crate::RetentionHarness> {
-            ::std::boxed::Box::new($new())
-        }
-
-        $crate::for_each_case!(retention, suite_tests new_retention_harness);
-    };
-    (tenants: $new:expr) => {
-        fn new_tenant_harness() -> ::std::boxed::Box<dyn $crate::TenantHarness> {
-            ::std::boxed::Box::new($new())
-        }
-
-        $crate::for_each_case!(tenants, suite_tests new_tenant_harness);
-    };
-    ($new:expr) => {
-        $crate::suite!(store: $new);
-        $crate::suite!(retention: $new);
-        $crate::suite!(tenants: $new);
-    };
-}
-
 /// Calls the macro `$then` of this crate with every case of one trait, by group. This is the list.
 /// The names of the groups are distinct.
 #[doc(hidden)]
@@ -58,20 +16,33 @@ macro_rules! for_each_case {
                 return_one_receipt_for_each_event,
                 refuse_reserved_actions,
                 of_nothing_do_nothing,
-                are_recorded_once,
                 record_who_submitted_them,
-                without_a_time_are_recorded_once,
-                of_other_content_conflict,
-                with_two_contents_for_one_id_conflict,
                 are_all_or_nothing,
                 are_seen_whole_or_not_at_all,
-                beyond_a_limit_are_refused_by_field,
-                at_the_limits_are_kept,
-                of_the_most_events_are_kept,
                 never_record_a_time_that_goes_back,
                 keep_the_same_id_in_two_logs_apart,
                 need_no_organization,
                 are_seen_by_every_handle,
+            }
+            redeliveries {
+                are_recorded_once,
+                without_a_time_are_recorded_once,
+                of_other_content_conflict,
+                of_two_contents_in_a_batch_conflict,
+                compare_every_field,
+                compare_the_last_value,
+            }
+            large_logs {
+                are_read_exactly,
+            }
+            limits {
+                keep_the_last_value,
+                find_the_last_value,
+                find_the_last_of_the_most_values,
+                refuse_one_more_by_field,
+                keep_the_most_events_of_a_batch,
+                keep_the_most_bytes_of_a_batch,
+                list_the_most_logs,
             }
             contents {
                 come_back_equal_in_every_field,
@@ -153,6 +124,7 @@ macro_rules! for_each_case {
                 wake_for_an_append_by_another_handle,
                 sleep_while_other_logs_grow,
                 return_what_came_to_a_feed,
+                miss_no_append,
             }
             trees {
                 give_each_record_its_leaf,
@@ -172,6 +144,8 @@ macro_rules! for_each_case {
                 that_are_no_tokens_are_refused,
                 of_another_log_are_refused,
                 of_another_filter_are_refused,
+                of_a_filter_that_reads_alike_are_refused,
+                of_any_other_query_are_refused,
                 of_another_order_are_refused,
                 of_another_endpoint_are_refused,
                 of_another_kind_are_refused,
@@ -207,17 +181,26 @@ macro_rules! for_each_case {
                 keep_totals_exact,
                 record_how_many_and_not_whose,
                 of_nothing_append_no_event,
-                of_many_events_reach_all,
                 ignore_unknown_numbers,
                 of_unknown_ids_are_not_found,
-                beyond_a_limit_are_refused_by_field,
                 are_forbidden_under_a_legal_hold,
-                keep_redeliveries_recognised,
                 do_not_change_other_logs,
                 survive_a_reopen,
             }
+            erasure_limits {
+                reach_many_events,
+                reach_the_last_value,
+                refuse_one_more_by_field,
+            }
+            erased_redeliveries {
+                return_the_first_receipts,
+                compare_what_they_kept,
+            }
             any_erasure {
                 removes_personal_data_only,
+            }
+            large_removals {
+                are_exact,
             }
             retentions {
                 keep_everything_by_default,
@@ -301,19 +284,6 @@ macro_rules! for_each_case {
                 deletions_of_an_organization_end_the_creation_of_keys,
             }
         }
-    };
-}
-
-#[doc(hidden)]
-#[macro_export]
-macro_rules! suite_tests {
-    (($new:ident) $($group:ident { $($case:ident,)* })*) => {
-        $(mod $group {
-            $(#[test]
-            fn $case() {
-                $crate::run(stringify!($group), stringify!($case), &super::$new);
-            })*
-        })*
     };
 }
 

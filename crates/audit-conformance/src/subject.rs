@@ -113,7 +113,11 @@ impl<H: Opens + ?Sized> Subject<H> {
 
 impl<H: Opens + ?Sized> Subject<H> {
     pub(crate) fn new(new: NewHarness<'_, H>) -> Self {
-        let harness: Arc<H> = new().into();
+        Self::of(new().into())
+    }
+
+    /// Opens a handle of the harness's store.
+    pub(crate) fn of(harness: Arc<H>) -> Self {
         Self { store: harness.open_store(), harness }
     }
 
@@ -121,7 +125,7 @@ impl<H: Opens + ?Sized> Subject<H> {
     pub(crate) fn reopen(self) -> Self {
         let Self { store, harness } = self;
         drop(store);
-        Self { store: harness.open_store(), harness }
+        Self::of(harness)
     }
 
     /// Copies the store; `None` if the harness cannot.
@@ -139,8 +143,7 @@ impl<H: Opens + ?Sized> Subject<H> {
 
     /// Opens a second handle of the same store.
     pub(crate) fn with_other_handle(&self) -> Self {
-        let harness = Arc::clone(&self.harness);
-        Self { store: harness.open_store(), harness }
+        Self::of(Arc::clone(&self.harness))
     }
 
     pub(crate) fn store(&self) -> &H::Store {

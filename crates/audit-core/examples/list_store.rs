@@ -56,8 +56,8 @@ pub(crate) struct LogState {
     /// The events that are not pruned, stored and decoded.
     pub(crate) events: Vec<(StoredEvent, AuditEvent)>,
     /// The leaves of all events, including pruned ones.
-    leaves: Vec<LeafHash>,
-    frontier: Frontier,
+    pub(crate) leaves: Vec<LeafHash>,
+    pub(crate) frontier: Frontier,
     pub(crate) retention: Retention,
 }
 
@@ -200,10 +200,11 @@ impl AuditStore for ListStore {
             scan.after.is_none_or(|after| scan.order.compare(&Position::of(event), &after).is_gt())
         });
         let offset = usize::try_from(scan.offset).unwrap_or(usize::MAX);
-        let rest: Vec<_> = events.into_iter().skip(offset).cloned().collect();
-        let count = scan.fitting(&rest);
-        let more = rest.len() > count;
-        let events = rest.into_iter().take(count).collect();
+        let rest = events.into_iter().skip(offset).take(scan.limit.saturating_add(1));
+        let mut events: Vec<_> = rest.cloned().collect();
+        let count = scan.fitting(&events);
+        let more = events.len() > count;
+        events.truncate(count);
         Ok(ScanResult::new(events, more, bound).total(total))
     }
 

@@ -4,7 +4,7 @@ use audit_core::{EventQuery, Facet, FeedStart, Filter, Order};
 use proptest::collection::vec;
 use proptest::{prop_assert, prop_assert_eq};
 
-use crate::arbitrary::{self, filters_by};
+use crate::arbitrary::{Values, filters_by};
 use crate::harness::NewRetentionHarness;
 use crate::model::Model;
 use crate::property;
@@ -16,7 +16,7 @@ const CASES: u32 = 32;
 pub(crate) fn removes_personal_data_only(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let promise = "an erasure removes the personal data, and keeps the record";
-    property::check(promise, CASES, &vec(arbitrary::event(), 1..4), |events| {
+    property::check(promise, CASES, &vec(Values::default().event(), 1..4), |events| {
         let log = new_log();
         let placed = subject.put(log, &events);
         let whole = placed.first().expect("at least one event");

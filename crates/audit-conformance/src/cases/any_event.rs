@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::{prop_assert, prop_assert_eq};
 
 use crate::NewHarness;
-use crate::arbitrary::{self, filters_by};
+use crate::arbitrary::{Values, filters_by};
 use crate::model::Model;
 use crate::property;
 use crate::samples::new_log;
@@ -16,7 +16,7 @@ const CASES: u32 = 32;
 pub(crate) fn comes_back_and_is_found(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let promise = "an event comes back in every field, and is found by each value";
-    property::check(promise, CASES, &vec(arbitrary::event(), 1..4), |events| {
+    property::check(promise, CASES, &vec(Values::default().event(), 1..4), |events| {
         let log = new_log();
         let model = Model::new(subject.put(log, &events));
         let query = EventQuery::new(log);

@@ -1,14 +1,12 @@
-//! Appends: numbers, receipts, redeliveries, limits.
+//! Appends: numbers, receipts, batches.
 
 use std::pin::pin;
 use std::time::Duration;
 
-use audit_core::limits::MAX_BATCH_EVENTS;
 use audit_core::{Action, Actor, ErrorKind, Head, Log, NewEvent, Timestamp};
 
-use super::limits::{broken_limits, events_at_the_limits};
 use crate::NewHarness;
-use crate::samples::{At as _, event, events, full, mixed, new_log, redelivered, sequence};
+use crate::samples::{event, events, mixed, new_log, sequence};
 use crate::subject::{Subject, refused};
 
 /// Long enough for a store to answer, if it does not wait for the append under way.
@@ -92,28 +90,6 @@ pub(crate) fn of_nothing_do_nothing(new: NewHarness<'_>) {
     assert_eq!(subject.head(log), head, "an empty batch leaves the log as it is");
 }
 
-pub(crate) fn are_recorded_once(new: NewHarness<'_>) {
-    let mut subject = Subject::new(new);
-    let log = new_log();
-    let batch = mixed(4);
-    let first = subject.append(log, batch.clone()).expect("an append must succeed");
-    assert!(first.iter().all(|receipt| !receipt.redelivered), "new events are not redelivered");
-    let again: Vec<_> = first.iter().copied().map(redelivered).collect();
-    for _ in 0..2 {
-        let receipts = subject.append(log, batch.clone()).expect("a redelivery succeeds");
-        assert_eq!(receipts, again, "a redelivery returns the first receipts, marked");
-        assert_eq!(subject.head(log).size.get(), 4, "a redelivery adds nothing");
-        subject = subject.reopen();
-    }
-    let new = event(9);
-    let part = vec![batch[2].clone(), new.clone(), batch[0].clone()];
-    let receipts = subject.append(log, part).expect("a redelivery beside a new event succeeds");
-    assert_eq!(receipts[0], again[2], "a redelivery returns the first receipt");
-    assert_eq!((receipts[1].id, receipts[1].sequence), (new.id, sequence(5)));
-    assert_eq!(receipts[2], again[0], "a redelivery returns the first receipt");
-    assert_eq!(subject.events(log).len(), 5, "only the new event is added");
-}
-
 pub(crate) fn record_who_submitted_them(new: NewHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
@@ -130,64 +106,6 @@ pub(crate) fn record_who_submitted_them(new: NewHarness<'_>) {
         assert!(receipts[0].redelivered && receipts[0].sequence == first.sequence);
     }
     assert_eq!(subject.events(log), placed, "a redelivery changes nothing");
-}
-
-pub(crate) fn without_a_time_are_recorded_once(new: NewHarness<'_>) {
-    let mut subject = Subject::new(new);
-    let log = new_log();
-    let mut untimed = full();
-    untimed.occurred_at = None;
-    let started = Timestamp::now();
-    let first = subject.append(log, vec![untimed.clone()]).expect("an append must succeed")[0];
-    let event = subject.get(log, first.id).expect("the event is found");
-    let now = started..=Timestamp::now();
-    assert!(now.contains(&event.occurred_at), "an event without a time occurs when it is appended");
-    for _ in 0..2 {
-        let timed = untimed.clone().occurred_at(event.occurred_at);
-        for again in [untimed.clone(), timed] {
-            let receipts = subject.append(log, vec![again]);
-            let receipts = receipts.expect("a delivery without a time is a redelivery");
-            assert_eq!(receipts, [redelivered(first)], "a redelivery returns the first receipt");
-        }
-        for other in [untimed.clone().at(7), untimed.clone().target("item", "other")] {
-            refused(subject.append(log, vec![other]), ErrorKind::Conflict, "other content");
-        }
-        let found = subject.get(log, first.id).expect("the event is found");
-        assert_eq!(found.occurred_at, event.occurred_at, "an event keeps its first time");
-        subject = subject.reopen();
-    }
-}
-
-pub(crate) fn of_other_content_conflict(new: NewHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let first = event(1).message("first").metadata("n", 1);
-    let placed = subject.put(log, std::slice::from_ref(&first));
-    let others = [
-        first.clone().action("item.deleted"),
-        first.clone().at(2),
-        first.clone().actor(Actor::user("u_1").name("Ana")),
-        first.clone().target("item", "other"),
-        first.clone().message("second"),
-        first.clone().metadata("n", 1.0),
-        first.clone().reason(""),
-    ];
-    for other in others {
-        let batch = vec![event(5), other, event(6)];
-        let error = refused(subject.append(log, batch), ErrorKind::Conflict, "a taken id");
-        assert_eq!(error.field(), Some("events[1].id"), "a conflict names the event");
-        assert_eq!(subject.events(log), placed, "a conflict changes nothing");
-    }
-}
-
-pub(crate) fn with_two_contents_for_one_id_conflict(new: NewHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let first = event(1);
-    let batch = vec![event(0), first.clone(), first.message("other")];
-    let error = refused(subject.append(log, batch), ErrorKind::Conflict, "one id twice in a batch");
-    assert_eq!(error.field(), Some("events[2].id"), "a conflict names the later event");
-    assert_eq!(subject.head(log), Head::default(), "a conflict changes nothing");
 }
 
 pub(crate) fn are_all_or_nothing(new: NewHarness<'_>) {
@@ -226,44 +144,6 @@ pub(crate) fn are_seen_whole_or_not_at_all(new: NewHarness<'_>) {
         }
     }
     assert_eq!(subject.head(log).size.get() % 4, 0, "a log holds whole batches");
-}
-
-pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    for (field, bad) in broken_limits() {
-        let error = subject.append(log, vec![event(0), bad]);
-        let error = refused(error, ErrorKind::Invalid, field);
-        let path = format!("events[1].{field}");
-        let path = path.trim_end_matches('.');
-        assert_eq!(error.field(), Some(path), "an error names the field at fault");
-        assert!(error.violation().is_some(), "an error says which limit of {field} was broken");
-        assert!(!error.is_retryable(), "bad input is bad the next time too");
-    }
-    let many = vec![event(0); MAX_BATCH_EVENTS + 1];
-    let error = refused(subject.append(log, many), ErrorKind::Invalid, "too many events");
-    assert_eq!(error.field(), Some("events"), "too many events are named as such");
-    assert_eq!(subject.head(log), Head::default(), "a refused event changes nothing");
-}
-
-pub(crate) fn at_the_limits_are_kept(new: NewHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let placed = subject.put(log, &events_at_the_limits());
-    for event in &placed {
-        let found = subject.get(log, event.id).expect("an event at the limits is kept");
-        assert!(found == *event, "an event at a limit is kept whole: {}", event.action);
-    }
-    assert!(subject.events(log) == placed, "an event at a limit is read whole");
-}
-
-pub(crate) fn of_the_most_events_are_kept(new: NewHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let count = i64::try_from(MAX_BATCH_EVENTS).unwrap();
-    let placed = subject.put(log, &events(count));
-    assert_eq!(subject.head(log).size.get(), MAX_BATCH_EVENTS as u64, "the largest batch is kept");
-    assert!(subject.events(log) == placed, "the largest batch is kept whole");
 }
 
 pub(crate) fn never_record_a_time_that_goes_back(new: NewHarness<'_>) {

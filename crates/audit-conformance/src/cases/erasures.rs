@@ -1,10 +1,9 @@
 //! Erasures: what they remove, keep and record.
 
-use audit_core::limits::{MAX_BATCH_EVENTS, MAX_FILTER_VALUES, MAX_TEXT_BYTES};
+use audit_core::limits::MAX_FILTER_VALUES;
 use audit_core::{
     Action, Actor, AuditEvent, AuditStoreExt as _, Erasure, ErrorKind, EventId, EventQuery, Facet,
-    FeedStart, Filter, Head, LeafHash, Log, NewEvent, Order, Retention, RetentionStoreExt as _,
-    Sequence,
+    FeedStart, Filter, Head, Log, NewEvent, Order, Retention, RetentionStoreExt as _, Sequence,
 };
 use serde_json::json;
 
@@ -12,9 +11,7 @@ use super::changes::{assert_attributed, attributed};
 use crate::RetentionHarness;
 use crate::harness::NewRetentionHarness;
 use crate::model::{Model, without_personal};
-use crate::samples::{
-    At as _, at, event, event_with, events, full, mixed, new_log, redelivered, sequence, values_of,
-};
+use crate::samples::{at, event, event_with, events, full, mixed, new_log, sequence, values_of};
 use crate::subject::{Subject, officer, refused};
 
 const ORDERS: [Order; 4] = Order::ALL;
@@ -278,32 +275,6 @@ pub(crate) fn of_nothing_append_no_event(new: NewRetentionHarness<'_>) {
     none("erased again");
 }
 
-pub(crate) fn of_many_events_reach_all(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let batch: Vec<_> = (0..2_600).map(|n| by_user(["u_1", "u_1", "u_2"][n % 3], 40)).collect();
-    let placed = subject.put(log, &batch);
-    let mut model = Model::new(placed);
-    let expected = model.erase(|event| event.actor.id.as_deref() == Some("u_1"));
-    let erased = subject.erase(log, Filter::new().actor_id("u_1")).expect("events can be erased");
-    assert_eq!(erased, expected, "an erasure reaches all events, page after page");
-    let events = subject.events(log);
-    let (old, reserved) = events.split_at(batch.len());
-    assert!(old == model.events, "all that match are erased, and nothing else");
-    let stated: u64 = reserved.iter().map(Erasure::erased_count).sum();
-    assert_eq!(stated, expected, "the events of it say how many, together");
-    let set = reserved[0].change_set_id;
-    let together = set.is_some() && reserved.iter().all(|event| event.change_set_id == set);
-    assert!(together, "the events of one erasure have one change set");
-    let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
-    let left = subject.block_on(subject.store().count(&query)).expect("events can be counted");
-    assert_eq!(left, batch.len() as u64 - expected, "only the others are found");
-    let most: Vec<_> = (1..=MAX_BATCH_EVENTS as u64).map(sequence).collect();
-    let rest = subject.erase_events(log, most).expect("the most numbers are accepted");
-    let rest_expected = events.iter().filter(|event| !event.erased).count() as u64;
-    assert_eq!(rest, rest_expected, "one call takes as many numbers as one batch has events");
-}
-
 pub(crate) fn ignore_unknown_numbers(new: NewRetentionHarness<'_>) {
     let subject = Subject::new(new);
     let log = new_log();
@@ -341,30 +312,6 @@ pub(crate) fn of_unknown_ids_are_not_found(new: NewRetentionHarness<'_>) {
     assert_eq!(subject.events(other), elsewhere, "nor in the log that holds the id");
 }
 
-pub(crate) fn beyond_a_limit_are_refused_by_field(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let placed = subject.put(log, &events(3));
-    let too_many =
-        (0..=MAX_FILTER_VALUES).map(|n| format!("u_{n}")).fold(Filter::new(), Filter::actor_id);
-    let long = officer().reason("x".repeat(MAX_TEXT_BYTES + 1));
-    for (erasure, by, field) in [
-        (Erasure::matching(Filter::new()), officer(), "filter"),
-        (Erasure::matching(too_many), officer(), "actorId"),
-        (Erasure::Events(vec![placed[0].id; MAX_BATCH_EVENTS + 1]), officer(), "ids"),
-        (Erasure::event_id(placed[0].id), long.clone(), "reason"),
-        (Erasure::matching(Filter::new().actor_id("u_1")), long, "reason"),
-    ] {
-        let erased = subject.block_on(subject.store().erase(log, erasure, by));
-        let error = refused(erased, ErrorKind::Invalid, field);
-        assert_eq!(error.field(), Some(field), "an error names the field at fault");
-    }
-    let many = vec![sequence(1); MAX_BATCH_EVENTS + 1];
-    let error = refused(subject.erase_events(log, many), ErrorKind::Invalid, "too many numbers");
-    assert_eq!(error.field(), Some("sequences"), "too many numbers are named as such");
-    assert_eq!(subject.events(log), placed, "a refused erasure changes nothing");
-}
-
 pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     let mut subject = Subject::new(new);
     let (log, other) = (new_log(), new_log());
@@ -390,31 +337,6 @@ pub(crate) fn are_forbidden_under_a_legal_hold(new: NewRetentionHarness<'_>) {
     subject.set_retention(log, held.without_legal_hold()).expect("a hold can be lifted");
     let erased = subject.erase(log, of_ana()).expect("the hold is lifted");
     assert_eq!(erased, 2, "nothing was lost under the hold");
-}
-
-pub(crate) fn keep_redeliveries_recognised(new: NewRetentionHarness<'_>) {
-    let subject = Subject::new(new);
-    let log = new_log();
-    let batch = vec![full(), by_user("u_7", 2), event(3)];
-    let first = subject.append(log, batch.clone()).expect("an append must succeed");
-    subject.erase(log, Filter::new().actor_id("u_7")).expect("events can be erased");
-    let before = subject.events(log);
-    let receipts = subject.append(log, batch.clone()).expect("a redelivery succeeds");
-    let again: Vec<_> = first.into_iter().map(redelivered).collect();
-    assert_eq!(receipts, again, "an erased event is known by its record: the first receipts");
-    assert_eq!(subject.events(log), before, "a redelivery does not restore erased data");
-    let kept = &subject.entries(log)[0].event;
-    assert_eq!(
-        LeafHash::of(&kept.record),
-        receipts[0].leaf,
-        "the receipt has the leaf of the stored record"
-    );
-    assert!(kept.personal.is_none(), "a redelivery does not restore erased data");
-    let query = EventQuery::new(log).filter(Filter::new().actor_email(EMAIL));
-    assert_eq!(subject.page(&query).events, [], "nor is it found again");
-    for other in [batch[0].clone().category("other"), batch[1].clone().at(9)] {
-        refused(subject.append(log, vec![other]), ErrorKind::Conflict, "another record");
-    }
 }
 
 pub(crate) fn do_not_change_other_logs(new: NewRetentionHarness<'_>) {

@@ -1,176 +1,207 @@
-//! Events at the limits of the model, and beyond each.
+//! Limits: the last value of each is kept and found, and one more is refused.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use audit_core::limits::{
-    MAX_ACTION_SEGMENTS, MAX_ATTRIBUTES, MAX_EVENT_BYTES, MAX_FIELD_CHANGES, MAX_ID_BYTES,
-    MAX_JSON_DEPTH, MAX_NAME_BYTES, MAX_ON_BEHALF_OF, MAX_TARGETS, MAX_TEXT_BYTES,
+    MAX_BATCH_BYTES, MAX_BATCH_EVENTS, MAX_EVENT_BYTES, MAX_FILTER_VALUES, MAX_LOGS_PAGE,
+    MAX_PAGE_EVENTS,
 };
 use audit_core::{
-    Actor, Change, EntityClass, Message, NewEvent, OrganizationRef, Outcome, Scope, Target,
+    AuditStoreExt as _, ErrorKind, EventId, EventQuery, Facet, Filter, Head, Log, NewEvent, Order,
+    Total, Violation,
 };
-use serde_json::{Value, json};
+use futures_util::future::join_all;
+use uuid::Uuid;
 
-use crate::samples::{At as _, full};
+use crate::NewHarness;
+use crate::arbitrary::filters_by;
+use crate::extremes::{broken_limits, events_at_the_limits, of_size};
+use crate::model::Model;
+use crate::samples::{event, event_with, events, new_log, values_of};
+use crate::subject::{Subject, everything, refused};
 
-fn base() -> NewEvent {
-    NewEvent::new("user.login", Actor::user("u_1")).at(0)
+pub(crate) fn keep_the_last_value(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let placed = subject.put(log, &events_at_the_limits());
+    for event in &placed {
+        let found = subject.get(log, event.id).expect("an event at the limits is kept");
+        assert!(found == *event, "an event at a limit is kept whole: {}", event.action);
+    }
+    assert!(subject.events(log) == placed, "an event at a limit is read whole");
 }
 
-fn text(bytes: usize) -> String {
-    "x".repeat(bytes)
+pub(crate) fn find_the_last_value(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let model = Model::new(subject.put(log, &events_at_the_limits()));
+    let count = |filter: &Filter| {
+        let query = EventQuery::new(log).filter(filter.clone());
+        subject.block_on(subject.store().count(&query)).expect("events can be counted")
+    };
+    for event in &model.events {
+        for facet in Facet::ALL {
+            for filter in filters_by(facet, event) {
+                let expected = model.events.iter().filter(|event| filter.matches(event)).count();
+                assert_eq!(count(&filter), expected as u64, "each value is found: {filter:?}");
+                let Some(other) = with_another_end(facet, &filter) else { continue };
+                let expected = model.events.iter().filter(|event| other.matches(event)).count();
+                assert_eq!(count(&other), expected as u64, "to its last byte: {other:?}");
+            }
+        }
+    }
 }
 
-/// Returns a value nested to `levels`.
-fn nested(levels: usize) -> Value {
-    (1..levels).fold(json!(1), |value, _| json!([value]))
+/// Returns the filter by the same value but for its last byte. Ids must keep their form.
+fn with_another_end(facet: Facet, filter: &Filter) -> Option<Filter> {
+    let value = filter.values(facet).next()?;
+    let is_text = !matches!(facet, Facet::ChangeSet | Facet::Trace) && !value.ends_with('*');
+    let start = value.strip_suffix(|last: char| last.is_ascii())?;
+    is_text.then(|| Filter::new().with(facet, format!("{start}~")))
 }
 
-/// Returns `count` actors, each of whom acts for the next.
-fn in_turn(count: usize, actor: impl Fn() -> Actor) -> Actor {
-    (1..count).fold(actor(), |behalf, _| actor().on_behalf_of(behalf))
+pub(crate) fn find_the_last_of_the_most_values(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let last = |facet| match facet {
+        Facet::ChangeSet => Uuid::from_u128(1_000).to_string(),
+        Facet::Trace => format!("{:032x}", 1_000),
+        _ => values_of(facet)[0].clone(),
+    };
+    // They sort before that one, whether as texts or as ids.
+    let absent = |facet, n: usize| match facet {
+        Facet::ChangeSet => Uuid::from_u128(n as u128 + 10).to_string(),
+        Facet::Trace => format!("{:032x}", n + 10),
+        Facet::Attribute | Facet::Source | Facet::Target => format!("{n:03}=1"),
+        _ => format!("{n:03}"),
+    };
+    let batch: Vec<_> = Facet::ALL.iter().map(|facet| event_with(*facet, &last(*facet))).collect();
+    let model = Model::new(subject.put(log, &batch));
+    let check = |filter: Filter| {
+        let query = EventQuery::new(log).filter(filter.clone()).with_total();
+        let page = subject.page(&query);
+        let expected = model.all(&filter, Order::NewestFirst);
+        assert_eq!(page.total, Some(expected.len() as u64), "each of the most values counts");
+        assert_eq!(page.events, expected, "each of the most values is looked for");
+        assert!(!expected.is_empty(), "this case looks for the last value");
+    };
+    for facet in Facet::ALL {
+        let rest =
+            (1..MAX_FILTER_VALUES).fold(Filter::new(), |f, n| f.with(facet, absent(facet, n)));
+        check(rest.clone().with(facet, last(facet)));
+        let one_more = rest.with(facet, last(facet)).with(facet, absent(facet, MAX_FILTER_VALUES));
+        let query = EventQuery::new(log).filter(one_more);
+        let violation = Violation::TooMany { limit: MAX_FILTER_VALUES, actual: 101 };
+        assert_invalid(subject.try_page(&query), facet.name(), &violation);
+    }
+    // The most pairs of a type and an id of one target.
+    let target = event(0).target("zz", "zz");
+    let log = new_log();
+    subject.put(log, &[target]);
+    let types = (1..10).fold(Filter::new().target_type("zz"), |f, n| f.target_type(n.to_string()));
+    let pairs = (1..100).fold(types.target_id("zz"), |f, n| f.target_id(n.to_string()));
+    let query = EventQuery::new(log).filter(pairs.clone());
+    assert_eq!(subject.page(&query).events.len(), 1, "the last of the most pairs is looked for");
+    let query = EventQuery::new(log).filter(pairs.target_type("one more"));
+    let violation = Violation::TooMany { limit: 1_000, actual: 1_100 };
+    assert_invalid(subject.try_page(&query), "targetId", &violation);
 }
 
-/// Returns the event with `count` attributes.
-fn attributes(count: usize, event: NewEvent) -> NewEvent {
-    (0..count).fold(event, |event, n| event.attribute(format!("key_{n}"), "value"))
+pub(crate) fn refuse_one_more_by_field(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    for (violation, events) in broken_limits() {
+        for (field, bad) in events {
+            let path = format!("events[1].{field}");
+            let result = subject.append(log, vec![event(0), bad]);
+            assert_invalid(result, path.trim_end_matches('.'), &violation);
+        }
+    }
+    let many = vec![event(0); MAX_BATCH_EVENTS + 1];
+    let violation = Violation::TooMany { limit: MAX_BATCH_EVENTS, actual: many.len() };
+    assert_invalid(subject.append(log, many), "events", &violation);
+    assert_eq!(subject.head(log), Head::default(), "a refused event changes nothing");
+    for limit in [0, MAX_PAGE_EVENTS + 1] {
+        let max = i64::try_from(MAX_PAGE_EVENTS).unwrap();
+        let result = subject.try_page(&EventQuery::new(log).limit(limit));
+        assert_invalid(result, "limit", &Violation::OutOfRange { min: 1, max });
+    }
 }
 
-/// Returns one event for each limit, which breaks it, with the field at fault.
-pub(super) fn broken_limits() -> Vec<(&'static str, NewEvent)> {
-    let (name, id, long) =
-        (text(MAX_NAME_BYTES + 1), text(MAX_ID_BYTES + 1), text(MAX_TEXT_BYTES + 1));
-    let user = || Actor::user("u");
-    let by = |actor: Actor| base().actor(actor);
-    let saying = |message: Message| base().message(message);
-    let within = |scope: Scope| base().scope(scope);
-    let to = |target: Target| base().target("a", "b").add_target(target);
-    let diff = |field: &str| Change::default().field(field, None, None);
-    let many_fields =
-        (0..=MAX_FIELD_CHANGES).fold(Change::default(), |change, _| change.field("f", None, None));
-    let many_targets =
-        (0..=MAX_TARGETS).fold(base(), |event, _| event.add_target(Target::named("x")));
-    vec![
-        ("action", base().action("")),
-        ("action", base().action(name.clone())),
-        ("action", base().action("a.".repeat(MAX_ACTION_SEGMENTS))),
-        ("action", base().action("user.*")),
-        ("category", base().category(&name)),
-        ("actor.kind", by(Actor::new(""))),
-        ("actor.kind", by(Actor::new(name.clone()))),
-        ("actor.id", by(user().id(&id))),
-        ("actor.name", by(user().name(&long))),
-        ("actor.email", by(user().email(&id))),
-        ("actor.ip", by(user().ip(&id))),
-        ("actor.userAgent", by(user().user_agent(&long))),
-        ("actor.details", by(user().details(&long))),
-        ("actor.entityClass", by(user().entity_class(EntityClass::new(name.clone())))),
-        ("actor.organization.id", by(user().organization(OrganizationRef::new(&id)))),
-        ("actor.organization.name", by(user().organization(OrganizationRef::new("o").name(&long)))),
-        ("actor.sessionId", by(user().session_id(&id))),
-        ("actor.onBehalfOf.kind", by(user().on_behalf_of(Actor::new("")))),
-        ("actor.onBehalfOf.id", by(user().on_behalf_of(user().id(&id)))),
-        ("actor.onBehalfOf.name", by(user().on_behalf_of(user().name(&long)))),
-        (
-            "actor.onBehalfOf.onBehalfOf.sessionId",
-            by(user().on_behalf_of(user().on_behalf_of(user().session_id(&id)))),
-        ),
-        (
-            "actor.onBehalfOf.onBehalfOf.onBehalfOf.onBehalfOf.onBehalfOf",
-            by(in_turn(MAX_ON_BEHALF_OF + 2, user)),
-        ),
-        ("outcome.result", base().outcome(Outcome::new(""))),
-        ("outcome.result", base().outcome(Outcome::new(name.clone()))),
-        ("outcome.code", base().outcome(Outcome::failure().code(&id))),
-        ("severity", base().severity("")),
-        ("severity", base().severity(name.clone())),
-        ("targets", many_targets),
-        ("targets[1]", to(Target::default())),
-        ("targets[1].type", to(Target::of_kind(&name))),
-        ("targets[1].id", to(Target::with_id(&id))),
-        ("targets[1].name", to(Target::named(&long))),
-        ("organization.id", base().organization(OrganizationRef::new(&id))),
-        ("organization.name", base().organization(OrganizationRef::new("o").name(&long))),
-        ("scope.service", within(Scope::default().service(&id))),
-        ("scope.product", within(Scope::default().product(&id))),
-        ("scope.config", within(Scope::default().config(&id))),
-        ("scope.environment", within(Scope::default().environment(&id))),
-        ("scope.surface", within(Scope::default().surface(name.clone()))),
-        ("change.diff", base().change(many_fields)),
-        ("change.diff[0].field", base().change(diff(&long))),
-        ("change.old", base().change(Change::default().with_old(nested(MAX_JSON_DEPTH + 2)))),
-        ("change.new", base().change(Change::default().with_new(nested(MAX_JSON_DEPTH + 2)))),
-        (
-            "change.diff[0].new",
-            base().change(Change::default().field("f", None, Some(nested(MAX_JSON_DEPTH + 2)))),
-        ),
-        ("message.title", saying(Message::default().title(&long))),
-        ("message.text", saying(Message::text(&long))),
-        ("message.key", saying(Message::default().key(&long))),
-        ("message.params", saying(Message::default().params(&long))),
-        ("location", base().location(&long)),
-        ("reason", base().reason(&long)),
-        ("request.method", base().request(&name, "/")),
-        ("request.path", base().request("GET", &long)),
-        ("request.id", base().request_id(&id)),
-        ("attributes", attributes(MAX_ATTRIBUTES + 1, base())),
-        ("attributes", base().attribute("", "v")),
-        ("attributes", base().attribute(&name, "v")),
-        ("attributes.plan", base().attribute("plan", &id)),
-        ("source.system", base().source("", "1")),
-        ("source.system", base().source(&name, "1")),
-        ("source.id", base().source("s", &id)),
-        ("metadata", base().metadata("deep", nested(MAX_JSON_DEPTH + 2))),
-        // The whole event, which is no field of itself.
-        ("", base().metadata("large", text(MAX_EVENT_BYTES))),
-    ]
+/// Requires an error that names the field and the rule, and that no retry helps.
+fn assert_invalid<T: std::fmt::Debug>(
+    result: audit_core::Result<T>,
+    field: &str,
+    violation: &Violation,
+) {
+    let error = refused(result, ErrorKind::Invalid, field);
+    assert_eq!(error.field(), Some(field), "an error names the field at fault");
+    assert_eq!(error.violation(), Some(violation), "an error names the rule for {field}");
+    assert!(!error.is_retryable(), "bad input is bad the next time too");
 }
 
-/// Returns events in which every limit is reached: the texts in one, the numbers of things in another.
-pub(super) fn events_at_the_limits() -> Vec<NewEvent> {
-    let (name, id, long) = (text(MAX_NAME_BYTES), text(MAX_ID_BYTES), text(MAX_TEXT_BYTES));
-    let organization = OrganizationRef::new(&id).name(&long);
-    let actor = Actor::new(name.clone())
-        .id(&id)
-        .name(&long)
-        .email(&id)
-        .ip(&id)
-        .user_agent(&long)
-        .details(&long)
-        .organization(organization.clone())
-        .entity_class(EntityClass::new(name.clone()))
-        .session_id(&id)
-        .on_behalf_of(in_turn(MAX_ON_BEHALF_OF, || Actor::new(name.clone()).id(&id)));
-    let scope = Scope::default()
-        .service(&id)
-        .product(&id)
-        .config(&id)
-        .environment(&id)
-        .surface(name.clone());
-    let texts = base()
-        .action(name.clone())
-        .category(&name)
-        .actor(actor)
-        .outcome(Outcome::new(name.clone()).code(&id))
-        .severity(name.clone())
-        .add_target(Target::new(&name, &id).name(&long))
-        .organization(organization)
-        .scope(scope)
-        .change(Change::default().field(&long, None, None))
-        .message(Message::text(&long).title(&long).key(&long).params(&long))
-        .location(&long)
-        .reason(&long)
-        .request(&name, &long)
-        .request_id(&id)
-        .attribute(&name, &id)
-        .source(&name, &id);
-    let change = (0..MAX_FIELD_CHANGES).fold(
-        Change::default().with_old(nested(MAX_JSON_DEPTH)).with_new(nested(MAX_JSON_DEPTH)),
-        |change, n| change.field(n.to_string(), Some(json!(n)), None),
-    );
-    let numbers = attributes(MAX_ATTRIBUTES, base())
-        .action(vec!["a"; MAX_ACTION_SEGMENTS].join("."))
-        .change(change)
-        .metadata("deep", nested(MAX_JSON_DEPTH - 1));
-    let numbers = (0..MAX_TARGETS).fold(numbers, |event, n| event.target("item", n.to_string()));
-    let large = full().metadata("large", text(MAX_EVENT_BYTES - 8 * 1_024));
-    vec![texts, numbers, large]
+pub(crate) fn keep_the_most_events_of_a_batch(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let other = subject.with_other_handle();
+    for count in [1_025, MAX_BATCH_EVENTS] {
+        let log = new_log();
+        let is_done = AtomicBool::new(false);
+        let (placed, seen) = thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = BTreeSet::new();
+                while !is_done.load(Ordering::Relaxed) {
+                    seen.insert(other.head(log).size.get());
+                    let scan = everything(log).limit(0).total(Total::Exact);
+                    seen.extend(other.scan(scan).expect("a scan succeeds").total);
+                }
+                seen
+            });
+            let placed = subject.append(log, events(i64::try_from(count).unwrap()));
+            is_done.store(true, Ordering::Relaxed);
+            (placed, reader.join().expect("a reader succeeds"))
+        });
+        let placed = placed.expect("the largest batch is kept");
+        let whole = [0, count as u64];
+        assert!(seen.iter().all(|size| whole.contains(size)), "a batch is seen whole: {seen:?}");
+        assert_eq!(subject.head(log).size.get(), count as u64, "the largest batch is kept");
+        let ids: Vec<_> = subject.events(log).iter().map(|event| event.id).collect();
+        let given: Vec<_> = placed.iter().map(|receipt| receipt.id).collect();
+        assert!(ids == given, "the largest batch is kept whole, in order");
+    }
+}
+
+pub(crate) fn keep_the_most_bytes_of_a_batch(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    let large = of_size(MAX_EVENT_BYTES, &event(0));
+    let fresh = |event: &NewEvent| event.clone().id(EventId::new());
+    let batch: Vec<_> = (0..MAX_BATCH_BYTES / MAX_EVENT_BYTES).map(|_| fresh(&large)).collect();
+    let more = [batch.clone(), vec![event(1)]].concat();
+    let error = refused(subject.append(log, more), ErrorKind::Invalid, "too many bytes");
+    assert_eq!(error.field(), Some("events"), "too many bytes are named as such");
+    let is_named = |violation: &Violation| matches!(violation, Violation::TooLong { limit: MAX_BATCH_BYTES, actual } if *actual > MAX_BATCH_BYTES);
+    assert!(error.violation().is_some_and(is_named), "the error names the limit: {error:?}");
+    assert_eq!(subject.head(log), Head::default(), "a refused batch changes nothing");
+    let last = batch[batch.len() - 1].clone();
+    let receipts = subject.append(log, batch).expect("the largest batch is kept");
+    let found = subject.get(log, last.id).expect("its last event is found");
+    assert!(found.has_content(&last), "the last event of the largest batch is kept whole");
+    assert_eq!(subject.head(log).size.get(), receipts.len() as u64, "each event is kept");
+}
+
+pub(crate) fn list_the_most_logs(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let mut logs: Vec<Log> = (0..=MAX_LOGS_PAGE).map(|_| new_log()).collect();
+    let appends = logs.iter().map(|log| subject.store().append(*log, events(1)));
+    for appended in subject.block_on(join_all(appends)) {
+        appended.expect("an append must succeed");
+    }
+    logs.sort_unstable();
+    let list = |after| subject.block_on(subject.store().logs(after, MAX_LOGS_PAGE));
+    let page = list(None).expect("logs are listed");
+    assert!(page == logs[..MAX_LOGS_PAGE], "the largest page of logs is full");
+    let rest = list(page.last().copied()).expect("logs are listed");
+    assert_eq!(rest, logs[MAX_LOGS_PAGE..], "the next page goes on after it");
 }

@@ -1,10 +1,17 @@
 //! A token is worth nothing elsewhere.
 
+use audit_core::limits::MAX_FILTER_VALUES;
 use audit_core::{
-    Error, ErrorKind, EventQuery, FeedStart, Filter, Log, Order, OrganizationId, Timestamp, Token,
+    Actor, Error, ErrorKind, EventQuery, Facet, FeedStart, Filter, Log, NewEvent, Order,
+    OrganizationId, Timestamp, Token,
 };
+use proptest::collection::vec;
+use proptest::prelude::Strategy;
+use proptest::sample::select;
+use proptest::{option, prop_assert_eq};
 
 use crate::NewHarness;
+use crate::property;
 use crate::samples::{at, event, mixed, new_log};
 use crate::subject::{Subject, refused};
 
@@ -113,6 +120,160 @@ pub(crate) fn of_another_filter_are_refused(new: NewHarness<'_>) {
         let query = query.clone().filter(other);
         refuse(&subject, &query, &walk, &feed, "a token of another filter");
     }
+}
+
+pub(crate) fn of_a_filter_that_reads_alike_are_refused(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let ids = |ids: &[&str]| ids.iter().fold(Filter::new(), |f, id| f.actor_id(*id));
+    let many = |last: &str| {
+        let first = (0..MAX_FILTER_VALUES - 1).map(|n| format!("{n:03}"));
+        first.chain([last.to_owned()]).fold(Filter::new(), Filter::actor_id)
+    };
+    let long = |last: &str| Filter::new().actor_id(format!("{}{last}", "x".repeat(1_000)));
+    let pairs = [
+        (ids(&["a", "b"]), ids(&["ab"])),
+        (ids(&["a", "b"]), ids(&["a,b"])),
+        (ids(&["a", "b"]), ids(&["a\", \"b"])),
+        (ids(&["a", "b"]), ids(&["a\0b"])),
+        (ids(&["a", "b"]), ids(&["a|b"])),
+        (ids(&["a", "b"]), ids(&["a", "b", ""])),
+        (ids(&["a", "bc"]), ids(&["ab", "c"])),
+        (ids(&[""]), Filter::new()),
+        (ids(&["a"]), Filter::new().actor_kind("a")),
+        (ids(&["a"]).service("b"), ids(&["b"]).service("a")),
+        (ids(&["a"]).service("bc"), ids(&["ab"]).service("c")),
+        (ids(&["a"]), ids(&["A"])),
+        (Filter::new().action("a.*"), Filter::new().action("a.")),
+        (Filter::new().target("a", "b"), Filter::new().target_type("a").target_id("b")),
+        (Filter::new().target("a", "b"), Filter::new().source("a", "b")),
+        (Filter::new().source("a", "b"), Filter::new().source_system("a")),
+        (many("998"), many("999")),
+        (long("a"), long("b")),
+        (Filter::new().since(at(0)), Filter::new().since(at(0)).until(at(9))),
+        (
+            Filter::new().since(at(0)),
+            Filter::new().since(Timestamp::from_nanos(at(0).as_nanos() + 1)),
+        ),
+    ];
+    for (a, b) in pairs {
+        for (own, other) in [(&a, &b), (&b, &a)] {
+            let query = EventQuery::new(new_log()).filter(own.clone());
+            subject.put(query.log(), &[(); 3].map(|()| matching(own)));
+            let Issued { query, walk, feed } = issue(&subject, query);
+            let query = query.filter(other.clone());
+            refuse(&subject, &query, &walk, &feed, &format!("a token of {own:?} for {other:?}"));
+        }
+    }
+}
+
+/// Returns an event that `filter` matches by the first value of each condition.
+fn matching(filter: &Filter) -> NewEvent {
+    let time = filter.first_instant().max(at(0));
+    let mut event = NewEvent::new("a.b", Actor::user("u")).occurred_at(time);
+    for facet in filter.facets() {
+        let value = filter.values(facet).next().unwrap_or_default();
+        let (left, right) = value.split_once('=').unwrap_or((value, "1"));
+        match facet {
+            Facet::Action if value == "a." => event = event.action("a."),
+            Facet::ActorId => event.actor.id = Some(value.to_owned()),
+            Facet::ActorKind => event.actor.kind = value.to_owned().into(),
+            Facet::Service => event.scope.service = Some(value.to_owned()),
+            Facet::Product => event.scope.product = Some(value.to_owned()),
+            Facet::Category => event.category = Some(value.to_owned()),
+            Facet::Request => event.request.id = Some(value.to_owned()),
+            Facet::Target | Facet::TargetType => event = event.target(left, right),
+            Facet::TargetId => event = event.target("a", left),
+            Facet::Source | Facet::SourceSystem => event = event.source(left, right),
+            _ => {}
+        }
+    }
+    assert!(filter.matches_content(&event), "an event that {filter:?} matches");
+    event
+}
+
+/// A query as tokens are bound to it.
+#[derive(Clone, Debug, PartialEq)]
+struct Asked {
+    log: usize,
+    filter: Filter,
+    order: Order,
+    audience: &'static str,
+}
+
+/// Few values, of which one is often two others joined, or the value of another facet.
+fn asked() -> impl Strategy<Value = Asked> {
+    let facets =
+        vec![Facet::ActorId, Facet::Service, Facet::Product, Facet::Category, Facet::Request];
+    let values = vec!["a", "b", "ab", "ba", "", "a,b", "a\0b", "a\"b", "serviceb"];
+    let conditions = vec((select(facets), vec(select(values), 1..3)), 0..3);
+    let range = (option::of(0_i64..3), option::of(3_i64..6));
+    let audiences = select(vec!["", "a", "ab", "b"]);
+    (0_usize..2, conditions, range, select(Order::ALL.to_vec()), audiences).prop_map(
+        |(log, conditions, (since, until), order, audience)| {
+            let mut filter = Filter::new();
+            for (facet, values) in conditions {
+                filter = values.into_iter().fold(filter, |filter, value| filter.with(facet, value));
+            }
+            if let Some(second) = since {
+                filter = filter.since(at(second));
+            }
+            if let Some(second) = until {
+                filter = filter.until(at(second));
+            }
+            Asked { log, filter, order, audience }
+        },
+    )
+}
+
+/// Returns filters that read like this one if the values of a condition are joined.
+fn alike(filter: &Filter) -> Vec<Filter> {
+    let joined = |joint: &str, of: Facet| {
+        filter.facets().fold(Filter::new(), |joined, facet| {
+            let values: Vec<_> = filter.values(facet).collect();
+            if facet == of {
+                return joined.with(facet, values.join(joint));
+            }
+            values.into_iter().fold(joined, |joined, value| joined.with(facet, value))
+        })
+    };
+    let joints = ["", ",", "|", "\0", "\", \""];
+    filter.facets().flat_map(|facet| joints.map(|joint| joined(joint, facet))).collect()
+}
+
+pub(crate) fn of_any_other_query_are_refused(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let promise = "a token is accepted for the query it was issued for, and for no other";
+    property::check(promise, 32, &(asked(), vec(asked(), 12)), |(own, others)| {
+        let logs = [new_log(), new_log()];
+        let query = |asked: &Asked| {
+            let query = EventQuery::new(logs[asked.log]).filter(asked.filter.clone());
+            query.order(asked.order).audience(asked.audience).limit(2)
+        };
+        subject.put(logs[own.log], &[(); 3].map(|()| matching(&own.filter)));
+        let walk = subject.page(&query(&own)).next.expect("three events match");
+        let feed = subject.feed(&query(&own), FeedStart::Beginning).expect("a feed begins").token;
+        let alike = alike(&own.filter).into_iter().map(|filter| Asked { filter, ..own.clone() });
+        // Those that differ in one thing are the likeliest to be taken for it.
+        let others = others.into_iter().flat_map(|other| {
+            [
+                Asked { log: other.log, ..own.clone() },
+                Asked { filter: other.filter.clone(), ..own.clone() },
+                Asked { order: other.order, ..own.clone() },
+                Asked { audience: other.audience, ..own.clone() },
+                other,
+            ]
+        });
+        for other in others.chain(alike) {
+            let page = subject.next_page(&query(&other), &walk).map(drop);
+            let expected = if other == own { Ok(()) } else { Err(ErrorKind::InvalidToken) };
+            prop_assert_eq!(page.map_err(|e| e.kind()), expected, "a walk, {:?}", other);
+            let is_own = Asked { order: own.order, ..other.clone() } == own;
+            let page = subject.next_feed(&query(&other), &feed).map(drop);
+            let expected = if is_own { Ok(()) } else { Err(ErrorKind::InvalidToken) };
+            prop_assert_eq!(page.map_err(|e| e.kind()), expected, "a feed, {:?}", other);
+        }
+        Ok(())
+    });
 }
 
 pub(crate) fn of_another_order_are_refused(new: NewHarness<'_>) {

@@ -16,7 +16,7 @@ use crate::tree::Tree;
 
 impl<H: Opens + ?Sized> Subject<H> {
     /// Returns the tree of the records that `log` keeps, which must be all.
-    pub(super) fn tree(&self, log: Log) -> Tree {
+    pub(crate) fn tree(&self, log: Log) -> Tree {
         let entries = self.entries(log);
         let numbers = entries.iter().map(|entry| entry.sequence.get());
         assert!(numbers.eq(1..=self.head(log).size.get()), "a log keeps every record");
@@ -35,18 +35,31 @@ impl<H: Opens + ?Sized> Subject<H> {
     /// Requires that the nodes prove the events after `floor` in every tree of these sizes that
     /// holds them, and that of any two of these trees one is the beginning of the other.
     pub(super) fn assert_proves(&self, log: Log, tree: &Tree, floor: u64, sizes: &[u64]) {
+        let numbers: Vec<_> = (floor + 1..=tree.size()).collect();
+        self.assert_proves_numbers(log, tree, &numbers, sizes);
+    }
+
+    /// Requires the same of the events with these numbers.
+    pub(crate) fn assert_proves_numbers(
+        &self,
+        log: Log,
+        tree: &Tree,
+        numbers: &[u64],
+        sizes: &[u64],
+    ) {
         let heads: Vec<_> = sizes.iter().map(|size| tree.head(*size)).collect();
         for (at, head) in heads.iter().enumerate() {
-            let numbers = || (floor + 1..=head.size.get()).map(sequence);
+            let held = numbers.iter().filter(|number| **number <= head.size.get());
+            let numbers: Vec<_> = held.copied().map(sequence).collect();
             let mut names = BTreeSet::new();
-            for number in numbers() {
-                names.extend(inclusion_nodes(number, head.size).expect("it is in the tree"));
+            for number in &numbers {
+                names.extend(inclusion_nodes(*number, head.size).expect("it is in the tree"));
             }
             for older in &heads[..at] {
                 names.extend(consistency_nodes(older.size, head.size).expect("it is older"));
             }
             let nodes = self.nodes_by_name(log, names);
-            for number in numbers() {
+            for number in numbers {
                 let proof = inclusion_proof(&nodes, number, head.size);
                 let proof = proof.expect("the nodes that prove an event are there");
                 let valid = proof.verify(tree.leaf(number.get()), head).is_ok();

@@ -1,6 +1,8 @@
 //! Waiting for an event that has yet to come.
 
 use std::pin::pin;
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -40,14 +42,14 @@ pub(crate) fn wake_for_an_append(new: NewHarness<'_>) {
             subject.put(log, &events(1));
             for waiter in waiters {
                 let head = waiter.join().expect("an append must wake every wait");
-                assert!(head.size > sequence(size), "a wait returns when there is an event");
+                assert_eq!(head, subject.head(log), "a wait returns the head after the append");
             }
         });
     }
     // Several waits of one task, of which one is dropped unfinished.
     let head = subject.head(log).size;
     assert!(subject.within(MOMENT / 5, subject.store().wait_for_append(log, head)).is_none());
-    let waits = join_all((0..3).map(|_| subject.store().wait_for_append(log, head)));
+    let waits = join_all((0..1_000).map(|_| subject.store().wait_for_append(log, head)));
     thread::scope(|scope| {
         scope.spawn(|| {
             thread::sleep(MOMENT / 5);
@@ -66,7 +68,7 @@ pub(crate) fn wake_for_an_append_by_another_handle(new: NewHarness<'_>) {
         thread::sleep(MOMENT / 5);
         subject.put(log, &events(2));
         let head = waiter.join().expect("an append by another handle must wake a wait");
-        assert!(head.size > Sequence::ZERO, "a wait returns when there is an event");
+        assert_eq!(head, subject.head(log), "a wait returns the head after the append");
     });
 }
 
@@ -86,7 +88,7 @@ pub(crate) fn sleep_while_other_logs_grow(new: NewHarness<'_>) {
     subject.put(log, &events(1));
     let head =
         subject.within(SOON, wait).expect("an append must wake a wait").expect("a wait succeeds");
-    assert_eq!(head.size, sequence(3), "a wait returns the head");
+    assert_eq!(head, subject.head(log), "a wait returns the head after the append");
 }
 
 pub(crate) fn return_what_came_to_a_feed(new: NewHarness<'_>) {
@@ -113,4 +115,43 @@ pub(crate) fn return_what_came_to_a_feed(new: NewHarness<'_>) {
     let page = subject.within(SOON, subject.store().wait_feed(&query, &token));
     let page = page.expect("a wait returns at once for what is there").expect("it is readable");
     assert_eq!(page.events, more, "a feed that need not wait returns what came");
+}
+
+pub(crate) fn miss_no_append(new: NewHarness<'_>) {
+    const ROUNDS: u64 = 250;
+    const WAITERS: u64 = 4;
+    let subject = Subject::new(new);
+    let log = new_log();
+    let barrier = Barrier::new(usize::try_from(WAITERS).unwrap() + 1);
+    let is_wrong = AtomicBool::new(false);
+    // Nobody panics between two barriers, where the others would wait for ever.
+    let rounds = |each: &dyn Fn(u64) -> bool| {
+        for round in 0..ROUNDS {
+            barrier.wait();
+            if !each(round) {
+                is_wrong.store(true, Ordering::SeqCst);
+            }
+            barrier.wait();
+            if is_wrong.load(Ordering::SeqCst) {
+                break;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for waiter in 0..WAITERS {
+            let (subject, rounds) = (&subject, &rounds);
+            scope.spawn(move || {
+                rounds(&|round| {
+                    // They begin before, during and after the append.
+                    (0..(round * 37 + waiter * 101) % 400).for_each(|_| std::hint::spin_loop());
+                    let wait = subject.store().wait_for_append(log, sequence(round));
+                    let head = subject.within(SOON, wait).and_then(Result::ok);
+                    head.is_some_and(|head| head.size == sequence(round + 1))
+                });
+            });
+        }
+        rounds(&|round| subject.append(log, vec![event(i64::try_from(round).unwrap())]).is_ok());
+    });
+    let is_right = !is_wrong.into_inner();
+    assert!(is_right, "a wait that begins while an append is under way returns the head after it");
 }

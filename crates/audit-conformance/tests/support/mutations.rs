@@ -2,6 +2,8 @@
 
 mod api_keys;
 mod client;
+mod mutation;
+mod rare;
 mod reads;
 mod removals;
 mod trees;
@@ -14,9 +16,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use audit_core::{
     Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
-    Error, EventId, EventQuery, Facet, Head, Log, NewApiKey, NewEvent, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention,
-    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Token, TokenKeys,
+    Error, EventId, EventQuery, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
+    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
+    ScanResult, Sequence, TenantStore, Token, TokenKeys, Violation,
     tree::NodeId,
     tree::{Frontier, LogEntry, NodeHash},
 };
@@ -25,168 +27,10 @@ use futures_executor::block_on;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use super::list_store::ListStore;
+pub(crate) use mutation::{Mutation, Seen};
+pub(crate) use rare::with_values;
 
-/// The one thing that is wrong.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Mutation {
-    Nothing,
-    // Reads.
-    AddressesByLetter,
-    Alters(fn(&mut AuditEvent)),
-    AltersErased(fn(&mut AuditEvent)),
-    AlwaysCounts,
-    AlwaysMore,
-    CachesLogs,
-    AltersPlatformEvents(fn(&mut AuditEvent)),
-    BoundOffByOne,
-    ClampsTheBound,
-    DeletionClearsTheLog,
-    DropsFirst,
-    DropsLast,
-    FirstValuesOnly,
-    FoldsCase,
-    GetsAcrossLogs,
-    GetsTheFirst,
-    HeadOffByOne,
-    HidesKeyEvents,
-    HidesLogsOfDeletedOrganizations,
-    HidesOrganizationEvents,
-    HidesPlatformEvents,
-    HidesPrunedLogs,
-    HidesThePlatformLog,
-    IgnoresAfter,
-    IgnoresBound,
-    IgnoresFacet(Facet),
-    IgnoresOffset,
-    IgnoresOrder,
-    IgnoresTimeRange,
-    InvolvesActorsOnly,
-    LeaksAnotherLog,
-    NeverMore,
-    NotFoundIsUnavailable,
-    ReadsMakeLogs,
-    RepeatsLast,
-    SplitsPairs,
-    TakesPrefixesLiterally,
-    TiesInReverse,
-    TotalIgnoresBound,
-    TotalOfTheRest,
-    TotalOffByOne,
-    TurnsBackToTheFirst,
-    TypeAndIdApart,
-    UntilIsInclusive,
-    // Waits.
-    NeverWakes,
-    WakesAtOnce,
-    // Appends.
-    AppendsUnasked,
-    DropsWithItsCaller,
-    DropsReceipt,
-    ErrorsForgetTheField,
-    FillsTimesBeforeComparing,
-    FirstReceiptOnly,
-    ForgetsTheSubmitter,
-    GapInSequence,
-    IdsAreUniqueAcrossLogs,
-    AcceptsReservedActions,
-    NotMarkedAsRedelivered,
-    RecordsRedeliveriesAgain,
-    RefusesEmptyBatches,
-    RefusesLargeBatches,
-    RequiresAnOrganization,
-    ReversesBatches,
-    SplitsBatches,
-    SwallowsConflicts,
-    // Organizations.
-    AddsBeforeRemoving,
-    AltersOrganizations,
-    ChangesBeforeChecking,
-    IgnoresDeletion,
-    IgnoresTheListLimit,
-    ListsInReverse,
-    LosesUpdates,
-    RecordsFailuresInThePlatformLog,
-    TouchesWithoutChange,
-    // API keys.
-    AltersKeys(fn(&mut ApiKey)),
-    CachesKeys,
-    CreatesKeysByAnOldRead,
-    ForgetsKeys,
-    ForgetsHoldersForNow,
-    ForgetsHoldersOfValidKeys,
-    HidesRevokedKeys,
-    KeysEndWithTheirOrganization,
-    KeysOfAllOrganizations,
-    KeysStayGood,
-    KeyWithoutOrganization,
-    MovesRevocations,
-    RecordsEachRevocation,
-    RevocationNeedsAnOrganization,
-    RevokesAllKeys,
-    RevokesByAnOldRead,
-    RevokesNothing,
-    RevealsTheDigest,
-    RevealsTheSecret,
-    // The tree.
-    AltersRecords,
-    FrontierIsOld,
-    FrontierInReverse,
-    FrontierOfAnotherLog,
-    EntriesIgnoreAfter,
-    EntriesIgnoreBytes,
-    EntriesIgnoreLimit,
-    HashesNothing,
-    HidesHighNodes,
-    HidesNodesBelowTheFloor,
-    LeavesOfOthers,
-    NodesOfAnotherLog,
-    NodesOffByOne,
-    NodesThatAreIncomplete,
-    RemembersNodes,
-    // Erasures.
-    RestoresErasedData,
-    ErasesACopy,
-    ErasesInAllLogs,
-    ErasesNeighbours,
-    ErasesNothing,
-    ErasesOnePage,
-    FindsErasedEvents,
-    IgnoresTheHold,
-    MiscountsErasures,
-    RefusesUnknownNumbers,
-    RewritesRecords,
-    RecordsEmptyErasures,
-    RecordsNoErasure,
-    RecordsWhose,
-    // Retention.
-    AcceptsAnyRetention,
-    ForgetsTheHold,
-    KeepsLessByDefault,
-    OneRetentionForAll,
-    RecordsUnchangedRetention,
-    RecordsNoRetention,
-    // Prunings.
-    CountsPrunedEvents,
-    EndsEveryToken,
-    FindsPrunedEvents,
-    IgnoresTheAge,
-    PrunesACopy,
-    PrunesAllLogs,
-    PrunesNothing,
-    PrunesOnce,
-    PrunesPartOfATile,
-    SkipsPrunedEvents,
-    RecordsEmptyPrunings,
-    RecordsNoPruning,
-    // Handles and tokens.
-    AcceptsAnyToken,
-    CallsOldTokensBehind,
-    ForgetsOnReopen,
-    IgnoresTheNewPageSize,
-    KeysChangeOnReopen,
-    ExplainsTokenErrors,
-}
+use super::list_store::ListStore;
 
 /// Opens a [`ListStore`] that has a [`Mutation`].
 pub(crate) struct MutatedHarness {
@@ -284,8 +128,19 @@ impl Mutated {
     fn forget_field<T>(&self, result: Result<T>) -> Result<T> {
         match self.mutation {
             Mutation::ErrorsForgetTheField => result.map_err(|error| Error::new(error.kind())),
+            Mutation::ErrorsForgetTheRule => result.map_err(without_rule),
             _ => result,
         }
+    }
+}
+
+/// Returns the error with the field, but with another rule.
+fn without_rule(error: Error) -> Error {
+    match error.field() {
+        Some(field) if error.violation().is_some() => {
+            Error::invalid(field.to_owned(), Violation::Missing)
+        }
+        _ => error,
     }
 }
 
@@ -337,6 +192,8 @@ impl AuditStore for Mutated {
         match self.mutation {
             Mutation::NeverWakes => std::future::pending().await,
             Mutation::WakesAtOnce => self.inner.head(log).await,
+            Mutation::MissesAppends => self.wait_late(log, sequence).await,
+            Mutation::WaitsReturnOldHeads => self.wait_with_old_time(log, sequence).await,
             _ => self.inner.wait_for_append(log, sequence).await,
         }
     }

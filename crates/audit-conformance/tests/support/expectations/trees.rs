@@ -37,7 +37,7 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
         &[
             "trees::give_each_record_its_leaf",
             "records::are_the_bytes_that_are_proved",
-            "erasures::keep_redeliveries_recognised",
+            "erased_redeliveries::return_the_first_receipts",
             STATE_MACHINE,
         ],
     ),

@@ -53,6 +53,9 @@ impl Harness for MutatedHarness {
                 page = store.page(query).await;
             }
         }
+        if let (Err(_), Some(first)) = (&page, self.taken_for(self.query_of(token), query)) {
+            page = store.next_page(&first, token).await;
+        }
         let page = self.explained(page)?;
         self.note_page(&page, query);
         Ok(page)
@@ -83,6 +86,9 @@ impl Harness for MutatedHarness {
             if page.is_err() {
                 page = store.feed(query, FeedStart::Beginning).await;
             }
+        }
+        if let (Err(_), Some(first)) = (&page, self.taken_for(self.query_of(token), query)) {
+            page = store.next_feed(&first, token).await;
         }
         let page = self.explained(page)?;
         self.note(&page.token, query);

@@ -31,6 +31,9 @@ impl Mutated {
                 let found = gone.iter().find(|event| (event.log, event.id) == (log, id));
                 found.cloned().ok_or(error)
             }
+            (Mutation::GetsUpTo(last), Ok(event)) if event.sequence.get() > last => {
+                Err(Error::not_found("event"))
+            }
             (Mutation::GetsTheFirst, Ok(event)) => {
                 Ok(self.everything(log).await?.into_iter().next().unwrap_or(event))
             }
@@ -44,6 +47,7 @@ impl Mutated {
         let (after, limit) = match self.mutation {
             Mutation::IgnoresAfter => (None, limit),
             Mutation::IgnoresTheListLimit => (after, MAX_LOGS_PAGE),
+            Mutation::ListsLogsUpTo(most) => (after, limit.min(most)),
             _ => (after, limit),
         };
         let in_range = self.inner.logs(after, limit).await?;
@@ -107,6 +111,15 @@ impl Mutated {
                     scan.filter = scan.filter.until(end.saturating_add(Duration::from_nanos(1)));
                 }
             }
+            Mutation::AltersScans(alter) => alter(&mut scan, self.seen(asked.log).await?),
+            Mutation::IndexesAs(alter) => {
+                let matches = |filter: &Filter, event: &AuditEvent| {
+                    let mut event = event.clone();
+                    alter(&mut event);
+                    filter.matches(&event)
+                };
+                return self.rescan(asked, matches).await;
+            }
             Mutation::AddressesByLetter => return self.rescan(asked, by_letter).await,
             Mutation::FoldsCase => return self.rescan(asked, folded).await,
             Mutation::InvolvesActorsOnly => return self.rescan(asked, by_actor_only).await,
@@ -149,6 +162,8 @@ impl Mutated {
                 events.iter_mut().filter(|event| event.erased).for_each(alter);
             }
             Mutation::AlwaysMore => slice.more = true,
+            Mutation::AltersResults(alter) => alter(asked, self.seen(asked.log).await?, slice),
+            Mutation::KeepsOfErased(alter) => self.restore(events, alter),
             Mutation::BoundOffByOne => slice.bound = slice.bound.previous(),
             Mutation::DeletionClearsTheLog => {
                 if let Some(id) = asked.log.organization_id()
@@ -222,7 +237,7 @@ impl Mutated {
     async fn rescan(
         &self,
         asked: Scan,
-        matches: fn(&Filter, &AuditEvent) -> bool,
+        matches: impl Fn(&Filter, &AuditEvent) -> bool,
     ) -> Result<ScanResult> {
         let bound = asked.bound_within(self.inner.head(asked.log).await?)?;
         let every = asked.clone().filter(Filter::new()).offset(0).limit(1_000_000);
@@ -253,7 +268,7 @@ fn is_change(event: &AuditEvent) -> bool {
 }
 
 /// The filter with the conditions that `keep` wants, by facet, place and value.
-fn rebuilt(filter: &Filter, keep: impl Fn(Facet, usize, &str) -> bool) -> Filter {
+pub(super) fn rebuilt(filter: &Filter, keep: impl Fn(Facet, usize, &str) -> bool) -> Filter {
     let mut rebuilt = Filter::new().since(filter.first_instant());
     if let Some(end) = filter.end_instant() {
         rebuilt = rebuilt.until(end);

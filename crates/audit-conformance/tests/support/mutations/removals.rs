@@ -49,7 +49,8 @@ impl Mutated {
             }
             Mutation::ErasesNothing => return Ok(sequences.len() as u64),
             Mutation::ErasesOnePage if round > 0 => return Ok(0),
-            Mutation::FindsErasedEvents => {
+            Mutation::ErasesUpTo(last) => sequences.retain(|sequence| sequence.get() <= last),
+            Mutation::FindsErasedEvents | Mutation::KeepsOfErased(_) => {
                 let was = wanted.iter().filter(|event| !event.erased).copied().cloned();
                 self.notes.gone.lock().unwrap().extend(was);
             }
@@ -164,6 +165,7 @@ impl Mutated {
                 }
                 return Ok(pruned);
             }
+            Mutation::PrunesBy(rule) => return self.prune_by(log, pruning, rule).await,
             Mutation::PrunesNothing => return Ok(Pruned::new(head, head.pruned)),
             Mutation::PrunesOnce if head.pruned > Sequence::ZERO => {
                 return Ok(Pruned::new(head, head.pruned));

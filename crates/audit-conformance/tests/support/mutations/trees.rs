@@ -50,6 +50,7 @@ impl Mutated {
                 Mutation::HidesNodesBelowTheFloor if (id.index + 1) << id.level <= floor => {
                     *hash = None;
                 }
+                Mutation::AltersNodes(alter) => *hash = hash.map(|hash| alter(id, hash)),
                 Mutation::NodesThatAreIncomplete => {
                     hash.get_or_insert(NodeHash::from_bytes([7; 32]));
                 }
@@ -73,6 +74,7 @@ impl Mutated {
             Mutation::EntriesIgnoreAfter => (Sequence::ZERO, limit, bytes),
             Mutation::EntriesIgnoreBytes => (after, limit, usize::MAX),
             Mutation::EntriesIgnoreLimit => (after, usize::MAX, bytes),
+            Mutation::EntriesSkipAfter(last) if after.get() > last => (after.next(), limit, bytes),
             _ => (after, limit, bytes),
         };
         let mut entries = self

@@ -64,6 +64,11 @@ impl Mutated {
                     event.occurred_at = event.occurred_at.or(Some(Timestamp::now()));
                 }
             }
+            Mutation::ComparesAfter(alter) => self.align(log, &mut events, alter).await,
+            Mutation::AppendsInStepsOf(most) => {
+                return self.append_in_steps(log, events, most).await;
+            }
+            Mutation::RefusesBatchesOfBytes(most) => Self::refuse_bytes(&events, most)?,
             Mutation::DropsWithItsCaller => yield_now().await,
             Mutation::ReversesBatches => events.reverse(),
             Mutation::SplitsBatches => {

@@ -1,0 +1,202 @@
+//! The case of kills can fail: it passes on a store with a sound journal, and on no other.
+
+// A test that cannot set itself up fails.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+#[path = "../../audit-core/examples/list_store.rs"]
+#[allow(dead_code)] // it has a `main` of its own
+mod list_store;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use audit_conformance::{DurableHarness, Harness};
+use audit_core::backend::{PersonalData, StoredEvent};
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::{
+    AuditEvent, AuditStore, EntriesRequest, EventId, Head, LeafHash, Log, NewEvent, Receipt,
+    Result, Scan, ScanResult, Sequence, TokenKeys,
+};
+use list_store::ListStore;
+use tempfile::TempDir;
+
+audit_conformance::suite!(durable: Journal::sound, Journal::at);
+
+#[test]
+fn a_broken_journal_is_noticed() {
+    for broken in ["buffered", "in parts", "late", "twice"] {
+        let new = || -> Box<dyn DurableHarness> { Box::new(Journal::new(broken)) };
+        let child = "durable_store::durability::append_until_killed";
+        let run = || audit_conformance::durability::acknowledged_appends_survive_kills(&new, child);
+        assert!(panic::catch_unwind(AssertUnwindSafe(run)).is_err(), "{broken} was not noticed");
+    }
+}
+
+/// Opens a store whose journal is in a file. The place is the way of writing, a `/`, and the path.
+struct Journal {
+    place: OsString,
+    /// Removed with the harness that made it.
+    _directory: Option<TempDir>,
+}
+
+impl Journal {
+    fn sound() -> Self {
+        Self::new("sound")
+    }
+
+    fn new(way: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let place = format!("{way}{}", path.display()).into();
+        Self { place, _directory: Some(directory) }
+    }
+
+    fn at(place: &OsStr) -> Self {
+        Self { place: place.to_owned(), _directory: None }
+    }
+}
+
+impl DurableHarness for Journal {
+    fn place(&self) -> OsString {
+        self.place.clone()
+    }
+}
+
+impl Harness for Journal {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        let place = self.place.to_str().unwrap();
+        let (way, path) = place.split_at(place.find('/').unwrap());
+        Arc::new(JournalStore::open(way, Path::new(path)))
+    }
+}
+
+/// A list in memory, of which every append is in a line of a file.
+#[derive(Debug)]
+struct JournalStore {
+    list: ListStore,
+    way: String,
+    file: Arc<Mutex<File>>,
+    buffer: Mutex<Vec<String>>,
+}
+
+/// An event in a line: its record, salt and personal data.
+type Line = (Log, Vec<(String, [u8; 16], String)>);
+
+impl JournalStore {
+    fn open(way: &str, path: &Path) -> Self {
+        let list = ListStore::new().unwrap();
+        let file = OpenOptions::new().create(true).append(true).read(true).open(path).unwrap();
+        for line in BufReader::new(File::open(path).unwrap()).lines() {
+            // A line that a kill has cut was not acknowledged.
+            let Ok((log, events)) = serde_json::from_str::<Line>(&line.unwrap()) else { continue };
+            let mut state = list.state();
+            let log = state.logs.entry(log).or_default();
+            for (record, salt, bytes) in events {
+                let personal = PersonalData::new(salt, bytes.into_bytes());
+                let stored = StoredEvent::new(record.into_bytes(), Some(personal));
+                let event = stored.decode().unwrap();
+                let leaf = LeafHash::of(&stored.record);
+                log.head = Head::new(event.sequence, event.recorded_at);
+                log.frontier.append(leaf).unwrap();
+                log.leaves.push(leaf);
+                log.events.push((stored, event));
+            }
+        }
+        Self {
+            list,
+            way: way.to_owned(),
+            file: Arc::new(Mutex::new(file)),
+            buffer: Mutex::default(),
+        }
+    }
+
+    fn write(&self, log: Log, events: &[(StoredEvent, AuditEvent)]) {
+        let events = events.iter().map(|(stored, _)| {
+            let personal = stored.personal.as_ref().unwrap();
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            (text(&stored.record), personal.salt, text(&personal.bytes))
+        });
+        let line = |events: Vec<_>| serde_json::to_string::<Line>(&(log, events)).unwrap() + "\n";
+        let write = |line: &str| self.file.lock().unwrap().write_all(line.as_bytes()).unwrap();
+        match self.way.as_str() {
+            "sound" => write(&line(events.collect())),
+            "twice" => (0..2).for_each(|_| write(&line(events.clone().collect()))),
+            "in parts" => events.for_each(|event| {
+                write(&line(vec![event]));
+                thread::sleep(Duration::from_micros(200));
+            }),
+            "buffered" => {
+                let mut buffer = self.buffer.lock().unwrap();
+                buffer.push(line(events.collect()));
+                if buffer.len() == 5 {
+                    write(&buffer.drain(..).collect::<String>());
+                }
+            }
+            _ => {
+                let (line, file) = (line(events.collect()), Arc::clone(&self.file));
+                thread::spawn(move || {
+                    thread::sleep(Duration::from_millis(5));
+                    file.lock().unwrap().write_all(line.as_bytes()).unwrap();
+                });
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl AuditStore for JournalStore {
+    fn token_keys(&self) -> &TokenKeys {
+        self.list.token_keys()
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        // One append at a time, so that the journal has the order of the list.
+        static ORDER: Mutex<()> = Mutex::new(());
+        let batch = audit_core::backend::Batch::new(log, events)?;
+        let _order = ORDER.lock().unwrap();
+        let before = self.list.state().logs.get(&log).map_or(0, |log| log.events.len());
+        let receipts = self.list.state().append(batch)?;
+        let new = self.list.state().logs.get(&log).map(|log| log.events[before..].to_vec());
+        self.write(log, &new.unwrap_or_default());
+        Ok(receipts)
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        self.list.get(log, id).await
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        self.list.head(log).await
+    }
+
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        self.list.logs(after, limit).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
+        self.list.scan(scan).await
+    }
+
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        self.list.wait_for_append(log, sequence).await
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        self.list.frontier(log).await
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
+        self.list.nodes(log, nodes).await
+    }
+
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        self.list.entries(log, request).await
+    }
+}

@@ -1,0 +1,134 @@
+//! Mutations that show under a rare condition only.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use audit_core::{
+    AuditEvent, AuditStore, Error, ErrorKind, EventQuery, Filter, Head, Log,
+    NewEvent, Pruned, Pruning, Receipt, Result, Retention, RetentionStore as _, Sequence,
+    backend::PreparedEvent,
+};
+
+use super::{Mutated, MutatedHarness, Mutation, Seen};
+
+impl Mutated {
+    pub(super) async fn seen(&self, log: Log) -> Result<Seen> {
+        let Head { size, pruned, .. } = self.inner.head(log).await?;
+        let opened = self.notes.opened.load(Ordering::Relaxed);
+        Ok(Seen { size: size.get(), floor: pruned.get(), opened })
+    }
+
+    /// Makes events of known ids more like those that the log holds.
+    pub(super) async fn align(
+        &self,
+        log: Log,
+        events: &mut [NewEvent],
+        alter: fn(&mut NewEvent, &NewEvent),
+    ) {
+        for event in events {
+            let Ok(held) = self.inner.get(log, event.id).await else { continue };
+            alter(event, &held.into_content());
+        }
+    }
+
+    /// Appends a batch in two parts if it has more events.
+    pub(super) async fn append_in_steps(
+        &self,
+        log: Log,
+        mut events: Vec<NewEvent>,
+        most: usize,
+    ) -> Result<Vec<Receipt>> {
+        if events.len() <= most {
+            return self.inner.append(log, events).await;
+        }
+        let rest = events.split_off(most);
+        let mut receipts = self.inner.append(log, events).await?;
+        // Long enough for a reader to look.
+        thread::sleep(Duration::from_millis(3));
+        receipts.extend(self.inner.append(log, rest).await?);
+        Ok(receipts)
+    }
+
+    pub(super) fn refuse_bytes(events: &[NewEvent], most: usize) -> Result<()> {
+        let sizes = events.iter().map(|event| PreparedEvent::new(event.clone()));
+        let sizes = sizes.map(|event| event.map(|event| event.size()));
+        match sizes.sum::<Result<usize>>()? {
+            size if size < most => Ok(()),
+            _ => Err(Error::new(ErrorKind::Invalid)),
+        }
+    }
+
+    /// Looks first, and begins to wait some time after.
+    pub(super) async fn wait_late(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        loop {
+            let head = self.inner.head(log).await?;
+            if head.size > sequence {
+                return Ok(head);
+            }
+            thread::sleep(Duration::from_micros(300));
+            let missed = self.inner.head(log).await?.size;
+            self.inner.wait_for_append(log, missed.max(sequence)).await?;
+        }
+    }
+
+    /// Returns the new size with the time of the last event before.
+    pub(super) async fn wait_with_old_time(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        let before = self.inner.head(log).await?;
+        let mut head = self.inner.wait_for_append(log, sequence).await?;
+        if before.size <= sequence {
+            head.recorded_at = before.recorded_at;
+        }
+        Ok(head)
+    }
+
+    /// Prunes by another rule than was set.
+    pub(super) async fn prune_by(
+        &self,
+        log: Log,
+        pruning: Pruning,
+        rule: fn(Retention) -> Retention,
+    ) -> Result<Pruned> {
+        let retention = self.inner.retention(log).await?;
+        self.set(log, rule(retention));
+        let pruned = self.inner.prune(log, pruning).await;
+        self.set(log, retention);
+        pruned
+    }
+
+    fn set(&self, log: Log, retention: Retention) {
+        self.inner.state().logs.entry(log).or_default().retention = retention;
+    }
+
+    /// Gives erased events something that they had.
+    pub(super) fn restore(
+        &self,
+        events: &mut [AuditEvent],
+        alter: fn(&mut AuditEvent, &AuditEvent),
+    ) {
+        let gone = self.notes.gone.lock().unwrap();
+        for event in events.iter_mut().filter(|event| event.erased) {
+            if let Some(was) = gone.iter().find(|was| (was.log, was.id) == (event.log, event.id)) {
+                alter(event, was);
+            }
+        }
+    }
+}
+
+impl MutatedHarness {
+    /// Returns the query that a token was issued for, if it is taken for this one.
+    pub(super) fn taken_for(
+        &self,
+        first: Option<EventQuery>,
+        query: &EventQuery,
+    ) -> Option<EventQuery> {
+        let Mutation::BindsTokensTo(form) = self.mutation else { return None };
+        let form = |query: &EventQuery| form(&format!("{:?}", query.clone().limit(1)));
+        first.filter(|first| form(first) == form(query))
+    }
+}
+
+/// Returns the filter with the values that `keep` wants, by condition and place.
+pub(crate) fn with_values(filter: &Filter, keep: impl Fn(usize, &str) -> bool) -> Filter {
+    super::reads::rebuilt(filter, |_, place, value| keep(place, value))
+}
