@@ -17,8 +17,8 @@ use async_trait::async_trait;
 use audit_core::{
     Actor, ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest,
     Error, EventId, EventQuery, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
-    ScanResult, Sequence, TenantStore, Token, TokenKeys, Violation,
+    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, TenantStore, Token, TokenKeys, Violation,
     tree::NodeId,
     tree::{Frontier, LogEntry, NodeHash},
 };

@@ -1,8 +1,10 @@
 //! The promises of every store, on SQLite.
 
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use audit_conformance::{Harness, Restore, RetentionHarness, TenantHarness};
+use audit_conformance::{DurableHarness, Harness, Restore, RetentionHarness, TenantHarness};
 use audit_core::{AuditStore, RetentionStore, TenantStore};
 use audit_sqlite::SqliteStore;
 use futures_executor::block_on;
@@ -45,4 +47,26 @@ impl TenantHarness for File {
     }
 }
 
+impl DurableHarness for File {
+    fn place(&self) -> OsString {
+        self.0.path().join("audit.db").into()
+    }
+}
+
+/// Opens the file of another process.
+struct Place(PathBuf);
+
+impl Place {
+    fn of(place: &OsStr) -> Self {
+        Self(place.into())
+    }
+}
+
+impl Harness for Place {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(SqliteStore::open(&self.0).expect("the store opens"))
+    }
+}
+
 audit_conformance::suite!(File::new);
+audit_conformance::suite!(durable: File::new, Place::of);

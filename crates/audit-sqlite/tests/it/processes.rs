@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::common::{
     assert_dense, begin, kill_after, path, recorded, report, reported, this_program, times,
 };
-use audit_core::{Actor, AuditStoreExt, EventQuery, Log, NewEvent};
+use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 use audit_sqlite::SqliteStore;
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
 use futures_executor::block_on;
@@ -54,37 +54,6 @@ fn several_processes_write_one_log() {
     let recorded = recorded(&SqliteStore::open(&path).unwrap(), Log::Platform);
     assert!(recorded.into_iter().eq(1..=all), "sequences in the log");
     println!("{PROCESSES} processes of {TASKS} tasks: {all} appends, 0 errors");
-}
-
-#[test]
-fn killed_writers_lose_nothing_acknowledged() {
-    let kills = times(KILLS_VARIABLE, KILLS);
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("audit.db");
-    let mut given = BTreeSet::new();
-    for kill in 0..kills {
-        let mut command = this_program("processes::writer", &path);
-        command.env(EVENTS_VARIABLE, usize::MAX.to_string());
-        for number in kill_after(command, Duration::from_millis(30 + 7 * (kill as u64 % 10))) {
-            assert!(given.insert(number.parse::<u64>().unwrap()), "{number} was given twice");
-        }
-    }
-    let store = SqliteStore::open(&path).unwrap();
-    let recorded = recorded(&store, Log::Platform);
-    assert_dense(&recorded);
-    let lost: Vec<_> = given.iter().filter(|n| **n > recorded.len() as u64).collect();
-    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
-    assert!(!given.is_empty(), "no writer ran long enough to append");
-    // The index has all of them too.
-    let query = EventQuery::new(Log::Platform);
-    let by_index = (0..TASKS).map(|task| {
-        let filter = audit_core::Filter::new().actor_id(format!("task_{task}"));
-        block_on(store.count(&query.clone().filter(filter))).unwrap()
-    });
-    assert_eq!(by_index.sum::<u64>(), recorded.len() as u64);
-    assert_intact(&path);
-    let (count, all) = (given.len(), recorded.len());
-    println!("{kills} kills, {count} acknowledged of {all} recorded, 0 lost, 0 twice");
 }
 
 /// Runs in the other process: tasks that record one event at a time and report each sequence.

@@ -5,9 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    AuditEvent, AuditStore, Error, ErrorKind, EventQuery, Filter, Head, Log,
-    NewEvent, Pruned, Pruning, Receipt, Result, Retention, RetentionStore as _, Sequence,
-    backend::PreparedEvent,
+    AuditEvent, AuditStore, Error, ErrorKind, EventQuery, Filter, Head, Log, NewEvent, Pruned,
+    Pruning, Receipt, Result, Retention, RetentionStore as _, Sequence, backend::PreparedEvent,
 };
 
 use super::{Mutated, MutatedHarness, Mutation, Seen};
