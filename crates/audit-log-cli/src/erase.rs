@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::address::{Store, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
+use crate::holders::Holders;
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::{caller, progress, tenant};
@@ -20,6 +21,9 @@ use crate::{caller, progress, tenant};
 /// The records stay, with the ids, the actions and the times, and their proofs stay valid. An event
 /// of the log records the number of erased events, by whom and why, but not which. If it is
 /// interrupted, the next call continues.
+///
+/// An erasure by e-mail address alone also removes the address from the revoked API keys of the
+/// organization.
 ///
 /// Does not reach copies: backups, exports, and evidence that others have.
 #[derive(Debug, clap::Args)]
@@ -39,7 +43,7 @@ pub(crate) struct Arguments {
     /// Erases without asking.
     #[arg(long, short)]
     yes: bool,
-    /// Prints one line of JSON: matched, erased, damaged.
+    /// Prints one line of JSON: matched, erased, keys, damaged.
     #[arg(long)]
     json: bool,
 }
@@ -60,6 +64,8 @@ struct Done {
     matched: u64,
     /// The number of events whose personal data was erased now.
     erased: u64,
+    /// The number of revoked keys from which the address of the holder was removed.
+    keys: usize,
     /// The events that are damaged, so that it is unknown whether they match.
     damaged: Vec<String>,
 }
@@ -72,20 +78,29 @@ impl Arguments {
         tenant::readable(&*store, address, log).await?;
         store.retention(log).await?.permits_removal()?;
         let matched = matched(&*store, log, &erasure).await?;
-        let mut done = Done { matched, erased: 0, damaged: Vec::new() };
+        let holders = match &erasure {
+            Erasure::Matching(filter) => Holders::find(&*store, log, filter).await?,
+            Erasure::Events(_) => Holders::default(),
+        };
+        let mut done = Done { matched, erased: 0, keys: 0, damaged: Vec::new() };
         if !self.json {
             note(format_args!("events of {log} that match: {matched}"));
+            if !holders.revoked.is_empty() {
+                note(format_args!("revoked keys of this holder: {}", holders.revoked.len()));
+            }
         }
-        if !self.dry_run && matched > 0 {
+        if !self.dry_run && (matched > 0 || !holders.revoked.is_empty()) {
             if !self.yes && !confirmed() {
                 return Err(CliError::new("not confirmed: nothing was erased")
                     .hint("answer yes, or give --yes"));
             }
             let bar = progress::waiting("erasing".to_owned());
             let by = caller::context().reason(self.reason);
-            let erased = store.erase(log, erasure, by).await;
+            let erased = store.erase(log, erasure, by.clone()).await;
             bar.finish_and_clear();
             let erased = erased?;
+            holders.forget(&*store, &by).await?;
+            done.keys = holders.revoked.len();
             done.erased = erased.events;
             done.damaged = erased.damaged.iter().map(ToString::to_string).collect();
         }
@@ -94,8 +109,17 @@ impl Arguments {
             output.json(&done)?;
         } else if !self.dry_run {
             output.line(format_args!("events erased: {}", done.erased))?;
+            if done.keys > 0 {
+                output.line(format_args!("keys whose holder was forgotten: {}", done.keys))?;
+            }
         }
         output.flush()?;
+        for key in holders.in_use {
+            let command = address.command();
+            note(format_args!(
+                "key {key} keeps the address: revoke it, then run: {command} keys forget {key}"
+            ));
+        }
         for damaged in &done.damaged {
             note(format_args!("not erased: {damaged} is damaged; see `audit verify`"));
         }

@@ -36,6 +36,7 @@ mod completions;
 mod erase;
 mod error;
 mod export;
+mod holders;
 mod import;
 mod kept;
 mod keys;

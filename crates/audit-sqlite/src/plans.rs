@@ -12,10 +12,8 @@ use crate::{
 
 /// Each statement with its plan.
 const PLANS: [(&str, &str); 52] = [
-    (marks::READ_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
-    (marks::READ_ODD, "SEARCH audit_mark_odd USING INTEGER PRIMARY KEY (rowid=?)"),
-    (marks::WRITE_EVEN, "SEARCH audit_mark_even USING INTEGER PRIMARY KEY (rowid=?)"),
-    (marks::WRITE_ODD, "SEARCH audit_mark_odd USING INTEGER PRIMARY KEY (rowid=?)"),
+    (marks::READ, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
+    (marks::WRITE, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
     (schema::READ_FACT, "SEARCH audit_store USING PRIMARY KEY (name=?)"),
     (append::END_LOG, "SEARCH audit_log USING INTEGER PRIMARY KEY (rowid=?)"),

@@ -11,7 +11,7 @@
 //! | `audit_tail` | run of the newest events, with their terms | `event_key` of the first |
 //! | `audit_segment` | segment of the index, also one that is being merged or removed | `id`; log and first sequence |
 //! | `audit_part` | part of a segment | the segment and the part in one number |
-//! | `audit_mark_even`, `audit_mark_odd` | mark of the WAL, see `marks.rs` | `id`, always 1 |
+//! | `audit_mark` | mark of the WAL, see `marks.rs` | `id`, always 1 |
 //! | `audit_organization` | organization; without a body once deleted | `id` |
 //! | `audit_api_key` | API key, without its secret | `id`; organization and id |
 
@@ -92,20 +92,12 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          id INTEGER PRIMARY KEY,
          data BLOB NOT NULL
      ) STRICT;
-     CREATE TABLE audit_mark_even (
+     CREATE TABLE audit_mark (
          id INTEGER PRIMARY KEY,
-         number INTEGER NOT NULL,
          mark BLOB NOT NULL,
          previous BLOB NOT NULL
      ) STRICT;
-     CREATE TABLE audit_mark_odd (
-         id INTEGER PRIMARY KEY,
-         number INTEGER NOT NULL,
-         mark BLOB NOT NULL,
-         previous BLOB NOT NULL
-     ) STRICT;
-     INSERT INTO audit_mark_even VALUES (1, 0, x'', x'');
-     INSERT INTO audit_mark_odd VALUES (1, 1, x'', x'');
+     INSERT INTO audit_mark VALUES (1, x'', x'');
      CREATE TABLE audit_organization (
          id BLOB PRIMARY KEY,
          body BLOB
@@ -190,7 +182,7 @@ pub(crate) fn open(path: &Path, tables: Tables, busy_timeout: Duration) -> Resul
     // Before anything is written. Until then, a WAL that does not belong to the file is left alone.
     marks::keep_wal(&connection, true)?;
     retry_busy(deadline, || match version(&connection)? {
-        Some(VERSION) => marks::check(&connection),
+        Some(VERSION) => marks::check(&connection, || open_file_alone(path)),
         None if tables == Tables::MustExist => Err(no_tables()),
         _ => Ok(()),
     })?;
@@ -301,6 +293,11 @@ fn immutable_uri(path: &Path) -> String {
 /// The page cache of the connection that checks the version.
 const CHECK_CACHE_KIB: i64 = 64;
 
+/// Opens the file without its WAL.
+fn open_file_alone(path: &Path) -> Result<Connection> {
+    open_reader(path, Access::Immutable, Duration::ZERO, CHECK_CACHE_KIB)
+}
+
 /// Opens a store that is only read, without changing a byte of another application's file. Returns
 /// how readers can open it.
 ///
@@ -316,7 +313,7 @@ pub(crate) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<(Con
         marks::keep_wal(&connection, true)?;
         match version(&connection)? {
             Some(VERSION) => {
-                marks::check(&connection)?;
+                marks::check(&connection, || open_file_alone(path))?;
                 marks::keep_wal(&connection, false)?;
                 Ok((connection, access))
             }

@@ -151,10 +151,7 @@ impl Writer {
             patient_at: LONGEST_PAGES,
             feeds,
             scrubs: Scrubs::default(),
-            is_mark_due: false,
         };
-        // Otherwise whoever began it has written the mark.
-        state.is_mark_due = state.wal_pages().is_ok_and(|pages| pages <= 0);
         let run = move || {
             loop {
                 let next = match state.scrubs.pause() {
@@ -251,8 +248,12 @@ struct State {
     feeds: Arc<Feeds>,
     /// The callers that wait until the WAL has no erased data.
     scrubs: Scrubs,
-    /// Set when the WAL begins from its start, until the next mark is written.
-    is_mark_due: bool,
+}
+
+/// The size of the WAL, in pages.
+struct Wal {
+    pages: i32,
+    written_back: i32,
 }
 
 impl State {
@@ -291,6 +292,8 @@ impl State {
         queue: &Receiver<Job>,
         done: &mut Vec<Done>,
     ) -> Result<Vec<Log>> {
+        // Whoever wrote it back: the next commit can begin it from its start.
+        let is_mark_due = self.wal().is_ok_and(|wal| wal.pages == wal.written_back);
         let begin = || {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(sqlite("beginning to write"))
@@ -333,13 +336,11 @@ impl State {
             next = if has_room { queue.try_recv().ok() } else { None };
         }
         let appended = write.finish()?;
-        let marks = self.is_mark_due && transaction.total_changes() > before;
-        if marks {
+        if is_mark_due && transaction.total_changes() > before {
             marks::advance(&transaction)?;
         }
         self.files.check()?;
         transaction.commit().map_err(sqlite("committing"))?;
-        self.is_mark_due &= !marks;
         // Nothing is acknowledged that was committed to a file just moved.
         self.files.check()?;
         Ok(appended)
@@ -348,10 +349,10 @@ impl State {
     /// Keeps the WAL short. A failure is ignored and tried again later: nothing that was committed
     /// depends on it.
     fn checkpoint(&mut self) {
-        let Ok(pages) = self.wal_pages() else { return };
+        let Ok(Wal { pages, .. }) = self.wal() else { return };
         if pages < self.written_back {
             // SQLite has restarted the WAL.
-            (self.written_back, self.is_mark_due) = (0, true);
+            self.written_back = 0;
         }
         if pages >= self.patient_at {
             // SQLite restarts the WAL by itself only when no reader uses it, which under load never
@@ -387,14 +388,13 @@ impl State {
     }
 
     fn wal_is_empty(&mut self) {
-        (self.written_back, self.patient_at, self.is_mark_due) = (0, LONGEST_PAGES, true);
+        (self.written_back, self.patient_at) = (0, LONGEST_PAGES);
     }
 
-    /// Returns the number of pages in the WAL. Takes no lock and writes nothing back; it costs some
-    /// microseconds.
-    fn wal_pages(&self) -> rusqlite::Result<i32> {
+    /// Returns the size of the WAL. Takes no lock and writes nothing back; it costs some microseconds.
+    fn wal(&self) -> rusqlite::Result<Wal> {
         let mut noop = self.connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?;
-        noop.query_row([], |row| row.get(1))
+        noop.query_row([], |row| Ok(Wal { pages: row.get(1)?, written_back: row.get(2)? }))
     }
 
     /// Runs a checkpoint pragma. Returns 1 if another connection prevented it, else 0.

@@ -63,12 +63,15 @@ async fn forget_creator<S: TenantStore + ?Sized>(
     email: &str,
     by: &AuditContext,
 ) -> Result<()> {
+    // As in a filter: one mailbox is spelled in several ways.
+    let email = email.to_lowercase();
+    let is_creator = |by: &Option<String>| by.as_ref().is_some_and(|by| by.to_lowercase() == email);
     let mut after = None;
     loop {
         let page = store.organizations(after, MAX_ORGANIZATIONS_PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.id);
-        for organization in page.iter().filter(|o| o.created_by.as_deref() == Some(email)) {
+        for organization in page.iter().filter(|o| is_creator(&o.created_by)) {
             let update = OrganizationUpdate::default().forget_creator();
             store.update_organization(organization.id, update, by.clone()).await?;
         }

@@ -51,7 +51,7 @@ fn nothing_is_erased_without_confirmation() {
         sandbox.ok(&["list", "--organization", &log, "--action", "log.erased", "--json"]);
     assert_eq!(json(&recorded)["reason"], "request 4711");
     let again = json(&sandbox.ok(&[&erase[..], &["--yes", "--json"]].concat()));
-    assert_eq!(again, serde_json::json!({"matched": 30, "erased": 0}));
+    assert_eq!(again, serde_json::json!({"matched": 30, "erased": 0, "keys": 0, "damaged": []}));
 
     let verdict = json(&sandbox.ok(&["verify", "--organization", &log, "--json"]));
     assert_eq!((&verdict["erased"], &verdict["declaredErased"]), (&30.into(), &30.into()));
@@ -90,7 +90,10 @@ fn single_events_are_erased_by_their_ids() {
     let id = |n: usize| events[n]["id"].as_str().unwrap();
     let erase = ["erase", "--organization", &log, "--reason", "a password", "--yes", "--id"];
     let done = sandbox.ok(&[&erase[..], &[id(0), "--id", id(1), "--id", id(0), "--json"]].concat());
-    assert_eq!(json(&done), serde_json::json!({"matched": 2, "erased": 2}));
+    assert_eq!(
+        json(&done),
+        serde_json::json!({"matched": 2, "erased": 2, "keys": 0, "damaged": []})
+    );
     for (arguments, message) in [
         (&["--id", &*log, "--reason", "x"][..], "cannot erase event"),
         (&["--id", id(2), "--actor-id", "u_1", "--reason", "x"], "give no filter"),

@@ -172,6 +172,54 @@ fn the_holder_of_a_revoked_key_is_forgotten_in_every_byte() {
 }
 
 #[test]
+fn an_erasure_by_address_reaches_the_revoked_keys_of_its_holder() {
+    let sandbox = Sandbox::new();
+    let id = sandbox.organization();
+    let mail = "carla.gone@victim.example";
+    let create = |email| {
+        let create = ["keys", "create", "--organization", &id, "--role", "admin", "--email", email];
+        json(&sandbox.ok(&[&create[..], &["--json"]].concat()))["keyId"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    // In whatever case the address is spelled.
+    let (gone, other) = (create("Carla.Gone@victim.example"), create("ana@acme.example"));
+    let in_use = create(mail);
+    sandbox.ok(&["keys", "revoke", &gone]);
+    sandbox.ok(&["keys", "revoke", &other]);
+    let emails = || {
+        let list = sandbox.ok(&["keys", "list", "--organization", &id, "--json"]);
+        lines(&list).iter().map(|key| key["email"].clone()).collect::<Vec<_>>()
+    };
+    let erase = ["erase", "--organization", &id, "--reason", "request 4711", "--yes"];
+    let by_address = [&erase[..], &["--actor-email", mail]].concat();
+    // Another condition selects events, not a person.
+    sandbox.ok(&[&by_address[..], &["--action", "a.*"]].concat());
+    sandbox.ok(&[&by_address[..], &["--dry-run"]].concat());
+    assert!(emails().iter().all(|email| email.is_string()));
+
+    let ran = sandbox.run(&by_address);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.out.contains("keys whose holder was forgotten: 1\n"), "{ran:?}");
+    assert!(ran.err.contains(&format!("key {in_use} keeps the address")), "{ran:?}");
+    assert_eq!(serde_json::json!(emails()), serde_json::json!([null, "ana@acme.example", mail]));
+    sandbox.ok(&["keys", "revoke", &in_use]);
+    let again = json(&sandbox.ok(&[&by_address[..], &["--json"]].concat()));
+    assert_eq!(again["keys"], 1);
+    for log in [&*id, "platform"] {
+        for key in [&gone, &in_use] {
+            let of_key = ["--organization", log, "--target-id", key, "--reason", "x", "--yes"];
+            sandbox.ok(&[&["erase"], &of_key[..]].concat());
+        }
+    }
+    sandbox.ok(&["compact"]);
+    let file = std::fs::read(sandbox.path("audit.db")).unwrap().to_ascii_lowercase();
+    assert!(!file.windows(mail.len()).any(|bytes| bytes == mail.as_bytes()));
+    sandbox.ok(&["verify", "--all"]);
+}
+
+#[test]
 fn the_address_of_a_key_can_be_searched() {
     let sandbox = Sandbox::new();
     let id = sandbox.organization();

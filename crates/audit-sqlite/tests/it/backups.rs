@@ -1,5 +1,6 @@
 //! Backups taken during writes, and stores restored from them.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
@@ -150,6 +151,63 @@ fn a_wal_that_began_again_does_not_continue_an_older_file() {
     std::fs::rename(at("left-wal"), at("audit.db-wal")).unwrap();
     let error = SqliteStore::open(at("audit.db")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+/// The same at the first commit of a WAL that was written back beside its readers, by the store itself
+/// or by another program.
+#[test]
+fn the_first_commit_of_a_wal_shows_which_file_it_continues() {
+    let by_other = |path: &Path| {
+        let other = Connection::open(path).unwrap();
+        other.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    };
+    let large = || login().metadata("text", "x".repeat(900_000));
+    let of_itself = |_: &Path| {};
+    let ways: [(&dyn Fn(&Path), &dyn Fn() -> NewEvent); 2] =
+        [(&by_other, &login), (&of_itself, &large)];
+    for (write_back, event) in ways {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let open = || SqliteStore::open(at("audit.db")).unwrap();
+        block_on(open().record(Log::Platform, login())).unwrap();
+        std::fs::copy(at("audit.db"), at("copy.db")).unwrap();
+        let store = open();
+        block_on(store.record(Log::Platform, login())).unwrap();
+        // The salts in its header change when a WAL begins again.
+        let salts = || std::fs::read(at("audit.db-wal")).unwrap()[16..24].to_vec();
+        let first = salts();
+        while salts() == first {
+            write_back(&at("audit.db"));
+            block_on(store.record(Log::Platform, event())).unwrap();
+        }
+        for name in ["killed.db", "copy.db"] {
+            std::fs::copy(at("audit.db-wal"), at(&format!("{name}-wal"))).unwrap();
+        }
+        std::fs::copy(at("audit.db"), at("killed.db")).unwrap();
+        SqliteStore::open(at("killed.db")).unwrap();
+        let error = SqliteStore::open(at("copy.db")).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("wal")));
+        drop(store);
+    }
+}
+
+/// A backup that is newer than the WAL.
+#[test]
+fn a_wal_does_not_continue_a_newer_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let open = || SqliteStore::open(at("audit.db")).unwrap();
+    let store = open();
+    block_on(store.record(Log::Platform, login())).unwrap();
+    std::fs::copy(at("audit.db-wal"), at("left-wal")).unwrap();
+    drop(store);
+    for _ in 0..4 {
+        block_on(open().record(Log::Platform, login())).unwrap();
+        std::fs::copy(at("audit.db"), at("copy.db")).unwrap();
+        std::fs::copy(at("left-wal"), at("copy.db-wal")).unwrap();
+        let error = SqliteStore::open(at("copy.db")).unwrap_err();
+        assert_eq!((error.kind(), error.field()), (ErrorKind::Corrupt, Some("wal")));
+    }
 }
 
 #[test]
