@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 52] = [
+const PLANS: [(&str, &str); 50] = [
     (marks::READ, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::WRITE, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
