@@ -15,7 +15,8 @@ use crate::{Error, Result, Violation};
 /// Its text form is RFC 3339 with `Z` and six decimals, or nine if the last three are not zero. It
 /// reads what RFC 3339 allows: an offset, `-00:00`, `t` and `z`, and a space for the `T`. Fails to
 /// read what it would have to alter: more than nine significant decimals, a leap second, and a time
-/// outside its range; [`parse_saturating`](Self::parse_saturating) reads the bounds of ranges.
+/// outside its range; [`parse_since`](Self::parse_since) and
+/// [`parse_until`](Self::parse_until) read the bounds of ranges.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
