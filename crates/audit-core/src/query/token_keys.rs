@@ -9,7 +9,7 @@
 //! | 8 | `occurred_at` of the last event, nanoseconds |
 //! | 8 | `sequence` of the last event |
 //! | 8 | the size of the log when the walk began; in a feed, the sequence again |
-//! | 12 | the history of the log up to that size: the first bytes of the last node of its frontier |
+//! | 12 | the history of the log up to that size: the first bytes of its last leaf or node |
 //! | 16 | HMAC-SHA-256 over all of the above and over what is not in the token: log, audience, order and filter; the first 128 bits |
 //!
 //! The values to which a token is bound are not in it, so nothing is compared by hand: a token for
