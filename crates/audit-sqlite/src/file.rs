@@ -1,6 +1,5 @@
 //! The files that a store has open, and whether they are still those at its path.
 
-use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -20,42 +19,82 @@ pub(crate) struct FileId {
     path: PathBuf,
 }
 
+/// What a symbolic link at a path stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Links {
+    /// The file to which it leads.
+    Follow,
+    /// Itself: it is not the file that was opened.
+    Keep,
+}
+
+/// What is at a path.
+struct Found {
+    id: FileId,
+    /// The number of names that the file has.
+    names: u64,
+}
+
 impl FileId {
     /// Reads the identity of the file at `path`. Does not open the file, because closing it again
     /// would drop SQLite's locks on it.
-    #[cfg(unix)]
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self::from_metadata(&std::fs::metadata(path)?))
-    }
-
-    /// Resolves the canonical path of the file at `path`.
-    #[cfg(not(unix))]
-    pub(crate) fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.canonicalize()? })
-    }
-
-    #[cfg(unix)]
-    fn from_metadata(metadata: &Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt as _;
-
-        Self { device: metadata.dev(), inode: metadata.ino() }
-    }
-
-    /// Returns `true` if this is the file at `path`, which has this metadata.
-    #[cfg(unix)]
-    fn is_at(&self, _: &Path, metadata: &Metadata) -> bool {
-        *self == Self::from_metadata(metadata)
-    }
-
-    #[cfg(not(unix))]
-    fn is_at(&self, path: &Path, _: &Metadata) -> bool {
-        Self::of(path).is_ok_and(|file| file == *self)
+        Ok(Found::at(path, Links::Follow)?.id)
     }
 
     /// Returns `true` if `connection` has this file open as its main database.
     pub(crate) fn is_of(&self, connection: &Connection) -> bool {
         let path = connection.path().filter(|path| !path.is_empty());
         path.is_some_and(|path| Self::of(Path::new(path)).is_ok_and(|file| file == *self))
+    }
+}
+
+impl Found {
+    /// Returns what is at `path`.
+    ///
+    /// Does not ask for times. When a program has seen the time of a file, Linux (from 6.13 on) gives
+    /// the next write a new one, which the next commit must write to the disk, too: an append would
+    /// take a third longer.
+    #[cfg(target_os = "linux")]
+    fn at(path: &Path, links: Links) -> io::Result<Self> {
+        use rustix::fs::{AtFlags, CWD, StatxFlags, makedev, statx};
+
+        let flags = match links {
+            Links::Follow => AtFlags::empty(),
+            Links::Keep => AtFlags::SYMLINK_NOFOLLOW,
+        };
+        match statx(CWD, path, flags, StatxFlags::INO | StatxFlags::NLINK) {
+            Ok(found) => {
+                let device = makedev(found.stx_dev_major, found.stx_dev_minor);
+                let id = FileId { device, inode: found.stx_ino };
+                Ok(Self { id, names: found.stx_nlink.into() })
+            }
+            // The kernel or a sandbox does not have the call.
+            Err(rustix::io::Errno::NOSYS) => Self::from_metadata(path, links),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    #[cfg(all(unix, not(target_os = "linux")))]
+    fn at(path: &Path, links: Links) -> io::Result<Self> {
+        Self::from_metadata(path, links)
+    }
+
+    #[cfg(unix)]
+    fn from_metadata(path: &Path, links: Links) -> io::Result<Self> {
+        use std::os::unix::fs::MetadataExt as _;
+
+        let metadata = match links {
+            Links::Follow => std::fs::metadata(path)?,
+            Links::Keep => std::fs::symlink_metadata(path)?,
+        };
+        let id = FileId { device: metadata.dev(), inode: metadata.ino() };
+        Ok(Self { id, names: metadata.nlink() })
+    }
+
+    #[cfg(not(unix))]
+    fn at(path: &Path, _: Links) -> io::Result<Self> {
+        Ok(Self { id: FileId { path: path.canonicalize()? }, names: 1 })
     }
 }
 
@@ -98,21 +137,21 @@ impl OpenFiles {
     }
 
     /// Checks that each file is still the one at its path, under no other name. It costs three calls
-    /// of `lstat`.
+    /// of `statx`.
     ///
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) otherwise. It ends when the files are put back.
     pub(crate) fn check(&self) -> Result<()> {
         for (path, opened) in &self.files {
-            let metadata = std::fs::symlink_metadata(path).map_err(gone)?;
-            if !opened.is_at(path, &metadata) {
+            let found = Found::at(path, Links::Keep).map_err(gone)?;
+            if found.id != *opened {
                 let error = Error::new(ErrorKind::Unavailable).with_context(
                     "another file is at the path of the store, or of its WAL, which is still open",
                 );
                 return Err(error);
             }
             if self.is_written {
-                one_name(&metadata)?;
+                one_name(&found)?;
             }
         }
         Ok(())
@@ -150,23 +189,13 @@ pub(crate) fn require_file(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Unavailable`](ErrorKind::Unavailable) otherwise.
 pub(crate) fn require_one_name(path: &Path) -> Result<()> {
-    std::fs::metadata(path).map_or(Ok(()), |metadata| one_name(&metadata))
+    Found::at(path, Links::Follow).map_or(Ok(()), |found| one_name(&found))
 }
 
-fn one_name(metadata: &Metadata) -> Result<()> {
-    if !has_another_name(metadata) {
+fn one_name(found: &Found) -> Result<()> {
+    if found.names <= 1 {
         return Ok(());
     }
     let error = Error::new(ErrorKind::Unavailable);
     Err(error.with_context("the file of the store has another name, a hard link"))
-}
-
-#[cfg(unix)]
-fn has_another_name(metadata: &Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(metadata) > 1
-}
-
-#[cfg(not(unix))]
-fn has_another_name(_: &Metadata) -> bool {
-    false
 }
