@@ -9,9 +9,11 @@ mod list_store;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
+use std::future::pending;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -42,8 +44,8 @@ fn a_broken_journal_is_noticed() {
 /// Opens a store whose journal is in a file. The place is the way of writing, a `/`, and the path.
 struct Journal {
     place: OsString,
-    /// Removed with the harness that made it.
-    _directory: Option<TempDir>,
+    /// Removed with the harness that made it; `None` in the process that is killed.
+    directory: Option<TempDir>,
 }
 
 impl Journal {
@@ -55,11 +57,11 @@ impl Journal {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal");
         let place = format!("{way}{}", path.display()).into();
-        Self { place, _directory: Some(directory) }
+        Self { place, directory: Some(directory) }
     }
 
     fn at(place: &OsStr) -> Self {
-        Self { place: place.to_owned(), _directory: None }
+        Self { place: place.to_owned(), directory: None }
     }
 }
 
@@ -73,7 +75,7 @@ impl Harness for Journal {
     fn open(&self) -> Arc<dyn AuditStore> {
         let place = self.place.to_str().unwrap();
         let (way, path) = place.split_at(place.find('/').unwrap());
-        Arc::new(JournalStore::open(way, Path::new(path)))
+        Arc::new(JournalStore::open(way, Path::new(path), self.directory.is_none()))
     }
 }
 
@@ -84,13 +86,15 @@ struct JournalStore {
     way: String,
     file: Arc<Mutex<File>>,
     buffer: Mutex<Vec<String>>,
+    /// Whether the process is going to be killed, and no batch was written in part yet.
+    is_to_cut: AtomicBool,
 }
 
 /// An event in a line: its record, salt and personal data.
 type Line = (Log, Vec<(String, [u8; 16], String)>);
 
 impl JournalStore {
-    fn open(way: &str, path: &Path) -> Self {
+    fn open(way: &str, path: &Path, is_killed: bool) -> Self {
         let list = ListStore::new().unwrap();
         let file = OpenOptions::new().create(true).append(true).read(true).open(path).unwrap();
         for line in BufReader::new(File::open(path).unwrap()).lines() {
@@ -114,10 +118,12 @@ impl JournalStore {
             way: way.to_owned(),
             file: Arc::new(Mutex::new(file)),
             buffer: Mutex::default(),
+            is_to_cut: AtomicBool::new(is_killed),
         }
     }
 
-    fn write(&self, log: Log, events: &[(StoredEvent, AuditEvent)]) {
+    /// Returns `false` if the write never ends.
+    fn write(&self, log: Log, events: &[(StoredEvent, AuditEvent)]) -> bool {
         let events = events.iter().map(|(stored, _)| {
             let personal = stored.personal.as_ref().unwrap();
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
@@ -126,12 +132,14 @@ impl JournalStore {
         let line = |events: Vec<_>| serde_json::to_string::<Line>(&(log, events)).unwrap() + "\n";
         let write = |line: &str| self.file.lock().unwrap().write_all(line.as_bytes()).unwrap();
         match self.way.as_str() {
-            "sound" => write(&line(events.collect())),
             "twice" => (0..2).for_each(|_| write(&line(events.clone().collect()))),
-            "in parts" => events.for_each(|event| {
-                write(&line(vec![event]));
-                thread::sleep(Duration::from_micros(200));
-            }),
+            // The rest of the first batch of several events is never written: whenever the kill
+            // comes, it comes in the middle of that batch.
+            "in parts" if events.len() > 1 && self.is_to_cut.swap(false, Ordering::Relaxed) => {
+                write(&line(events.take(1).collect()));
+                return false;
+            }
+            "sound" | "in parts" => write(&line(events.collect())),
             "buffered" => {
                 let mut buffer = self.buffer.lock().unwrap();
                 buffer.push(line(events.collect()));
@@ -142,11 +150,12 @@ impl JournalStore {
             _ => {
                 let (line, file) = (line(events.collect()), Arc::clone(&self.file));
                 thread::spawn(move || {
-                    thread::sleep(Duration::from_millis(5));
+                    thread::sleep(Duration::from_millis(50));
                     file.lock().unwrap().write_all(line.as_bytes()).unwrap();
                 });
             }
         }
+        true
     }
 }
 
@@ -160,12 +169,13 @@ impl AuditStore for JournalStore {
         // One append at a time, so that the journal has the order of the list.
         static ORDER: Mutex<()> = Mutex::new(());
         let batch = audit_core::backend::Batch::new(log, events)?;
-        let _order = ORDER.lock().unwrap();
+        let order = ORDER.lock().unwrap();
         let before = self.list.state().logs.get(&log).map_or(0, |log| log.events.len());
         let receipts = self.list.state().append(batch)?;
         let new = self.list.state().logs.get(&log).map(|log| log.events[before..].to_vec());
-        self.write(log, &new.unwrap_or_default());
-        Ok(receipts)
+        let is_written = self.write(log, &new.unwrap_or_default());
+        drop(order);
+        if is_written { Ok(receipts) } else { pending().await }
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
