@@ -1,0 +1,8 @@
+//! The integration tests, in one binary: it links once.
+
+// A test fails if it cannot be set up.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
+mod clients;
+mod faults;
+mod processes;
