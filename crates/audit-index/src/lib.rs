@@ -38,6 +38,8 @@
 //! | `reader.rs` | reading a segment |
 //! | `check.rs` | checks whether a stored index is complete |
 //! | `rebuild.rs` | rebuilding a damaged index |
+//! | `repair.rs` | comparing an index with the events, and repairing it |
+//! | `findings.rs` | what is wrong with derived data |
 //! | `tail.rs` | the newest events |
 //! | `entry.rs` | the entry of an event |
 //! | `part.rs` | the rows of a stored index |
@@ -57,12 +59,14 @@ mod bytes;
 mod check;
 mod cut;
 mod entry;
+mod findings;
 mod index;
 mod merge;
 mod part;
 mod postings;
 mod reader;
 mod rebuild;
+mod repair;
 mod segment;
 mod storage;
 mod table;
@@ -74,8 +78,10 @@ mod writer;
 pub use bytes::damaged;
 pub use check::{check_directory, is_damage, read_segment, read_tail};
 pub use entry::IndexEntry;
+pub use findings::DerivedFinding;
 pub use index::LogIndex;
 pub use part::{NewPart, PartId, TailRow};
+pub use repair::{Compared, IndexExtent};
 pub use segment::{MAX_PARTS, Segment, SegmentInfo, Stage};
 pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
 pub use tail::RemovedKeys;

@@ -11,8 +11,9 @@ use audit_core::backend::Term;
 use audit_core::backend::index::{Index as _, IndexQuery, Matches as _};
 use audit_core::{Actor, Error, ErrorKind, NewEvent, Order, Position, Result, Sequence, Timestamp};
 use audit_index::{
-    IndexEntry, IndexStorage, IndexStorageMut, IndexWriter, LogIndex, MAX_PARTS, MERGE_SHARE,
-    NewPart, PartId, ReadParts, RemovedKeys, Segment, SegmentInfo, Stage, TailRow, TermHasher,
+    DerivedFinding, IndexEntry, IndexExtent, IndexStorage, IndexStorageMut, IndexWriter, LogIndex,
+    MAX_PARTS, MERGE_SHARE, NewPart, PartId, ReadParts, RemovedKeys, Segment, SegmentInfo, Stage,
+    TailRow, TermHasher,
 };
 use proptest::prelude::*;
 
@@ -33,7 +34,7 @@ struct Memory {
 }
 
 fn missing() -> Error {
-    Error::new(ErrorKind::Corrupt)
+    audit_index::damaged()
 }
 
 /// Returns the ids of the parts of a segment from part `first` on.
@@ -653,4 +654,83 @@ fn damaged_parts_are_corrupt_or_end() {
         log.storage.parts.borrow_mut().insert(part, original);
     }
     assert!(failed.len() > 1, "{failed:?}");
+}
+
+impl Log {
+    fn extent(&self) -> IndexExtent {
+        IndexExtent { pruned: self.floor, indexed: self.indexed, size: self.size() }
+    }
+
+    /// Returns the entries that the index must have; none of the event `unreadable`.
+    fn entries(&self, first: Sequence, last: Sequence, unreadable: u64) -> Vec<Option<IndexEntry>> {
+        let of_range = self.events.iter().filter(|event| {
+            let sequence = event.position.sequence;
+            first <= sequence && sequence <= last
+        });
+        let entry = |event: &Event| {
+            let keys = self.hasher.keys(&event.terms);
+            let entry = IndexEntry { occurred_at: event.position.occurred_at, keys };
+            (event.position.sequence.get() != unreadable).then_some(entry)
+        };
+        of_range.map(entry).collect()
+    }
+
+    fn compare_all(&self, unreadable: u64) -> Vec<DerivedFinding> {
+        let (mut found, mut at) = (Vec::new(), Sequence::ZERO);
+        while at < self.size() {
+            let read = |first, last| Ok(self.entries(first, last, unreadable));
+            let compared = self.writer().compare(self.extent(), at, read).unwrap();
+            found.extend(compared.finding);
+            at = compared.through;
+        }
+        found
+    }
+
+    fn repair_all(&mut self) {
+        let mut at = Sequence::ZERO;
+        while at < self.size() {
+            let read = |first, last| Ok(self.entries(first, last, 0));
+            let compared = self.writer().repair(self.extent(), at, read).unwrap();
+            (self.indexed, at) = (compared.indexed, compared.through);
+        }
+    }
+}
+
+/// Damages the tail that begins with an event, or a part.
+type Damage = fn(&Memory, Sequence, PartId);
+
+/// Replaces rows of the index by others, one at a time: each is named, and repaired by what the events
+/// say.
+#[test]
+fn a_part_that_differs_from_the_events_is_named_and_repaired() {
+    let mut log = large(150, 7, false);
+    assert_eq!(log.compare_all(0), []);
+    let tail = *log.storage.tail.borrow().first_key_value().unwrap().0;
+    let segment = log.storage.complete()[0];
+    let part = PartId { segment: segment.id(), number: 0 };
+    let (first, last) = (segment.info().first, segment.info().last);
+    let of_segment = DerivedFinding::Segment { first, last };
+    let of_tail = DerivedFinding::Tail { first: tail, last: log.size() };
+    let damages: [(Damage, DerivedFinding); 5] = [
+        (|s, tail, _| s.tail.borrow_mut().get_mut(&tail).unwrap()[0] ^= 1, of_tail),
+        (|s, tail, _| drop(s.tail.borrow_mut().remove(&tail)), of_tail),
+        (|s, _, part| s.parts.borrow_mut().get_mut(&part).unwrap()[0] ^= 1, of_segment),
+        (|s, _, part| drop(s.parts.borrow_mut().remove(&part)), of_segment),
+        (
+            |s, _, part| s.segments.borrow_mut().retain(|id, _| *id != part.segment),
+            DerivedFinding::Directory,
+        ),
+    ];
+    for (damage, finding) in damages {
+        let mut log = large(150, 7, false);
+        damage(&log.storage, tail, part);
+        assert_eq!(log.compare_all(0), [finding]);
+        log.repair_all();
+        assert_eq!(log.compare_all(0), []);
+        log.agrees(&log.query(vec![vec![action("paid")]], Order::NewestFirst));
+    }
+    // An event that cannot be read is not compared.
+    log.events[3].terms.clear();
+    assert_eq!(log.compare_all(0).len(), 1);
+    assert_eq!(log.compare_all(4), []);
 }

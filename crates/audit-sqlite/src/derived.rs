@@ -2,15 +2,11 @@
 //! rows of the event ids. Its damage fails no append and no other log.
 
 use audit_core::backend::{StoredEvent, Term};
-use audit_core::{AuditEvent, Error, EventId, Result, Sequence, Timestamp};
-use audit_index::{
-    IndexEntry, IndexStorage as _, IndexWriter, Segment, Stage, check_directory, damaged,
-    is_damage, read_segment, read_tail,
-};
+use audit_core::{AuditEvent, Error, EventId, Result, Sequence};
+use audit_index::{Compared, IndexEntry, IndexExtent};
 use rusqlite::{Connection, params};
 
 use crate::error::sqlite;
-use crate::findings::DerivedFinding;
 use crate::index::{Indexing, SqliteIndex};
 use crate::read::{LogRow, event_at, id_row, sequence_by_id};
 use crate::schema;
@@ -48,108 +44,30 @@ impl<'c> Derived<'c> {
     /// Rebuilds those parts of the index that cannot be read. Returns the last event in a segment.
     pub(crate) fn heal(&self) -> Result<Sequence> {
         let index = self.index();
-        let writer = index.writer(self.indexing);
-        let size = self.log.head.size;
-        let segments = match self.directory() {
-            Err(error) if is_damage(&error) => return self.rebuild(&writer),
-            segments => segments?,
-        };
-        writer.abandon_merges()?;
-        for segment in &segments {
-            if needs_repair(read_segment(&index, segment))?.is_none() {
-                let (first, last) = (segment.info().first, segment.info().last);
-                writer.replace_segment(segment, &self.expected(first, last)?)?;
-            }
-        }
-        let indexed = self.indexed(&segments);
-        if needs_repair(read_tail(&index, indexed, size))?.is_none() {
-            writer.replace_tail(indexed, &self.expected(indexed.next(), size)?)?;
-        }
-        Ok(indexed)
+        index.writer(self.indexing).heal(self.extent(), |first, last| self.entries(first, last))
     }
 
-    /// Returns the segments with events that are not pruned, the newest first, if they follow each
-    /// other.
-    fn directory(&self) -> Result<Vec<Segment>> {
-        let mut segments = self.index().directory()?;
-        let floor = self.log.head.pruned;
-        segments
-            .retain(|segment| segment.stage() == Stage::Complete && segment.info().last > floor);
-        let indexed = self.indexed(&segments);
-        check_directory(&segments, floor, indexed)?;
-        if indexed > self.log.head.size { Err(damaged()) } else { Ok(segments) }
-    }
-
-    /// Returns the last event that is in a segment.
-    fn indexed(&self, segments: &[Segment]) -> Sequence {
-        let none = || self.log.indexed.min(self.log.head.pruned);
-        segments.first().map_or_else(none, |newest| newest.info().last)
-    }
-
-    fn rebuild(&self, writer: &IndexWriter<'_, SqliteIndex<'_>>) -> Result<Sequence> {
-        writer.rebuild(self.log.head.pruned, self.log.head.size, |first, last| {
-            self.expected(first, last)
-        })
-    }
-
-    /// Compares the part of the index that has the event after `after` with the records. Returns its
-    /// last event, and whether it was right. With `repair`, replaces it if it is not.
+    /// Compares the part of the index that has the event after `after` with the records. With
+    /// `repair`, replaces it if it is wrong.
     pub(crate) fn compare(&self, after: Sequence, repair: bool) -> Result<Compared> {
         let index = self.index();
         let writer = index.writer(self.indexing);
-        let size = self.log.head.size;
-        let segments = match self.directory() {
-            Err(error) if is_damage(&error) => {
-                let indexed = if repair { self.rebuild(&writer)? } else { self.log.indexed };
-                let finding = DerivedFinding::Directory;
-                return Ok(Compared { finding, through: size, is_right: false, indexed });
-            }
-            segments => segments?,
-        };
-        let indexed = self.indexed(&segments);
-        let next = after.max(self.log.head.pruned).next();
-        let segment = segments
-            .iter()
-            .find(|segment| segment.info().first <= next && next <= segment.info().last);
-        let (first, last) = match segment {
-            Some(segment) => (segment.info().first, segment.info().last),
-            None => (indexed.next(), size),
-        };
-        let found = match segment {
-            Some(segment) => needs_repair(read_segment(&index, segment))?,
-            None => needs_repair(read_tail(&index, indexed, size))?,
-        };
-        let expected = self.expected_if_readable(first, last)?;
-        let is_right = (segment.is_some() || indexed == self.log.indexed)
-            && found.is_some_and(|found| are_equal(&found, &expected));
-        if repair && !is_right {
-            let entries = filled(expected);
-            match segment {
-                Some(segment) => {
-                    writer.abandon_merges()?;
-                    writer.replace_segment(segment, &entries)?;
-                }
-                None => writer.replace_tail(indexed, &entries)?,
-            }
+        let read = |first, last| self.entries(first, last);
+        if repair {
+            writer.repair(self.extent(), after, read)
+        } else {
+            writer.compare(self.extent(), after, read)
         }
-        let finding = match segment {
-            Some(_) => DerivedFinding::Segment { first, last },
-            None => DerivedFinding::Tail { first, last },
-        };
-        Ok(Compared { finding, through: last, is_right, indexed })
     }
 
-    /// Returns the entries that the index must have of the events from `first` to `last`.
-    fn expected(&self, first: Sequence, last: Sequence) -> Result<Vec<IndexEntry>> {
-        Ok(filled(self.expected_if_readable(first, last)?))
+    fn extent(&self) -> IndexExtent {
+        let LogRow { head, indexed, .. } = self.log;
+        IndexExtent { pruned: head.pruned, indexed, size: head.size }
     }
 
-    /// Returns the same; `None` for events that cannot be read.
-    fn expected_if_readable(
-        &self,
-        first: Sequence,
-        last: Sequence,
-    ) -> Result<Vec<Option<IndexEntry>>> {
+    /// Returns the entries that the index must have of the events from `first` to `last`; `None` for
+    /// events that cannot be read.
+    fn entries(&self, first: Sequence, last: Sequence) -> Result<Vec<Option<IndexEntry>>> {
         let count = (last.get() + 1).saturating_sub(first.get());
         let mut entries = vec![None; usize::try_from(count).unwrap_or(0)];
         self.for_each_event(first, last, |sequence, event| {
@@ -310,50 +228,4 @@ enum Lead {
     /// To another event, or to none that the log has.
     Elsewhere,
     Failed(Error),
-}
-
-/// A part of an index, compared with the records.
-pub(crate) struct Compared {
-    /// Says that the part is wrong, if it is.
-    pub(crate) finding: DerivedFinding,
-    /// Its last event.
-    pub(crate) through: Sequence,
-    pub(crate) is_right: bool,
-    /// The last event in a segment.
-    pub(crate) indexed: Sequence,
-}
-
-/// Returns `None` for a part that is damaged.
-fn needs_repair<T>(read: Result<T>) -> Result<Option<T>> {
-    match read {
-        Err(error) if is_damage(&error) => Ok(None),
-        read => read.map(Some),
-    }
-}
-
-/// Replaces the entries of events that cannot be read by one with the time before it and no terms.
-fn filled(entries: Vec<Option<IndexEntry>>) -> Vec<IndexEntry> {
-    let first = entries.iter().flatten().next();
-    let mut occurred_at = first.map_or(Timestamp::MIN, |entry| entry.occurred_at);
-    let fill = |entry: Option<IndexEntry>| {
-        let entry = entry.unwrap_or(IndexEntry { occurred_at, keys: Vec::new() });
-        occurred_at = entry.occurred_at;
-        entry
-    };
-    entries.into_iter().map(fill).collect()
-}
-
-/// Compares entries as sets of keys. Events that cannot be read are not compared.
-fn are_equal(found: &[IndexEntry], expected: &[Option<IndexEntry>]) -> bool {
-    let keys = |entry: &IndexEntry| {
-        let mut keys = entry.keys.clone();
-        keys.sort_unstable();
-        keys
-    };
-    found.len() == expected.len()
-        && found.iter().zip(expected).all(|(found, expected)| {
-            expected.as_ref().is_none_or(|expected| {
-                found.occurred_at == expected.occurred_at && keys(found) == keys(expected)
-            })
-        })
 }

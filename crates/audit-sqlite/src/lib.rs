@@ -39,7 +39,6 @@
 //! | `index.rs` | the storage of the index |
 //! | `paced_index.rs` | the same for reads in turn |
 //! | `derived.rs` | derived data compared with the records, and rebuilt |
-//! | `findings.rs` | what is wrong with derived data |
 //! | `reindex.rs` | the comparison and the rebuilding, in steps |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
@@ -69,7 +68,6 @@ mod derived;
 mod erasure;
 mod error;
 mod file;
-mod findings;
 mod index;
 mod marks;
 mod options;
@@ -98,8 +96,8 @@ mod unfinished;
 mod watch;
 mod writer;
 
-pub use crate::findings::DerivedFinding;
 pub use crate::options::SqliteOptions;
 pub use crate::store::SqliteStore;
+pub use audit_index::DerivedFinding;
 /// The SQLite binding in whose transactions [`SqliteStore::append_in`] records.
 pub use rusqlite;

@@ -5,12 +5,12 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use audit_core::{Error, ErrorKind, EventId, Log, Result, Sequence};
+use audit_index::{Compared, DerivedFinding};
 use rusqlite::params;
 
 use crate::append::WriteTransaction;
 use crate::derived::{Derived, IdRow, SET_INDEXED};
 use crate::error::sqlite;
-use crate::findings::DerivedFinding;
 use crate::read::{LogRow, Snapshot, log_row};
 use crate::store::SqliteStore;
 
@@ -69,9 +69,7 @@ impl WriteTransaction<'_> {
         let Some(derived) = self.derived(log)? else { return Ok(Step::default()) };
         let compared = derived.compare(after, true)?;
         derived.set_indexed(compared.indexed)?;
-        let found = (!compared.is_right).then_some(compared.finding).into_iter().collect();
-        let more = compared.through < derived.log.head.size;
-        Ok(Step { found, next: more.then_some(compared.through) })
+        Ok(Step::of_part(&compared, &derived.log))
     }
 
     /// Does the same for the ids of the next events.
@@ -114,6 +112,11 @@ struct Step {
 }
 
 impl Step {
+    fn of_part(part: &Compared, log: &LogRow) -> Self {
+        let next = (part.through < log.head.size).then_some(part.through);
+        Self { found: part.finding.into_iter().collect(), next }
+    }
+
     fn of_ids(wrong: Vec<Sequence>, last: Sequence, log: &LogRow) -> Self {
         let of_id = |sequence| DerivedFinding::EventId { sequence };
         let next = (last < log.head.size).then_some(last);
@@ -153,10 +156,7 @@ impl SqliteStore {
         while let Some(after) = at {
             let step = self.with_derived(log, move |derived| {
                 let compared = derived.compare(after, false)?;
-                let wrong = (!compared.is_right).then_some(compared.finding);
-                let more = compared.through < derived.log.head.size;
-                let next = more.then_some(compared.through);
-                Ok(Step { found: wrong.into_iter().collect(), next })
+                Ok(Step::of_part(&compared, &derived.log))
             });
             let step = step.await?.unwrap_or_default();
             found.extend(step.found);

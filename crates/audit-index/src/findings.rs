@@ -5,7 +5,7 @@ use std::fmt;
 use audit_core::Sequence;
 
 /// Derived data of a log that does not match its records, from which it can be
-/// [rebuilt](crate::SqliteStore::reindex). The records are not concerned.
+/// [rebuilt](crate::IndexWriter::repair). The records are not concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DerivedFinding {
