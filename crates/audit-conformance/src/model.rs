@@ -35,7 +35,7 @@ impl Model {
         self.select(filter, order, self.size())
     }
 
-    /// Returns the answer to `scan`, whose bound is within the log.
+    /// Returns the answer to `scan`, whose bound is within the log, without its end.
     pub(crate) fn answer(&self, scan: &Scan) -> ScanResult {
         let bound = scan.bound.unwrap_or(self.size());
         let events = self.select(&scan.filter, scan.order, bound);
@@ -48,7 +48,7 @@ impl Model {
         let rest: Vec<_> = events.into_iter().filter(is_after).skip(offset).collect();
         let more = rest.len() > scan.limit;
         let events = rest.into_iter().take(scan.limit).collect();
-        ScanResult::new(events, more, bound).total(total)
+        ScanResult::new(events, more, bound, None).total(total)
     }
 
     /// Erases the events that `wanted` selects, and returns how many had personal data.

@@ -68,6 +68,7 @@ macro_rules! for_each_case {
             }
             scans {
                 obey_every_argument,
+                return_the_node_of_their_end,
                 stop_at_the_byte_limit,
                 beyond_the_end_fail,
                 with_a_bound_never_change,

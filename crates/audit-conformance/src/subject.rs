@@ -176,8 +176,17 @@ impl<H: Opens + ?Sized> Subject<H> {
         self.block_on(self.store.head(log)).expect("the head of any log must be readable")
     }
 
+    /// Returns the result of a scan without its end, which [`Subject::end`] returns.
     pub(crate) fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.block_on(self.store.scan(scan))
+        let mut result = self.block_on(self.store.scan(scan))?;
+        result.end = None;
+        Ok(result)
+    }
+
+    /// Returns the end of a scan up to `bound`.
+    pub(crate) fn end(&self, log: Log, bound: Sequence) -> Option<NodeHash> {
+        let result = self.block_on(self.store.scan(Scan::new(log).bound(bound)));
+        result.expect("a scan succeeds").end
     }
 
     pub(crate) fn frontier(&self, log: Log) -> Frontier {

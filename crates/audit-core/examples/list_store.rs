@@ -205,7 +205,9 @@ impl AuditStore for ListStore {
         let count = scan.fitting(&events);
         let more = events.len() > count;
         events.truncate(count);
-        Ok(ScanResult::new(events, more, bound).total(total))
+        let log = state.logs.get(&scan.log);
+        let end = NodeId::identifying(bound).and_then(|node| log?.node(node));
+        Ok(ScanResult::new(events, more, bound, end).total(total))
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {

@@ -3,7 +3,7 @@
 use audit_core::backend::index::{self, Index, IndexQuery};
 use audit_core::{
     Log, Order, Position, Result, Scan, ScanResult, Sequence, Timestamp, Total,
-    backend::StoredEvent, limits,
+    backend::StoredEvent, limits, tree::NodeId,
 };
 
 use std::sync::RwLock;
@@ -31,7 +31,7 @@ impl MemoryStore {
         let Some(log) = self.log(scan.log) else {
             let bound = scan.bound_within(audit_core::Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
-            return Ok(ScanResult::new(Vec::new(), false, bound).total(total));
+            return Ok(ScanResult::new(Vec::new(), false, bound, None).total(total));
         };
         let state = read(&log);
         let bound = scan.bound_within(state.head)?;
@@ -39,7 +39,8 @@ impl MemoryStore {
         let read = |sequence| state.stored(sequence).cloned();
         let (events, more) = selection.read(scan, read, StoredEvent::size)?;
         let events = events.iter().map(StoredEvent::decode).collect::<Result<_>>()?;
-        Ok(ScanResult::new(events, more, bound).total(selection.total))
+        let end = NodeId::identifying(bound).and_then(|node| state.nodes.get(&node).copied());
+        Ok(ScanResult::new(events, more, bound, end).total(selection.total))
     }
 }
 

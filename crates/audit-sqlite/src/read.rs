@@ -3,7 +3,8 @@
 use audit_core::backend::index::select;
 use audit_core::{
     Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence, Timestamp, Total,
-    backend::StoredEvent, tree::Frontier,
+    backend::StoredEvent,
+    tree::{Frontier, NodeHash},
 };
 use audit_index::LogIndex;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
@@ -61,7 +62,7 @@ impl<'c> Snapshot<'c> {
         let Some(row) = log_row(self.connection, scan.log)? else {
             let bound = scan.bound_within(Head::default())?;
             let total = (scan.total == Total::Exact).then_some(0);
-            return Ok(SealedResult { events: Vec::new(), more: false, total, bound });
+            return Ok(SealedResult { events: Vec::new(), more: false, total, bound, end: None });
         };
         let LogRow { id: log, head, indexed, .. } = row;
         let bound = scan.bound_within(head)?;
@@ -76,7 +77,8 @@ impl<'c> Snapshot<'c> {
             sealed_at(&mut keys, log, sequence)
         };
         let (events, more) = selection.read(scan, read, SealedEvent::size)?;
-        Ok(SealedResult { events, more, total: selection.total, bound })
+        let end = self.end(&row, bound)?;
+        Ok(SealedResult { events, more, total: selection.total, bound, end })
     }
 }
 
@@ -87,14 +89,15 @@ pub(crate) struct SealedResult {
     more: bool,
     total: Option<u64>,
     bound: Sequence,
+    end: Option<NodeHash>,
 }
 
 impl SealedResult {
     pub(crate) fn decode(self) -> Result<ScanResult> {
-        let Self { events, more, total, bound } = self;
+        let Self { events, more, total, bound, end } = self;
         let decoded = events.into_iter().map(|event| event.unseal().decode());
         let events = decoded.collect::<Result<_>>()?;
-        Ok(ScanResult::new(events, more, bound).total(total))
+        Ok(ScanResult::new(events, more, bound, end).total(total))
     }
 }
 

@@ -15,7 +15,7 @@ use audit_core::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::error::{damaged, sqlite};
-use crate::read::{Snapshot, log_row};
+use crate::read::{LogRow, Snapshot, log_row};
 use crate::schema;
 use crate::sealing::{Keys, SealedEvent};
 
@@ -167,9 +167,22 @@ impl Snapshot<'_> {
     }
 
     pub(crate) fn nodes(&self, log: Log, nodes: &[NodeId]) -> Result<Vec<Option<NodeHash>>> {
-        let Some(row) = log_row(self.connection, log)? else {
-            return Ok(vec![None; nodes.len()]);
-        };
+        match log_row(self.connection, log)? {
+            Some(row) => self.nodes_of(&row, nodes),
+            None => Ok(vec![None; nodes.len()]),
+        }
+    }
+
+    /// Returns the node that identifies the first `bound` events of a log; `None` if it is damaged.
+    pub(crate) fn end(&self, row: &LogRow, bound: Sequence) -> Result<Option<NodeHash>> {
+        let Some(node) = NodeId::identifying(bound) else { return Ok(None) };
+        match self.nodes_of(row, &[node]) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+            nodes => Ok(nodes?.pop().flatten()),
+        }
+    }
+
+    fn nodes_of(&self, row: &LogRow, nodes: &[NodeId]) -> Result<Vec<Option<NodeHash>>> {
         let size = row.head.size.get();
         // Tokens are bound to single leaves, whose tiles would be read for nothing else.
         if let [NodeId { level: 0, index }] = *nodes

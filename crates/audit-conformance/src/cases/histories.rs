@@ -45,8 +45,9 @@ fn issue(subject: &Subject, query: &EventQuery, events: &[AuditEvent]) -> Tokens
 
 pub(crate) fn that_are_lost_end_their_tokens(new: NewHarness<'_>) {
     let answer = Error::new(ErrorKind::HistoryChanged);
-    // Shorter than it was, as long, and longer; pages end at odd and at even numbers.
-    for grown in [0, 1, 6, LOST, LOST + 8] {
+    // Longer than it was, as long, and shorter; pages end at odd and at even numbers. The longest
+    // first: a broken store that does not refuse to wait has nothing to wait for there.
+    for grown in [LOST + 8, LOST, 6, 1, 0] {
         let subject = Subject::new(new);
         let log = new_log();
         let query = EventQuery::new(log).limit(5);

@@ -1,5 +1,6 @@
 //! The scan, argument by argument.
 
+use audit_core::tree::NodeId;
 use audit_core::{
     ErrorKind, EventQuery, FeedStart, Filter, Order, Position, Sequence, Timestamp, Total,
 };
@@ -49,6 +50,25 @@ pub(crate) fn obey_every_argument(new: NewHarness<'_>) {
             }
         }
     }
+}
+
+pub(crate) fn return_the_node_of_their_end(new: NewHarness<'_>) {
+    let subject = Subject::new(new);
+    let log = new_log();
+    assert_eq!(subject.end(log, Sequence::ZERO), None, "no events have no end");
+    subject.put(log, &mixed(100));
+    let bounds = (1..=100).map(sequence);
+    let nodes: Vec<_> = bounds.clone().filter_map(NodeId::identifying).collect();
+    let nodes = subject.nodes(log, &nodes);
+    assert!(nodes.iter().all(Option::is_some), "a log has the nodes of all its events");
+    let ends: Vec<_> = bounds.map(|bound| subject.end(log, bound)).collect();
+    assert_eq!(ends, nodes, "the end is the node that identifies the events up to the bound");
+    subject.put(log, &mixed(3));
+    let size = subject.head(log).size;
+    let query = EventQuery::new(log).filter(Filter::new().action("none.such"));
+    let feed = subject.feed(&query, FeedStart::Beginning).expect("a feed can be begun");
+    let again = subject.feed(&query, FeedStart::After(size)).expect("a feed can be begun");
+    assert_eq!(feed.token, again.token, "the end does not depend on what is found");
 }
 
 pub(crate) fn stop_at_the_byte_limit(new: NewHarness<'_>) {

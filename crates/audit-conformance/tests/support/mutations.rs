@@ -47,6 +47,8 @@ struct Notes {
     deletions: AtomicUsize,
     /// How often something was looked at that was to be changed then.
     looks: AtomicUsize,
+    /// How often the size of a log was read.
+    reads: AtomicUsize,
     /// What no event should contain.
     credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,
@@ -172,6 +174,7 @@ impl AuditStore for Mutated {
 
     async fn head(&self, log: Log) -> Result<Head> {
         let mut head = self.inner.head(log).await?;
+        self.notes.reads.fetch_add(1, Ordering::Relaxed);
         match self.mutation {
             Mutation::HeadOffByOne => head.size = head.size.next(),
             Mutation::ReadsMakeLogs => drop(self.inner.state().logs.entry(log).or_default()),

@@ -105,6 +105,8 @@ pub trait AuditStore: Debug + Send + Sync + 'static {
     /// - MUST return whether more events match after the last one returned.
     /// - MUST count, if asked, every matching event up to the bound, whatever `after`, `offset` and
     ///   `limit` are.
+    /// - MUST return the [end](ScanResult::end) of the first `bound` events from the state of the log
+    ///   from which it returns the events, as [`nodes`](Self::nodes) returns it.
     /// - MUST find the events through an index, not by reading the log.
     async fn scan(&self, scan: Scan) -> Result<ScanResult>;
 

@@ -239,17 +239,22 @@ async fn feed_page<S: AuditStore + ?Sized>(
         let error = Error::new(ErrorKind::Behind);
         return Err(if from.is_some() { history::of_token(error) } else { error });
     }
-    if let Some(cursor) = from {
-        history::require(store, query.log, cursor).await?;
-    }
     let last = match result.events.last() {
         Some(event) if result.more => event.sequence,
         _ => result.bound,
     };
-    let mark = match from {
-        Some(cursor) if cursor.bound == last => cursor.history,
-        _ => history::mark(store, query.log, last).await?,
+    // The scan returned the mark of all that it read; others are read in one call.
+    let others = from.map(|cursor| cursor.bound).into_iter().chain([last]);
+    let others: Vec<_> = others.filter(|size| *size != result.bound).collect();
+    let marks = history::marks(store, query.log, others.iter().copied()).await?;
+    let mark_of = |size| match others.iter().zip(&marks).find(|(other, _)| **other == size) {
+        Some((_, mark)) => Ok(*mark),
+        None => history::mark_of(&result),
     };
+    if let Some(cursor) = from {
+        history::require_mark(cursor, mark_of(cursor.bound)?)?;
+    }
+    let mark = mark_of(last)?;
     let token = feed_token(store, &query, last, mark);
     Ok(FeedPage { events: result.events, token, caught_up: !result.more })
 }

@@ -1,7 +1,8 @@
 //! The history of a log, to which tokens are bound.
 
 use crate::query::{Cursor, HistoryMark};
-use crate::{AuditStore, Error, ErrorKind, Log, Result, Sequence};
+use crate::tree::NodeId;
+use crate::{AuditStore, Error, ErrorKind, Log, Result, ScanResult, Sequence};
 
 /// Returns the mark of the first events of `log`, for each of these sizes.
 ///
@@ -15,14 +16,14 @@ pub(super) async fn marks<S: AuditStore + ?Sized>(
     sizes: impl IntoIterator<Item = Sequence>,
 ) -> Result<Vec<HistoryMark>> {
     let sizes: Vec<Sequence> = sizes.into_iter().collect();
-    let ids: Vec<_> = sizes.iter().filter_map(|size| HistoryMark::node(*size)).collect();
+    let ids: Vec<_> = sizes.iter().filter_map(|size| NodeId::identifying(*size)).collect();
     if ids.is_empty() {
         return Ok(vec![HistoryMark::default(); sizes.len()]);
     }
     let mut nodes = store.nodes(log, ids).await?.into_iter();
     let mut marks = Vec::with_capacity(sizes.len());
     for size in sizes {
-        marks.push(match HistoryMark::node(size).map(|_| nodes.next().flatten()) {
+        marks.push(match NodeId::identifying(size).map(|_| nodes.next().flatten()) {
             None => HistoryMark::default(),
             Some(Some(node)) => HistoryMark::of(node),
             Some(None) => return Err(missing(store, log, size).await?),
@@ -31,13 +32,16 @@ pub(super) async fn marks<S: AuditStore + ?Sized>(
     Ok(marks)
 }
 
-/// Returns the mark of the first `size` events of `log`. Fails as [`marks`] does.
-pub(super) async fn mark<S: AuditStore + ?Sized>(
-    store: &S,
-    log: Log,
-    size: Sequence,
-) -> Result<HistoryMark> {
-    Ok(marks(store, log, [size]).await?.pop().unwrap_or_default())
+/// Returns the mark of the events among which `result` was found.
+///
+/// # Errors
+/// [`Corrupt`](ErrorKind::Corrupt) if the node is missing that the store must keep.
+pub(super) fn mark_of(result: &ScanResult) -> Result<HistoryMark> {
+    match result.end {
+        Some(node) => Ok(HistoryMark::of(node)),
+        None if result.bound == Sequence::ZERO => Ok(HistoryMark::default()),
+        None => Err(damaged()),
+    }
 }
 
 /// Fails unless the history of `log` is still that of the token's cursor.
@@ -49,7 +53,16 @@ pub(super) async fn require<S: AuditStore + ?Sized>(
     log: Log,
     cursor: &Cursor,
 ) -> Result<()> {
-    if mark(store, log, cursor.bound).await? == cursor.history { Ok(()) } else { Err(changed()) }
+    require_mark(cursor, marks(store, log, [cursor.bound]).await?.pop().unwrap_or_default())
+}
+
+/// Fails unless `mark`, of the events up to the bound of the token's cursor, is still that of the
+/// cursor.
+///
+/// # Errors
+/// [`HistoryChanged`](ErrorKind::HistoryChanged) otherwise.
+pub(super) fn require_mark(cursor: &Cursor, mark: HistoryMark) -> Result<()> {
+    if mark == cursor.history { Ok(()) } else { Err(changed()) }
 }
 
 /// Replaces the error for a log that is shorter than a token's bound.
@@ -69,6 +82,10 @@ async fn missing<S: AuditStore + ?Sized>(store: &S, log: Log, size: Sequence) ->
     } else if size < head.pruned {
         Error::new(ErrorKind::Gone)
     } else {
-        Error::new(ErrorKind::Corrupt).with_context("reading the tree of a log")
+        damaged()
     })
+}
+
+fn damaged() -> Error {
+    Error::new(ErrorKind::Corrupt).with_context("reading the tree of a log")
 }

@@ -1,5 +1,7 @@
 //! How scans become the pages of a walk, forwards and backwards.
 
+use std::mem;
+
 use super::history::{self, of_token};
 use super::scan::{bytes_of, scan_of};
 use crate::query::{Cursor, HistoryMark, TokenKind};
@@ -17,28 +19,30 @@ struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// Returns the tokens of the walk that began with the first `bound` events.
-    async fn of<S: AuditStore + ?Sized>(
+    /// Returns the tokens of the walk that begins with `result`.
+    fn of<S: AuditStore + ?Sized>(
         store: &'a S,
         query: &'a EventQuery,
-        bound: Sequence,
+        result: &ScanResult,
     ) -> Result<Self> {
-        let history = history::mark(store, query.log, bound).await?;
-        Ok(Self { keys: store.token_keys(), query, bound, history })
+        let history = history::mark_of(result)?;
+        Ok(Self { keys: store.token_keys(), query, bound: result.bound, history })
     }
 
-    /// Returns the tokens of the walk to which the token of `cursor` belongs.
+    /// Returns the tokens of the walk to which the token of `cursor` belongs, and that `result`
+    /// continues.
     ///
     /// # Errors
     /// [`ErrorKind::HistoryChanged`] if the log no longer has its history.
-    async fn after<S: AuditStore + ?Sized>(
+    fn after<S: AuditStore + ?Sized>(
         store: &'a S,
         query: &'a EventQuery,
         cursor: &Cursor,
+        result: &ScanResult,
     ) -> Result<Self> {
-        history::require(store, query.log, cursor).await?;
-        let Cursor { bound, history, .. } = *cursor;
-        Ok(Self { keys: store.token_keys(), query, bound, history })
+        let tokens = Self::of(store, query, result)?;
+        history::require_mark(cursor, tokens.history)?;
+        Ok(tokens)
     }
 
     fn sign(&self, kind: TokenKind, last: Position) -> Token {
@@ -61,23 +65,23 @@ pub(super) async fn first<S: AuditStore + ?Sized>(store: &S, query: &EventQuery)
     // The offset left out events before the first, if there is one.
     let first = result.events.first().filter(|_| query.offset > 0).map(Position::of);
     let last = result.events.last().filter(|_| result.more).map(Position::of);
-    let (next, previous) = ends(store, query, result.bound, first, last).await?;
+    let (next, previous) = ends(store, query, &result, first, last)?;
     let ScanResult { events, total, bound, .. } = result;
     Ok(Page { events, next, previous, total, bound })
 }
 
 /// Returns the tokens of a first page: of the page after `last`, and of that before `first`.
-async fn ends<S: AuditStore + ?Sized>(
+fn ends<S: AuditStore + ?Sized>(
     store: &S,
     query: &EventQuery,
-    bound: Sequence,
+    result: &ScanResult,
     first: Option<Position>,
     last: Option<Position>,
 ) -> Result<(Option<Token>, Option<Token>)> {
     if first.or(last).is_none() {
         return Ok((None, None));
     }
-    let tokens = Tokens::of(store, query, bound).await?;
+    let tokens = Tokens::of(store, query, result)?;
     Ok((last.map(|last| tokens.next(last)), first.map(|first| tokens.previous(first))))
 }
 
@@ -88,7 +92,7 @@ pub(super) async fn after<S: AuditStore + ?Sized>(
     cursor: Cursor,
 ) -> Result<Page> {
     let result = store.scan(scan_of(query, Some(cursor), 0)).await.map_err(of_token)?;
-    let tokens = Tokens::after(store, query, &cursor).await?;
+    let tokens = Tokens::after(store, query, &cursor, &result)?;
     let last = result.events.last().filter(|_| result.more).map(Position::of);
     // The event at the cursor is before this page, which can be empty after an erasure.
     let first = result.events.first().map(Position::of);
@@ -111,7 +115,7 @@ pub(super) async fn before<S: AuditStore + ?Sized>(
     let scan = backwards(scan_of(query, Some(cursor), 0));
     let mut result = store.scan(scan).await.map_err(of_token)?;
     result.events.reverse();
-    let tokens = Tokens::after(store, query, &cursor).await?;
+    let tokens = Tokens::after(store, query, &cursor, &result)?;
     let first = result.events.first().filter(|_| result.more).map(Position::of);
     let last = result.events.last().map(Position::of);
     let last = last.unwrap_or_else(|| neighbour(query.order.reversed(), cursor.last));
@@ -133,7 +137,7 @@ pub(super) async fn around<S: AuditStore + ?Sized>(
     let anchor = position_of(store, query, anchor).await?;
     // What comes before the anchor is read from it backwards, and the rest from its neighbour on.
     let from = neighbour(query.order.reversed(), anchor);
-    let ahead = store.scan(Scan { after: Some(from), ..scan_of(query, None, 0) }).await?;
+    let mut ahead = store.scan(Scan { after: Some(from), ..scan_of(query, None, 0) }).await?;
     let back = Scan {
         after: Some(anchor),
         bound: Some(ahead.bound),
@@ -142,7 +146,8 @@ pub(super) async fn around<S: AuditStore + ?Sized>(
     };
     let back = store.scan(backwards(back)).await?;
 
-    let (mut after, mut before) = (ahead.events.into_iter(), back.events.into_iter());
+    let (mut after, mut before) =
+        (mem::take(&mut ahead.events).into_iter(), back.events.into_iter());
     let (mut late, mut early): (Vec<AuditEvent>, Vec<AuditEvent>) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     // In turn from both sides; from one of them when the other has no more.
@@ -165,7 +170,7 @@ pub(super) async fn around<S: AuditStore + ?Sized>(
     let events = [early, late].concat();
     let first = events.first().filter(|_| has_previous).map(Position::of);
     let last = events.last().filter(|_| has_next).map(Position::of);
-    let (next, previous) = ends(store, query, ahead.bound, first, last).await?;
+    let (next, previous) = ends(store, query, &ahead, first, last)?;
     Ok(Page { events, next, previous, total: ahead.total, bound: ahead.bound })
 }
 

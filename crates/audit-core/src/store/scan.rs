@@ -1,6 +1,9 @@
 //! The scan: the one read that every page, total and feed is made of.
 
 use crate::query::Cursor;
+use crate::tree::NodeHash;
+#[cfg(doc)]
+use crate::tree::NodeId;
 use crate::{
     AuditEvent, Error, ErrorKind, EventQuery, Filter, Head, Log, Order, Position, Result, Sequence,
     Total,
@@ -164,12 +167,20 @@ pub struct ScanResult {
     pub total: Option<u64>,
     /// The highest sequence that the scan read.
     pub bound: Sequence,
+    /// The hash of the node that [identifies](NodeId::identifying) the first `bound` events, to which
+    /// tokens are bound; `None` if there are no events, or if the node is damaged.
+    pub end: Option<NodeHash>,
 }
 
 impl ScanResult {
-    /// Creates the result of a scan up to `bound`, without a total.
-    pub fn new(events: Vec<AuditEvent>, more: bool, bound: Sequence) -> Self {
-        Self { events, more, total: None, bound }
+    /// Creates the result of a scan up to `bound`, whose node is `end`, without a total.
+    pub fn new(
+        events: Vec<AuditEvent>,
+        more: bool,
+        bound: Sequence,
+        end: Option<NodeHash>,
+    ) -> Self {
+        Self { events, more, total: None, bound, end }
     }
 
     /// Sets the number of matching events; `None` if the scan did not ask for it.

@@ -1,7 +1,7 @@
 //! The tile: a small subtree that a store reads and writes at once.
 
 use super::{NodeHash, NodeId, subtree_root};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, Sequence};
 
 /// The nodes of a complete subtree of [`Tile::WIDTH`] leaves, without its root.
 ///
@@ -46,6 +46,30 @@ impl TileId {
     }
 }
 
+impl NodeId {
+    /// Returns the node that identifies the first `size` events of a log; `None` for no events. It
+    /// covers the last of them: it is their last leaf, or, if they fill the last [tile](Tile), the
+    /// last node of their frontier.
+    ///
+    /// A store keeps it as long as `size` is not below the retention floor, and reads it without
+    /// computing it from other nodes. Two histories of one log have different nodes from the event
+    /// on at which they part: each record has a time and a salted digest of its own.
+    ///
+    /// ```
+    /// use audit_core::{Sequence, tree::NodeId};
+    ///
+    /// assert_eq!(NodeId::identifying(Sequence::new(33)?), Some(NodeId::new(0, 32)));
+    /// assert_eq!(NodeId::identifying(Sequence::new(64)?), Some(NodeId::new(6, 0)));
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub fn identifying(size: Sequence) -> Option<Self> {
+        if size.get().is_multiple_of(Tile::WIDTH) {
+            return Self::of_frontier(size).next_back();
+        }
+        Some(Self::new(0, size.get() - 1))
+    }
+}
+
 impl Tile {
     /// The number of levels of a tile.
     pub const HEIGHT: u8 = 5;
@@ -86,5 +110,23 @@ impl Tile {
     /// Returns the root, or `None` if the tile is not complete.
     pub fn root(&self) -> Option<NodeHash> {
         self.is_complete().then(|| subtree_root(&self.leaves)).flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identifying_node_covers_the_last_event_and_is_retained_at_every_floor_up_to_it() {
+        assert_eq!(NodeId::identifying(Sequence::ZERO), None);
+        for size in (1..300).map(|size| Sequence::new(size).unwrap()) {
+            let node = NodeId::identifying(size).unwrap();
+            assert_eq!(node.events().1, size);
+            for floor in (0..=size.get()).filter(|floor| floor.is_multiple_of(Tile::WIDTH)) {
+                let floor = Sequence::new(floor).unwrap();
+                assert!(node.is_retained(floor), "{size} at {floor}");
+            }
+        }
     }
 }

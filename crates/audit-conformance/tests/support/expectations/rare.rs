@@ -129,6 +129,19 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     // In a large log.
     (
         Mutation::AltersResults(|_, _, result| {
+            // The hash of another node where a tile is full.
+            if result.bound.get() == 64 {
+                result.end = result.end.map(|_| NodeHash::from_bytes([7; 32]));
+            }
+        }),
+        &["scans::return_the_node_of_their_end"],
+    ),
+    (
+        Mutation::AltersResults(|_, _, result| result.end = None),
+        &["scans::return_the_node_of_their_end", "walks::are_snapshots"],
+    ),
+    (
+        Mutation::AltersResults(|_, _, result| {
             result.total = result.total.map(|total| if total > 4_096 { total & !7 } else { total });
         }),
         LARGE,

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_core::{
     AuditEvent, AuditStore, Error, ErrorKind, EventQuery, Filter, Head, Log, NewEvent, Pruned,
@@ -43,8 +43,12 @@ impl Mutated {
         }
         let rest = events.split_off(most);
         let mut receipts = self.inner.append(log, events).await?;
-        // Long enough for a reader to look.
-        thread::sleep(Duration::from_millis(3));
+        // Another handle reads the head in between, if any reads at all.
+        let reads = self.notes.reads.load(Ordering::Relaxed);
+        let end = Instant::now() + Duration::from_secs(5);
+        while self.notes.reads.load(Ordering::Relaxed) == reads && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
         receipts.extend(self.inner.append(log, rest).await?);
         Ok(receipts)
     }

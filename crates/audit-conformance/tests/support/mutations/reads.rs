@@ -239,9 +239,8 @@ impl Mutated {
         asked: Scan,
         matches: impl Fn(&Filter, &AuditEvent) -> bool,
     ) -> Result<ScanResult> {
-        let bound = asked.bound_within(self.inner.head(asked.log).await?)?;
         let every = asked.clone().filter(Filter::new()).offset(0).limit(1_000_000);
-        let mut events = self.inner.scan(every).await?.events;
+        let ScanResult { mut events, bound, end, .. } = self.inner.scan(every).await?;
         let gone = self.notes.gone.lock().unwrap();
         let as_it_was = |event: &AuditEvent| {
             gone.iter().find(|was| (was.log, was.sequence) == (event.log, event.sequence)).cloned()
@@ -254,7 +253,7 @@ impl Mutated {
         let mut events = events.split_off(offset);
         let more = events.len() > asked.limit;
         events.truncate(asked.limit);
-        Ok(ScanResult::new(events, more, bound).total(total))
+        Ok(ScanResult::new(events, more, bound, end).total(total))
     }
 }
 
