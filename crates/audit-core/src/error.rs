@@ -61,6 +61,9 @@ pub enum ErrorKind {
     ClockAhead,
     /// Another writer held the store for longer than the configured time-out.
     Busy,
+    /// The data is erased and no call returns it, but somebody who reads an older state still holds its
+    /// bytes in the storage. Call again until they are gone.
+    Pending,
     /// More waits to be written than the store's options allow; [`Error::violation`] names the
     /// limit. Nothing was queued.
     Overloaded,
@@ -215,7 +218,12 @@ impl ErrorKind {
     pub fn is_retryable(self) -> bool {
         matches!(
             self,
-            Self::Behind | Self::Busy | Self::Overloaded | Self::StorageFull | Self::Unavailable
+            Self::Behind
+                | Self::Busy
+                | Self::Pending
+                | Self::Overloaded
+                | Self::StorageFull
+                | Self::Unavailable
         )
     }
 }
@@ -233,6 +241,7 @@ impl fmt::Display for ErrorKind {
             Self::LegalHold => "a legal hold forbids removing data",
             Self::ClockAhead => "the clock is years ahead of the last event of the log",
             Self::Busy => "another writer held the store for too long",
+            Self::Pending => "the data is erased, but its bytes are still held in the storage",
             Self::Overloaded => "too much waits to be written",
             Self::StorageFull => "the storage is full",
             Self::ReadOnly => "the store is read-only",
@@ -322,8 +331,7 @@ mod tests {
 
     #[test]
     fn only_passing_faults_are_worth_a_retry() {
-        for kind in
-            [ErrorKind::Busy, ErrorKind::Overloaded, ErrorKind::StorageFull, ErrorKind::Behind]
+        for kind in [ErrorKind::Busy, ErrorKind::Pending, ErrorKind::StorageFull, ErrorKind::Behind]
         {
             assert!(Error::new(kind).is_retryable());
         }

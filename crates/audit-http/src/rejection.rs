@@ -114,6 +114,7 @@ impl From<Error> for Rejection {
             ErrorKind::Gone => StatusCode::GONE,
             ErrorKind::StorageFull => StatusCode::INSUFFICIENT_STORAGE,
             ErrorKind::Busy
+            | ErrorKind::Pending
             | ErrorKind::Overloaded
             | ErrorKind::ReadOnly
             | ErrorKind::Closed

@@ -122,6 +122,7 @@ fn advice(error: &Error) -> Option<&'static str> {
             "check the clock; if it is right and the log was silent for years, give --trust-clock"
         }
         ErrorKind::Busy => "another process is writing to the store; try again",
+        ErrorKind::Pending => "end what reads the store for long, and run the command again",
         ErrorKind::Overloaded => "the disk cannot keep up with the appends; try again",
         ErrorKind::StorageFull => "nothing was written; free some space and try again",
         ErrorKind::ReadOnly => "give the program write access to the file and its directory",

@@ -57,9 +57,9 @@ impl Scrubs {
         }
         self.next = Some(now + PAUSE);
         let mut outcome = truncate(connection);
-        let is_busy = outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Busy);
+        let is_pending = outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::Pending);
         for (until, answer) in std::mem::take(&mut self.waiting) {
-            if is_busy && now < until {
+            if is_pending && now < until {
                 self.waiting.push((until, answer));
             } else {
                 answer(hand_out(&mut outcome, IN_USE));
@@ -69,17 +69,16 @@ impl Scrubs {
     }
 }
 
-const IN_USE: &str =
-    "another connection uses the WAL, which may still hold erased data; call again";
+const IN_USE: &str = "another connection uses the WAL";
 const CONTEXT: &str = "removing erased data from the WAL";
 
 /// Removes erased data from the WAL by truncating it. Free pages hold none: SQLite overwrites a page
 /// when it frees it.
 ///
 /// # Errors
-/// [`ErrorKind::Busy`] if another connection uses the WAL.
+/// [`ErrorKind::Pending`] if another connection uses the WAL.
 fn truncate(connection: &Connection) -> Result<()> {
-    let in_use = || Error::new(ErrorKind::Busy).with_context(IN_USE);
+    let in_use = || Error::new(ErrorKind::Pending).with_context(IN_USE);
     // Without the write lock: while a reader still needs the WAL, writers are not held up.
     let back = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
@@ -94,7 +93,7 @@ fn truncate(connection: &Connection) -> Result<()> {
     match cut.map_err(sqlite(CONTEXT)) {
         Ok(0) => Ok(()),
         Ok(_) => Err(in_use()),
-        Err(error) if error.kind() == ErrorKind::Busy => Err(error.with_context(IN_USE)),
+        Err(error) if error.kind() == ErrorKind::Busy => Err(in_use().with_source(error)),
         Err(error) => Err(error),
     }
 }

@@ -24,8 +24,10 @@ pub trait RetentionStore: AuditStore {
     /// - MUST erase the personal data and its salt, and leave the record unchanged.
     /// - MUST append the [event of the erasure](crate::Erasure::event) in the same transaction if
     ///   any event had personal data.
-    /// - MUST, when it returns, keep nothing of what this or an earlier call erased: not in the
-    ///   index, not in a journal, not in free pages.
+    /// - MUST, when it returns, keep nothing of what this or an earlier call erased in its index and in
+    ///   free space, so that a journal or a copy, if the engine keeps one, is all that can have it.
+    /// - MUST fail with [`Pending`](ErrorKind::Pending) if the data is erased, but somebody who reads an
+    ///   older state still holds its bytes in the storage. A later call succeeds when they are gone.
     /// - MUST ignore numbers that the log does not hold.
     /// - MUST fail with [`LegalHold`](ErrorKind::LegalHold), changing nothing, under a legal hold.
     /// - MUST fail with [`Invalid`](ErrorKind::Invalid) for too many numbers.
@@ -86,7 +88,8 @@ pub trait RetentionStoreExt: RetentionStore {
     /// which the filter cannot be known ([`Erased::damaged`]).
     ///
     /// # Errors
-    /// [`LegalHold`](ErrorKind::LegalHold) under a legal hold. [`NotFound`](ErrorKind::NotFound) if
+    /// [`LegalHold`](ErrorKind::LegalHold) under a legal hold. [`Pending`](ErrorKind::Pending) if the
+    /// storage still holds bytes of erased data: a second call goes on with the rest. [`NotFound`](ErrorKind::NotFound) if
     /// it names an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter
     /// exceeds a bound or has no condition.
     async fn erase(&self, log: Log, erasure: Erasure, by: AuditContext) -> Result<Erased> {

@@ -122,8 +122,10 @@ pub trait TenantStore: AuditStore {
     /// # Behavior
     /// - MUST remove it, and append the event of that to the log of its organization and to the
     ///   platform's, all or nothing.
-    /// - MUST, when it returns, keep the address neither in the key nor in a journal. Copies in unused
-    ///   bytes of a file may remain until it is compacted.
+    /// - MUST, when it returns, keep the address neither in the key nor in free space, and fail with
+    ///   [`Pending`](crate::ErrorKind::Pending) as
+    ///   [`erase_events`](crate::RetentionStore::erase_events) does. Copies in unused bytes of a page may
+    ///   remain until the store is compacted.
     /// - MUST append no event if it was removed before.
     /// - MUST fail with [`Invalid`](crate::ErrorKind::Invalid) if the key is not revoked, and with
     ///   [`NotFound`](crate::ErrorKind::NotFound) if it does not exist.

@@ -145,7 +145,7 @@ fn an_erasure_waits_for_readers_and_can_be_called_again() {
     let by = || AuditContext::new(Actor::system());
     let of = || Erasure::matching(Filter::new().actor_id("u_1"));
     let error = block_on(store.erase(Log::Platform, of(), by())).unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Pending, true));
     // New reads see the event erased, and appends still work.
     let page = block_on(store.page(&EventQuery::new(Log::Platform))).unwrap();
     assert!(page.events.iter().any(|event| event.erased));
