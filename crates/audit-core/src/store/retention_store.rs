@@ -6,7 +6,7 @@ use super::scan::scan_of;
 use crate::backend::StoredEvent;
 use crate::limits::MAX_PAGE_EVENTS;
 use crate::{
-    AuditContext, AuditStore, ChangeSetId, DamagedEvent, EntriesRequest, Erased, Erasure,
+    AuditContext, AuditStore, ChangeSetId, DamagedEvent, EntriesRequest, Erased, Erasure, Error,
     ErrorKind, EventQuery, Filter, Log, Order, Position, Pruned, Pruning, Result, Retention, Scan,
     ScanResult, Sequence, Timestamp,
 };
@@ -88,16 +88,16 @@ pub trait RetentionStoreExt: RetentionStore {
     /// which the filter cannot be known ([`Erased::damaged`]).
     ///
     /// # Errors
-    /// [`LegalHold`](ErrorKind::LegalHold) under a legal hold. [`Pending`](ErrorKind::Pending) if the
-    /// storage still holds bytes of erased data: a second call goes on with the rest. [`NotFound`](ErrorKind::NotFound) if
-    /// it names an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter
-    /// exceeds a bound or has no condition.
+    /// [`LegalHold`](ErrorKind::LegalHold) under a legal hold. [`Pending`](ErrorKind::Pending) if all
+    /// is erased, and the storage still holds bytes of it. [`NotFound`](ErrorKind::NotFound) if it names
+    /// an event that the log does not hold. [`Invalid`](ErrorKind::Invalid) if the filter exceeds a bound
+    /// or has no condition.
     async fn erase(&self, log: Log, erasure: Erasure, by: AuditContext) -> Result<Erased> {
         erasure.validate()?;
         // Shared by all events that record this erasure.
         let by =
             AuditContext { change_set_id: by.change_set_id.or(Some(ChangeSetId::new())), ..by };
-        let mut erased = Erased::default();
+        let mut progress = Progress::default();
         match erasure {
             Erasure::Events(ids) => {
                 let mut sequences = Vec::with_capacity(ids.len());
@@ -105,12 +105,12 @@ pub trait RetentionStoreExt: RetentionStore {
                     match self.get(log, id).await {
                         Ok(event) => sequences.push(event.sequence),
                         Err(error) if error.kind() == ErrorKind::Corrupt => {
-                            erased.damaged.push(DamagedEvent::Id(id));
+                            progress.erased.damaged.push(DamagedEvent::Id(id));
                         }
                         Err(error) => return Err(error),
                     }
                 }
-                erased.events = self.erase_events(log, sequences, by).await?;
+                progress.add(self.erase_events(log, sequences, by).await)?;
             }
             Erasure::Matching(filter) => {
                 let size = self.head(log).await?.size;
@@ -142,13 +142,13 @@ pub trait RetentionStoreExt: RetentionStore {
                     let Some(slice) = slice.filter(is_right) else {
                         let from = at.after.map_or(Sequence::ZERO, |after| after.sequence);
                         let selected = Selected { log, filter: &at.filter, from, through: size };
-                        erase_by_reading(self, selected, &by, &mut erased).await?;
+                        erase_by_reading(self, selected, &by, &mut progress).await?;
                         break;
                     };
                     let left = slice.events.iter().filter(|event| !event.erased);
                     let sequences = left.map(|event| event.sequence).collect();
                     // Called with no sequences as well: finishes an earlier call's clearing.
-                    erased.events += self.erase_events(log, sequences, by.clone()).await?;
+                    progress.add(self.erase_events(log, sequences, by.clone()).await)?;
                     match slice.events.last().filter(|_| slice.more) {
                         Some(last) => at.after = Some(Position::of(last)),
                         None => break,
@@ -156,11 +156,38 @@ pub trait RetentionStoreExt: RetentionStore {
                 }
             }
         }
-        Ok(erased)
+        progress.finish()
     }
 }
 
 impl<S: RetentionStore + ?Sized> RetentionStoreExt for S {}
+
+/// What an erasure has done so far.
+#[derive(Default)]
+struct Progress {
+    erased: Erased,
+    /// The last call's error, if the storage holds bytes of what it or an earlier one erased.
+    pending: Option<Error>,
+}
+
+impl Progress {
+    /// Adds the result of a call. One that is [pending](ErrorKind::Pending) has erased its events, and
+    /// does not keep the others from being erased.
+    fn add(&mut self, result: Result<u64>) -> Result<()> {
+        match result {
+            Err(error) if error.kind() == ErrorKind::Pending => self.pending = Some(error),
+            result => {
+                self.erased.events += result?;
+                self.pending = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Erased> {
+        self.pending.map_or(Ok(self.erased), Err)
+    }
+}
 
 /// The events that an erasure selects.
 struct Selected<'a> {
@@ -177,7 +204,7 @@ async fn erase_by_reading<S: RetentionStore + ?Sized>(
     store: &S,
     selected: Selected<'_>,
     by: &AuditContext,
-    erased: &mut Erased,
+    progress: &mut Progress,
 ) -> Result<()> {
     const SLICE_BYTES: usize = 4 << 20;
     let Selected { log, filter, from, through } = selected;
@@ -192,10 +219,10 @@ async fn erase_by_reading<S: RetentionStore + ?Sized>(
             match selects(filter, &entry.event) {
                 Some(true) if entry.event.personal.is_some() => sequences.push(entry.sequence),
                 Some(_) => {}
-                None => erased.damaged.push(DamagedEvent::Sequence(entry.sequence)),
+                None => progress.erased.damaged.push(DamagedEvent::Sequence(entry.sequence)),
             }
         }
-        erased.events += store.erase_events(log, sequences, by.clone()).await?;
+        progress.add(store.erase_events(log, sequences, by.clone()).await)?;
         after = last;
     }
     Ok(())
@@ -209,4 +236,27 @@ fn selects(filter: &Filter, event: &StoredEvent) -> Option<bool> {
     // Damaged personal data of an event whose record the filter selects.
     let record = StoredEvent::new(event.record.clone(), None).decode().ok()?;
     filter.matches(&record).then_some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pending_bytes_keep_no_event_from_being_erased() {
+        let pending = || Err(Error::new(ErrorKind::Pending));
+        let mut progress = Progress::default();
+        progress.add(pending()).unwrap();
+        progress.add(Ok(3)).unwrap();
+        // The last call reached what the first one left.
+        assert_eq!(progress.finish().unwrap().events, 3);
+
+        let mut progress = Progress::default();
+        progress.add(Ok(3)).unwrap();
+        progress.add(pending()).unwrap();
+        assert_eq!(progress.finish().unwrap_err().kind(), ErrorKind::Pending);
+
+        let failed = Progress::default().add(Err(Error::new(ErrorKind::LegalHold)));
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::LegalHold);
+    }
 }
