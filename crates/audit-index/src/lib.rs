@@ -20,6 +20,7 @@
 //! |---|---|
 //! | answer a query | [`LogIndex`], with [`select`](audit_core::backend::index::select) |
 //! | index an append, erase keys, remove pruned segments, rebuild | [`IndexWriter`] |
+//! | index an append without a storage at hand | [`tail_rows`] |
 //! | compare the index with the events | [`read_segment`], [`read_tail`], [`check_directory`] |
 //! | provide the storage | [`IndexStorage`], [`ReadParts`], [`IndexStorageMut`] |
 //!
@@ -84,7 +85,7 @@ pub use part::{NewPart, PartId, TailRow};
 pub use repair::{Compared, IndexExtent};
 pub use segment::{MAX_PARTS, Segment, SegmentInfo, Stage};
 pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
-pub use tail::RemovedKeys;
+pub use tail::{RemovedKeys, tail_rows};
 pub use term_key::{TermHasher, TermKey};
 pub use walk::Found;
 pub use writer::{IndexWriter, MERGE_SHARE, SEGMENT_EVENTS};

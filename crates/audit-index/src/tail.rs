@@ -25,8 +25,24 @@ pub(crate) fn extend<S: IndexStorageMut>(
     first: Sequence,
     entries: &[IndexEntry],
 ) -> Result<()> {
+    let open = storage.last_tail_row(indexed.next(), first)?;
+    put(storage, &rows_of(open, first, entries))
+}
+
+/// Returns the rows of the tail for `entries`, which begin with the event `first`: for a store that
+/// writes them together with other rows of the append. Each append has rows of its own, as with a
+/// storage that returns no [last row](IndexStorageMut::last_tail_row).
+pub fn tail_rows(first: Sequence, entries: &[IndexEntry]) -> Vec<TailRow<Vec<u8>>> {
+    rows_of(None, first, entries)
+}
+
+/// Returns the rows that change when `entries` are added to the row `open`.
+fn rows_of(
+    mut open: Option<TailRow<Vec<u8>>>,
+    first: Sequence,
+    entries: &[IndexEntry],
+) -> Vec<TailRow<Vec<u8>>> {
     let mut rows = Vec::new();
-    let mut open = storage.last_tail_row(indexed.next(), first)?;
     let mut sequence = first;
     for entry in entries {
         let size = 10 + entry.keys.len() * size_of::<TermKey>();
@@ -41,7 +57,7 @@ pub(crate) fn extend<S: IndexStorageMut>(
         sequence = sequence.next();
     }
     rows.extend(open);
-    put(storage, &rows)
+    rows
 }
 
 fn put<S: IndexStorageMut>(storage: &S, rows: &[TailRow<Vec<u8>>]) -> Result<()> {

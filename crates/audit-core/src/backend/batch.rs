@@ -149,6 +149,14 @@ impl<K> Batch<K> {
         self.size
     }
 
+    /// Returns the ids of the events, each once: those that [`sequence`](Self::sequence) looks up.
+    pub fn ids(&self) -> impl Iterator<Item = EventId> {
+        self.items.iter().filter_map(|item| match item {
+            BatchItem::Event(event, _) => Some(event.content().id),
+            BatchItem::Repeat(_) => None,
+        })
+    }
+
     /// Returns whether there are no events.
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()

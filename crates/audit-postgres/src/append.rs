@@ -1,0 +1,329 @@
+//! The write transaction: locks the heads of its logs, numbers their new events, and writes them in one
+//! statement.
+//!
+//! The row of a log is its lock. Statements that depend on it are sent with it, but are statements of
+//! their own: one that waits for a lock keeps the snapshot from before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use audit_core::backend::{Batch, RecordedTime, SequencedEvent};
+use audit_core::tree::{Frontier, Node};
+use audit_core::{EventId, Log, NewEvent, Receipt, Result, Sequence, Timestamp};
+use audit_index::TermKey;
+use audit_sealing::Group;
+use futures_util::future::{join, join5};
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::connection::{Session, Statement, both, column};
+use crate::error::corrupt;
+use crate::read::{LogRow, log_of};
+use crate::rows::NewRows;
+use crate::schema::check_commit;
+use crate::sealing::{GroupKeys, SealedEvent, event_columns, join_key};
+
+/// Sets the time-outs of a transaction, and reads what its durability depends on.
+pub(crate) const SET_TIMEOUTS: Statement = Statement {
+    sql: "SELECT current_setting('synchronous_commit'), set_config('lock_timeout', $1, true),
+             set_config('idle_in_transaction_session_timeout', $2, true)",
+    types: &[Type::TEXT, Type::TEXT],
+    context: "setting the time-outs of a transaction",
+};
+/// Creates the rows of logs.
+pub(crate) const CREATE_LOGS: Statement = Statement {
+    sql:
+        "WITH b AS (INSERT INTO audit.builder (log) SELECT * FROM unnest($1) ON CONFLICT DO NOTHING)
+          INSERT INTO audit.log (log) SELECT * FROM unnest($1) ON CONFLICT DO NOTHING",
+    types: &[Type::BYTEA_ARRAY],
+    context: "creating a log",
+};
+/// Locks and reads the heads of logs, always in the same order.
+pub(crate) const LOCK_HEADS: Statement = Statement {
+    sql: "SELECT log, size, recorded_at, pruned, indexed, frontier FROM audit.log
+          WHERE log = ANY($1) ORDER BY log FOR UPDATE",
+    types: &[Type::BYTEA_ARRAY],
+    context: "locking the head of a log",
+};
+/// Locks and reads the head of a log.
+pub(crate) const LOCK_HEAD: Statement = Statement {
+    sql: "SELECT log, size, recorded_at, pruned, indexed, frontier FROM audit.log
+          WHERE log = $1 FOR UPDATE",
+    types: &[Type::BYTEA],
+    context: "locking the head of a log",
+};
+/// Finds the events that logs have under ids.
+pub(crate) const FIND_IDS: Statement = Statement {
+    sql: concat!(
+        "SELECT e.log, e.id, ",
+        event_columns!(),
+        " FROM unnest($1, $2) AS w (log, id) JOIN audit.event e ON e.id = w.id AND e.log = w.log ",
+        join_key!()
+    ),
+    types: &[Type::BYTEA_ARRAY, Type::UUID_ARRAY],
+    context: "finding events",
+};
+/// Reads the keys of the groups that are not full.
+pub(crate) const READ_KEYS: Statement = Statement {
+    sql: "SELECT l.log, k.key FROM audit.log l
+          JOIN audit.key k ON k.log = l.log AND k.grp = (l.size - 1) / 32
+          WHERE l.log = ANY($1) AND l.size % 32 <> 0",
+    types: &[Type::BYTEA_ARRAY],
+    context: "reading keys",
+};
+/// Reads the last time that any log recorded. Reads all logs.
+pub(crate) const LATEST: Statement = Statement {
+    sql: "SELECT max(recorded_at) FROM audit.log WHERE size > 0",
+    types: &[],
+    context: "reading the last time recorded",
+};
+/// Makes the ids of pruned events free that are used again.
+pub(crate) const FREE_IDS: Statement = Statement {
+    sql: "UPDATE audit.event e SET id = NULL FROM unnest($1, $2) AS w (log, sequence)
+          WHERE e.log = w.log AND e.sequence = w.sequence",
+    types: &[Type::BYTEA_ARRAY, Type::INT8_ARRAY],
+    context: "writing events",
+};
+
+/// How long a transaction may be idle before the server undoes it: its process may be gone.
+const LONGEST_IDLE: Duration = Duration::from_secs(10);
+
+/// How a transaction begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Begin {
+    /// When the wait for the locks of others ends.
+    pub(crate) deadline: Instant,
+    /// Whether each head is locked by a statement of its own.
+    pub(crate) locks_each_log: bool,
+    /// The last time that this process knows to be recorded in any log.
+    pub(crate) latest: Option<Timestamp>,
+}
+
+/// A transaction under way. Nothing of what is appended is written before [`WriteTransaction::commit`].
+pub(crate) struct WriteTransaction {
+    pub(crate) session: Session,
+    pub(crate) ends: BTreeMap<Log, LogEnd>,
+    /// The events that the logs have under the ids that were looked up.
+    known: HashMap<(Log, EventId), SealedEvent>,
+    latest: Option<Timestamp>,
+}
+
+/// A log whose head is locked, with the events added to it.
+pub(crate) struct LogEnd {
+    /// The row as it was locked, with the head as it is after the events.
+    pub(crate) row: LogRow,
+    /// The size when the head was locked.
+    pub(crate) before: Sequence,
+    pub(crate) frontier: Frontier,
+    pub(crate) keys: GroupKeys,
+    /// The nodes of the tree that the events complete.
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) events: Vec<SequencedEvent<TermKey>>,
+    ids: HashMap<EventId, usize>,
+    /// The pruned events whose ids are used again.
+    freed: Vec<Sequence>,
+}
+
+/// The outcome of an append.
+#[derive(Debug)]
+pub(crate) struct Appended {
+    pub(crate) receipts: Vec<Receipt>,
+    /// What the caller gave, for the caller's thread to drop.
+    pub(crate) contents: Vec<NewEvent>,
+}
+
+/// The logs and ids of the events that a transaction is going to append.
+#[derive(Debug, Default)]
+pub(crate) struct Wanted {
+    logs: BTreeSet<Log>,
+    ids: Vec<(Log, EventId)>,
+}
+
+impl Wanted {
+    /// Adds the log and the ids of a batch.
+    pub(crate) fn batch<K>(mut self, batch: &Batch<K>) -> Self {
+        self.logs.insert(batch.log());
+        self.ids.extend(batch.ids().map(|id| (batch.log(), id)));
+        self
+    }
+}
+
+impl WriteTransaction {
+    /// Begins a transaction and locks the heads of the logs. Creates the rows of logs that have none.
+    pub(crate) async fn begin(session: Session, wanted: &Wanted, begin: Begin) -> Result<Self> {
+        let keys: Vec<&[u8]> = wanted.logs.iter().map(Log::as_bytes).collect();
+        let mut locked = lock(&session, wanted, &keys, begin).await?;
+        if locked.heads.len() < keys.len() {
+            // In a transaction of their own, so that none waits for another with a lock in hand.
+            session.rollback().await?;
+            session.execute(&CREATE_LOGS, &[&keys]).await?;
+            locked = lock(&session, wanted, &keys, begin).await?;
+        }
+        let mut ends = BTreeMap::new();
+        for row in &locked.heads {
+            let log = log_of(column(row, 0)?)?;
+            ends.insert(log, LogEnd::read(row)?);
+        }
+        for row in &locked.keys {
+            if let Some(end) = ends.get_mut(&log_of(column(row, 0)?)?) {
+                end.keys.insert(Group::of(end.before), column(row, 1)?);
+            }
+        }
+        let mut known = HashMap::with_capacity(locked.ids.len());
+        for row in &locked.ids {
+            let key = (log_of(column(row, 0)?)?, EventId::from_uuid(column::<Uuid>(row, 1)?));
+            known.insert(key, SealedEvent::read(row, 2)?);
+        }
+        let mut transaction = Self { session, ends, known, latest: begin.latest };
+        transaction.ask_latest().await?;
+        Ok(transaction)
+    }
+
+    /// Reads the last time that any log recorded, if what this process knows does not confirm the
+    /// clock of a log that needs it.
+    async fn ask_latest(&mut self) -> Result<()> {
+        let now = Timestamp::now();
+        let is_doubted = |end: &LogEnd| {
+            let mut is_asked = false;
+            let latest = || {
+                is_asked = true;
+                Ok(self.latest)
+            };
+            let time = RecordedTime::after(end.row.head, now, latest);
+            is_asked && (self.latest.is_none() || !time.is_ok_and(|time| time == now.into()))
+        };
+        if self.ends.values().any(is_doubted) {
+            let row = self.session.query_opt(&LATEST, &[]).await?;
+            let latest: Option<i64> = row.map_or(Ok(None), |row| column(&row, 0))?;
+            self.latest = self.latest.max(latest.map(Timestamp::from_nanos));
+        }
+        Ok(())
+    }
+
+    /// Adds the events of a batch, whose log and ids were given at the beginning. After an error the
+    /// transaction is as before.
+    pub(crate) fn append(&mut self, batch: Batch<TermKey>) -> Result<Appended> {
+        let log = batch.log();
+        let latest = self.ends.values().filter(|end| end.row.head.size > Sequence::ZERO);
+        let latest = latest.map(|end| end.row.head.recorded_at).max().max(self.latest);
+        let Some(end) = self.ends.get_mut(&log) else {
+            return Err(corrupt("locking the head of a log"));
+        };
+        let now = Timestamp::now();
+        let time = RecordedTime::after(end.row.head, now, || Ok(latest))?;
+        let (head, frontier) = (end.row.head, end.frontier.clone());
+        let mut freed = Vec::new();
+        let sequenced = batch.sequence(head, frontier, time, |id| {
+            if let Some(at) = end.ids.get(&id) {
+                return Ok(end.events.get(*at).map(|event| event.stored.clone()));
+            }
+            match self.known.get(&(log, id)) {
+                Some(event) if event.sequence <= head.pruned => {
+                    freed.push(event.sequence);
+                    Ok(None)
+                }
+                Some(event) => event.clone().unseal_whole().map(Some),
+                None => Ok(None),
+            }
+        })?;
+        for event in sequenced.new {
+            end.ids.insert(event.id, end.events.len());
+            end.events.push(event);
+        }
+        end.row.head = sequenced.head;
+        end.frontier = sequenced.frontier;
+        end.nodes.extend(sequenced.nodes);
+        end.freed.extend(freed);
+        Ok(Appended { receipts: sequenced.receipts, contents: sequenced.contents })
+    }
+
+    /// Writes what was appended, and commits. Returns the logs to which it has appended, with their
+    /// rows.
+    ///
+    /// # Errors
+    /// After a lost connection it is not known whether the transaction was committed.
+    pub(crate) async fn commit(self) -> Result<(Vec<(Log, LogRow)>, Session)> {
+        let Self { session, mut ends, .. } = self;
+        let freed: Vec<_> = ends
+            .iter()
+            .flat_map(|(log, end)| end.freed.iter().map(|at| (log.as_bytes(), at.as_i64())))
+            .collect();
+        if !freed.is_empty() {
+            let (logs, sequences): (Vec<&[u8]>, Vec<i64>) = freed.into_iter().unzip();
+            session.execute(&FREE_IDS, &[&logs, &sequences]).await?;
+        }
+        let rows = NewRows::of(&mut ends)?;
+        if rows.is_empty() {
+            session.commit().await?;
+        } else {
+            let written = join(rows.write(&session), session.commit()).await;
+            written.0?;
+            written.1?;
+        }
+        let appended = ends.into_iter().filter(|(_, end)| end.row.head.size > end.before);
+        Ok((appended.map(|(log, end)| (log, end.row)).collect(), session))
+    }
+}
+
+impl LogEnd {
+    fn read(row: &Row) -> Result<Self> {
+        let columns = LogRow::read(row, 1)?;
+        Ok(Self {
+            row: columns,
+            before: columns.head.size,
+            frontier: Frontier::from_bytes(column(row, 5)?)?,
+            keys: GroupKeys::default(),
+            nodes: Vec::new(),
+            events: Vec::new(),
+            ids: HashMap::new(),
+            freed: Vec::new(),
+        })
+    }
+
+    /// Returns how many events are in no segment of the index.
+    pub(crate) fn tail(&self) -> u64 {
+        self.row.head.size.get().saturating_sub(self.row.indexed.max(self.row.head.pruned).get())
+    }
+}
+
+/// What is read when the heads are locked.
+struct Locked {
+    heads: Vec<Row>,
+    ids: Vec<Row>,
+    keys: Vec<Row>,
+}
+
+async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) -> Result<Locked> {
+    let left = begin.deadline.saturating_duration_since(Instant::now());
+    // Zero would mean without end.
+    let lock_timeout = left.as_millis().max(1).to_string();
+    let longest_idle = LONGEST_IDLE.as_millis().to_string();
+    let (logs, ids): (Vec<&[u8]>, Vec<&Uuid>) =
+        wanted.ids.iter().map(|(log, id)| (log.as_bytes(), id.as_uuid())).unzip();
+    let find_ids = async {
+        if ids.is_empty() { Ok(Vec::new()) } else { session.query(&FIND_IDS, &[&logs, &ids]).await }
+    };
+    let begun = session.begin_writing();
+    let settings =
+        async { session.query_opt(&SET_TIMEOUTS, &[&lock_timeout, &longest_idle]).await };
+    let read_keys = async { session.query(&READ_KEYS, &[&keys]).await };
+    let (settings, heads, ids, keys) = if begin.locks_each_log {
+        let ((), settings) = both(begun, settings).await?;
+        let mut heads = Vec::with_capacity(keys.len());
+        for key in keys {
+            heads.extend(session.query(&LOCK_HEAD, &[key]).await?);
+        }
+        let (ids, keys) = both(find_ids, read_keys).await?;
+        (settings, heads, ids, keys)
+    } else {
+        let lock_heads = async { session.query(&LOCK_HEADS, &[&keys]).await };
+        let (begun, settings, heads, ids, keys) =
+            join5(begun, settings, lock_heads, find_ids, read_keys).await;
+        begun?;
+        (settings?, heads?, ids?, keys?)
+    };
+    let settings = settings.ok_or_else(|| corrupt(SET_TIMEOUTS.context))?;
+    check_commit(column(&settings, 0)?)?;
+    Ok(Locked { heads, ids, keys })
+}

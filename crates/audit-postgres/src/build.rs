@@ -1,0 +1,98 @@
+//! Building the index, beside the appends: the tail becomes a segment, and segments are merged.
+//!
+//! The row of a log in `builder` is the lock: of all processes one builds the index of a log. It takes
+//! the lock of the head last, for as long as it takes to commit. A process that dies in between loses
+//! its work; the next one that appends does it.
+
+use audit_core::{Log, Result};
+use tokio::task::spawn_blocking;
+use tokio_postgres::types::Type;
+
+use crate::connection::{Session, Statement, both};
+use crate::core::Core;
+use crate::error::task;
+use crate::index::PostgresIndex;
+use crate::read::{LogRow, log_row};
+
+/// Locks the index of a log, if nobody else builds it.
+pub(crate) const TRY_LOCK: Statement = Statement {
+    sql: "SELECT 1 FROM audit.builder WHERE log = $1 FOR UPDATE SKIP LOCKED",
+    types: &[Type::BYTEA],
+    context: "locking the index",
+};
+/// Locks the index of a log.
+pub(crate) const LOCK: Statement = Statement {
+    sql: "SELECT 1 FROM audit.builder WHERE log = $1 FOR UPDATE",
+    types: &[Type::BYTEA],
+    context: "locking the index",
+};
+/// Sets the last event that is in a segment of the index.
+pub(crate) const SET_INDEXED: Statement = Statement {
+    sql: "UPDATE audit.log SET indexed = $2 WHERE log = $1 AND indexed = $3",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    context: "writing the index",
+};
+
+/// The pages that one transaction writes for merges.
+const MERGE_BUDGET: usize = 512;
+
+/// Whether to wait for another builder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    No,
+    Yes,
+}
+
+/// Builds a segment of the tail of a log if that is long enough, and merges segments.
+pub(crate) async fn build(core: &Core, log: Log, wait: Wait) -> Result<()> {
+    let indexing = core.indexing.clone();
+    let Some((session, row)) = begin(core, log, wait).await? else { return Ok(()) };
+    let index = PostgresIndex::of_transaction(session, log, row);
+    let write = move || {
+        let indexed = index.writer(&indexing).build(row.indexed, row.head.size);
+        indexed.map(|indexed| (index.into_session(), indexed))
+    };
+    let (session, indexed) = spawn_blocking(write).await.map_err(task)??;
+    if indexed == row.indexed {
+        session.rollback().await?;
+    } else {
+        let (key, before, indexed) = (log.as_bytes(), row.indexed.as_i64(), indexed.as_i64());
+        if session.execute(&SET_INDEXED, &[&key, &indexed, &before]).await? == 1 {
+            session.commit().await?;
+        } else {
+            session.rollback().await?;
+        }
+    }
+    drop(session);
+    while merge(core, log).await? {}
+    Ok(())
+}
+
+/// Does some of the merges of a log. Returns `true` if more may be left.
+async fn merge(core: &Core, log: Log) -> Result<bool> {
+    let indexing = core.indexing.clone();
+    let Some((session, row)) = begin(core, log, Wait::No).await? else { return Ok(false) };
+    let index = PostgresIndex::of_transaction(session, log, row);
+    let write = move || {
+        let more = index.writer(&indexing).merge(row.head.pruned, MERGE_BUDGET);
+        more.map(|more| (index.into_session(), more))
+    };
+    let (session, more) = spawn_blocking(write).await.map_err(task)??;
+    session.commit().await?;
+    Ok(more)
+}
+
+/// Begins a transaction in which the index of `log` is locked. Returns `None` if another one has the
+/// lock, or the log has no row.
+async fn begin(core: &Core, log: Log, wait: Wait) -> Result<Option<(Session, LogRow)>> {
+    let session = core.writers.take().await?;
+    let lock = if wait == Wait::Yes { &LOCK } else { &TRY_LOCK };
+    let key = log.as_bytes();
+    let locked = both(session.begin_writing(), session.query_opt(lock, &[&key])).await?.1;
+    // A statement of its own: what another builder has committed counts.
+    if let (Some(_), Some(row)) = (locked, log_row(&session, log).await?) {
+        return Ok(Some((session, row)));
+    }
+    session.rollback().await?;
+    Ok(None)
+}

@@ -1,0 +1,185 @@
+//! Connections, and the statements that are run on them.
+//!
+//! Each statement is sent with its parameters and their types in one message, and the server keeps no
+//! name of it: a pooler may give each transaction another connection of the server, as `PgBouncer` does
+//! in transaction mode. For the same reason nothing is set for a session, and no lock is taken for one.
+//!
+//! Statements whose futures are polled together are sent without waiting for each other's results.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use audit_core::{Error, ErrorKind, Result, Sequence};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::future::join;
+use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::{Config, NoTls, Row};
+
+use crate::error::{closed, corrupt, damaged, pool, postgres};
+
+/// A statement: its text, the types of its parameters, and a few words for errors.
+pub(crate) struct Statement {
+    pub(crate) sql: &'static str,
+    pub(crate) types: &'static [Type],
+    pub(crate) context: &'static str,
+}
+
+/// A parameter of a statement.
+pub(crate) type Parameter<'p> = &'p (dyn ToSql + Sync);
+
+/// Connections to one server, of which at most a number are in use at once.
+#[derive(Clone)]
+pub(crate) struct Connections(Pool);
+
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connections").field(&self.0.status()).finish()
+    }
+}
+
+impl Connections {
+    /// Prepares up to `size` connections. Opens none.
+    pub(crate) fn new(config: &Config, size: usize, timeout: Duration) -> Result<Self> {
+        // A connection that is closed is noticed, and one that fails is not used again.
+        let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config.clone(), NoTls, manager);
+        let built = Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(timeout))
+            .create_timeout(Some(timeout))
+            .build();
+        let unavailable = |source| {
+            Error::new(ErrorKind::Unavailable).with_context("connecting").with_source(source)
+        };
+        Ok(Self(built.map_err(unavailable)?))
+    }
+
+    /// Takes a connection, waiting until one is free.
+    pub(crate) async fn take(&self) -> Result<Session> {
+        Ok(Session {
+            client: Some(self.0.get().await.map_err(pool)?),
+            is_open: AtomicBool::new(false),
+        })
+    }
+}
+
+/// A connection in use. If a transaction is open when it is dropped, it is closed, by which the server
+/// undoes the transaction.
+pub(crate) struct Session {
+    client: Option<Object>,
+    is_open: AtomicBool,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take().filter(|_| *self.is_open.get_mut()) {
+            drop(Object::take(client));
+        }
+    }
+}
+
+impl Session {
+    fn client(&self) -> Result<&Object> {
+        self.client.as_ref().ok_or_else(closed)
+    }
+
+    /// Runs a statement and returns its rows.
+    pub(crate) async fn query(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>> {
+        let Statement { sql, types, context } = statement;
+        let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
+        self.client()?.query_typed(sql, &typed).await.map_err(postgres(context))
+    }
+
+    /// Runs a statement and returns its row, if it has one.
+    pub(crate) async fn query_opt(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Option<Row>> {
+        Ok(self.query(statement, parameters).await?.pop())
+    }
+
+    /// Runs a statement and returns how many rows it wrote.
+    pub(crate) async fn execute(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<u64> {
+        let Statement { sql, types, context } = statement;
+        let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
+        self.client()?.execute_typed(sql, &typed).await.map_err(postgres(context))
+    }
+
+    /// Runs several statements without parameters.
+    pub(crate) async fn run(&self, sql: &str, context: &'static str) -> Result<()> {
+        self.client()?.batch_execute(sql).await.map_err(postgres(context))
+    }
+
+    /// Begins a transaction that reads one snapshot.
+    pub(crate) async fn begin_reading(&self) -> Result<()> {
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+    }
+
+    /// Begins a transaction that writes. Each of its statements sees what others have committed before
+    /// the statement began.
+    pub(crate) async fn begin_writing(&self) -> Result<()> {
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await
+    }
+
+    async fn begin(&self, sql: &str) -> Result<()> {
+        self.is_open.store(true, Ordering::Relaxed);
+        self.end_of(sql, "beginning a transaction").await
+    }
+
+    /// Commits the transaction. A server that has undone it says so to the statement that failed.
+    pub(crate) async fn commit(&self) -> Result<()> {
+        self.end_of("COMMIT", "committing").await?;
+        self.is_open.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Undoes the transaction.
+    pub(crate) async fn rollback(&self) -> Result<()> {
+        self.end_of("ROLLBACK", "ending a transaction").await?;
+        self.is_open.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn end_of(&self, sql: &str, context: &'static str) -> Result<()> {
+        self.client()?.execute_typed(sql, &[]).await.map(drop).map_err(postgres(context))
+    }
+
+    /// Ends a transaction that has written nothing, without waiting for it, and gives the connection
+    /// back.
+    pub(crate) fn release(self) {
+        tokio::spawn(async move { self.rollback().await });
+    }
+}
+
+/// Returns a column of a row.
+///
+/// # Errors
+/// [`Corrupt`](audit_core::ErrorKind::Corrupt) if it does not have the type of the schema.
+pub(crate) fn column<'r, T: FromSql<'r>>(row: &'r Row, at: usize) -> Result<T> {
+    row.try_get(at).map_err(|source| corrupt("reading a row").with_source(source))
+}
+
+/// Returns a column with the number of an event.
+pub(crate) fn sequence(row: &Row, at: usize) -> Result<Sequence> {
+    Sequence::try_from(column::<i64>(row, at)?).map_err(damaged)
+}
+
+/// Waits for two statements that are sent together. Returns the first error.
+pub(crate) async fn both<A, B>(
+    first: impl Future<Output = Result<A>>,
+    second: impl Future<Output = Result<B>>,
+) -> Result<(A, B)> {
+    let (first, second) = join(first, second).await;
+    Ok((first?, second?))
+}

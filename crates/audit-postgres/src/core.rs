@@ -1,0 +1,82 @@
+//! What the tasks of a store share.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use audit_core::{Log, Timestamp};
+
+use crate::append::Begin;
+use crate::build;
+use crate::connection::Connections;
+use crate::index::Indexing;
+use crate::read::LogRow;
+use crate::watch::Feeds;
+
+/// The parts of an open store that its tasks use.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) readers: Connections,
+    pub(crate) writers: Connections,
+    pub(crate) indexing: Indexing,
+    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) locks_each_log: bool,
+    /// The last time that this store has recorded, in nanoseconds; the least number if none.
+    latest: AtomicI64,
+    /// The logs whose indexes a task of this process builds.
+    building: Mutex<BTreeSet<Log>>,
+}
+
+impl Core {
+    pub(crate) fn new(
+        readers: Connections,
+        writers: Connections,
+        indexing: Indexing,
+        locks_each_log: bool,
+    ) -> Self {
+        let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
+        let building = Mutex::default();
+        Self { readers, writers, indexing, feeds, locks_each_log, latest, building }
+    }
+
+    /// Returns how a transaction begins that waits until `deadline`.
+    pub(crate) fn begin(&self, deadline: Instant) -> Begin {
+        let latest = self.latest.load(Ordering::Relaxed);
+        let latest = (latest > i64::MIN).then(|| Timestamp::from_nanos(latest));
+        Begin { deadline, locks_each_log: self.locks_each_log, latest }
+    }
+
+    /// Wakes the feeds of logs that have new events, and builds the indexes whose tails are long
+    /// enough.
+    pub(crate) fn appended(self: &Arc<Self>, logs: &[(Log, LogRow)]) {
+        let latest = logs.iter().map(|(_, row)| row.head.recorded_at.as_nanos()).max();
+        self.latest.fetch_max(latest.unwrap_or(i64::MIN), Ordering::Relaxed);
+        self.feeds.wake(logs.iter().map(|(log, _)| *log));
+        for (log, row) in logs {
+            let tail = row.head.size.get().saturating_sub(row.indexed.get());
+            if tail >= self.indexing.segment_events && self.begins_building(*log) {
+                let (core, log) = (Arc::clone(self), *log);
+                tokio::spawn(async move {
+                    // A later append tries again.
+                    let _ = build::build(&core, log, build::Wait::No).await;
+                    core.ends_building(log);
+                });
+            }
+        }
+    }
+
+    /// Builds the index of a log now, whoever else does.
+    pub(crate) async fn build(&self, log: Log) {
+        // The append goes on without it, with a longer tail.
+        let _ = build::build(self, log, build::Wait::Yes).await;
+    }
+
+    fn begins_building(&self, log: Log) -> bool {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner).insert(log)
+    }
+
+    fn ends_building(&self, log: Log) {
+        self.building.lock().unwrap_or_else(PoisonError::into_inner).remove(&log);
+    }
+}

@@ -1,0 +1,117 @@
+//! Converts PostgreSQL's errors to the library's.
+
+use audit_core::{Error, ErrorKind};
+use deadpool_postgres::{PoolError, TimeoutType};
+use tokio_postgres::error::SqlState;
+
+/// Returns a function that converts one of the driver's errors, which becomes the source.
+pub(crate) fn postgres(context: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
+    move |source| Error::new(kind_of(&source)).with_context(context).with_source(source)
+}
+
+/// Returns what the server's error means. An error without a code is one of the connection.
+fn kind_of(error: &tokio_postgres::Error) -> ErrorKind {
+    let Some(state) = error.code() else { return ErrorKind::Unavailable };
+    // The first two characters of a code are its class.
+    match (state.code().get(..2), state) {
+        (_, &SqlState::LOCK_NOT_AVAILABLE) | (Some("40"), _) => ErrorKind::Busy,
+        (_, &SqlState::DISK_FULL | &SqlState::OUT_OF_MEMORY) => ErrorKind::StorageFull,
+        (_, &SqlState::READ_ONLY_SQL_TRANSACTION | &SqlState::INSUFFICIENT_PRIVILEGE) => {
+            ErrorKind::ReadOnly
+        }
+        // The statements are fixed, so that these mean other tables than those of the library.
+        (Some("42" | "3F"), _) => ErrorKind::Incompatible,
+        // A row that cannot be there, because somebody edited the tables, or that cannot be read.
+        (Some("22" | "23"), _) | (_, &SqlState::DATA_CORRUPTED | &SqlState::INDEX_CORRUPTED) => {
+            ErrorKind::Corrupt
+        }
+        _ => ErrorKind::Unavailable,
+    }
+}
+
+/// Whether the transaction that failed with this error can be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retry {
+    /// It was undone in favour of another one.
+    Undone,
+    /// Whether it was committed is not known.
+    Unknown,
+    /// It would fail again.
+    Never,
+}
+
+impl Retry {
+    /// Returns whether a transaction that failed with an error made by [`postgres`] can be tried
+    /// again.
+    pub(crate) fn of(error: &Error) -> Self {
+        let source = std::error::Error::source(error);
+        let Some(source) = source.and_then(|s| s.downcast_ref::<tokio_postgres::Error>()) else {
+            return if error.kind() == ErrorKind::Unavailable {
+                Self::Unknown
+            } else {
+                Self::Never
+            };
+        };
+        match source.code().map(SqlState::code).map(|code| code.split_at(2)) {
+            // Or the server is a standby that may be about to be promoted.
+            Some(("40", _) | ("25", "006")) => Self::Undone,
+            // The connection was ended, or the server shuts down, starts or recovers.
+            Some(("08", _) | ("57", "P01" | "P02" | "P03" | "P05")) => Self::Unknown,
+            None if error.kind() == ErrorKind::Unavailable => Self::Unknown,
+            _ => Self::Never,
+        }
+    }
+}
+
+/// Converts an error of the pool.
+pub(crate) fn pool(error: PoolError) -> Error {
+    const CONTEXT: &str = "connecting";
+    match error {
+        PoolError::Backend(source) => connecting(source),
+        PoolError::Timeout(TimeoutType::Wait) => Error::new(ErrorKind::Busy)
+            .with_context("waiting for a connection: all are in use")
+            .with_source(error),
+        PoolError::Closed => closed(),
+        _ => Error::new(ErrorKind::Unavailable).with_context(CONTEXT).with_source(error),
+    }
+}
+
+/// Converts an error of a new connection. Only the server's refusal of the caller is final.
+pub(crate) fn connecting(source: tokio_postgres::Error) -> Error {
+    Error::new(ErrorKind::Unavailable).with_context("connecting").with_source(source)
+}
+
+/// Returns the error for a store that was closed, or whose thread ended.
+pub(crate) fn closed() -> Error {
+    Error::new(ErrorKind::Closed)
+}
+
+/// Returns the error of a call that writes to a store that was opened for reading.
+pub(crate) fn read_only() -> Error {
+    Error::new(ErrorKind::ReadOnly).with_context("the store was opened for reading")
+}
+
+/// Returns the error for a row that no version of the library wrote.
+pub(crate) fn damaged(source: Error) -> Error {
+    Error::new(ErrorKind::Corrupt).with_context("reading a row").with_source(source)
+}
+
+/// Returns the error for a missing or impossible row.
+pub(crate) fn corrupt(context: &'static str) -> Error {
+    Error::new(ErrorKind::Corrupt).with_context(context)
+}
+
+/// Returns the error for a thread that could not be started.
+pub(crate) fn thread(source: std::io::Error) -> Error {
+    Error::new(ErrorKind::Unavailable).with_context("starting a thread").with_source(source)
+}
+
+/// Returns the error for a task that panicked, or that the end of the store cut off.
+pub(crate) fn task(source: tokio::task::JoinError) -> Error {
+    if source.is_cancelled() {
+        return closed();
+    }
+    Error::new(ErrorKind::Unavailable)
+        .with_context("a task of the store ended early")
+        .with_source(source)
+}

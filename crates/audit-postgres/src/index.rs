@@ -1,0 +1,397 @@
+//! The storage of the index: the calls of [`audit_index`] in SQL.
+//!
+//! The index is read and written by code that does no I/O of its own and waits for none. So it runs on a
+//! thread for blocking work, and each call waits there for the server. What a query needs next is
+//! announced to it, so that a page takes three or four round trips, whatever the size of the log.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use audit_core::backend::Batch;
+use audit_core::{Filter, Log, Result, Scan, Sequence};
+use audit_index::{
+    IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId, ReadParts, Segment,
+    SegmentInfo, Stage, TailRow, TermHasher, TermKey, damaged,
+};
+use futures_util::future::join4;
+use tokio::runtime::Handle;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::connection::{Parameter, Session, Statement, both, column, sequence};
+use crate::read::{LogRow, READ_EVENTS, log_row};
+use crate::sealing::SealedEvent;
+
+/// How events are indexed.
+#[derive(Clone, Debug)]
+pub(crate) struct Indexing {
+    pub(crate) hasher: TermHasher,
+    /// How many events make a segment.
+    pub(crate) segment_events: u64,
+    /// The events in a tail from which on appends wait for the index.
+    pub(crate) longest_tail: u64,
+}
+
+impl Indexing {
+    /// Hashes the terms of a batch. Callers do it, before their batch waits for the writer.
+    pub(crate) fn keyed(&self, batch: Batch) -> Batch<TermKey> {
+        batch.map_terms(|terms| self.hasher.keys(terms))
+    }
+}
+
+const READING: &str = "reading the index";
+const WRITING: &str = "writing the index";
+
+/// Reads the rows of a tail.
+pub(crate) const READ_TAIL: Statement = Statement {
+    sql: "SELECT first, data FROM audit.tail
+          WHERE log = $1 AND first BETWEEN $2 AND $3 ORDER BY first",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    context: READING,
+};
+/// Writes rows of a tail.
+pub(crate) const PUT_TAIL: Statement = Statement {
+    sql: "INSERT INTO audit.tail (log, first, data)
+          SELECT $1, w.first, w.data FROM unnest($2, $3) AS w (first, data)
+          ON CONFLICT (log, first) DO UPDATE SET data = excluded.data",
+    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
+    context: WRITING,
+};
+/// Deletes rows of a tail.
+pub(crate) const CLEAR_TAIL: Statement = Statement {
+    sql: "DELETE FROM audit.tail WHERE log = $1 AND first BETWEEN $2 AND $3",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    context: WRITING,
+};
+/// Reads the segments of a log, the newest first.
+pub(crate) const DIRECTORY: Statement = Statement {
+    sql: "SELECT id, first, last, earliest, latest, bucket_bits, stage, written FROM audit.segment
+          WHERE log = $1 ORDER BY first DESC",
+    types: &[Type::BYTEA],
+    context: READING,
+};
+/// Adds a segment to the directory.
+pub(crate) const INSERT_SEGMENT: Statement = Statement {
+    sql: "INSERT INTO audit.segment
+          (log, first, last, earliest, latest, bucket_bits, stage, written)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+    types: &[
+        Type::BYTEA,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+        Type::INT8,
+    ],
+    context: WRITING,
+};
+/// Changes the stage of a segment.
+pub(crate) const SET_STAGE: Statement = Statement {
+    sql: "UPDATE audit.segment SET stage = $3, written = $4 WHERE log = $1 AND id = $2",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8, Type::INT8],
+    context: WRITING,
+};
+/// Deletes a segment from the directory.
+pub(crate) const DELETE_SEGMENT: Statement = Statement {
+    sql: "DELETE FROM audit.segment WHERE log = $1 AND id = $2",
+    types: &[Type::BYTEA, Type::INT8],
+    context: WRITING,
+};
+/// Deletes the whole directory of a log, with the parts of its segments.
+pub(crate) const CLEAR: Statement = Statement {
+    sql: "WITH s AS (DELETE FROM audit.segment WHERE log = $1),
+               t AS (DELETE FROM audit.tail WHERE log = $1)
+          DELETE FROM audit.part WHERE log = $1",
+    types: &[Type::BYTEA],
+    context: WRITING,
+};
+/// Reads parts of segments.
+pub(crate) const READ_PARTS: Statement = Statement {
+    sql: "SELECT w.segment, w.part, p.data FROM unnest($2, $3) AS w (segment, part)
+          JOIN audit.part p ON p.log = $1 AND p.segment = w.segment AND p.part = w.part",
+    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::INT8_ARRAY],
+    context: READING,
+};
+/// Reads adjacent parts of a segment.
+pub(crate) const READ_PARTS_FROM: Statement = Statement {
+    sql: "SELECT segment, part, data FROM audit.part
+          WHERE log = $1 AND segment = $2 AND part >= $3 ORDER BY part LIMIT 32",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    context: READING,
+};
+/// Writes parts of a segment.
+pub(crate) const INSERT_PARTS: Statement = Statement {
+    sql: "INSERT INTO audit.part (log, segment, part, data)
+          SELECT $1, $2, w.part, w.data FROM unnest($3, $4) AS w (part, data)
+          ON CONFLICT (log, segment, part) DO UPDATE SET data = excluded.data",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
+    context: WRITING,
+};
+/// Finds the last part of a segment.
+pub(crate) const LAST_PART: Statement = Statement {
+    sql: "SELECT part FROM audit.part WHERE log = $1 AND segment = $2 ORDER BY part DESC LIMIT 1",
+    types: &[Type::BYTEA, Type::INT8],
+    context: READING,
+};
+/// Overwrites a part of a segment.
+pub(crate) const OVERWRITE_PART: Statement = Statement {
+    sql: "UPDATE audit.part SET data = $4 WHERE log = $1 AND segment = $2 AND part = $3",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA],
+    context: WRITING,
+};
+/// Deletes parts of a segment.
+pub(crate) const DELETE_PARTS: Statement = Statement {
+    sql: "DELETE FROM audit.part WHERE log = $1 AND segment = $2 AND part >= $3",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    context: WRITING,
+};
+
+/// The stored index of one log, in a transaction. Its calls block, and so must be made on a thread for
+/// blocking work.
+pub(crate) struct PostgresIndex {
+    session: Session,
+    log: Log,
+    runtime: Handle,
+    row: LogRow,
+    /// What was read before the first call.
+    loaded: Option<Loaded>,
+    /// The parts that have been announced.
+    parts: RefCell<HashMap<PartId, Vec<u8>>>,
+    /// Whether parts are read in the order of their numbers, as a merge does.
+    is_sequential: bool,
+}
+
+struct Loaded {
+    directory: Vec<Row>,
+    tail: Vec<Row>,
+}
+
+impl PostgresIndex {
+    /// Begins to read one snapshot.
+    pub(crate) async fn of_snapshot(session: Session, scan: &Scan) -> Result<Self> {
+        let log = scan.log;
+        let key = log.as_bytes();
+        // A feed of all events needs no index.
+        let needs_index = scan.order.is_by_time() || scan.filter != Filter::new();
+        let (row, loaded) = if needs_index {
+            let (begun, row, directory, tail) = join4(
+                session.begin_reading(),
+                log_row(&session, log),
+                session.query(&DIRECTORY, &[&key]),
+                session.query(&READ_TAIL, &[&key, &0_i64, &i64::MAX]),
+            )
+            .await;
+            begun?;
+            (row?, Some(Loaded { directory: directory?, tail: tail? }))
+        } else {
+            let ((), row) = both(session.begin_reading(), log_row(&session, log)).await?;
+            (row, None)
+        };
+        let index = Self::of_transaction(session, log, row.unwrap_or_default());
+        Ok(Self { loaded, is_sequential: false, ..index })
+    }
+
+    /// Continues a transaction that writes the index.
+    pub(crate) fn of_transaction(session: Session, log: Log, row: LogRow) -> Self {
+        let parts = RefCell::default();
+        let runtime = Handle::current();
+        Self { session, log, runtime, row, loaded: None, parts, is_sequential: true }
+    }
+
+    /// Returns the connection.
+    pub(crate) fn into_session(self) -> Session {
+        self.session
+    }
+
+    /// Returns the row of the log.
+    pub(crate) fn row(&self) -> LogRow {
+        self.row
+    }
+
+    pub(crate) fn writer(&self, indexing: &Indexing) -> IndexWriter<'_, Self> {
+        let segment_events = indexing.segment_events;
+        IndexWriter { storage: self, segment_events, merge_share: MERGE_SHARE }
+    }
+
+    /// Reads events, in the order of `sequences`. Leaves out those that are missing.
+    pub(crate) fn events(&self, sequences: &[Sequence]) -> Result<Vec<SealedEvent>> {
+        let numbers: Vec<i64> = sequences.iter().map(|sequence| sequence.as_i64()).collect();
+        let rows = self.query(&READ_EVENTS, &[&self.log.as_bytes(), &numbers])?;
+        let events = rows.iter().map(|row| SealedEvent::read(row, 0));
+        let mut events = events
+            .map(|event| event.map(|event| (event.sequence, event)))
+            .collect::<Result<HashMap<_, _>>>()?;
+        Ok(sequences.iter().filter_map(|sequence| events.remove(sequence)).collect())
+    }
+
+    fn query(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        self.runtime.block_on(self.session.query(statement, parameters))
+    }
+
+    fn execute(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<()> {
+        self.runtime.block_on(self.session.execute(statement, parameters)).map(drop)
+    }
+
+    fn keep(&self, rows: &[Row]) -> Result<()> {
+        let mut parts = self.parts.borrow_mut();
+        for row in rows {
+            let number = u32::try_from(column::<i64>(row, 1)?).map_err(|_| damaged())?;
+            let part = PartId { segment: column(row, 0)?, number };
+            parts.insert(part, column(row, 2)?);
+        }
+        Ok(())
+    }
+}
+
+/// Returns the segment of a row of the directory.
+fn segment(row: &Row) -> Result<Segment> {
+    let get = |at| column::<i64>(row, at);
+    let stage = Stage::from_numbers(get(6)?, get(7)?)?;
+    let info = SegmentInfo::from_numbers((get(1)?, get(2)?), (get(3)?, get(4)?), get(5)?)?;
+    Segment::new(get(0)?, info, stage)
+}
+
+impl IndexStorage for PostgresIndex {
+    type Parts<'a> = PostgresParts<'a>;
+
+    fn tail(
+        &self,
+        first: Sequence,
+        last: Sequence,
+        mut visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        let read;
+        let rows = if let Some(loaded) = &self.loaded {
+            &loaded.tail
+        } else {
+            let (key, first, last) = (self.log.as_bytes(), first.as_i64(), last.as_i64());
+            read = self.query(&READ_TAIL, &[&key, &first, &last])?;
+            &read
+        };
+        for row in rows {
+            let begin = column::<i64>(row, 0)?;
+            if (first.as_i64()..=last.as_i64()).contains(&begin) {
+                visit(TailRow { first: sequence(row, 0)?, data: column(row, 1)? })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn directory(&self) -> Result<Vec<Segment>> {
+        match &self.loaded {
+            Some(loaded) => loaded.directory.iter().map(segment).collect(),
+            None => self.query(&DIRECTORY, &[&self.log.as_bytes()])?.iter().map(segment).collect(),
+        }
+    }
+
+    fn parts(&self) -> Result<PostgresParts<'_>> {
+        Ok(PostgresParts(self))
+    }
+}
+
+/// Reads parts of segments.
+pub(crate) struct PostgresParts<'i>(&'i PostgresIndex);
+
+impl ReadParts for PostgresParts<'_> {
+    fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()> {
+        let known = self.0.parts.borrow();
+        let mut wanted: Vec<_> = parts.filter(|part| !known.contains_key(part)).collect();
+        drop(known);
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let segments: Vec<i64> = wanted.iter().map(|part| part.segment).collect();
+        let numbers: Vec<i64> = wanted.iter().map(|part| part.number.into()).collect();
+        let key = self.0.log.as_bytes();
+        self.0.keep(&self.0.query(&READ_PARTS, &[&key, &segments, &numbers])?)
+    }
+
+    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        if !self.0.parts.borrow().contains_key(&part) {
+            if self.0.is_sequential {
+                let (key, number) = (self.0.log.as_bytes(), i64::from(part.number));
+                let rows = self.0.query(&READ_PARTS_FROM, &[&key, &part.segment, &number])?;
+                self.0.keep(&rows)?;
+            } else {
+                self.prefetch(std::iter::once(part))?;
+            }
+        }
+        if self.0.is_sequential {
+            // It is not read again, unless it is overwritten before.
+            let data = self.0.parts.borrow_mut().remove(&part);
+            return read(&data.ok_or_else(damaged)?);
+        }
+        read(self.0.parts.borrow().get(&part).ok_or_else(damaged)?)
+    }
+}
+
+impl IndexStorageMut for PostgresIndex {
+    /// Returns `None`: each append writes rows of its own.
+    fn last_tail_row(&self, _: Sequence, _: Sequence) -> Result<Option<TailRow<Vec<u8>>>> {
+        Ok(None)
+    }
+
+    fn put_tail<'r>(&self, rows: impl IntoIterator<Item = TailRow<&'r [u8]>>) -> Result<()> {
+        let rows = rows.into_iter().map(|row| (row.first.as_i64(), row.data));
+        let (first, data): (Vec<_>, Vec<_>) = rows.unzip();
+        self.execute(&PUT_TAIL, &[&self.log.as_bytes(), &first, &data])
+    }
+
+    fn clear(&self) -> Result<()> {
+        self.execute(&CLEAR, &[&self.log.as_bytes()])
+    }
+
+    fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
+        self.execute(&CLEAR_TAIL, &[&self.log.as_bytes(), &first.as_i64(), &last.as_i64()])
+    }
+
+    fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment> {
+        let SegmentInfo { first, last, bucket_bits, .. } = info;
+        let ((earliest, latest), (kind, written)) = (info.times(), stage.to_numbers());
+        let (first, last, bits) = (first.as_i64(), last.as_i64(), i64::from(bucket_bits));
+        let key = self.log.as_bytes();
+        let row: [Parameter<'_>; 8] =
+            [&key, &first, &last, &earliest, &latest, &bits, &kind, &written];
+        let rows = self.query(&INSERT_SEGMENT, &row)?;
+        Segment::new(column(rows.first().ok_or_else(damaged)?, 0)?, info, stage)
+    }
+
+    fn set_stage(&self, segment: &Segment, stage: Stage) -> Result<()> {
+        let (kind, written) = stage.to_numbers();
+        self.execute(&SET_STAGE, &[&self.log.as_bytes(), &segment.id(), &kind, &written])
+    }
+
+    fn delete_segment(&self, segment: &Segment) -> Result<()> {
+        self.execute(&DELETE_SEGMENT, &[&self.log.as_bytes(), &segment.id()])
+    }
+
+    fn insert_parts(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
+        let (key, segment) = (self.log.as_bytes(), segment.id());
+        let rows = parts.iter().map(|part| (i64::from(part.number), &part.data[..]));
+        let (numbers, data): (Vec<_>, Vec<_>) = rows.unzip();
+        self.parts.borrow_mut().clear();
+        self.execute(&INSERT_PARTS, &[&key, &segment, &numbers, &data])
+    }
+
+    fn last_part(&self, segment: &Segment) -> Result<Option<u32>> {
+        let rows = self.query(&LAST_PART, &[&self.log.as_bytes(), &segment.id()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        u32::try_from(column::<i64>(row, 0)?).map(Some).map_err(|_| damaged())
+    }
+
+    fn delete_parts(&self, segment: &Segment, first: u32) -> Result<()> {
+        let first = i64::from(first);
+        self.parts.borrow_mut().clear();
+        self.execute(&DELETE_PARTS, &[&self.log.as_bytes(), &segment.id(), &first])
+    }
+
+    fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()> {
+        let (key, number) = (self.log.as_bytes(), i64::from(part.number));
+        self.parts.borrow_mut().clear();
+        self.execute(&OVERWRITE_PART, &[&key, &part.segment, &number, &data])
+    }
+}

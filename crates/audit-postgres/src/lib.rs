@@ -1,0 +1,62 @@
+//! The shared store: PostgreSQL 15 or later, for many processes and machines.
+//!
+//! An append returns when its transaction is committed, as durably as the server commits. Appends of a
+//! process that wait at the same time share one commit. The futures need no particular runtime: the
+//! store drives its connections on threads of its own.
+//!
+//! ```no_run
+//! use audit_core::{Actor, AuditStoreExt, EventQuery, Filter, Log, NewEvent};
+//! use audit_postgres::PostgresStore;
+//!
+//! # async fn example() -> audit_core::Result<()> {
+//! let store = PostgresStore::open("postgres://app@db.example/app").await?;
+//! store.record(Log::Platform, NewEvent::new("user.login", Actor::user("u_1"))).await?;
+//!
+//! let logins = EventQuery::new(Log::Platform).filter(Filter::new().action("user.*"));
+//! assert_eq!(store.page(&logins).await?.events.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | file | noun |
+//! |---|---|
+//! | `store.rs` | the store and its traits |
+//! | `options.rs` | the options of a store |
+//! | `url.rs` | the URL of a database |
+//! | `schema.rs` | the tables, their version, the settings of the server |
+//! | `runtime.rs` | the threads on which a store works |
+//! | `core.rs` | what the tasks of a store share |
+//! | `connection.rs` | connections, and the statements that are run on them |
+//! | `writer.rs` | the one task that appends, with group commit |
+//! | `queue.rs` | the appends that wait, at most so many bytes of them |
+//! | `append.rs` | the write transaction |
+//! | `rows.rs` | the rows that an append writes |
+//! | `read.rs` | reads of single rows, and scans, each from one snapshot |
+//! | `index.rs` | the storage of the index |
+//! | `build.rs` | building the index, beside the appends |
+//! | `tree.rs` | the Merkle tree of a log |
+//! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
+//! | `watch.rs` | wakes waiting feeds |
+//! | `error.rs` | converts PostgreSQL's errors |
+
+mod append;
+mod build;
+mod connection;
+mod core;
+mod error;
+mod index;
+mod options;
+mod queue;
+mod read;
+mod rows;
+mod runtime;
+mod schema;
+mod sealing;
+mod store;
+mod tree;
+mod url;
+mod watch;
+mod writer;
+
+pub use crate::options::PostgresOptions;
+pub use crate::store::PostgresStore;

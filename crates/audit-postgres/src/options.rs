@@ -1,0 +1,109 @@
+//! The options of a store.
+
+use std::time::Duration;
+
+use audit_core::TokenKeys;
+use audit_index::SEGMENT_EVENTS;
+
+/// Options for [`PostgresStore::open_with`](crate::PostgresStore::open_with).
+///
+/// ```
+/// use std::time::Duration;
+/// use audit_postgres::PostgresOptions;
+///
+/// let options = PostgresOptions::default().with_timeout(Duration::from_secs(30));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct PostgresOptions {
+    pub(crate) timeout: Duration,
+    pub(crate) queue_bytes: usize,
+    pub(crate) readers: usize,
+    pub(crate) token_keys: Option<TokenKeys>,
+    pub(crate) creates_tables: bool,
+    pub(crate) is_read_only: bool,
+    pub(crate) locks_each_log: bool,
+    /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
+    pub(crate) segment_events: u64,
+    /// The events in a tail from which on appends wait for the index.
+    pub(crate) longest_tail: u64,
+}
+
+/// The default of [`PostgresOptions::longest_tail`].
+const LONGEST_TAIL: u64 = 8_192;
+
+impl Default for PostgresOptions {
+    /// Returns a time-out of 5 seconds, a queue of 64 MiB, eight readers, and the token key of the
+    /// database.
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(5),
+            queue_bytes: 64 << 20,
+            readers: 8,
+            token_keys: None,
+            creates_tables: true,
+            is_read_only: false,
+            locks_each_log: false,
+            segment_events: SEGMENT_EVENTS,
+            longest_tail: LONGEST_TAIL,
+        }
+    }
+}
+
+impl PostgresOptions {
+    /// Sets how long a call waits for a connection, for the locks of others, and for a lost server to
+    /// answer again. Then it fails with [`Busy`](audit_core::ErrorKind::Busy) or
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable). At least a millisecond, at most a day; a
+    /// time-out outside is set to the nearest. With automatic failover it should be longer than that
+    /// takes.
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
+        self
+    }
+
+    /// Sets how many bytes of memory the appends may take that wait to be written, by a rough
+    /// estimate. A further append fails at once with
+    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
+    pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
+        self.queue_bytes = bytes;
+        self
+    }
+
+    /// Sets how many reads run at once, each on a connection of its own: 1 to 256. A number outside is
+    /// set to the nearest. The store opens up to five connections more, for writing and for waiting
+    /// feeds.
+    pub fn with_readers(mut self, readers: usize) -> Self {
+        self.readers = readers.clamp(1, 256);
+        self
+    }
+
+    /// Opens only a database that has the tables of a store already. Another one is not changed and
+    /// fails with [`NotFound`](audit_core::ErrorKind::NotFound), field `audit.store`. By default a
+    /// database without them gets them.
+    pub fn existing(mut self) -> Self {
+        self.creates_tables = false;
+        self
+    }
+
+    /// Opens the store for reading, for example on a standby: every call that writes fails with
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly). The database must have the tables already, as
+    /// for [`existing`](Self::existing).
+    pub fn read_only(mut self) -> Self {
+        self.is_read_only = true;
+        self.creates_tables = false;
+        self
+    }
+
+    /// Locks the heads of several logs by one statement each, which distributed engines such as Citus
+    /// ask for. By default one statement locks all of them.
+    pub fn locking_each_log(mut self) -> Self {
+        self.locks_each_log = true;
+        self
+    }
+
+    /// Signs tokens with these keys instead of the key of the database.
+    pub fn with_token_keys(mut self, keys: TokenKeys) -> Self {
+        self.token_keys = Some(keys);
+        self
+    }
+}

@@ -1,0 +1,192 @@
+//! Reads of single rows, and the scan.
+
+use audit_core::backend::index::select;
+use audit_core::{
+    AuditEvent, Error, EventId, Head, Log, Result, Scan, ScanResult, Sequence, Timestamp, Total,
+};
+use audit_index::LogIndex;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+use crate::connection::{Connections, Session, Statement, column, sequence};
+use crate::error::{corrupt, damaged};
+use crate::index::{Indexing, PostgresIndex};
+use crate::sealing::{SealedEvent, event_columns, join_key};
+
+/// Reads the row of a log.
+pub(crate) const READ_LOG: Statement = Statement {
+    sql: "SELECT size, recorded_at, pruned, indexed FROM audit.log WHERE log = $1",
+    types: &[Type::BYTEA],
+    context: "reading the head of a log",
+};
+/// Lists the logs from one on.
+pub(crate) const LIST_LOGS: Statement = Statement {
+    sql: "SELECT log FROM audit.log WHERE log >= $1 AND size > 0 ORDER BY log LIMIT $2",
+    types: &[Type::BYTEA, Type::INT8],
+    context: "listing the logs",
+};
+/// Finds an event by its id.
+pub(crate) const FIND_EVENT: Statement = Statement {
+    sql: concat!(
+        "SELECT ",
+        event_columns!(),
+        " FROM audit.event e JOIN audit.log l ON l.log = e.log ",
+        join_key!(),
+        " WHERE e.id = $2 AND e.log = $1 AND e.sequence > l.pruned"
+    ),
+    types: &[Type::BYTEA, Type::UUID],
+    context: "finding an event",
+};
+/// Reads events by their sequences.
+pub(crate) const READ_EVENTS: Statement = Statement {
+    sql: concat!(
+        "SELECT ",
+        event_columns!(),
+        " FROM unnest($2) AS w (sequence)
+          JOIN audit.event e ON e.log = $1 AND e.sequence = w.sequence ",
+        join_key!()
+    ),
+    types: &[Type::BYTEA, Type::INT8_ARRAY],
+    context: "reading events",
+};
+
+/// The row of a log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LogRow {
+    pub(crate) head: Head,
+    /// The last event in a segment of the index, as stored: it can be wrong.
+    pub(crate) indexed: Sequence,
+}
+
+impl LogRow {
+    /// Reads the row from its columns, the first of which is `at`.
+    pub(crate) fn read(row: &Row, at: usize) -> Result<Self> {
+        let recorded_at = Timestamp::from_nanos(column(row, at + 1)?);
+        let head = Head::new(sequence(row, at)?, recorded_at).pruned(sequence(row, at + 2)?);
+        if head.pruned > head.size {
+            return Err(corrupt("reading the head of a log"));
+        }
+        Ok(Self { head, indexed: sequence(row, at + 3)? })
+    }
+}
+
+/// Returns the row of `log`; `None` while the log has none.
+pub(crate) async fn log_row(session: &Session, log: Log) -> Result<Option<LogRow>> {
+    let row = session.query_opt(&READ_LOG, &[&log.as_bytes()]).await?;
+    row.map(|row| LogRow::read(&row, 0)).transpose()
+}
+
+/// Returns the log with these bytes.
+pub(crate) fn log_of(bytes: &[u8]) -> Result<Log> {
+    if bytes.is_empty() {
+        return Ok(Log::Platform);
+    }
+    let id = uuid::Uuid::from_slice(bytes);
+    let id = id.map_err(|source| corrupt("reading a log").with_source(source))?;
+    Ok(Log::organization(audit_core::OrganizationId::from_uuid(id)))
+}
+
+/// Returns the head of `log`.
+pub(crate) async fn head(connections: Connections, log: Log) -> Result<Head> {
+    let session = connections.take().await?;
+    Ok(log_row(&session, log).await?.unwrap_or_default().head)
+}
+
+/// Returns the logs that have events, in ascending order, after `after`, at most `limit`.
+pub(crate) async fn logs(
+    connections: Connections,
+    after: Option<Log>,
+    limit: usize,
+) -> Result<Vec<Log>> {
+    let session = connections.take().await?;
+    let from = after.as_ref().map_or(&[][..], Log::as_bytes);
+    // One more, because the first one can be `after` itself.
+    let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = session.query(&LIST_LOGS, &[&from, &more]).await?;
+    let logs = rows.iter().map(|row| log_of(column(row, 0)?));
+    let following = logs.filter(|log| log.as_ref().is_err() || log.as_ref().ok() != after.as_ref());
+    following.take(limit).collect()
+}
+
+/// Returns the event that has this id.
+pub(crate) async fn event(connections: Connections, log: Log, id: EventId) -> Result<SealedEvent> {
+    let session = connections.take().await?;
+    let row = session.query_opt(&FIND_EVENT, &[&log.as_bytes(), &id.as_uuid()]).await?;
+    SealedEvent::read(&row.ok_or_else(|| Error::not_found("event"))?, 0)
+}
+
+/// Decodes the event that was found under an id.
+pub(crate) fn decode_event(event: SealedEvent, id: EventId) -> Result<AuditEvent> {
+    let event = event.unseal_whole()?.decode()?;
+    // A damaged row must not make the store return another event.
+    if event.id != id {
+        return Err(damaged(corrupt("finding an event").with_field("id")));
+    }
+    Ok(event)
+}
+
+/// The result of a scan in its stored form. The caller decodes it, after the connection is free.
+pub(crate) struct SealedResult {
+    events: Vec<SealedEvent>,
+    more: bool,
+    total: Option<u64>,
+    bound: Sequence,
+}
+
+impl SealedResult {
+    pub(crate) fn decode(self) -> Result<ScanResult> {
+        let Self { events, more, total, bound } = self;
+        let decoded = events.into_iter().map(|event| event.unseal_whole()?.decode());
+        let events = decoded.collect::<Result<_>>()?;
+        Ok(ScanResult::new(events, more, bound).total(total))
+    }
+}
+
+/// Reads a part of a log from one snapshot.
+pub(crate) async fn scan(
+    connections: Connections,
+    indexing: Indexing,
+    scan: Scan,
+) -> Result<SealedResult> {
+    let session = connections.take().await?;
+    let index = PostgresIndex::of_snapshot(session, &scan).await?;
+    let read = move || {
+        let result = scan_index(&index, &indexing, &scan);
+        index.into_session().release();
+        result
+    };
+    tokio::task::spawn_blocking(read).await.map_err(crate::error::task)?
+}
+
+fn scan_index(index: &PostgresIndex, indexing: &Indexing, scan: &Scan) -> Result<SealedResult> {
+    let LogRow { head, indexed } = index.row();
+    let bound = scan.bound_within(head)?;
+    if head.size == Sequence::ZERO {
+        let total = (scan.total == Total::Exact).then_some(0);
+        return Ok(SealedResult { events: Vec::new(), more: false, total, bound });
+    }
+    let hasher = &indexing.hasher;
+    let log_index = LogIndex { storage: index, hasher, size: head.size, indexed };
+    let selection = select(&log_index, scan, bound, head.pruned)?;
+    let mut ahead = Vec::new();
+    let mut next = 0;
+    let read = |sequence| {
+        if ahead.is_empty() {
+            let wanted = selection.sequences.iter().skip(next).take(EVENTS_AHEAD).copied();
+            ahead = index.events(&wanted.collect::<Vec<_>>())?;
+            next += ahead.len();
+            ahead.reverse();
+        }
+        ahead.pop().filter(|event: &SealedEvent| event.sequence == sequence).ok_or_else(missing)
+    };
+    let (events, more) = selection.read(scan, read, SealedEvent::size)?;
+    Ok(SealedResult { events, more, total: selection.total, bound })
+}
+
+/// The events that are read in one round trip: those of a page. It bounds the memory, since an event
+/// can have a MiB.
+const EVENTS_AHEAD: usize = 64;
+
+fn missing() -> Error {
+    corrupt("an event is missing")
+}

@@ -1,0 +1,172 @@
+//! The store and the traits that it implements.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use audit_core::backend::Batch;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::{
+    AuditEvent, AuditStore, EntriesRequest, EventId, Head, Log, NewEvent, Receipt, Result, Scan,
+    ScanResult, Sequence, TokenKeys, limits,
+};
+use audit_index::TermHasher;
+use tokio::sync::oneshot;
+
+use crate::connection::Connections;
+use crate::core::Core;
+use crate::index::Indexing;
+use crate::options::PostgresOptions;
+use crate::runtime::Runtime;
+use crate::writer::Writer;
+use crate::{error, read, schema, tree, url};
+
+/// The connections for appends, other writes, the index and the feeds.
+const WRITERS: usize = 5;
+
+/// A store in the schema `audit` of a PostgreSQL database. Clones are handles of the same open store.
+/// Dropping the last handle waits until the appends in progress are complete, and closes the store.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    keys: TokenKeys,
+    pub(crate) core: Arc<Core>,
+    // In the order in which they are dropped: without the writer, the runtime ends.
+    writer: Writer,
+    pub(crate) runtime: Runtime,
+}
+
+impl PostgresStore {
+    /// Opens the store in the database at `url`, and creates its tables if there are none.
+    ///
+    /// The URL is that of libpq, such as `postgres://user:password@host:5432/database` or
+    /// `host=/run/postgresql dbname=app`; its parameters are those of
+    /// [`tokio_postgres::Config`](https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html).
+    ///
+    /// The store drives its connections on threads of its own: its futures can be polled by any
+    /// runtime.
+    ///
+    /// # Errors
+    /// [`Incompatible`](audit_core::ErrorKind::Incompatible) if the tables were written by a later
+    /// version of this library, if the server is older than PostgreSQL 15, or if a setting does not let
+    /// it keep what it acknowledges; then the field is the name of the setting.
+    /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) if the server is a standby.
+    /// [`Invalid`](audit_core::ErrorKind::Invalid), field `url`, if the URL is malformed.
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if the server cannot be reached, or refuses
+    /// the connection.
+    pub async fn open(url: &str) -> Result<Self> {
+        Self::open_with(url, PostgresOptions::default()).await
+    }
+
+    /// Opens the store at `url` with these options. Fails as [`PostgresStore::open`] does.
+    pub async fn open_with(url: &str, options: PostgresOptions) -> Result<Self> {
+        let config = url::parse(url, &options)?;
+        let (writer, jobs) =
+            Writer::new(options.queue_bytes, options.timeout, options.is_read_only);
+        let (send_core, core) = oneshot::channel::<Arc<Core>>();
+        let write = move || async move {
+            // Not sent if the store cannot be opened.
+            if let Ok(core) = core.await {
+                jobs.run(core).await;
+            }
+        };
+        let runtime = Runtime::start(options.readers + WRITERS, write)?;
+        let (readers, timeout) = (options.readers, options.timeout);
+        let open = async move {
+            let readers = Connections::new(&config, readers, timeout)?;
+            let writers = Connections::new(&config, WRITERS, timeout)?;
+            let session = writers.take().await?;
+            schema::check_server(&session, &options).await?;
+            schema::prepare(&session, &options).await?;
+            let keys = match options.token_keys {
+                Some(keys) => keys,
+                None => TokenKeys::from_secret(schema::token_secret(&session).await?),
+            };
+            let hasher = TermHasher::new(&schema::index_secret(&session).await?);
+            let PostgresOptions { segment_events, longest_tail, locks_each_log, .. } = options;
+            let indexing = Indexing { hasher, segment_events, longest_tail };
+            drop(session);
+            Ok((keys, Arc::new(Core::new(readers, writers, indexing, locks_each_log))))
+        };
+        let (keys, core) = match runtime.run(open).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                // Lets the runtime end.
+                drop(send_core);
+                return Err(error);
+            }
+        };
+        send_core.send(Arc::clone(&core)).map_err(|_| error::closed())?;
+        Ok(Self { shared: Arc::new(Shared { keys, core, writer, runtime }) })
+    }
+
+    fn readers(&self) -> Connections {
+        self.shared.core.readers.clone()
+    }
+}
+
+#[async_trait]
+impl AuditStore for PostgresStore {
+    fn token_keys(&self) -> &TokenKeys {
+        &self.shared.keys
+    }
+
+    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
+        let batch = self.shared.core.indexing.keyed(Batch::new(log, events)?);
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.writer.append(batch).await
+    }
+
+    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        let event = self.shared.runtime.run(read::event(self.readers(), log, id)).await?;
+        read::decode_event(event, id)
+    }
+
+    async fn head(&self, log: Log) -> Result<Head> {
+        self.shared.runtime.run(read::head(self.readers(), log)).await
+    }
+
+    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
+        limits::logs_page(limit)?;
+        self.shared.runtime.run(read::logs(self.readers(), after, limit)).await
+    }
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
+        let indexing = self.shared.core.indexing.clone();
+        let found = self.shared.runtime.run(read::scan(self.readers(), indexing, scan)).await?;
+        found.decode()
+    }
+
+    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
+        let core = Arc::clone(&self.shared.core);
+        let wait = async move { Ok(core.feeds.wait(log, &core.writers)) };
+        let waiting = self.shared.runtime.run(wait).await?;
+        loop {
+            // Listen before reading the head, so that an append in between is not missed.
+            let appended = waiting.listen();
+            let head = self.head(log).await?;
+            if head.size > sequence {
+                return Ok(head);
+            }
+            appended.await;
+        }
+    }
+
+    async fn frontier(&self, log: Log) -> Result<Frontier> {
+        self.shared.runtime.run(tree::frontier(self.readers(), log)).await
+    }
+
+    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
+        self.shared.runtime.run(tree::nodes(self.readers(), log, nodes)).await
+    }
+
+    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
+        let entries = self.shared.runtime.run(tree::entries(self.readers(), log, request)).await?;
+        Ok(tree::unseal(entries))
+    }
+}

@@ -1,0 +1,50 @@
+//! The promises of every store, on PostgreSQL.
+
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+use audit_conformance::{DurableHarness, Harness};
+use audit_core::AuditStore;
+use audit_postgres::PostgresStore;
+use audit_postgres_server::Database;
+use futures_executor::block_on;
+
+use crate::common::{database, open};
+
+struct InDatabase(Database);
+
+impl InDatabase {
+    fn new() -> Self {
+        Self(database())
+    }
+}
+
+impl Harness for InDatabase {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        open(&self.0)
+    }
+}
+
+impl DurableHarness for InDatabase {
+    fn place(&self) -> OsString {
+        self.0.url().into()
+    }
+}
+
+/// Opens the database of another process.
+struct Place(String);
+
+impl Place {
+    fn of(place: &OsStr) -> Self {
+        Self(place.to_str().expect("a URL").to_owned())
+    }
+}
+
+impl Harness for Place {
+    fn open(&self) -> Arc<dyn AuditStore> {
+        Arc::new(block_on(PostgresStore::open(&self.0)).expect("the store opens"))
+    }
+}
+
+audit_conformance::suite!(store: InDatabase::new);
+audit_conformance::suite!(durable: InDatabase::new, Place::of);

@@ -1,0 +1,7 @@
+//! The store on a real server.
+
+// A test that cannot set itself up fails.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+mod conformance;
