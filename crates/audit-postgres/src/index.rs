@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use audit_core::backend::Batch;
+use audit_core::tree::NodeHash;
 use audit_core::{Filter, Log, Result, Scan, Sequence};
 use audit_index::{
     IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId, ReadParts, Segment,
@@ -19,8 +20,9 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::connection::{Parameter, Session, Statement, both, column, sequence};
-use crate::read::{LogRow, READ_EVENTS, log_row};
+use crate::read::{LogRow, log_row, read_events};
 use crate::sealing::SealedEvent;
+use crate::tree;
 
 /// How events are indexed.
 #[derive(Clone, Debug)]
@@ -217,13 +219,18 @@ impl PostgresIndex {
 
     /// Reads events, in the order of `sequences`. Leaves out those that are missing.
     pub(crate) fn events(&self, sequences: &[Sequence]) -> Result<Vec<SealedEvent>> {
-        let numbers: Vec<i64> = sequences.iter().map(|sequence| sequence.as_i64()).collect();
-        let rows = self.query(&READ_EVENTS, &[&self.log.as_bytes(), &numbers])?;
-        let events = rows.iter().map(|row| SealedEvent::read(row, 0));
-        let mut events = events
-            .map(|event| event.map(|event| (event.sequence, event)))
-            .collect::<Result<HashMap<_, _>>>()?;
-        Ok(sequences.iter().filter_map(|sequence| events.remove(sequence)).collect())
+        self.runtime.block_on(read_events(&self.session, self.log, sequences))
+    }
+
+    /// Does the same, and returns the node that identifies the first `bound` events as well.
+    pub(crate) fn events_and_end(
+        &self,
+        sequences: &[Sequence],
+        bound: Sequence,
+    ) -> Result<(Vec<SealedEvent>, Option<NodeHash>)> {
+        let events = read_events(&self.session, self.log, sequences);
+        let end = tree::end(&self.session, self.log, bound);
+        self.runtime.block_on(both(events, end))
     }
 
     fn query(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {

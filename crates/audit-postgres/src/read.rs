@@ -1,6 +1,9 @@
 //! Reads of single rows, and the scan.
 
+use std::collections::HashMap;
+
 use audit_core::backend::index::select;
+use audit_core::tree::NodeHash;
 use audit_core::{
     AuditEvent, Error, EventId, Head, Log, Result, Scan, ScanResult, Sequence, Timestamp, Total,
 };
@@ -115,6 +118,25 @@ pub(crate) async fn event(connections: Connections, log: Log, id: EventId) -> Re
     SealedEvent::read(&row.ok_or_else(|| Error::not_found("event"))?, 0)
 }
 
+/// Reads events, in the order of `sequences`. Leaves out those that are missing.
+pub(crate) async fn read_events(
+    session: &Session,
+    log: Log,
+    sequences: &[Sequence],
+) -> Result<Vec<SealedEvent>> {
+    if sequences.is_empty() {
+        return Ok(Vec::new());
+    }
+    let numbers: Vec<i64> = sequences.iter().map(|sequence| sequence.as_i64()).collect();
+    let rows = session.query(&READ_EVENTS, &[&log.as_bytes(), &numbers]).await?;
+    let mut events = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let event = SealedEvent::read(row, 0)?;
+        events.insert(event.sequence, event);
+    }
+    Ok(sequences.iter().filter_map(|sequence| events.remove(sequence)).collect())
+}
+
 /// Decodes the event that was found under an id.
 pub(crate) fn decode_event(event: SealedEvent, id: EventId) -> Result<AuditEvent> {
     let event = event.unseal_whole()?.decode()?;
@@ -131,14 +153,15 @@ pub(crate) struct SealedResult {
     more: bool,
     total: Option<u64>,
     bound: Sequence,
+    end: Option<NodeHash>,
 }
 
 impl SealedResult {
     pub(crate) fn decode(self) -> Result<ScanResult> {
-        let Self { events, more, total, bound } = self;
+        let Self { events, more, total, bound, end } = self;
         let decoded = events.into_iter().map(|event| event.unseal_whole()?.decode());
         let events = decoded.collect::<Result<_>>()?;
-        Ok(ScanResult::new(events, more, bound).total(total))
+        Ok(ScanResult::new(events, more, bound, end).total(total))
     }
 }
 
@@ -163,24 +186,22 @@ fn scan_index(index: &PostgresIndex, indexing: &Indexing, scan: &Scan) -> Result
     let bound = scan.bound_within(head)?;
     if head.size == Sequence::ZERO {
         let total = (scan.total == Total::Exact).then_some(0);
-        return Ok(SealedResult { events: Vec::new(), more: false, total, bound });
+        return Ok(SealedResult { events: Vec::new(), more: false, total, bound, end: None });
     }
     let hasher = &indexing.hasher;
     let log_index = LogIndex { storage: index, hasher, size: head.size, indexed };
     let selection = select(&log_index, scan, bound, head.pruned)?;
-    let mut ahead = Vec::new();
-    let mut next = 0;
+    let mut waiting = selection.sequences.chunks(EVENTS_AHEAD);
+    let (events, end) = index.events_and_end(waiting.next().unwrap_or_default(), bound)?;
+    let mut ahead = events.into_iter();
     let read = |sequence| {
-        if ahead.is_empty() {
-            let wanted = selection.sequences.iter().skip(next).take(EVENTS_AHEAD).copied();
-            ahead = index.events(&wanted.collect::<Vec<_>>())?;
-            next += ahead.len();
-            ahead.reverse();
+        if ahead.len() == 0 {
+            ahead = index.events(waiting.next().unwrap_or_default())?.into_iter();
         }
-        ahead.pop().filter(|event: &SealedEvent| event.sequence == sequence).ok_or_else(missing)
+        ahead.next().filter(|event| event.sequence == sequence).ok_or_else(missing)
     };
     let (events, more) = selection.read(scan, read, SealedEvent::size)?;
-    Ok(SealedResult { events, more, total: selection.total, bound })
+    Ok(SealedResult { events, more, total: selection.total, bound, end })
 }
 
 /// The events that are read in one round trip: those of a page. It bounds the memory, since an event

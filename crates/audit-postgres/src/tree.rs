@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId, Tile, TileId};
-use audit_core::{EntriesRequest, Log, Result, Sequence};
-use futures_util::future::join4;
+use audit_core::{EntriesRequest, ErrorKind, Log, Result, Sequence};
+use futures_util::future::join3;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
@@ -80,21 +80,23 @@ pub(crate) async fn nodes(
     nodes: Vec<NodeId>,
 ) -> Result<Vec<Option<NodeHash>>> {
     let session = connections.take().await?;
-    let wanted = WantedTiles::of(&nodes);
-    let (begun, row, leaves, above) = join4(
-        session.begin_reading(),
-        log_row(&session, log),
-        wanted.read_leaves(&session, log),
-        wanted.read_above(&session, log),
-    )
-    .await;
+    let (begun, row, tiles) =
+        join3(session.begin_reading(), log_row(&session, log), Tiles::read(&session, log, &nodes))
+            .await;
     begun?;
-    let size = row?.unwrap_or_default().head.size.get();
-    let mut rows = leaves?;
-    rows.extend(above?);
+    let size = row?.unwrap_or_default().head.size;
+    let tiles = tiles?;
     session.release();
-    let tiles = Tiles::of(&rows)?;
     Ok(nodes.iter().map(|node| tiles.node(*node, size)).collect())
+}
+
+/// Returns the node that identifies the first `bound` events of a log; `None` if it is damaged.
+pub(crate) async fn end(session: &Session, log: Log, bound: Sequence) -> Result<Option<NodeHash>> {
+    let Some(node) = NodeId::identifying(bound) else { return Ok(None) };
+    match Tiles::read(session, log, &[node]).await {
+        Err(error) if error.kind() == ErrorKind::Corrupt => Ok(None),
+        tiles => Ok(tiles?.node(node, bound)),
+    }
 }
 
 /// The tiles that are read for some nodes.
@@ -158,6 +160,15 @@ const WIDTH: i64 = Tile::WIDTH.cast_signed();
 struct Tiles(BTreeMap<NodeId, NodeHash>);
 
 impl Tiles {
+    /// Reads what is needed for some nodes, in one round trip.
+    async fn read(session: &Session, log: Log, nodes: &[NodeId]) -> Result<Self> {
+        let wanted = WantedTiles::of(nodes);
+        let (mut rows, above) =
+            both(wanted.read_leaves(session, log), wanted.read_above(session, log)).await?;
+        rows.extend(above);
+        Self::of(&rows)
+    }
+
     fn of(rows: &[Row]) -> Result<Self> {
         let mut hashes = BTreeMap::new();
         for row in rows {
@@ -172,9 +183,10 @@ impl Tiles {
     }
 
     /// Returns the hash of a node of a tree of `size` events.
-    fn node(&self, node: NodeId, size: u64) -> Option<NodeHash> {
+    fn node(&self, node: NodeId, size: Sequence) -> Option<NodeHash> {
         // Checked first, so that nothing below overflows.
-        let is_complete = u32::from(node.level) < u64::BITS && node.index < size >> node.level;
+        let is_complete =
+            u32::from(node.level) < u64::BITS && node.index < size.get() >> node.level;
         if !is_complete {
             return None;
         }
