@@ -1,6 +1,7 @@
 //! Measures the cost of the HTTP layer: 64 connections on loopback, beside 64 tasks that call the
 //! store in the same process, and beside a route that answers "hello".
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::proofs::time_of_cores;
+use crate::rows::{micros, rate};
 use crate::{Result, events};
 
 const CONNECTIONS: usize = 64;
@@ -49,16 +52,18 @@ pub(crate) fn run(directory: &Path, count: u64) -> Result<()> {
     println!("{CONNECTIONS} connections or tasks, {count} events in the log at the start");
     let before = memory();
     for round in 1..=2 {
-        println!("round {round}, requests/s:");
+        println!(
+            "round {round}: requests/s, and the processor time of each in µs, clients included"
+        );
         let hello = server.load(&get("/hello"))?;
-        println!("  a route that answers hello             {hello:>9.0}");
+        println!("  a route that answers hello         {hello}");
         let key = server.load(&get("/v1/organizations"))?;
-        println!("  the organization of the key            {key:>9.0}");
+        println!("  the organization of the key        {key}");
         let page = server.load(&get(&format!("{base}?limit={PAGE}")))?;
-        let own = runtime.block_on(pages(&store, organization));
+        let own = runtime.block_on(pages(&store, organization))?;
         report("a page of 50", page, own, 0.85);
         let append = server.load(&post)?;
-        let own = runtime.block_on(appends(&store, organization, &body));
+        let own = runtime.block_on(appends(&store, organization, &body))?;
         report("a durable append of one event", append, own, 0.6);
         println!("  memory: {before} kB at the start, {} kB now", memory());
     }
@@ -66,12 +71,43 @@ pub(crate) fn run(directory: &Path, count: u64) -> Result<()> {
 }
 
 /// Prints a line whose ratio should be at least `bar`.
-fn report(what: &str, http: f64, own: f64, bar: f64) {
-    let ratio = http / own;
+fn report(what: &str, http: Load, own: Load, bar: f64) {
+    let ratio = http.rate / own.rate;
     let holds = if ratio >= bar { "yes" } else { "NO" };
-    println!(
-        "  {what:<38} {http:>9.0}   in process {own:>9.0}   ratio {ratio:.2}   bar {bar}   {holds}"
-    );
+    println!("  {what:<34} {http}   in process {own}   ratio {ratio:.2}   bar {bar}   {holds}");
+}
+
+/// How fast requests are answered.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    /// The answers in a second.
+    rate: f64,
+    /// The processor time of one, in microseconds.
+    cost: f64,
+}
+
+/// Measures a load from its creation on.
+struct Meter {
+    begun: Instant,
+    cores: Duration,
+}
+
+impl Meter {
+    fn start() -> Result<Self> {
+        Ok(Self { begun: Instant::now(), cores: time_of_cores()? })
+    }
+
+    fn stop(&self, answers: &AtomicU64) -> Result<Load> {
+        let answers = answers.load(Ordering::Relaxed);
+        let cores = time_of_cores()? - self.cores;
+        Ok(Load { rate: rate(answers, self.begun.elapsed()), cost: micros(cores) / answers as f64 })
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>9.0} {:>6.1}", self.rate, self.cost)
+    }
 }
 
 async fn prepare(store: &SqliteStore, count: u64) -> Result<(OrganizationId, String)> {
@@ -115,8 +151,9 @@ impl Server {
     }
 
     /// Returns the number of answers to `request` per second.
-    fn load(&self, request: &str) -> Result<f64> {
-        let (answers, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
+    fn load(&self, request: &str) -> Result<Load> {
+        let (answers, meter) = (Arc::new(AtomicU64::new(0)), Meter::start()?);
+        let begun = meter.begun;
         self.clients.block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
             for _ in 0..CONNECTIONS {
@@ -127,7 +164,7 @@ impl Server {
             }
             Ok::<_, crate::BoxError>(())
         })?;
-        Ok(answers.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64())
+        meter.stop(&answers)
     }
 }
 
@@ -168,7 +205,7 @@ fn end_of_answer(bytes: &[u8]) -> Result<Option<usize>> {
 }
 
 /// Returns the pages per second that tasks of the same process read and write as JSON.
-async fn pages(store: &SqliteStore, organization: OrganizationId) -> f64 {
+async fn pages(store: &SqliteStore, organization: OrganizationId) -> Result<Load> {
     tasks(store, move |store| async move {
         let page = store.page(&EventQuery::new(organization).limit(PAGE)).await?;
         Ok(serde_json::to_vec(&page.events)?.len())
@@ -177,7 +214,7 @@ async fn pages(store: &SqliteStore, organization: OrganizationId) -> f64 {
 }
 
 /// Returns the appends per second of tasks of the same process, each of an event read from JSON.
-async fn appends(store: &SqliteStore, organization: OrganizationId, body: &str) -> f64 {
+async fn appends(store: &SqliteStore, organization: OrganizationId, body: &str) -> Result<Load> {
     let body: Arc<str> = body.into();
     tasks(store, move |store| {
         let body = Arc::clone(&body);
@@ -193,8 +230,9 @@ async fn appends(store: &SqliteStore, organization: OrganizationId, body: &str) 
 async fn tasks<F: Future<Output = Result<usize>> + Send + 'static>(
     store: &SqliteStore,
     work: impl Fn(SqliteStore) -> F + Clone + Send + 'static,
-) -> f64 {
-    let (done, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
+) -> Result<Load> {
+    let (done, meter) = (Arc::new(AtomicU64::new(0)), Meter::start()?);
+    let begun = meter.begun;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..CONNECTIONS {
         let (done, work, store) = (Arc::clone(&done), work.clone(), store.clone());
@@ -207,7 +245,7 @@ async fn tasks<F: Future<Output = Result<usize>> + Send + 'static>(
         });
     }
     while tasks.join_next().await.is_some() {}
-    done.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64()
+    meter.stop(&done)
 }
 
 /// Returns the resident memory of this process in kB, server and clients together.

@@ -120,6 +120,8 @@ enum Group {
     Many,
     /// One log: batches, and reads after them.
     One,
+    /// One log beside costly reads of another.
+    Neighbours,
     /// The slowest append of one event.
     Slowest,
     /// Events that arrive late.
@@ -198,13 +200,15 @@ fn measure(
         rows.extend(loads::append(&mut one, events, Arrival::InTime)?);
         rows.extend(space::disk(&one)?);
         rows.extend(reads::all(&one, events)?);
-        if backend == Backend::Sqlite {
-            rows.extend(neighbours::measure(&one, events)?);
-        }
         drop(one);
         if backend == Backend::Sqlite {
             rows.extend(space::memory(directory, events)?);
         }
+    }
+    if is_wanted(Group::Neighbours) && backend == Backend::Sqlite {
+        let mut one = Sides::create(backend, directory, 1)?;
+        loads::append(&mut one, events, Arrival::InTime)?;
+        rows.extend(neighbours::measure(&one, events)?);
     }
     if is_wanted(Group::Slowest) {
         let mut one = Sides::create(backend, directory, 1)?;

@@ -109,7 +109,7 @@ fn verification(store: &SqliteStore, path: &Path, size: u64) -> Result<Vec<Row>>
 }
 
 /// Returns the time that all cores have spent on this process.
-fn time_of_cores() -> Result<Duration> {
+pub(crate) fn time_of_cores() -> Result<Duration> {
     Ok(clock_gettime(ClockId::ProcessCPUTime).try_into()?)
 }
 

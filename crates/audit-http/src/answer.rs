@@ -21,7 +21,7 @@ const FRAME: usize = 32 << 10;
 
 /// The limits of answers: the reads at a time, and the bytes that wait for their clients. Both are
 /// dealt out by organization.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Answers {
     memory: Pool,
     reads: Pool,
@@ -74,7 +74,9 @@ impl Answers {
 impl Reading {
     /// Returns `value` as a whole answer. Its memory counts until the client has taken it.
     pub(crate) fn json(self, value: &impl Serialize) -> Result<Response, Rejection> {
-        let text = serde_json::to_vec(value).map_err(|_| not_written())?;
+        // Most answers fit into what is reserved, so that they are not copied while they grow.
+        let mut text = Vec::with_capacity(RESERVED);
+        serde_json::to_writer(&mut text, value).map_err(|_| not_written())?;
         Ok(whole(self.piece(text)))
     }
 

@@ -1,5 +1,6 @@
 //! The state that the handlers share.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use audit_core::{AuditStore, TenantStore};
@@ -12,13 +13,17 @@ use crate::places::Places;
 use crate::rate::Rates;
 use crate::rejection::Rejection;
 
-/// The state that the handlers share.
+/// A handle of the state that the handlers share. Each layer of a route clones it at each request.
 #[derive(Clone, Debug)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+/// The state that the handlers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
     pub(crate) store: Arc<dyn AuditStore>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
-    pub(crate) options: Arc<HttpOptions>,
-    pub(crate) rates: Arc<Rates>,
+    pub(crate) options: HttpOptions,
+    pub(crate) rates: Rates,
     pub(crate) places: Places,
     pub(crate) bodies: Budget,
     pub(crate) answers: Answers,
@@ -30,20 +35,28 @@ impl App {
         authenticator: Arc<dyn Authenticator>,
         options: HttpOptions,
     ) -> Self {
-        Self {
+        Self(Arc::new(Shared {
             store,
             authenticator,
-            rates: Arc::new(Rates::new(&options)),
+            rates: Rates::new(&options),
             places: Places::new(&options),
             bodies: Budget::new(&options),
             answers: Answers::new(&options),
-            options: Arc::new(options),
-        }
+            options,
+        }))
     }
 
     /// Returns the store of the organizations. Fails, as for an organization that does not exist,
     /// if the service has none; then no route that needs it is mounted.
     pub(crate) fn tenants(&self) -> Result<&dyn TenantStore, Rejection> {
         self.options.tenants.as_deref().ok_or_else(Rejection::no_organization)
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
     }
 }

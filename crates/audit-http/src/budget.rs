@@ -16,7 +16,7 @@ use crate::share::{Pool, Share, Taken, Tenant};
 
 /// The limits of bodies: the size, time and rate of one, and the memory for the texts and the parsed
 /// values of all that are being read, dealt out by organization.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Budget {
     texts: Pool,
     /// Memory for one whole body beside `texts`. Who has it can always go on, so that bodies that

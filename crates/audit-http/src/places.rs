@@ -36,7 +36,7 @@ impl Purpose {
 }
 
 /// The places of the service. All are counted by organization, and by caller.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Places {
     work: Pool,
     follow: Pool,

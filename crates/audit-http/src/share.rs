@@ -1,11 +1,11 @@
 //! What all organizations share: places and memory, dealt out so that none takes all of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use audit_core::OrganizationId;
-use tokio::sync::Notify;
+use tokio::sync::oneshot;
 
 /// The organization for which a request counts: that of its caller. Callers without one count
 /// together.
@@ -45,13 +45,23 @@ struct Shared {
     /// What any organization may hold, whatever its share, while it is free.
     least: usize,
     state: Mutex<State>,
-    freed: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     taken: usize,
     by_tenant: HashMap<Tenant, usize>,
+    /// Those that wait, in the order in which they came. None of them could be served when the state
+    /// was last changed.
+    waiting: VecDeque<Waiter>,
+}
+
+/// One that waits for an amount.
+#[derive(Debug)]
+struct Waiter {
+    tenant: Tenant,
+    amount: usize,
+    grant: oneshot::Sender<Taken>,
 }
 
 impl fmt::Debug for Pool {
@@ -64,8 +74,7 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// Creates a pool of `total`. Any organization may hold `least` of it while so much is free.
     pub(crate) fn new(total: usize, share: Share, least: usize) -> Self {
-        let (state, freed) = (Mutex::default(), Notify::new());
-        Self(Arc::new(Shared { total, share, least, state, freed }))
+        Self(Arc::new(Shared { total, share, least, state: Mutex::default() }))
     }
 
     /// Takes `amount` for `tenant`, or nothing if that is not free for it.
@@ -97,6 +106,38 @@ impl Pool {
         let held = state.by_tenant.get(&tenant).copied().unwrap_or_default();
         held == 0 || held + amount <= self.0.share.beside(free).max(self.0.least)
     }
+
+    /// Takes `amount` for `tenant` if it is free for it.
+    fn claim(&self, state: &mut State, tenant: Tenant, amount: usize) -> bool {
+        let is_free = self.is_free(state, tenant, amount);
+        if is_free {
+            add(state, tenant, amount);
+        }
+        is_free
+    }
+
+    /// Takes for each that waits what is free for it now, and forgets those that no longer wait.
+    /// Returns what to send once the state is unlocked.
+    fn serve(&self, state: &mut State) -> Vec<(oneshot::Sender<Taken>, Taken)> {
+        let mut served = Vec::new();
+        let mut refused = None;
+        let mut at = 0;
+        while let Some(&Waiter { tenant, amount, ref grant }) = state.waiting.get(at) {
+            let has_left = grant.is_closed();
+            // Most that wait together wait for the same.
+            if !has_left
+                && (refused == Some((tenant, amount)) || !self.claim(state, tenant, amount))
+            {
+                refused = Some((tenant, amount));
+                at += 1;
+            } else if let Some(Waiter { grant, .. }) = state.waiting.remove(at)
+                && !has_left
+            {
+                served.push((grant, Taken { pool: self.clone(), tenant, amount }));
+            }
+        }
+        served
+    }
 }
 
 /// A part of a [`Pool`] that is held until this value is dropped.
@@ -115,30 +156,29 @@ impl Taken {
 
     /// Takes `more`, or nothing if that is not free for the organization.
     pub(crate) fn try_grow(&mut self, more: usize) -> bool {
-        let is_free = {
-            let mut state = self.pool.state();
-            let is_free = self.pool.is_free(&state, self.tenant, more);
-            if is_free {
-                add(&mut state, self.tenant, more);
-            }
-            is_free
-        };
+        let is_free = self.pool.claim(&mut self.pool.state(), self.tenant, more);
         if is_free {
             self.amount += more;
         }
         is_free
     }
 
-    /// Waits until `more` is free for the organization, and takes it.
+    /// Waits until `more` is free for the organization, and takes it. What becomes free goes to those
+    /// that wait for it, in the order in which they came, and wakes no others.
     pub(crate) async fn grow(&mut self, more: usize) {
-        let pool = self.pool.clone();
-        loop {
-            // Created before the attempt, so that what is freed in between is noticed.
-            let freed = pool.0.freed.notified();
-            if self.try_grow(more) {
+        let granted = {
+            let mut state = self.pool.state();
+            if self.pool.claim(&mut state, self.tenant, more) {
+                self.amount += more;
                 return;
             }
-            freed.await;
+            let (grant, granted) = oneshot::channel();
+            state.waiting.push_back(Waiter { tenant: self.tenant, amount: more, grant });
+            granted
+        };
+        // Fails only if the pool is dropped, and this value has a handle of it.
+        if let Ok(mut granted) = granted.await {
+            self.amount += std::mem::take(&mut granted.amount);
         }
     }
 
@@ -165,8 +205,12 @@ impl Taken {
                 state.by_tenant.remove(&self.tenant);
             }
         }
+        let served = self.pool.serve(&mut state);
         drop(state);
-        self.pool.0.freed.notify_waiters();
+        for (grant, taken) in served {
+            // If it has left meanwhile, dropping what it got serves the next one.
+            let _ = grant.send(taken);
+        }
     }
 }
 
@@ -185,6 +229,9 @@ impl Drop for Taken {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Context, Poll, Wake, Waker};
+
     use super::*;
 
     fn tenants() -> [Tenant; 3] {
@@ -255,5 +302,40 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(held);
         assert_eq!(waiting.await.unwrap().amount, 2);
+    }
+
+    /// Counts how often a future is woken.
+    #[derive(Default)]
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_is_freed_wakes_only_the_first_that_it_serves() {
+        let [a, b, _] = tenants();
+        let pool = Pool::new(4, Share::of(50), 0);
+        let mut held = take_all(&pool, a);
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut waiting: Vec<_> = (0..50).map(|_| Box::pin(pool.take(a, 1))).collect();
+        let mut context = Context::from_waker(&waker);
+        assert!(waiting.iter_mut().all(|wait| wait.as_mut().poll(&mut context).is_pending()));
+        // The first leaves before it is served, the second after.
+        drop(waiting.remove(0));
+        held.pop();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        drop(waiting.remove(0));
+        assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+        let Poll::Ready(third) = waiting[0].as_mut().poll(&mut context) else {
+            panic!("it was not served in order")
+        };
+        assert!(waiting[1].as_mut().poll(&mut context).is_pending());
+        assert_eq!(take_all(&pool, b).len(), 1);
+        drop((third, held, waiting));
+        assert_eq!(take_all(&pool, a).len(), 2);
     }
 }
