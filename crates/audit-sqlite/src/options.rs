@@ -1,5 +1,6 @@
 //! The options of a store.
 
+use std::num::NonZero;
 use std::time::Duration;
 
 use audit_core::TokenKeys;
@@ -35,13 +36,13 @@ pub struct SqliteOptions {
 }
 
 impl Default for SqliteOptions {
-    /// Returns a time-out of 5 seconds, a queue of 64 MiB, four readers, and the token key of the
-    /// file.
+    /// Returns a time-out of 5 seconds, a queue of 64 MiB, two readers for each processor but 4 at
+    /// least and 16 at most, and the token key of the file.
     fn default() -> Self {
         Self {
             busy_timeout: Duration::from_secs(5),
             queue_bytes: 64 << 20,
-            readers: 4,
+            readers: default_readers(),
             turn: TURN,
             token_keys: None,
             tables: Tables::Create,
@@ -50,6 +51,12 @@ impl Default for SqliteOptions {
             merge_share: MERGE_SHARE,
         }
     }
+}
+
+/// Returns twice the number of processors, within bounds: the reads of one log can keep all busy.
+fn default_readers() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    (2 * processors).clamp(4, 16)
 }
 
 impl SqliteOptions {
@@ -70,8 +77,9 @@ impl SqliteOptions {
 
     /// Sets how many reads run at once, without those that wait for their turn and without look-ups
     /// of single events, heads, keys and organizations: 1 to 64. A number outside is set to the
-    /// nearest. Each takes up to 16 MiB of memory. Up to four times as many threads can be started
-    /// while reads of several logs wait for each other.
+    /// nearest. Each takes up to 16 MiB of memory. The reads of one log are half of them at most, so
+    /// that those of others need not wait. Up to four times as many threads can be started while reads
+    /// of several logs wait for each other.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 64);
         self

@@ -5,7 +5,10 @@
 //! turns as the store has readers. At each row or part the read asks whether its turn is over. If so,
 //! and if another owner waits, the read waits for its next turn, on its thread and with its snapshot.
 //! Owners get turns one after the other, however many reads each has. The reads of one owner are
-//! served in order. A read whose caller has left ends with its turn.
+//! served in order. An owner has at most as many turns as it leaves to others, so that the read of
+//! one that has none mostly begins at once: until a long read asks whether its turn is over, its
+//! thread can wait for a processor a hundred times as long as a short read takes. A read whose caller
+//! has left ends with its turn.
 //!
 //! So there are more threads than turns. Those beyond the number of turns are started when needed and
 //! end when idle.
@@ -76,10 +79,19 @@ struct State {
     threads: usize,
     /// The number of turns that are taken.
     taken: usize,
-    /// The number of reads of each owner that have begun, with a turn or waiting for the next.
-    begun: HashMap<Owner, usize>,
+    /// The reads that have begun, by owner.
+    begun: HashMap<Owner, Begun>,
     handles: Vec<JoinHandle<()>>,
     is_closed: bool,
+}
+
+/// The reads of an owner that have begun.
+#[derive(Default)]
+struct Begun {
+    /// How many have a turn.
+    in_turn: usize,
+    /// How many wait for their next turn.
+    waiting: usize,
 }
 
 /// A read. Returns how to answer its caller.
@@ -225,24 +237,37 @@ impl State {
         self.handles.push(handle);
     }
 
-    /// Takes the next read that can have a turn. A read that has not begun needs a thread. One owner
-    /// cannot have more than half of them, so that others find one.
-    fn next_read(&mut self, most_threads: usize) -> Option<(Owner, Read)> {
+    /// Takes the next read that can have a turn, and gives it one. A read that has not begun needs a
+    /// thread. One owner cannot have more than half of them, so that others find one.
+    fn next_read(&mut self, turns: usize) -> Option<(Owner, Read)> {
+        let left = turns.checked_sub(self.taken + 1)?;
+        let most_threads = turns * THREADS_PER_TURN;
         let free = most_threads.saturating_sub(self.threads) + self.idle.len();
         let begun = &self.begun;
-        self.reads.take(|owner, read| match read {
-            Read::Begun(_) => true,
-            Read::New(_) if begun.contains_key(&owner) => free > most_threads / 2,
-            Read::New(_) => free > 0,
-        })
+        let (owner, read) = self.reads.take(|owner, read| {
+            let of_owner = begun.get(&owner);
+            let in_turn = of_owner.map_or(0, |begun| begun.in_turn);
+            let has_thread = match (read, of_owner) {
+                (Read::Begun(_), _) => true,
+                (Read::New(_), Some(_)) => free > most_threads / 2,
+                (Read::New(_), None) => free > 0,
+            };
+            has_thread && (in_turn == 0 || in_turn < left)
+        })?;
+        let of_owner = self.begun.entry(owner).or_default();
+        of_owner.in_turn += 1;
+        of_owner.waiting -= usize::from(matches!(read, Read::Begun(_)));
+        self.taken += 1;
+        Some((owner, read))
     }
 
-    /// Takes back the turn of a read that has ended.
-    fn end_read(&mut self, owner: Owner) {
+    /// Takes back the turn of a read, which waits for the next one or has ended.
+    fn end_turn(&mut self, owner: Owner, waits: bool) {
         self.taken -= 1;
-        if let Some(begun) = self.begun.get_mut(&owner) {
-            *begun -= 1;
-            if *begun == 0 {
+        if let Some(of_owner) = self.begun.get_mut(&owner) {
+            of_owner.in_turn -= 1;
+            of_owner.waiting += usize::from(waits);
+            if of_owner.in_turn + of_owner.waiting == 0 {
                 self.begun.remove(&owner);
             }
         }
@@ -274,10 +299,7 @@ impl Shared {
                 let _ = thread.send(Task::LookUp(job));
             }
         }
-        let most_threads = self.options.turns * THREADS_PER_TURN;
-        while state.taken < self.options.turns
-            && let Some((owner, read)) = state.next_read(most_threads)
-        {
+        while let Some((owner, read)) = state.next_read(self.options.turns) {
             match read {
                 Read::Begun(thread) => {
                     let _ = thread.send(());
@@ -285,13 +307,12 @@ impl Shared {
                 Read::New(job) => {
                     let Some(thread) = self.idle_or_new(state) else {
                         // The next thread that is free takes it.
+                        state.end_turn(owner, false);
                         return state.reads.push_first(owner, Read::New(job));
                     };
-                    *state.begun.entry(owner).or_default() += 1;
                     let _ = thread.send(Task::Read(owner, job));
                 }
             }
-            state.taken += 1;
         }
     }
 
@@ -351,7 +372,7 @@ impl Shared {
             return false;
         }
         if let Some(owner) = ended {
-            state.end_read(owner);
+            state.end_turn(owner, false);
         }
         match of {
             Use::LookUps => state.idle_of_look_ups = Some(this.clone()),
@@ -387,7 +408,7 @@ impl Turn<'_> {
         if state.reads.has_other(self.owner) {
             let (sender, next) = bounded(1);
             state.reads.push_first(self.owner, Read::Begun(sender));
-            state.taken -= 1;
+            state.end_turn(self.owner, true);
             self.shared.deal(&mut state);
             drop(state);
             next.recv().map_err(|_| closed())?;

@@ -1,6 +1,7 @@
 //! Checks that owners read in turn, whatever the others read, with one turn that ends at every row.
 
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use audit_core::{
@@ -22,10 +23,14 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with_turns(1)
+    }
+
+    fn with_turns(turns: usize) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let options = SqliteOptions { turn: Duration::ZERO, ..SqliteOptions::default() };
         let store =
-            SqliteStore::open_with(directory.path().join("audit.db"), options.with_readers(1));
+            SqliteStore::open_with(directory.path().join("audit.db"), options.with_readers(turns));
         Self { store: store.unwrap(), _directory: directory }
     }
 
@@ -126,6 +131,38 @@ fn a_read_ends_when_its_caller_leaves() {
     drop(read);
     assert_eq!(ended.recv().unwrap().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(block_on(fixture.store.page(&EventQuery::new(log))).unwrap().events.len(), 1);
+}
+
+/// The reads of one owner that never ask whether their turns are over leave one to another owner, and
+/// all of them end.
+#[test]
+fn one_owner_leaves_turns_to_others() {
+    let fixture = Fixture::with_turns(4);
+    let (many, few) = (fixture.log(1), fixture.log(1));
+    let (release, released) = crossbeam_channel::bounded::<()>(0);
+    let read = |_| {
+        let released = released.clone();
+        let read = fixture.store.shared.readers.read(Owner::Log(many), move |_| {
+            let _ = released.recv();
+            Ok(())
+        });
+        let mut read = read.map(Result::unwrap).boxed();
+        assert!((&mut read).now_or_never().is_none());
+        read
+    };
+    let reads: FuturesUnordered<_> = (0..10).map(read).collect();
+    let page = fixture.page(few, "page");
+    let (answered, answer) = mpsc::channel();
+    // Ends them if the page has to wait for them.
+    let end = thread::spawn(move || {
+        let in_time = answer.recv_timeout(Duration::from_secs(20)).is_ok();
+        drop(release);
+        in_time
+    });
+    block_on(page);
+    answered.send(()).unwrap();
+    assert!(end.join().unwrap());
+    assert_eq!(block_on(reads.count()), 10);
 }
 
 /// More owners than threads, each with more reads than it can begin.
