@@ -99,7 +99,7 @@ impl Meter {
 
     fn stop(&self, answers: &AtomicU64) -> Result<Load> {
         let answers = answers.load(Ordering::Relaxed);
-        let cores = time_of_cores()? - self.cores;
+        let cores = time_of_cores()?.saturating_sub(self.cores);
         Ok(Load { rate: rate(answers, self.begun.elapsed()), cost: micros(cores) / answers as f64 })
     }
 }
