@@ -41,6 +41,7 @@
 //! | `rebuild.rs` | rebuilding a damaged index |
 //! | `repair.rs` | comparing an index with the events, and repairing it |
 //! | `findings.rs` | what is wrong with derived data |
+//! | `unhealed.rs` | the logs whose damage could not be healed |
 //! | `tail.rs` | the newest events |
 //! | `entry.rs` | the entry of an event |
 //! | `part.rs` | the rows of a stored index |
@@ -73,6 +74,7 @@ mod storage;
 mod table;
 mod tail;
 mod term_key;
+mod unhealed;
 mod walk;
 mod writer;
 
@@ -87,5 +89,6 @@ pub use segment::{MAX_PARTS, Segment, SegmentInfo, Stage};
 pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
 pub use tail::{RemovedKeys, tail_rows};
 pub use term_key::{TermHasher, TermKey};
+pub use unhealed::Unhealed;
 pub use walk::Found;
 pub use writer::{IndexWriter, MERGE_SHARE, SEGMENT_EVENTS};

@@ -17,6 +17,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+use crate::build;
 use crate::connection::{Session, Statement, both, column};
 use crate::error::corrupt;
 use crate::read::{LogRow, log_of};
@@ -138,9 +139,23 @@ pub(crate) struct Appended {
 pub(crate) struct Wanted {
     logs: BTreeSet<Log>,
     ids: Vec<(Log, EventId)>,
+    /// Whether the indexes are locked, too.
+    index: bool,
 }
 
 impl Wanted {
+    /// Adds a log.
+    pub(crate) fn log(mut self, log: Log) -> Self {
+        self.logs.insert(log);
+        self
+    }
+
+    /// Locks the indexes of the logs, too, so that nobody builds them meanwhile.
+    pub(crate) fn index(mut self) -> Self {
+        self.index = true;
+        self
+    }
+
     /// Adds the log and the ids of a batch.
     pub(crate) fn batch<K>(mut self, batch: &Batch<K>) -> Self {
         self.logs.insert(batch.log());
@@ -199,6 +214,11 @@ impl WriteTransaction {
             self.latest = self.latest.max(latest.map(Timestamp::from_nanos));
         }
         Ok(())
+    }
+
+    /// Returns a log whose head is locked.
+    pub(crate) fn end(&mut self, log: Log) -> Result<&mut LogEnd> {
+        self.ends.get_mut(&log).ok_or_else(|| corrupt(LOCK_HEADS.context))
     }
 
     /// Adds the events of a batch, whose log and ids were given at the beginning. After an error the
@@ -308,8 +328,14 @@ async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) 
     let settings =
         async { session.query_opt(&SET_TIMEOUTS, &[&lock_timeout, &longest_idle]).await };
     let read_keys = async { session.query(&READ_KEYS, &[&keys]).await };
-    let (settings, heads, ids, keys) = if begin.locks_each_log {
+    let (settings, heads, ids, keys) = if begin.locks_each_log || wanted.index {
         let ((), settings) = both(begun, settings).await?;
+        // First, as those who build an index do.
+        if wanted.index {
+            for key in keys {
+                session.query(&build::LOCK, &[key]).await?;
+            }
+        }
         let mut heads = Vec::with_capacity(keys.len());
         for key in keys {
             heads.extend(session.query(&LOCK_HEAD, &[key]).await?);

@@ -4,7 +4,7 @@
 //! the lock of the head last, for as long as it takes to commit. A process that dies in between loses
 //! its work; the next one that appends does it.
 
-use audit_core::{Log, Result};
+use audit_core::{Log, Result, Sequence};
 use tokio::task::spawn_blocking;
 use tokio_postgres::types::Type;
 
@@ -75,6 +75,26 @@ async fn merge(core: &Core, log: Log) -> Result<bool> {
     let index = PostgresIndex::of_transaction(session, log, row);
     let write = move || {
         let more = index.writer(&indexing).merge(row.head.pruned, MERGE_BUDGET);
+        more.map(|more| (index.into_session(), more))
+    };
+    let (session, more) = spawn_blocking(write).await.map_err(task)??;
+    session.commit().await?;
+    Ok(more)
+}
+
+/// Deletes about `limit` parts of the segments of a log that have no event after `floor`. Returns `true`
+/// if more may be left.
+pub(crate) async fn remove_through(
+    core: &Core,
+    log: Log,
+    floor: Sequence,
+    limit: usize,
+) -> Result<bool> {
+    let indexing = core.indexing.clone();
+    let Some((session, row)) = begin(core, log, Wait::Yes).await? else { return Ok(false) };
+    let index = PostgresIndex::of_transaction(session, log, row);
+    let write = move || {
+        let more = index.writer(&indexing).remove_through(floor, limit);
         more.map(|more| (index.into_session(), more))
     };
     let (session, more) = spawn_blocking(write).await.map_err(task)??;

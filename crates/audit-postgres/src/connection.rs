@@ -81,6 +81,12 @@ impl Drop for Session {
 }
 
 impl Session {
+    /// Takes the connection, with the transaction that is open, and leaves none.
+    pub(crate) fn take(&mut self) -> Self {
+        let is_open = AtomicBool::new(std::mem::take(self.is_open.get_mut()));
+        Self { client: self.client.take(), is_open }
+    }
+
     fn client(&self) -> Result<&Object> {
         self.client.as_ref().ok_or_else(closed)
     }

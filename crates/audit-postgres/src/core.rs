@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use audit_core::{Log, Timestamp};
+use audit_core::{Log, Result, Timestamp};
+use audit_index::is_damage;
 
 use crate::append::Begin;
 use crate::build;
 use crate::connection::Connections;
 use crate::index::Indexing;
 use crate::read::LogRow;
+use crate::reindex::Heal;
 use crate::watch::Feeds;
 
 /// The parts of an open store that its tasks use.
@@ -22,6 +24,8 @@ pub(crate) struct Core {
     pub(crate) indexing: Indexing,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) locks_each_log: bool,
+    /// How long a call waits for the locks of others.
+    pub(crate) timeout: Duration,
     /// The last time that this store has recorded, in nanoseconds; the least number if none.
     latest: AtomicI64,
     /// The logs whose indexes a task of this process builds.
@@ -34,10 +38,11 @@ impl Core {
         writers: Connections,
         indexing: Indexing,
         locks_each_log: bool,
+        timeout: Duration,
     ) -> Self {
         let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
         let building = Mutex::default();
-        Self { readers, writers, indexing, feeds, locks_each_log, latest, building }
+        Self { readers, writers, indexing, feeds, locks_each_log, timeout, latest, building }
     }
 
     /// Returns how a transaction begins that waits until `deadline`.
@@ -59,7 +64,7 @@ impl Core {
                 let (core, log) = (Arc::clone(self), *log);
                 tokio::spawn(async move {
                     // A later append tries again.
-                    let _ = build::build(&core, log, build::Wait::No).await;
+                    let _ = core.build_or_heal(log, build::Wait::No).await;
                     core.ends_building(log);
                 });
             }
@@ -67,9 +72,20 @@ impl Core {
     }
 
     /// Builds the index of a log now, whoever else does.
-    pub(crate) async fn build(&self, log: Log) {
+    pub(crate) async fn build(self: &Arc<Self>, log: Log) {
         // The append goes on without it, with a longer tail.
-        let _ = build::build(self, log, build::Wait::Yes).await;
+        let _ = self.build_or_heal(log, build::Wait::Yes).await;
+    }
+
+    /// Builds the index of a log. If it is damaged, rebuilds it first.
+    async fn build_or_heal(self: &Arc<Self>, log: Log, wait: build::Wait) -> Result<()> {
+        match build::build(self, log, wait).await {
+            Err(error) if is_damage(&error) => {
+                Arc::clone(self).change(Heal(log)).await?;
+                build::build(self, log, wait).await
+            }
+            result => result,
+        }
     }
 
     fn begins_building(&self, log: Log) -> bool {

@@ -63,6 +63,14 @@ impl Retry {
     }
 }
 
+/// Says what another transaction that held a log means for the caller.
+pub(crate) fn busy(source: Error) -> Error {
+    if source.kind() != ErrorKind::Busy {
+        return source;
+    }
+    Error::new(ErrorKind::Busy).with_context("another transaction held the log").with_source(source)
+}
+
 /// Converts an error of the pool.
 pub(crate) fn pool(error: PoolError) -> Error {
     const CONTEXT: &str = "connecting";

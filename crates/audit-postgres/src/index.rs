@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
+use crate::build::SET_INDEXED;
 use crate::connection::{Parameter, Session, Statement, both, column, sequence};
 use crate::read::{LogRow, log_row, read_events};
 use crate::sealing::SealedEvent;
@@ -231,6 +232,16 @@ impl PostgresIndex {
         let events = read_events(&self.session, self.log, sequences);
         let end = tree::end(&self.session, self.log, bound);
         self.runtime.block_on(both(events, end))
+    }
+
+    /// Sets the last event that is in a segment.
+    pub(crate) fn set_indexed(&self, indexed: Sequence) -> Result<()> {
+        let before = self.row.indexed;
+        if indexed == before {
+            return Ok(());
+        }
+        let (key, indexed, before) = (self.log.as_bytes(), indexed.as_i64(), before.as_i64());
+        self.execute(&SET_INDEXED, &[&key, &indexed, &before])
     }
 
     fn query(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {

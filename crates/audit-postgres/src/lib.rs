@@ -36,27 +36,44 @@
 //! | `build.rs` | building the index, beside the appends |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
+//! | `change.rs` | transactions that write more than events |
+//! | `erasure.rs` | erasure |
+//! | `scrub.rs` | the `VACUUM` after an erasure |
+//! | `retention.rs` | retention and pruning |
+//! | `derived.rs` | the index compared with the records, and rebuilt |
+//! | `reindex.rs` | comparing and rebuilding derived data step by step |
+//! | `organizations.rs`, `api_keys.rs` | organizations and their API keys |
 //! | `watch.rs` | wakes waiting feeds |
 //! | `error.rs` | converts PostgreSQL's errors |
 
+mod api_keys;
 mod append;
 mod build;
+mod change;
 mod connection;
 mod core;
+mod derived;
+mod erasure;
 mod error;
 mod index;
 mod options;
+mod organizations;
 mod queue;
 mod read;
+mod reindex;
+mod retention;
 mod rows;
 mod runtime;
 mod schema;
+mod scrub;
 mod sealing;
 mod store;
 mod tree;
 mod url;
 mod watch;
 mod writer;
+
+pub use audit_index::DerivedFinding;
 
 pub use crate::options::PostgresOptions;
 pub use crate::store::PostgresStore;

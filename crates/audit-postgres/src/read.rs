@@ -66,6 +66,8 @@ impl LogRow {
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self> {
         let recorded_at = Timestamp::from_nanos(column(row, at + 1)?);
         let head = Head::new(sequence(row, at)?, recorded_at).pruned(sequence(row, at + 2)?);
+        // A log can be locked before its first event.
+        let head = if head.size == Sequence::ZERO { Head::default() } else { head };
         if head.pruned > head.size {
             return Err(corrupt("reading the head of a log"));
         }

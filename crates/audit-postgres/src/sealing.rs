@@ -66,6 +66,16 @@ impl SealedEvent {
         self.record.len() + personal.saturating_sub(SALT)
     }
 
+    /// Returns `true` if the row has personal data, whether or not it can be unsealed.
+    pub(crate) fn has_personal(&self) -> bool {
+        self.personal.is_some()
+    }
+
+    /// Returns the key of the group; `None` if it is missing or damaged.
+    pub(crate) fn group_key(&self) -> Option<GroupKey> {
+        self.key.as_deref().and_then(|key| GroupKey::from_bytes(key).ok())
+    }
+
     /// Unseals the personal data. Without its key it counts as erased.
     pub(crate) fn unseal(self) -> StoredEvent {
         let Self { sequence, leaf, record, personal, key } = self;

@@ -6,19 +6,23 @@ use async_trait::async_trait;
 use audit_core::backend::Batch;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    AuditEvent, AuditStore, EntriesRequest, EventId, Head, Log, NewEvent, Receipt, Result, Scan,
-    ScanResult, Sequence, TokenKeys, limits,
+    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
+    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
+    ScanResult, Sequence, TenantStore, TokenKeys, limits,
 };
-use audit_index::TermHasher;
+use audit_index::{TermHasher, Unhealed};
 use tokio::sync::oneshot;
 
 use crate::connection::Connections;
 use crate::core::Core;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
+use crate::read::SealedResult;
+use crate::retention::SetRetention;
 use crate::runtime::Runtime;
 use crate::writer::Writer;
-use crate::{error, read, schema, tree, url};
+use crate::{api_keys, erasure, error, organizations, read, retention, schema, tree, url};
 
 /// The connections for appends, other writes, the index and the feeds.
 const WRITERS: usize = 5;
@@ -34,6 +38,7 @@ pub struct PostgresStore {
 pub(crate) struct Shared {
     keys: TokenKeys,
     pub(crate) core: Arc<Core>,
+    pub(crate) unhealed: Unhealed,
     // In the order in which they are dropped: without the writer, the runtime ends.
     writer: Writer,
     pub(crate) runtime: Runtime,
@@ -89,7 +94,7 @@ impl PostgresStore {
             let PostgresOptions { segment_events, longest_tail, locks_each_log, .. } = options;
             let indexing = Indexing { hasher, segment_events, longest_tail };
             drop(session);
-            Ok((keys, Arc::new(Core::new(readers, writers, indexing, locks_each_log))))
+            Ok((keys, Arc::new(Core::new(readers, writers, indexing, locks_each_log, timeout))))
         };
         let (keys, core) = match runtime.run(open).await {
             Ok(opened) => opened,
@@ -100,11 +105,41 @@ impl PostgresStore {
             }
         };
         send_core.send(Arc::clone(&core)).map_err(|_| error::closed())?;
-        Ok(Self { shared: Arc::new(Shared { keys, core, writer, runtime }) })
+        let unhealed = Unhealed::default();
+        Ok(Self { shared: Arc::new(Shared { keys, core, unhealed, writer, runtime }) })
     }
 
     fn readers(&self) -> Connections {
         self.shared.core.readers.clone()
+    }
+
+    async fn find(&self, scan: Scan) -> Result<SealedResult> {
+        let find = |core: Arc<Core>| read::scan(core.readers.clone(), core.indexing.clone(), scan);
+        self.run(find).await
+    }
+
+    /// Runs `work` on the threads of the store.
+    pub(crate) async fn run<T, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.shared.runtime.run(work(Arc::clone(&self.shared.core))).await
+    }
+
+    /// Fails if the store was opened for reading.
+    pub(crate) fn require_writable(&self) -> Result<()> {
+        self.shared.writer.require()
+    }
+
+    /// Runs `work`, which writes.
+    pub(crate) async fn write<T, F>(&self, work: impl FnOnce(Arc<Core>) -> F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        self.require_writable()?;
+        self.run(work).await
     }
 }
 
@@ -137,9 +172,14 @@ impl AuditStore for PostgresStore {
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        let indexing = self.shared.core.indexing.clone();
-        let found = self.shared.runtime.run(read::scan(self.readers(), indexing, scan)).await?;
-        found.decode()
+        let log = scan.log;
+        let found = match self.find(scan.clone()).await {
+            Err(error) if self.heal_after(log, &error).await? => {
+                self.find(scan).await.inspect(|_| self.healed(log))
+            }
+            found => found,
+        };
+        found?.decode()
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
@@ -168,5 +208,107 @@ impl AuditStore for PostgresStore {
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
         let entries = self.shared.runtime.run(tree::entries(self.readers(), log, request)).await?;
         Ok(tree::unseal(entries))
+    }
+}
+
+#[async_trait]
+impl RetentionStore for PostgresStore {
+    async fn erase_events(
+        &self,
+        log: Log,
+        sequences: Vec<Sequence>,
+        by: AuditContext,
+    ) -> Result<u64> {
+        self.write(|core| erasure::erase(core, log, sequences, by)).await
+    }
+
+    async fn retention(&self, log: Log) -> Result<Retention> {
+        self.run(|core| retention::find(core.readers.clone(), log)).await
+    }
+
+    async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
+        retention.validate()?;
+        self.write(|core| core.change(SetRetention { log, retention, by })).await
+    }
+
+    async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
+        self.write(|core| retention::prune(core, log, pruning)).await
+    }
+}
+
+#[async_trait]
+impl TenantStore for PostgresStore {
+    async fn create_organization(
+        &self,
+        new: NewOrganization,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        let (organization, event) = Organization::create(new, by)?;
+        let batches = Organization::batches(organization.id, event)?;
+        self.write(|core| core.change(organizations::Create { organization, batches })).await
+    }
+
+    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
+        self.run(|core| organizations::find(core.readers.clone(), id)).await
+    }
+
+    async fn organizations(
+        &self,
+        after: Option<OrganizationId>,
+        limit: usize,
+    ) -> Result<Vec<Organization>> {
+        self.run(|core| organizations::list(core.readers.clone(), after, limit)).await
+    }
+
+    async fn update_organization(
+        &self,
+        id: OrganizationId,
+        update: OrganizationUpdate,
+        by: AuditContext,
+    ) -> Result<Organization> {
+        // Before the change, which creates rows for logs that have none.
+        self.organization(id).await?;
+        self.write(|core| core.change(organizations::Update { id, change: update, by })).await
+    }
+
+    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
+        self.organization(id).await?;
+        self.write(|core| core.change(organizations::Delete { id, by })).await
+    }
+
+    async fn create_api_key(
+        &self,
+        new: NewApiKey,
+        by: AuditContext,
+    ) -> Result<(ApiKey, ApiKeySecret)> {
+        let (key, secret, event) = ApiKey::create(new, by)?;
+        let batches = key.batches(event)?;
+        self.organization(key.organization_id).await?;
+        let key = self.write(|core| core.change(api_keys::Create { key, batches })).await?;
+        Ok((key, secret))
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
+        self.run(|core| api_keys::find(core.readers.clone(), id)).await
+    }
+
+    async fn api_keys(
+        &self,
+        organization: OrganizationId,
+        after: Option<ApiKeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>> {
+        self.run(|core| api_keys::list(core.readers.clone(), organization, after, limit)).await
+    }
+
+    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        let key = self.api_key(id).await?;
+        let action = api_keys::Action::Revoke;
+        self.write(|core| core.change(api_keys::Update { key, action, by })).await
+    }
+
+    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
+        let key = self.api_key(id).await?;
+        self.write(|core| api_keys::forget_holder(core, key, by)).await
     }
 }

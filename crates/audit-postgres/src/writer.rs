@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit_core::backend::Batch;
-use audit_core::{Error, ErrorKind, Log, Receipt, Result};
+use audit_core::{Log, Receipt, Result};
 use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::append::{Appended, Wanted, WriteTransaction};
 use crate::core::Core;
-use crate::error::{Retry, closed, read_only};
+use crate::error::{Retry, busy, closed, read_only};
 use crate::queue::{Queued, Share};
 use crate::read::LogRow;
 
@@ -23,7 +23,7 @@ const GROUP_EVENTS: usize = 1_000;
 const GROUP_BYTES: usize = 16 << 20;
 
 /// The pause before a transaction is tried again: the first, and the longest.
-const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
+pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
 
 /// The handle of the writing task. When it is dropped, the task writes all waiting batches and ends.
 #[derive(Debug)]
@@ -56,12 +56,15 @@ impl Writer {
         (Self { jobs, queued: Queued::new(queue_bytes), timeout, is_read_only }, Jobs(waiting))
     }
 
+    /// Fails if the store was opened for reading.
+    pub(crate) fn require(&self) -> Result<()> {
+        if self.is_read_only { Err(read_only()) } else { Ok(()) }
+    }
+
     /// Appends `batch` and returns its receipts when it is durable. It is queued at the first poll, and
     /// is then written whether or not the caller waits.
     pub(crate) async fn append(&self, batch: Batch<TermKey>) -> Result<Vec<Receipt>> {
-        if self.is_read_only {
-            return Err(read_only());
-        }
+        self.require()?;
         let share = Some(self.queued.add(&batch)?);
         let (answer, outcome) = oneshot::channel();
         let deadline = Instant::now() + self.timeout;
@@ -138,7 +141,7 @@ async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written>
             Err(error) => error,
         };
         if Retry::of(&error) == Retry::Never || Instant::now() + pause > deadline {
-            return Err(if error.kind() == ErrorKind::Busy { busy(error) } else { error });
+            return Err(busy(error));
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
@@ -186,10 +189,4 @@ fn settle(attempted: &[Receipt], receipts: &mut [Receipt]) {
             *receipt = *attempted;
         }
     }
-}
-
-fn busy(source: Error) -> Error {
-    Error::new(ErrorKind::Busy)
-        .with_context("another transaction held the log; inside your own, record with `append_in`")
-        .with_source(source)
 }

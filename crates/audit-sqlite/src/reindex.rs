@@ -1,9 +1,6 @@
 //! Comparing derived data with the records, and rebuilding it, in small transactions; and healing
 //! it when a read finds damage.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
-
 use audit_core::{Error, ErrorKind, EventId, Log, Result, Sequence};
 use audit_index::{Compared, DerivedFinding};
 use rusqlite::params;
@@ -16,25 +13,6 @@ use crate::store::SqliteStore;
 
 /// The events whose ids one step compares.
 const STEP: u64 = 4_096;
-
-/// The logs whose damage a read has tried to heal, without success. It is not tried at each read.
-#[derive(Debug, Default)]
-pub(crate) struct Unhealed(Mutex<HashSet<Log>>);
-
-impl Unhealed {
-    fn has(&self, log: Log) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&log)
-    }
-
-    fn set(&self, log: Log, is_unhealed: bool) {
-        let mut logs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_unhealed {
-            logs.insert(log);
-        } else {
-            logs.remove(&log);
-        }
-    }
-}
 
 impl WriteTransaction<'_> {
     /// Returns the log with all that this transaction has added to it, and its derived data.

@@ -12,6 +12,7 @@ use audit_core::{
     OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention,
     RetentionStore, Scan, ScanResult, Sequence, TenantStore, TokenKeys, limits,
 };
+use audit_index::Unhealed;
 
 use crate::append::{After, WriteTransaction};
 use crate::file::OpenFiles;
@@ -19,7 +20,6 @@ use crate::index::Indexing;
 use crate::options::SqliteOptions;
 use crate::read::{SealedResult, Snapshot};
 use crate::readers::{ReaderOptions, Readers};
-use crate::reindex::Unhealed;
 use crate::rotation::Owner;
 use crate::schema::Access;
 use crate::tenant_cache::TenantCache;

@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
-use audit_conformance::{DurableHarness, Harness};
-use audit_core::AuditStore;
+use audit_conformance::{DurableHarness, Harness, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, RetentionStore, TenantStore};
 use audit_postgres::PostgresStore;
 use audit_postgres_server::Database;
 use futures_executor::block_on;
@@ -21,6 +21,18 @@ impl InDatabase {
 
 impl Harness for InDatabase {
     fn open(&self) -> Arc<dyn AuditStore> {
+        open(&self.0)
+    }
+}
+
+impl RetentionHarness for InDatabase {
+    fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        open(&self.0)
+    }
+}
+
+impl TenantHarness for InDatabase {
+    fn open_tenants(&self) -> Arc<dyn TenantStore> {
         open(&self.0)
     }
 }
@@ -47,4 +59,6 @@ impl Harness for Place {
 }
 
 audit_conformance::suite!(store: InDatabase::new);
+audit_conformance::suite!(retention: InDatabase::new);
+audit_conformance::suite!(tenants: InDatabase::new);
 audit_conformance::suite!(durable: InDatabase::new, Place::of);

@@ -1,0 +1,251 @@
+//! Comparing derived data with the records, and rebuilding it, in small transactions.
+
+use std::sync::Arc;
+
+use audit_core::backend::StoredEvent;
+use audit_core::{Error, EventId, Log, Result, Sequence};
+use audit_index::{Compared, DerivedFinding, is_damage};
+use tokio::task::spawn_blocking;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use crate::append::{Wanted, WriteTransaction};
+use crate::change::Change;
+use crate::connection::{Session, Statement, column, sequence};
+use crate::core::Core;
+use crate::derived;
+use crate::error::task;
+use crate::index::PostgresIndex;
+use crate::read::{LogRow, log_row};
+use crate::store::PostgresStore;
+
+const CONTEXT: &str = "comparing derived data";
+
+/// Reads the ids of events, as the rows have them and as the records have them.
+pub(crate) const READ_IDS: Statement = Statement {
+    sql: "SELECT sequence, id, record FROM audit.event
+          WHERE log = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence LIMIT 512",
+    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    context: CONTEXT,
+};
+/// Takes ids from events that have them wrongly.
+pub(crate) const TAKE_IDS: Statement = Statement {
+    sql: "UPDATE audit.event SET id = NULL WHERE log = $1 AND id = ANY($2)",
+    types: &[Type::BYTEA, Type::UUID_ARRAY],
+    context: CONTEXT,
+};
+/// Sets the ids of events.
+pub(crate) const SET_IDS: Statement = Statement {
+    sql: "UPDATE audit.event e SET id = w.id FROM unnest($2, $3) AS w (sequence, id)
+          WHERE e.log = $1 AND e.sequence = w.sequence",
+    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::UUID_ARRAY],
+    context: CONTEXT,
+};
+
+/// The result of a step.
+#[derive(Default)]
+struct Step {
+    found: Vec<DerivedFinding>,
+    /// The event after which to go on.
+    next: Option<Sequence>,
+}
+
+impl Step {
+    fn of_part(part: &Compared, row: LogRow) -> Self {
+        let next = (part.through < row.head.size).then_some(part.through);
+        Self { found: part.finding.into_iter().collect(), next }
+    }
+
+    fn of_ids(wrong: &WrongIds) -> Self {
+        let of_event = |number: &Sequence| DerivedFinding::EventId { sequence: *number };
+        Self { found: wrong.sequences.iter().map(of_event).collect(), next: wrong.through }
+    }
+}
+
+/// The events of a step whose rows have other ids than their records.
+#[derive(Default)]
+struct WrongIds {
+    sequences: Vec<Sequence>,
+    ids: Vec<Uuid>,
+    /// The last event of the step; `None` if there is no more.
+    through: Option<Sequence>,
+}
+
+impl WrongIds {
+    async fn read(session: &Session, log: Log, after: Sequence, row: LogRow) -> Result<Self> {
+        let after = after.max(row.head.pruned).as_i64();
+        let size = row.head.size.as_i64();
+        let rows = session.query(&READ_IDS, &[&log.as_bytes(), &after, &size]).await?;
+        let mut wrong = Self::default();
+        for row in &rows {
+            let at = sequence(row, 0)?;
+            wrong.through = Some(at);
+            let (id, record) = (column::<Option<Uuid>>(row, 1)?, column::<String>(row, 2)?);
+            // An id cannot be known from a damaged record.
+            let Ok(event) = StoredEvent::new(record.into_bytes(), None).decode() else { continue };
+            if id.map(EventId::from_uuid) != Some(event.id) {
+                wrong.sequences.push(at);
+                wrong.ids.push(*event.id.as_uuid());
+            }
+        }
+        Ok(wrong)
+    }
+
+    async fn repair(&self, session: &Session, log: Log) -> Result<()> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        let key = log.as_bytes();
+        let sequences: Vec<_> = self.sequences.iter().map(|sequence| sequence.as_i64()).collect();
+        session.execute(&TAKE_IDS, &[&key, &self.ids]).await?;
+        session.execute(&SET_IDS, &[&key, &sequences, &self.ids]).await.map(drop)
+    }
+}
+
+/// A part of the derived data.
+#[derive(Clone, Copy)]
+enum Part {
+    Index,
+    Ids,
+}
+
+/// Compares a part of the derived data, and rebuilds it if it is wrong.
+struct Repair {
+    log: Log,
+    part: Part,
+    after: Sequence,
+}
+
+impl Change for Repair {
+    type Output = Step;
+
+    fn wanted(&self) -> Wanted {
+        Wanted::default().log(self.log).index()
+    }
+
+    async fn apply(&self, core: &Core, transaction: &mut WriteTransaction) -> Result<Step> {
+        let (log, after) = (self.log, self.after);
+        let row = transaction.end(log)?.row;
+        match self.part {
+            Part::Index => {
+                let indexing = core.indexing.clone();
+                let repair = move |writer: &derived::Writer<'_>, index: &_| {
+                    derived::repair(writer, index, &indexing, after)
+                };
+                let compared = transaction.with_index(core, log, repair).await?;
+                Ok(Step::of_part(&compared, row))
+            }
+            Part::Ids => {
+                let wrong = WrongIds::read(&transaction.session, log, after, row).await?;
+                wrong.repair(&transaction.session, log).await?;
+                Ok(Step::of_ids(&wrong))
+            }
+        }
+    }
+}
+
+/// Rebuilds those parts of the index of a log that cannot be read.
+pub(crate) struct Heal(pub(crate) Log);
+
+impl Change for Heal {
+    type Output = ();
+
+    fn wanted(&self) -> Wanted {
+        Wanted::default().log(self.0).index()
+    }
+
+    async fn apply(&self, core: &Core, transaction: &mut WriteTransaction) -> Result<()> {
+        let indexing = core.indexing.clone();
+        let heal = move |writer: &derived::Writer<'_>, index: &_| {
+            derived::heal(writer, index, &indexing).map(drop)
+        };
+        transaction.with_index(core, self.0, heal).await
+    }
+}
+
+/// Compares a part of the derived data, from one snapshot.
+async fn compare(core: Arc<Core>, log: Log, part: Part, after: Sequence) -> Result<Step> {
+    let session = core.readers.take().await?;
+    session.begin_reading().await?;
+    let Some(row) = log_row(&session, log).await? else { return Ok(Step::default()) };
+    match part {
+        Part::Index => {
+            let indexing = core.indexing.clone();
+            let index = PostgresIndex::of_transaction(session, log, row);
+            let compare = move || {
+                let compared = derived::compare(&index.writer(&indexing), &index, &indexing, after);
+                index.into_session().release();
+                compared
+            };
+            let compared = spawn_blocking(compare).await.map_err(task)??;
+            Ok(Step::of_part(&compared, row))
+        }
+        Part::Ids => {
+            let wrong = WrongIds::read(&session, log, after, row).await?;
+            session.release();
+            Ok(Step::of_ids(&wrong))
+        }
+    }
+}
+
+async fn compare_all(core: Arc<Core>, log: Log, repair: bool) -> Result<Vec<DerivedFinding>> {
+    let mut found = Vec::new();
+    if log_row(&core.readers.take().await?, log).await?.is_none() {
+        return Ok(found);
+    }
+    for part in [Part::Index, Part::Ids] {
+        let mut at = Some(Sequence::ZERO);
+        while let Some(after) = at {
+            let core = Arc::clone(&core);
+            let step = if repair {
+                core.change(Repair { log, part, after }).await?
+            } else {
+                compare(core, log, part, after).await?
+            };
+            found.extend(step.found);
+            at = step.next;
+        }
+    }
+    Ok(found)
+}
+
+impl PostgresStore {
+    /// Compares the derived data of `log` with its records: its index, and the ids of its events.
+    /// Returns what does not match. Changes nothing. It reads the whole log, in steps, and appends
+    /// may run meanwhile.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn check_derived(&self, log: Log) -> Result<Vec<DerivedFinding>> {
+        self.run(|core| compare_all(core, log, false)).await
+    }
+
+    /// Compares the derived data of `log` with its records, as [`check_derived`](Self::check_derived)
+    /// does, and rebuilds what does not match, in small transactions. Returns what did not match.
+    ///
+    /// # Errors
+    /// Those of the engine. [`ReadOnly`](audit_core::ErrorKind::ReadOnly) if the store was opened for
+    /// reading.
+    pub async fn reindex(&self, log: Log) -> Result<Vec<DerivedFinding>> {
+        let found = self.write(|core| compare_all(core, log, true)).await?;
+        self.healed(log);
+        Ok(found)
+    }
+    /// Rebuilds the index of `log` after a read has found damage. Returns `true` if the read should
+    /// be tried again.
+    pub(crate) async fn heal_after(&self, log: Log, error: &Error) -> Result<bool> {
+        let unhealed = &self.shared.unhealed;
+        if !is_damage(error) || unhealed.has(log) || self.require_writable().is_err() {
+            return Ok(false);
+        }
+        // Until a read succeeds.
+        unhealed.set(log, true);
+        self.write(|core| core.change(Heal(log))).await?;
+        Ok(true)
+    }
+
+    /// Notes that a read succeeded after the index of `log` was rebuilt.
+    pub(crate) fn healed(&self, log: Log) {
+        self.shared.unhealed.set(log, false);
+    }
+}
