@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::Hasher as _;
 
+use audit_core::NewEvent;
 use audit_core::backend::Term;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
@@ -30,25 +31,42 @@ impl TermHasher {
 
     /// Returns the key of a term.
     pub fn key(&self, term: &Term) -> TermKey {
+        self.hash(term.tag(), term.value())
+    }
+
+    fn hash(&self, tag: u8, value: &[u8]) -> TermKey {
         let mut hasher = self.0;
-        hasher.write_u8(term.tag());
-        hasher.write(term.value());
+        hasher.write_u8(tag);
+        hasher.write(value);
         hasher.finish128().as_bytes()
     }
 
-    /// Returns the keys of an event's terms, without [`Term::every`], which has no postings.
+    /// Returns the keys of these terms, each once, sorted, without [`Term::every`], which has no
+    /// postings.
     pub fn keys(&self, terms: &[Term]) -> Vec<TermKey> {
-        terms.iter().filter(|term| !term.is_every()).map(|term| self.key(term)).collect()
+        let keys = terms.iter().filter(|term| !term.is_every()).map(|term| self.key(term));
+        sorted(keys.collect())
+    }
+
+    /// Returns the keys of the terms of an event with this content, as [`TermHasher::keys`] does.
+    pub fn keys_of(&self, content: &NewEvent) -> Vec<TermKey> {
+        let mut keys = Vec::with_capacity(TERMS);
+        Term::visit(content, |tag, value| keys.push(self.hash(tag, value)));
+        sorted(keys)
     }
 
     /// Returns the keys of each clause, sorted, without the clauses that every event meets.
     pub(crate) fn clauses(&self, clauses: &[Vec<Term>]) -> Vec<Vec<TermKey>> {
-        let sorted = |clause: &Vec<Term>| {
-            let mut keys = self.keys(clause);
-            keys.sort_unstable();
-            keys.dedup();
-            keys
-        };
-        clauses.iter().filter(|clause| !clause.iter().any(Term::is_every)).map(sorted).collect()
+        let clauses = clauses.iter().filter(|clause| !clause.iter().any(Term::is_every));
+        clauses.map(|clause| self.keys(clause)).collect()
     }
+}
+
+/// More terms than most events have.
+const TERMS: usize = 24;
+
+fn sorted(mut keys: Vec<TermKey>) -> Vec<TermKey> {
+    keys.sort_unstable();
+    keys.dedup();
+    keys
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use audit_core::backend::Batch;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
@@ -172,8 +171,10 @@ impl SqliteStore {
     ///
     /// # Errors
     /// [`StorageFull`](audit_core::ErrorKind::StorageFull) if there is not enough room.
-    /// [`Busy`](audit_core::ErrorKind::Busy) if another connection writes or reads for longer than
-    /// five seconds; call again. The file is unchanged after an error.
+    /// [`Busy`](audit_core::ErrorKind::Busy) if another connection writes for longer than five seconds;
+    /// call again. The file is unchanged after these. [`Pending`](audit_core::ErrorKind::Pending) if
+    /// another connection reads an older state for longer than that: the file is rewritten, but what
+    /// it held before is still in the WAL. Call again.
     ///
     /// ```
     /// # use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
@@ -222,7 +223,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
+        let batch = self.shared.indexing.batch(log, events)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,6 +1,5 @@
 //! Appends in the caller's own transaction.
 
-use audit_core::backend::Batch;
 use audit_core::{Error, ErrorKind, Log, NewEvent, Receipt, Result};
 use rusqlite::Connection;
 
@@ -68,7 +67,7 @@ impl SqliteStore {
         events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
         let log = log.into();
-        let batch = self.shared.indexing.keyed(Batch::new(log, events)?);
+        let batch = self.shared.indexing.batch(log, events)?;
         if self.shared.writer.is_none() {
             return Err(read_only());
         }

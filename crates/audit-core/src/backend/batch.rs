@@ -74,23 +74,54 @@ impl Batch {
     /// [`MAX_BATCH_EVENTS`] events or [`MAX_BATCH_BYTES`] bytes. [`ErrorKind::Conflict`] if two
     /// different events of the batch have one id.
     pub fn new(log: Log, events: Vec<NewEvent>) -> Result<Self> {
-        if let Some(index) = events.iter().position(|event| event.action.is_reserved()) {
-            let expected = "an action that is not reserved for the store";
-            return Err(Error::malformed(format!("events[{index}].action"), expected));
-        }
-        Self::encode(log, events, Writer::Caller)
+        Self::indexed(log, events, Term::of)
     }
 
     /// Does the same for the event of a change that the store makes. It may have a [reserved
     /// action](crate::Action::is_reserved), and is [marked](AuditEvent::by_store).
     pub fn reserved(log: Log, event: NewEvent) -> Result<Self> {
-        Self::encode(log, vec![event], Writer::Store)
+        Self::encode(log, vec![event], Writer::Store, Term::of)
     }
 
-    fn encode(log: Log, events: Vec<NewEvent>, writer: Writer) -> Result<Self> {
+    /// Replaces the terms of each event by what the store keeps of them. Needs no lock either.
+    #[must_use]
+    pub fn map_terms<K>(self, mut map: impl FnMut(&[Term]) -> Vec<K>) -> Batch<K> {
+        let Self { log, size, items } = self;
+        let item = |item| match item {
+            BatchItem::Event(event, terms) => BatchItem::Event(event, map(&terms)),
+            BatchItem::Repeat(earlier) => BatchItem::Repeat(earlier),
+        };
+        Batch { log, size, items: items.into_iter().map(item).collect() }
+    }
+}
+
+impl<K> Batch<K> {
+    /// Checks and encodes the events of one append as [`Batch::new`] does, with `terms` of each event
+    /// in place of its terms.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub fn indexed(
+        log: Log,
+        events: Vec<NewEvent>,
+        terms: impl FnMut(&NewEvent) -> Vec<K>,
+    ) -> Result<Self> {
+        if let Some(index) = events.iter().position(|event| event.action.is_reserved()) {
+            let expected = "an action that is not reserved for the store";
+            return Err(Error::malformed(format!("events[{index}].action"), expected));
+        }
+        Self::encode(log, events, Writer::Caller, terms)
+    }
+
+    fn encode(
+        log: Log,
+        events: Vec<NewEvent>,
+        writer: Writer,
+        mut terms: impl FnMut(&NewEvent) -> Vec<K>,
+    ) -> Result<Self> {
         limits::count("events", events.len(), MAX_BATCH_EVENTS)?;
         let mut size = 0;
-        let mut items: Vec<BatchItem<Term>> = Vec::with_capacity(events.len());
+        let mut items: Vec<BatchItem<K>> = Vec::with_capacity(events.len());
         let mut first: HashMap<EventId, usize> = HashMap::with_capacity(events.len());
         // All at once: each reading of random bytes asks the system.
         let now = Timestamp::now();
@@ -114,25 +145,12 @@ impl Batch {
                 let violation = Violation::TooLong { limit: MAX_BATCH_BYTES, actual: size };
                 return Err(Error::invalid("events", violation));
             }
-            let terms = Term::of(event.content());
+            let terms = terms(event.content());
             items.push(BatchItem::Event(Box::new(event), terms));
         }
         Ok(Self { log, size, items })
     }
 
-    /// Replaces the terms of each event by what the store keeps of them. Needs no lock either.
-    #[must_use]
-    pub fn map_terms<K>(self, mut map: impl FnMut(&[Term]) -> Vec<K>) -> Batch<K> {
-        let Self { log, size, items } = self;
-        let item = |item| match item {
-            BatchItem::Event(event, terms) => BatchItem::Event(event, map(&terms)),
-            BatchItem::Repeat(earlier) => BatchItem::Repeat(earlier),
-        };
-        Batch { log, size, items: items.into_iter().map(item).collect() }
-    }
-}
-
-impl<K> Batch<K> {
     /// Returns the log to which the events are appended.
     pub fn log(&self) -> Log {
         self.log

@@ -125,15 +125,26 @@ impl Term {
         Self::of_facets(&event.facets())
     }
 
-    fn of_facets(event: &FacetSource<'_>) -> Vec<Self> {
-        let mut terms = vec![Self::every()];
+    /// Calls `visit` with the tag and the value of each term of an event with this content, but
+    /// [`Term::every`], in no order. A term can come twice. For stores that keep a hash of a term, and
+    /// need no copy of it.
+    pub fn visit(content: &NewEvent, visit: impl FnMut(u8, &[u8])) {
+        Self::visit_facets(&content.facets(), visit);
+    }
+
+    fn visit_facets(event: &FacetSource<'_>, mut visit: impl FnMut(u8, &[u8])) {
         for facet in Facet::ALL {
-            event.values(facet, |value| terms.push(Self::of_value(facet, value)));
+            event.values(facet, |value| visit(tag_of(facet), value.as_bytes()));
         }
         let action = event.action.as_str();
         for (dot, _) in action.match_indices('.') {
-            terms.push(Self::new(tag::ACTION_PREFIX, &action.as_bytes()[..=dot]));
+            visit(tag::ACTION_PREFIX, &action.as_bytes()[..=dot]);
         }
+    }
+
+    fn of_facets(event: &FacetSource<'_>) -> Vec<Self> {
+        let mut terms = vec![Self::every()];
+        Self::visit_facets(event, |tag, value| terms.push(Self::new(tag, value)));
         terms.sort_unstable();
         terms.dedup();
         terms

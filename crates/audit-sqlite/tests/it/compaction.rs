@@ -79,7 +79,7 @@ fn space_is_returned_while_others_append() {
 }
 
 #[test]
-fn an_open_snapshot_makes_compaction_busy_and_nothing_is_lost() {
+fn an_open_snapshot_leaves_compaction_pending_and_nothing_is_lost() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -89,7 +89,7 @@ fn an_open_snapshot_makes_compaction_busy_and_nothing_is_lost() {
     let count = || snapshot.query_row("SELECT count(*) FROM audit_event", [], |row| row.get(0));
     assert_eq!(count(), Ok(300));
     let error = block_on(store.compact()).unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Busy, true));
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Pending, true));
     block_on(store.append(Log::Platform, events(1))).unwrap();
     assert_eq!(count(), Ok(300));
     drop(snapshot);
