@@ -3,8 +3,8 @@
 use std::fmt;
 use std::hash::Hasher as _;
 
-use audit_core::NewEvent;
-use audit_core::backend::Term;
+use audit_core::backend::{Batch, Term};
+use audit_core::{Log, NewEvent, Result};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 /// The key of a term: 128 bits of a keyed hash (SipHash-2-4). Without the secret, nobody can choose
@@ -49,10 +49,24 @@ impl TermHasher {
     }
 
     /// Returns the keys of the terms of an event with this content, as [`TermHasher::keys`] does.
-    pub fn keys_of(&self, content: &NewEvent) -> Vec<TermKey> {
+    fn keys_of(&self, content: &NewEvent) -> Vec<TermKey> {
         let mut keys = Vec::with_capacity(TERMS);
         Term::visit(content, |tag, value| keys.push(self.hash(tag, value)));
         sorted(keys)
+    }
+
+    /// Checks and encodes the events of one append, with the keys of their terms. Callers do it, before
+    /// their batch waits for the log.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub fn batch(&self, log: Log, events: Vec<NewEvent>) -> Result<Batch<TermKey>> {
+        Batch::indexed(log, events, |content| self.keys_of(content))
+    }
+
+    /// Replaces the terms of a batch by their keys.
+    pub fn keyed(&self, batch: Batch) -> Batch<TermKey> {
+        batch.map_terms(|terms| self.keys(terms))
     }
 
     /// Returns the keys of each clause, sorted, without the clauses that every event meets.

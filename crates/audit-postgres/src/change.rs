@@ -77,7 +77,7 @@ impl Core {
 impl WriteTransaction {
     /// Adds an event that the store itself makes.
     pub(crate) fn append_own(&mut self, core: &Core, batch: Batch) -> Result<()> {
-        self.append(core.indexing.keyed(batch)).map(drop)
+        self.append(core.indexing.hasher.keyed(batch)).map(drop)
     }
 
     /// Adds the events of one change.

@@ -7,12 +7,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use audit_core::backend::Batch;
 use audit_core::tree::NodeHash;
 use audit_core::{Filter, Log, Result, Scan, Sequence};
 use audit_index::{
     IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId, ReadParts, Segment,
-    SegmentInfo, Stage, TailRow, TermHasher, TermKey, damaged,
+    SegmentInfo, Stage, TailRow, TermHasher, damaged,
 };
 use futures_util::future::join4;
 use tokio::runtime::Handle;
@@ -33,13 +32,6 @@ pub(crate) struct Indexing {
     pub(crate) segment_events: u64,
     /// The events in a tail from which on appends wait for the index.
     pub(crate) longest_tail: u64,
-}
-
-impl Indexing {
-    /// Hashes the terms of a batch. Callers do it, before their batch waits for the writer.
-    pub(crate) fn keyed(&self, batch: Batch) -> Batch<TermKey> {
-        batch.map_terms(|terms| self.hasher.keys(terms))
-    }
 }
 
 const READING: &str = "reading the index";

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use audit_core::backend::Batch;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
@@ -150,7 +149,7 @@ impl AuditStore for PostgresStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = self.shared.core.indexing.keyed(Batch::new(log, events)?);
+        let batch = self.shared.core.indexing.hasher.batch(log, events)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }

@@ -224,7 +224,7 @@ impl<'c> WriteTransaction<'c> {
 
     /// Writes the events of a batch that the store itself has made.
     pub(crate) fn append_own(&mut self, batch: Batch) -> Result<()> {
-        self.append(self.indexing.keyed(batch)).map(drop)
+        self.append(self.indexing.hasher.keyed(batch)).map(drop)
     }
 
     /// Returns the last time that any log of the store recorded; `None` if none did. Looks at all

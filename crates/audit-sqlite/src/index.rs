@@ -1,10 +1,9 @@
 //! The storage of the index: the calls of [`audit_index`] in SQL.
 
-use audit_core::backend::Batch;
-use audit_core::{Log, NewEvent, Result, Sequence};
+use audit_core::{Result, Sequence};
 use audit_index::{
     IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, MERGE_SHARE, NewPart, PartId, ReadParts,
-    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TailRow, TermHasher, TermKey, damaged,
+    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TailRow, TermHasher, damaged,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -22,17 +21,6 @@ pub(crate) struct Indexing {
 }
 
 impl Indexing {
-    /// Checks and encodes a batch, and hashes its terms. Callers do it, before their batch waits for
-    /// the writer.
-    pub(crate) fn batch(&self, log: Log, events: Vec<NewEvent>) -> Result<Batch<TermKey>> {
-        Batch::indexed(log, events, |content| self.hasher.keys_of(content))
-    }
-
-    /// Hashes the terms of a batch.
-    pub(crate) fn keyed(&self, batch: Batch) -> Batch<TermKey> {
-        batch.map_terms(|terms| self.hasher.keys(terms))
-    }
-
     /// Reads how the file is indexed.
     pub(crate) fn read(connection: &Connection) -> Result<Self> {
         let hasher = TermHasher::new(&schema::index_secret(connection)?);

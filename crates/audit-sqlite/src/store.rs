@@ -223,7 +223,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        let batch = self.shared.indexing.batch(log, events)?;
+        let batch = self.shared.indexing.hasher.batch(log, events)?;
         if batch.is_empty() {
             return Ok(Vec::new());
         }

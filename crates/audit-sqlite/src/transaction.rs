@@ -67,7 +67,7 @@ impl SqliteStore {
         events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
         let log = log.into();
-        let batch = self.shared.indexing.batch(log, events)?;
+        let batch = self.shared.indexing.hasher.batch(log, events)?;
         if self.shared.writer.is_none() {
             return Err(read_only());
         }
