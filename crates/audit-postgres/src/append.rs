@@ -307,6 +307,16 @@ impl LogEnd {
     }
 }
 
+/// Sets how long the statements of a transaction wait for locks, and checks that its commit will be
+/// durable.
+pub(crate) async fn set_timeouts(session: &Session, for_locks: Duration) -> Result<()> {
+    // Zero would mean without end.
+    let for_locks = for_locks.as_millis().max(1).to_string();
+    let idle = LONGEST_IDLE.as_millis().to_string();
+    let settings = session.query_opt(&SET_TIMEOUTS, &[&for_locks, &idle]).await?;
+    check_commit(column(&settings.ok_or_else(|| corrupt(SET_TIMEOUTS.context))?, 0)?)
+}
+
 /// What is read when the heads are locked.
 struct Locked {
     heads: Vec<Row>,
@@ -316,20 +326,16 @@ struct Locked {
 
 async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) -> Result<Locked> {
     let left = begin.deadline.saturating_duration_since(Instant::now());
-    // Zero would mean without end.
-    let lock_timeout = left.as_millis().max(1).to_string();
-    let longest_idle = LONGEST_IDLE.as_millis().to_string();
     let (logs, ids): (Vec<&[u8]>, Vec<&Uuid>) =
         wanted.ids.iter().map(|(log, id)| (log.as_bytes(), id.as_uuid())).unzip();
     let find_ids = async {
         if ids.is_empty() { Ok(Vec::new()) } else { session.query(&FIND_IDS, &[&logs, &ids]).await }
     };
     let begun = session.begin_writing();
-    let settings =
-        async { session.query_opt(&SET_TIMEOUTS, &[&lock_timeout, &longest_idle]).await };
+    let settings = set_timeouts(session, left);
     let read_keys = async { session.query(&READ_KEYS, &[&keys]).await };
-    let (settings, heads, ids, keys) = if begin.locks_each_log || wanted.index {
-        let ((), settings) = both(begun, settings).await?;
+    let (heads, ids, keys) = if begin.locks_each_log || wanted.index {
+        both(begun, settings).await?;
         // First, as those who build an index do.
         if wanted.index {
             for key in keys {
@@ -341,15 +347,14 @@ async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) 
             heads.extend(session.query(&LOCK_HEAD, &[key]).await?);
         }
         let (ids, keys) = both(find_ids, read_keys).await?;
-        (settings, heads, ids, keys)
+        (heads, ids, keys)
     } else {
         let lock_heads = async { session.query(&LOCK_HEADS, &[&keys]).await };
         let (begun, settings, heads, ids, keys) =
             join5(begun, settings, lock_heads, find_ids, read_keys).await;
         begun?;
-        (settings?, heads?, ids?, keys?)
+        settings?;
+        (heads?, ids?, keys?)
     };
-    let settings = settings.ok_or_else(|| corrupt(SET_TIMEOUTS.context))?;
-    check_commit(column(&settings, 0)?)?;
     Ok(Locked { heads, ids, keys })
 }

@@ -8,6 +8,7 @@ use audit_core::{Log, Result, Sequence};
 use tokio::task::spawn_blocking;
 use tokio_postgres::types::Type;
 
+use crate::append::set_timeouts;
 use crate::connection::{Session, Statement, both};
 use crate::core::Core;
 use crate::error::task;
@@ -108,7 +109,8 @@ async fn begin(core: &Core, log: Log, wait: Wait) -> Result<Option<(Session, Log
     let session = core.writers.take().await?;
     let lock = if wait == Wait::Yes { &LOCK } else { &TRY_LOCK };
     let key = log.as_bytes();
-    let locked = both(session.begin_writing(), session.query_opt(lock, &[&key])).await?.1;
+    let begin = both(session.begin_writing(), set_timeouts(&session, core.timeout));
+    let locked = both(begin, session.query_opt(lock, &[&key])).await?.1;
     // A statement of its own: what another builder has committed counts.
     if let (Some(_), Some(row)) = (locked, log_row(&session, log).await?) {
         return Ok(Some((session, row)));

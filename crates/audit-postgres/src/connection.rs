@@ -13,10 +13,11 @@ use std::time::Duration;
 use audit_core::{Error, ErrorKind, Result, Sequence};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::future::join;
+use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
-use tokio_postgres::{Config, NoTls, Row};
 
 use crate::error::{closed, corrupt, damaged, pool, postgres};
+use crate::url::Address;
 
 /// A statement: its text, the types of its parameters, and a few words for errors.
 pub(crate) struct Statement {
@@ -40,10 +41,11 @@ impl fmt::Debug for Connections {
 
 impl Connections {
     /// Prepares up to `size` connections. Opens none.
-    pub(crate) fn new(config: &Config, size: usize, timeout: Duration) -> Result<Self> {
+    pub(crate) fn new(address: &Address, size: usize, timeout: Duration) -> Result<Self> {
         // A connection that is closed is noticed, and one that fails is not used again.
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config.clone(), NoTls, manager);
+        let manager =
+            Manager::from_config(address.config.clone(), address.tls.connector()?, manager);
         let built = Pool::builder(manager)
             .max_size(size)
             .runtime(Runtime::Tokio1)
@@ -135,7 +137,7 @@ impl Session {
     /// Begins a transaction that writes. Each of its statements sees what others have committed before
     /// the statement began.
     pub(crate) async fn begin_writing(&self) -> Result<()> {
-        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await
     }
 
     async fn begin(&self, sql: &str) -> Result<()> {

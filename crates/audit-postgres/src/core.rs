@@ -12,6 +12,7 @@ use crate::append::Begin;
 use crate::build;
 use crate::connection::Connections;
 use crate::index::Indexing;
+use crate::options::PostgresOptions;
 use crate::read::LogRow;
 use crate::reindex::Heal;
 use crate::watch::Feeds;
@@ -37,9 +38,9 @@ impl Core {
         readers: Connections,
         writers: Connections,
         indexing: Indexing,
-        locks_each_log: bool,
-        timeout: Duration,
+        options: &PostgresOptions,
     ) -> Self {
+        let PostgresOptions { locks_each_log, timeout, .. } = *options;
         let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
         let building = Mutex::default();
         Self { readers, writers, indexing, feeds, locks_each_log, timeout, latest, building }

@@ -23,6 +23,7 @@
 //! | `store.rs` | the store and its traits |
 //! | `options.rs` | the options of a store |
 //! | `url.rs` | the URL of a database |
+//! | `tls.rs` | what a connection asks of the server's certificate |
 //! | `schema.rs` | the tables, their version, the settings of the server |
 //! | `runtime.rs` | the threads on which a store works |
 //! | `core.rs` | what the tasks of a store share |
@@ -68,6 +69,7 @@ mod schema;
 mod scrub;
 mod sealing;
 mod store;
+mod tls;
 mod tree;
 mod url;
 mod watch;

@@ -128,9 +128,13 @@ const READ_SETTINGS: Statement = Statement {
     types: &[],
     context: "reading the settings of the server",
 };
-/// Finds the tables of a store.
+/// Finds the tables of a store in the catalog itself: a connection that waited for another migration may
+/// still remember that there were none.
 const FIND_TABLES: Statement = Statement {
-    sql: "SELECT to_regclass('audit.store') IS NOT NULL",
+    sql: "SELECT EXISTS (
+              SELECT 1 FROM pg_catalog.pg_class c
+              JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+              WHERE n.nspname = 'audit' AND c.relname = 'store')",
     types: &[],
     context: "reading the version",
 };

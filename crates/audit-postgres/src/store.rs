@@ -20,8 +20,9 @@ use crate::options::PostgresOptions;
 use crate::read::SealedResult;
 use crate::retention::SetRetention;
 use crate::runtime::Runtime;
+use crate::url::Address;
 use crate::writer::Writer;
-use crate::{api_keys, erasure, error, organizations, read, retention, schema, tree, url};
+use crate::{api_keys, erasure, error, organizations, read, retention, schema, tree};
 
 /// The connections for appends, other writes, the index and the feeds.
 const WRITERS: usize = 5;
@@ -49,6 +50,9 @@ impl PostgresStore {
     /// The URL is that of libpq, such as `postgres://user:password@host:5432/database` or
     /// `host=/run/postgresql dbname=app`; its parameters are those of
     /// [`tokio_postgres::Config`](https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html).
+    /// A URL can have these as well, with their meaning in libpq: `sslmode` is `disable`, `prefer` (the
+    /// default), `require`, `verify-ca` or `verify-full`; `sslrootcert` is a file with the certificates
+    /// of the authorities that are trusted, by default those of the system.
     ///
     /// The store drives its connections on threads of its own: its futures can be polled by any
     /// runtime.
@@ -67,7 +71,7 @@ impl PostgresStore {
 
     /// Opens the store at `url` with these options. Fails as [`PostgresStore::open`] does.
     pub async fn open_with(url: &str, options: PostgresOptions) -> Result<Self> {
-        let config = url::parse(url, &options)?;
+        let address = Address::parse(url, &options)?;
         let (writer, jobs) =
             Writer::new(options.queue_bytes, options.timeout, options.is_read_only);
         let (send_core, core) = oneshot::channel::<Arc<Core>>();
@@ -80,20 +84,20 @@ impl PostgresStore {
         let runtime = Runtime::start(options.readers + WRITERS, write)?;
         let (readers, timeout) = (options.readers, options.timeout);
         let open = async move {
-            let readers = Connections::new(&config, readers, timeout)?;
-            let writers = Connections::new(&config, WRITERS, timeout)?;
+            let readers = Connections::new(&address, readers, timeout)?;
+            let writers = Connections::new(&address, WRITERS, timeout)?;
             let session = writers.take().await?;
             schema::check_server(&session, &options).await?;
             schema::prepare(&session, &options).await?;
-            let keys = match options.token_keys {
-                Some(keys) => keys,
+            let keys = match &options.token_keys {
+                Some(keys) => keys.clone(),
                 None => TokenKeys::from_secret(schema::token_secret(&session).await?),
             };
             let hasher = TermHasher::new(&schema::index_secret(&session).await?);
-            let PostgresOptions { segment_events, longest_tail, locks_each_log, .. } = options;
+            let PostgresOptions { segment_events, longest_tail, .. } = options;
             let indexing = Indexing { hasher, segment_events, longest_tail };
             drop(session);
-            Ok((keys, Arc::new(Core::new(readers, writers, indexing, locks_each_log, timeout))))
+            Ok((keys, Arc::new(Core::new(readers, writers, indexing, &options))))
         };
         let (keys, core) = match runtime.run(open).await {
             Ok(opened) => opened,

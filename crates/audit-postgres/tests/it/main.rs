@@ -5,3 +5,8 @@
 
 mod common;
 mod conformance;
+mod faults;
+mod indexing;
+mod processes;
+mod settings;
+mod tls;
