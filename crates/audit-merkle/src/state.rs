@@ -7,8 +7,8 @@ use std::fmt;
 use audit_core::backend::StoredEvent;
 use audit_core::limits::{MAX_API_KEYS_PAGE, MAX_ORGANIZATIONS_PAGE};
 use audit_core::{
-    ApiKeyId, AuditStore, DeclaredTenants, EntriesRequest, ErrorKind, Log, OrganizationId, Result,
-    Retention, RetentionStore, Sequence, TenantStore,
+    ApiKeyId, AuditStore, DeclaredTenants, EntriesRequest, Error, ErrorKind, Log, OrganizationId,
+    Result, Retention, RetentionStore, Sequence, TenantStore,
 };
 
 /// A part of the store's state that differs from what the events of the log declare.
@@ -198,7 +198,7 @@ impl Tenants<'_> {
         loop {
             let page = self.store.organizations(after, MAX_ORGANIZATIONS_PAGE).await?;
             let Some(last) = page.last() else { return Ok(all) };
-            after = Some(last.id);
+            require_progress(after.replace(last.id), &last.id)?;
             all.extend(page.iter().map(|organization| organization.id));
         }
     }
@@ -231,7 +231,7 @@ impl Tenants<'_> {
         loop {
             let page = self.store.api_keys(id, after, MAX_API_KEYS_PAGE).await?;
             let Some(last) = page.last() else { break };
-            after = Some(last.id);
+            require_progress(after.replace(last.id), &last.id)?;
             for key in page {
                 missing.remove(&key.id);
                 let difference = match self.declared.api_key(key.id) {
@@ -249,4 +249,14 @@ impl Tenants<'_> {
     fn undeclared(&self) -> Option<Difference> {
         (self.extent == Extent::Whole).then_some(Difference::Undeclared)
     }
+}
+
+/// Fails unless a page of a list ends after the one before it: of an object that was copied over
+/// another, a store can list an id at another's place, and the list would have no end.
+fn require_progress<T: Ord>(before: Option<T>, last: &T) -> Result<()> {
+    if before.is_some_and(|before| *last <= before) {
+        let error = Error::new(ErrorKind::Corrupt).with_field("id");
+        return Err(error.with_context("reading a list that is not in the order of its ids"));
+    }
+    Ok(())
 }

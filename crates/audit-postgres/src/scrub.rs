@@ -10,8 +10,6 @@ use crate::connection::{Session, Statement, column};
 use crate::core::Core;
 use crate::error::corrupt;
 
-/// How long a caller waits for those who can see older rows.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause between two looks.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -66,7 +64,7 @@ pub(crate) async fn scrub(core: &Core) -> Result<()> {
     if !may.map_or(Ok(Some(false)), |row| column::<Option<bool>>(&row, 0))?.unwrap_or(false) {
         return Err(pending("the role may not VACUUM the tables, as their owner may"));
     }
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + core.timeout;
     while let Some(why) = holder(&session, next).await? {
         if Instant::now() >= until {
             return Err(pending(why));
@@ -74,6 +72,17 @@ pub(crate) async fn scrub(core: &Core) -> Result<()> {
         tokio::time::sleep(PAUSE).await;
     }
     session.run(VACUUM, "removing erased data").await
+}
+
+/// Rewrites the tables whose unused bytes can have old keys, terms and addresses. The tables of events are
+/// not among them, because their old bytes are sealed.
+const REWRITE: &str = "VACUUM (FULL) audit.key, audit.tail, audit.part, audit.segment, \
+                       audit.api_key, audit.organization";
+
+/// Removes the last traces of erased data from the tables.
+pub(crate) async fn compact(core: &Core) -> Result<()> {
+    scrub(core).await?;
+    core.writers.take().await?.run(REWRITE, "rewriting tables").await
 }
 
 /// Returns who can see what transactions before `next` have deleted.

@@ -22,7 +22,7 @@ use crate::retention::SetRetention;
 use crate::runtime::Runtime;
 use crate::url::Address;
 use crate::writer::Writer;
-use crate::{api_keys, erasure, error, organizations, read, retention, schema, tree};
+use crate::{api_keys, erasure, error, organizations, read, retention, schema, scrub, tree};
 
 /// The connections for appends, other writes, the index and the feeds.
 const WRITERS: usize = 5;
@@ -114,6 +114,21 @@ impl PostgresStore {
 
     fn readers(&self) -> Connections {
         self.shared.core.readers.clone()
+    }
+
+    /// Rewrites the tables of keys, of the index and of API keys. Removes the last traces of erased data
+    /// from the unused bytes of their pages, where a [`VACUUM`](RetentionStore::erase_events) can leave
+    /// some.
+    ///
+    /// Appends and reads wait while a table is rewritten: they are about a twentieth of the tables of
+    /// events, which are not rewritten, because what they can have of erased events is sealed with keys
+    /// that are gone. The role must own the tables.
+    ///
+    /// # Errors
+    /// [`Pending`](audit_core::ErrorKind::Pending) as for an erasure. [`Busy`](audit_core::ErrorKind::Busy)
+    /// or [`Unavailable`](audit_core::ErrorKind::Unavailable) if the server does not do it.
+    pub async fn compact(&self) -> Result<()> {
+        self.write(|core| async move { scrub::compact(&core).await }).await
     }
 
     async fn find(&self, scan: Scan) -> Result<SealedResult> {

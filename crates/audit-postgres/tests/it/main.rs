@@ -5,8 +5,11 @@
 
 mod common;
 mod conformance;
+mod damage;
+mod erasure;
 mod faults;
 mod indexing;
 mod processes;
 mod settings;
+mod tampering;
 mod tls;
