@@ -59,6 +59,8 @@ mod error;
 mod index;
 mod options;
 mod organizations;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod read;
 mod reindex;

@@ -1,0 +1,119 @@
+//! Checks the plan of every statement with a condition, in tables that are not small: each searches an
+//! index, and none scans a table.
+
+use audit_postgres_server::{Database, Server};
+use futures_executor::block_on;
+use tokio_postgres::types::Type;
+
+use crate::connection::Statement;
+use crate::{
+    PostgresStore, api_keys, append, build, erasure, index, organizations, read, reindex,
+    retention, rows, schema, tree, watch,
+};
+
+const STATEMENTS: [&Statement; 46] = [
+    &schema::READ_FACT,
+    &append::LOCK_HEADS,
+    &append::LOCK_HEAD,
+    &append::FIND_IDS,
+    &append::READ_KEYS,
+    &append::FREE_IDS,
+    &rows::APPEND,
+    &build::TRY_LOCK,
+    &build::LOCK,
+    &build::SET_INDEXED,
+    &read::READ_LOG,
+    &read::LIST_LOGS,
+    &read::FIND_EVENT,
+    &read::READ_EVENTS,
+    &tree::READ_FRONTIER,
+    &tree::READ_LEAVES,
+    &tree::READ_LEAVES_AT,
+    &tree::READ_NODES,
+    &tree::READ_ENTRIES,
+    &index::READ_TAIL,
+    &index::CLEAR_TAIL,
+    &index::DIRECTORY,
+    &index::SET_STAGE,
+    &index::DELETE_SEGMENT,
+    &index::CLEAR,
+    &index::READ_PARTS,
+    &index::READ_PARTS_FROM,
+    &index::LAST_PART,
+    &index::OVERWRITE_PART,
+    &index::DELETE_PARTS,
+    &erasure::ERASE_EVENTS,
+    &erasure::REPLACE_KEYS,
+    &retention::READ_RETENTION,
+    &retention::SET_RETENTION,
+    &retention::SET_FLOOR,
+    &retention::READ_RECORD,
+    &retention::DELETE_EVENTS,
+    &retention::DELETE_NODES,
+    &reindex::READ_IDS,
+    &reindex::TAKE_IDS,
+    &reindex::SET_IDS,
+    &organizations::READ,
+    &organizations::LIST,
+    &api_keys::READ,
+    &api_keys::LIST,
+    &watch::READ_SIZES,
+];
+
+/// Fills the tables with 2,000 logs, one of which has 20,000 events.
+const FILL: &str = "
+    CREATE FUNCTION log_of(n int) RETURNS bytea LANGUAGE sql AS $$
+        SELECT decode(md5(n::text), 'hex') $$;
+    INSERT INTO audit.log (log, size) SELECT log_of(n), 9 FROM generate_series(1, 2000) n;
+    INSERT INTO audit.builder SELECT log FROM audit.log;
+    INSERT INTO audit.store SELECT n::text, '' FROM generate_series(1, 2000) n;
+    INSERT INTO audit.event (log, sequence, id, leaf, record)
+        SELECT log_of(m), n, md5(m || ' ' || n)::uuid, '', repeat('r', 300)
+        FROM generate_series(1, 100) m, generate_series(1, CASE m WHEN 1 THEN 20000 ELSE 100 END) n;
+    INSERT INTO audit.key SELECT log_of(m), n, '' FROM generate_series(1, 100) m,
+        generate_series(0, 300) n;
+    INSERT INTO audit.node SELECT log_of(m), 5, n, '' FROM generate_series(1, 100) m,
+        generate_series(0, 300) n;
+    INSERT INTO audit.tail SELECT log_of(m), n, repeat('t', 1000)::bytea
+        FROM generate_series(1, 1000) m, generate_series(1, 5) n;
+    INSERT INTO audit.segment (log, first, last, earliest, latest, bucket_bits, stage, written)
+        SELECT log_of(m), n, n, 0, 0, 0, 0, 0
+        FROM generate_series(1, 500) m, generate_series(1, 10) n;
+    INSERT INTO audit.part SELECT log_of(m), n, p, repeat('p', 1000)::bytea
+        FROM generate_series(1, 10) m, generate_series(1, 20) n, generate_series(0, 49) p;
+    INSERT INTO audit.organization SELECT md5(n::text)::uuid, repeat('o', 100)
+        FROM generate_series(1, 5000) n;
+    INSERT INTO audit.api_key SELECT md5(n::text)::uuid, md5((n / 10)::text)::uuid, repeat('k', 100)
+        FROM generate_series(1, 5000) n;
+    ANALYZE;";
+
+/// Returns the plan of a statement for any parameters.
+fn plan(database: &Database, statement: &Statement) -> String {
+    let Statement { sql, types, .. } = statement;
+    let names = types.iter().map(Type::name).collect::<Vec<_>>().join(", ");
+    let nulls = vec!["NULL"; types.len()].join(", ");
+    let explain = format!(
+        "SET plan_cache_mode = force_generic_plan; PREPARE statement ({names}) AS {sql};
+         EXPLAIN (COSTS OFF) EXECUTE statement ({nulls})"
+    );
+    database.sql(&explain).expect("it is explained")
+}
+
+#[test]
+fn each_statement_searches_an_index() {
+    let database = Server::shared().expect("a server").database().expect("a database");
+    drop(block_on(PostgresStore::open(database.url())).expect("the store opens"));
+    database.sql(FILL).expect("it is filled");
+    for statement in STATEMENTS {
+        let plan = plan(&database, statement);
+        assert!(!plan.contains("Seq Scan"), "{}\n{plan}", statement.sql);
+        let is_search = |node: &&str| {
+            let kinds = ["Index Scan", "Index Only Scan", "Bitmap Index Scan"];
+            kinds.iter().any(|kind| node.trim_start().starts_with(kind))
+        };
+        let nodes = plan.split("->").filter(is_search);
+        for node in nodes {
+            assert!(node.contains("Index Cond"), "{}\n{plan}", statement.sql);
+        }
+    }
+}
