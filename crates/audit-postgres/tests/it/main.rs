@@ -9,6 +9,7 @@ mod damage;
 mod erasure;
 mod faults;
 mod indexing;
+mod pooler;
 mod processes;
 mod settings;
 mod tampering;
