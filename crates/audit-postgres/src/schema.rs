@@ -35,7 +35,10 @@ const MIGRATIONS: [&str; 1] = [VERSION_1];
 
 /// Hashes are not compressed, and rows of up to 8 KiB have no second table. A row of `log` and of `key`
 /// is updated in its page.
-const VERSION_1: &str = "CREATE SCHEMA IF NOT EXISTS audit;
+const VERSION_1: &str = "DO $$ BEGIN
+         -- A role that may not create schemas can be given this one.
+         IF to_regnamespace('audit') IS NULL THEN CREATE SCHEMA audit; END IF;
+     END $$;
      CREATE TABLE audit.store (
          name text PRIMARY KEY,
          value bytea NOT NULL

@@ -11,6 +11,7 @@ use audit_postgres_server::Database;
 use futures_executor::block_on;
 
 use crate::common::{database, open};
+use crate::roles::url_of;
 
 fn event(subject: u32) -> NewEvent {
     let actor = Actor::user(format!("u_{subject}")).email(format!("{subject}@acme.example"));
@@ -135,9 +136,7 @@ fn a_role_that_may_not_vacuum_is_told() {
              GRANT USAGE ON ALL SEQUENCES IN SCHEMA audit TO {name}"
         ))
         .unwrap();
-    let url = database.url().replacen("postgres://postgres@", &format!("postgres://{name}@"), 1);
-    assert_ne!(url, database.url());
-    let store = block_on(PostgresStore::open(&url)).unwrap();
+    let store = block_on(PostgresStore::open(&url_of(&database, &name))).unwrap();
     block_on(store.append(Log::Platform, vec![event(1)])).unwrap();
     let error = block_on(store.erase(Log::Platform, of(1), by())).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Pending);
