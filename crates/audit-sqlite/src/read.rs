@@ -77,7 +77,7 @@ impl<'c> Snapshot<'c> {
             sealed_at(&mut keys, log, sequence)
         };
         let (events, more) = selection.read(scan, read, SealedEvent::size)?;
-        let end = self.end(&row, bound)?;
+        let end = if scan.limit == 0 { None } else { self.end(&row, bound)? };
         Ok(SealedResult { events, more, total: selection.total, bound, end })
     }
 }

@@ -188,6 +188,15 @@ pub fn select<I: Index>(
     };
     // The total is that of the whole walk, not of this page. Its order makes no difference.
     let whole = || IndexQuery { after: None, order: Order::OldestFirst, ..query.clone() };
+    if let Scan { limit: 0, after: None, total: Total::Exact, .. } = scan {
+        // The total says whether there is more. To look for the first event can take as long again.
+        let total = index.count(whole())?;
+        return Ok(Selection {
+            sequences: Vec::new(),
+            more: total > scan.offset,
+            total: Some(total),
+        });
+    }
     let mut found = index.find(query.clone())?;
     let passed = found.pass_over(scan.offset)?;
     let mut sequences = Vec::new();
@@ -206,4 +215,59 @@ pub fn select<I: Index>(
         Total::Exact => Some(passed + sequences.len() as u64),
     };
     Ok(Selection { sequences, more, total })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::Log;
+
+    /// Finds each of the events 1 to 3, and counts the calls.
+    #[derive(Default)]
+    struct Three {
+        finds: Cell<u32>,
+        counts: Cell<u32>,
+    }
+
+    impl Matches for std::vec::IntoIter<Result<Sequence>> {}
+
+    impl Index for Three {
+        type Found<'a> = std::vec::IntoIter<Result<Sequence>>;
+
+        fn find(&self, _: IndexQuery) -> Result<Self::Found<'_>> {
+            self.finds.set(self.finds.get() + 1);
+            Ok((1..=3).map(Sequence::new).collect::<Vec<_>>().into_iter())
+        }
+
+        fn count(&self, _: IndexQuery) -> Result<u64> {
+            self.counts.set(self.counts.get() + 1);
+            Ok(3)
+        }
+    }
+
+    #[test]
+    fn a_total_alone_is_counted_and_not_looked_for() {
+        for (offset, more) in [(0, true), (2, true), (3, false), (u64::MAX, false)] {
+            let index = Three::default();
+            let scan = Scan { limit: 0, offset, total: Total::Exact, ..Scan::new(Log::Platform) };
+            let selection = select(&index, &scan, Sequence::MAX, Sequence::ZERO).unwrap();
+            assert_eq!((selection.total, selection.more), (Some(3), more), "{offset}");
+            assert_eq!(selection.sequences, []);
+            assert_eq!((index.finds.get(), index.counts.get()), (0, 1));
+        }
+    }
+
+    #[test]
+    fn a_page_that_holds_all_that_match_needs_no_count() {
+        let index = Three::default();
+        let scan = Scan { limit: 3, total: Total::Exact, ..Scan::new(Log::Platform) };
+        let selection = select(&index, &scan, Sequence::MAX, Sequence::ZERO).unwrap();
+        assert_eq!(
+            (selection.total, selection.more, selection.sequences.len()),
+            (Some(3), false, 3)
+        );
+        assert_eq!((index.finds.get(), index.counts.get()), (1, 0));
+    }
 }

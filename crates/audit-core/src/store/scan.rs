@@ -168,7 +168,8 @@ pub struct ScanResult {
     /// The highest sequence that the scan read.
     pub bound: Sequence,
     /// The hash of the node that [identifies](NodeId::identifying) the first `bound` events, to which
-    /// tokens are bound; `None` if there are no events, or if the node is damaged.
+    /// tokens are bound; `None` if there are no events, or if the node is damaged. A store may leave it
+    /// out of a scan with the limit 0: a total has no token.
     pub end: Option<NodeHash>,
 }
 
