@@ -15,6 +15,7 @@ use crate::index::Indexing;
 use crate::options::PostgresOptions;
 use crate::read::LogRow;
 use crate::reindex::Heal;
+use crate::replica::Replica;
 use crate::watch::Feeds;
 
 /// The parts of an open store that its tasks use.
@@ -22,6 +23,7 @@ use crate::watch::Feeds;
 pub(crate) struct Core {
     pub(crate) readers: Connections,
     pub(crate) writers: Connections,
+    pub(crate) replica: Option<Replica>,
     pub(crate) indexing: Indexing,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) locks_each_log: bool,
@@ -37,13 +39,24 @@ impl Core {
     pub(crate) fn new(
         readers: Connections,
         writers: Connections,
+        replica: Option<Replica>,
         indexing: Indexing,
         options: &PostgresOptions,
     ) -> Self {
         let PostgresOptions { locks_each_log, timeout, .. } = *options;
         let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
         let building = Mutex::default();
-        Self { readers, writers, indexing, feeds, locks_each_log, timeout, latest, building }
+        Self {
+            readers,
+            writers,
+            replica,
+            indexing,
+            feeds,
+            locks_each_log,
+            timeout,
+            latest,
+            building,
+        }
     }
 
     /// Returns how a transaction begins that waits until `deadline`.

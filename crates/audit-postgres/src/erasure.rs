@@ -16,6 +16,7 @@ use crate::core::Core;
 use crate::derived;
 use crate::error::corrupt;
 use crate::read::{log_row, read_events};
+use crate::replica::note_removal;
 use crate::retention;
 use crate::scrub::scrub;
 use crate::sealing::SealedEvent;
@@ -97,6 +98,8 @@ impl Change for Erase {
             transaction.with_index(core, self.log, write).await?;
             let event = Erasure::event(erased, self.by.clone())?;
             transaction.append_own(core, Batch::reserved(self.log, event)?)?;
+            let last = transaction.end(self.log)?.row.head.size;
+            note_removal(&transaction.session, self.log, last).await?;
         }
         Ok(erased)
     }

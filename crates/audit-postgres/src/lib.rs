@@ -42,6 +42,7 @@
 //! | `scrub.rs` | the `VACUUM` after an erasure |
 //! | `retention.rs` | retention and pruning |
 //! | `derived.rs` | the index compared with the records, and rebuilt |
+//! | `replica.rs` | reads from a replica |
 //! | `reindex.rs` | comparing and rebuilding derived data step by step |
 //! | `organizations.rs`, `api_keys.rs` | organizations and their API keys |
 //! | `watch.rs` | wakes waiting feeds |
@@ -64,6 +65,7 @@ mod plans;
 mod queue;
 mod read;
 mod reindex;
+mod replica;
 mod retention;
 mod rows;
 mod runtime;

@@ -19,6 +19,7 @@ pub struct PostgresOptions {
     pub(crate) timeout: Duration,
     pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
+    pub(crate) replica: Option<String>,
     pub(crate) token_keys: Option<TokenKeys>,
     pub(crate) creates_tables: bool,
     pub(crate) is_read_only: bool,
@@ -40,6 +41,7 @@ impl Default for PostgresOptions {
             timeout: Duration::from_secs(5),
             queue_bytes: 64 << 20,
             readers: 8,
+            replica: None,
             token_keys: None,
             creates_tables: true,
             is_read_only: false,
@@ -66,6 +68,15 @@ impl PostgresOptions {
     /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
     pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
+        self
+    }
+
+    /// Reads from the replica at this URL what it can answer: pages after the first, and other scans with a
+    /// bound. The primary answers if the replica cannot be reached, lacks some of the events, or has not
+    /// heard of an erasure or a pruning. No other call reads from it. It may have as many connections as
+    /// there are [readers](Self::with_readers).
+    pub fn with_replica(mut self, url: impl Into<String>) -> Self {
+        self.replica = Some(url.into());
         self
     }
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use audit_core::backend::index::select;
 use audit_core::tree::NodeHash;
 use audit_core::{
-    AuditEvent, Error, EventId, Head, Log, Result, Scan, ScanResult, Sequence, Timestamp, Total,
+    AuditEvent, Error, ErrorKind, EventId, Head, Log, Result, Scan, ScanResult, Sequence,
+    Timestamp, Total,
 };
 use audit_index::LogIndex;
 use tokio_postgres::Row;
@@ -168,13 +169,21 @@ impl SealedResult {
 }
 
 /// Reads a part of a log from one snapshot.
+///
+/// # Errors
+/// [`Behind`](ErrorKind::Behind) if the log is shorter than `least`, or than the scan's bound.
 pub(crate) async fn scan(
     connections: Connections,
     indexing: Indexing,
     scan: Scan,
+    least: Sequence,
 ) -> Result<SealedResult> {
     let session = connections.take().await?;
     let index = PostgresIndex::of_snapshot(session, &scan).await?;
+    if index.row().head.size < least {
+        index.into_session().release();
+        return Err(Error::new(ErrorKind::Behind));
+    }
     let read = move || {
         let result = scan_index(&index, &indexing, &scan);
         index.into_session().release();

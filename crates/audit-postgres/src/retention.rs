@@ -18,6 +18,7 @@ use crate::connection::{Connections, Session, Statement, column};
 use crate::core::Core;
 use crate::error::corrupt;
 use crate::read::log_row;
+use crate::replica::note_removal;
 
 const CONTEXT: &str = "removing events";
 
@@ -139,6 +140,8 @@ impl Change for Prune {
             transaction.end(self.log)?.row.head.pruned = floor;
             let event = pruned.event(self.pruning.by.clone())?;
             transaction.append_own(core, Batch::reserved(self.log, event)?)?;
+            let last = transaction.end(self.log)?.row.head.size;
+            note_removal(&transaction.session, self.log, last).await?;
         }
         Ok(pruned)
     }

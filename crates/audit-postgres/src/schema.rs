@@ -49,6 +49,7 @@ const VERSION_1: &str = "DO $$ BEGIN
          recorded_at bigint NOT NULL DEFAULT 0,
          indexed bigint NOT NULL DEFAULT 0,
          pruned bigint NOT NULL DEFAULT 0,
+         removed bigint NOT NULL DEFAULT 0,
          frontier bytea NOT NULL DEFAULT '\\x0000000000000000',
          retention bytea
      ) WITH (fillfactor = 50);

@@ -18,11 +18,14 @@ use crate::core::Core;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
 use crate::read::SealedResult;
+use crate::replica::Replica;
 use crate::retention::SetRetention;
 use crate::runtime::Runtime;
 use crate::url::Address;
 use crate::writer::Writer;
-use crate::{api_keys, erasure, error, organizations, read, retention, schema, scrub, tree};
+use crate::{
+    api_keys, erasure, error, organizations, read, replica, retention, schema, scrub, tree,
+};
 
 /// The connections for appends, other writes, the index and the feeds.
 const WRITERS: usize = 5;
@@ -62,7 +65,8 @@ impl PostgresStore {
     /// version of this library, if the server is older than PostgreSQL 15, or if a setting does not let
     /// it keep what it acknowledges; then the field is the name of the setting.
     /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly) if the server is a standby.
-    /// [`Invalid`](audit_core::ErrorKind::Invalid), field `url`, if the URL is malformed.
+    /// [`Invalid`](audit_core::ErrorKind::Invalid), field `url`, if the URL is malformed, or that of the
+    /// replica.
     /// [`Unavailable`](audit_core::ErrorKind::Unavailable) if the server cannot be reached, or refuses
     /// the connection.
     pub async fn open(url: &str) -> Result<Self> {
@@ -72,6 +76,8 @@ impl PostgresStore {
     /// Opens the store at `url` with these options. Fails as [`PostgresStore::open`] does.
     pub async fn open_with(url: &str, options: PostgresOptions) -> Result<Self> {
         let address = Address::parse(url, &options)?;
+        let replica = options.replica.as_deref().map(|url| Address::parse(url, &options));
+        let replica = replica.transpose()?;
         let (writer, jobs) =
             Writer::new(options.queue_bytes, options.timeout, options.is_read_only);
         let (send_core, core) = oneshot::channel::<Arc<Core>>();
@@ -86,6 +92,9 @@ impl PostgresStore {
         let open = async move {
             let readers = Connections::new(&address, readers, timeout)?;
             let writers = Connections::new(&address, WRITERS, timeout)?;
+            let replica =
+                replica.map(|replica| Connections::new(&replica, options.readers, timeout));
+            let replica = replica.transpose()?.map(Replica::new);
             let session = writers.take().await?;
             schema::check_server(&session, &options).await?;
             schema::prepare(&session, &options).await?;
@@ -97,7 +106,7 @@ impl PostgresStore {
             let PostgresOptions { segment_events, longest_tail, .. } = options;
             let indexing = Indexing { hasher, segment_events, longest_tail };
             drop(session);
-            Ok((keys, Arc::new(Core::new(readers, writers, indexing, &options))))
+            Ok((keys, Arc::new(Core::new(readers, writers, replica, indexing, &options))))
         };
         let (keys, core) = match runtime.run(open).await {
             Ok(opened) => opened,
@@ -132,8 +141,7 @@ impl PostgresStore {
     }
 
     async fn find(&self, scan: Scan) -> Result<SealedResult> {
-        let find = |core: Arc<Core>| read::scan(core.readers.clone(), core.indexing.clone(), scan);
-        self.run(find).await
+        self.run(|core| replica::scan(core, scan)).await
     }
 
     /// Runs `work` on the threads of the store.

@@ -11,6 +11,7 @@ mod faults;
 mod indexing;
 mod pooler;
 mod processes;
+mod replica;
 mod roles;
 mod settings;
 mod tampering;
