@@ -7,11 +7,11 @@ use tokio_postgres::types::Type;
 
 use crate::connection::Statement;
 use crate::{
-    PostgresStore, api_keys, append, build, erasure, index, organizations, read, reindex,
+    PostgresStore, api_keys, append, build, erasure, index, organizations, read, reindex, replica,
     retention, rows, schema, tree, watch,
 };
 
-const STATEMENTS: [&Statement; 46] = [
+const STATEMENTS: [&Statement; 48] = [
     &schema::READ_FACT,
     &append::LOCK_HEADS,
     &append::LOCK_HEAD,
@@ -53,6 +53,8 @@ const STATEMENTS: [&Statement; 46] = [
     &reindex::READ_IDS,
     &reindex::TAKE_IDS,
     &reindex::SET_IDS,
+    &replica::READ_REMOVED,
+    &replica::SET_REMOVED,
     &organizations::READ,
     &organizations::LIST,
     &api_keys::READ,
