@@ -192,6 +192,12 @@ impl Error {
         self
     }
 
+    /// Removes the source, whose words can repeat the input.
+    pub(crate) fn without_source(mut self) -> Self {
+        self.0.source = None;
+        self
+    }
+
     /// Returns the kind.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

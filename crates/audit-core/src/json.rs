@@ -55,7 +55,8 @@ pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
 
 fn fault(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
     let field = match error.path().to_string() {
-        path if path == "." => String::new(),
+        // Of a text that ends too early, the parser knows no path.
+        path if path == "." || path == "?" => String::new(),
         path => path,
     };
     let source = error.into_inner();

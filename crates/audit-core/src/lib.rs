@@ -14,6 +14,7 @@
 //! | page through the result | [`Page`], [`FeedPage`], [`Token`] |
 //! | call a store | [`AuditStore`], [`AuditStoreExt`] |
 //! | erase and prune | [`RetentionStore`], [`RetentionStoreExt`], [`Erasure`], [`Retention`] |
+//! | record in your own transaction, through any driver | [`Staged`], [`StagingStore`] |
 //! | keep tenants | [`TenantStore`], [`Organization`], [`ApiKey`], [`Role`] |
 //! | prove a log | [`tree`], [`LeafHash`], [`TreeHead`], and the crate `audit-merkle` |
 //! | write a store | [`backend`] |
@@ -62,7 +63,8 @@ pub use query::{
 };
 pub use store::{
     AuditStore, AuditStoreExt, DamagedEvent, EntriesRequest, Erased, Erasure, Head, Pruned,
-    Pruning, Receipt, Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult, Submitted,
+    Pruning, Receipt, RefusedEvent, Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult,
+    Staged, StagedCounts, StagingStore, Submitted,
 };
 pub use tenant::{
     ApiKey, ApiKeySecret, DeclaredKey, DeclaredOrganization, DeclaredTenants, HolderErasure,

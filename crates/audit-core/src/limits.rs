@@ -30,6 +30,9 @@ pub const MAX_FIELD_CHANGES: usize = 4_096;
 pub const MAX_JSON_DEPTH: usize = 64;
 /// Maximum bytes of one event as stored, record and personal data together: 1 MiB.
 pub const MAX_EVENT_BYTES: usize = 1 << 20;
+/// Maximum bytes of the body of one staged event, white space included: 2 MiB. The event in it has the
+/// limits of any other.
+pub const MAX_STAGED_BYTES: usize = 2 << 20;
 /// Maximum events of one batch.
 pub const MAX_BATCH_EVENTS: usize = 10_000;
 /// Maximum bytes of one batch as stored: 64 MiB.
@@ -38,6 +41,8 @@ pub const MAX_BATCH_BYTES: usize = 64 << 20;
 pub const MAX_PAGE_EVENTS: usize = 1_000;
 /// Maximum logs of one listing.
 pub const MAX_LOGS_PAGE: usize = 1_000;
+/// Maximum refused events of one listing.
+pub const MAX_REFUSED_PAGE: usize = 1_000;
 /// Maximum values of one condition of a filter.
 pub const MAX_FILTER_VALUES: usize = 100;
 /// Maximum bytes of one organization as JSON: 256 KiB, so that the event of any change to it fits
@@ -104,6 +109,11 @@ pub fn erased_events(count: usize) -> Result<()> {
 /// Checks the limit of a listing of logs: 1 to [`MAX_LOGS_PAGE`]. Used by stores.
 pub fn logs_page(limit: usize) -> Result<()> {
     listing(limit, MAX_LOGS_PAGE)
+}
+
+/// Checks the limit of a listing of refused events: 1 to [`MAX_REFUSED_PAGE`]. Used by stores.
+pub fn refused_page(limit: usize) -> Result<()> {
+    listing(limit, MAX_REFUSED_PAGE)
 }
 
 /// Checks the limit of a listing of API keys: 1 to [`MAX_API_KEYS_PAGE`]. Used by stores.

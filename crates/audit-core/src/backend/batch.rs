@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::parts::Writer;
 use super::stored::SALT_BYTES;
-use super::{PreparedEvent, RecordedTime, StoredEvent, Term};
+use super::{PreparedEvent, RecordedTime, StagedRow, StoredEvent, Term};
 use crate::limits::{self, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 use crate::random::fill_random;
 use crate::tree::{Frontier, Node};
@@ -14,25 +14,29 @@ use crate::{
 };
 
 /// The events of one append, checked and encoded. `K` is what the store keeps of a term.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Batch<K = Term> {
     log: Log,
     size: usize,
     items: Vec<BatchItem<K>>,
+    /// Whether an event at fault fails alone.
+    is_staged: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum BatchItem<K> {
     Event(Box<PreparedEvent>, Vec<K>),
     /// The same event as the item of this index.
     Repeat(usize),
+    /// Of a staged batch only.
+    Refused(Error),
 }
 
 /// A batch whose events are numbered.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct SequencedBatch<K = Term> {
-    /// One receipt for each event of the batch, in its order.
+    /// One receipt for each event of the batch that was not refused, in its order.
     pub receipts: Vec<Receipt>,
     /// The events to write, by sequence.
     pub new: Vec<SequencedEvent<K>>,
@@ -45,6 +49,8 @@ pub struct SequencedBatch<K = Term> {
     /// The new events as the caller gave them. A store that writes on a thread of its own gives
     /// them back to the caller's: to free an event takes about as long as to write it.
     pub contents: Vec<NewEvent>,
+    /// The events of a [staged](Batch::staged) batch that are refused, by their index, with the reason.
+    pub refused: Vec<(usize, Error)>,
 }
 
 /// An event to write.
@@ -86,12 +92,13 @@ impl Batch {
     /// Replaces the terms of each event by what the store keeps of them. Needs no lock either.
     #[must_use]
     pub fn map_terms<K>(self, mut map: impl FnMut(&[Term]) -> Vec<K>) -> Batch<K> {
-        let Self { log, size, items } = self;
+        let Self { log, size, items, is_staged } = self;
         let item = |item| match item {
             BatchItem::Event(event, terms) => BatchItem::Event(event, map(&terms)),
             BatchItem::Repeat(earlier) => BatchItem::Repeat(earlier),
+            BatchItem::Refused(error) => BatchItem::Refused(error),
         };
-        Batch { log, size, items: items.into_iter().map(item).collect() }
+        Batch { log, size, items: items.into_iter().map(item).collect(), is_staged }
     }
 }
 
@@ -111,6 +118,45 @@ impl<K> Batch<K> {
             return Err(Error::malformed(format!("events[{index}].action"), expected));
         }
         Self::encode(log, events, Writer::Caller, terms)
+    }
+
+    /// Checks and encodes rows that callers have staged, with `terms` of each event. A row at fault fails
+    /// alone: it is [refused](SequencedBatch::refused). A store gives at most [`MAX_BATCH_EVENTS`] rows.
+    pub fn staged(
+        log: Log,
+        rows: &[StagedRow],
+        mut terms: impl FnMut(&NewEvent) -> Vec<K>,
+    ) -> Result<Self> {
+        let now = Timestamp::now();
+        let mut salts = vec![[0; SALT_BYTES]; rows.len()];
+        fill_random(salts.as_flattened_mut())?;
+        let mut size = 0;
+        let mut item = |(row, salt): (&StagedRow, _)| {
+            let prepared = row.decode().and_then(|(content, staged_at)| {
+                let time = staged_at.unwrap_or(now);
+                PreparedEvent::with_salt(content, Writer::Caller, time, salt)
+                    .map_err(|error| error.below("body.event"))
+            });
+            match prepared {
+                Ok(event) => {
+                    size += event.size();
+                    let terms = terms(event.content());
+                    BatchItem::Event(Box::new(event), terms)
+                }
+                Err(error) => BatchItem::Refused(error),
+            }
+        };
+        let items = rows.iter().zip(salts).map(&mut item).collect();
+        Ok(Self { log, size, items, is_staged: true })
+    }
+
+    /// Returns the events as the caller gave them, without those that repeat an earlier one.
+    pub(crate) fn into_contents(self) -> Vec<NewEvent> {
+        let content = |item| match item {
+            BatchItem::Event(event, _) => Some(event.into_content()),
+            BatchItem::Repeat(_) | BatchItem::Refused(_) => None,
+        };
+        self.items.into_iter().filter_map(content).collect()
     }
 
     fn encode(
@@ -148,7 +194,7 @@ impl<K> Batch<K> {
             let terms = terms(event.content());
             items.push(BatchItem::Event(Box::new(event), terms));
         }
-        Ok(Self { log, size, items })
+        Ok(Self { log, size, items, is_staged: false })
     }
 
     /// Returns the log to which the events are appended.
@@ -203,9 +249,10 @@ impl<K> Batch<K> {
         let recorded_at = time.recorded_at.max(head.recorded_at);
         let time = RecordedTime { recorded_at, ..time };
         let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
-        let (mut head, mut new) = (head, Vec::with_capacity(self.len()));
+        let (mut head, mut new) = (head, Vec::<SequencedEvent<K>>::with_capacity(self.len()));
         let mut nodes = Vec::with_capacity(self.len());
         let mut contents = Vec::with_capacity(self.len());
+        let (mut refused, mut staged) = (Vec::new(), HashMap::new());
         for (index, item) in self.items.into_iter().enumerate() {
             let (event, terms) = match item {
                 BatchItem::Event(event, terms) => (event, terms),
@@ -213,17 +260,35 @@ impl<K> Batch<K> {
                     receipts.push(Receipt { redelivered: true, ..receipts[earlier] });
                     continue;
                 }
+                BatchItem::Refused(error) => {
+                    refused.push((index, error));
+                    continue;
+                }
             };
             let id = event.content().id;
-            if let Some(stored) = find(id)? {
-                let first = stored.decode()?;
-                if !is_redelivery(&first, *event)? {
-                    return Err(conflict(index));
+            // Of a batch that is all or nothing, `encode` has compared the events with each other.
+            if let Some((place, receipt)) = staged.get(&id) {
+                let (place, receipt): (usize, Receipt) = (*place, *receipt);
+                if event.repeats(&contents[place], new[place].occurred_at) {
+                    receipts.push(Receipt { redelivered: true, ..receipt });
+                } else {
+                    refused.push((index, Error::new(ErrorKind::Conflict).with_field("id")));
                 }
-                let AuditEvent { sequence, recorded_at, .. } = first;
-                let leaf = LeafHash::of(&stored.record);
-                receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: true });
                 continue;
+            }
+            match find(id).and_then(|stored| first_receipt(stored, &event)) {
+                Ok(None) => {}
+                Ok(Some(receipt)) => {
+                    receipts.push(receipt);
+                    continue;
+                }
+                // Nothing is known of a redelivery of a damaged event, but that of the others is.
+                Err(error) if self.is_staged && is_of_event(&error) => {
+                    refused.push((index, error.with_field("id")));
+                    continue;
+                }
+                Err(error) if error.kind() == ErrorKind::Conflict => return Err(conflict(index)),
+                Err(error) => return Err(error),
             }
             let (sequence, occurred_at) = (head.size.next(), event.occurred_at());
             let (stored, content) = event.split(self.log, sequence, time);
@@ -231,10 +296,14 @@ impl<K> Batch<K> {
             let leaf = LeafHash::of(&stored.record);
             frontier.push(leaf, |node| nodes.push(node))?;
             head = Head { size: sequence, recorded_at, ..head };
-            receipts.push(Receipt { id, sequence, recorded_at, leaf, redelivered: false });
+            let receipt = Receipt { id, sequence, recorded_at, leaf, redelivered: false };
+            if self.is_staged {
+                staged.insert(id, (new.len(), receipt));
+            }
+            receipts.push(receipt);
             new.push(SequencedEvent { id, sequence, occurred_at, leaf, stored, terms });
         }
-        Ok(SequencedBatch { receipts, new, nodes, head, frontier, contents })
+        Ok(SequencedBatch { receipts, new, nodes, head, frontier, contents, refused })
     }
 }
 
@@ -242,14 +311,34 @@ fn conflict(index: usize) -> Error {
     Error::new(ErrorKind::Conflict).with_field(format!("events[{index}].id"))
 }
 
+/// Returns whether one event alone is the reason of an error.
+fn is_of_event(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Corrupt)
+}
+
+/// Returns the receipt of the event that the log holds under the id of `event`, if it holds one.
+///
+/// # Errors
+/// [`ErrorKind::Conflict`] if it has other content.
+fn first_receipt(stored: Option<StoredEvent>, event: &PreparedEvent) -> Result<Option<Receipt>> {
+    let Some(stored) = stored else { return Ok(None) };
+    let first = stored.decode()?;
+    if !is_redelivery(&first, event)? {
+        return Err(Error::new(ErrorKind::Conflict));
+    }
+    let AuditEvent { id, sequence, recorded_at, .. } = first;
+    let leaf = LeafHash::of(&stored.record);
+    Ok(Some(Receipt { id, sequence, recorded_at, leaf, redelivered: true }))
+}
+
 /// Returns whether `event` has the content first appended. Compares only the record of an event whose
 /// personal data is erased.
-fn is_redelivery(first: &AuditEvent, event: PreparedEvent) -> Result<bool> {
+fn is_redelivery(first: &AuditEvent, event: &PreparedEvent) -> Result<bool> {
     if !first.erased {
         return Ok(first.has_content(event.content()));
     }
     let has_time = event.content().occurred_at.is_some();
-    let again = event.into_stored(first.log, first.sequence, first.recorded_at);
+    let again = event.clone().into_stored(first.log, first.sequence, first.recorded_at);
     let mut again = StoredEvent { personal: None, ..again }.decode()?;
     again.clock_reading = first.clock_reading;
     again.submitted_by.clone_from(&first.submitted_by);
@@ -262,7 +351,7 @@ fn is_redelivery(first: &AuditEvent, event: PreparedEvent) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Actor;
+    use crate::{Actor, Staged};
 
     fn event(action: &'static str) -> NewEvent {
         NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
@@ -335,6 +424,38 @@ mod tests {
         assert_eq!(batch.receipts[0].sequence, sequence);
         assert_eq!(batch.receipts[0].leaf, LeafHash::of(&stored.record));
         assert!(sequenced(vec![content.category("x")], Some(&stored)).is_err());
+    }
+
+    #[test]
+    fn a_staged_row_at_fault_is_refused_alone() {
+        let (first, second) = (event("a"), event("b"));
+        let other = NewEvent { action: "c".into(), ..first.clone() };
+        let bodies = [&first, &other, &first, &second].map(|event| {
+            let staged = Staged::new(Log::Platform, vec![event.clone()]).unwrap();
+            let row = staged.rows().map(|(id, body)| StagedRow::new(id.as_bytes(), body)).next();
+            row.unwrap()
+        });
+        let [a, c, again, b] = bodies;
+        let broken = StagedRow::new([0; 16], "{");
+        let sequenced = |rows: &[StagedRow], found: Option<&StoredEvent>| {
+            let batch = Batch::staged(Log::Platform, rows, Term::of).unwrap();
+            let find = |id| Ok(found.filter(|_| id == first.id).cloned());
+            batch.sequence(Head::default(), Frontier::new(), Timestamp::now(), find).unwrap()
+        };
+        let faults = |batch: &SequencedBatch| -> Vec<_> {
+            batch.refused.iter().map(|(index, error)| (*index, error.kind())).collect()
+        };
+        let rows = [a.clone(), c.clone(), broken, again.clone(), b];
+        let batch = sequenced(&rows, None);
+        assert_eq!(faults(&batch), [(1, ErrorKind::Conflict), (2, ErrorKind::Invalid)]);
+        let numbers: Vec<_> =
+            batch.receipts.iter().map(|r| (r.sequence.get(), r.redelivered)).collect();
+        assert_eq!(numbers, [(1, false), (1, true), (2, false)]);
+        // What the log holds decides, not what comes first.
+        let stored = &batch.new[0].stored;
+        let batch = sequenced(&[c, a, again], Some(stored));
+        assert_eq!(faults(&batch), [(0, ErrorKind::Conflict)]);
+        assert!(batch.new.is_empty() && batch.receipts.iter().all(|r| r.redelivered));
     }
 
     #[test]

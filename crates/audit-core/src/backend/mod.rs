@@ -20,6 +20,7 @@ pub mod index;
 mod lenient;
 mod parts;
 mod prepared;
+mod staged;
 mod stored;
 mod term;
 #[cfg(test)]
@@ -29,5 +30,6 @@ pub use batch::{Batch, SequencedBatch, SequencedEvent};
 pub(crate) use clock::is_implausible;
 pub use clock::{LONGEST_SILENCE, RecordedTime};
 pub use prepared::PreparedEvent;
+pub use staged::{Refusal, StagedRow};
 pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;

@@ -57,6 +57,11 @@ impl PreparedEvent {
         &self.content
     }
 
+    /// Returns the content that the caller gave.
+    pub(super) fn into_content(self) -> NewEvent {
+        self.content
+    }
+
     /// Returns when the event occurs: at the time that the caller gave, else when it was prepared.
     pub fn occurred_at(&self) -> Timestamp {
         self.occurred_at
@@ -66,6 +71,12 @@ impl PreparedEvent {
     pub(super) fn is_repeated_by(&self, later: &NewEvent) -> bool {
         later.occurred_at.is_none_or(|time| self.occurred_at == time)
             && self.content.is_same_but_for_time(later)
+    }
+
+    /// Returns whether this is a second delivery of `earlier`, which occurred then.
+    pub(super) fn repeats(&self, earlier: &NewEvent, occurred_at: Timestamp) -> bool {
+        self.content.occurred_at.is_none_or(|time| occurred_at == time)
+            && earlier.is_same_but_for_time(&self.content)
     }
 
     /// Returns the most bytes that the event takes as stored, at most [`MAX_EVENT_BYTES`].

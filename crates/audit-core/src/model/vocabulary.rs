@@ -143,17 +143,29 @@ vocabulary! {
         LOG_PRUNED = "log.pruned",
         /// The retention of the log was changed.
         LOG_RETENTION_CHANGED = "log.retention_changed",
+        /// Staged events could not be taken into the log and were set aside.
+        LOG_STAGED_REFUSED = "log.staged_refused",
+        /// A refused event was dropped.
+        LOG_REFUSED_DROPPED = "log.refused_dropped",
     }
 }
 
 impl Action {
-    /// Returns `true` for the actions that are reserved for the store: `log.erased`, `log.pruned` and
-    /// `log.retention_changed`. `append` rejects them, because verification relies on them.
+    /// Returns `true` for the actions that are reserved for the store: `log.erased`, `log.pruned`,
+    /// `log.retention_changed`, `log.staged_refused` and `log.refused_dropped`. `append` rejects them,
+    /// because verification relies on them.
     ///
     /// A service may use the other actions of the store, such as `organization.created`, for events
     /// of its own. The store's own events are [marked](crate::AuditEvent::by_store).
     pub fn is_reserved(&self) -> bool {
-        [Self::LOG_ERASED, Self::LOG_PRUNED, Self::LOG_RETENTION_CHANGED].contains(self)
+        [
+            Self::LOG_ERASED,
+            Self::LOG_PRUNED,
+            Self::LOG_RETENTION_CHANGED,
+            Self::LOG_STAGED_REFUSED,
+            Self::LOG_REFUSED_DROPPED,
+        ]
+        .contains(self)
     }
 }
 

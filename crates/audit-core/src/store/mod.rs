@@ -7,6 +7,7 @@
 //! | [`AuditStore`] | services that record and read events, and whoever proves them |
 //! | [`RetentionStore`](crate::RetentionStore) | operators who erase personal data and prune old events |
 //! | [`TenantStore`](crate::TenantStore) | services that keep their organizations and API keys in the store |
+//! | [`StagingStore`] | operators of services that stage events in their own transactions |
 //!
 //! Pages, tokens, feeds and streams are built on [`AuditStore`] once, in
 //! [`AuditStoreExt`](crate::AuditStoreExt). What an append or a change of an organization decides is
@@ -25,6 +26,8 @@ mod receipt;
 mod retention;
 mod retention_store;
 mod scan;
+mod staged;
+mod staging_store;
 mod submitted;
 
 pub use audit_store::AuditStore;
@@ -35,4 +38,7 @@ pub use receipt::{Head, Receipt};
 pub use retention::{Pruned, Pruning, Retention};
 pub use retention_store::{RetentionStore, RetentionStoreExt};
 pub use scan::{Scan, ScanResult};
+pub use staged::Staged;
+pub(crate) use staged::{BODY_VERSION, StagedBody};
+pub use staging_store::{RefusedEvent, StagedCounts, StagingStore};
 pub use submitted::Submitted;

@@ -1,0 +1,105 @@
+//! Events to record in a transaction of the caller's own, through any driver.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::backend::Batch;
+use crate::{Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp};
+
+/// The version of the format of a body.
+pub(crate) const BODY_VERSION: u8 = 1;
+
+/// Events that are checked and encoded, for a caller that stages them: it inserts them, in its own
+/// transaction and with its own driver, into a table of the store. When that transaction commits they
+/// are recorded; when it does not, they never were. The store takes them into their log a moment later,
+/// and before the next read of that log or append to it, and gives them their sequence then.
+///
+/// Each store's crate has the statement, as `STAGE`, and says how its values are bound.
+///
+/// ```
+/// use audit_core::{Actor, Log, NewEvent, Staged};
+///
+/// let paid = NewEvent::new("invoice.paid", Actor::user("u_7")).target("invoice", "inv_9");
+/// let staged = Staged::new(Log::Platform, vec![paid])?;
+/// for (id, body) in staged.rows() {
+///     // connection.execute(audit_sqlite::STAGE, (staged.log().as_bytes(), id.as_bytes(), body))?;
+/// #   assert!(body.contains(&id.to_string()));
+/// }
+/// # Ok::<(), audit_core::Error>(())
+/// ```
+///
+/// An event without a time occurs when it is staged. An event that is staged twice is recorded once. What
+/// an append would refuse but cannot be seen here, namely other content under an id that the log holds,
+/// is refused when it is taken in: see [`StagingStore`](crate::StagingStore).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Staged {
+    log: Log,
+    rows: Vec<(EventId, String)>,
+}
+
+impl Staged {
+    /// Checks and encodes the events of one log.
+    ///
+    /// # Errors
+    /// Those of [`append`](crate::AuditStore::append): [`ErrorKind::Invalid`] if an event exceeds a
+    /// [limit](crate::limits) or has a [reserved action](crate::Action::is_reserved),
+    /// [`ErrorKind::Conflict`] if two different ones have one id.
+    pub fn new(log: impl Into<Log>, events: Vec<NewEvent>) -> Result<Self> {
+        let (log, staged_at) = (log.into(), Timestamp::now());
+        let contents = Batch::<()>::indexed(log, events, |_| Vec::new())?.into_contents();
+        let row = |event: NewEvent| Ok((event.id, StagedBody::new(event, staged_at).encode()?));
+        Ok(Self { log, rows: contents.into_iter().map(row).collect::<Result<_>>()? })
+    }
+
+    /// Returns the log.
+    pub fn log(&self) -> Log {
+        self.log
+    }
+
+    /// Returns the id and the body of each event, in their order. An event that was given twice is one.
+    pub fn rows(&self) -> impl ExactSizeIterator<Item = (EventId, &str)> {
+        self.rows.iter().map(|(id, body)| (*id, body.as_str()))
+    }
+
+    /// Returns the ids, for a driver that binds an array.
+    pub fn ids(&self) -> Vec<Uuid> {
+        self.rows.iter().map(|(id, _)| *id.as_uuid()).collect()
+    }
+
+    /// Returns the bodies, for a driver that binds an array.
+    pub fn bodies(&self) -> Vec<&str> {
+        self.rows.iter().map(|(_, body)| body.as_str()).collect()
+    }
+
+    /// Returns `true` if there is nothing to stage.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
+/// A staged event, in JSON. `docs/format.md` describes it, for writers in other languages.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct StagedBody {
+    pub(crate) v: u8,
+    /// When an event without a time occurred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) staged_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) submitted_by: Option<String>,
+    pub(crate) event: NewEvent,
+}
+
+impl StagedBody {
+    fn new(mut event: NewEvent, staged_at: Timestamp) -> Self {
+        let submitted_by = event.submitted_by.take();
+        let staged_at = event.occurred_at.is_none().then_some(staged_at);
+        Self { v: BODY_VERSION, staged_at, submitted_by, event }
+    }
+
+    fn encode(&self) -> Result<String> {
+        serde_json::to_string(self).map_err(|source| {
+            Error::new(ErrorKind::Invalid).with_context("writing an event").with_source(source)
+        })
+    }
+}
