@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, EventQuery, FeedPage, FeedStart, Page, Result, RetentionStore,
-    TenantStore, Token,
+    AuditStore, AuditStoreExt as _, EventId, EventQuery, FeedPage, FeedStart, Log, Page, Result,
+    RetentionStore, Staged, StagingStore, TenantStore, Token,
 };
 use futures_util::future::BoxFuture;
 
@@ -17,6 +17,9 @@ pub type NewHarness<'a, H = dyn Harness> = &'a dyn Fn() -> Box<H>;
 
 /// Makes a harness that opens a store with retention.
 pub(crate) type NewRetentionHarness<'a> = NewHarness<'a, dyn RetentionHarness>;
+
+/// Makes a harness that opens a store into which callers stage events.
+pub(crate) type NewStagingHarness<'a> = NewHarness<'a, dyn StagingHarness>;
 
 /// Makes a harness that opens a store with tenants.
 pub(crate) type NewTenantHarness<'a> = NewHarness<'a, dyn TenantHarness>;
@@ -115,4 +118,52 @@ pub trait TenantHarness: Harness {
     /// # Panics
     /// If the store cannot be opened.
     fn open_tenants(&self) -> Arc<dyn TenantStore>;
+}
+
+/// Opens the store under test as a [`StagingStore`], and is a client of its database.
+pub trait StagingHarness: Harness {
+    /// Opens the same store as [`Harness::open`] does, in the same way. Is also called while other
+    /// handles are open.
+    ///
+    /// # Panics
+    /// If the store cannot be opened.
+    fn open_staging(&self) -> Arc<dyn StagingStore>;
+
+    /// Begins a transaction of a client that is not the store: on a connection of its own. Is called
+    /// after the store was opened once, also while no handle is open.
+    ///
+    /// # Panics
+    /// If the database cannot be reached.
+    fn begin(&self) -> Box<dyn StagingTransaction>;
+}
+
+/// A transaction of a client. If it is dropped, it is rolled back.
+pub trait StagingTransaction: Send {
+    /// Stages one event with a body that need not be one.
+    ///
+    /// # Panics
+    /// If the database refuses it.
+    fn stage_row(&mut self, log: Log, id: EventId, body: &str);
+
+    /// Stages events.
+    ///
+    /// # Panics
+    /// If the database refuses one.
+    fn stage(&mut self, staged: &Staged) {
+        for (id, body) in staged.rows() {
+            self.stage_row(staged.log(), id, body);
+        }
+    }
+
+    /// Commits.
+    ///
+    /// # Panics
+    /// If it cannot commit.
+    fn commit(self: Box<Self>);
+
+    /// Rolls back.
+    ///
+    /// # Panics
+    /// If it cannot roll back.
+    fn roll_back(self: Box<Self>);
 }

@@ -1,6 +1,8 @@
 //! The one list of cases, by the trait that they test.
 
-use crate::{Harness, NewHarness, RetentionHarness, TenantHarness, cases, state_machine};
+use crate::{
+    Harness, NewHarness, RetentionHarness, StagingHarness, TenantHarness, cases, state_machine,
+};
 
 /// Calls the macro `$then` of this crate with every case of one trait, by group. This is the list.
 /// The names of the groups are distinct.
@@ -241,6 +243,34 @@ macro_rules! for_each_case {
             }
         }
     };
+    (staged, $then:ident $($arguments:tt)*) => {
+        $crate::$then! {
+            ($($arguments)*)
+            staged {
+                are_recorded_when_their_transaction_commits,
+                are_never_recorded_when_it_rolls_back,
+                are_in_every_read_of_their_log,
+                keep_the_order_of_their_transaction,
+                come_before_a_later_append,
+                are_recorded_once,
+                occur_when_they_were_staged,
+                have_receipts,
+                are_taken_in_though_nobody_reads,
+                are_taken_in_after_a_reopen,
+                wake_a_feed,
+                of_several_clients_lose_nothing,
+            }
+            refused {
+                of_other_content_are_set_aside,
+                that_are_no_events_are_set_aside,
+                do_not_stop_other_logs,
+                are_listed_by_pages,
+                can_be_staged_again,
+                can_be_dropped,
+                are_kept_over_a_reopen,
+            }
+        }
+    };
     (tenants, $then:ident $($arguments:tt)*) => {
         $crate::$then! {
             ($($arguments)*)
@@ -336,6 +366,10 @@ impl Cases for dyn Harness {
 
 impl Cases for dyn RetentionHarness {
     const CASES: &'static [Case<Self>] = crate::for_each_case!(retention, case_list);
+}
+
+impl Cases for dyn StagingHarness {
+    const CASES: &'static [Case<Self>] = crate::for_each_case!(staged, case_list);
 }
 
 impl Cases for dyn TenantHarness {

@@ -12,13 +12,16 @@ use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt as _, EntriesRequest, Erasure,
     Error, ErrorKind, EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order,
-    Page, Pruned, Receipt, Result, Retention, RetentionStore, RetentionStoreExt as _, Scan,
-    ScanResult, Sequence, TenantStore, Token,
+    Page, Pruned, Receipt, RefusedEvent, Result, Retention, RetentionStore, RetentionStoreExt as _,
+    Scan, ScanResult, Sequence, Staged, StagedCounts, StagingStore, TenantStore, Token,
 };
 use futures_util::future::{Either, select};
 
 use crate::timer::Timer;
-use crate::{Harness, NewHarness, Restore, RetentionHarness, TenantHarness};
+use crate::{
+    Harness, NewHarness, Restore, RetentionHarness, StagingHarness, StagingTransaction,
+    TenantHarness,
+};
 
 /// How long a case waits for what a store must do "soon".
 pub(crate) const SOON: Duration = Duration::from_secs(5);
@@ -50,6 +53,18 @@ impl Opens for dyn RetentionHarness {
 
     fn open_store(&self) -> Arc<Self::Store> {
         self.open_retention()
+    }
+
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
+        store
+    }
+}
+
+impl Opens for dyn StagingHarness {
+    type Store = dyn StagingStore;
+
+    fn open_store(&self) -> Arc<Self::Store> {
+        self.open_staging()
     }
 
     fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
@@ -320,6 +335,64 @@ impl Subject<dyn RetentionHarness> {
         let retention = Retention::default().max_events(count);
         self.set_retention(log, retention).expect("retention can be set");
         self.prune(log).expect("a log can be pruned").floor
+    }
+}
+
+impl Subject<dyn StagingHarness> {
+    /// Begins a transaction of another client.
+    pub(crate) fn begin(&self) -> Box<dyn StagingTransaction> {
+        self.harness.begin()
+    }
+
+    /// Stages events in a transaction of their own, which commits.
+    pub(crate) fn stage(&self, log: Log, events: &[NewEvent]) -> Staged {
+        let staged = Staged::new(log, events.to_vec()).expect("sample events can be staged");
+        let mut transaction = self.begin();
+        transaction.stage(&staged);
+        transaction.commit();
+        staged
+    }
+
+    /// Stages one row in a transaction of its own, which commits.
+    pub(crate) fn stage_row(&self, log: Log, id: EventId, body: &str) {
+        let mut transaction = self.begin();
+        transaction.stage_row(log, id, body);
+        transaction.commit();
+    }
+
+    /// Returns the events of `log` without those of the store.
+    pub(crate) fn contents(&self, log: Log) -> Vec<AuditEvent> {
+        self.events(log).into_iter().filter(|event| !event.by_store).collect()
+    }
+
+    pub(crate) fn receipt_of(&self, log: Log, id: EventId) -> Result<Receipt> {
+        self.block_on(self.audit_store().receipt_of(log, id))
+    }
+
+    pub(crate) fn counts(&self) -> StagedCounts {
+        self.block_on(self.store.staged_counts()).expect("staged events can be counted")
+    }
+
+    pub(crate) fn refused(&self) -> Vec<RefusedEvent> {
+        self.block_on(self.store.refused(0, 1_000)).expect("refused events can be listed")
+    }
+
+    /// Lets the harness close the store, and returns it.
+    pub(crate) fn close(self) -> Closed {
+        Closed(self.harness)
+    }
+}
+
+/// A harness none of whose handles is open.
+pub(crate) struct Closed(Arc<dyn StagingHarness>);
+
+impl Closed {
+    pub(crate) fn begin(&self) -> Box<dyn StagingTransaction> {
+        self.0.begin()
+    }
+
+    pub(crate) fn open(self) -> Subject<dyn StagingHarness> {
+        Subject::of(self.0)
     }
 }
 

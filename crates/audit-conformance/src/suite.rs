@@ -2,7 +2,7 @@
 
 /// Makes one test for each case, against the stores that the harness `$new()` opens.
 ///
-/// `$new` is a function without arguments. `suite!($new)` tests all that a store can do. A store
+/// `$new` is a function without arguments. `suite!($new)` tests the first three of these. A store
 /// that implements only some of the traits names what it has, one call for each:
 ///
 /// | call | tests | `$new` returns a |
@@ -10,6 +10,7 @@
 /// | `suite!(store: $new)` | [`AuditStore`](audit_core::AuditStore) | [`Harness`](crate::Harness) |
 /// | `suite!(retention: $new)` | [`RetentionStore`](audit_core::RetentionStore) | [`RetentionHarness`](crate::RetentionHarness) |
 /// | `suite!(tenants: $new)` | [`TenantStore`](audit_core::TenantStore) | [`TenantHarness`](crate::TenantHarness) |
+/// | `suite!(staged: $new)` | [`StagingStore`](audit_core::StagingStore) | [`StagingHarness`](crate::StagingHarness) |
 ///
 /// `suite!(durable: $new, $open)` tests that what was acknowledged survives a kill of the process.
 /// `$new` returns a [`DurableHarness`](crate::DurableHarness). `$open` takes its
@@ -32,6 +33,13 @@ macro_rules! suite {
         }
 
         $crate::for_each_case!(retention, suite_tests new_retention_harness);
+    };
+    (staged: $new:expr) => {
+        fn new_staging_harness() -> ::std::boxed::Box<dyn $crate::StagingHarness> {
+            ::std::boxed::Box::new($new())
+        }
+
+        $crate::for_each_case!(staged, suite_tests new_staging_harness);
     };
     (tenants: $new:expr) => {
         fn new_tenant_harness() -> ::std::boxed::Box<dyn $crate::TenantHarness> {

@@ -126,8 +126,13 @@ impl State {
         }
         let latest = self.logs.values().map(|log| log.head.recorded_at).max();
         let receipts = self.logs.entry(batch.log()).or_default().append(batch, latest)?;
-        self.waiting.drain(..).for_each(Waker::wake);
+        self.wake();
         Ok(receipts)
+    }
+
+    /// Wakes whoever waits for an append.
+    pub(crate) fn wake(&mut self) {
+        self.waiting.drain(..).for_each(Waker::wake);
     }
 
     /// Appends the event of a change to the log of the organization and to the platform's.

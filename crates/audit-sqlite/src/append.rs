@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
+    Error, LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
     backend::{Batch, LONGEST_SILENCE, RecordedTime, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
@@ -72,6 +72,8 @@ pub(crate) struct WriteTransaction<'c> {
     pub(crate) bytes: usize,
     /// The work to do after the commit.
     pub(crate) after: After,
+    /// Whether the file has staged events, once that is known.
+    pub(crate) staged: Option<bool>,
 }
 
 /// The outcome of an append.
@@ -79,6 +81,8 @@ pub(crate) struct Appended {
     pub(crate) receipts: Vec<Receipt>,
     /// What the caller gave, for the caller's thread to drop.
     pub(crate) contents: Vec<NewEvent>,
+    /// The events of a staged batch that are refused, by their index.
+    pub(crate) refused: Vec<(usize, Error)>,
 }
 
 /// A log to which this transaction has added events.
@@ -128,6 +132,7 @@ impl<'c> WriteTransaction<'c> {
             events: 0,
             bytes: 0,
             after: After::Nothing,
+            staged: None,
         }
     }
 
@@ -181,7 +186,11 @@ impl<'c> WriteTransaction<'c> {
             }
             Derived { connection, indexing, log: row }.event_by_id(event)
         })?;
-        let appended = Appended { receipts: sequenced.receipts, contents: sequenced.contents };
+        let appended = Appended {
+            receipts: sequenced.receipts,
+            contents: sequenced.contents,
+            refused: sequenced.refused,
+        };
         if sequenced.new.is_empty() {
             return Ok(appended);
         }

@@ -23,7 +23,8 @@
 //! # Ok::<(), audit_core::Error>(())
 //! ```
 //!
-//! A service that keeps its own tables in the same file records within its own transaction; see
+//! A service that keeps its own tables in the same file records within its own transaction: it stages
+//! events with any driver, see [`STAGE`], or numbers them at once with rusqlite, see
 //! [`SqliteStore::append_in`].
 //!
 //! | file | noun |
@@ -33,6 +34,8 @@
 //! | `schema.rs` | the tables, their version, opening a file |
 //! | `append.rs` | the write transaction |
 //! | `writer.rs` | the one thread that writes, with group commit |
+//! | `staged.rs` | events that callers have staged, taken into their logs or refused |
+//! | `sequencer.rs` | the thread that takes them in while nobody reads or appends |
 //! | `read.rs` | scans, each from one snapshot |
 //! | `readers.rs` | the threads that read, in turns |
 //! | `rotation.rs` | a queue that serves owners in turn |
@@ -84,8 +87,10 @@ mod rotation;
 mod schema;
 mod scrubs;
 mod sealing;
+mod sequencer;
 #[cfg(test)]
 mod small_segments;
+mod staged;
 mod store;
 mod tenant_cache;
 mod transaction;
@@ -97,6 +102,7 @@ mod watch;
 mod writer;
 
 pub use crate::options::SqliteOptions;
+pub use crate::staged::STAGE;
 pub use crate::store::SqliteStore;
 pub use audit_index::DerivedFinding;
 /// The SQLite binding in whose transactions [`SqliteStore::append_in`] records.

@@ -7,8 +7,8 @@ use audit_core::TokenKeys;
 use audit_index::{MERGE_SHARE, SEGMENT_EVENTS};
 
 use crate::readers::TURN;
-
 use crate::schema::Tables;
+use crate::watch::POLL_INTERVAL;
 
 /// Options for [`SqliteStore::open_with`](crate::SqliteStore::open_with).
 ///
@@ -29,6 +29,8 @@ pub struct SqliteOptions {
     pub(crate) token_keys: Option<TokenKeys>,
     pub(crate) tables: Tables,
     pub(crate) is_read_only: bool,
+    /// How often the file is looked at for staged events; `None` for never.
+    pub(crate) staging_interval: Option<Duration>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
     /// See [`IndexWriter::merge_share`](audit_index::IndexWriter).
@@ -37,7 +39,8 @@ pub struct SqliteOptions {
 
 impl Default for SqliteOptions {
     /// Returns a time-out of 5 seconds, a queue of 64 MiB, two readers for each processor but 4 at
-    /// least and 16 at most, and the token key of the file.
+    /// least and 16 at most, the token key of the file, and a look for staged events every 20
+    /// milliseconds.
     fn default() -> Self {
         Self {
             busy_timeout: Duration::from_secs(5),
@@ -47,6 +50,7 @@ impl Default for SqliteOptions {
             token_keys: None,
             tables: Tables::Create,
             is_read_only: false,
+            staging_interval: Some(POLL_INTERVAL),
             segment_events: SEGMENT_EVENTS,
             merge_share: MERGE_SHARE,
         }
@@ -101,6 +105,15 @@ impl SqliteOptions {
     /// [`ReadOnly`](audit_core::ErrorKind::ReadOnly).
     pub fn read_only(mut self) -> Self {
         self.is_read_only = true;
+        self
+    }
+
+    /// Sets how often a thread of the store looks for events that callers have [staged](crate::STAGE):
+    /// the longest time until one is taken into its log. A look costs some microseconds. `None`, for
+    /// services that stage nothing, starts no thread; staged events are then taken in by the next append
+    /// to their log or read of it. By default every 20 milliseconds.
+    pub fn with_staging_interval(mut self, interval: Option<Duration>) -> Self {
+        self.staging_interval = interval;
         self
     }
 

@@ -7,11 +7,11 @@ use rusqlite::Connection;
 
 use crate::{
     api_keys, append, derived, erasure, index, marks, organizations, read, retention, schema,
-    sealing, tree,
+    sealing, staged, tree,
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 50] = [
+const PLANS: [(&str, &str); 63] = [
     (marks::READ, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::WRITE, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
@@ -69,6 +69,25 @@ const PLANS: [(&str, &str); 50] = [
     (retention::DELETE_ID, "SEARCH audit_event_id USING PRIMARY KEY (id=? AND log=?)"),
     (retention::FIRST_TILES, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
     (retention::DELETE_TILE, "SEARCH audit_tile USING INTEGER PRIMARY KEY (rowid=?)"),
+    // Reads one row, the first.
+    (staged::ANY, "SCAN audit_staged"),
+    (staged::ANY_OF_LOG, "SEARCH audit_staged USING COVERING INDEX audit_staged_of_log (log=?)"),
+    // Read all rows: few, or all that the caller asked for.
+    (staged::LOGS, "SCAN audit_staged USING COVERING INDEX audit_staged_of_log"),
+    (staged::COUNT_STAGED, "SCAN audit_staged USING COVERING INDEX audit_staged_of_log"),
+    (staged::COUNT_REFUSED, "SCAN audit_refused"),
+    // Reads one row, the last.
+    (staged::LAST, "SCAN audit_staged"),
+    (staged::NEXT, "SEARCH audit_staged USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"),
+    (
+        staged::NEXT_OF_LOG,
+        "SEARCH audit_staged USING INDEX audit_staged_of_log (log=? AND rowid>? AND rowid<?)",
+    ),
+    (staged::NUMBER, "SEARCH audit_store USING PRIMARY KEY (name=?)"),
+    (staged::DELETE, "SEARCH audit_staged USING INTEGER PRIMARY KEY (rowid=?)"),
+    (staged::LIST_REFUSED, "SEARCH audit_refused USING INTEGER PRIMARY KEY (rowid>?)"),
+    (staged::READ_REFUSED, "SEARCH audit_refused USING INTEGER PRIMARY KEY (rowid=?)"),
+    (staged::DELETE_REFUSED, "SEARCH audit_refused USING INTEGER PRIMARY KEY (rowid=?)"),
     (api_keys::READ, "SEARCH audit_api_key USING PRIMARY KEY (id=?)"),
     (
         api_keys::LIST,
@@ -118,6 +137,7 @@ fn every_statement_is_listed() {
         include_str!("read.rs"),
         include_str!("retention.rs"),
         include_str!("schema.rs"),
+        include_str!("staged.rs"),
         include_str!("tree.rs"),
         include_str!("writer.rs"),
     ];

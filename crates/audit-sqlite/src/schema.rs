@@ -12,6 +12,8 @@
 //! | `audit_segment` | segment of the index, also one that is being merged or removed | `id`; log and first sequence |
 //! | `audit_part` | part of a segment | the segment and the part in one number |
 //! | `audit_mark` | mark of the WAL, see `marks.rs` | `id`, always 1 |
+//! | `audit_staged` | event that a caller has staged | `n`, in the order of the transactions |
+//! | `audit_refused` | staged event that was refused, with the reason | `n`, never used again |
 //! | `audit_organization` | organization; without a body once deleted | `id` |
 //! | `audit_api_key` | API key, without its secret | `id`; organization and id |
 
@@ -98,6 +100,21 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          previous BLOB NOT NULL
      ) STRICT;
      INSERT INTO audit_mark VALUES (1, x'', x'');
+     CREATE TABLE audit_staged (
+         n INTEGER PRIMARY KEY,
+         log BLOB NOT NULL,
+         id BLOB NOT NULL,
+         body TEXT NOT NULL
+     ) STRICT;
+     CREATE INDEX audit_staged_of_log ON audit_staged (log);
+     CREATE TABLE audit_refused (
+         n INTEGER PRIMARY KEY,
+         log BLOB NOT NULL,
+         id BLOB NOT NULL,
+         body TEXT NOT NULL,
+         reason TEXT NOT NULL,
+         refused_at INTEGER NOT NULL
+     ) STRICT;
      CREATE TABLE audit_organization (
          id BLOB PRIMARY KEY,
          body BLOB
@@ -108,7 +125,7 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          body BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;
      CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);
-     INSERT INTO audit_store (name, value) VALUES ('tenants', randomblob(16));
+     INSERT INTO audit_store (name, value) VALUES ('tenants', randomblob(16)), ('refused', 0);
      CREATE TRIGGER audit_organization_inserted AFTER INSERT ON audit_organization BEGIN
          UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';
      END;
@@ -468,6 +485,12 @@ pub(crate) fn require_version(connection: &Connection) -> Result<()> {
     }
     let error = Error::new(ErrorKind::Incompatible);
     Err(error.with_context("another version of this library has migrated the file; open it again"))
+}
+
+/// Returns a number that SQLite changes with every commit of another connection.
+pub(crate) fn data_version(connection: &Connection) -> Result<i64> {
+    let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
+    version.map_err(sqlite("looking for changes of the file"))
 }
 
 /// Reads a fact about the store.

@@ -8,8 +8,9 @@ use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
     ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention,
-    RetentionStore, Scan, ScanResult, Sequence, TenantStore, TokenKeys, limits,
+    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, RefusedEvent, Result, Retention,
+    RetentionStore, Scan, ScanResult, Sequence, StagedCounts, StagingStore, TenantStore, TokenKeys,
+    limits,
 };
 use audit_index::Unhealed;
 
@@ -21,6 +22,8 @@ use crate::read::{SealedResult, Snapshot};
 use crate::readers::{ReaderOptions, Readers};
 use crate::rotation::Owner;
 use crate::schema::Access;
+use crate::sequencer::Sequencer;
+use crate::staged::{self, Intake};
 use crate::tenant_cache::TenantCache;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
@@ -41,9 +44,11 @@ pub(crate) struct Shared {
     pub(crate) files: Arc<OpenFiles>,
     // In the order in which they close. The writer is last, so that it leaves a single file.
     watch: Watch,
+    /// `None` if nothing is written.
+    _sequencer: Option<Sequencer>,
     pub(crate) tenants: TenantCache,
     pub(crate) readers: Readers,
-    pub(crate) writer: Writer,
+    pub(crate) writer: Arc<Writer>,
     pub(crate) unhealed: Unhealed,
 }
 
@@ -103,8 +108,25 @@ impl SqliteStore {
         let readers =
             ReaderOptions { turns: options.readers, turn: options.turn, busy_timeout: timeout };
         let readers = Readers::start(&path, access, &files, readers)?;
-        let unhealed = Unhealed::default();
-        let shared = Shared { keys, indexing, files, watch, tenants, readers, writer, unhealed };
+        let writer = Arc::new(writer);
+        let sequencer = match options.staging_interval {
+            Some(interval) if !options.is_read_only => {
+                let (files, writer) = (Arc::clone(&files), Arc::clone(&writer));
+                Some(Sequencer::start(path, files, writer, interval)?)
+            }
+            _ => None,
+        };
+        let shared = Shared {
+            keys,
+            indexing,
+            files,
+            watch,
+            _sequencer: sequencer,
+            tenants,
+            readers,
+            writer,
+            unhealed: Unhealed::default(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -198,16 +220,44 @@ impl SqliteStore {
 }
 
 impl SqliteStore {
+    /// Reads a few rows of `log`, with what is staged of it.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        log: Log,
+        read: impl Fn(&Snapshot<'_>) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let Shared { readers, writer, .. } = &*self.shared;
+        let unless_staged = staged::unless_staged(Some(log), !writer.is_none(), read.clone());
+        if let Some(found) = readers.look_up(Owner::Log(log), unless_staged).await? {
+            return Ok(found);
+        }
+        staged::take_in(writer, Intake::of(log)).await?;
+        readers.look_up(Owner::Log(log), read).await
+    }
+
+    /// Does the same for a read of any length.
+    async fn read<T: Send + 'static>(
+        &self,
+        log: Log,
+        read: impl Fn(&Snapshot<'_>) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<T> {
+        let Shared { readers, writer, .. } = &*self.shared;
+        let unless_staged = staged::unless_staged(Some(log), !writer.is_none(), read.clone());
+        if let Some(found) = readers.read(Owner::Log(log), unless_staged).await? {
+            return Ok(found);
+        }
+        staged::take_in(writer, Intake::of(log)).await?;
+        readers.read(Owner::Log(log), read).await
+    }
+
     async fn find(&self, scan: &Arc<Scan>) -> Result<SealedResult> {
         let (indexing, scan) = (self.shared.indexing.clone(), Arc::clone(scan));
-        let owner = Owner::Log(scan.log);
-        let read = move |snapshot: &Snapshot<'_>| snapshot.scan(&indexing, &scan);
-        self.shared.readers.read(owner, read).await
+        self.read(scan.log, move |snapshot| snapshot.scan(&indexing, &scan)).await
     }
 
     async fn find_event(&self, log: Log, id: EventId) -> Result<AuditEvent> {
         let find = move |snapshot: &Snapshot<'_>| snapshot.event(log, id);
-        let event = self.shared.readers.look_up(Owner::Log(log), find).await?.decode()?;
+        let event = self.look_up(log, find).await?.decode()?;
         // A damaged row in the table of ids must not make the store return another event.
         if event.id != id {
             return Err(error::damaged(Error::new(ErrorKind::Corrupt).with_field("id")));
@@ -242,17 +292,19 @@ impl AuditStore for SqliteStore {
     }
 
     async fn head(&self, log: Log) -> Result<Head> {
-        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.head(log)).await
+        self.look_up(log, move |snapshot| snapshot.head(log)).await
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
         limits::logs_page(limit)?;
-        self.shared
-            .readers
-            .read(Owner::Log(Log::Platform), move |snapshot| {
-                read::logs(snapshot.connection, after, limit)
-            })
-            .await
+        let Shared { readers, writer, .. } = &*self.shared;
+        let list = move |snapshot: &Snapshot<'_>| read::logs(snapshot.connection, after, limit);
+        let unless_staged = staged::unless_staged(None, !writer.is_none(), list);
+        if let Some(logs) = readers.read(Owner::Log(Log::Platform), unless_staged).await? {
+            return Ok(logs);
+        }
+        staged::take_in(writer, Intake::default()).await?;
+        readers.read(Owner::Log(Log::Platform), list).await
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
@@ -281,16 +333,16 @@ impl AuditStore for SqliteStore {
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.frontier(log)).await
+        self.look_up(log, move |snapshot| snapshot.frontier(log)).await
     }
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.shared.readers.read(Owner::Log(log), move |snapshot| snapshot.nodes(log, &nodes)).await
+        self.read(log, move |snapshot| snapshot.nodes(log, &nodes)).await
     }
 
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
         let read = move |snapshot: &Snapshot<'_>| snapshot.entries(log, request);
-        let sealed = self.shared.readers.read(Owner::Log(log), read).await?;
+        let sealed = self.read(log, read).await?;
         Ok(sealed.into_iter().map(SealedEntry::unseal).collect())
     }
 }
@@ -319,6 +371,31 @@ impl RetentionStore for SqliteStore {
         // Each step has its own transaction, so that appends can run in between.
         while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
         Ok(pruned)
+    }
+}
+
+#[async_trait]
+impl StagingStore for SqliteStore {
+    async fn take_in(&self) -> Result<()> {
+        staged::take_in(&self.shared.writer, Intake::default()).await
+    }
+
+    async fn staged_counts(&self) -> Result<StagedCounts> {
+        self.shared.readers.read(Owner::Log(Log::Platform), |s| s.staged_counts()).await
+    }
+
+    async fn refused(&self, after: u64, limit: usize) -> Result<Vec<RefusedEvent>> {
+        limits::refused_page(limit)?;
+        let list = move |snapshot: &Snapshot<'_>| snapshot.refused(after, limit);
+        self.shared.readers.read(Owner::Log(Log::Platform), list).await
+    }
+
+    async fn restage(&self, number: u64) -> Result<()> {
+        self.shared.writer.write(move |t| t.restage(number)).await
+    }
+
+    async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()> {
+        self.shared.writer.write(move |t| t.drop_refused(number, by)).await
     }
 }
 

@@ -75,6 +75,10 @@ impl SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
+        // What is staged comes first, and stays recorded if these events are refused.
+        let mut staged = WriteTransaction::new(connection, &self.shared.indexing);
+        let taken = staged.take_in_before_append(log).and_then(|()| staged.finish());
+        taken.map_err(|error| roll_back(connection, error))?;
         let mut write = WriteTransaction::new(connection, &self.shared.indexing);
         let receipts =
             write.append(batch).and_then(|appended| write.finish().map(|_| appended.receipts));

@@ -18,7 +18,7 @@ use crate::read::log_row;
 use crate::schema::{self, Access};
 
 /// The interval of polling, and so the longest time until an append of another process is noticed.
-const POLL_INTERVAL: Duration = Duration::from_millis(20);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The page cache of the thread, which reads one page.
 const CACHE_KIB: i64 = 64;
@@ -177,12 +177,9 @@ fn poll(path: &Path, access: Access, files: &OpenFiles, feeds: &Feeds) {
         if connection.is_none() && are_there {
             connection = schema::open_reader(path, access, POLL_INTERVAL, CACHE_KIB).ok();
         }
-        // SQLite changes this number with every commit of another connection. If it cannot be read,
-        // or the file is gone, every feed is woken to read the head itself.
-        let version: Option<i64> = connection
-            .as_ref()
-            .filter(|_| are_there)
-            .and_then(|c| c.pragma_query_value(None, "data_version", |row| row.get(0)).ok());
+        // If it cannot be read, or the file is gone, every feed is woken to read the head itself.
+        let readable = connection.as_ref().filter(|_| are_there);
+        let version = readable.and_then(|connection| schema::data_version(connection).ok());
         match &connection {
             Some(connection) if version.is_some() => {
                 if version != seen {

@@ -189,10 +189,11 @@ impl Writer {
         let share = self.queued.add(memory(&batch))?;
         let append = move |transaction: &mut WriteTransaction<'_>| {
             drop(share);
+            transaction.take_in_before_append(batch.log())?;
             transaction.append(batch)
         };
         // The contents are dropped here, not by the thread for which all appends wait.
-        let Appended { receipts, contents } = self.write(append).await?;
+        let Appended { receipts, contents, .. } = self.write(append).await?;
         drop(contents);
         Ok(receipts)
     }
@@ -224,14 +225,18 @@ impl Writer {
         jobs.send(Job { deadline, own, work }).map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
+
+    /// Returns whether this is the thread that writes, which must not wait for itself.
+    pub(crate) fn is_current_thread(&self) -> bool {
+        self.thread.as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
+    }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         self.jobs = None;
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != thread::current().id()
-        {
+        let is_own = self.is_current_thread();
+        if let Some(thread) = self.thread.take().filter(|_| !is_own) {
             let _ = thread.join();
         }
     }

@@ -36,6 +36,11 @@ impl StagedRow {
         Uuid::from_slice(&self.id).ok().map(EventId::from_uuid)
     }
 
+    /// Returns the bytes of the body.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
     /// Returns the event, and when it occurred if it does not say.
     ///
     /// # Errors

@@ -47,6 +47,16 @@ impl Log {
     }
 }
 
+impl Log {
+    /// Returns the log with this key; `None` if no log has it. See [`Log::as_bytes`].
+    pub fn from_bytes(key: &[u8]) -> Option<Self> {
+        match key {
+            [] => Some(Self::Platform),
+            id => uuid::Uuid::from_slice(id).ok().map(Self::organization),
+        }
+    }
+}
+
 const PLATFORM: &str = "platform";
 
 impl fmt::Display for Log {

@@ -9,8 +9,9 @@ use super::{history, paging};
 use crate::limits::MAX_LOGS_PAGE;
 use crate::query::{Cursor, HistoryMark, TokenKind};
 use crate::{
-    AuditEvent, AuditStore, Error, ErrorKind, EventQuery, FeedPage, FeedStart, Log, NewEvent,
-    Order, Page, Position, Receipt, Result, Scan, Sequence, Submitted, Timestamp, Token, Total,
+    AuditEvent, AuditStore, EntriesRequest, Error, ErrorKind, EventId, EventQuery, FeedPage,
+    FeedStart, Log, NewEvent, Order, Page, Position, Receipt, Result, Scan, Sequence, Submitted,
+    Timestamp, Token, Total,
 };
 
 /// Conveniences over every [`AuditStore`], including `dyn` ones.
@@ -131,6 +132,23 @@ pub trait AuditStoreExt: AuditStore {
         let marks = history::marks(self, query.log, sequences()).await?;
         let tokens = sequences().zip(marks);
         Ok(tokens.map(|(sequence, mark)| feed_token(self, query, sequence, mark)).collect())
+    }
+
+    /// Returns the receipt of an event that the log holds: for a caller that [staged](crate::Staged) it,
+    /// or whose append was interrupted.
+    ///
+    /// # Errors
+    /// [`NotFound`](ErrorKind::NotFound) if the log does not hold the event.
+    async fn receipt_of(&self, log: impl Into<Log> + Send, id: EventId) -> Result<Receipt> {
+        let log = log.into();
+        let AuditEvent { sequence, recorded_at, .. } = self.get(log, id).await?;
+        let after = Sequence::new(sequence.get().saturating_sub(1))?;
+        let request = EntriesRequest::default().after(after).limit(1);
+        let entry = self.entries(log, request).await?.into_iter().next();
+        // Retention can have removed it meanwhile.
+        let entry = entry.filter(|entry| entry.sequence == sequence);
+        let leaf = entry.ok_or_else(|| Error::not_found("event"))?.leaf;
+        Ok(Receipt { id, sequence, recorded_at, leaf, redelivered: false })
     }
 
     /// Returns every log that holds or held events, in ascending order.

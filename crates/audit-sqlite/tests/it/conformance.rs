@@ -3,10 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use audit_conformance::{DurableHarness, Harness, Restore, RetentionHarness, TenantHarness};
-use audit_core::{AuditStore, RetentionStore, TenantStore};
-use audit_sqlite::SqliteStore;
+use audit_conformance::{
+    DurableHarness, Harness, Restore, RetentionHarness, StagingHarness, StagingTransaction,
+    TenantHarness,
+};
+use audit_core::{AuditStore, EventId, Log, RetentionStore, StagingStore, TenantStore};
+use audit_sqlite::rusqlite::Connection;
+use audit_sqlite::{STAGE, SqliteStore};
 use futures_executor::block_on;
 use tempfile::TempDir;
 
@@ -41,6 +46,37 @@ impl RetentionHarness for File {
     }
 }
 
+impl StagingHarness for File {
+    fn open_staging(&self) -> Arc<dyn StagingStore> {
+        self.store()
+    }
+
+    fn begin(&self) -> Box<dyn StagingTransaction> {
+        let client = Connection::open(self.0.path().join("audit.db")).expect("the file opens");
+        client.busy_timeout(Duration::from_secs(60)).expect("a time-out is set");
+        client.execute_batch("BEGIN IMMEDIATE").expect("a transaction begins");
+        Box::new(Client(client))
+    }
+}
+
+/// A client in a transaction, which knows nothing of the store.
+struct Client(Connection);
+
+impl StagingTransaction for Client {
+    fn stage_row(&mut self, log: Log, id: EventId, body: &str) {
+        let values = (log.as_bytes(), id.as_bytes(), body);
+        self.0.execute(STAGE, values).expect("an event is staged");
+    }
+
+    fn commit(self: Box<Self>) {
+        self.0.execute_batch("COMMIT").expect("a transaction commits");
+    }
+
+    fn roll_back(self: Box<Self>) {
+        self.0.execute_batch("ROLLBACK").expect("a transaction is rolled back");
+    }
+}
+
 impl TenantHarness for File {
     fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
@@ -69,4 +105,5 @@ impl Harness for Place {
 }
 
 audit_conformance::suite!(File::new);
+audit_conformance::suite!(staged: File::new);
 audit_conformance::suite!(durable: File::new, Place::of);

@@ -16,6 +16,7 @@ mod moved_files;
 mod processes;
 mod retention;
 mod sharing;
+mod staged;
 mod state;
 #[cfg(target_os = "linux")]
 mod system_calls;
