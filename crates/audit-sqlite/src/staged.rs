@@ -80,6 +80,9 @@ pub(crate) const NUMBER: &str =
 /// Sets a staged event aside.
 const REFUSE: &str = "INSERT INTO audit_refused (n, log, id, body, reason, refused_at)
      SELECT ?2, log, id, body, ?3, ?4 FROM audit_staged WHERE n = ?1";
+/// Clears what SQLite has left of deleted rows in the first page of the table. It has cleared the other
+/// pages when they became free.
+pub(crate) const CLEAR: &str = "DELETE FROM audit_staged";
 /// Counts the staged events.
 pub(crate) const COUNT_STAGED: &str = "SELECT count(*) FROM audit_staged";
 /// Counts the refused events.
@@ -281,6 +284,10 @@ impl WriteTransaction<'_> {
                 taken => taken?,
             }
             self.dirty |= was_dirty;
+        }
+        if !is_any_staged(self.connection)? {
+            let clear = || self.connection.prepare_cached(CLEAR)?.execute([]);
+            clear().map_err(sqlite(WRITING))?;
         }
         step.rest = more.then_some(Intake { through: Some(through), ..intake });
         Ok(step)

@@ -217,7 +217,7 @@ impl<K> Batch<K> {
     pub fn ids(&self) -> impl Iterator<Item = EventId> {
         self.items.iter().filter_map(|item| match item {
             BatchItem::Event(event, _) => Some(event.content().id),
-            BatchItem::Repeat(_) => None,
+            BatchItem::Repeat(_) | BatchItem::Refused(_) => None,
         })
     }
 
