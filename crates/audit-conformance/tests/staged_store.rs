@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use audit_conformance::{Case, Cases, Harness, StagingHarness, StagingTransaction};
-use audit_core::backend::{Batch, Refusal, StagedRow};
+use audit_core::backend::{Batch, Refusal, StagedRow, Term};
 use audit_core::limits::{self, MAX_STAGED_BYTES};
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
@@ -285,15 +285,14 @@ impl Handle {
     fn take_into(&self, tables: &mut Tables, log: Log, rows: Vec<Row>) -> Result<()> {
         let mut refusals = Vec::new();
         for row in rows {
-            if let Err(error) = self.take_row(log, &row) {
-                let is_conflict = error.kind() == audit_core::ErrorKind::Conflict;
+            if let Some(mut refusal) = self.take_row(log, &row)? {
+                let is_conflict = refusal.reason.contains("different content");
                 match self.fault {
                     Fault::DropsConflicts if is_conflict => continue,
                     Fault::DropsBadRows => continue,
                     Fault::StopsAtABadRow => return Ok(()),
                     _ => {}
                 }
-                let mut refusal = Refusal::new(row.row.id(), error);
                 if self.fault == Fault::NamesNoField {
                     refusal.reason = "invalid".to_owned();
                 }
@@ -317,7 +316,8 @@ impl Handle {
         Ok(())
     }
 
-    fn take_row(&self, log: Log, row: &Row) -> Result<()> {
+    /// Takes in one row, or returns why not.
+    fn take_row(&self, log: Log, row: &Row) -> Result<Option<Refusal>> {
         let mut staged = row.row.clone();
         match self.fault {
             Fault::OccursWhenTakenIn => {
@@ -332,7 +332,7 @@ impl Handle {
             _ => {}
         }
         // A store that takes in one row at a time: `append` keeps what is refused to itself.
-        let batch = Batch::staged(log, &[staged])?;
+        let batch = Batch::staged(log, &[staged], Term::of)?;
         let mut state = self.store.state();
         let known = state.logs.entry(log).or_default();
         let find = |id| {
@@ -351,7 +351,7 @@ impl Handle {
         if has_events {
             state.wake();
         }
-        sequenced.refused.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+        Ok(sequenced.refused.into_iter().next().map(|(_, refusal)| refusal))
     }
 }
 

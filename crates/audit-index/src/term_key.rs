@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::Hasher as _;
 
-use audit_core::backend::{Batch, Term};
+use audit_core::backend::{Batch, StagedRow, Term};
 use audit_core::{Log, NewEvent, Result};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
@@ -62,6 +62,11 @@ impl TermHasher {
     /// As [`Batch::new`].
     pub fn batch(&self, log: Log, events: Vec<NewEvent>) -> Result<Batch<TermKey>> {
         Batch::indexed(log, events, |content| self.keys_of(content))
+    }
+
+    /// Does the same for rows that callers have staged; see [`Batch::staged`].
+    pub fn staged(&self, log: Log, rows: &[StagedRow]) -> Result<Batch<TermKey>> {
+        Batch::staged(log, rows, |content| self.keys_of(content))
     }
 
     /// Replaces the terms of a batch by their keys.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    Error, LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
-    backend::{Batch, LONGEST_SILENCE, RecordedTime, SequencedEvent, StoredEvent},
+    LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
+    backend::{Batch, LONGEST_SILENCE, RecordedTime, Refusal, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
 use audit_index::{IndexEntry, IndexWriter, RemovedKeys, TermKey, is_damage};
@@ -82,7 +82,7 @@ pub(crate) struct Appended {
     /// What the caller gave, for the caller's thread to drop.
     pub(crate) contents: Vec<NewEvent>,
     /// The events of a staged batch that are refused, by their index.
-    pub(crate) refused: Vec<(usize, Error)>,
+    pub(crate) refused: Vec<(usize, Refusal)>,
 }
 
 /// A log to which this transaction has added events.

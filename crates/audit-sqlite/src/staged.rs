@@ -298,17 +298,17 @@ impl WriteTransaction<'_> {
         let refused = match log {
             Some(log) => {
                 let staged: Vec<_> = rows.iter().map(|row| row.row.clone()).collect();
-                let batch = self.indexing.keyed(Batch::staged(log, &staged)?);
-                self.append(batch)?.refused
+                self.append(self.indexing.hasher.staged(log, &staged)?)?.refused
             }
-            None => (0..rows.len()).map(|index| (index, no_log())).collect(),
+            None => {
+                rows.iter().map(|row| Refusal::new(row.row.id(), no_log())).enumerate().collect()
+            }
         };
         self.dirty = true;
         let mut refusals = Vec::with_capacity(refused.len());
         let now = Timestamp::now().as_nanos();
-        for (index, error) in refused {
-            let Some(Numbered { n, row, .. }) = rows.get(index) else { continue };
-            let refusal = Refusal::new(row.id(), error);
+        for (index, refusal) in refused {
+            let Some(Numbered { n, .. }) = rows.get(index) else { continue };
             let set_aside = || {
                 let mut next = self.connection.prepare_cached(NUMBER)?;
                 let number: i64 = next.query_row([], |row| row.get(0))?;

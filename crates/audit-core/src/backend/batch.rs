@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::parts::Writer;
 use super::stored::SALT_BYTES;
-use super::{PreparedEvent, RecordedTime, StagedRow, StoredEvent, Term};
+use super::{PreparedEvent, RecordedTime, Refusal, StagedRow, StoredEvent, Term};
 use crate::limits::{self, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 use crate::random::fill_random;
 use crate::tree::{Frontier, Node};
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The events of one append, checked and encoded. `K` is what the store keeps of a term.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Batch<K = Term> {
     log: Log,
     size: usize,
@@ -23,17 +23,17 @@ pub struct Batch<K = Term> {
     is_staged: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum BatchItem<K> {
     Event(Box<PreparedEvent>, Vec<K>),
     /// The same event as the item of this index.
     Repeat(usize),
     /// Of a staged batch only.
-    Refused(Error),
+    Refused(Refusal),
 }
 
 /// A batch whose events are numbered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SequencedBatch<K = Term> {
     /// One receipt for each event of the batch that was not refused, in its order.
@@ -50,7 +50,7 @@ pub struct SequencedBatch<K = Term> {
     /// them back to the caller's: to free an event takes about as long as to write it.
     pub contents: Vec<NewEvent>,
     /// The events of a [staged](Batch::staged) batch that are refused, by their index, with the reason.
-    pub refused: Vec<(usize, Error)>,
+    pub refused: Vec<(usize, Refusal)>,
 }
 
 /// An event to write.
@@ -96,7 +96,7 @@ impl Batch {
         let item = |item| match item {
             BatchItem::Event(event, terms) => BatchItem::Event(event, map(&terms)),
             BatchItem::Repeat(earlier) => BatchItem::Repeat(earlier),
-            BatchItem::Refused(error) => BatchItem::Refused(error),
+            BatchItem::Refused(refusal) => BatchItem::Refused(refusal),
         };
         Batch { log, size, items: items.into_iter().map(item).collect(), is_staged }
     }
@@ -143,7 +143,7 @@ impl<K> Batch<K> {
                     let terms = terms(event.content());
                     BatchItem::Event(Box::new(event), terms)
                 }
-                Err(error) => BatchItem::Refused(error),
+                Err(error) => BatchItem::Refused(Refusal::new(row.id(), error)),
             }
         };
         let items = rows.iter().zip(salts).map(&mut item).collect();
@@ -260,8 +260,8 @@ impl<K> Batch<K> {
                     receipts.push(Receipt { redelivered: true, ..receipts[earlier] });
                     continue;
                 }
-                BatchItem::Refused(error) => {
-                    refused.push((index, error));
+                BatchItem::Refused(refusal) => {
+                    refused.push((index, refusal));
                     continue;
                 }
             };
@@ -272,7 +272,8 @@ impl<K> Batch<K> {
                 if event.repeats(&contents[place], new[place].occurred_at) {
                     receipts.push(Receipt { redelivered: true, ..receipt });
                 } else {
-                    refused.push((index, Error::new(ErrorKind::Conflict).with_field("id")));
+                    let error = Error::new(ErrorKind::Conflict).with_field("id");
+                    refused.push((index, Refusal::new(Some(id), error)));
                 }
                 continue;
             }
@@ -284,7 +285,7 @@ impl<K> Batch<K> {
                 }
                 // Nothing is known of a redelivery of a damaged event, but that of the others is.
                 Err(error) if self.is_staged && is_of_event(&error) => {
-                    refused.push((index, error.with_field("id")));
+                    refused.push((index, Refusal::new(Some(id), error.with_field("id"))));
                     continue;
                 }
                 Err(error) if error.kind() == ErrorKind::Conflict => return Err(conflict(index)),
@@ -443,18 +444,19 @@ mod tests {
             batch.sequence(Head::default(), Frontier::new(), Timestamp::now(), find).unwrap()
         };
         let faults = |batch: &SequencedBatch| -> Vec<_> {
-            batch.refused.iter().map(|(index, error)| (*index, error.kind())).collect()
+            let is_conflict = |refusal: &Refusal| refusal.reason.contains("different content");
+            batch.refused.iter().map(|(index, refusal)| (*index, is_conflict(refusal))).collect()
         };
         let rows = [a.clone(), c.clone(), broken, again.clone(), b];
         let batch = sequenced(&rows, None);
-        assert_eq!(faults(&batch), [(1, ErrorKind::Conflict), (2, ErrorKind::Invalid)]);
+        assert_eq!(faults(&batch), [(1, true), (2, false)]);
         let numbers: Vec<_> =
             batch.receipts.iter().map(|r| (r.sequence.get(), r.redelivered)).collect();
         assert_eq!(numbers, [(1, false), (1, true), (2, false)]);
         // What the log holds decides, not what comes first.
         let stored = &batch.new[0].stored;
         let batch = sequenced(&[c, a, again], Some(stored));
-        assert_eq!(faults(&batch), [(0, ErrorKind::Conflict)]);
+        assert_eq!(faults(&batch), [(0, true)]);
         assert!(batch.new.is_empty() && batch.receipts.iter().all(|r| r.redelivered));
     }
 
