@@ -145,7 +145,7 @@ fn each_case_notices_its_faults_and_passes_without() {
 #[derive(Clone, Debug)]
 struct Row {
     log: Log,
-    row: StagedRow,
+    stored: StagedRow,
     body: String,
     staged_again: bool,
 }
@@ -227,7 +227,7 @@ impl StagingTransaction for Client {
             size if size > MAX_STAGED_BYTES => StagedRow::too_long(*id.as_bytes(), size),
             _ => StagedRow::new(*id.as_bytes(), body),
         };
-        self.rows.push(Row { log, row, body: body.to_owned(), staged_again: false });
+        self.rows.push(Row { log, stored: row, body: body.to_owned(), staged_again: false });
         if self.fault == Fault::RecordsBeforeTheCommit {
             self.tables.lock().unwrap().staged.append(&mut self.rows);
         }
@@ -294,7 +294,7 @@ impl Handle {
                     _ => {}
                 }
                 if self.fault == Fault::NamesNoField {
-                    refusal.reason = "invalid".to_owned();
+                    refusal.reason = String::new();
                 }
                 tables.numbers +=
                     u64::from(!(self.fault == Fault::ReusesNumbers && row.staged_again));
@@ -318,7 +318,7 @@ impl Handle {
 
     /// Takes in one row, or returns why not.
     fn take_row(&self, log: Log, row: &Row) -> Result<Option<Refusal>> {
-        let mut staged = row.row.clone();
+        let mut staged = row.stored.clone();
         match self.fault {
             Fault::OccursWhenTakenIn => {
                 let body = row.body.replace("stagedAt\":\"20", "stagedAt\":\"21");
@@ -365,12 +365,10 @@ impl AuditStore for Handle {
         match self.fault {
             Fault::AppendsComeFirst => return self.store.append(log, events).await,
             Fault::RefusalsUndoTheIntake => {
-                let staged = self.tables().staged.clone();
                 self.take_in_of(Some(log))?;
                 let appended = self.store.append(log, events).await;
                 if appended.is_err() {
                     self.store.state().logs.get_mut(&log).unwrap().events.truncate(9);
-                    drop(staged);
                 }
                 return appended;
             }

@@ -381,7 +381,8 @@ impl StagingStore for SqliteStore {
     }
 
     async fn staged_counts(&self) -> Result<StagedCounts> {
-        self.shared.readers.read(Owner::Log(Log::Platform), |s| s.staged_counts()).await
+        let count = |snapshot: &Snapshot<'_>| snapshot.staged_counts();
+        self.shared.readers.read(Owner::Log(Log::Platform), count).await
     }
 
     async fn refused(&self, after: u64, limit: usize) -> Result<Vec<RefusedEvent>> {

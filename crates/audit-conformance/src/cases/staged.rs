@@ -262,7 +262,7 @@ pub(crate) fn of_several_clients_lose_nothing(new: NewStagingHarness<'_>) {
                     let log = logs[(client + usize::try_from(round).expect("few")) % 2];
                     let staged = subject.stage(log, &events(2));
                     ids.extend(staged.rows().map(|(id, _)| (log, id)));
-                    let handle = if client % 2 == 0 { subject } else { other };
+                    let handle = if client.is_multiple_of(2) { subject } else { other };
                     match round % 3 {
                         0 => drop(handle.put(log, &events(1))),
                         1 => {
