@@ -29,7 +29,6 @@
 //! | `core.rs` | what the tasks of a store share |
 //! | `connection.rs` | connections, and the statements that are run on them |
 //! | `writer.rs` | the one task that appends, with group commit |
-//! | `queue.rs` | the appends that wait, at most so many bytes of them |
 //! | `append.rs` | the write transaction |
 //! | `rows.rs` | the rows that an append writes |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
@@ -62,7 +61,6 @@ mod options;
 mod organizations;
 #[cfg(test)]
 mod plans;
-mod queue;
 mod read;
 mod reindex;
 mod replica;

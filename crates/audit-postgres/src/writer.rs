@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audit_core::backend::Batch;
+use audit_core::backend::{Batch, QueuedBytes, QueuedShare};
 use audit_core::{Log, Receipt, Result};
 use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use crate::append::{Appended, Wanted, WriteTransaction};
 use crate::core::Core;
 use crate::error::{Retry, busy, closed, read_only};
-use crate::queue::{Queued, Share};
 use crate::read::LogRow;
 
 /// A transaction takes no more batches when it has this many events.
@@ -29,7 +28,7 @@ pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::fr
 #[derive(Debug)]
 pub(crate) struct Writer {
     jobs: UnboundedSender<Job>,
-    queued: Queued,
+    queued: QueuedBytes,
     timeout: Duration,
     is_read_only: bool,
 }
@@ -47,13 +46,13 @@ struct Job {
     attempted: Vec<Receipt>,
     answer: oneshot::Sender<Result<Appended>>,
     /// Is dropped when the writing begins.
-    share: Option<Share>,
+    share: Option<QueuedShare>,
 }
 
 impl Writer {
     pub(crate) fn new(queue_bytes: usize, timeout: Duration, is_read_only: bool) -> (Self, Jobs) {
         let (jobs, waiting) = unbounded_channel();
-        (Self { jobs, queued: Queued::new(queue_bytes), timeout, is_read_only }, Jobs(waiting))
+        (Self { jobs, queued: QueuedBytes::new(queue_bytes), timeout, is_read_only }, Jobs(waiting))
     }
 
     /// Fails if the store was opened for reading.

@@ -3,11 +3,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use audit_core::backend::Batch;
+use audit_core::backend::{Batch, QueuedBytes};
 use audit_core::{Error, ErrorKind, Log, Receipt, Result};
 use audit_index::TermKey;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -31,7 +30,7 @@ pub(crate) struct Writer {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<()>>,
     busy_timeout: Duration,
-    queued: Queued,
+    queued: QueuedBytes,
     files: Arc<OpenFiles>,
 }
 
@@ -47,50 +46,6 @@ struct Job {
 /// Runs in a transaction, or gets the error that prevented it. Returns how to answer the caller
 /// once the outcome of the transaction is known. It runs whether or not the caller still waits.
 type Work = Box<dyn FnOnce(Result<&mut WriteTransaction<'_>>) -> Done + Send>;
-
-/// The bytes of the appends that wait for their transactions.
-#[derive(Debug)]
-struct Queued {
-    bytes: Arc<AtomicUsize>,
-    limit: usize,
-}
-
-impl Queued {
-    /// Counts `bytes` more until the returned value is dropped.
-    ///
-    /// # Errors
-    /// [`Overloaded`](ErrorKind::Overloaded) if they are more than the limit together with those
-    /// that wait. An append that waits alone may have any size.
-    fn add(&self, bytes: usize) -> Result<Share> {
-        let add = |waiting: usize| {
-            let total = waiting.saturating_add(bytes);
-            (waiting == 0 || total <= self.limit).then_some(total)
-        };
-        match self.bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add) {
-            Ok(_) => Ok(Share { of: Arc::clone(&self.bytes), bytes }),
-            Err(waiting) => Err(Error::overloaded(self.limit, waiting.saturating_add(bytes))),
-        }
-    }
-}
-
-/// Estimates the bytes of memory that a batch takes: its events as given and as encoded, and their
-/// terms.
-fn memory(batch: &Batch<TermKey>) -> usize {
-    const OF_EACH_EVENT: usize = 1 << 10;
-    (2 * batch.size()).saturating_add(batch.len() * OF_EACH_EVENT)
-}
-
-/// The bytes that one append adds to [`Queued`].
-struct Share {
-    of: Arc<AtomicUsize>,
-    bytes: usize,
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.of.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
 
 struct Done {
     /// The kind of the job's own error, if it failed.
@@ -168,13 +123,13 @@ impl Writer {
         };
         let thread =
             thread::Builder::new().name("audit-write".into()).spawn(run).map_err(thread_error)?;
-        let queued = Queued { bytes: Arc::default(), limit: queue_bytes };
+        let queued = QueuedBytes::new(queue_bytes);
         Ok(Self { jobs: Some(jobs), thread: Some(thread), busy_timeout, queued, files })
     }
 
     /// Returns the writer of a store that is only read: every job fails.
     pub(crate) fn none(files: Arc<OpenFiles>) -> Self {
-        let queued = Queued { bytes: Arc::default(), limit: usize::MAX };
+        let queued = QueuedBytes::new(usize::MAX);
         Self { jobs: None, thread: None, busy_timeout: Duration::ZERO, queued, files }
     }
 
@@ -186,7 +141,7 @@ impl Writer {
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
     /// if the batches that wait take too much memory together.
     pub(crate) async fn append(&self, batch: Batch<TermKey>) -> Result<Vec<Receipt>> {
-        let share = self.queued.add(memory(&batch))?;
+        let share = self.queued.add(&batch)?;
         let append = move |transaction: &mut WriteTransaction<'_>| {
             drop(share);
             transaction.take_in_before_append(batch.log())?;

@@ -252,19 +252,26 @@ async fn feed_page<S: AuditStore + ?Sized>(
     let query = in_sequence(query);
     let after = after.map(in_feed);
     let scan = Scan { after, ..scan_of(&query, None, 0) };
-    let result = store.scan(scan).await?;
-    if after.is_some_and(|after| result.bound < after.sequence) {
-        let error = Error::new(ErrorKind::Behind);
-        return Err(if from.is_some() { history::of_token(error) } else { error });
-    }
-    let last = match result.events.last() {
-        Some(event) if result.more => event.sequence,
-        _ => result.bound,
+    let (result, last, others, marks) = loop {
+        let result = store.scan(scan.clone()).await?;
+        if after.is_some_and(|after| result.bound < after.sequence) {
+            let error = Error::new(ErrorKind::Behind);
+            return Err(if from.is_some() { history::of_token(error) } else { error });
+        }
+        let last = match result.events.last() {
+            Some(event) if result.more => event.sequence,
+            _ => result.bound,
+        };
+        // The scan returned the mark of all that it read; others are read in one call.
+        let others = from.map(|cursor| cursor.bound).into_iter().chain([last]);
+        let others: Vec<_> = others.filter(|size| *size != result.bound).collect();
+        match history::marks(store, query.log, others.iter().copied()).await {
+            // Retention has removed them since the scan: another begins after what it removed, or
+            // says that the place is gone.
+            Err(error) if error.kind() == ErrorKind::Gone => {}
+            marks => break (result, last, others, marks?),
+        }
     };
-    // The scan returned the mark of all that it read; others are read in one call.
-    let others = from.map(|cursor| cursor.bound).into_iter().chain([last]);
-    let others: Vec<_> = others.filter(|size| *size != result.bound).collect();
-    let marks = history::marks(store, query.log, others.iter().copied()).await?;
     let mark_of = |size| match others.iter().zip(&marks).find(|(other, _)| **other == size) {
         Some((_, mark)) => Ok(*mark),
         None => history::mark_of(&result),
