@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
 
 use audit_sqlite::rusqlite::Connection;
 use serde_json::{Value, json as value};
@@ -53,7 +54,7 @@ impl Sandbox {
     /// Returns a command that runs the program in the directory, without options from the
     /// environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_audit"));
+        let mut command = program();
         command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
         for name in ["AUDIT_STORE", "AUDIT_LISTEN", "RUST_LOG", "LOGNAME"] {
             command.env_remove(name);
@@ -147,6 +148,23 @@ pub(crate) fn keys(value: &Value) -> Vec<&str> {
     let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
+}
+
+/// Returns the command of the program. A process inherits the signals that are ignored, as `nohup` does
+/// with hangups, and the program then ignores them, too: `env` undoes that where it can.
+fn program() -> Command {
+    const DEFAULT: &str = "--default-signal=HUP,INT,TERM";
+    static IS_KNOWN: LazyLock<bool> = LazyLock::new(|| {
+        let status = Command::new("env").args([DEFAULT, "true"]).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    });
+    let audit = env!("CARGO_BIN_EXE_audit");
+    if !*IS_KNOWN {
+        return Command::new(audit);
+    }
+    let mut command = Command::new("env");
+    command.args([DEFAULT, audit]);
+    command
 }
 
 /// Sends a signal to a process.
