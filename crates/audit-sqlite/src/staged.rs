@@ -388,7 +388,7 @@ impl WriteTransaction<'_> {
     }
 }
 
-/// Returns the number of the last staged event; zero if there is none.
+/// Returns the number of the last staged event; zero without one.
 fn last(connection: &Connection) -> Result<i64> {
     let find = || connection.prepare_cached(LAST)?.query_row([], |row| row.get(0)).optional();
     find().map(Option::unwrap_or_default).map_err(sqlite(READING))

@@ -41,14 +41,14 @@ pub trait StagingStore: AuditStore {
     /// Stages a refused event again, as it is, after the last staged one.
     ///
     /// # Behavior
-    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if there is none of this number.
+    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if no refused event has this number.
     async fn restage(&self, number: u64) -> Result<()>;
 
     /// Deletes a refused event, and records who did so by an event of its log with the action
     /// [`log.refused_dropped`](crate::Action::LOG_REFUSED_DROPPED).
     ///
     /// # Behavior
-    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if there is none of this number.
+    /// - MUST fail with [`NotFound`](crate::ErrorKind::NotFound) if no refused event has this number.
     /// - MUST do both or neither.
     async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()>;
 }

@@ -53,7 +53,8 @@ impl Pooler {
         // The server lets only its own user reach its socket.
         let owner = fs::metadata(setting("data_directory")).expect("it is there");
         let directory = tempfile::tempdir().expect("a directory");
-        chown(directory.path(), Some(owner.uid()), Some(owner.gid())).expect("it is given away");
+        chown(directory.path(), Some(owner.uid()), Some(owner.gid()))
+            .expect("its owner can be changed");
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
             .expect("it is open");
         let path = directory.path().join("pooler.ini");

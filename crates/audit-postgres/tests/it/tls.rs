@@ -17,7 +17,7 @@ fn write_for(server: &Server, path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("it is private");
     let directory = server.sql("SHOW data_directory").expect("it is known");
     let owner = fs::metadata(directory).expect("it is there");
-    chown(path, Some(owner.uid()), Some(owner.gid())).expect("it is given away");
+    chown(path, Some(owner.uid()), Some(owner.gid())).expect("its owner can be changed");
 }
 
 /// Returns an authority.
