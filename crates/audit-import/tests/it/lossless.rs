@@ -151,8 +151,7 @@ fn text() -> impl Strategy<Value = String> {
         "[1",
         "s3.amazonaws.com",
     ];
-    // An action has no asterisk: a record whose action has one is refused.
-    prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), "[\\PC--*]{0,12}"]
+    prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), "\\PC{0,12}"]
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -201,6 +200,15 @@ fn read(format: Format, record: &Value) -> NewEvent {
     format.read(record.to_string().as_bytes()).unwrap()
 }
 
+/// Reads a record; `None` if it is refused because its action has an asterisk.
+fn read_unless_refused(format: Format, record: &Value) -> Option<NewEvent> {
+    let text = record.to_string();
+    match format.read(text.as_bytes()) {
+        Err(error) if error.field() == Some("action") && text.contains('*') => None,
+        event => Some(event.unwrap()),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -208,7 +216,7 @@ proptest! {
     fn every_value_is_in_the_event(
         (format, record) in format().prop_flat_map(|format| (Just(format), record(format)))
     ) {
-        let event = read(format, &record);
+        let Some(event) = read_unless_refused(format, &record) else { return Ok(()) };
         prop_assert_eq!(coverage::missing(&record, &event), Vec::<String>::new());
     }
 
@@ -218,7 +226,7 @@ proptest! {
         name in name(),
         added in value(),
     ) {
-        let event = read(format, &record);
+        let Some(event) = read_unless_refused(format, &record) else { return Ok(()) };
         let mut again = record.clone();
         again["TimeGenerated"] = added.clone();
         again["p_parse_time"] = added.clone();
