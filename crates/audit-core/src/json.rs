@@ -34,23 +34,55 @@ pub type Object = Map<String, Value>;
 /// # Ok::<(), audit_core::Error>(())
 /// ```
 pub fn parse(text: &[u8]) -> Result<Value> {
-    from_slice::<Exact>(text).map(|Exact(value)| value)
+    let text = utf8(text)?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    // The path of a fault is tracked only when there is one.
+    let value =
+        Exact::deserialize(Strict(&mut reader)).and_then(|value| reader.end().map(|()| value));
+    let Ok(Exact(value)) = value else {
+        return from_slice::<Exact>(text.as_bytes()).map(|Exact(value)| value);
+    };
+    // An integer that is stored as one has all of its digits.
+    if has_float(&value) {
+        check_numbers(text)?;
+    }
+    Ok(value)
+}
+
+fn has_float(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_f64(),
+        Value::Array(items) => items.iter().any(has_float),
+        Value::Object(fields) => fields.values().any(has_float),
+        _ => false,
+    }
+}
+
+fn utf8(text: &[u8]) -> Result<&str> {
+    std::str::from_utf8(text).map_err(|source| Error::malformed("", "UTF-8").with_source(source))
 }
 
 /// Reads a JSON text as a `T`, under the same rules as [`parse`]. If `T` is a struct, the text must
 /// be an object: an array of the field values, which serde accepts as well, is an error.
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
-    let text = std::str::from_utf8(text)
-        .map_err(|source| Error::malformed("", "UTF-8").with_source(source))?;
+    let text = utf8(text)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(Strict(&mut reader)).map_err(fault)?;
     reader.end().map_err(|source| Error::malformed("", "one JSON value").with_source(source))?;
-    // Only of a well-formed text is every digit outside a string a part of a number.
-    if let Some(number) = numbers(text).find(|number| !is_exact(number)) {
-        let excerpt: String = number.chars().take(40).collect();
-        return Err(Error::invalid("", Violation::Inexact).with_source(excerpt));
-    }
+    check_numbers(text)?;
     Ok(value)
+}
+
+/// Fails if a number of a well-formed text has more digits than are stored. Only of such a text is every
+/// digit outside a string a part of a number.
+fn check_numbers(text: &str) -> Result<()> {
+    match numbers(text).find(|number| !is_exact(number)) {
+        None => Ok(()),
+        Some(number) => {
+            let excerpt: String = number.chars().take(40).collect();
+            Err(Error::invalid("", Violation::Inexact).with_source(excerpt))
+        }
+    }
 }
 
 fn fault(error: serde_path_to_error::Error<serde_json::Error>) -> Error {

@@ -3,14 +3,15 @@
 use std::fmt;
 
 use audit_core::Timestamp;
-use audit_core::json::Object;
-use serde_json::Value;
+use audit_core::json::{self, Object};
+use serde_json::{Number, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::record::Record;
+use crate::glob::Glob;
 
-/// The columns that Log Analytics adds to every record.
-const LOG_ANALYTICS: &[&str] = &[
+/// The keys that systems add at the top of every record that they pass on.
+const ENVELOPE: &[&str] = &[
+    // Log Analytics.
     "TenantId",
     "SourceSystem",
     "MG",
@@ -25,39 +26,51 @@ const LOG_ANALYTICS: &[&str] = &[
     "_TimeReceived",
     "_BilledSize",
     "_IsBillable",
+    // Logstash.
+    "@timestamp",
+    "@version",
 ];
 
 /// The prefix of the fields that Panther adds to every record.
 const PANTHER: &str = "p_";
 
-fn is_envelope(key: &str) -> bool {
-    key.starts_with(PANTHER) || LOG_ANALYTICS.contains(&key)
+/// Which spellings of a record are one record.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sameness<'a> {
+    /// The further keys at the top that are part of a delivery.
+    pub(crate) envelope: &'a [Glob],
+    /// Whether a text that is JSON counts as what it says.
+    pub(crate) json_texts: bool,
 }
 
-/// Normalizes a text that deliveries of one record write in several ways; `None` for any other text.
-pub(crate) type Restate = fn(&str) -> Option<Value>;
-
 /// A SHA-256 over values, each tagged with its type and length, objects by sorted keys: two values
-/// that differ never give the same bytes, and the order of keys plays no part.
+/// that differ never give the same bytes. The order of keys and the spelling of a number play no part.
 #[derive(Debug)]
 pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
     /// Returns the digest of a record's content. Call it before anything is taken from the record.
-    pub(crate) fn of(record: &Record, restate: Restate) -> Self {
-        let mut hasher = Hasher { sha: Sha256::new(), restate };
-        hasher.object(record.fields(), |key| !is_envelope(key));
-        hasher.finish()
+    pub(crate) fn of(record: &Value, sameness: Sameness<'_>) -> Self {
+        let mut writer = Writer { bytes: Vec::with_capacity(2_048), sameness };
+        match record {
+            Value::Object(fields) => writer.object(fields, |key| {
+                !key.starts_with(PANTHER)
+                    && !ENVELOPE.contains(&key)
+                    && !sameness.envelope.iter().any(|glob| glob.matches(key))
+            }),
+            other => writer.value(other),
+        }
+        writer.finish()
     }
 
     /// Returns the digest of the event with this content, the source's own id, and the stated time,
     /// which may be in the envelope only.
     pub(crate) fn of_event(&self, source_id: Option<&str>, time: Option<Timestamp>) -> Self {
-        let mut hasher = Hasher { sha: Sha256::new(), restate: |_| None };
-        hasher.sha.update(self.0);
-        hasher.value(&time.map(Timestamp::as_micros).into());
-        hasher.value(&source_id.into());
-        hasher.finish()
+        let sameness = Sameness { envelope: &[], json_texts: false };
+        let mut writer = Writer { bytes: self.0.to_vec(), sameness };
+        writer.value(&time.map(Timestamp::as_nanos).into());
+        writer.value(&source_id.into());
+        writer.finish()
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -72,24 +85,24 @@ impl fmt::Display for Digest {
     }
 }
 
-struct Hasher {
-    sha: Sha256,
-    restate: Restate,
+/// The bytes that are hashed, together, because many small steps of a hash are slow.
+struct Writer<'a> {
+    bytes: Vec<u8>,
+    sameness: Sameness<'a>,
 }
 
-impl Hasher {
+impl Writer<'_> {
     fn value(&mut self, value: &Value) {
         match value {
-            Value::Null => self.sha.update(b"n"),
-            Value::Bool(false) => self.sha.update(b"0"),
-            Value::Bool(true) => self.sha.update(b"1"),
-            Value::Number(number) => self.tagged(b'd', number.to_string().as_bytes()),
-            Value::String(text) => match (self.restate)(text) {
-                Some(value) => {
-                    self.sha.update(b"j");
+            Value::Null => self.bytes.push(b'n'),
+            Value::Bool(value) => self.bytes.push(if *value { b'1' } else { b'0' }),
+            Value::Number(number) => self.number(number),
+            Value::String(text) => match self.sameness.json_texts.then(|| restate(text)) {
+                Some(Some(value)) => {
+                    self.bytes.push(b'j');
                     self.value(&value);
                 }
-                None => self.tagged(b's', text.as_bytes()),
+                _ => self.tagged(b's', text.as_bytes()),
             },
             Value::Array(items) => {
                 self.count(b'a', items.len());
@@ -111,35 +124,92 @@ impl Hasher {
         }
     }
 
+    /// Writes a number by its value: 500.0, 5e2 and 500 are one.
+    fn number(&mut self, number: &Number) {
+        let text = match number.as_f64().filter(|_| number.is_f64()) {
+            Some(0.0) => "0".to_owned(),
+            // A whole float of this size has the digits of an integer of 64 bits.
+            Some(float) if float.fract() == 0.0 && float.abs() < 1.8e19 => format!("{float:.0}"),
+            _ => number.to_string(),
+        };
+        self.tagged(b'd', text.as_bytes());
+    }
+
     fn tagged(&mut self, tag: u8, bytes: &[u8]) {
         self.count(tag, bytes.len());
-        self.sha.update(bytes);
+        self.bytes.extend_from_slice(bytes);
     }
 
     fn count(&mut self, tag: u8, count: usize) {
-        self.sha.update([tag]);
-        self.sha.update((count as u64).to_be_bytes());
+        self.bytes.push(tag);
+        self.bytes.extend_from_slice(&(count as u64).to_be_bytes());
     }
 
     fn finish(self) -> Digest {
-        Digest(self.sha.finalize().into())
+        Digest(Sha256::digest(&self.bytes).into())
     }
+}
+
+/// Reads a JSON text. Its scalar values become texts, as in PowerShell.
+fn restate(text: &str) -> Option<Value> {
+    if !text.starts_with(['[', '{']) {
+        return None;
+    }
+    json::parse(text.as_bytes()).ok().map(plain)
+}
+
+fn plain(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            fields.into_iter().map(|(key, field)| (key, plain(field))).collect()
+        }
+        Value::Array(items) => items.into_iter().map(plain).collect(),
+        Value::String(text) => powershell(&text).unwrap_or(Value::String(text)),
+        Value::Null => "".into(),
+        Value::Bool(value) => if value { "True" } else { "False" }.into(),
+        Value::Number(number) => number.to_string().into(),
+    }
+}
+
+/// Reads the object that PowerShell writes as `text`.
+fn powershell(text: &str) -> Option<Value> {
+    let fields = text.strip_prefix("@{")?.strip_suffix('}')?;
+    fields.split("; ").map(|field| field.split_once('=')).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::NO_VALUE;
+
+    const EXACT: Sameness<'_> = Sameness { envelope: &[], json_texts: false };
 
     fn digest(line: &str) -> String {
-        Digest::of(&Record::parse(line.as_bytes(), NO_VALUE).unwrap(), |_| None).to_string()
+        Digest::of(&json::parse(line.as_bytes()).unwrap(), EXACT).to_string()
     }
 
     #[test]
     fn the_order_of_keys_and_the_envelope_play_no_part() {
         let first = digest(r#"{"a":1,"b":{"c":2,"d":3},"TimeGenerated":"x","p_row_id":1}"#);
-        assert_eq!(first, digest(r#"{"TimeGenerated":"y","b":{"d":3,"c":2},"a":1}"#));
+        assert_eq!(first, digest(r#"{"@version":"1","b":{"d":3,"c":2},"a":1}"#));
         assert_ne!(first, digest(r#"{"a":1,"b":{"c":2,"d":3,"p_row_id":1}}"#), "below the top");
+        let record = json::parse(br#"{"a":1,"b":{"c":2,"d":3},"x_1":0}"#).unwrap();
+        let envelope = [Glob::new("x_*")];
+        let own = Digest::of(&record, Sameness { envelope: &envelope, ..EXACT });
+        assert_eq!(first, own.to_string());
+    }
+
+    #[test]
+    fn a_number_is_its_value() {
+        for (one, other) in [
+            ("500.0", "500"),
+            ("5e2", "500"),
+            ("-0.0", "0"),
+            ("1e19", "10000000000000000000"),
+            ("1E-1", "0.1"),
+            ("1e300", "1E+300"),
+        ] {
+            assert_eq!(digest(&format!("[{one}]")), digest(&format!("[{other}]")), "{one}");
+        }
     }
 
     #[test]
@@ -150,7 +220,8 @@ mod tests {
             r#"{"a":""}"#,
             r#"{"a":"1"}"#,
             r#"{"a":1}"#,
-            r#"{"a":1.0}"#,
+            r#"{"a":-1}"#,
+            r#"{"a":1.5}"#,
             r#"{"a":true}"#,
             r#"{"a":[]}"#,
             r#"{"a":{}}"#,
@@ -162,6 +233,9 @@ mod tests {
             r#"{"a":"bc"}"#,
             r#"{"a":9007199254740993}"#,
             r#"{"a":9007199254740992}"#,
+            r#"{"a":-10.0}"#,
+            r#"{"a":10.0}"#,
+            r#"{"a":100.0}"#,
         ];
         let mut digests: Vec<_> = lines.into_iter().map(digest).collect();
         digests.sort_unstable();
@@ -171,7 +245,7 @@ mod tests {
 
     #[test]
     fn the_id_and_the_time_are_part_of_an_event() {
-        let content = Digest::of(&Record::parse(b"{}", NO_VALUE).unwrap(), |_| None);
+        let content = Digest::of(&Value::Null, EXACT);
         let time = Some(Timestamp::MIN);
         let mut all: Vec<_> = [(None, None), (Some(""), None), (None, time), (Some(""), time)]
             .map(|(id, time)| content.of_event(id, time).to_string())

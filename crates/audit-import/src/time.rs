@@ -6,13 +6,16 @@
 //! | with an offset without colon, or in hours | `2024-03-15T14:48:51+0000`, `…+02` | the same offset |
 //! | with a space, without an offset | `2024-03-15 14:48:51.123` | UTC |
 //! | with a decimal comma | `2024-03-15 14:48:51,123` | as with a point |
+//! | as Go prints it | `2024-03-15 14:48:51.123 +0000 UTC` | the offset; the name must be `UTC` or `GMT` |
+//! | without separators | `20240315144851.123`, `20240315T144851Z` | UTC without an offset |
+//! | American | `3/15/2024, 2:48:51.123 PM`, `Mar 15, 2024 2:48:51 PM` | month first, UTC |
 //! | seconds since 1970, less than 10^11 | `1710514131`, `1710514131.123` | seconds |
 //! | milliseconds, less than 10^14 | `1710514131123`, `1710514131123.0` | milliseconds |
 //! | microseconds, less than 10^17 | `1710514131123456` | microseconds |
 //! | nanoseconds, from 10^17 on | `1710514131123456789` | nanoseconds |
 //!
 //! The last four are a number, or its digits as a text of any length but 8 and 14, the lengths of a
-//! date written without separators. A number is read by its decimal digits, never through binary
+//! date, and of a date and a time, written without separators. A number is read by its decimal digits, never through binary
 //! arithmetic. A time finer than a nanosecond is rounded down; the metadata keeps the time as it was
 //! written. Anything else is an error: a time is not guessed.
 
@@ -22,17 +25,19 @@ use serde_json::Value;
 const EXPECTED: &str = "an RFC 3339 time, YYYY-MM-DD HH:MM:SS, or a number of seconds, milliseconds, \
                         microseconds or nanoseconds since 1970";
 
-/// Reads a time. An error names no field of the record; the caller does.
-pub(crate) fn read(value: &Value) -> Result<Timestamp> {
+/// Reads a time in one of the forms above. The field of an error is `time`.
+pub fn read(value: &Value) -> Result<Timestamp> {
     match value {
         Value::Number(number) => epoch(&number.to_string()),
         Value::String(text) => {
             let text = text.trim();
             let digits = text.split('.').next().map_or(0, str::len);
             match text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-                true if matches!(digits, 8 | 14) => Err(malformed()),
+                true if digits == 8 => Err(malformed()),
+                true if digits == 14 => calendar(&separated(text)?),
                 true => epoch(text),
-                false => calendar(text),
+                false if text.as_bytes().get(8) == Some(&b'T') => calendar(&separated(text)?),
+                false => calendar(&american(text).unwrap_or_else(|| text.to_owned())),
             }
         }
         _ => Err(malformed()),
@@ -59,7 +64,9 @@ fn calendar(text: &str) -> Result<Timestamp> {
         return Err(malformed());
     }
     let fraction = &fraction[..fraction.len().min(9)];
-    let offset = match offset.trim_start().as_bytes() {
+    let offset = offset.trim_start();
+    let named = ["UTC", "GMT"].iter().find_map(|name| offset.strip_suffix(name));
+    let offset = match named.unwrap_or(offset).trim_end().as_bytes() {
         b"" | b"Z" | b"z" => "Z".to_owned(),
         [sign @ (b'+' | b'-'), h1, h2, rest @ ..] => {
             let (m1, m2) = match rest {
@@ -74,6 +81,51 @@ fn calendar(text: &str) -> Result<Timestamp> {
     format!("{date}T{clock}.{fraction}{offset}")
         .parse()
         .map_err(|error: Error| malformed().with_source(error))
+}
+
+/// Puts the separators into a date and a time without them: `20240315144851.5`, `20240315T144851Z`.
+fn separated(text: &str) -> Result<String> {
+    let (date, rest) = text.split_at_checked(8).ok_or_else(malformed)?;
+    let rest = rest.strip_prefix('T').unwrap_or(rest);
+    let (clock, rest) = rest.split_at_checked(6).ok_or_else(malformed)?;
+    if !date.bytes().chain(clock.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return Err(malformed());
+    }
+    let (year, day) = date.split_at(4);
+    let ((month, day), (hour, second)) = (day.split_at(2), clock.split_at(2));
+    let (minute, second) = second.split_at(2);
+    Ok(format!("{year}-{month}-{day}T{hour}:{minute}:{second}{rest}"))
+}
+
+/// Rewrites an American time, `3/15/2024, 2:48:51 PM` or `Mar 15, 2024 2:48:51 PM`; `None` if the text
+/// has another form. Only with AM or PM: other countries write the day first, and 24 hours.
+fn american(text: &str) -> Option<String> {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (rest, half) = text.rsplit_once([' ', '\u{202f}'])?;
+    let noon = match half.to_ascii_uppercase().as_str() {
+        "AM" => 0,
+        "PM" => 12,
+        _ => return None,
+    };
+    let (date, clock) = rest.rsplit_once(' ')?;
+    let date = date.trim_end_matches(',');
+    let (month, day, year) = if let Some((month, rest)) = date.split_once('/') {
+        let (day, year) = rest.split_once('/')?;
+        (month.parse().ok()?, day, year)
+    } else {
+        let (name, rest) = date.split_once(' ')?;
+        let (day, year) = rest.split_once(", ")?;
+        let month = MONTHS.iter().position(|month| name.get(..3) == Some(*month))?;
+        (month + 1, day, year)
+    };
+    let (hour, rest) = clock.split_once(':')?;
+    let (hour, day): (u32, u32) = (hour.parse().ok()?, day.parse().ok()?);
+    if !(1..=12).contains(&hour) || year.len() != 4 {
+        return None;
+    }
+    let hour = hour % 12 + noon;
+    Some(format!("{year}-{month:02}-{day:02}T{hour:02}:{rest}"))
 }
 
 /// Reads a time since 1970 in the unit that its magnitude implies.
@@ -135,6 +187,16 @@ mod tests {
             json!("2024-03-15 14:48:51.123000000"),
             json!("2024-03-15 14:48:51,123"),
             json!("2024-03-15 14:48:51.123 +0000"),
+            json!("2024-03-15 14:48:51.123000000 +0000 UTC"),
+            json!("2024-03-15 16:48:51.123 +0200"),
+            json!("2024-03-15T14:48:51.123 GMT"),
+            json!("20240315144851.123"),
+            json!("20240315T144851.123Z"),
+            json!("20240315T164851.123+0200"),
+            json!("3/15/2024, 2:48:51.123 PM"),
+            json!("03/15/2024 02:48:51.123 pm"),
+            json!("Mar 15, 2024 2:48:51.123 PM"),
+            json!("March 15, 2024, 2:48:51.123\u{202f}PM"),
             json!(1_710_514_131.123),
             json!("1710514131.123"),
             json!(1_710_514_131_123_u64),
@@ -149,6 +211,9 @@ mod tests {
             assert_eq!(time(&value), "2024-03-15T14:48:51.123000Z", "{value}");
         }
         assert_eq!(time(&json!(1_612_869_308)), "2021-02-09T11:15:08.000000Z");
+        assert_eq!(time(&json!("12/31/2023, 12:00:00 AM")), "2023-12-31T00:00:00.000000Z");
+        assert_eq!(time(&json!("12/31/2023, 12:00:00 PM")), "2023-12-31T12:00:00.000000Z");
+        assert_eq!(time(&json!("20241217000000")), "2024-12-17T00:00:00.000000Z");
         assert_eq!(time(&json!(0)), "1970-01-01T00:00:00.000000Z");
         assert_eq!(time(&json!(-1.5)), "1969-12-31T23:59:58.500000Z");
     }
@@ -169,13 +234,26 @@ mod tests {
             json!("2024-12-17 00:00:00000000"),
             json!("2024-12-17"),
             json!("20241217"),
-            json!("20241217000000"),
+            json!("20241217240000"),
+            json!("20241317000000"),
+            json!("20241217T0000"),
+            json!("2024121x000000"),
+            json!("2016-12-31T23:59:60Z"),
+            json!("2025-04-11:21:02.3387000Z"),
+            json!("2023-09-20T23:00:000.000000Z"),
+            json!("1.59015E+12"),
+            json!("13/1/2024, 2:00:00 PM"),
+            json!("1/2/2024, 14:00:00"),
+            json!("1/2/2024, 14:00:00 PM"),
+            json!("1/2/2024, 0:00:00 AM"),
+            json!("1/2/24, 1:00:00 AM"),
+            json!("Foo 5, 2020 9:21:45 PM"),
+            json!("2024-12-17T00:00:00 CET"),
             json!("17/Dec/2024:10:00:00 +0000"),
             json!("2024-02-30 00:00:00"),
             json!("2024-12-17 24:00:01"),
             json!("2024-12-17T00:00:00."),
             json!("2024-12-17T00:00:00+5"),
-            json!("2024-12-17T00:00:00 UTC"),
             json!("2024-12-1é 00:00:00"),
             json!("1.2.3"),
             json!("."),

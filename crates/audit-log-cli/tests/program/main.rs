@@ -3,6 +3,7 @@
 // A failed setup fails the test.
 #![allow(clippy::unwrap_used)]
 
+mod deliveries;
 mod erasing;
 mod exports;
 mod files;

@@ -224,7 +224,11 @@ fn a_tail_misses_nothing_of_a_log_that_grows() {
     const EVENTS: u64 = 3_000;
     let sandbox = Sandbox::new();
     sandbox.record("platform", &[event(1)]);
-    let new = |n| value!({"action": "a", "actor": {"kind": "user"}, "reason": format!("{n}")});
+    let new = |n| {
+        let time = "2024-03-15T14:48:51Z";
+        let actor = value!({"kind": "user"});
+        value!({"action": "a", "actor": actor, "occurredAt": time, "reason": format!("{n}")})
+    };
     let file = sandbox.file("many.jsonl", &(0..EVENTS).map(new).collect::<Vec<_>>());
     let mut command =
         sandbox.command(&["import", "--organization", "platform", "--from", "native", &file]);

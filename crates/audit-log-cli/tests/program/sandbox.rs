@@ -119,7 +119,9 @@ impl Sandbox {
     /// Imports native events into a log.
     pub(crate) fn record(&self, log: &str, events: &[Value]) {
         let file = self.file("events.jsonl", events);
-        self.ok(&["import", "--organization", log, "--from", "native", &file]);
+        let import =
+            ["import", "--organization", log, "--from", "native", "--received", "modified"];
+        self.ok(&[&import[..], &[&file]].concat());
     }
 }
 

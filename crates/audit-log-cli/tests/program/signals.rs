@@ -24,6 +24,7 @@ fn an_interrupted_import_keeps_what_was_read_and_a_second_run_imports_the_rest()
         let records = sandbox.file("all.jsonl", &payments(0..700));
         let text = std::fs::read_to_string(sandbox.path(&records)).unwrap();
         let import = ["import", "--organization", "platform", "--from", "native", "--json"];
+        let import = [&import[..], &["--received", "modified"]].concat();
         let mut command = sandbox.command(&[&import[..], &["-"]].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
