@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use audit_core::backend::{Batch, RecordedTime, SequencedEvent};
 use audit_core::tree::{Frontier, Node};
 use audit_core::{EventId, Log, NewEvent, Receipt, Result, Sequence, Timestamp};
-use audit_index::TermKey;
+use audit_index::{IndexEntry, TermKey, may_merge};
 use audit_sealing::Group;
 use futures_util::future::{join, join5};
 use tokio_postgres::Row;
@@ -24,6 +24,7 @@ use crate::read::{LogRow, log_of};
 use crate::rows::NewRows;
 use crate::schema::check_commit;
 use crate::sealing::{GroupKeys, SealedEvent, event_columns, join_key};
+use crate::segments::take_tail;
 
 /// Sets the time-outs of a transaction, and reads what its durability depends on.
 pub(crate) const SET_TIMEOUTS: Statement = Statement {
@@ -99,6 +100,10 @@ pub(crate) struct Begin {
     pub(crate) locks_each_log: bool,
     /// The last time that this process knows to be recorded in any log.
     pub(crate) latest: Option<Timestamp>,
+    /// How many events of a log are written as a segment of its index.
+    pub(crate) segment_events: u64,
+    /// The events of a tail that can become a part of that segment.
+    pub(crate) longest_tail: u64,
 }
 
 /// A transaction under way. Nothing of what is appended is written before [`WriteTransaction::commit`].
@@ -108,6 +113,17 @@ pub(crate) struct WriteTransaction {
     /// The events that the logs have under the ids that were looked up.
     known: HashMap<(Log, EventId), SealedEvent>,
     latest: Option<Timestamp>,
+    begin: Begin,
+}
+
+/// A log to which a transaction has appended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grown {
+    pub(crate) log: Log,
+    /// Its row after the transaction.
+    pub(crate) row: LogRow,
+    /// Whether a segment was added to its index with which segments may have to be merged.
+    pub(crate) merges: bool,
 }
 
 /// A log whose head is locked, with the events added to it.
@@ -116,6 +132,10 @@ pub(crate) struct LogEnd {
     pub(crate) row: LogRow,
     /// The size when the head was locked.
     pub(crate) before: Sequence,
+    /// The last event in a segment of the index when the head was locked.
+    pub(crate) indexed_before: Sequence,
+    /// The entries of the tail, if it becomes a segment with the events added.
+    pub(crate) taken_tail: Option<Vec<IndexEntry>>,
     pub(crate) frontier: Frontier,
     pub(crate) keys: GroupKeys,
     /// The nodes of the tree that the events complete.
@@ -190,7 +210,7 @@ impl WriteTransaction {
             let key = (log_of(column(row, 0)?)?, EventId::from_uuid(column::<Uuid>(row, 1)?));
             known.insert(key, SealedEvent::read(row, 2)?);
         }
-        let mut transaction = Self { session, ends, known, latest: begin.latest };
+        let mut transaction = Self { session, ends, known, latest: begin.latest, begin };
         transaction.ask_latest().await?;
         Ok(transaction)
     }
@@ -263,8 +283,8 @@ impl WriteTransaction {
     ///
     /// # Errors
     /// After a lost connection it is not known whether the transaction was committed.
-    pub(crate) async fn commit(self) -> Result<(Vec<(Log, LogRow)>, Session)> {
-        let Self { session, mut ends, .. } = self;
+    pub(crate) async fn commit(self) -> Result<(Vec<Grown>, Session)> {
+        let Self { session, mut ends, begin, .. } = self;
         let freed: Vec<_> = ends
             .iter()
             .flat_map(|(log, end)| end.freed.iter().map(|at| (log.as_bytes(), at.as_i64())))
@@ -272,6 +292,11 @@ impl WriteTransaction {
         if !freed.is_empty() {
             let (logs, sequences): (Vec<&[u8]>, Vec<i64>) = freed.into_iter().unzip();
             session.execute(&FREE_IDS, &[&logs, &sequences]).await?;
+        }
+        for (log, end) in &mut ends {
+            if end.events.len() as u64 >= begin.segment_events {
+                end.taken_tail = take_tail(&session, *log, end, begin.longest_tail).await?;
+            }
         }
         let rows = NewRows::of(&mut ends)?;
         if rows.is_empty() {
@@ -282,7 +307,12 @@ impl WriteTransaction {
             written.1?;
         }
         let appended = ends.into_iter().filter(|(_, end)| end.row.head.size > end.before);
-        Ok((appended.map(|(log, end)| (log, end.row)).collect(), session))
+        let grown = appended.map(|(log, LogEnd { row, indexed_before, .. })| Grown {
+            log,
+            row,
+            merges: may_merge(indexed_before, row.indexed, begin.segment_events),
+        });
+        Ok((grown.collect(), session))
     }
 }
 
@@ -292,6 +322,8 @@ impl LogEnd {
         Ok(Self {
             row: columns,
             before: columns.head.size,
+            indexed_before: columns.indexed,
+            taken_tail: None,
             frontier: Frontier::from_bytes(column(row, 5)?)?,
             keys: GroupKeys::default(),
             nodes: Vec::new(),

@@ -31,6 +31,7 @@
 //! | `writer.rs` | the one task that appends, with group commit |
 //! | `append.rs` | the write transaction |
 //! | `rows.rs` | the rows that an append writes |
+//! | `segments.rs` | the segments that appends of many events write themselves |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
 //! | `index.rs` | the storage of the index |
 //! | `build.rs` | building the index, beside the appends |
@@ -70,6 +71,7 @@ mod runtime;
 mod schema;
 mod scrub;
 mod sealing;
+mod segments;
 mod store;
 mod tls;
 mod tree;

@@ -8,10 +8,10 @@ use tokio_postgres::types::Type;
 use crate::connection::Statement;
 use crate::{
     PostgresStore, api_keys, append, build, erasure, index, organizations, read, reindex, replica,
-    retention, rows, schema, tree, watch,
+    retention, rows, schema, segments, tree, watch,
 };
 
-const STATEMENTS: [&Statement; 48] = [
+const STATEMENTS: [&Statement; 49] = [
     &schema::READ_FACT,
     &append::LOCK_HEADS,
     &append::LOCK_HEAD,
@@ -19,6 +19,7 @@ const STATEMENTS: [&Statement; 48] = [
     &append::READ_KEYS,
     &append::FREE_IDS,
     &rows::APPEND,
+    &segments::INSERT_SEGMENTS,
     &build::TRY_LOCK,
     &build::LOCK,
     &build::SET_INDEXED,

@@ -11,10 +11,9 @@ use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::append::{Appended, Wanted, WriteTransaction};
+use crate::append::{Appended, Grown, Wanted, WriteTransaction};
 use crate::core::Core;
 use crate::error::{Retry, busy, closed, read_only};
-use crate::read::LogRow;
 
 /// A transaction takes no more batches when it has this many events.
 const GROUP_EVENTS: usize = 1_000;
@@ -119,7 +118,7 @@ async fn write(core: &Arc<Core>, group: Vec<Job>) {
 }
 
 /// The outcome of each batch of a group, and the logs that have new events.
-type Written = (Vec<Result<Appended>>, Vec<(Log, LogRow)>);
+type Written = (Vec<Result<Appended>>, Vec<Grown>);
 
 /// Writes a group in one transaction, again if the transaction or the connection was lost.
 async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written> {
