@@ -26,6 +26,8 @@ pub(crate) struct Core {
     pub(crate) indexing: Indexing,
     pub(crate) feeds: Arc<Feeds>,
     pub(crate) locks_each_log: bool,
+    /// Whether staged events are taken in: unless the store was opened for reading.
+    pub(crate) takes_in: bool,
     /// How long a call waits for the locks of others.
     pub(crate) timeout: Duration,
     /// The last time that this store has recorded, in nanoseconds; the least number if none.
@@ -42,7 +44,7 @@ impl Core {
         indexing: Indexing,
         options: &PostgresOptions,
     ) -> Self {
-        let PostgresOptions { locks_each_log, timeout, .. } = *options;
+        let PostgresOptions { locks_each_log, timeout, is_read_only, .. } = *options;
         let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
         let building = Mutex::default();
         Self {
@@ -52,6 +54,7 @@ impl Core {
             indexing,
             feeds,
             locks_each_log,
+            takes_in: !is_read_only,
             timeout,
             latest,
             building,

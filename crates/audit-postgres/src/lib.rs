@@ -18,6 +18,9 @@
 //! # }
 //! ```
 //!
+//! A service that keeps its own tables in the same database records within its own transaction: it stages
+//! events with any driver, see [`STAGE`].
+//!
 //! | file | noun |
 //! |---|---|
 //! | `store.rs` | the store and its traits |
@@ -32,6 +35,8 @@
 //! | `append.rs` | the write transaction |
 //! | `rows.rs` | the rows that an append writes |
 //! | `segments.rs` | the segments that appends of many events write themselves |
+//! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or refused |
+//! | `sequencer.rs` | the task that takes them in |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
 //! | `index.rs` | the storage of the index |
 //! | `build.rs` | building the index, beside the appends |
@@ -72,6 +77,8 @@ mod schema;
 mod scrub;
 mod sealing;
 mod segments;
+mod sequencer;
+mod staged;
 mod store;
 mod tls;
 mod tree;
@@ -82,4 +89,5 @@ mod writer;
 pub use audit_index::DerivedFinding;
 
 pub use crate::options::PostgresOptions;
+pub use crate::staged::STAGE;
 pub use crate::store::PostgresStore;

@@ -24,6 +24,8 @@ pub struct PostgresOptions {
     pub(crate) creates_tables: bool,
     pub(crate) is_read_only: bool,
     pub(crate) locks_each_log: bool,
+    /// How often staged events are looked for; `None` for never.
+    pub(crate) staging_interval: Option<Duration>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
     /// The events in a tail from which on appends wait for the index.
@@ -33,9 +35,12 @@ pub struct PostgresOptions {
 /// The default of [`PostgresOptions::longest_tail`].
 const LONGEST_TAIL: u64 = 8_192;
 
+/// The default of [`PostgresOptions::with_staging_interval`].
+const STAGING_INTERVAL: Duration = Duration::from_millis(20);
+
 impl Default for PostgresOptions {
-    /// Returns a time-out of 5 seconds, a queue of 64 MiB, eight readers, and the token key of the
-    /// database.
+    /// Returns a time-out of 5 seconds, a queue of 64 MiB, eight readers, the token key of the
+    /// database, and a look for staged events every 20 milliseconds.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(5),
@@ -46,6 +51,7 @@ impl Default for PostgresOptions {
             creates_tables: true,
             is_read_only: false,
             locks_each_log: false,
+            staging_interval: Some(STAGING_INTERVAL),
             segment_events: SEGMENT_EVENTS,
             longest_tail: LONGEST_TAIL,
         }
@@ -81,8 +87,8 @@ impl PostgresOptions {
     }
 
     /// Sets how many reads run at once, each on a connection of its own: 1 to 256. A number outside is
-    /// set to the nearest. The store opens up to five connections more, for writing and for waiting
-    /// feeds.
+    /// set to the nearest. The store opens up to six connections more, for writing, for waiting feeds and
+    /// for staged events.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 256);
         self
@@ -109,6 +115,15 @@ impl PostgresOptions {
     /// ask for. By default one statement locks all of them.
     pub fn locking_each_log(mut self) -> Self {
         self.locks_each_log = true;
+        self
+    }
+
+    /// Sets how often a task of the store looks for events that callers have [staged](crate::STAGE): the
+    /// longest time until one is taken into its log, unless a read or an append takes it in before. A look
+    /// is one statement that reads a page of an index, in each process. `None`, for services that stage
+    /// nothing, starts no task. A store that is opened for [reading](Self::read_only) takes in nothing.
+    pub fn with_staging_interval(mut self, interval: Option<Duration>) -> Self {
+        self.staging_interval = interval;
         self
     }
 

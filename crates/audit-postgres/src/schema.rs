@@ -14,6 +14,8 @@
 //! | `tail` | run of the newest events, with their terms | `log, first` |
 //! | `segment` | segment of the index, also one that is being merged or removed | `log, id` |
 //! | `part` | part of a segment | `log, segment, part` |
+//! | `staged` | event that a caller has staged | `log, n`; `n` in the order of each transaction |
+//! | `refused` | staged event that was refused, with the reason | `n`, never used again |
 //! | `organization` | organization; without a body once deleted | `id` |
 //! | `api_key` | API key, without its secret | `id`; organization and id |
 //!
@@ -35,7 +37,8 @@ const MIGRATIONS: [&str; 1] = [VERSION_1];
 
 /// Hashes are not compressed, and rows of up to 8 KiB have no second table. A row of `log` and of `key`
 /// is updated in its page.
-const VERSION_1: &str = "DO $$ BEGIN
+const VERSION_1: &str = concat!(
+    "DO $$ BEGIN
          -- A role that may not create schemas can be given this one.
          IF to_regnamespace('audit') IS NULL THEN CREATE SCHEMA audit; END IF;
      END $$;
@@ -118,7 +121,9 @@ const VERSION_1: &str = "DO $$ BEGIN
          organization uuid NOT NULL,
          body text NOT NULL
      );
-     CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);";
+     CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);",
+    include_str!("staged.sql")
+);
 
 /// Reads what a server must be like to keep the promises of a store.
 const READ_SETTINGS: Statement = Statement {

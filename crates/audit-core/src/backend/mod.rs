@@ -32,6 +32,8 @@ pub(crate) use clock::is_implausible;
 pub use clock::{LONGEST_SILENCE, RecordedTime};
 pub use prepared::PreparedEvent;
 pub use queued::{QueuedBytes, QueuedShare};
-pub use staged::{Refusal, StagedRow};
+pub use staged::{
+    Refusal, STAGED_STEP_BYTES, STAGED_STEP_ROWS, STAGED_STEPS_BEFORE_APPEND, StagedRow,
+};
 pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;
