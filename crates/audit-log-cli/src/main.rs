@@ -16,7 +16,6 @@
 //! | `caller.rs` | the actor of the events that the program causes |
 //! | `output.rs` | the standard output and error |
 //! | `new_file.rs` | files that the program creates |
-//! | `unfinished.rs` | files under a temporary name, which do not outlive their process |
 //! | `progress.rs` | progress bars |
 //! | `period.rs` | lengths of time |
 //! | `view.rs` | events as tables and lines |
@@ -59,7 +58,6 @@ mod signing;
 mod tail;
 mod tenant;
 mod text;
-mod unfinished;
 mod verifier;
 mod verify;
 mod view;

@@ -15,7 +15,7 @@ use crate::index::Indexing;
 use crate::options::PostgresOptions;
 use crate::reindex::Heal;
 use crate::replica::Replica;
-use crate::watch::Feeds;
+use crate::watch::Watch;
 
 /// The parts of an open store that its tasks use.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Core {
     pub(crate) writers: Connections,
     pub(crate) replica: Option<Replica>,
     pub(crate) indexing: Indexing,
-    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) locks_each_log: bool,
     /// Whether staged events are taken in: unless the store was opened for reading.
     pub(crate) takes_in: bool,
@@ -45,14 +45,14 @@ impl Core {
         options: &PostgresOptions,
     ) -> Self {
         let PostgresOptions { locks_each_log, timeout, is_read_only, .. } = *options;
-        let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
+        let (watch, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
         let building = Mutex::default();
         Self {
             readers,
             writers,
             replica,
             indexing,
-            feeds,
+            watch,
             locks_each_log,
             takes_in: !is_read_only,
             timeout,
@@ -75,7 +75,7 @@ impl Core {
     pub(crate) fn appended(self: &Arc<Self>, logs: &[Grown]) {
         let latest = logs.iter().map(|grown| grown.row.head.recorded_at.as_nanos()).max();
         self.latest.fetch_max(latest.unwrap_or(i64::MIN), Ordering::Relaxed);
-        self.feeds.wake(logs.iter().map(|grown| grown.log));
+        self.watch.wake(logs.iter().map(|grown| grown.log));
         for Grown { log, row, merges } in logs {
             let tail = row.head.size.get().saturating_sub(row.indexed.get());
             let is_due = *merges || tail >= self.indexing.segment_events;

@@ -229,17 +229,9 @@ impl AuditStore for PostgresStore {
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
         let core = Arc::clone(&self.shared.core);
-        let wait = async move { Ok(core.feeds.wait(log, &core.writers)) };
-        let waiting = self.shared.runtime.run(wait).await?;
-        loop {
-            // Listen before reading the head, so that an append in between is not missed.
-            let appended = waiting.listen();
-            let head = self.head(log).await?;
-            if head.size > sequence {
-                return Ok(head);
-            }
-            appended.await;
-        }
+        let wait = async move { Ok(core.watch.wait(log, &core.writers)) };
+        let feed = self.shared.runtime.run(wait).await?;
+        feed.wait_for_append(sequence, || self.head(log)).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {

@@ -26,6 +26,7 @@ mod stored;
 mod term;
 #[cfg(test)]
 mod vectors;
+mod waiting;
 
 pub use batch::{Batch, SequencedBatch, SequencedEvent};
 pub(crate) use clock::is_implausible;
@@ -37,3 +38,4 @@ pub use staged::{
 };
 pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;
+pub use waiting::{WaitingFeed, WaitingFeeds};
