@@ -74,9 +74,9 @@ impl Arguments {
         // A missing file is reported before any file is imported.
         self.files.iter().try_for_each(|path| input::find(path))?;
         let store = match self.organization {
-            Log::Platform => address.open()?,
+            Log::Platform => address.open().await?,
             Log::Organization(id) => {
-                let store = address.open_existing()?;
+                let store = address.open_existing().await?;
                 tenant::existing(&*store, address, id).await?;
                 store
             }

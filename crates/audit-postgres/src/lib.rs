@@ -26,6 +26,7 @@
 //! | `store.rs` | the store and its traits |
 //! | `options.rs` | the options of a store |
 //! | `url.rs` | the URL of a database |
+//! | `password.rs` | the password that a URL does not have |
 //! | `tls.rs` | what a connection asks of the server's certificate |
 //! | `schema.rs` | the tables, their version, the settings of the server |
 //! | `runtime.rs` | the threads on which a store works |
@@ -65,6 +66,7 @@ mod error;
 mod index;
 mod options;
 mod organizations;
+mod password;
 #[cfg(test)]
 mod plans;
 mod read;
@@ -91,3 +93,4 @@ pub use audit_index::DerivedFinding;
 pub use crate::options::PostgresOptions;
 pub use crate::staged::STAGE;
 pub use crate::store::PostgresStore;
+pub use crate::url::without_password;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use audit_core::TokenKeys;
 use audit_index::SEGMENT_EVENTS;
 
+use crate::password::PasswordSource;
+
 /// Options for [`PostgresStore::open_with`](crate::PostgresStore::open_with).
 ///
 /// ```
@@ -20,6 +22,7 @@ pub struct PostgresOptions {
     pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
     pub(crate) replica: Option<String>,
+    pub(crate) password: PasswordSource,
     pub(crate) token_keys: Option<TokenKeys>,
     pub(crate) creates_tables: bool,
     pub(crate) is_read_only: bool,
@@ -47,6 +50,7 @@ impl Default for PostgresOptions {
             queue_bytes: 64 << 20,
             readers: 8,
             replica: None,
+            password: PasswordSource::Url,
             token_keys: None,
             creates_tables: true,
             is_read_only: false,
@@ -124,6 +128,14 @@ impl PostgresOptions {
     /// nothing, starts no task. A store that is opened for [reading](Self::read_only) takes in nothing.
     pub fn with_staging_interval(mut self, interval: Option<Duration>) -> Self {
         self.staging_interval = interval;
+        self
+    }
+
+    /// Takes the password of a URL without one from where the programs of PostgreSQL do: the environment
+    /// variable `PGPASSWORD`, or else the file that `PGPASSFILE` names, by default `~/.pgpass`. Without it a
+    /// URL has to have the password, if the server asks for one.
+    pub fn with_password_of_environment(mut self) -> Self {
+        self.password = PasswordSource::Environment;
         self
     }
 

@@ -137,6 +137,13 @@ const READ_SETTINGS: Statement = Statement {
     types: &[],
     context: "reading the settings of the server",
 };
+/// Returns the size of the tables, with their indexes, in bytes.
+pub(crate) const READ_SIZE: Statement = Statement {
+    sql: "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_catalog.pg_class
+          WHERE relnamespace = 'audit'::regnamespace AND relkind = 'r'",
+    types: &[],
+    context: "reading the size of the tables",
+};
 /// Finds the tables of a store in the catalog itself: a connection that waited for another migration may
 /// still remember that there were none.
 const FIND_TABLES: Statement = Statement {
@@ -176,7 +183,7 @@ const INDEX_SECRET_BYTES: usize = 16;
 /// # Errors
 /// [`Incompatible`](ErrorKind::Incompatible), with the name of the setting as the field, or
 /// [`ReadOnly`](ErrorKind::ReadOnly) for a server that cannot be written, unless the store is only read.
-pub(crate) async fn check_server(session: &Session, options: &PostgresOptions) -> Result<()> {
+pub(crate) async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
     let row = session.query_opt(&READ_SETTINGS, &[]).await?;
     let row = row.ok_or_else(|| corrupt(READ_SETTINGS.context))?;
     let text = |at| column::<&str>(&row, at);
@@ -188,7 +195,7 @@ pub(crate) async fn check_server(session: &Session, options: &PostgresOptions) -
     if text(1)? != "UTF8" {
         return refuse("server_encoding", "the encoding of the database must be UTF8");
     }
-    if options.is_read_only {
+    if is_read_only {
         return Ok(());
     }
     let is_standby = column(&row, 5)?;

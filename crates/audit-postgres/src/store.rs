@@ -14,7 +14,7 @@ use audit_index::{TermHasher, Unhealed};
 use tokio::sync::oneshot;
 
 use crate::append::Lock;
-use crate::connection::Connections;
+use crate::connection::{Connections, column};
 use crate::core::Core;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
@@ -99,7 +99,7 @@ impl PostgresStore {
                 replica.map(|replica| Connections::new(&replica, options.readers, timeout));
             let replica = replica.transpose()?.map(Replica::new);
             let session = writers.take().await?;
-            schema::check_server(&session, &options).await?;
+            schema::check_server(&session, options.is_read_only).await?;
             schema::prepare(&session, &options).await?;
             let keys = match &options.token_keys {
                 Some(keys) => keys.clone(),
@@ -141,6 +141,34 @@ impl PostgresStore {
     /// or [`Unavailable`](audit_core::ErrorKind::Unavailable) if the server does not do it.
     pub async fn compact(&self) -> Result<()> {
         self.write(|core| async move { scrub::compact(&core).await }).await
+    }
+
+    /// Checks that the server can be reached and keeps the promises of the store: what a service asks
+    /// before it says that it is ready.
+    ///
+    /// # Errors
+    /// Those of the server that [`open`](Self::open) has:
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable), [`ReadOnly`](audit_core::ErrorKind::ReadOnly)
+    /// for a standby, [`Incompatible`](audit_core::ErrorKind::Incompatible) with the setting as the field.
+    pub async fn check(&self) -> Result<()> {
+        let is_read_only = self.require_writable().is_err();
+        self.run(|core| async move {
+            let connections = if is_read_only { &core.readers } else { &core.writers };
+            schema::check_server(&connections.take().await?, is_read_only).await
+        })
+        .await
+    }
+
+    /// Returns the size of the store's tables, with their indexes, in bytes.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn size(&self) -> Result<u64> {
+        let read = |core: Arc<Core>| async move {
+            let row = core.readers.take().await?.query_opt(&schema::READ_SIZE, &[]).await?;
+            row.map_or(Ok(0), |row| column::<i64>(&row, 0)).map(i64::unsigned_abs)
+        };
+        self.run(read).await
     }
 
     async fn find(&self, scan: Scan) -> Result<SealedResult> {

@@ -14,9 +14,9 @@ use super::input::{Input, unreadable};
 use super::lines::{Line, Lines};
 use super::source::{Record, Source};
 use super::verify::Expected;
-use crate::address::Store;
 use crate::error::CliError;
 use crate::signals::Signal;
+use crate::store::Store;
 
 /// The highest number of events in one append.
 const BATCH: usize = 500;
