@@ -55,6 +55,8 @@
 //! | `places.rs`, `rate.rs`, `budget.rs`, `answer.rs` | places, rates, the memory of bodies and of answers |
 //! | `guard.rs` | the layers in front of the handlers |
 //! | `publish.rs` | checkpoints, signed at intervals |
+//! | `staging.rs` | staged events, counted at intervals |
+//! | `readiness.rs` | what a service asks of its store before it is ready |
 //! | `observe.rs` | request ids, spans, metrics |
 //! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
 //! | `serve.rs`, `serve_options.rs` | the connections, and their options |
@@ -82,6 +84,7 @@ mod places;
 mod proxy;
 mod publish;
 mod rate;
+mod readiness;
 mod rejection;
 mod responses;
 mod routes;
@@ -89,6 +92,7 @@ mod serve;
 mod serve_options;
 mod share;
 mod socket;
+mod staging;
 mod style;
 
 use std::sync::Arc;
@@ -108,6 +112,7 @@ pub use crate::proxy::{ProxyNet, TrustedProxies};
 pub use crate::publish::publish_checkpoints;
 pub use crate::serve::serve;
 pub use crate::serve_options::ServeOptions;
+pub use crate::staging::count_staged;
 
 /// Returns the router over `store`, for callers that `authenticator` accepts.
 ///

@@ -6,11 +6,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::TenantStore;
+use audit_core::{Result, TenantStore};
 use audit_merkle::Notary;
 
 use crate::contract::Contract;
 use crate::metrics::Metrics;
+use crate::readiness::Readiness;
 
 /// The routes that the router mounts, and its limits. The defaults suit a service on one machine.
 ///
@@ -48,6 +49,7 @@ pub struct HttpOptions {
     pub(crate) stream_duration: Duration,
     pub(crate) notary: Option<Arc<Notary>>,
     pub(crate) metrics: Option<Metrics>,
+    pub(crate) readiness: Option<Readiness>,
 }
 
 impl Default for HttpOptions {
@@ -77,6 +79,7 @@ impl Default for HttpOptions {
             stream_duration: Duration::from_secs(600),
             notary: None,
             metrics: None,
+            readiness: None,
         }
     }
 }
@@ -211,6 +214,30 @@ impl HttpOptions {
     /// key, on a listener that strangers do not reach, use [`metrics`](crate::metrics()) instead.
     pub fn with_metrics(mut self, render: impl Fn() -> String + Send + Sync + 'static) -> Self {
         self.metrics = Some(Metrics::new(render));
+        self
+    }
+
+    /// Lets `/readyz` also run this check, for example that the database is no standby:
+    ///
+    /// ```
+    /// # use audit_http::HttpOptions;
+    /// # #[derive(Clone)]
+    /// # struct PostgresStore;
+    /// # impl PostgresStore { async fn check(&self) -> audit_core::Result<()> { Ok(()) } }
+    /// # fn example(store: PostgresStore) -> HttpOptions {
+    /// HttpOptions::default().with_readiness(move || {
+    ///     let store = store.clone();
+    ///     async move { store.check().await }
+    /// })
+    /// # }
+    /// ```
+    ///
+    /// The answer has the words and the field of its error, but not the source.
+    pub fn with_readiness<C>(mut self, check: impl Fn() -> C + Send + Sync + 'static) -> Self
+    where
+        C: Future<Output = Result<()>> + Send + 'static,
+    {
+        self.readiness = Some(Readiness::new(check));
         self
     }
 }

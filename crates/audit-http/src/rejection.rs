@@ -27,9 +27,13 @@ impl Rejection {
     }
 
     pub(crate) fn bad_request(field: &str, detail: impl Into<String>) -> Self {
-        let mut rejection = Self::new(StatusCode::BAD_REQUEST, detail);
-        rejection.0.field = Some(shortened(field.to_owned()));
-        rejection
+        Self::new(StatusCode::BAD_REQUEST, detail).with_field(field)
+    }
+
+    /// Sets the parameter or field at fault.
+    pub(crate) fn with_field(mut self, field: &str) -> Self {
+        self.0.field = Some(shortened(field.to_owned()));
+        self
     }
 
     pub(crate) fn unauthorized() -> Self {

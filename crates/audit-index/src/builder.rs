@@ -1,4 +1,4 @@
-//! Building a segment of the tail.
+//! Building a segment in memory.
 
 use audit_core::{Result, Sequence};
 
@@ -11,10 +11,15 @@ use crate::segment::{BUCKET_BYTES, MAX_BUCKET_BITS, SegmentInfo};
 use crate::table::Ranking;
 use crate::term_key::TermKey;
 
-/// A segment that is ready to be written.
-pub(crate) struct NewSegment {
-    pub(crate) info: SegmentInfo,
-    pub(crate) parts: Vec<NewPart>,
+/// A segment that is ready to be written: for a store that writes it together with other rows of the
+/// append. [`IndexWriter`](crate::IndexWriter) builds and writes others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NewSegment {
+    /// Its bounds.
+    pub info: SegmentInfo,
+    /// Its parts, by number.
+    pub parts: Vec<NewPart>,
 }
 
 impl NewSegment {
@@ -23,7 +28,7 @@ impl NewSegment {
     /// # Errors
     /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if there are no entries, or more than a segment
     /// can have.
-    pub(crate) fn of(first: Sequence, entries: &[IndexEntry]) -> Result<Self> {
+    pub fn of(first: Sequence, entries: &[IndexEntry]) -> Result<Self> {
         let times = entries.iter().map(|entry| time_to_number(entry.occurred_at)).collect();
         let ranking = Ranking::new(times)?;
         let mut pairs: Vec<(TermKey, u32)> =

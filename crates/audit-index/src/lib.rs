@@ -20,7 +20,7 @@
 //! |---|---|
 //! | answer a query | [`LogIndex`], with [`select`](audit_core::backend::index::select) |
 //! | index an append, erase keys, remove pruned segments, rebuild | [`IndexWriter`] |
-//! | index an append without a storage at hand | [`tail_rows`] |
+//! | index an append without a storage at hand | [`tail_rows`], [`NewSegment`] |
 //! | compare the index with the events | [`read_segment`], [`read_tail`], [`check_directory`] |
 //! | provide the storage | [`IndexStorage`], [`ReadParts`], [`IndexStorageMut`] |
 //!
@@ -34,7 +34,7 @@
 //! | `by_sequence.rs` | a walk by sequence |
 //! | `cut.rs` | where a number of events end in several segments at once |
 //! | `merge.rs` | merging adjacent segments |
-//! | `builder.rs` | building a segment of the tail |
+//! | `builder.rs` | building a segment in memory |
 //! | `buckets.rs` | writing the buckets of a segment |
 //! | `reader.rs` | reading a segment |
 //! | `check.rs` | checks whether a stored index is complete |
@@ -78,16 +78,18 @@ mod unhealed;
 mod walk;
 mod writer;
 
+pub use builder::NewSegment;
 pub use bytes::damaged;
 pub use check::{check_directory, is_damage, read_segment, read_tail};
 pub use entry::IndexEntry;
 pub use findings::DerivedFinding;
 pub use index::LogIndex;
+pub use merge::may_merge;
 pub use part::{NewPart, PartId, TailRow};
 pub use repair::{Compared, IndexExtent};
 pub use segment::{MAX_PARTS, Segment, SegmentInfo, Stage};
 pub use storage::{IndexStorage, IndexStorageMut, ReadParts};
-pub use tail::{RemovedKeys, tail_rows};
+pub use tail::{RemovedKeys, tail_entries, tail_rows};
 pub use term_key::{TermHasher, TermKey};
 pub use unhealed::Unhealed;
 pub use walk::Found;

@@ -36,6 +36,14 @@ pub(crate) fn choose(segments: &[Segment], least: u64) -> &[Segment] {
     run
 }
 
+/// Returns `true` if segments may have to be merged now that the last event in a segment is `indexed` and
+/// no more `before`. A store that merges beside its appends need not look each time: it is `true` once
+/// for as many events as a merge makes one segment of.
+pub fn may_merge(before: Sequence, indexed: Sequence, segment_events: u64) -> bool {
+    let size = segment_events.saturating_mul(FAN_OUT).max(1);
+    before.get() / size < indexed.get() / size
+}
+
 /// Returns the bounds of the segment that adjacent segments make together.
 pub(crate) fn bounds(parts: &mut impl ReadParts, segments: &[Segment]) -> Result<SegmentInfo> {
     // Keys are hashes, so that the first bucket of a segment is a sample of all.
@@ -257,5 +265,23 @@ impl Stream {
             }
         }
         if self.bucket.is_empty() { self.fill(parts) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn merges_are_looked_for_once_in_eight_segments() {
+        let at = |number| Sequence::new(number).unwrap();
+        let ends: Vec<u64> = (0..=160).map(|count| count * 100).collect();
+        let looks = ends.windows(2).filter(|ends| may_merge(at(ends[0]), at(ends[1]), 100));
+        assert_eq!(
+            looks.map(|ends| ends[1]).collect::<Vec<_>>(),
+            (1..=20).map(|n| n * 800).collect::<Vec<_>>()
+        );
+        // However many events one append has, and however few make a segment.
+        assert!(may_merge(at(799), at(5_000), 100) && may_merge(at(7), at(8), 1));
     }
 }

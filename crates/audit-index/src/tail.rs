@@ -74,16 +74,35 @@ pub(crate) fn read<S: IndexStorage>(
     if first > last {
         return Ok(entries);
     }
-    storage.tail(first, last, |row| {
-        follows(row.first, first.get() + entries.len() as u64)?;
-        let mut data = row.data;
-        while !data.is_empty() {
-            entries.push(IndexEntry::decode(&mut data)?);
-        }
-        Ok(())
-    })?;
+    storage.tail(first, last, |row| decode(first, row, &mut entries))?;
     follows(last.next(), first.get() + entries.len() as u64)?;
     Ok(entries)
+}
+
+/// Returns the entries of rows of the tail, which hold the events from `first` to `last` in order: for a
+/// store that has read them together with other rows.
+///
+/// # Errors
+/// [Damage](crate::is_damage) if they are not all there.
+pub fn tail_entries<'r>(
+    first: Sequence,
+    last: Sequence,
+    rows: impl IntoIterator<Item = TailRow<&'r [u8]>>,
+) -> Result<Vec<IndexEntry>> {
+    let mut entries = Vec::new();
+    rows.into_iter().try_for_each(|row| decode(first, row, &mut entries))?;
+    follows(last.next(), first.get() + entries.len() as u64)?;
+    Ok(entries)
+}
+
+/// Adds the entries of a row to those before it, which begin with the event `first`.
+fn decode(first: Sequence, row: TailRow<&[u8]>, entries: &mut Vec<IndexEntry>) -> Result<()> {
+    follows(row.first, first.get() + entries.len() as u64)?;
+    let mut data = row.data;
+    while !data.is_empty() {
+        entries.push(IndexEntry::decode(&mut data)?);
+    }
+    Ok(())
 }
 
 /// Returns the events of the tail that match `query`, in its order.

@@ -1,15 +1,17 @@
 //! The command line.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::iter;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, CommandFactory as _, Parser, Subcommand};
 
-use crate::address::StoreAddress;
+use crate::address::{InvalidAddress, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
 use crate::{
     backup, check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys,
-    list, organizations, prove, prune, reindex, restore, retention, serve, tail, verify,
+    list, organizations, prove, prune, reindex, restore, retention, serve, staged, tail, verify,
 };
 
 /// Serves, imports, lists, exports, proves, erases and prunes audit logs.
@@ -18,7 +20,11 @@ use crate::{
 #[derive(Debug, Parser)]
 #[command(name = "audit", version, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
-    /// The store: `sqlite:PATH`, one file, or `memory:`, which is lost when the program ends.
+    /// The store: `sqlite:PATH`, one file; `postgres://USER@HOST/DATABASE`; or `memory:`, which is lost
+    /// when the program ends.
+    ///
+    /// Other users of the machine can see a password that is given here. It can be in the environment
+    /// variable `AUDIT_STORE`, in `PGPASSWORD`, or in a password file of PostgreSQL.
     #[arg(
         long,
         global = true,
@@ -26,11 +32,34 @@ pub(crate) struct Arguments {
         env = "AUDIT_STORE",
         value_name = "STORE",
         default_value = "sqlite:audit.db",
+        value_parser = AddressParser,
         hide_env_values = true
     )]
     store: StoreAddress,
     #[command(subcommand)]
     command: Option<Command>,
+}
+
+/// Parses the address of the store. Its error does not repeat the text, which may have a password.
+#[derive(Clone)]
+struct AddressParser;
+
+impl TypedValueParser for AddressParser {
+    type Value = StoreAddress;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<StoreAddress, clap::Error> {
+        let invalid = |why: String| {
+            let message = format!("invalid value for '--store <STORE>': {why}\n");
+            clap::Error::raw(ErrorKind::ValueValidation, message).with_cmd(command)
+        };
+        let text = value.to_str().ok_or_else(|| invalid("it is not UTF-8".to_owned()))?;
+        text.parse().map_err(|error: InvalidAddress| invalid(error.to_string()))
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -39,7 +68,7 @@ Examples:
   audit keys create --organization ID --role admin --email ana@acme.example
   audit serve --listen 127.0.0.1:8080
   audit import --organization ID --from okta okta.jsonl
-  audit list --organization ID --action 'user.*' --since 2026-11-01 --until 2026-11-30
+  audit --store postgres://app@db.example/app list --organization ID --action 'user.*'
   audit verify --all
 
 Exit codes: 0 success; 1 a record was refused, a difference was found, or a log or evidence failed
@@ -66,6 +95,8 @@ enum Command {
     #[command(subcommand)]
     Retention(retention::Command),
     Prune(prune::Arguments),
+    #[command(subcommand)]
+    Staged(staged::Command),
     Compact(compact::Arguments),
     Backup(backup::Arguments),
     Restore(restore::Arguments),
@@ -94,6 +125,7 @@ impl Arguments {
             Command::Checkpoint(arguments) => return arguments.run(store).await,
             Command::Verify(arguments) => return arguments.run(store).await,
             Command::Erase(arguments) => return arguments.run(store).await,
+            Command::Staged(command) => return command.run(store).await,
             Command::Restore(arguments) => return arguments.run(store).await,
             Command::Check(arguments) => return arguments.run(),
             Command::Serve(arguments) => arguments.run(store).await,

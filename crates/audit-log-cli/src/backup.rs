@@ -13,6 +13,8 @@ use crate::progress;
 /// store, with the secrets of this one: keep it as safe. Do not copy the file of a store that is open
 /// by other means: the newest events are in the file beside it that ends in -wal. `audit restore`
 /// puts a backup back.
+///
+/// A database is copied with `pg_basebackup` or `pg_dump`: see docs/postgres.md.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -28,10 +30,8 @@ Examples:
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let name = self.file.display();
-        let store = address.open_for_reading()?;
-        let Some(store) = store.sqlite() else {
-            return Err(CliError::new("a store in memory has no file"));
-        };
+        let store = address.open_for_reading().await?;
+        let Some(store) = store.file() else { return Err(address.has_no_file()) };
         let bar = progress::waiting(format!("copying {address}"));
         let copied = store.backup(&self.file).await;
         bar.finish_and_clear();

@@ -43,7 +43,7 @@ Exit codes: 0 signed; 1 a log contradicts its latest checkpoint, or that is lost
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
-        let store = address.open_for_reading()?;
+        let store = address.open_for_reading().await?;
         let signing = self.signing.notary()?;
         let (notary, directory) = &signing;
         let mut outcome = Outcome::Done;

@@ -1,4 +1,4 @@
-//! `audit compact`: rewrites the store's file without unused space.
+//! `audit compact`: rewrites the store without unused space.
 
 use serde::Serialize;
 
@@ -7,11 +7,14 @@ use crate::error::Result;
 use crate::output::report;
 use crate::progress;
 
-/// Rewrites the store's file without unused space.
+/// Rewrites the store without unused space.
 ///
 /// Returns the space of pruned events to the file system, and removes the last remains of erased
 /// data from the unused bytes of pages. Appends wait meanwhile. It needs space for two more copies
 /// of the file, one of them in the directory for temporary files (`SQLITE_TMPDIR`).
+///
+/// In PostgreSQL it rewrites the tables of keys and of the index, but not those of events: autovacuum
+/// frees their space for later events. The role must own the tables.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -28,9 +31,9 @@ Examples:
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Done {
-    /// The size of the file before, in bytes.
+    /// The size before, in bytes.
     before: u64,
-    /// The size of the file now, in bytes.
+    /// The size now, in bytes.
     after: u64,
 }
 

@@ -9,11 +9,12 @@ use audit_core::{
 };
 use serde::Serialize;
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::{CliError, Outcome, Result};
 use crate::holders::Holders;
 use crate::output::{Output, note};
 use crate::selection::Selection;
+use crate::store::Store;
 use crate::{caller, progress, tenant};
 
 /// Erases the personal data of events for ever: names, addresses, texts, values, metadata.
@@ -74,7 +75,7 @@ impl Arguments {
     pub(crate) async fn run(self, address: &StoreAddress) -> Result<Outcome> {
         let log = self.selection.log();
         let erasure = self.erasure()?;
-        let store = address.open_existing()?;
+        let store = address.open_existing().await?;
         tenant::readable(&*store, address, log).await?;
         store.retention(log).await?.permits_removal()?;
         let matched = matched(&*store, log, &erasure).await?;

@@ -125,8 +125,8 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::Pending => "end what reads the store for long, and run the command again",
         ErrorKind::Overloaded => "the disk cannot keep up with the appends; try again",
         ErrorKind::StorageFull => "nothing was written; free some space and try again",
-        ErrorKind::ReadOnly => "give the program write access to the file and its directory",
-        ErrorKind::Corrupt => "check that the file is a store; if it is one, restore a backup",
+        ErrorKind::ReadOnly => "give the program write access to the store",
+        ErrorKind::Corrupt => "check that this is a store; if it is one, restore a backup",
         ErrorKind::Incompatible => {
             "use a version of the program that is at least as new as the store"
         }

@@ -8,13 +8,14 @@ use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Order, Sequence};
 use clap::ValueEnum;
 use tokio::sync::oneshot;
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::{CliError, Outcome, Result};
 use crate::list::PAGE;
 use crate::new_file::NewFile;
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::signals::Signals;
+use crate::store::Store;
 use crate::tenant;
 
 mod csv;
@@ -92,7 +93,7 @@ impl Arguments {
             return Err(CliError::new("--bom is for --format csv"));
         }
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
-        let store = address.open_for_reading()?;
+        let store = address.open_for_reading().await?;
         tenant::readable(&*store, address, self.selection.log()).await?;
         let mut signals = Signals::listen()?;
         let (sender, mut signalled) = oneshot::channel();

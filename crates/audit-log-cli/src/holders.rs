@@ -2,8 +2,8 @@
 
 use audit_core::{ApiKeyId, AuditContext, Facet, Filter, Log, limits};
 
-use crate::address::Store;
 use crate::error::Result;
+use crate::store::Store;
 
 /// The keys of an organization whose holder has one of the addresses of an erasure.
 #[derive(Debug, Default)]

@@ -98,9 +98,9 @@ impl Arguments {
         let files = input::find(&self.files)?;
         let mut left = self.refused.as_deref().map(NewFile::create).transpose()?;
         let store = match self.organization {
-            Log::Platform => address.open()?,
+            Log::Platform => address.open().await?,
             Log::Organization(id) => {
-                let store = address.open_existing()?;
+                let store = address.open_existing().await?;
                 tenant::existing(&*store, address, id).await?;
                 store
             }

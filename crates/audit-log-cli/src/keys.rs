@@ -158,7 +158,7 @@ impl Command {
 }
 
 async fn create(address: &StoreAddress, new: NewApiKey, form: CreatedForm) -> Result<()> {
-    let store = address.open_existing()?;
+    let store = address.open_existing().await?;
     tenant::existing(&*store, address, new.organization_id).await?;
     let (key, secret) = store.create_api_key(new, caller::context()).await?;
     let ApiKey { id, organization_id, role, .. } = key;
@@ -180,7 +180,7 @@ async fn create(address: &StoreAddress, new: NewApiKey, form: CreatedForm) -> Re
 }
 
 async fn list(address: &StoreAddress, organization: OrganizationId, json: bool) -> Result<()> {
-    let store = address.open_for_reading()?;
+    let store = address.open_for_reading().await?;
     let mut output = Output::stdout();
     let mut after = None;
     loop {
@@ -223,7 +223,7 @@ async fn forget(
     reason: Option<String>,
     json: bool,
 ) -> Result<()> {
-    let store = address.open_existing()?;
+    let store = address.open_existing().await?;
     let by = match reason {
         Some(reason) => caller::context().reason(reason),
         None => caller::context(),
@@ -248,7 +248,7 @@ async fn forget(
 }
 
 async fn revoke(address: &StoreAddress, id: ApiKeyId, json: bool) -> Result<()> {
-    let store = address.open_existing()?;
+    let store = address.open_existing().await?;
     let key = store.revoke_api_key(id, caller::context()).await?;
     let mut output = Output::stdout();
     if json {

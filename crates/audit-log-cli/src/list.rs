@@ -98,7 +98,7 @@ impl Arguments {
             None => query,
         };
         query.validate()?;
-        let store = address.open_for_reading()?;
+        let store = address.open_for_reading().await?;
         tenant::readable(&*store, address, self.selection.log()).await?;
         if self.total {
             let total = store.count(&query).await?;

@@ -6,8 +6,9 @@ use audit_core::AuditStoreExt as _;
 use audit_core::Log;
 use clap::Args;
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::Result;
+use crate::store::Store;
 use crate::tenant;
 
 /// The options that select one log or all.

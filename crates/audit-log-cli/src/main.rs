@@ -6,8 +6,10 @@
 //! | `serve.rs` (its limits and its log in `serve/`), `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
 //! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | the commands for proofs |
 //! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | the commands that remove data |
+//! | `staged.rs` | the commands for staged events |
 //! | `backup.rs`, `restore.rs`, `reindex.rs` | the commands for the store's file |
-//! | `address.rs` | the address of the store |
+//! | `address.rs`, `postgres.rs` | the address of the store |
+//! | `store.rs` | the stores that it opens |
 //! | `selection.rs` | the options that select events |
 //! | `logs.rs` | the options that select logs |
 //! | `signing.rs` | the key that signs checkpoints, and their directory |
@@ -16,7 +18,6 @@
 //! | `caller.rs` | the actor of the events that the program causes |
 //! | `output.rs` | the standard output and error |
 //! | `new_file.rs` | files that the program creates |
-//! | `unfinished.rs` | files under a temporary name, which do not outlive their process |
 //! | `progress.rs` | progress bars |
 //! | `period.rs` | lengths of time |
 //! | `view.rs` | events as tables and lines |
@@ -46,6 +47,8 @@ mod new_file;
 mod organizations;
 mod output;
 mod period;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod progress;
 mod prove;
 mod prune;
@@ -56,10 +59,11 @@ mod selection;
 mod serve;
 mod signals;
 mod signing;
+mod staged;
+mod store;
 mod tail;
 mod tenant;
 mod text;
-mod unfinished;
 mod verifier;
 mod verify;
 mod view;

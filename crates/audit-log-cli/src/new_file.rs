@@ -1,19 +1,17 @@
 //! Files that the program creates.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use audit_files::{UnfinishedFile, directory_of};
 
 use crate::error::{CliError, Result};
-use crate::unfinished;
 
 /// A file that appears under its name only when it is complete. Only its owner can read it.
 #[derive(Debug)]
 pub(crate) struct NewFile {
     path: PathBuf,
-    temporary: NamedTempFile,
+    unfinished: UnfinishedFile,
 }
 
 impl NewFile {
@@ -22,38 +20,23 @@ impl NewFile {
         if path.symlink_metadata().is_ok() {
             return Err(taken(path));
         }
-        let temporary = unfinished::create(directory(path), ".audit-part-");
-        let temporary = temporary.map_err(|error| unwritable(path, error))?;
-        Ok(Self { path: path.to_owned(), temporary })
+        let unfinished = UnfinishedFile::create(directory_of(path), ".audit-part-");
+        let unfinished = unfinished.map_err(|error| unwritable(path, error))?;
+        Ok(Self { path: path.to_owned(), unfinished })
     }
 
     /// Returns the file, for writing.
     pub(crate) fn file(&self) -> &File {
-        self.temporary.as_file()
+        self.unfinished.file()
     }
 
     /// Syncs the file and gives it its name. Fails if the name was taken meanwhile.
     pub(crate) fn publish(self) -> Result<()> {
-        let Self { path, mut temporary } = self;
-        let synced = temporary.flush().and_then(|()| temporary.as_file().sync_all());
-        synced.map_err(|error| unwritable(&path, error))?;
-        temporary.persist_noclobber(&path).map_err(|error| match error.error.kind() {
+        let Self { path, unfinished } = self;
+        unfinished.publish(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => taken(&path),
-            _ => unwritable(&path, error.error),
-        })?;
-        // Syncs the directory entry too, where directories can be synced.
-        #[cfg(unix)]
-        File::open(directory(&path))
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| unwritable(&path, error))?;
-        Ok(())
-    }
-}
-
-fn directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+            _ => unwritable(&path, error),
+        })
     }
 }
 

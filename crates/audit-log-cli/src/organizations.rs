@@ -72,13 +72,13 @@ impl Command {
                 let mut new = NewOrganization::new(name);
                 new.id = id.unwrap_or(new.id);
                 new.created_by = created_by;
-                let store = address.open()?;
+                let store = address.open().await?;
                 let created = store.create_organization(new, caller::context()).await?;
                 show(&created, json)
             }
             Self::List { json } => list(address, json).await,
             Self::Show { id, json } => {
-                let store = address.open_for_reading()?;
+                let store = address.open_for_reading().await?;
                 show(&tenant::existing(&*store, address, id).await?, json)
             }
         }
@@ -113,7 +113,7 @@ fn show(organization: &Organization, json: bool) -> Result<()> {
 }
 
 async fn list(address: &StoreAddress, json: bool) -> Result<()> {
-    let store = address.open_for_reading()?;
+    let store = address.open_for_reading().await?;
     let mut output = Output::stdout();
     let mut after = None;
     loop {

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use audit_core::{ErrorKind, EventId, Log, Sequence};
 use audit_merkle::{Evidence, SignedCheckpoint, VerifyExt as _};
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::{CliError, Result};
 use crate::new_file::NewFile;
 use crate::output::Output;
 use crate::signing::{Signing, unsigned};
+use crate::store::Store;
 use crate::{kept, tenant};
 
 /// Writes the evidence that an event is in a log.
@@ -49,7 +50,7 @@ Examples:
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
-        let store = address.open_for_reading()?;
+        let store = address.open_for_reading().await?;
         tenant::readable(&*store, address, self.organization).await?;
         let checkpoint = self.checkpoint(&*store).await?;
         let evidence = self.evidence(&*store, checkpoint).await?;

@@ -54,7 +54,7 @@ struct Done {
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
-        let store = address.open_existing()?;
+        let store = address.open_existing().await?;
         let mut outcome = Outcome::Done;
         for log in self.logs.of(&*store, address, []).await? {
             let bar = progress::waiting(format!("pruning {log}"));

@@ -4,7 +4,7 @@ use audit_core::Log;
 use serde::Serialize;
 
 use crate::address::StoreAddress;
-use crate::error::{CliError, Result};
+use crate::error::Result;
 use crate::logs::Logs;
 use crate::output::report;
 use crate::progress;
@@ -39,11 +39,8 @@ struct Done {
 
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
-        let opened = address.open_existing()?;
-        let Some(store) = opened.sqlite() else {
-            return Err(CliError::new("a store in memory has no stored index"));
-        };
-        for log in self.logs.of(&*opened, address, []).await? {
+        let store = address.open_existing().await?;
+        for log in self.logs.of(&*store, address, []).await? {
             let bar = progress::waiting(format!("reindexing {log}"));
             let found = store.reindex(log).await;
             bar.finish_and_clear();

@@ -18,6 +18,8 @@ use crate::verify;
 /// that exists only with --replace, never one that a service has open, and removes the files that
 /// the old one left beside it (-wal, -shm). Data that was erased after the backup is in the
 /// restored store again: repeat the erasures. Tokens of what came after the backup are refused.
+///
+/// A database is restored with the programs of PostgreSQL: see docs/postgres.md.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -38,7 +40,7 @@ Exit codes: 0 restored; 1 the backup is not intact; 2 failure.";
 impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<Outcome> {
         let StoreAddress::Sqlite(path) = address else {
-            return Err(CliError::new("a store in memory cannot be restored"));
+            return Err(address.has_no_file());
         };
         if path.symlink_metadata().is_ok() && !self.replace {
             return Err(CliError::new(format!(

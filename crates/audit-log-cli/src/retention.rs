@@ -4,10 +4,11 @@ use audit_core::{Log, Retention};
 use clap::{Subcommand, ValueEnum};
 use serde::Serialize;
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::Result;
 use crate::output::Output;
 use crate::period::Period;
+use crate::store::Store;
 use crate::{caller, tenant};
 
 /// Shows and sets the retention of a log.
@@ -95,12 +96,12 @@ impl Command {
     pub(crate) async fn run(self, address: &StoreAddress) -> Result<()> {
         match self {
             Self::Show { organization: log, json } => {
-                let store = address.open_for_reading()?;
+                let store = address.open_for_reading().await?;
                 tenant::readable(&*store, address, log).await?;
                 show(&*store, log, json).await
             }
             Self::Set(set) => {
-                let store = address.open_existing()?;
+                let store = address.open_existing().await?;
                 tenant::readable(&*store, address, set.organization).await?;
                 set.run(&*store).await
             }

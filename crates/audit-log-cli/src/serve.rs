@@ -15,13 +15,14 @@ use tokio::net::{TcpListener, TcpSocket, lookup_host};
 
 use self::limits::Limits;
 use self::log::LogFormat;
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::caller;
 use crate::error::{CliError, Result};
 use crate::output::{note, report};
 use crate::period::Period;
 use crate::signals::Signals;
 use crate::signing::Signing;
+use crate::store::Store;
 
 /// Serves the store over HTTP.
 ///
@@ -69,6 +70,7 @@ const EXAMPLES: &str = "\
 Examples:
   audit serve
   audit --store sqlite:/var/lib/audit/audit.db serve --listen 127.0.0.1:9000 --log-format json
+  audit --store postgres://app@db.example/app serve
   audit serve --checkpoint-key audit.key --checkpoints /srv/checkpoints --checkpoint-every 10m
   audit serve --contracts audit-log-items,audit-trails
   audit serve --trusted-proxy 10.0.0.0/8 --metrics-listen 127.0.0.1:9464
@@ -93,12 +95,17 @@ impl Arguments {
 
     async fn serve(&self, address: &StoreAddress) -> Result<()> {
         raise_file_limit();
-        let store = address.open()?;
+        let store = address.open().await?;
         let listener = listen(&self.listen, "--listen").await?;
         let local = local_address(&listener)?;
         let mut signals = Signals::listen()?;
         let metrics = (!self.no_metrics).then(keep_metrics).transpose()?;
-        let mut options = self.options().with_tenants(store.clone());
+        let checked = store.clone();
+        let check = move || {
+            let store = checked.clone();
+            async move { store.check().await }
+        };
+        let mut options = self.options().with_tenants(store.clone()).with_readiness(check);
         let notary = self.signing.as_ref().map(Signing::notary).transpose()?;
         let notary = notary.map(|(notary, _)| Arc::new(notary));
         if let Some(notary) = &notary {
@@ -107,9 +114,13 @@ impl Arguments {
         if !local.ip().is_loopback() {
             tracing::warn!(%local, "without TLS, keys and events are readable on the network");
         }
-        match address {
-            StoreAddress::Memory => introduce(&*store).await?,
-            StoreAddress::Sqlite(_) => advise(&*store, address).await?,
+        if *address == StoreAddress::Memory {
+            introduce(&*store).await?;
+        } else {
+            advise(&*store, address).await?;
+        }
+        if let Some(staging) = store.clone().staging().filter(|_| metrics.is_some()) {
+            tokio::spawn(audit_http::count_staged(staging, UPKEEP));
         }
         match (&self.metrics_listen, metrics) {
             (Some(address), Some(metrics)) => {

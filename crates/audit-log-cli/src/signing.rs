@@ -8,8 +8,8 @@ use audit_merkle::{CheckpointDirectory, CheckpointSigner, Notary};
 use clap::Args;
 use zeroize::Zeroizing;
 
-use crate::address::Store;
 use crate::error::{CliError, Result};
+use crate::store::Store;
 
 /// The options to sign checkpoints: both or neither.
 #[derive(Clone, Debug, Args)]

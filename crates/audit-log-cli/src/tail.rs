@@ -4,11 +4,12 @@ use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, FeedStart, Sequence
 use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::Result;
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::signals::Signals;
+use crate::store::Store;
 use crate::tenant;
 use crate::view::Detail;
 
@@ -44,7 +45,7 @@ impl Arguments {
     pub(crate) async fn run(&self, address: &StoreAddress) -> Result<()> {
         let query = self.selection.query()?;
         query.validate()?;
-        let store = address.open_for_reading()?;
+        let store = address.open_for_reading().await?;
         tenant::readable(&*store, address, self.selection.log()).await?;
         let mut signals = Signals::listen()?;
         let mut output = Output::stdout();

@@ -2,8 +2,9 @@
 
 use audit_core::{ErrorKind, Log, Organization, OrganizationId, Sequence};
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::{CliError, Result};
+use crate::store::Store;
 
 /// Returns the organization `id`. Fails with a hint if it does not exist.
 pub(crate) async fn existing(
@@ -14,12 +15,13 @@ pub(crate) async fn existing(
     store.organization(id).await.map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
             let command = address.command();
-            let hint = match address {
-                StoreAddress::Memory => "to try a file, give --organization platform".to_owned(),
-                StoreAddress::Sqlite(_) => format!(
+            let hint = if *address == StoreAddress::Memory {
+                "to try a file, give --organization platform".to_owned()
+            } else {
+                format!(
                     "create it with: {command} organizations create --name NAME --id {id}\n      \
                      or find another with: {command} organizations list"
-                ),
+                )
             };
             CliError::new(format!("there is no organization {id} in {address}")).hint(hint)
         }

@@ -7,12 +7,13 @@ use audit_core::limits::MAX_ORGANIZATIONS_PAGE;
 use audit_core::{ErrorKind, Log};
 use audit_merkle::{Reference, TreeHead, Verdict, VerifyExt as _};
 
-use crate::address::{Store, StoreAddress};
+use crate::address::StoreAddress;
 use crate::error::{CliError, Outcome, Result};
 use crate::kept::Kept;
 use crate::logs::Logs;
 use crate::output::{note, report};
 use crate::progress;
+use crate::store::Store;
 use result::LogResult;
 
 mod result;
@@ -65,7 +66,7 @@ impl Arguments {
         }
         self.kept.add_directory(&mut kept)?;
         let since = since.map(|(_, head)| head);
-        let store = address.open_for_reading()?;
+        let store = address.open_for_reading().await?;
         let mut known: BTreeSet<Log> = kept.keys().copied().collect();
         if self.logs.all {
             let organizations = organizations(&*store).await?;
@@ -140,7 +141,7 @@ pub(crate) async fn log(
             // Changed records are not what the index was made of.
             let is_unchanged = report.finding.is_none() && report.personal.is_empty();
             let compares = is_unchanged && since.is_none();
-            if let Some(store) = store.sqlite().filter(|_| compares) {
+            if compares {
                 result.add_derived(&store.check_derived(log).await?);
             }
             Ok(result)

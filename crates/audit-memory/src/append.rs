@@ -10,9 +10,10 @@ impl MemoryStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        let log = self.log_or_new(batch.log());
-        let receipts = write(&log).append(batch, &self.shared.latest)?;
-        self.shared.appended.notify(usize::MAX);
+        let log = batch.log();
+        let state = self.log_or_new(log);
+        let receipts = write(&state).append(batch, &self.shared.latest)?;
+        self.shared.feeds.wake([log]);
         Ok(receipts)
     }
 

@@ -34,7 +34,7 @@ impl MemoryStore {
             state.erase(sequence)?;
         }
         drop(state);
-        self.shared.appended.notify(usize::MAX);
+        self.shared.feeds.wake([log]);
         Ok(erased)
     }
 }

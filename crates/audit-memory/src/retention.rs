@@ -29,7 +29,7 @@ impl MemoryStore {
         state.append(Batch::reserved(log, event)?, &self.shared.latest)?;
         state.retention = retention;
         drop(state);
-        self.shared.appended.notify(usize::MAX);
+        self.shared.feeds.wake([log]);
         Ok(())
     }
 
@@ -45,7 +45,7 @@ impl MemoryStore {
         state.append(Batch::reserved(log, pruned.event(pruning.by)?)?, &self.shared.latest)?;
         state.remove_up_to(floor)?;
         drop(state);
-        self.shared.appended.notify(usize::MAX);
+        self.shared.feeds.wake([log]);
         Ok(pruned)
     }
 }

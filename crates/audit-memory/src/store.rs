@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use async_trait::async_trait;
-use audit_core::backend::Batch;
+use audit_core::backend::{Batch, WaitingFeeds};
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
@@ -12,7 +12,6 @@ use audit_core::{
     OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
     ScanResult, Sequence, TenantStore, TokenKeys,
 };
-use event_listener::Event;
 
 use crate::log::{Latest, LogState};
 use crate::options::MemoryOptions;
@@ -33,8 +32,7 @@ pub(crate) struct Shared {
     pub(crate) organizations: RwLock<BTreeMap<OrganizationId, Option<Organization>>>,
     pub(crate) api_keys: RwLock<BTreeMap<ApiKeyId, ApiKey>>,
     pub(crate) latest: Latest,
-    /// Notified of every append to any log.
-    pub(crate) appended: Event,
+    pub(crate) feeds: WaitingFeeds,
 }
 
 impl MemoryStore {
@@ -59,7 +57,7 @@ impl MemoryStore {
             organizations: RwLock::default(),
             api_keys: RwLock::default(),
             latest: Latest::default(),
-            appended: Event::new(),
+            feeds: WaitingFeeds::default(),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -84,7 +82,7 @@ impl MemoryStore {
             organizations: RwLock::new(organizations.clone()),
             api_keys: RwLock::new(api_keys.clone()),
             latest,
-            appended: Event::new(),
+            feeds: WaitingFeeds::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -127,15 +125,7 @@ impl AuditStore for MemoryStore {
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        loop {
-            // Listen before reading the head, so that an append in between is not missed.
-            let appended = self.shared.appended.listen();
-            let head = self.head_of(log);
-            if head.size > sequence {
-                return Ok(head);
-            }
-            appended.await;
-        }
+        self.shared.feeds.add(log).wait_for_append(sequence, || self.head(log)).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use audit_core::backend::{Batch, RecordedTime, SequencedEvent};
+use audit_core::backend::{Batch, RecordedTime, Refusal, SequencedBatch, SequencedEvent};
 use audit_core::tree::{Frontier, Node};
 use audit_core::{EventId, Log, NewEvent, Receipt, Result, Sequence, Timestamp};
-use audit_index::TermKey;
+use audit_index::{IndexEntry, TermKey, may_merge};
 use audit_sealing::Group;
-use futures_util::future::{join, join5};
+use futures_util::future::{join3, join5};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
@@ -24,6 +24,8 @@ use crate::read::{LogRow, log_of};
 use crate::rows::NewRows;
 use crate::schema::check_commit;
 use crate::sealing::{GroupKeys, SealedEvent, event_columns, join_key};
+use crate::segments::take_tail;
+use crate::staged::TakenIn;
 
 /// Sets the time-outs of a transaction, and reads what its durability depends on.
 pub(crate) const SET_TIMEOUTS: Statement = Statement {
@@ -40,17 +42,48 @@ pub(crate) const CREATE_LOGS: Statement = Statement {
     types: &[Type::BYTEA_ARRAY],
     context: "creating a log",
 };
+/// The columns of a log whose head is locked, in the order in which [`LogEnd::read`] reads them. The last
+/// is the last staged event, before the wait for the lock.
+macro_rules! head_columns {
+    () => {
+        "l.log, l.size, l.recorded_at, l.pruned, l.indexed, l.frontier,
+         (SELECT s.n FROM audit.staged s WHERE s.log = l.log ORDER BY s.n DESC LIMIT 1)"
+    };
+}
+
 /// Locks and reads the heads of logs, always in the same order.
 pub(crate) const LOCK_HEADS: Statement = Statement {
-    sql: "SELECT log, size, recorded_at, pruned, indexed, frontier FROM audit.log
-          WHERE log = ANY($1) ORDER BY log FOR UPDATE",
+    sql: concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM audit.log l WHERE l.log = ANY($1) ORDER BY l.log FOR UPDATE OF l"
+    ),
+    types: &[Type::BYTEA_ARRAY],
+    context: "locking the head of a log",
+};
+/// Does the same for those that nobody has locked.
+pub(crate) const LOCK_FREE_HEADS: Statement = Statement {
+    sql: concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM audit.log l WHERE l.log = ANY($1) ORDER BY l.log FOR UPDATE OF l SKIP LOCKED"
+    ),
     types: &[Type::BYTEA_ARRAY],
     context: "locking the head of a log",
 };
 /// Locks and reads the head of a log.
 pub(crate) const LOCK_HEAD: Statement = Statement {
-    sql: "SELECT log, size, recorded_at, pruned, indexed, frontier FROM audit.log
-          WHERE log = $1 FOR UPDATE",
+    sql: concat!("SELECT ", head_columns!(), " FROM audit.log l WHERE l.log = $1 FOR UPDATE OF l"),
+    types: &[Type::BYTEA],
+    context: "locking the head of a log",
+};
+/// Does the same if nobody has locked it.
+pub(crate) const LOCK_FREE_HEAD: Statement = Statement {
+    sql: concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM audit.log l WHERE l.log = $1 FOR UPDATE OF l SKIP LOCKED"
+    ),
     types: &[Type::BYTEA],
     context: "locking the head of a log",
 };
@@ -99,6 +132,10 @@ pub(crate) struct Begin {
     pub(crate) locks_each_log: bool,
     /// The last time that this process knows to be recorded in any log.
     pub(crate) latest: Option<Timestamp>,
+    /// How many events of a log are written as a segment of its index.
+    pub(crate) segment_events: u64,
+    /// The events of a tail that can become a part of that segment.
+    pub(crate) longest_tail: u64,
 }
 
 /// A transaction under way. Nothing of what is appended is written before [`WriteTransaction::commit`].
@@ -108,6 +145,19 @@ pub(crate) struct WriteTransaction {
     /// The events that the logs have under the ids that were looked up.
     known: HashMap<(Log, EventId), SealedEvent>,
     latest: Option<Timestamp>,
+    begin: Begin,
+    /// The staged events that it takes in.
+    pub(crate) taken_in: TakenIn,
+}
+
+/// A log to which a transaction has appended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grown {
+    pub(crate) log: Log,
+    /// Its row after the transaction.
+    pub(crate) row: LogRow,
+    /// Whether a segment was added to its index with which segments may have to be merged.
+    pub(crate) merges: bool,
 }
 
 /// A log whose head is locked, with the events added to it.
@@ -116,6 +166,12 @@ pub(crate) struct LogEnd {
     pub(crate) row: LogRow,
     /// The size when the head was locked.
     pub(crate) before: Sequence,
+    /// The last event in a segment of the index when the head was locked.
+    pub(crate) indexed_before: Sequence,
+    /// The entries of the tail, if it becomes a segment with the events added.
+    pub(crate) taken_tail: Option<Vec<IndexEntry>>,
+    /// The last staged event when the head was locked.
+    pub(crate) staged: Option<i64>,
     pub(crate) frontier: Frontier,
     pub(crate) keys: GroupKeys,
     /// The nodes of the tree that the events complete.
@@ -132,6 +188,18 @@ pub(crate) struct Appended {
     pub(crate) receipts: Vec<Receipt>,
     /// What the caller gave, for the caller's thread to drop.
     pub(crate) contents: Vec<NewEvent>,
+    /// The events of a staged batch that are refused, by their index.
+    pub(crate) refused: Vec<(usize, Refusal)>,
+}
+
+/// What a transaction does if a log is locked by another one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Lock {
+    /// It waits.
+    #[default]
+    Wait,
+    /// It leaves the log out.
+    SkipLocked,
 }
 
 /// The logs and ids of the events that a transaction is going to append.
@@ -141,6 +209,7 @@ pub(crate) struct Wanted {
     ids: Vec<(Log, EventId)>,
     /// Whether the indexes are locked, too.
     index: bool,
+    lock: Lock,
 }
 
 impl Wanted {
@@ -148,6 +217,18 @@ impl Wanted {
     pub(crate) fn log(mut self, log: Log) -> Self {
         self.logs.insert(log);
         self
+    }
+
+    /// Sets what the transaction does if a log is locked by another one. One that leaves logs out creates
+    /// none.
+    pub(crate) fn lock(mut self, lock: Lock) -> Self {
+        self.lock = lock;
+        self
+    }
+
+    /// Returns the logs.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = Log> {
+        self.logs.iter().copied()
     }
 
     /// Locks the indexes of the logs, too, so that nobody builds them meanwhile.
@@ -169,7 +250,7 @@ impl WriteTransaction {
     pub(crate) async fn begin(session: Session, wanted: &Wanted, begin: Begin) -> Result<Self> {
         let keys: Vec<&[u8]> = wanted.logs.iter().map(Log::as_bytes).collect();
         let mut locked = lock(&session, wanted, &keys, begin).await?;
-        if locked.heads.len() < keys.len() {
+        if wanted.lock == Lock::Wait && locked.heads.len() < keys.len() {
             // In a transaction of their own, so that none waits for another with a lock in hand.
             session.rollback().await?;
             session.execute(&CREATE_LOGS, &[&keys]).await?;
@@ -185,14 +266,26 @@ impl WriteTransaction {
                 end.keys.insert(Group::of(end.before), column(row, 1)?);
             }
         }
-        let mut known = HashMap::with_capacity(locked.ids.len());
-        for row in &locked.ids {
-            let key = (log_of(column(row, 0)?)?, EventId::from_uuid(column::<Uuid>(row, 1)?));
-            known.insert(key, SealedEvent::read(row, 2)?);
-        }
-        let mut transaction = Self { session, ends, known, latest: begin.latest };
+        let known = HashMap::with_capacity(locked.ids.len());
+        let (latest, taken_in) = (begin.latest, TakenIn::default());
+        let mut transaction = Self { session, ends, known, latest, begin, taken_in };
+        transaction.know(&locked.ids)?;
         transaction.ask_latest().await?;
         Ok(transaction)
+    }
+
+    fn know(&mut self, found: &[Row]) -> Result<()> {
+        for row in found {
+            let key = (log_of(column(row, 0)?)?, EventId::from_uuid(column::<Uuid>(row, 1)?));
+            self.known.insert(key, SealedEvent::read(row, 2)?);
+        }
+        Ok(())
+    }
+
+    /// Looks up the events that the logs have under further ids.
+    pub(crate) async fn find_ids(&mut self, ids: &[(Log, EventId)]) -> Result<()> {
+        let found = find_ids(&self.session, ids).await?;
+        self.know(&found)
     }
 
     /// Reads the last time that any log recorded, if what this process knows does not confirm the
@@ -234,7 +327,7 @@ impl WriteTransaction {
         let time = RecordedTime::after(end.row.head, now, || Ok(latest))?;
         let (head, frontier) = (end.row.head, end.frontier.clone());
         let mut freed = Vec::new();
-        let sequenced = batch.sequence(head, frontier, time, |id| {
+        let mut sequenced = batch.sequence(head, frontier, time, |id| {
             if let Some(at) = end.ids.get(&id) {
                 return Ok(end.events.get(*at).map(|event| event.stored.clone()));
             }
@@ -247,7 +340,7 @@ impl WriteTransaction {
                 None => Ok(None),
             }
         })?;
-        for event in sequenced.new {
+        for event in std::mem::take(&mut sequenced.new) {
             end.ids.insert(event.id, end.events.len());
             end.events.push(event);
         }
@@ -255,7 +348,8 @@ impl WriteTransaction {
         end.frontier = sequenced.frontier;
         end.nodes.extend(sequenced.nodes);
         end.freed.extend(freed);
-        Ok(Appended { receipts: sequenced.receipts, contents: sequenced.contents })
+        let SequencedBatch { receipts, contents, refused, .. } = sequenced;
+        Ok(Appended { receipts, contents, refused })
     }
 
     /// Writes what was appended, and commits. Returns the logs to which it has appended, with their
@@ -263,8 +357,8 @@ impl WriteTransaction {
     ///
     /// # Errors
     /// After a lost connection it is not known whether the transaction was committed.
-    pub(crate) async fn commit(self) -> Result<(Vec<(Log, LogRow)>, Session)> {
-        let Self { session, mut ends, .. } = self;
+    pub(crate) async fn commit(self) -> Result<(Vec<Grown>, Session)> {
+        let Self { session, mut ends, begin, taken_in, .. } = self;
         let freed: Vec<_> = ends
             .iter()
             .flat_map(|(log, end)| end.freed.iter().map(|at| (log.as_bytes(), at.as_i64())))
@@ -273,16 +367,27 @@ impl WriteTransaction {
             let (logs, sequences): (Vec<&[u8]>, Vec<i64>) = freed.into_iter().unzip();
             session.execute(&FREE_IDS, &[&logs, &sequences]).await?;
         }
+        for (log, end) in &mut ends {
+            if end.events.len() as u64 >= begin.segment_events {
+                end.taken_tail = take_tail(&session, *log, end, begin.longest_tail).await?;
+            }
+        }
         let rows = NewRows::of(&mut ends)?;
+        let deleted = taken_in.delete(&session);
         if rows.is_empty() {
-            session.commit().await?;
+            both(deleted, session.commit()).await?;
         } else {
-            let written = join(rows.write(&session), session.commit()).await;
-            written.0?;
-            written.1?;
+            let (deleted, written, committed) =
+                join3(deleted, rows.write(&session), session.commit()).await;
+            deleted.and(written).and(committed)?;
         }
         let appended = ends.into_iter().filter(|(_, end)| end.row.head.size > end.before);
-        Ok((appended.map(|(log, end)| (log, end.row)).collect(), session))
+        let grown = appended.map(|(log, LogEnd { row, indexed_before, .. })| Grown {
+            log,
+            row,
+            merges: may_merge(indexed_before, row.indexed, begin.segment_events),
+        });
+        Ok((grown.collect(), session))
     }
 }
 
@@ -292,6 +397,9 @@ impl LogEnd {
         Ok(Self {
             row: columns,
             before: columns.head.size,
+            staged: column(row, 6)?,
+            indexed_before: columns.indexed,
+            taken_tail: None,
             frontier: Frontier::from_bytes(column(row, 5)?)?,
             keys: GroupKeys::default(),
             nodes: Vec::new(),
@@ -317,6 +425,15 @@ pub(crate) async fn set_timeouts(session: &Session, for_locks: Duration) -> Resu
     check_commit(column(&settings.ok_or_else(|| corrupt(SET_TIMEOUTS.context))?, 0)?)
 }
 
+async fn find_ids(session: &Session, ids: &[(Log, EventId)]) -> Result<Vec<Row>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (logs, ids): (Vec<&[u8]>, Vec<&Uuid>) =
+        ids.iter().map(|(log, id)| (log.as_bytes(), id.as_uuid())).unzip();
+    session.query(&FIND_IDS, &[&logs, &ids]).await
+}
+
 /// What is read when the heads are locked.
 struct Locked {
     heads: Vec<Row>,
@@ -326,10 +443,10 @@ struct Locked {
 
 async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) -> Result<Locked> {
     let left = begin.deadline.saturating_duration_since(Instant::now());
-    let (logs, ids): (Vec<&[u8]>, Vec<&Uuid>) =
-        wanted.ids.iter().map(|(log, id)| (log.as_bytes(), id.as_uuid())).unzip();
-    let find_ids = async {
-        if ids.is_empty() { Ok(Vec::new()) } else { session.query(&FIND_IDS, &[&logs, &ids]).await }
+    let find_ids = find_ids(session, &wanted.ids);
+    let (lock_heads, lock_head) = match wanted.lock {
+        Lock::Wait => (&LOCK_HEADS, &LOCK_HEAD),
+        Lock::SkipLocked => (&LOCK_FREE_HEADS, &LOCK_FREE_HEAD),
     };
     let begun = session.begin_writing();
     let settings = set_timeouts(session, left);
@@ -344,12 +461,12 @@ async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) 
         }
         let mut heads = Vec::with_capacity(keys.len());
         for key in keys {
-            heads.extend(session.query(&LOCK_HEAD, &[key]).await?);
+            heads.extend(session.query(lock_head, &[key]).await?);
         }
         let (ids, keys) = both(find_ids, read_keys).await?;
         (heads, ids, keys)
     } else {
-        let lock_heads = async { session.query(&LOCK_HEADS, &[&keys]).await };
+        let lock_heads = async { session.query(lock_heads, &[&keys]).await };
         let (begun, settings, heads, ids, keys) =
             join5(begun, settings, lock_heads, find_ids, read_keys).await;
         begun?;

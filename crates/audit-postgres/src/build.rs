@@ -1,4 +1,5 @@
-//! Building the index, beside the appends: the tail becomes a segment, and segments are merged.
+//! Building the index, beside the appends: the tail becomes a segment, and segments are merged. Appends of
+//! many events write [segments](crate::segments) of their own.
 //!
 //! The row of a log in `builder` is the lock: of all processes one builds the index of a log. It takes
 //! the lock of the head last, for as long as it takes to commit. A process that dies in between loses
@@ -46,33 +47,42 @@ pub(crate) enum Wait {
 
 /// Builds a segment of the tail of a log if that is long enough, and merges segments.
 pub(crate) async fn build(core: &Core, log: Log, wait: Wait) -> Result<()> {
-    let indexing = core.indexing.clone();
     let Some((session, row)) = begin(core, log, wait).await? else { return Ok(()) };
+    let tail = row.head.size.get().saturating_sub(row.indexed.get());
+    let mut more = if tail >= core.indexing.segment_events {
+        make_segment(core, session, log, row).await?;
+        true
+    } else {
+        merge(core, session, log, row).await?
+    };
+    while more {
+        let Some((session, row)) = begin(core, log, Wait::No).await? else { break };
+        more = merge(core, session, log, row).await?;
+    }
+    Ok(())
+}
+
+/// Builds a segment of the tail, and commits.
+async fn make_segment(core: &Core, session: Session, log: Log, row: LogRow) -> Result<()> {
+    let indexing = core.indexing.clone();
     let index = PostgresIndex::of_transaction(session, log, row);
     let write = move || {
         let indexed = index.writer(&indexing).build(row.indexed, row.head.size);
         indexed.map(|indexed| (index.into_session(), indexed))
     };
     let (session, indexed) = spawn_blocking(write).await.map_err(task)??;
-    if indexed == row.indexed {
-        session.rollback().await?;
+    let (key, before, indexed) = (log.as_bytes(), row.indexed.as_i64(), indexed.as_i64());
+    // An append may have made a segment of the tail meanwhile.
+    if session.execute(&SET_INDEXED, &[&key, &indexed, &before]).await? == 1 {
+        session.commit().await
     } else {
-        let (key, before, indexed) = (log.as_bytes(), row.indexed.as_i64(), indexed.as_i64());
-        if session.execute(&SET_INDEXED, &[&key, &indexed, &before]).await? == 1 {
-            session.commit().await?;
-        } else {
-            session.rollback().await?;
-        }
+        session.rollback().await
     }
-    drop(session);
-    while merge(core, log).await? {}
-    Ok(())
 }
 
-/// Does some of the merges of a log. Returns `true` if more may be left.
-async fn merge(core: &Core, log: Log) -> Result<bool> {
+/// Does some of the merges of a log, and commits. Returns `true` if more may be left.
+async fn merge(core: &Core, session: Session, log: Log, row: LogRow) -> Result<bool> {
     let indexing = core.indexing.clone();
-    let Some((session, row)) = begin(core, log, Wait::No).await? else { return Ok(false) };
     let index = PostgresIndex::of_transaction(session, log, row);
     let write = move || {
         let more = index.writer(&indexing).merge(row.head.pruned, MERGE_BUDGET);

@@ -9,6 +9,7 @@ use audit_index::IndexWriter;
 use tokio::task::spawn_blocking;
 
 use crate::append::{Wanted, WriteTransaction};
+use crate::connection::Connections;
 use crate::core::Core;
 use crate::error::{Retry, busy, task};
 use crate::index::PostgresIndex;
@@ -21,6 +22,16 @@ pub(crate) trait Change: Sync {
 
     /// Returns the logs whose heads the change locks: those to which it appends.
     fn wanted(&self) -> Wanted;
+
+    /// Returns whether the change may be made again where it is not known whether it was made.
+    fn is_repeatable(&self) -> bool {
+        false
+    }
+
+    /// Returns the connections of which the change uses one.
+    fn connections<'c>(&self, core: &'c Core) -> &'c Connections {
+        &core.writers
+    }
 
     /// Writes the change, and adds the events that record it. After an error the transaction is undone.
     fn apply(
@@ -43,7 +54,12 @@ impl Core {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            if Retry::of(&error) != Retry::Undone || Instant::now() + pause > deadline {
+            let can_help = match Retry::of(&error) {
+                Retry::Undone => true,
+                Retry::Unknown => change.is_repeatable(),
+                Retry::Never => false,
+            };
+            if !can_help || Instant::now() + pause > deadline {
                 return Err(busy(error));
             }
             tokio::time::sleep(pause).await;
@@ -56,7 +72,7 @@ impl Core {
         change: &C,
         deadline: Instant,
     ) -> Result<C::Output> {
-        let session = self.writers.take().await?;
+        let session = change.connections(self).take().await?;
         let begin = self.begin(deadline);
         let mut transaction = WriteTransaction::begin(session, &change.wanted(), begin).await?;
         match change.apply(self, &mut transaction).await {

@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use audit_core::{Log, Result, Timestamp};
 use audit_index::is_damage;
 
-use crate::append::Begin;
+use crate::append::{Begin, Grown};
 use crate::build;
 use crate::connection::Connections;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
-use crate::read::LogRow;
 use crate::reindex::Heal;
 use crate::replica::Replica;
-use crate::watch::Feeds;
+use crate::watch::Watch;
 
 /// The parts of an open store that its tasks use.
 #[derive(Debug)]
@@ -25,8 +24,10 @@ pub(crate) struct Core {
     pub(crate) writers: Connections,
     pub(crate) replica: Option<Replica>,
     pub(crate) indexing: Indexing,
-    pub(crate) feeds: Arc<Feeds>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) locks_each_log: bool,
+    /// Whether staged events are taken in: unless the store was opened for reading.
+    pub(crate) takes_in: bool,
     /// How long a call waits for the locks of others.
     pub(crate) timeout: Duration,
     /// The last time that this store has recorded, in nanoseconds; the least number if none.
@@ -43,16 +44,17 @@ impl Core {
         indexing: Indexing,
         options: &PostgresOptions,
     ) -> Self {
-        let PostgresOptions { locks_each_log, timeout, .. } = *options;
-        let (feeds, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
+        let PostgresOptions { locks_each_log, timeout, is_read_only, .. } = *options;
+        let (watch, latest) = (Arc::default(), AtomicI64::new(i64::MIN));
         let building = Mutex::default();
         Self {
             readers,
             writers,
             replica,
             indexing,
-            feeds,
+            watch,
             locks_each_log,
+            takes_in: !is_read_only,
             timeout,
             latest,
             building,
@@ -63,18 +65,21 @@ impl Core {
     pub(crate) fn begin(&self, deadline: Instant) -> Begin {
         let latest = self.latest.load(Ordering::Relaxed);
         let latest = (latest > i64::MIN).then(|| Timestamp::from_nanos(latest));
-        Begin { deadline, locks_each_log: self.locks_each_log, latest }
+        let Indexing { segment_events, longest_tail, .. } = self.indexing;
+        let locks_each_log = self.locks_each_log;
+        Begin { deadline, locks_each_log, latest, segment_events, longest_tail }
     }
 
     /// Wakes the feeds of logs that have new events, and builds the indexes whose tails are long
-    /// enough.
-    pub(crate) fn appended(self: &Arc<Self>, logs: &[(Log, LogRow)]) {
-        let latest = logs.iter().map(|(_, row)| row.head.recorded_at.as_nanos()).max();
+    /// enough or whose segments may have to be merged.
+    pub(crate) fn appended(self: &Arc<Self>, logs: &[Grown]) {
+        let latest = logs.iter().map(|grown| grown.row.head.recorded_at.as_nanos()).max();
         self.latest.fetch_max(latest.unwrap_or(i64::MIN), Ordering::Relaxed);
-        self.feeds.wake(logs.iter().map(|(log, _)| *log));
-        for (log, row) in logs {
+        self.watch.wake(logs.iter().map(|grown| grown.log));
+        for Grown { log, row, merges } in logs {
             let tail = row.head.size.get().saturating_sub(row.indexed.get());
-            if tail >= self.indexing.segment_events && self.begins_building(*log) {
+            let is_due = *merges || tail >= self.indexing.segment_events;
+            if is_due && self.begins_building(*log) {
                 let (core, log) = (Arc::clone(self), *log);
                 tokio::spawn(async move {
                     // A later append tries again.

@@ -20,8 +20,9 @@ use tokio_postgres::types::Type;
 
 use crate::build::SET_INDEXED;
 use crate::connection::{Parameter, Session, Statement, both, column, sequence};
-use crate::read::{LogRow, log_row, read_events};
+use crate::read::{LogRow, log_state, read_events};
 use crate::sealing::SealedEvent;
+use crate::staged::IfStaged;
 use crate::tree;
 
 /// How events are indexed.
@@ -164,28 +165,36 @@ struct Loaded {
 }
 
 impl PostgresIndex {
-    /// Begins to read one snapshot.
-    pub(crate) async fn of_snapshot(session: Session, scan: &Scan) -> Result<Self> {
+    /// Begins to read one snapshot; `None` if events of the log are staged and that stops the read.
+    pub(crate) async fn of_snapshot(
+        session: Session,
+        scan: &Scan,
+        if_staged: IfStaged,
+    ) -> Result<Option<Self>> {
         let log = scan.log;
         let key = log.as_bytes();
         // A feed of all events needs no index.
         let needs_index = scan.order.is_by_time() || scan.filter != Filter::new();
-        let (row, loaded) = if needs_index {
-            let (begun, row, directory, tail) = join4(
+        let (state, loaded) = if needs_index {
+            let (begun, state, directory, tail) = join4(
                 session.begin_reading(),
-                log_row(&session, log),
+                log_state(&session, log),
                 session.query(&DIRECTORY, &[&key]),
                 session.query(&READ_TAIL, &[&key, &0_i64, &i64::MAX]),
             )
             .await;
             begun?;
-            (row?, Some(Loaded { directory: directory?, tail: tail? }))
+            (state?, Some(Loaded { directory: directory?, tail: tail? }))
         } else {
-            let ((), row) = both(session.begin_reading(), log_row(&session, log)).await?;
-            (row, None)
+            let ((), state) = both(session.begin_reading(), log_state(&session, log)).await?;
+            (state, None)
         };
-        let index = Self::of_transaction(session, log, row.unwrap_or_default());
-        Ok(Self { loaded, is_sequential: false, ..index })
+        if state.stops(if_staged) {
+            session.release();
+            return Ok(None);
+        }
+        let index = Self::of_transaction(session, log, state.row.unwrap_or_default());
+        Ok(Some(Self { loaded, is_sequential: false, ..index }))
     }
 
     /// Continues a transaction that writes the index.

@@ -18,11 +18,15 @@
 //! # }
 //! ```
 //!
+//! A service that keeps its own tables in the same database records within its own transaction: it stages
+//! events with any driver, see [`STAGE`].
+//!
 //! | file | noun |
 //! |---|---|
 //! | `store.rs` | the store and its traits |
 //! | `options.rs` | the options of a store |
 //! | `url.rs` | the URL of a database |
+//! | `password.rs` | the password that a URL does not have |
 //! | `tls.rs` | what a connection asks of the server's certificate |
 //! | `schema.rs` | the tables, their version, the settings of the server |
 //! | `runtime.rs` | the threads on which a store works |
@@ -31,6 +35,9 @@
 //! | `writer.rs` | the one task that appends, with group commit |
 //! | `append.rs` | the write transaction |
 //! | `rows.rs` | the rows that an append writes |
+//! | `segments.rs` | the segments that appends of many events write themselves |
+//! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or refused |
+//! | `sequencer.rs` | the task that takes them in |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
 //! | `index.rs` | the storage of the index |
 //! | `build.rs` | building the index, beside the appends |
@@ -59,6 +66,7 @@ mod error;
 mod index;
 mod options;
 mod organizations;
+mod password;
 #[cfg(test)]
 mod plans;
 mod read;
@@ -70,6 +78,9 @@ mod runtime;
 mod schema;
 mod scrub;
 mod sealing;
+mod segments;
+mod sequencer;
+mod staged;
 mod store;
 mod tls;
 mod tree;
@@ -80,4 +91,6 @@ mod writer;
 pub use audit_index::DerivedFinding;
 
 pub use crate::options::PostgresOptions;
+pub use crate::staged::STAGE;
 pub use crate::store::PostgresStore;
+pub use crate::url::without_password;

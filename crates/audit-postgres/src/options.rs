@@ -5,6 +5,8 @@ use std::time::Duration;
 use audit_core::TokenKeys;
 use audit_index::SEGMENT_EVENTS;
 
+use crate::password::PasswordSource;
+
 /// Options for [`PostgresStore::open_with`](crate::PostgresStore::open_with).
 ///
 /// ```
@@ -20,10 +22,13 @@ pub struct PostgresOptions {
     pub(crate) queue_bytes: usize,
     pub(crate) readers: usize,
     pub(crate) replica: Option<String>,
+    pub(crate) password: PasswordSource,
     pub(crate) token_keys: Option<TokenKeys>,
     pub(crate) creates_tables: bool,
     pub(crate) is_read_only: bool,
     pub(crate) locks_each_log: bool,
+    /// How often staged events are looked for; `None` for never.
+    pub(crate) staging_interval: Option<Duration>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
     /// The events in a tail from which on appends wait for the index.
@@ -33,19 +38,24 @@ pub struct PostgresOptions {
 /// The default of [`PostgresOptions::longest_tail`].
 const LONGEST_TAIL: u64 = 8_192;
 
+/// The default of [`PostgresOptions::with_staging_interval`].
+const STAGING_INTERVAL: Duration = Duration::from_millis(20);
+
 impl Default for PostgresOptions {
-    /// Returns a time-out of 5 seconds, a queue of 64 MiB, eight readers, and the token key of the
-    /// database.
+    /// Returns a time-out of 5 seconds, a queue of 64 MiB, eight readers, the token key of the
+    /// database, and a look for staged events every 20 milliseconds.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(5),
             queue_bytes: 64 << 20,
             readers: 8,
             replica: None,
+            password: PasswordSource::Url,
             token_keys: None,
             creates_tables: true,
             is_read_only: false,
             locks_each_log: false,
+            staging_interval: Some(STAGING_INTERVAL),
             segment_events: SEGMENT_EVENTS,
             longest_tail: LONGEST_TAIL,
         }
@@ -81,8 +91,8 @@ impl PostgresOptions {
     }
 
     /// Sets how many reads run at once, each on a connection of its own: 1 to 256. A number outside is
-    /// set to the nearest. The store opens up to five connections more, for writing and for waiting
-    /// feeds.
+    /// set to the nearest. The store opens up to six connections more, for writing, for waiting feeds and
+    /// for staged events.
     pub fn with_readers(mut self, readers: usize) -> Self {
         self.readers = readers.clamp(1, 256);
         self
@@ -109,6 +119,23 @@ impl PostgresOptions {
     /// ask for. By default one statement locks all of them.
     pub fn locking_each_log(mut self) -> Self {
         self.locks_each_log = true;
+        self
+    }
+
+    /// Sets how often a task of the store looks for events that callers have [staged](crate::STAGE): the
+    /// longest time until one is taken into its log, unless a read or an append takes it in before. A look
+    /// is one statement that reads a page of an index, in each process. `None`, for services that stage
+    /// nothing, starts no task. A store that is opened for [reading](Self::read_only) takes in nothing.
+    pub fn with_staging_interval(mut self, interval: Option<Duration>) -> Self {
+        self.staging_interval = interval;
+        self
+    }
+
+    /// Takes the password of a URL without one from where the programs of PostgreSQL do: the environment
+    /// variable `PGPASSWORD`, or else the file that `PGPASSFILE` names, by default `~/.pgpass`. Without it a
+    /// URL has to have the password, if the server asks for one.
+    pub fn with_password_of_environment(mut self) -> Self {
+        self.password = PasswordSource::Environment;
         self
     }
 

@@ -8,21 +8,35 @@ use tokio_postgres::types::Type;
 use crate::connection::Statement;
 use crate::{
     PostgresStore, api_keys, append, build, erasure, index, organizations, read, reindex, replica,
-    retention, rows, schema, tree, watch,
+    retention, rows, schema, segments, staged, tree, watch,
 };
 
-const STATEMENTS: [&Statement; 48] = [
+const STATEMENTS: [&Statement; 62] = [
     &schema::READ_FACT,
     &append::LOCK_HEADS,
     &append::LOCK_HEAD,
+    &append::LOCK_FREE_HEADS,
+    &append::LOCK_FREE_HEAD,
     &append::FIND_IDS,
     &append::READ_KEYS,
     &append::FREE_IDS,
     &rows::APPEND,
+    &segments::INSERT_SEGMENTS,
     &build::TRY_LOCK,
     &build::LOCK,
     &build::SET_INDEXED,
     &read::READ_LOG,
+    &read::READ_STATE,
+    &staged::LAST,
+    &staged::ANY,
+    &staged::LOGS,
+    &staged::NEXT,
+    &staged::DELETE,
+    &staged::REFUSE,
+    &staged::LIST_REFUSED,
+    &staged::RESTAGE,
+    &staged::READ_REFUSED,
+    &staged::DELETE_REFUSED,
     &read::LIST_LOGS,
     &read::FIND_EVENT,
     &read::READ_EVENTS,
@@ -83,6 +97,11 @@ const FILL: &str = "
         FROM generate_series(1, 500) m, generate_series(1, 10) n;
     INSERT INTO audit.part SELECT log_of(m), n, p, repeat('p', 1000)::bytea
         FROM generate_series(1, 10) m, generate_series(1, 20) n, generate_series(0, 49) p;
+    INSERT INTO audit.staged (log, id, body)
+        SELECT log_of(m), md5(n::text)::uuid, repeat('b', 300)
+        FROM generate_series(1, 500) m, generate_series(1, 20) n;
+    INSERT INTO audit.refused (log, id, body, reason, refused_at)
+        SELECT log, id, body, '', 0 FROM audit.staged;
     INSERT INTO audit.organization SELECT md5(n::text)::uuid, repeat('o', 100)
         FROM generate_series(1, 5000) n;
     INSERT INTO audit.api_key SELECT md5(n::text)::uuid, md5((n / 10)::text)::uuid, repeat('k', 100)

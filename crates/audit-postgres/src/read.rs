@@ -1,6 +1,7 @@
 //! Reads of single rows, and the scan.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use audit_core::backend::index::select;
 use audit_core::tree::NodeHash;
@@ -12,14 +13,25 @@ use audit_index::LogIndex;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::connection::{Connections, Session, Statement, column, sequence};
+use crate::connection::{Connections, Parameter, Session, Statement, both, column, sequence};
+use crate::core::Core;
 use crate::error::{corrupt, damaged};
 use crate::index::{Indexing, PostgresIndex};
 use crate::sealing::{SealedEvent, event_columns, join_key};
+use crate::staged::{IfStaged, is_any_staged, is_staged};
 
 /// Reads the row of a log.
 pub(crate) const READ_LOG: Statement = Statement {
     sql: "SELECT size, recorded_at, pruned, indexed FROM audit.log WHERE log = $1",
+    types: &[Type::BYTEA],
+    context: "reading the head of a log",
+};
+/// Reads the row of a log as [`READ_LOG`] does, and the last staged event of the log before it. Returns a
+/// row also for a log that has none.
+pub(crate) const READ_STATE: Statement = Statement {
+    sql: "SELECT (SELECT s.n FROM audit.staged s WHERE s.log = $1 ORDER BY s.n DESC LIMIT 1),
+             l.size, l.recorded_at, l.pruned, l.indexed
+          FROM (VALUES (1)) AS one LEFT JOIN audit.log l ON l.log = $1",
     types: &[Type::BYTEA],
     context: "reading the head of a log",
 };
@@ -76,6 +88,30 @@ impl LogRow {
     }
 }
 
+/// What a read begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogState {
+    /// The row of the log, if it has one.
+    pub(crate) row: Option<LogRow>,
+    is_staged: bool,
+}
+
+impl LogState {
+    /// Returns whether a read that does this has to stop.
+    pub(crate) fn stops(&self, if_staged: IfStaged) -> bool {
+        self.is_staged && if_staged == IfStaged::Stop
+    }
+}
+
+/// Returns the row of `log`, and whether events of it are staged.
+pub(crate) async fn log_state(session: &Session, log: Log) -> Result<LogState> {
+    let row = session.query_opt(&READ_STATE, &[&log.as_bytes()]).await?;
+    let row = row.ok_or_else(|| corrupt(READ_STATE.context))?;
+    let is_staged = column::<Option<i64>>(&row, 0)?.is_some();
+    let is_there = column::<Option<i64>>(&row, 1)?.is_some();
+    Ok(LogState { row: is_there.then(|| LogRow::read(&row, 1)).transpose()?, is_staged })
+}
+
 /// Returns the row of `log`; `None` while the log has none.
 pub(crate) async fn log_row(session: &Session, log: Log) -> Result<Option<LogRow>> {
     let row = session.query_opt(&READ_LOG, &[&log.as_bytes()]).await?;
@@ -93,32 +129,50 @@ pub(crate) fn log_of(bytes: &[u8]) -> Result<Log> {
 }
 
 /// Returns the head of `log`.
-pub(crate) async fn head(connections: Connections, log: Log) -> Result<Head> {
-    let session = connections.take().await?;
-    Ok(log_row(&session, log).await?.unwrap_or_default().head)
+pub(crate) async fn head(core: Arc<Core>, log: Log, if_staged: IfStaged) -> Result<Option<Head>> {
+    let state = log_state(&core.readers.take().await?, log).await?;
+    Ok((!state.stops(if_staged)).then(|| state.row.unwrap_or_default().head))
 }
 
 /// Returns the logs that have events, in ascending order, after `after`, at most `limit`.
 pub(crate) async fn logs(
-    connections: Connections,
+    core: Arc<Core>,
     after: Option<Log>,
     limit: usize,
-) -> Result<Vec<Log>> {
-    let session = connections.take().await?;
+    if_staged: IfStaged,
+) -> Result<Option<Vec<Log>>> {
+    let session = core.readers.take().await?;
     let from = after.as_ref().map_or(&[][..], Log::as_bytes);
     // One more, because the first one can be `after` itself.
     let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = session.query(&LIST_LOGS, &[&from, &more]).await?;
+    let parameters: [Parameter<'_>; 2] = [&from, &more];
+    let list = session.query(&LIST_LOGS, &parameters);
+    let (is_staged, rows) = both(is_any_staged(&session, from, if_staged), list).await?;
+    if is_staged {
+        return Ok(None);
+    }
     let logs = rows.iter().map(|row| log_of(column(row, 0)?));
     let following = logs.filter(|log| log.as_ref().is_err() || log.as_ref().ok() != after.as_ref());
-    following.take(limit).collect()
+    following.take(limit).collect::<Result<_>>().map(Some)
 }
 
 /// Returns the event that has this id.
-pub(crate) async fn event(connections: Connections, log: Log, id: EventId) -> Result<SealedEvent> {
-    let session = connections.take().await?;
-    let row = session.query_opt(&FIND_EVENT, &[&log.as_bytes(), &id.as_uuid()]).await?;
-    SealedEvent::read(&row.ok_or_else(|| Error::not_found("event"))?, 0)
+pub(crate) async fn event(
+    core: Arc<Core>,
+    log: Log,
+    id: EventId,
+    if_staged: IfStaged,
+) -> Result<Option<SealedEvent>> {
+    let session = core.readers.take().await?;
+    let key = log.as_bytes();
+    let parameters: [Parameter<'_>; 2] = [&key, id.as_uuid()];
+    let find = session.query_opt(&FIND_EVENT, &parameters);
+    // Sent first: what somebody else takes in between is found.
+    let (is_staged, row) = both(is_staged(&session, log, if_staged), find).await?;
+    if is_staged {
+        return Ok(None);
+    }
+    SealedEvent::read(&row.ok_or_else(|| Error::not_found("event"))?, 0).map(Some)
 }
 
 /// Reads events, in the order of `sequences`. Leaves out those that are missing.
@@ -177,9 +231,12 @@ pub(crate) async fn scan(
     indexing: Indexing,
     scan: Scan,
     least: Sequence,
-) -> Result<SealedResult> {
+    if_staged: IfStaged,
+) -> Result<Option<SealedResult>> {
     let session = connections.take().await?;
-    let index = PostgresIndex::of_snapshot(session, &scan).await?;
+    let Some(index) = PostgresIndex::of_snapshot(session, &scan, if_staged).await? else {
+        return Ok(None);
+    };
     if index.row().head.size < least {
         index.into_session().release();
         return Err(Error::new(ErrorKind::Behind));
@@ -187,7 +244,7 @@ pub(crate) async fn scan(
     let read = move || {
         let result = scan_index(&index, &indexing, &scan);
         index.into_session().release();
-        result
+        result.map(Some)
     };
     tokio::task::spawn_blocking(read).await.map_err(crate::error::task)?
 }

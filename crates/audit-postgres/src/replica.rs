@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 use crate::connection::{Connections, Session, Statement, sequence};
 use crate::core::Core;
 use crate::read::{self, SealedResult};
+use crate::staged::IfStaged;
 
 /// Reads the last event that records a removal.
 pub(crate) const READ_REMOVED: Statement = Statement {
@@ -64,19 +65,25 @@ pub(crate) async fn note_removal(session: &Session, log: Log, sequence: Sequence
 }
 
 /// Reads a part of a log: from the replica, if there is one that can answer, else from the primary.
-pub(crate) async fn scan(core: Arc<Core>, scan: Scan) -> Result<SealedResult> {
+/// What is staged when a scan with a bound begins comes after the bound.
+pub(crate) async fn scan(
+    core: Arc<Core>,
+    scan: Scan,
+    if_staged: IfStaged,
+) -> Result<Option<SealedResult>> {
     let indexing = core.indexing.clone();
     let replica = core.replica.as_ref().filter(|replica| replica.may_be_asked());
     if let (Some(replica), Some(bound)) = (replica, scan.bound) {
         let least = bound.max(removed(&core.readers, scan.log).await?);
         let connections = replica.connections.clone();
-        match read::scan(connections, indexing.clone(), scan.clone(), least).await {
+        match read::scan(connections, indexing.clone(), scan.clone(), least, IfStaged::Ignore).await
+        {
             // Whatever the reason, the primary knows better.
             Err(error) => replica.note(&error),
             found => return found,
         }
     }
-    read::scan(core.readers.clone(), indexing, scan, Sequence::ZERO).await
+    read::scan(core.readers.clone(), indexing, scan, Sequence::ZERO, if_staged).await
 }
 
 async fn removed(primary: &Connections, log: Log) -> Result<Sequence> {

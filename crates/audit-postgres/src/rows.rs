@@ -5,35 +5,39 @@ use std::collections::BTreeMap;
 use audit_core::tree::Tile;
 use audit_core::{Log, Result};
 use audit_index::{IndexEntry, tail_rows};
+use futures_util::future::join;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
 use crate::append::LogEnd;
 use crate::connection::{Parameter, Session, Statement};
 use crate::error::corrupt;
+use crate::segments::NewSegments;
 
 /// Writes the heads of logs and all rows that belong to their new events. A head that is not as it was
 /// locked makes the key of its events null, which undoes all.
 pub(crate) const APPEND: Statement = Statement {
     sql: "WITH h AS (
               UPDATE audit.log l
-              SET size = w.size, recorded_at = w.recorded_at, frontier = w.frontier
-              FROM unnest($1, $2, $3, $4, $5) AS w (log, before, size, recorded_at, frontier)
+              SET size = w.size, recorded_at = w.recorded_at, frontier = w.frontier,
+                  indexed = w.indexed
+              FROM unnest($1, $2, $3, $4, $5, $6)
+                  AS w (log, before, size, recorded_at, frontier, indexed)
               WHERE l.log = w.log AND l.size = w.before
               RETURNING l.log),
           n AS (
               INSERT INTO audit.node (log, level, index, hash)
-              SELECT * FROM unnest($6, $7, $8, $9)
+              SELECT * FROM unnest($7, $8, $9, $10)
               ON CONFLICT (log, level, index) DO UPDATE SET hash = excluded.hash),
           k AS (
-              INSERT INTO audit.key (log, grp, key) SELECT * FROM unnest($10, $11, $12)
+              INSERT INTO audit.key (log, grp, key) SELECT * FROM unnest($11, $12, $13)
               ON CONFLICT (log, grp) DO UPDATE SET key = excluded.key),
           t AS (
-              INSERT INTO audit.tail (log, first, data) SELECT * FROM unnest($13, $14, $15)
+              INSERT INTO audit.tail (log, first, data) SELECT * FROM unnest($14, $15, $16)
               ON CONFLICT (log, first) DO UPDATE SET data = excluded.data)
           INSERT INTO audit.event (log, sequence, id, leaf, record, personal)
           SELECT h.log, w.sequence, w.id, w.leaf, w.record, w.personal
-          FROM unnest($16, $17, $18, $19, $20, $21)
+          FROM unnest($17, $18, $19, $20, $21, $22)
               AS w (log, sequence, id, leaf, record, personal)
           LEFT JOIN h ON h.log = w.log",
     types: &[
@@ -42,6 +46,7 @@ pub(crate) const APPEND: Statement = Statement {
         Type::INT8_ARRAY,
         Type::INT8_ARRAY,
         Type::BYTEA_ARRAY,
+        Type::INT8_ARRAY,
         Type::BYTEA_ARRAY,
         Type::INT2_ARRAY,
         Type::INT8_ARRAY,
@@ -69,6 +74,7 @@ pub(crate) struct NewRows {
     nodes: Nodes,
     keys: Keyed,
     tail: Keyed,
+    segments: NewSegments,
     events: Events,
 }
 
@@ -79,6 +85,7 @@ struct Heads {
     size: Vec<i64>,
     recorded_at: Vec<i64>,
     frontier: Vec<Vec<u8>>,
+    indexed: Vec<i64>,
 }
 
 #[derive(Default)]
@@ -122,8 +129,8 @@ impl NewRows {
         self.heads.log.is_empty()
     }
 
-    fn add(&mut self, log: &Log, end: &mut LogEnd) -> Result<()> {
-        let log = || log.as_bytes().to_vec();
+    fn add(&mut self, owner: &Log, end: &mut LogEnd) -> Result<()> {
+        let log = || owner.as_bytes().to_vec();
         let head = end.row.head;
         self.heads.log.push(log());
         self.heads.before.push(end.before.as_i64());
@@ -159,23 +166,31 @@ impl NewRows {
             self.events.record.push(record);
             entries.push(IndexEntry { occurred_at: event.occurred_at, keys: event.terms });
         }
-        for row in tail_rows(end.before.next(), &entries) {
-            self.tail.log.push(log());
-            self.tail.number.push(row.first.as_i64());
-            self.tail.data.push(row.data);
+        if let Some(mut all) = end.taken_tail.take() {
+            all.extend(entries);
+            self.segments.add(*owner, end.row.indexed.next(), &all)?;
+            end.row.indexed = head.size;
+        } else {
+            for row in tail_rows(end.before.next(), &entries) {
+                self.tail.log.push(log());
+                self.tail.number.push(row.first.as_i64());
+                self.tail.data.push(row.data);
+            }
         }
+        self.heads.indexed.push(end.row.indexed.as_i64());
         Ok(())
     }
 
     /// Writes the rows.
     pub(crate) async fn write(&self, session: &Session) -> Result<()> {
-        let Self { heads, nodes, keys, tail, events } = self;
-        let parameters: [Parameter<'_>; 21] = [
+        let Self { heads, nodes, keys, tail, segments, events } = self;
+        let parameters: [Parameter<'_>; 22] = [
             &heads.log,
             &heads.before,
             &heads.size,
             &heads.recorded_at,
             &heads.frontier,
+            &heads.indexed,
             &nodes.log,
             &nodes.level,
             &nodes.index,
@@ -193,6 +208,8 @@ impl NewRows {
             &events.record,
             &events.personal,
         ];
-        session.execute(&APPEND, &parameters).await.map(drop)
+        let (segments, rows) =
+            join(segments.write(session), session.execute(&APPEND, &parameters)).await;
+        rows.and(segments)
     }
 }

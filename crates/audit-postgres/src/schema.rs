@@ -14,6 +14,8 @@
 //! | `tail` | run of the newest events, with their terms | `log, first` |
 //! | `segment` | segment of the index, also one that is being merged or removed | `log, id` |
 //! | `part` | part of a segment | `log, segment, part` |
+//! | `staged` | event that a caller has staged | `log, n`; `n` in the order of each transaction |
+//! | `refused` | staged event that was refused, with the reason | `n`, never used again |
 //! | `organization` | organization; without a body once deleted | `id` |
 //! | `api_key` | API key, without its secret | `id`; organization and id |
 //!
@@ -35,7 +37,8 @@ const MIGRATIONS: [&str; 1] = [VERSION_1];
 
 /// Hashes are not compressed, and rows of up to 8 KiB have no second table. A row of `log` and of `key`
 /// is updated in its page.
-const VERSION_1: &str = "DO $$ BEGIN
+const VERSION_1: &str = concat!(
+    "DO $$ BEGIN
          -- A role that may not create schemas can be given this one.
          IF to_regnamespace('audit') IS NULL THEN CREATE SCHEMA audit; END IF;
      END $$;
@@ -118,7 +121,9 @@ const VERSION_1: &str = "DO $$ BEGIN
          organization uuid NOT NULL,
          body text NOT NULL
      );
-     CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);";
+     CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);",
+    include_str!("staged.sql")
+);
 
 /// Reads what a server must be like to keep the promises of a store.
 const READ_SETTINGS: Statement = Statement {
@@ -131,6 +136,13 @@ const READ_SETTINGS: Statement = Statement {
              current_setting('transaction_read_only')",
     types: &[],
     context: "reading the settings of the server",
+};
+/// Returns the size of the tables, with their indexes, in bytes.
+pub(crate) const READ_SIZE: Statement = Statement {
+    sql: "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_catalog.pg_class
+          WHERE relnamespace = 'audit'::regnamespace AND relkind = 'r'",
+    types: &[],
+    context: "reading the size of the tables",
 };
 /// Finds the tables of a store in the catalog itself: a connection that waited for another migration may
 /// still remember that there were none.
@@ -171,7 +183,7 @@ const INDEX_SECRET_BYTES: usize = 16;
 /// # Errors
 /// [`Incompatible`](ErrorKind::Incompatible), with the name of the setting as the field, or
 /// [`ReadOnly`](ErrorKind::ReadOnly) for a server that cannot be written, unless the store is only read.
-pub(crate) async fn check_server(session: &Session, options: &PostgresOptions) -> Result<()> {
+pub(crate) async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
     let row = session.query_opt(&READ_SETTINGS, &[]).await?;
     let row = row.ok_or_else(|| corrupt(READ_SETTINGS.context))?;
     let text = |at| column::<&str>(&row, at);
@@ -183,7 +195,7 @@ pub(crate) async fn check_server(session: &Session, options: &PostgresOptions) -
     if text(1)? != "UTF8" {
         return refuse("server_encoding", "the encoding of the database must be UTF8");
     }
-    if options.is_read_only {
+    if is_read_only {
         return Ok(());
     }
     let is_standby = column(&row, 5)?;

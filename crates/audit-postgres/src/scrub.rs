@@ -47,10 +47,10 @@ pub(crate) const MAY_VACUUM: Statement = Statement {
     types: &[],
     context: "removing erased data",
 };
-/// Removes old versions of rows that hold personal data, their keys, or their terms. Without the
+/// Removes old versions of rows that hold personal data, their keys, or their terms, and of staged events. Without the
 /// truncation, for which readers of a standby are cancelled.
 const VACUUM: &str = "VACUUM (TRUNCATE false) audit.event, audit.key, audit.tail, audit.part, \
-                      audit.segment, audit.api_key";
+                      audit.segment, audit.api_key, audit.staged, audit.refused";
 
 /// Removes what committed transactions have erased from the tables.
 ///
@@ -77,7 +77,7 @@ pub(crate) async fn scrub(core: &Core) -> Result<()> {
 /// Rewrites the tables whose unused bytes can have old keys, terms and addresses. The tables of events are
 /// not among them, because their old bytes are sealed.
 const REWRITE: &str = "VACUUM (FULL) audit.key, audit.tail, audit.part, audit.segment, \
-                       audit.api_key, audit.organization";
+                       audit.api_key, audit.organization, audit.staged, audit.refused";
 
 /// Removes the last traces of erased data from the tables.
 pub(crate) async fn compact(core: &Core) -> Result<()> {

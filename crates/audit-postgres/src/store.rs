@@ -7,13 +7,14 @@ use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
     Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
-    ScanResult, Sequence, TenantStore, TokenKeys, limits,
+    OrganizationUpdate, Pruned, Pruning, Receipt, RefusedEvent, Result, Retention, RetentionStore,
+    Scan, ScanResult, Sequence, StagedCounts, StagingStore, TenantStore, TokenKeys, limits,
 };
 use audit_index::{TermHasher, Unhealed};
 use tokio::sync::oneshot;
 
-use crate::connection::Connections;
+use crate::append::Lock;
+use crate::connection::{Connections, column};
 use crate::core::Core;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
@@ -21,14 +22,16 @@ use crate::read::SealedResult;
 use crate::replica::Replica;
 use crate::retention::SetRetention;
 use crate::runtime::Runtime;
+use crate::staged::IfStaged;
 use crate::url::Address;
 use crate::writer::Writer;
 use crate::{
-    api_keys, erasure, error, organizations, read, replica, retention, schema, scrub, tree,
+    api_keys, erasure, error, organizations, read, replica, retention, schema, scrub, sequencer,
+    staged, tree,
 };
 
-/// The connections for appends, other writes, the index and the feeds.
-const WRITERS: usize = 5;
+/// The connections for appends, other writes, the index, the feeds and staged events.
+const WRITERS: usize = 6;
 
 /// A store in the schema `audit` of a PostgreSQL database. Clones are handles of the same open store.
 /// Dropping the last handle waits until the appends in progress are complete, and closes the store.
@@ -96,7 +99,7 @@ impl PostgresStore {
                 replica.map(|replica| Connections::new(&replica, options.readers, timeout));
             let replica = replica.transpose()?.map(Replica::new);
             let session = writers.take().await?;
-            schema::check_server(&session, &options).await?;
+            schema::check_server(&session, options.is_read_only).await?;
             schema::prepare(&session, &options).await?;
             let keys = match &options.token_keys {
                 Some(keys) => keys.clone(),
@@ -106,7 +109,11 @@ impl PostgresStore {
             let PostgresOptions { segment_events, longest_tail, .. } = options;
             let indexing = Indexing { hasher, segment_events, longest_tail };
             drop(session);
-            Ok((keys, Arc::new(Core::new(readers, writers, replica, indexing, &options))))
+            let core = Arc::new(Core::new(readers, writers, replica, indexing, &options));
+            if let Some(interval) = options.staging_interval.filter(|_| core.takes_in) {
+                tokio::spawn(sequencer::run(Arc::clone(&core), interval));
+            }
+            Ok((keys, core))
         };
         let (keys, core) = match runtime.run(open).await {
             Ok(opened) => opened,
@@ -119,10 +126,6 @@ impl PostgresStore {
         send_core.send(Arc::clone(&core)).map_err(|_| error::closed())?;
         let unhealed = Unhealed::default();
         Ok(Self { shared: Arc::new(Shared { keys, core, unhealed, writer, runtime }) })
-    }
-
-    fn readers(&self) -> Connections {
-        self.shared.core.readers.clone()
     }
 
     /// Rewrites the tables of keys, of the index and of API keys. Removes the last traces of erased data
@@ -140,8 +143,50 @@ impl PostgresStore {
         self.write(|core| async move { scrub::compact(&core).await }).await
     }
 
+    /// Checks that the server can be reached and keeps the promises of the store: what a service asks
+    /// before it says that it is ready.
+    ///
+    /// # Errors
+    /// Those of the server that [`open`](Self::open) has:
+    /// [`Unavailable`](audit_core::ErrorKind::Unavailable), [`ReadOnly`](audit_core::ErrorKind::ReadOnly)
+    /// for a standby, [`Incompatible`](audit_core::ErrorKind::Incompatible) with the setting as the field.
+    pub async fn check(&self) -> Result<()> {
+        let is_read_only = self.require_writable().is_err();
+        self.run(|core| async move {
+            let connections = if is_read_only { &core.readers } else { &core.writers };
+            schema::check_server(&connections.take().await?, is_read_only).await
+        })
+        .await
+    }
+
+    /// Returns the size of the store's tables, with their indexes, in bytes.
+    ///
+    /// # Errors
+    /// Those of the server.
+    pub async fn size(&self) -> Result<u64> {
+        let read = |core: Arc<Core>| async move {
+            let row = core.readers.take().await?.query_opt(&schema::READ_SIZE, &[]).await?;
+            row.map_or(Ok(0), |row| column::<i64>(&row, 0)).map(i64::unsigned_abs)
+        };
+        self.run(read).await
+    }
+
     async fn find(&self, scan: Scan) -> Result<SealedResult> {
-        self.run(|core| replica::scan(core, scan)).await
+        let log = scan.log;
+        self.read(log, move |core, if_staged| replica::scan(core, scan.clone(), if_staged)).await
+    }
+
+    /// Reads a log, with what is staged of it.
+    async fn read<T, F>(
+        &self,
+        log: Log,
+        read: impl Fn(Arc<Core>, IfStaged) -> F + Send + 'static,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<Option<T>>> + Send + 'static,
+    {
+        self.run(|core| staged::with_staged(core, log, read)).await
     }
 
     /// Runs `work` on the threads of the store.
@@ -184,17 +229,19 @@ impl AuditStore for PostgresStore {
     }
 
     async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        let event = self.shared.runtime.run(read::event(self.readers(), log, id)).await?;
+        let find = move |core, if_staged| read::event(core, log, id, if_staged);
+        let event = self.read(log, find).await?;
         read::decode_event(event, id)
     }
 
     async fn head(&self, log: Log) -> Result<Head> {
-        self.shared.runtime.run(read::head(self.readers(), log)).await
+        self.read(log, move |core, if_staged| read::head(core, log, if_staged)).await
     }
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
         limits::logs_page(limit)?;
-        self.shared.runtime.run(read::logs(self.readers(), after, limit)).await
+        let list = move |core, if_staged| read::logs(core, after, limit, if_staged);
+        self.run(|core| staged::with_all_staged(core, list)).await
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
@@ -210,30 +257,23 @@ impl AuditStore for PostgresStore {
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
         let core = Arc::clone(&self.shared.core);
-        let wait = async move { Ok(core.feeds.wait(log, &core.writers)) };
-        let waiting = self.shared.runtime.run(wait).await?;
-        loop {
-            // Listen before reading the head, so that an append in between is not missed.
-            let appended = waiting.listen();
-            let head = self.head(log).await?;
-            if head.size > sequence {
-                return Ok(head);
-            }
-            appended.await;
-        }
+        let wait = async move { Ok(core.watch.wait(log, &core.writers)) };
+        let feed = self.shared.runtime.run(wait).await?;
+        feed.wait_for_append(sequence, || self.head(log)).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.shared.runtime.run(tree::frontier(self.readers(), log)).await
+        self.read(log, move |core, if_staged| tree::frontier(core, log, if_staged)).await
     }
 
     async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.shared.runtime.run(tree::nodes(self.readers(), log, nodes)).await
+        let read = move |core, if_staged| tree::nodes(core, log, nodes.clone(), if_staged);
+        self.read(log, read).await
     }
 
     async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        let entries = self.shared.runtime.run(tree::entries(self.readers(), log, request)).await?;
-        Ok(tree::unseal(entries))
+        let read = move |core, if_staged| tree::entries(core, log, request, if_staged);
+        Ok(tree::unseal(self.read(log, read).await?))
     }
 }
 
@@ -259,6 +299,30 @@ impl RetentionStore for PostgresStore {
 
     async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
         self.write(|core| retention::prune(core, log, pruning)).await
+    }
+}
+
+#[async_trait]
+impl StagingStore for PostgresStore {
+    async fn take_in(&self) -> Result<()> {
+        self.write(|core| async move { staged::take_in(&core, Lock::Wait).await }).await
+    }
+
+    async fn staged_counts(&self) -> Result<StagedCounts> {
+        self.run(|core| staged::counts(core.readers.clone())).await
+    }
+
+    async fn refused(&self, after: u64, limit: usize) -> Result<Vec<RefusedEvent>> {
+        limits::refused_page(limit)?;
+        self.run(|core| staged::refused(core.readers.clone(), after, limit)).await
+    }
+
+    async fn restage(&self, number: u64) -> Result<()> {
+        self.write(|core| staged::restage(core, number)).await
+    }
+
+    async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()> {
+        self.write(|core| staged::drop_refused(core, number, by)).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! the row of the log.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId, Tile, TileId};
 use audit_core::{EntriesRequest, ErrorKind, Log, Result, Sequence};
@@ -12,10 +13,12 @@ use futures_util::future::join3;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::connection::{Connections, Session, Statement, both, column};
+use crate::connection::{Parameter, Session, Statement, both, column};
+use crate::core::Core;
 use crate::error::corrupt;
-use crate::read::log_row;
+use crate::read::log_state;
 use crate::sealing::{SealedEvent, event_columns, join_key};
+use crate::staged::{IfStaged, is_staged};
 
 const CONTEXT: &str = "reading the tree";
 
@@ -65,29 +68,43 @@ pub(crate) const READ_ENTRIES: Statement = Statement {
 const ENTRIES_AT_ONCE: usize = 64;
 
 /// Returns the frontier of a log.
-pub(crate) async fn frontier(connections: Connections, log: Log) -> Result<Frontier> {
-    let session = connections.take().await?;
-    match session.query_opt(&READ_FRONTIER, &[&log.as_bytes()]).await? {
-        Some(row) => Frontier::from_bytes(column(&row, 0)?),
-        None => Ok(Frontier::new()),
+pub(crate) async fn frontier(
+    core: Arc<Core>,
+    log: Log,
+    if_staged: IfStaged,
+) -> Result<Option<Frontier>> {
+    let session = core.readers.take().await?;
+    let key = log.as_bytes();
+    let parameters: [Parameter<'_>; 1] = [&key];
+    let read = session.query_opt(&READ_FRONTIER, &parameters);
+    let (is_staged, row) = both(is_staged(&session, log, if_staged), read).await?;
+    match row {
+        _ if is_staged => Ok(None),
+        Some(row) => Frontier::from_bytes(column(&row, 0)?).map(Some),
+        None => Ok(Some(Frontier::new())),
     }
 }
 
 /// Returns the hashes of nodes: one entry for each, `None` for one that is not complete or not there.
 pub(crate) async fn nodes(
-    connections: Connections,
+    core: Arc<Core>,
     log: Log,
     nodes: Vec<NodeId>,
-) -> Result<Vec<Option<NodeHash>>> {
-    let session = connections.take().await?;
-    let (begun, row, tiles) =
-        join3(session.begin_reading(), log_row(&session, log), Tiles::read(&session, log, &nodes))
-            .await;
+    if_staged: IfStaged,
+) -> Result<Option<Vec<Option<NodeHash>>>> {
+    let session = core.readers.take().await?;
+    let (begun, state, tiles) = join3(
+        session.begin_reading(),
+        log_state(&session, log),
+        Tiles::read(&session, log, &nodes),
+    )
+    .await;
     begun?;
-    let size = row?.unwrap_or_default().head.size;
-    let tiles = tiles?;
+    let (state, tiles) = (state?, tiles?);
     session.release();
-    Ok(nodes.iter().map(|node| tiles.node(*node, size)).collect())
+    let size = state.row.unwrap_or_default().head.size;
+    let hashes = || nodes.iter().map(|node| tiles.node(*node, size)).collect();
+    Ok((!state.stops(if_staged)).then(hashes))
 }
 
 /// Returns the node that identifies the first `bound` events of a log; `None` if it is damaged.
@@ -203,15 +220,16 @@ impl Tiles {
 
 /// Returns stored events with their leaves, as they are.
 pub(crate) async fn entries(
-    connections: Connections,
+    core: Arc<Core>,
     log: Log,
     request: EntriesRequest,
-) -> Result<Vec<SealedEvent>> {
-    let session = connections.take().await?;
-    let ((), row) = both(session.begin_reading(), log_row(&session, log)).await?;
-    let Some(row) = row else {
+    if_staged: IfStaged,
+) -> Result<Option<Vec<SealedEvent>>> {
+    let session = core.readers.take().await?;
+    let ((), state) = both(session.begin_reading(), log_state(&session, log)).await?;
+    let Some(row) = state.row.filter(|_| !state.stops(if_staged)) else {
         session.release();
-        return Ok(Vec::new());
+        return Ok((!state.stops(if_staged)).then(Vec::new));
     };
     let EntriesRequest { after, limit, bytes, .. } = request;
     let mut after = after.max(row.head.pruned);
@@ -235,7 +253,7 @@ pub(crate) async fn entries(
         }
     }
     session.release();
-    Ok(entries)
+    Ok(Some(entries))
 }
 
 /// Unseals stored events.

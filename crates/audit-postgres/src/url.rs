@@ -1,10 +1,14 @@
 //! The URL of a database.
 
+use std::fmt::Write as _;
+
 use audit_core::{Error, Result};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio_postgres::Config;
+use tokio_postgres::config::{Host, TargetSessionAttrs};
 
 use crate::options::PostgresOptions;
+use crate::password::{self, PasswordSource};
 use crate::tls::{Mode, Tls};
 
 /// Where a server is, and how it is connected to.
@@ -21,11 +25,12 @@ impl Address {
     /// [`Invalid`](audit_core::ErrorKind::Invalid), field `url`, or `sslmode`. The source names the
     /// parameter, and has no password.
     pub(crate) fn parse(url: &str, options: &PostgresOptions) -> Result<Self> {
-        let malformed = |source| Error::malformed("url", "a URL of PostgreSQL").with_source(source);
-        let (rest, tls) = take_tls(url)?;
-        let mut config: Config = rest.parse().map_err(malformed)?;
+        let (mut config, tls) = read(url)?;
         if let Some(tls) = &tls {
             config.ssl_mode(tls.mode.of_driver());
+        }
+        if options.password == PasswordSource::Environment && config.get_password().is_none() {
+            password::of_environment(&mut config)?;
         }
         if config.get_application_name().is_none() {
             config.application_name("audit");
@@ -35,6 +40,74 @@ impl Address {
         }
         Ok(Self { config, tls: tls.unwrap_or_default() })
     }
+}
+
+fn read(url: &str) -> Result<(Config, Option<Tls>)> {
+    let malformed = || Error::malformed("url", "a URL of PostgreSQL");
+    let (rest, tls) = take_tls(url)?;
+    let config: Config = rest.parse().map_err(|source| malformed().with_source(source))?;
+    // The driver takes a password to end at its first `@`, and what follows for the host.
+    if config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(name) if name.contains('@'))) {
+        return Err(Error::malformed(
+            "url",
+            "a URL of PostgreSQL, with `@` in a password as `%40`",
+        ));
+    }
+    Ok((config, tls))
+}
+
+/// What is not encoded in a URL.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Returns the URL of a database without its password, to be shown: the user, the hosts, the database, and
+/// the parameters that select a server and check its certificate. Takes what
+/// [`PostgresStore::open`](crate::PostgresStore::open) takes.
+///
+/// ```
+/// let shown = audit_postgres::without_password("postgres://app:secret@db.example/app")?;
+/// assert_eq!(shown, "postgres://app@db.example/app");
+/// # Ok::<(), audit_core::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Invalid`](audit_core::ErrorKind::Invalid), as for `open`. The error has no password.
+pub fn without_password(url: &str) -> Result<String> {
+    let (config, tls) = read(url)?;
+    let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
+    let mut shown = String::from("postgres://");
+    shown.extend(config.get_user().map(|user| encoded(user) + "@"));
+    let ports = config.get_ports();
+    for (at, host) in config.get_hosts().iter().enumerate() {
+        shown.push_str(if at > 0 { "," } else { "" });
+        match host {
+            Host::Tcp(name) if name.contains(':') => shown.extend(["[", name, "]"]),
+            Host::Tcp(name) => shown.push_str(&encoded(name)),
+            #[cfg(unix)]
+            Host::Unix(path) => shown.push_str(&encoded(&path.to_string_lossy())),
+        }
+        // One port is that of all hosts.
+        if let Some(port) = ports.get(at).or(ports.first()).filter(|port| **port != 5432) {
+            let _ = write!(shown, ":{port}");
+        }
+    }
+    shown.extend(config.get_dbname().map(|name| format!("/{}", encoded(name))));
+    let attributes = match config.get_target_session_attrs() {
+        TargetSessionAttrs::ReadWrite => Some("read-write"),
+        TargetSessionAttrs::ReadOnly => Some("read-only"),
+        _ => None,
+    };
+    let tls = tls.unwrap_or_default();
+    let roots = tls.roots.map(|path| encoded(&path.to_string_lossy()));
+    let parameters = [
+        ("target_session_attrs", attributes.map(str::to_owned)),
+        ("sslmode", (tls.mode != Mode::default()).then(|| tls.mode.name().to_owned())),
+        ("sslrootcert", roots),
+    ];
+    let given = parameters.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (at, (name, value)) in given.enumerate() {
+        let _ = write!(shown, "{}{name}={value}", if at > 0 { '&' } else { '?' });
+    }
+    Ok(shown)
 }
 
 /// Takes the parameters of TLS out of a URL. Another text, of keys and values, has none that the driver
@@ -106,6 +179,7 @@ mod tests {
             ("postgres://u:secret@h/d?sslmode=maybe", "sslmode"),
             ("postgres://u:secret@h:port/d", "url"),
             ("postgres://u:secret@h/d?unknown=1", "url"),
+            ("postgres://u:an@secret@h/d", "url"),
             ("nonsense", "url"),
         ];
         for (url, field) in cases {
@@ -113,5 +187,24 @@ mod tests {
             assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some(field)), "{url}");
             assert!(!format!("{error:?}").contains("secret"), "{error:?}");
         }
+    }
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, shown) in [
+            ("postgres://u:secret@h:1,[::1]:2/d", "postgres://u@h:1,[::1]:2/d"),
+            ("postgresql://h?password=secret&user=u", "postgres://u@h"),
+            ("host=h user=u password=secret dbname='a b'", "postgres://u@h/a%20b"),
+            ("postgres://u:se/cret@%2Frun%2Fpg:7/d", "postgres://u@%2Frun%2Fpg:7/d"),
+            ("postgres:///d?host=/run/pg&options=-csecret", "postgres://%2Frun%2Fpg/d"),
+            ("postgres://", "postgres://"),
+            (
+                "postgres://a,b/d?sslmode=verify-ca&sslrootcert=%2Fa%20b&target_session_attrs=read-write",
+                "postgres://a,b/d?target_session_attrs=read-write&sslmode=verify-ca&sslrootcert=%2Fa%20b",
+            ),
+        ] {
+            assert_eq!(without_password(url).unwrap(), shown);
+            assert_eq!(without_password(shown).unwrap(), shown, "it is a URL");
+        }
+        assert!(without_password("postgres://u:secret@h:port").is_err());
     }
 }

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use audit_core::backend::{WaitingFeed, WaitingFeeds};
 use audit_core::{Log, Result, Sequence};
-use event_listener::{Event, EventListener};
 use tokio_postgres::types::Type;
 
 use crate::connection::{Connections, Statement, column, sequence};
@@ -26,109 +26,56 @@ pub(crate) const READ_SIZES: Statement = Statement {
     context: "reading the heads of logs",
 };
 
-/// The waiting feeds, by the log that they wait for.
+/// The waiting feeds, and the task that polls for them.
 #[derive(Debug, Default)]
-pub(crate) struct Feeds(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: HashMap<Log, Waiters>,
-    /// Whether a task polls.
-    is_polled: bool,
+pub(crate) struct Watch {
+    feeds: WaitingFeeds,
+    is_polled: Mutex<bool>,
 }
 
-/// The feeds that wait for one log.
-#[derive(Debug, Default)]
-struct Waiters {
-    appended: Arc<Event>,
-    count: usize,
-    /// The size of the log when the task last read it.
-    size: Option<Sequence>,
-}
-
-impl Feeds {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Watch {
+    fn is_polled(&self) -> MutexGuard<'_, bool> {
+        self.is_polled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the feeds that wait for these logs.
     pub(crate) fn wake(&self, logs: impl Iterator<Item = Log>) {
-        let state = self.state();
-        for waiters in logs.filter_map(|log| state.waiting.get(&log)) {
-            waiters.appended.notify(usize::MAX);
-        }
+        self.feeds.wake(logs);
     }
 
     /// Adds a feed that waits for `log`, and polls until the returned value is dropped. Must be called
     /// on the runtime of the store.
-    pub(crate) fn wait(self: &Arc<Self>, log: Log, connections: &Connections) -> Waiting {
-        let mut state = self.state();
-        let waiters = state.waiting.entry(log).or_default();
-        waiters.count += 1;
-        let appended = Arc::clone(&waiters.appended);
-        if !std::mem::replace(&mut state.is_polled, true) {
+    pub(crate) fn wait(self: &Arc<Self>, log: Log, connections: &Connections) -> WaitingFeed {
+        // With the lock, so that a task either sees the feed or is started for it.
+        let mut is_polled = self.is_polled();
+        let feed = self.feeds.add(log);
+        if !std::mem::replace(&mut *is_polled, true) {
             tokio::spawn(poll(Arc::downgrade(self), connections.clone()));
         }
-        Waiting { feeds: Arc::clone(self), log, appended }
+        feed
     }
 
     /// Returns the logs that are waited for. If there are none, the task that asks is to end.
     fn polled(&self) -> Vec<Log> {
-        let mut state = self.state();
-        state.is_polled = !state.waiting.is_empty();
-        state.waiting.keys().copied().collect()
-    }
-
-    /// Wakes the feeds of the logs whose size has changed since it was last read here, or all if the
-    /// sizes cannot be read: these then read the head themselves.
-    fn wake_changed(&self, sizes: Option<&HashMap<Log, Sequence>>) {
-        let mut state = self.state();
-        for (log, waiters) in &mut state.waiting {
-            let size = sizes.map(|sizes| sizes.get(log).copied().unwrap_or_default());
-            if size.is_none() || waiters.size != size {
-                waiters.size = size;
-                waiters.appended.notify(usize::MAX);
-            }
-        }
-    }
-}
-
-/// A waiting feed.
-pub(crate) struct Waiting {
-    feeds: Arc<Feeds>,
-    log: Log,
-    appended: Arc<Event>,
-}
-
-impl Waiting {
-    /// Returns a future that completes after the next append.
-    pub(crate) fn listen(&self) -> EventListener {
-        self.appended.listen()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut state = self.feeds.state();
-        if let Some(waiters) = state.waiting.get_mut(&self.log) {
-            waiters.count -= 1;
-            if waiters.count == 0 {
-                state.waiting.remove(&self.log);
-            }
-        }
+        let mut is_polled = self.is_polled();
+        let logs = self.feeds.logs();
+        *is_polled = !logs.is_empty();
+        logs
     }
 }
 
 /// Polls as long as feeds wait.
-async fn poll(feeds: Weak<Feeds>, connections: Connections) {
-    while let Some(feeds) = feeds.upgrade() {
-        let logs = feeds.polled();
+async fn poll(watch: Weak<Watch>, connections: Connections) {
+    while let Some(watch) = watch.upgrade() {
+        let logs = watch.polled();
         if logs.is_empty() {
             return;
         }
-        let sizes = sizes(&connections, &logs).await;
-        feeds.wake_changed(sizes.as_ref().ok());
-        drop(feeds);
+        // If the sizes cannot be read, every feed is woken to read the head itself.
+        let sizes = sizes(&connections, &logs).await.ok();
+        let size = |log: &Log| Some(sizes.as_ref()?.get(log).copied().unwrap_or_default());
+        watch.feeds.wake_changed(logs.iter().map(|log| (*log, size(log))));
+        drop(watch);
         tokio::time::sleep(POLL_INTERVAL).await;
     }
 }

@@ -11,10 +11,10 @@ use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
-use crate::append::{Appended, Wanted, WriteTransaction};
+use crate::append::{Appended, Grown, Wanted};
 use crate::core::Core;
 use crate::error::{Retry, busy, closed, read_only};
-use crate::read::LogRow;
+use crate::staged::begin_append;
 
 /// A transaction takes no more batches when it has this many events.
 const GROUP_EVENTS: usize = 1_000;
@@ -70,7 +70,7 @@ impl Writer {
         let job = Job { batch, deadline, attempted: Vec::new(), answer, share };
         self.jobs.send(job).map_err(|_| closed())?;
         // The contents are dropped here, not by the task for which all appends wait.
-        let Appended { receipts, contents } = outcome.await.map_err(|_| closed())??;
+        let Appended { receipts, contents, .. } = outcome.await.map_err(|_| closed())??;
         drop(contents);
         Ok(receipts)
     }
@@ -119,7 +119,7 @@ async fn write(core: &Arc<Core>, group: Vec<Job>) {
 }
 
 /// The outcome of each batch of a group, and the logs that have new events.
-type Written = (Vec<Result<Appended>>, Vec<(Log, LogRow)>);
+type Written = (Vec<Result<Appended>>, Vec<Grown>);
 
 /// Writes a group in one transaction, again if the transaction or the connection was lost.
 async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written> {
@@ -154,14 +154,13 @@ enum Attempt {
 }
 
 async fn write_once(
-    core: &Core,
+    core: &Arc<Core>,
     group: &mut [Job],
     deadline: Instant,
     built: bool,
 ) -> Result<Attempt> {
     let wanted = group.iter().fold(Wanted::default(), |wanted, job| wanted.batch(&job.batch));
-    let session = core.writers.take().await?;
-    let mut transaction = WriteTransaction::begin(session, &wanted, core.begin(deadline)).await?;
+    let mut transaction = begin_append(core, &wanted, deadline).await?;
     let longest = core.indexing.longest_tail;
     let long = transaction.ends.iter().filter(|(_, end)| end.tail() >= longest);
     let long: Vec<_> = long.map(|(log, _)| *log).collect();

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use audit_core::{Error, ErrorKind, Result};
+use audit_files::{UnfinishedFile, directory_of};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
-use tempfile::NamedTempFile;
 
 use crate::error::{io, sqlite};
 use crate::file::{beside, require_file};
 use crate::read::Snapshot;
-use crate::{marks, schema, unfinished};
+use crate::{marks, schema};
 
 const CONTEXT: &str = "writing the copy";
 
@@ -25,12 +25,10 @@ impl Snapshot<'_> {
         if to.symlink_metadata().is_ok() || beside_are_files(to) {
             return Err(taken());
         }
-        let directory = to.parent().unwrap_or(to);
-        self.part(directory)?.persist_noclobber(to).map_err(|error| match error.error.kind() {
+        self.unfinished(to)?.publish(to).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => taken(),
-            _ => io(CONTEXT)(error.error),
-        })?;
-        sync_directory(directory).map_err(io(CONTEXT))
+            _ => io(CONTEXT)(error),
+        })
     }
 
     /// Copies the file, as this snapshot sees it, over the store at `to`, and removes the WAL of
@@ -42,8 +40,7 @@ impl Snapshot<'_> {
     pub(crate) fn copy_over(&self, to: &Path) -> Result<()> {
         // The file itself, not a link to it.
         let to = &to.canonicalize().unwrap_or_else(|_| to.to_owned());
-        let directory = to.parent().unwrap_or(to);
-        let part = self.part(directory)?;
+        let copy = self.unfinished(to)?;
         // Until the end, so that nobody opens the old file and gives the new one its WAL.
         let _old = Replaced::lock(to)?;
         for path in BESIDE.map(|end| beside(to, end)) {
@@ -54,14 +51,14 @@ impl Snapshot<'_> {
                 _ => {}
             }
         }
-        part.persist(to).map_err(|error| io(CONTEXT)(error.error))?;
-        sync_directory(directory).map_err(io(CONTEXT))
+        copy.replace(to).map_err(io(CONTEXT))
     }
 
-    /// Returns a complete copy, on the disk, under a temporary name.
-    fn part(&self, directory: &Path) -> Result<NamedTempFile> {
-        let part = unfinished::create(directory, ".audit-backup-").map_err(io(CONTEXT))?;
-        let mut copy = Connection::open(part.path()).map_err(sqlite(CONTEXT))?;
+    /// Returns a complete copy, on the disk, under a temporary name beside `to`.
+    fn unfinished(&self, to: &Path) -> Result<UnfinishedFile> {
+        let unfinished = UnfinishedFile::create(directory_of(to), ".audit-backup-");
+        let unfinished = unfinished.map_err(io(CONTEXT))?;
+        let mut copy = Connection::open(unfinished.path()).map_err(sqlite(CONTEXT))?;
         let write = |copy: &mut Connection| {
             // The copy needs no journal: it is not visible before it is complete.
             copy.pragma_update(None, "synchronous", "off")?;
@@ -75,8 +72,9 @@ impl Snapshot<'_> {
         // So that no WAL of the original seems to continue the copy.
         marks::begin(&copy)?;
         copy.close().map_err(|(_, error)| sqlite(CONTEXT)(error))?;
-        part.as_file().sync_all().map_err(io(CONTEXT))?;
-        Ok(part)
+        // Before anything of another store is removed.
+        unfinished.file().sync_all().map_err(io(CONTEXT))?;
+        Ok(unfinished)
     }
 }
 
@@ -133,15 +131,4 @@ fn lock_store(path: &Path) -> Result<Connection> {
 
 fn taken() -> Error {
     Error::new(ErrorKind::Conflict).with_field("to").with_context("the file exists")
-}
-
-/// Makes the name of a new file durable.
-#[cfg(unix)]
-fn sync_directory(directory: &Path) -> std::io::Result<()> {
-    std::fs::File::open(directory)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_directory(_: &Path) -> std::io::Result<()> {
-    Ok(())
 }

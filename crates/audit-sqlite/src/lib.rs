@@ -31,7 +31,9 @@
 //! |---|---|
 //! | `store.rs` | the store and its traits |
 //! | `options.rs` | the options of a store |
-//! | `schema.rs` | the tables, their version, opening a file |
+//! | `open.rs` | opening a file |
+//! | `busy.rs` | waits for the locks of other connections |
+//! | `schema.rs` | the tables, and their version |
 //! | `append.rs` | the write transaction |
 //! | `writer.rs` | the one thread that writes, with group commit |
 //! | `staged.rs` | events that callers have staged, taken into their logs or refused |
@@ -52,7 +54,6 @@
 //! | `api_keys.rs` | their API keys |
 //! | `tenant_cache.rs` | remembers organizations and API keys while they do not change |
 //! | `backup.rs` | a copy of the file, taken while others write |
-//! | `unfinished.rs` | files under a temporary name, which do not outlive their process |
 //! | `marks.rs` | marks, which show whether a WAL continues its file |
 //! | `transaction.rs` | appends in the caller's own transaction |
 //! | `own_transaction.rs` | detects an append that waits for its own caller |
@@ -64,6 +65,7 @@
 mod api_keys;
 mod append;
 mod backup;
+mod busy;
 mod compaction;
 #[cfg(test)]
 mod damage;
@@ -73,6 +75,7 @@ mod error;
 mod file;
 mod index;
 mod marks;
+mod open;
 mod options;
 mod organizations;
 mod own_transaction;
@@ -97,7 +100,6 @@ mod transaction;
 mod tree;
 #[cfg(test)]
 mod turns;
-mod unfinished;
 mod watch;
 mod writer;
 

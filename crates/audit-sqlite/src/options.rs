@@ -6,8 +6,8 @@ use std::time::Duration;
 use audit_core::TokenKeys;
 use audit_index::{MERGE_SHARE, SEGMENT_EVENTS};
 
+use crate::open::Tables;
 use crate::readers::TURN;
-use crate::schema::Tables;
 use crate::watch::POLL_INTERVAL;
 
 /// Options for [`SqliteStore::open_with`](crate::SqliteStore::open_with).

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::{
-    api_keys, append, derived, erasure, index, marks, organizations, read, retention, schema,
+    api_keys, append, derived, erasure, index, marks, open, organizations, read, retention, schema,
     sealing, staged, tree,
 };
 
@@ -114,7 +114,7 @@ fn explain(connection: &Connection, sql: &str) -> Vec<String> {
 fn every_statement_searches_an_index() {
     let directory = tempfile::tempdir().unwrap();
     let connection =
-        schema::open(&directory.path().join("audit.db"), schema::Tables::Create, Duration::ZERO)
+        open::open(&directory.path().join("audit.db"), open::Tables::Create, Duration::ZERO)
             .unwrap();
     for (sql, expected) in PLANS {
         let plan = explain(&connection, sql);

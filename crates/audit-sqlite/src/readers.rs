@@ -28,9 +28,9 @@ use rusqlite::Connection;
 
 use crate::error::{closed, thread as thread_error};
 use crate::file::OpenFiles;
+use crate::open::{Access, open_reader};
 use crate::read::Snapshot;
 use crate::rotation::{Owner, Rotation};
-use crate::schema::{self, Access};
 
 /// How the threads read.
 #[derive(Clone, Debug)]
@@ -40,6 +40,15 @@ pub(crate) struct ReaderOptions {
     /// How long a turn is while others wait.
     pub(crate) turn: Duration,
     pub(crate) busy_timeout: Duration,
+}
+
+/// How much a read reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// A few rows. It has a thread of its own, and waits for no turn.
+    Rows,
+    /// Any number. It is read in turn with others.
+    Any,
 }
 
 /// The usual length of a turn: much longer than a switch of threads takes.
@@ -155,9 +164,7 @@ impl Readers {
         owner: Owner,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (job, answer) = job(read);
-        self.shared.add(|state| state.look_ups.push(owner, job));
-        answer.await.map_err(|_| closed())?
+        self.run(Length::Rows, owner, read).await
     }
 
     /// Runs a read of any length on one snapshot of the file, in turn with others. It calls
@@ -167,8 +174,21 @@ impl Readers {
         owner: Owner,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        self.run(Length::Any, owner, read).await
+    }
+
+    /// Runs a read of this length, as [`look_up`](Self::look_up) and [`read`](Self::read) do.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        length: Length,
+        owner: Owner,
+        read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         let (job, answer) = job(read);
-        self.shared.add(|state| state.reads.push(owner, Read::New(job)));
+        self.shared.add(|state| match length {
+            Length::Rows => state.look_ups.push(owner, job),
+            Length::Any => state.reads.push(owner, Read::New(job)),
+        });
         answer.await.map_err(|_| closed())?
     }
 
@@ -281,7 +301,7 @@ impl Shared {
 
     fn open(&self, cache_kib: i64) -> Result<Connection> {
         self.files.check()?;
-        schema::open_reader(&self.path, self.access, self.options.busy_timeout, cache_kib)
+        open_reader(&self.path, self.access, self.options.busy_timeout, cache_kib)
     }
 
     fn add(self: &Arc<Self>, add: impl FnOnce(&mut State)) {

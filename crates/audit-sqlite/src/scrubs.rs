@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use audit_core::{Error, ErrorKind, Result};
 use rusqlite::Connection;
 
+use crate::busy::deadline;
 use crate::error::{hand_out, sqlite};
-use crate::schema::deadline;
 
 /// How long a caller waits for the readers.
 const PATIENCE: Duration = Duration::from_secs(5);

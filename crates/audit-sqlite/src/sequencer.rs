@@ -13,7 +13,7 @@ use rusqlite::Connection;
 
 use crate::error::thread as thread_error;
 use crate::file::OpenFiles;
-use crate::schema::{self, Access};
+use crate::open::{Access, data_version, open_reader};
 use crate::staged::{Intake, is_any_staged, take_in};
 use crate::writer::Writer;
 
@@ -109,10 +109,10 @@ impl State {
         self.files.check()?;
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => schema::open_reader(&self.path, Access::Shared, Duration::ZERO, CACHE_KIB)?,
+            None => open_reader(&self.path, Access::Shared, Duration::ZERO, CACHE_KIB)?,
         };
         let connection = self.connection.insert(connection);
-        let version = schema::data_version(connection)?;
+        let version = data_version(connection)?;
         if seen != Some(version) && is_any_staged(connection)? {
             block_on(take_in(&self.writer, Intake::default()))?;
         }

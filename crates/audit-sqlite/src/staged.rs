@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use audit_core::backend::{Batch, Refusal, StagedRow};
+use audit_core::backend::{
+    Batch, Refusal, STAGED_STEP_BYTES, STAGED_STEP_ROWS, STAGED_STEPS_BEFORE_APPEND, StagedRow,
+};
 use audit_core::limits::MAX_STAGED_BYTES;
 use audit_core::{AuditContext, Error, Log, RefusedEvent, Result, StagedCounts, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -48,13 +50,6 @@ use crate::writer::Writer;
 /// The transaction is as durable as the connection's `synchronous` makes it; for the durability of the
 /// store it is `FULL`, which is the default of SQLite.
 pub const STAGE: &str = "INSERT INTO audit_staged (log, id, body) VALUES (?1, ?2, ?3)";
-
-/// The most rows that one step takes in.
-const STEP_ROWS: usize = 1_000;
-/// A step takes no more rows when their bodies have this many bytes.
-const STEP_BYTES: usize = 8 << 20;
-/// The most steps before an append. More rows wait for the loop of the store.
-const STEPS_BEFORE_APPEND: usize = 10;
 
 /// Finds whether any event is staged.
 pub(crate) const ANY: &str = "SELECT 1 FROM audit_staged LIMIT 1";
@@ -251,7 +246,7 @@ impl WriteTransaction<'_> {
             return Ok(());
         }
         let mut rest = Some(Intake::of(log));
-        for _ in 0..STEPS_BEFORE_APPEND {
+        for _ in 0..STAGED_STEPS_BEFORE_APPEND {
             let Some(intake) = rest.take() else { break };
             rest = self.take_in(intake)?.rest;
         }
@@ -341,7 +336,7 @@ impl WriteTransaction<'_> {
             };
             let (mut staged, mut bytes) = (Vec::new(), 0);
             while let Some(row) = rows.next()? {
-                if staged.len() == STEP_ROWS || bytes > STEP_BYTES {
+                if staged.len() == STAGED_STEP_ROWS || bytes > STAGED_STEP_BYTES {
                     return Ok((staged, true));
                 }
                 let row = numbered(row)?;

@@ -17,18 +17,18 @@ use audit_index::Unhealed;
 use crate::append::{After, WriteTransaction};
 use crate::file::OpenFiles;
 use crate::index::Indexing;
+use crate::open::Access;
 use crate::options::SqliteOptions;
 use crate::read::{SealedResult, Snapshot};
-use crate::readers::{ReaderOptions, Readers};
+use crate::readers::{Length, ReaderOptions, Readers};
 use crate::rotation::Owner;
-use crate::schema::Access;
 use crate::sequencer::Sequencer;
 use crate::staged::{self, Intake};
 use crate::tenant_cache::TenantCache;
 use crate::tree::SealedEntry;
 use crate::watch::Watch;
 use crate::writer::Writer;
-use crate::{api_keys, error, read, schema};
+use crate::{api_keys, error, open, read, schema};
 
 /// A store in one SQLite file. Clones are handles of the same open store. Dropping the last handle
 /// completes the appends in progress and closes the store.
@@ -72,9 +72,9 @@ impl SqliteStore {
         let path = std::path::absolute(path).map_err(error::path)?;
         let timeout = options.busy_timeout;
         let (connection, access) = if options.is_read_only {
-            schema::open_read_only(&path, timeout)?
+            open::open_read_only(&path, timeout)?
         } else {
-            (schema::open(&path, options.tables, timeout)?, Access::Shared)
+            (open::open(&path, options.tables, timeout)?, Access::Shared)
         };
         // Threads open it by this path later, when the working directory or a link may have
         // changed.
@@ -226,13 +226,7 @@ impl SqliteStore {
         log: Log,
         read: impl Fn(&Snapshot<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
-        let Shared { readers, writer, .. } = &*self.shared;
-        let unless_staged = staged::unless_staged(Some(log), !writer.is_none(), read.clone());
-        if let Some(found) = readers.look_up(Owner::Log(log), unless_staged).await? {
-            return Ok(found);
-        }
-        staged::take_in(writer, Intake::of(log)).await?;
-        readers.look_up(Owner::Log(log), read).await
+        self.with_staged(Length::Rows, Some(log), read).await
     }
 
     /// Does the same for a read of any length.
@@ -241,13 +235,24 @@ impl SqliteStore {
         log: Log,
         read: impl Fn(&Snapshot<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
+        self.with_staged(Length::Any, Some(log), read).await
+    }
+
+    /// Reads after what is staged of `log`, or of any log, has been taken in.
+    async fn with_staged<T: Send + 'static>(
+        &self,
+        length: Length,
+        log: Option<Log>,
+        read: impl Fn(&Snapshot<'_>) -> Result<T> + Clone + Send + 'static,
+    ) -> Result<T> {
         let Shared { readers, writer, .. } = &*self.shared;
-        let unless_staged = staged::unless_staged(Some(log), !writer.is_none(), read.clone());
-        if let Some(found) = readers.read(Owner::Log(log), unless_staged).await? {
+        let owner = Owner::Log(log.unwrap_or(Log::Platform));
+        let unless_staged = staged::unless_staged(log, !writer.is_none(), read.clone());
+        if let Some(found) = readers.run(length, owner, unless_staged).await? {
             return Ok(found);
         }
-        staged::take_in(writer, Intake::of(log)).await?;
-        readers.read(Owner::Log(log), read).await
+        staged::take_in(writer, log.map_or_else(Intake::default, Intake::of)).await?;
+        readers.run(length, owner, read).await
     }
 
     async fn find(&self, scan: &Arc<Scan>) -> Result<SealedResult> {
@@ -297,14 +302,8 @@ impl AuditStore for SqliteStore {
 
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
         limits::logs_page(limit)?;
-        let Shared { readers, writer, .. } = &*self.shared;
         let list = move |snapshot: &Snapshot<'_>| read::logs(snapshot.connection, after, limit);
-        let unless_staged = staged::unless_staged(None, !writer.is_none(), list);
-        if let Some(logs) = readers.read(Owner::Log(Log::Platform), unless_staged).await? {
-            return Ok(logs);
-        }
-        staged::take_in(writer, Intake::default()).await?;
-        readers.read(Owner::Log(Log::Platform), list).await
+        self.with_staged(Length::Any, None, list).await
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
@@ -320,16 +319,7 @@ impl AuditStore for SqliteStore {
     }
 
     async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        let waiting = self.shared.watch.wait(log)?;
-        loop {
-            // Listen before reading the head, so that an append in between is not missed.
-            let appended = waiting.listen();
-            let head = self.head(log).await?;
-            if head.size > sequence {
-                return Ok(head);
-            }
-            appended.await;
-        }
+        self.shared.watch.wait(log)?.wait_for_append(sequence, || self.head(log)).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {

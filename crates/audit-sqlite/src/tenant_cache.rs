@@ -16,7 +16,8 @@ use audit_core::{ApiKey, ApiKeyId, Organization, OrganizationId};
 use rusqlite::Connection;
 
 use crate::file::OpenFiles;
-use crate::schema::{self, Access};
+use crate::open::{Access, open_reader};
+use crate::schema;
 
 /// The most entries of each kind. When there are more, all of the kind are forgotten.
 const MOST: usize = 1_024;
@@ -113,8 +114,7 @@ impl TenantCache {
         }
         if state.connection.is_none() {
             // Without a time-out: a caller's thread does not wait for the file.
-            state.connection =
-                schema::open_reader(&self.path, self.access, Duration::ZERO, CACHE_KIB).ok();
+            state.connection = open_reader(&self.path, self.access, Duration::ZERO, CACHE_KIB).ok();
         }
         let read = |connection| schema::tenant_generation(connection).ok().flatten();
         let now = state.connection.as_ref().and_then(read);

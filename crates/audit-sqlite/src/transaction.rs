@@ -7,8 +7,8 @@ use crate::append::WriteTransaction;
 use crate::error::{read_only, sqlite};
 use crate::file::OpenFiles;
 use crate::own_transaction::OwnTransaction;
-use crate::schema;
 use crate::store::SqliteStore;
+use crate::{open, schema};
 
 impl SqliteStore {
     /// Appends events in the transaction that `connection` is in, however it was begun: they are in
@@ -113,7 +113,7 @@ fn require_transaction(connection: &Connection, files: &OpenFiles) -> Result<()>
             error.with_context("the caller's connection is not durable: it must be FULL or EXTRA")
         );
     }
-    schema::set_secure_delete(connection)
+    open::set_secure_delete(connection)
 }
 
 /// Rolls back a transaction that may hold a part of an append.

@@ -2,20 +2,19 @@
 //! appended to. Appends of other processes, and in transactions of callers, are noticed by a thread
 //! that polls the file while a feed waits.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use audit_core::{Log, Result, Sequence};
-use event_listener::{Event, EventListener};
+use audit_core::backend::{WaitingFeed, WaitingFeeds};
+use audit_core::{Log, Result};
 use rusqlite::Connection;
 
 use crate::error::thread as thread_error;
 use crate::file::OpenFiles;
+use crate::open::{Access, data_version, open_reader};
 use crate::read::log_row;
-use crate::schema::{self, Access};
 
 /// The interval of polling, and so the longest time until an append of another process is noticed.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(20);
@@ -28,108 +27,57 @@ pub(crate) struct Watch {
     path: PathBuf,
     access: Access,
     files: Arc<OpenFiles>,
-    feeds: Arc<Feeds>,
+    feeds: WaitingFeeds,
+    signal: Arc<Signal>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The waiting feeds, by the log that they wait for.
+/// Wakes the polling thread when a feed begins to wait, and when the store is closed.
 #[derive(Debug, Default)]
-pub(crate) struct Feeds {
-    state: Mutex<State>,
+struct Signal {
+    is_closed: Mutex<bool>,
     changed: Condvar,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: HashMap<Log, Waiters>,
-    closed: bool,
-}
-
-/// The feeds that wait for one log.
-#[derive(Debug, Default)]
-struct Waiters {
-    appended: Arc<Event>,
-    count: usize,
-    /// The size of the log when the polling thread last read it.
-    size: Option<Sequence>,
-}
-
-impl Feeds {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wakes the feeds that wait for these logs.
-    pub(crate) fn wake(&self, logs: &[Log]) {
-        let state = self.state();
-        for waiters in logs.iter().filter_map(|log| state.waiting.get(log)) {
-            waiters.appended.notify(usize::MAX);
-        }
-    }
-
-    /// Adds a feed that waits for `log`.
-    fn add(self: &Arc<Self>, log: Log) -> Waiting {
-        let mut state = self.state();
-        let waiters = state.waiting.entry(log).or_default();
-        waiters.count += 1;
-        self.changed.notify_all();
-        Waiting { feeds: Arc::clone(self), log, appended: Arc::clone(&waiters.appended) }
-    }
-
-    /// Wakes the feeds of the logs whose size has changed since it was last read here, and those of
-    /// logs whose size cannot be read.
-    fn wake_changed(&self, connection: &Connection) {
-        let waiting: Vec<Log> = self.state().waiting.keys().copied().collect();
-        // The lock is not held while the file is read: the writer needs it after each commit.
-        let size = |log| log_row(connection, log).map(|row| row.map(|row| row.head.size));
-        let sizes: Vec<_> = waiting.into_iter().map(|log| (log, size(log))).collect();
-        let mut state = self.state();
-        for (log, size) in sizes {
-            let Some(waiters) = state.waiting.get_mut(&log) else { continue };
-            let size = size.map(Option::unwrap_or_default).ok();
-            if size.is_none() || waiters.size != size {
-                waiters.size = size;
-                waiters.appended.notify(usize::MAX);
-            }
-        }
-    }
-
-    fn wake_all(&self) {
-        let state = self.state();
-        for waiters in state.waiting.values() {
-            waiters.appended.notify(usize::MAX);
-        }
+impl Signal {
+    fn is_closed(&self) -> MutexGuard<'_, bool> {
+        self.is_closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Watch {
     pub(crate) fn new(path: PathBuf, access: Access, files: Arc<OpenFiles>) -> Self {
-        Self { path, access, files, feeds: Arc::default(), thread: Mutex::default() }
+        let (feeds, signal, thread) = Default::default();
+        Self { path, access, files, feeds, signal, thread }
     }
 
     /// Returns the waiting feeds, for the writer to wake.
-    pub(crate) fn feeds(&self) -> Arc<Feeds> {
-        Arc::clone(&self.feeds)
+    pub(crate) fn feeds(&self) -> WaitingFeeds {
+        self.feeds.clone()
     }
 
     /// Waits for appends to `log`, and polls the file, until the returned value is dropped.
-    pub(crate) fn wait(&self, log: Log) -> Result<Waiting> {
+    pub(crate) fn wait(&self, log: Log) -> Result<WaitingFeed> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if thread.is_none() {
-            let (path, access) = (self.path.clone(), self.access);
-            let (files, feeds) = (Arc::clone(&self.files), Arc::clone(&self.feeds));
-            let poll = move || poll(&path, access, &files, &feeds);
+            let (path, access, feeds) = (self.path.clone(), self.access, self.feeds.clone());
+            let (files, signal) = (Arc::clone(&self.files), Arc::clone(&self.signal));
+            let poll = move || poll(&path, access, &files, &feeds, &signal);
             let started = thread::Builder::new().name("audit-watch".into()).spawn(poll);
             *thread = Some(started.map_err(thread_error)?);
         }
-        Ok(self.feeds.add(log))
+        let feed = self.feeds.add(log);
+        // With the lock, so that the thread either sees the feed or waits already.
+        let _is_closed = self.signal.is_closed();
+        self.signal.changed.notify_all();
+        Ok(feed)
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.feeds.state().closed = true;
-        self.feeds.changed.notify_all();
+        *self.signal.is_closed() = true;
+        self.signal.changed.notify_all();
         let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {
             let _ = thread.join();
@@ -137,85 +85,47 @@ impl Drop for Watch {
     }
 }
 
-/// A waiting feed.
-pub(crate) struct Waiting {
-    feeds: Arc<Feeds>,
-    log: Log,
-    appended: Arc<Event>,
+/// Wakes the feeds of the logs whose size has changed, and those of logs whose size cannot be read.
+fn wake_changed(feeds: &WaitingFeeds, connection: &Connection) {
+    let size = |log| {
+        let row = log_row(connection, log);
+        (log, row.map(|row| row.map(|row| row.head.size).unwrap_or_default()).ok())
+    };
+    // Read before the feeds are locked: the writer needs them after each commit.
+    let sizes: Vec<_> = feeds.logs().into_iter().map(size).collect();
+    feeds.wake_changed(sizes);
 }
 
-impl Waiting {
-    /// Returns a future that completes after the next append.
-    pub(crate) fn listen(&self) -> EventListener {
-        self.appended.listen()
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        let mut state = self.feeds.state();
-        if let Some(waiters) = state.waiting.get_mut(&self.log) {
-            waiters.count -= 1;
-            if waiters.count == 0 {
-                state.waiting.remove(&self.log);
-            }
-        }
-    }
-}
-
-fn poll(path: &Path, access: Access, files: &OpenFiles, feeds: &Feeds) {
+fn poll(path: &Path, access: Access, files: &OpenFiles, feeds: &WaitingFeeds, signal: &Signal) {
     let mut connection = None;
     let mut seen = None;
-    let mut state = feeds.state();
-    while !state.closed {
-        if state.waiting.is_empty() {
-            state = feeds.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+    let mut is_closed = signal.is_closed();
+    while !*is_closed {
+        if feeds.is_empty() {
+            is_closed = signal.changed.wait(is_closed).unwrap_or_else(PoisonError::into_inner);
             continue;
         }
-        drop(state);
+        drop(is_closed);
         let are_there = files.check().is_ok();
         if connection.is_none() && are_there {
-            connection = schema::open_reader(path, access, POLL_INTERVAL, CACHE_KIB).ok();
+            connection = open_reader(path, access, POLL_INTERVAL, CACHE_KIB).ok();
         }
         // If it cannot be read, or the file is gone, every feed is woken to read the head itself.
         let readable = connection.as_ref().filter(|_| are_there);
-        let version = readable.and_then(|connection| schema::data_version(connection).ok());
+        let version = readable.and_then(|connection| data_version(connection).ok());
         match &connection {
             Some(connection) if version.is_some() => {
                 if version != seen {
-                    feeds.wake_changed(connection);
+                    wake_changed(feeds, connection);
                 }
             }
             _ => feeds.wake_all(),
         }
         seen = version;
-        state = feeds.state();
-        if !state.closed {
-            let waited = feeds.changed.wait_timeout(state, POLL_INTERVAL);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        is_closed = signal.is_closed();
+        if !*is_closed {
+            let waited = signal.changed.wait_timeout(is_closed, POLL_INTERVAL);
+            is_closed = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use audit_core::OrganizationId;
-    use event_listener::Listener as _;
-
-    use super::*;
-
-    #[test]
-    fn only_feeds_of_the_log_are_woken() {
-        let feeds = Arc::new(Feeds::default());
-        let [one, other] = [OrganizationId::new(), OrganizationId::new()].map(Log::from);
-        let waiting = [feeds.add(one), feeds.add(one), feeds.add(other)];
-        let listeners = waiting.each_ref().map(Waiting::listen);
-        feeds.wake(&[one, Log::Platform]);
-        let woken = listeners.map(|listener| listener.wait_timeout(Duration::ZERO).is_some());
-        assert_eq!(woken, [true, true, false]);
-        drop(waiting);
-        assert!(feeds.state().waiting.is_empty());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use audit_core::backend::{Batch, QueuedBytes};
+use audit_core::backend::{Batch, QueuedBytes, WaitingFeeds};
 use audit_core::{Error, ErrorKind, Log, Receipt, Result};
 use audit_index::TermKey;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -14,15 +14,15 @@ use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::append::{After, Appended, WriteTransaction};
+use crate::busy::{deadline, retry_busy};
 use crate::compaction::compact;
 use crate::error::{closed, hand_out, read_only, sqlite, thread as thread_error};
 use crate::file::OpenFiles;
 use crate::index::Indexing;
 use crate::marks;
 use crate::own_transaction::{OWN_PATIENCE, OwnTransaction};
-use crate::schema::{self, deadline, retry_busy};
+use crate::schema;
 use crate::scrubs::Scrubs;
-use crate::watch::Feeds;
 
 /// The handle of the writing thread. When it is dropped, the thread completes all waiting jobs and
 /// ends.
@@ -90,7 +90,7 @@ impl Writer {
         queue_bytes: usize,
         files: Arc<OpenFiles>,
         indexing: Indexing,
-        feeds: Arc<Feeds>,
+        feeds: WaitingFeeds,
     ) -> Result<Self> {
         let (jobs, queue) = unbounded();
         // SQLite would write the WAL back within the commit. `checkpoint` does it after the
@@ -205,7 +205,7 @@ struct State {
     written_back: i32,
     /// The pages at which new readers are made to wait.
     patient_at: i32,
-    feeds: Arc<Feeds>,
+    feeds: WaitingFeeds,
     /// The callers that wait until the WAL has no erased data.
     scrubs: Scrubs,
 }
@@ -241,7 +241,7 @@ impl State {
                 (.., outcome) => answer(outcome),
             }
         }
-        self.feeds.wake(&appended);
+        self.feeds.wake(appended);
         self.checkpoint();
     }
 

@@ -50,7 +50,14 @@ pub(crate) fn refuse_reserved_actions(new: NewHarness<'_>) {
     let log = new_log();
     subject.put(log, &events(2));
     let head = subject.head(log);
-    for action in [Action::LOG_ERASED, Action::LOG_PRUNED, Action::LOG_RETENTION_CHANGED] {
+    let of_store = [
+        Action::LOG_ERASED,
+        Action::LOG_PRUNED,
+        Action::LOG_RETENTION_CHANGED,
+        Action::LOG_STAGED_REFUSED,
+        Action::LOG_REFUSED_DROPPED,
+    ];
+    for action in of_store {
         let reserved = event(3).action(action.clone());
         let error = refused(
             subject.append(log, vec![event(4), reserved]),

@@ -26,12 +26,16 @@ mod stored;
 mod term;
 #[cfg(test)]
 mod vectors;
+mod waiting;
 
 pub use batch::{Batch, SequencedBatch, SequencedEvent};
 pub(crate) use clock::is_implausible;
 pub use clock::{LONGEST_SILENCE, RecordedTime};
 pub use prepared::PreparedEvent;
 pub use queued::{QueuedBytes, QueuedShare};
-pub use staged::{Refusal, StagedRow};
+pub use staged::{
+    Refusal, STAGED_STEP_BYTES, STAGED_STEP_ROWS, STAGED_STEPS_BEFORE_APPEND, StagedRow,
+};
 pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;
+pub use waiting::{WaitingFeed, WaitingFeeds};

@@ -10,6 +10,13 @@ use crate::{
     Timestamp, Violation, json,
 };
 
+/// The most staged rows that a store takes in by one transaction.
+pub const STAGED_STEP_ROWS: usize = 1_000;
+/// A transaction takes in no more staged rows when their bodies have this many bytes: 8 MiB.
+pub const STAGED_STEP_BYTES: usize = 8 << 20;
+/// The most such steps before an append. If more is staged, it waits for the background.
+pub const STAGED_STEPS_BEFORE_APPEND: usize = 10;
+
 /// A staged row as a store holds it. Any client can have written it.
 #[derive(Clone, Debug)]
 pub struct StagedRow {

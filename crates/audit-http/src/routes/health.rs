@@ -25,24 +25,36 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Returns `ok` if the store responds within 5 seconds.
+/// Returns `ok` if the store responds within 5 seconds and can be written.
 ///
-/// Needs no credential.
+/// Needs no credential. Otherwise `detail` says what is wrong, such as a database that is a standby, a
+/// setting under which it could lose events, which `field` names, or a server that does not respond.
 #[utoipa::path(
     get, path = "/readyz", tag = "operation", security(()),
     responses(
         (status = 200, body = String, content_type = "text/plain", description = "The store responds"),
-        (status = 503, body = crate::style::Problem, content_type = "application/problem+json", description = "The store does not respond"),
+        (status = 503, body = crate::style::Problem, content_type = "application/problem+json", description = "The store does not respond, or cannot be written"),
     ),
 )]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
     /// The longest wait for the store.
     const LIMIT: Duration = Duration::from_secs(5);
-    match tokio::time::timeout(LIMIT, app.store.head(Log::Platform)).await {
+    let ready = async {
+        if let Some(readiness) = &app.options.readiness {
+            readiness.check().await?;
+        }
+        app.store.head(Log::Platform).await
+    };
+    match tokio::time::timeout(LIMIT, ready).await {
         Ok(Ok(_)) => Ok("ok\n"),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the store does not respond");
-            Err(Rejection::overloaded("the store does not respond"))
+            let source = std::error::Error::source(&error).map(tracing::field::display);
+            tracing::warn!(%error, source, "the store is not ready");
+            let rejection = Rejection::overloaded(&error.to_string());
+            Err(match error.field() {
+                Some(field) => rejection.with_field(field),
+                None => rejection,
+            })
         }
         Err(_) => Err(Rejection::overloaded("the store does not respond in time")),
     }

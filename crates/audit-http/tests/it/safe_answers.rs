@@ -1,8 +1,8 @@
-//! The headers of answers, the description's entity tag, and who may read metrics.
+//! The headers of answers, the description's entity tag, and who may read metrics, and what readiness says.
 
 use crate::common::{Service, request};
 use audit_core::AuditStoreExt as _;
-use audit_core::{Actor, NewEvent};
+use audit_core::{Actor, Error, ErrorKind, NewEvent};
 use audit_http::HttpOptions;
 use axum::http::{Method, header};
 use tower::ServiceExt as _;
@@ -65,4 +65,22 @@ async fn metrics_are_for_super_admins_or_on_a_listener_of_their_own() {
         let request = request(Method::GET, path, None, None);
         assert_eq!(router.clone().oneshot(request).await.unwrap().status().as_u16(), status);
     }
+}
+
+#[tokio::test]
+async fn readiness_says_what_is_wrong_but_not_its_source() {
+    let options = |check: fn() -> audit_core::Result<()>| {
+        HttpOptions::default().with_readiness(move || std::future::ready(check()))
+    };
+    let readyz = || request(Method::GET, "/readyz", None, None);
+    let ready = Service::with_options(options(|| Ok(())));
+    assert_eq!(ready.send(readyz()).await.status.as_u16(), 200);
+    let wrong = Service::with_options(options(|| {
+        let error = Error::new(ErrorKind::Incompatible).with_field("fsync");
+        Err(error.with_source(std::io::Error::other("of db.internal")))
+    }));
+    let problem = wrong.send(readyz()).await.expect(503);
+    assert_eq!(problem["field"], "fsync");
+    let detail = problem["detail"].as_str().unwrap();
+    assert_eq!(detail, "the store is of an incompatible version: `fsync`");
 }

@@ -13,9 +13,9 @@ use super::input::{Input, unreadable};
 use super::source::{Source, matches};
 use super::tally::Tally;
 use super::verify::Expected;
-use crate::address::Store;
 use crate::error::CliError;
 use crate::signals::Signal;
+use crate::store::Store;
 
 /// The highest number of events in one append.
 const BATCH: usize = 500;

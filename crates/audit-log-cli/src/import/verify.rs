@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-use crate::address::Store;
+use crate::store::Store;
 use audit_core::{AuditStoreExt as _, EventId, EventQuery, Log, NewEvent, Order, Position, Result};
 
 /// The events that the log must have: for each id, a digest of the content.

@@ -8,14 +8,21 @@ mod erasing;
 mod exports;
 mod files;
 mod imports;
+#[cfg(all(feature = "postgres", unix))]
+mod postgres;
 mod proofs;
 mod pruning;
 mod reading;
 mod sandbox;
 #[cfg(unix)]
+mod service;
+#[cfg(unix)]
 mod serving;
 #[cfg(unix)]
 mod signals;
+mod staged;
+#[cfg(feature = "postgres")]
+mod stores;
 mod tenants;
 #[cfg(unix)]
 mod terminal;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 
+#[cfg(feature = "postgres")]
+use audit_postgres_server::{Database, Server};
 use audit_sqlite::rusqlite::Connection;
 use serde_json::{Value, json as value};
 
@@ -25,6 +27,9 @@ pub(crate) fn payments(numbers: std::ops::Range<u32>) -> Vec<Value> {
 /// A directory with a store, in which the program runs.
 pub(crate) struct Sandbox {
     directory: tempfile::TempDir,
+    /// The database of the store; without one the store is a file.
+    #[cfg(feature = "postgres")]
+    database: Option<Database>,
 }
 
 /// The result of a run of the program.
@@ -37,7 +42,27 @@ pub(crate) struct Ran {
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            #[cfg(feature = "postgres")]
+            database: None,
+        }
+    }
+
+    /// Returns a sandbox whose store is an empty database of the server for tests.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_postgres() -> Self {
+        Self::of_database(Server::shared().unwrap().database().unwrap())
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn of_database(database: Database) -> Self {
+        Self { database: Some(database), ..Self::new() }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().unwrap()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -56,10 +81,16 @@ impl Sandbox {
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = program();
         command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
-        for name in ["AUDIT_STORE", "AUDIT_LISTEN", "RUST_LOG", "LOGNAME"] {
+        for name in
+            ["AUDIT_STORE", "AUDIT_LISTEN", "RUST_LOG", "LOGNAME", "PGPASSWORD", "PGPASSFILE"]
+        {
             command.env_remove(name);
         }
-        command.env("USER", "ana");
+        command.env("USER", "ana").env("HOME", self.directory.path());
+        #[cfg(feature = "postgres")]
+        if let Some(database) = &self.database {
+            command.env("AUDIT_STORE", database.url());
+        }
         command
     }
 

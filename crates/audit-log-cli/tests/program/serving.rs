@@ -1,72 +1,11 @@
 //! The service as a process.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use crate::sandbox::{SIGNING, Sandbox, json, signal};
+use crate::sandbox::{SIGNING, Sandbox, json};
+use crate::service::{LISTEN, Service};
 use serde_json::Value;
-
-/// A running service and its address. It is killed when this is dropped.
-struct Service {
-    child: Child,
-    address: String,
-    sandbox: Sandbox,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Service {
-    fn start(sandbox: Sandbox, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = sandbox.command(arguments);
-        command.envs(variables.iter().copied());
-        command.stderr(File::create(sandbox.path("log")).unwrap());
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.strip_prefix("listening on http://").unwrap().trim_end().to_owned();
-        Self { child, address, sandbox }
-    }
-
-    /// Returns the standard error up to now.
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.sandbox.path("log")).unwrap()
-    }
-
-    /// Sends a request with a key. Returns the status and the body of the response.
-    fn request(&self, head: &str, secret: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let length = body.len();
-        let request = format!(
-            "{head} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nAuthorization: Bearer {secret}\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
-    fn get(&self, path: &str, secret: &str) -> u16 {
-        self.request(&format!("GET {path}"), secret, "").0
-    }
-
-    /// Ends the service with a signal. Returns its exit code.
-    fn end(mut self, name: &str) -> Option<i32> {
-        signal(&self.child, name);
-        self.child.wait().unwrap().code()
-    }
-}
-
-const LISTEN: [&str; 3] = ["serve", "--listen", "127.0.0.1:0"];
 
 /// Creates an organization with a member's key. Returns the organization's id and the secret.
 fn member(sandbox: &Sandbox) -> (String, String) {
@@ -141,6 +80,28 @@ fn metrics_can_have_an_address_of_their_own() {
     service.address = address;
     assert_eq!(service.get("/metrics", ""), 200);
     assert_eq!(service.get("/healthz", ""), 404);
+}
+
+#[test]
+fn metrics_count_staged_and_refused_events() {
+    let sandbox = crate::staged::refused_in_a_file();
+    let id = sandbox.organization();
+    let role = ["--role", "super-admin", "--email", "a@b.c", "--secret-only"];
+    let secret = sandbox.ok(&[&["keys", "create", "--organization", &id], &role[..]].concat());
+    let service = Service::start(sandbox, &LISTEN, &[]);
+    let metrics = loop {
+        let (status, metrics) = service.request("GET /metrics", secret.trim_end(), "");
+        assert_eq!(status, 200);
+        if metrics.contains("audit_staged_events") {
+            break metrics;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    for line in
+        ["# TYPE audit_staged_events gauge", "{state=\"waiting\"} 0", "{state=\"refused\"} 2"]
+    {
+        assert!(metrics.contains(line), "{line}: {metrics}");
+    }
 }
 
 #[test]

@@ -3,12 +3,15 @@
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
-use audit_conformance::{DurableHarness, Harness, RetentionHarness, TenantHarness};
-use audit_core::{AuditStore, RetentionStore, TenantStore};
+use audit_conformance::{
+    DurableHarness, Harness, RetentionHarness, StagingHarness, StagingTransaction, TenantHarness,
+};
+use audit_core::{AuditStore, RetentionStore, StagingStore, TenantStore};
 use audit_postgres::PostgresStore;
 use audit_postgres_server::Database;
 use futures_executor::block_on;
 
+use crate::client::StagingClient;
 use crate::common::{database, open};
 
 struct InDatabase(Database);
@@ -37,6 +40,18 @@ impl TenantHarness for InDatabase {
     }
 }
 
+impl StagingHarness for InDatabase {
+    fn open_staging(&self) -> Arc<dyn StagingStore> {
+        open(&self.0)
+    }
+
+    fn begin(&self) -> Box<dyn StagingTransaction> {
+        let client = StagingClient::connect(self.0.url());
+        client.run("BEGIN");
+        Box::new(client)
+    }
+}
+
 impl DurableHarness for InDatabase {
     fn place(&self) -> OsString {
         self.0.url().into()
@@ -60,5 +75,6 @@ impl Harness for Place {
 
 audit_conformance::suite!(store: InDatabase::new);
 audit_conformance::suite!(retention: InDatabase::new);
+audit_conformance::suite!(staged: InDatabase::new);
 audit_conformance::suite!(tenants: InDatabase::new);
 audit_conformance::suite!(durable: InDatabase::new, Place::of);

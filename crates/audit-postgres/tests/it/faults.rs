@@ -127,7 +127,7 @@ fn appends_wait_for_a_server_that_is_killed_and_started_again() {
 #[test]
 fn an_append_fails_as_busy_while_another_transaction_holds_its_log() {
     let database = database();
-    let store = open_with(&database, Duration::from_millis(50));
+    let store = open_with(&database, Duration::from_millis(500));
     block_on(store.record(Log::Platform, event("before"))).expect("it is recorded");
     let held = Held::by(&database, "SELECT 1 FROM audit.log FOR UPDATE");
     let error = block_on(store.record(Log::Platform, event("during"))).expect_err("it is held");

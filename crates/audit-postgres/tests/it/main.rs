@@ -3,6 +3,7 @@
 // A test that cannot set itself up fails.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod client;
 mod common;
 mod conformance;
 mod damage;
@@ -14,5 +15,6 @@ mod processes;
 mod replica;
 mod roles;
 mod settings;
+mod staged;
 mod tampering;
 mod tls;

@@ -41,6 +41,7 @@ fn a_commit_that_is_no_longer_durable_is_refused_and_not_acknowledged() {
     let store = open(&database);
     let event = || NewEvent::new("a", Actor::system());
     block_on(store.record(Log::Platform, event())).expect("it is durable");
+    block_on(store.check()).expect("it is durable");
     // Of each of its connections, of which the next append takes a new one.
     set(&database, "synchronous_commit = off");
     database
@@ -50,6 +51,13 @@ fn a_commit_that_is_no_longer_durable_is_refused_and_not_acknowledged() {
         )
         .expect("the connections end");
     let error = block_on(store.record(Log::Platform, event())).expect_err("it is not durable");
+    assert_eq!(error.field(), Some("synchronous_commit"), "{error:?}");
+    // A connection that was ended may be noticed only when it is used.
+    let checked = (0..10).find_map(|_| {
+        let error = block_on(store.check()).expect_err("it is not durable");
+        (error.kind() != ErrorKind::Unavailable).then_some(error)
+    });
+    let error = checked.expect("a connection is new");
     assert_eq!(error.field(), Some("synchronous_commit"), "{error:?}");
     assert_eq!(block_on(store.head(Log::Platform)).expect("it can be read").size.get(), 1);
 }
@@ -86,6 +94,7 @@ fn a_database_that_is_read_only_can_be_opened_for_reading() {
     let record = store.record(Log::Platform, NewEvent::new("a", Actor::system()));
     assert_eq!(block_on(record).expect_err("it is read-only").kind(), ErrorKind::ReadOnly);
     assert_eq!(block_on(store.head(Log::Platform)).expect("it can be read").size.get(), 0);
+    block_on(store.check()).expect("it is good enough to be read");
 }
 
 #[test]
