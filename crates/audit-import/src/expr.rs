@@ -148,11 +148,10 @@ impl Expr {
         }
     }
 
-    /// Returns whether the expression can have a value that is not in the mapping itself.
+    /// Returns whether every value of the expression is in the mapping itself.
     pub(crate) fn is_constant(&self) -> bool {
         match self {
-            Self::Constant(_) => true,
-            Self::Lookup { .. } => true,
+            Self::Constant(_) | Self::Lookup { .. } => true,
             Self::If(_, expr) | Self::Term(expr) => expr.is_constant(),
             Self::First(alternatives) => alternatives.iter().all(Self::is_constant),
             Self::Move(_) | Self::Copy(_) | Self::Template(_) => false,
@@ -163,7 +162,11 @@ impl Expr {
     pub(crate) fn places<'m>(&'m self, visit: &mut dyn FnMut(&'m Place)) {
         match self {
             Self::Move(place) | Self::Copy(place) => visit(place),
-            Self::First(alternatives) => alternatives.iter().for_each(|expr| expr.places(visit)),
+            Self::First(alternatives) => {
+                for expr in alternatives {
+                    expr.places(visit);
+                }
+            }
             Self::Template(parts) => {
                 for part in parts {
                     if let Part::Value { expr, .. } = part {
@@ -183,7 +186,9 @@ impl Expr {
         match self {
             Self::Move(place) => visit(place),
             Self::First(alternatives) => {
-                alternatives.iter().for_each(|expr| expr.moved(visit));
+                for expr in alternatives {
+                    expr.moved(visit);
+                }
             }
             Self::Lookup { from, rows, otherwise, .. } => {
                 let mut outputs = rows.iter().map(|(_, output)| output).chain(otherwise);

@@ -24,7 +24,7 @@ pub(crate) struct Loaded {
 }
 
 /// The places in which deliveries of many systems hold their records: pages of APIs, files in buckets,
-/// EventBridge, CloudWatch Logs, Azure Event Hubs, Logstash, Splunk, Elasticsearch.
+/// `EventBridge`, `CloudWatch` Logs, Azure Event Hubs, Logstash, Splunk, Elasticsearch.
 const DELIVERIES: &[&str] = &[
     "/Records",
     "/records",
@@ -61,7 +61,7 @@ const CARRIERS: &[&str] = &[
 
 /// Reads a mapping.
 pub(crate) fn mapping(text: &str) -> Result<Loaded> {
-    let table = DeTable::parse(text).map_err(|error| node::no_toml(text, error))?;
+    let table = DeTable::parse(text).map_err(|error| node::no_toml(text, &error))?;
     let mut fields = Node::top(text, table.get_ref());
     let system = fields.required("system")?;
     let title = fields.take("title");

@@ -96,7 +96,7 @@ impl Mapping {
     pub(crate) fn recognizes_value(&self, value: Value) -> bool {
         let mut found = false;
         self.unwrap(value, None, 0, &mut |record, _| {
-            found |= self.missing_mark(self.view(&record)).is_none()
+            found |= self.missing_mark(self.view(&record)).is_none();
         });
         found
     }

@@ -103,7 +103,7 @@ impl<R: BufRead> Texts<R> {
                 return Ok(Some(Text { line: self.line, bytes: Some(b"[".to_vec()), length: 1 }));
             };
             match (self.within.last().copied(), byte) {
-                (_, b' ' | b'\t' | b'\r') => self.consume(1),
+                (_, b' ' | b'\t' | b'\r') | (Some(Within::List), b',') => self.consume(1),
                 (_, b'\n') => {
                     self.consume(1);
                     self.line += 1;
@@ -113,7 +113,6 @@ impl<R: BufRead> Texts<R> {
                     self.consume(1);
                     self.within.push(Within::List);
                 }
-                (Some(Within::List), b',') => self.consume(1),
                 (Some(Within::List), b']') => {
                     self.consume(1);
                     self.within.pop();
@@ -134,8 +133,8 @@ impl<R: BufRead> Texts<R> {
         self.buffer.clear();
         let (end, length) = self.scan()?;
         if let End::List(start, depth) = end {
-            let lines = self.buffer[start..].iter().filter(|byte| **byte == b'\n').count();
-            self.line -= lines as u64;
+            let again = self.buffer[start..].split(|byte| *byte == b'\n').count() - 1;
+            self.line -= again as u64;
             let mut again = self.buffer.split_off(start);
             again.extend_from_slice(&self.again[self.again_read..]);
             (self.again, self.again_read) = (again, 0);
@@ -180,7 +179,6 @@ impl<R: BufRead> Texts<R> {
                     match byte {
                         b'\n' if one_line => end = Some(End::Broken),
                         b'\n' => line += 1,
-                        b' ' | b'\t' | b'\r' => {}
                         // In an object, one can only be a value.
                         b'{' if open.last() == Some(&false) && last != b':' => {
                             end = Some(End::Broken);
@@ -242,14 +240,12 @@ impl<R: BufRead> Texts<R> {
                 return Ok(());
             }
             b'{' => depth + 1,
-            b'}' => match depth.checked_sub(1) {
-                Some(depth) => depth,
-                None => {
-                    self.consume(1);
-                    self.within.pop();
-                    return Ok(());
-                }
-            },
+            b'}' if depth == 0 => {
+                self.consume(1);
+                self.within.pop();
+                return Ok(());
+            }
+            b'}' => depth - 1,
             b'"' => {
                 self.consume(1);
                 let mut is_escaped = false;

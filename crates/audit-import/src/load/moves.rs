@@ -60,7 +60,7 @@ impl<'a> Moves<'a> {
                 }
                 let inner = is_within(&one.place.pointer, &other.place.pointer);
                 let outer = is_within(&other.place.pointer, &one.place.pointer);
-                if inner && outer || inner && other.is_whole || outer && one.is_whole {
+                if inner && (outer || other.is_whole) || outer && one.is_whole {
                     let (place, line) = (&one.place.pointer, &other.line.key);
                     return Err(one.line.fault(format!(
                         "moves {place}, which `{line}` moves too; one of them can be \

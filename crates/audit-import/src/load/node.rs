@@ -24,7 +24,7 @@ pub(super) struct Fields<'a> {
 }
 
 /// Returns the error for a text that is no TOML.
-pub(super) fn no_toml(text: &str, error: toml::de::Error) -> Error {
+pub(super) fn no_toml(text: &str, error: &toml::de::Error) -> Error {
     let at = error.span().map_or(0, |span| span.start);
     fault(text, at, "", error.message().to_owned())
 }

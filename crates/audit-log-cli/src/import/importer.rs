@@ -130,13 +130,14 @@ impl<'a> Importer<'a> {
         }
         let mut pending = Pending::default();
         let signal = loop {
-            let text = match probed.texts.pop_front() {
-                Some(text) => Some(Ok(text)),
-                None => tokio::select! {
+            let text = if let Some(text) = probed.texts.pop_front() {
+                Some(Ok(text))
+            } else {
+                tokio::select! {
                     biased;
                     signal = &mut stop => break Some(signal),
                     text = texts.recv() => text,
-                },
+                }
             };
             let Some(text) = text else { break None };
             let text = text.map_err(|error| unreadable(&name, error))?;

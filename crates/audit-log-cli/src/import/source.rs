@@ -25,7 +25,7 @@ impl Source {
         if let Some(mapping) = Mapping::builtin(name) {
             return Ok(Self::Foreign(mapping));
         }
-        if !Path::new(name).extension().is_some_and(|extension| extension == "toml") {
+        if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
             return Err(format!(
                 "neither a known format nor the file of a mapping, which ends in .toml\n  \
                  [possible values: {}]",
