@@ -7,8 +7,8 @@ use tokio_postgres::types::Type;
 
 use crate::connection::Statement;
 use crate::{
-    PostgresStore, api_keys, append, build, erasure, index, organizations, read, reindex, replica,
-    retention, rows, schema, segments, staged, tree, watch,
+    PostgresStore, api_keys, append, build, erasure, index, keys, organizations, read, reindex,
+    replica, retention, rows, schema, segments, staged, tree, watch,
 };
 
 const STATEMENTS: [&Statement; 62] = [
@@ -18,7 +18,7 @@ const STATEMENTS: [&Statement; 62] = [
     &append::LOCK_FREE_HEADS,
     &append::LOCK_FREE_HEAD,
     &append::FIND_IDS,
-    &append::READ_KEYS,
+    &keys::READ_LAST,
     &append::FREE_IDS,
     &rows::APPEND,
     &segments::INSERT_SEGMENTS,
@@ -57,7 +57,7 @@ const STATEMENTS: [&Statement; 62] = [
     &index::OVERWRITE_PART,
     &index::DELETE_PARTS,
     &erasure::ERASE_EVENTS,
-    &erasure::REPLACE_KEYS,
+    &keys::REPLACE,
     &retention::READ_RETENTION,
     &retention::SET_RETENTION,
     &retention::SET_FLOOR,
