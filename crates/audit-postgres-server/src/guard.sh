@@ -62,6 +62,11 @@ while read -r command argument; do
             run "$programs/pg_basebackup" -D "$data" -X stream -c fast -R --no-sync \
                 -d "$argument user=postgres application_name=${directory##*/}"
             ;;
+        backup)
+            run "$programs/pg_basebackup" -D "$directory/${argument%% *}" -X stream -c fast --no-sync \
+                -d "${argument#* } user=postgres"
+            ;;
+        recover) run cp -R "$argument" "$data" && run touch "$data/recovery.signal" ;;
         start) port=$argument && start ;;
         stop) halt INT ;;
         kill) halt KILL ;;

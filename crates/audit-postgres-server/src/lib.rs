@@ -20,7 +20,8 @@
 //!
 //! Servers are as durable as in operation (`fsync=on`), unless [`ServerOptions::fast`] is set. A test
 //! of failures starts a server of its own with [`Server::start`], and can [`kill`](Server::kill) it,
-//! start a [`standby`](Server::standby) and [`promote`](Server::promote) that.
+//! start a [`standby`](Server::standby) and [`promote`](Server::promote) that, or take a
+//! [`backup`](Server::backup) and [`restore`](Backup::restore) it at a point in time.
 //!
 //! The programs of the server (`initdb`, `postgres`, `psql` and others) are looked for in the
 //! directory of [`ServerOptions::binaries`], in `PATH`, in that of `pg_config --bindir`, and where
@@ -31,6 +32,7 @@
 //! |---|---|
 //! | `server.rs` | a server |
 //! | `database.rs` | a database of a server |
+//! | `backup.rs` | a backup of a server |
 //! | `options.rs` | the options of a server |
 //! | `guard.rs`, `guard.sh` | the process that runs a server and outlives the test |
 //! | `binaries.rs` | the programs of PostgreSQL |
@@ -39,6 +41,7 @@
 //! | `error.rs` | the error |
 
 mod account;
+mod backup;
 mod binaries;
 mod database;
 mod error;
@@ -47,6 +50,7 @@ mod options;
 mod server;
 mod url;
 
+pub use crate::backup::Backup;
 pub use crate::database::Database;
 pub use crate::error::ServerError;
 pub use crate::options::ServerOptions;

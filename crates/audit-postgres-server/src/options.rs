@@ -20,6 +20,7 @@ pub struct ServerOptions {
     pub(crate) binaries: Option<PathBuf>,
     pub(crate) settings: Vec<(String, String)>,
     pub(crate) tcp: bool,
+    pub(crate) archives: bool,
 }
 
 impl ServerOptions {
@@ -53,6 +54,13 @@ impl ServerOptions {
     /// sockets. Such clients need a password, which is in [`Database::tcp_url`](crate::Database::tcp_url).
     pub fn tcp(mut self) -> Self {
         self.tcp = true;
+        self
+    }
+
+    /// Archives the WAL in the directory of the server, from which its [backups](Server::backup) are
+    /// restored.
+    pub fn archive(mut self) -> Self {
+        self.archives = true;
         self
     }
 

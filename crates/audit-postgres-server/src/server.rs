@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{env, io};
 
@@ -12,7 +13,7 @@ use crate::account::Account;
 use crate::database::{Address, Database};
 use crate::guard::Guard;
 use crate::url::ServerUrl;
-use crate::{ServerError, ServerOptions, binaries};
+use crate::{Backup, ServerError, ServerOptions, binaries};
 
 /// The environment variable with the URL of the server that tests use instead of their own.
 const URL: &str = "AUDIT_POSTGRES_URL";
@@ -203,16 +204,56 @@ impl Server {
     /// As [`ServerOptions::start`]; [`NotOwned`](ServerError::NotOwned) if this server was not started
     /// here.
     pub fn standby(&self) -> Result<Self, ServerError> {
+        let command = format!("follow {}", self.connection()?);
+        self.copy(&self.own()?.options, &command)
+    }
+
+    /// Copies the files of the server while it runs. A later state of it can be
+    /// [restored](Backup::restore) from the copy and the archive.
+    ///
+    /// # Errors
+    /// [`NotOwned`](ServerError::NotOwned) if it was not started here; [`Failed`](ServerError::Failed)
+    /// if it does not run.
+    pub fn backup(&self) -> Result<Backup<'_>, ServerError> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = format!("backup-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let command = format!("backup {name} {}", self.connection()?);
+        self.command("copying the files of a server", &command)?;
+        Ok(Backup { server: self, name })
+    }
+
+    /// Starts a server on a backup of this one, which replays the archive up to a point.
+    pub(crate) fn recover(
+        &self,
+        backup: &str,
+        setting: &str,
+        target: &str,
+    ) -> Result<Self, ServerError> {
         let own = self.own()?;
-        let programs = self.address.psql.parent().unwrap_or(Path::new(""));
-        let password = fs::read_to_string(own.directory.join("password"));
+        let options = own.options.clone();
+        let options = options
+            .setting("restore_command", format!("cp \"{}/%f\" \"%p\"", archive(&own.directory)))
+            .setting("recovery_target_action", "promote")
+            .setting(setting, target);
+        let command = format!("recover {}", own.directory.join(backup).to_string_lossy());
+        self.copy(&options, &command)
+    }
+
+    /// Starts a server on files that a command copies from this one.
+    fn copy(&self, options: &ServerOptions, command: &str) -> Result<Self, ServerError> {
+        let password = fs::read_to_string(self.own()?.directory.join("password"));
         let password = password.map_err(ServerError::io("reading the password of a server"))?;
-        Self::prepare(programs, &own.options, &password, |directory, guard| {
+        Self::prepare(self.programs(), options, &password, |directory, guard| {
             write_new(&directory.join("password"), &password)?;
-            let host = own.directory.to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
-            let command = format!("follow host='{host}' port={}", own.port);
-            guard.run("copying the files of a server", &command)
+            guard.run("copying the files of a server", command)
         })
+    }
+
+    /// Returns how the programs of PostgreSQL connect to the server, without the user.
+    fn connection(&self) -> Result<String, ServerError> {
+        let own = self.own()?;
+        let host = own.directory.to_string_lossy().replace('\\', r"\\").replace('\'', r"\'");
+        Ok(format!("host='{host}' port={}", own.port))
     }
 
     /// Makes a standby a server that can be written, and waits until it can.
@@ -236,6 +277,12 @@ impl Server {
     pub fn name(&self) -> Result<String, ServerError> {
         let name = self.own()?.directory.file_name().unwrap_or_default();
         Ok(name.to_string_lossy().into_owned())
+    }
+
+    /// Returns the directory with the programs of PostgreSQL that are used; empty if they are those of
+    /// `PATH`.
+    pub fn programs(&self) -> &Path {
+        self.address.psql.parent().unwrap_or(Path::new(""))
     }
 
     fn own(&self) -> Result<&Own, ServerError> {
@@ -267,6 +314,10 @@ fn configure(directory: &Path, options: &ServerOptions, port: u16) -> Result<(),
         // A standby whose primary was away asks again soon.
         ("wal_retrieve_retry_interval", "100ms"),
     ];
+    let command = format!("mkdir -p \"{0}\" && cp \"%p\" \"{0}/%f\"", archive(directory));
+    if options.archives {
+        settings.extend([("archive_mode", "on"), ("archive_command", &command[..])]);
+    }
     settings.extend(options.settings.iter().map(|(name, value)| (&name[..], &value[..])));
     let mut lines = String::new();
     for (name, value) in settings {
@@ -276,6 +327,11 @@ fn configure(directory: &Path, options: &ServerOptions, port: u16) -> Result<(),
     let file = OpenOptions::new().append(true).open(directory.join("data/postgresql.conf"));
     file.and_then(|mut file| file.write_all(lines.as_bytes()))
         .map_err(ServerError::io("writing the settings of a server"))
+}
+
+/// Returns the directory of the archive in that of a server, for a command in its settings.
+fn archive(directory: &Path) -> String {
+    directory.join("archive").to_string_lossy().replace('%', "%%")
 }
 
 /// Returns a port that was free a moment ago.

@@ -20,10 +20,11 @@ use uuid::Uuid;
 use crate::build;
 use crate::connection::{Session, Statement, both, column};
 use crate::error::corrupt;
+use crate::keys::{self, join_key};
 use crate::read::{LogRow, log_of};
 use crate::rows::NewRows;
 use crate::schema::check_commit;
-use crate::sealing::{GroupKeys, SealedEvent, event_columns, join_key};
+use crate::sealing::{GroupKeys, SealedEvent, event_columns};
 use crate::segments::take_tail;
 use crate::staged::TakenIn;
 
@@ -97,14 +98,6 @@ pub(crate) const FIND_IDS: Statement = Statement {
     ),
     types: &[Type::BYTEA_ARRAY, Type::UUID_ARRAY],
     context: "finding events",
-};
-/// Reads the keys of the groups that are not full.
-pub(crate) const READ_KEYS: Statement = Statement {
-    sql: "SELECT l.log, k.key FROM audit.log l
-          JOIN audit.key k ON k.log = l.log AND k.grp = (l.size - 1) / 32
-          WHERE l.log = ANY($1) AND l.size % 32 <> 0",
-    types: &[Type::BYTEA_ARRAY],
-    context: "reading keys",
 };
 /// Reads the last time that any log recorded. Reads all logs.
 pub(crate) const LATEST: Statement = Statement {
@@ -450,7 +443,7 @@ async fn lock(session: &Session, wanted: &Wanted, keys: &[&[u8]], begin: Begin) 
     };
     let begun = session.begin_writing();
     let settings = set_timeouts(session, left);
-    let read_keys = async { session.query(&READ_KEYS, &[&keys]).await };
+    let read_keys = async { session.query(&keys::READ_LAST, &[&keys]).await };
     let (heads, ids, keys) = if begin.locks_each_log || wanted.index {
         both(begun, settings).await?;
         // First, as those who build an index do.

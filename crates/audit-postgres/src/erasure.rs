@@ -14,7 +14,7 @@ use crate::change::Change;
 use crate::connection::{Session, Statement};
 use crate::core::Core;
 use crate::derived;
-use crate::error::corrupt;
+use crate::keys;
 use crate::read::{log_row, read_events};
 use crate::replica::note_removal;
 use crate::retention;
@@ -25,13 +25,6 @@ use crate::sealing::SealedEvent;
 pub(crate) const ERASE_EVENTS: Statement = Statement {
     sql: "UPDATE audit.event SET personal = NULL WHERE log = $1 AND sequence = ANY($2)",
     types: &[Type::BYTEA, Type::INT8_ARRAY],
-    context: "erasing",
-};
-/// Replaces keys of groups of events.
-pub(crate) const REPLACE_KEYS: Statement = Statement {
-    sql: "UPDATE audit.key k SET key = w.key FROM unnest($2, $3) AS w (grp, key)
-          WHERE k.log = $1 AND k.grp = w.grp",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
     context: "erasing",
 };
 
@@ -130,16 +123,8 @@ impl Removed {
     }
 
     async fn write(&self, session: &Session, log: Log) -> Result<()> {
-        let key = log.as_bytes();
+        keys::replace(session, log, &self.group_keys).await?;
         let sequences: Vec<_> = self.sequences.iter().map(|sequence| sequence.as_i64()).collect();
-        session.execute(&ERASE_EVENTS, &[&key, &sequences]).await?;
-        let mut groups = Vec::with_capacity(self.group_keys.len());
-        let mut keys = Vec::with_capacity(self.group_keys.len());
-        for (group, key) in &self.group_keys {
-            let number = i64::try_from(group.number());
-            groups.push(number.map_err(|_| corrupt(REPLACE_KEYS.context))?);
-            keys.push(key.to_bytes());
-        }
-        session.execute(&REPLACE_KEYS, &[&key, &groups, &keys]).await.map(drop)
+        session.execute(&ERASE_EVENTS, &[&log.as_bytes(), &sequences]).await.map(drop)
     }
 }

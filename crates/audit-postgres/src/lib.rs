@@ -43,6 +43,7 @@
 //! | `build.rs` | building the index, beside the appends |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
+//! | `keys.rs` | where the keys of personal data are kept |
 //! | `change.rs` | transactions that write more than events |
 //! | `erasure.rs` | erasure |
 //! | `scrub.rs` | the `VACUUM` after an erasure |
@@ -64,6 +65,7 @@ mod derived;
 mod erasure;
 mod error;
 mod index;
+mod keys;
 mod options;
 mod organizations;
 mod password;

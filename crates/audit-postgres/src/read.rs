@@ -17,7 +17,8 @@ use crate::connection::{Connections, Parameter, Session, Statement, both, column
 use crate::core::Core;
 use crate::error::{corrupt, damaged};
 use crate::index::{Indexing, PostgresIndex};
-use crate::sealing::{SealedEvent, event_columns, join_key};
+use crate::keys::join_key;
+use crate::sealing::{SealedEvent, event_columns};
 use crate::staged::{IfStaged, is_any_staged, is_staged};
 
 /// Reads the row of a log.

@@ -17,6 +17,7 @@ use crate::change::Change;
 use crate::connection::{Connections, Session, Statement, column};
 use crate::core::Core;
 use crate::error::corrupt;
+use crate::keys::delete_keys;
 use crate::read::log_row;
 use crate::replica::note_removal;
 
@@ -51,15 +52,17 @@ pub(crate) const READ_RECORD: Statement = Statement {
 };
 /// Deletes the first events of a log, with their keys.
 pub(crate) const DELETE_EVENTS: Statement = Statement {
-    sql: "WITH e AS (
+    sql: concat!(
+        "WITH e AS (
               DELETE FROM audit.event WHERE log = $1 AND sequence IN (
                   SELECT sequence FROM audit.event WHERE log = $1 AND sequence <= $2
                   ORDER BY sequence LIMIT $3)
               RETURNING sequence),
-          k AS (
-              DELETE FROM audit.key
-              WHERE log = $1 AND grp IN (SELECT (sequence - 1) / 32 FROM e))
-          SELECT count(*) FROM e",
+          k AS (",
+        delete_keys!("SELECT (sequence - 1) / 32 FROM e"),
+        ")
+          SELECT count(*) FROM e"
+    ),
     types: &[Type::BYTEA, Type::INT8, Type::INT8],
     context: CONTEXT,
 };

@@ -12,12 +12,14 @@ use uuid::Uuid;
 use crate::append::LogEnd;
 use crate::connection::{Parameter, Session, Statement};
 use crate::error::corrupt;
+use crate::keys::write_keys;
 use crate::segments::NewSegments;
 
 /// Writes the heads of logs and all rows that belong to their new events. A head that is not as it was
 /// locked makes the key of its events null, which undoes all.
 pub(crate) const APPEND: Statement = Statement {
-    sql: "WITH h AS (
+    sql: concat!(
+        "WITH h AS (
               UPDATE audit.log l
               SET size = w.size, recorded_at = w.recorded_at, frontier = w.frontier,
                   indexed = w.indexed
@@ -29,9 +31,9 @@ pub(crate) const APPEND: Statement = Statement {
               INSERT INTO audit.node (log, level, index, hash)
               SELECT * FROM unnest($7, $8, $9, $10)
               ON CONFLICT (log, level, index) DO UPDATE SET hash = excluded.hash),
-          k AS (
-              INSERT INTO audit.key (log, grp, key) SELECT * FROM unnest($11, $12, $13)
-              ON CONFLICT (log, grp) DO UPDATE SET key = excluded.key),
+          k AS (",
+        write_keys!("$11", "$12", "$13"),
+        "),
           t AS (
               INSERT INTO audit.tail (log, first, data) SELECT * FROM unnest($14, $15, $16)
               ON CONFLICT (log, first) DO UPDATE SET data = excluded.data)
@@ -39,7 +41,8 @@ pub(crate) const APPEND: Statement = Statement {
           SELECT h.log, w.sequence, w.id, w.leaf, w.record, w.personal
           FROM unnest($17, $18, $19, $20, $21, $22)
               AS w (log, sequence, id, leaf, record, personal)
-          LEFT JOIN h ON h.log = w.log",
+          LEFT JOIN h ON h.log = w.log"
+    ),
     types: &[
         Type::BYTEA_ARRAY,
         Type::INT8_ARRAY,

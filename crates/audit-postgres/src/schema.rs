@@ -19,6 +19,8 @@
 //! | `organization` | organization; without a body once deleted | `id` |
 //! | `api_key` | API key, without its secret | `id`; organization and id |
 //!
+//! The view `events` shows records to people, with their fields as columns. The store does not use it.
+//!
 //! A log is its [bytes](audit_core::Log::as_bytes): none for the platform's, else the id of the
 //! organization, so that no organization can have the platform's.
 
@@ -122,7 +124,8 @@ const VERSION_1: &str = concat!(
          body text NOT NULL
      );
      CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);",
-    include_str!("staged.sql")
+    include_str!("staged.sql"),
+    include_str!("events.sql")
 );
 
 /// Reads what a server must be like to keep the promises of a store.

@@ -16,22 +16,15 @@ use crate::error::{corrupt, damaged};
 
 const SALT: usize = 16;
 
-/// The columns of an event, in the order in which [`SealedEvent::read`] reads them. The event is `e`,
-/// its key `k`.
+/// The columns of an event, in the order in which [`SealedEvent::read`] reads them. The event is `e`, and
+/// its key is joined.
 macro_rules! event_columns {
     () => {
-        "e.sequence, e.leaf, e.record, e.personal, k.key"
+        concat!("e.sequence, e.leaf, e.record, e.personal, ", $crate::keys::key_column!())
     };
 }
 
-/// Joins the key of the event `e`.
-macro_rules! join_key {
-    () => {
-        "LEFT JOIN audit.key k ON k.log = e.log AND k.grp = (e.sequence - 1) / 32"
-    };
-}
-
-pub(crate) use {event_columns, join_key};
+pub(crate) use event_columns;
 
 /// An event as read from the server, its personal data still sealed. It can be unsealed after the
 /// connection is free.

@@ -16,8 +16,9 @@ use tokio_postgres::types::Type;
 use crate::connection::{Parameter, Session, Statement, both, column};
 use crate::core::Core;
 use crate::error::corrupt;
+use crate::keys::join_key;
 use crate::read::log_state;
-use crate::sealing::{SealedEvent, event_columns, join_key};
+use crate::sealing::{SealedEvent, event_columns};
 use crate::staged::{IfStaged, is_staged};
 
 const CONTEXT: &str = "reading the tree";

@@ -4,17 +4,24 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod client;
+mod cluster;
 mod common;
 mod conformance;
 mod damage;
+mod docs;
 mod erasure;
+mod failover;
 mod faults;
 mod indexing;
+mod kills;
+mod operations;
 mod pooler;
 mod processes;
+mod recovery;
 mod replica;
 mod roles;
 mod settings;
+mod shards;
 mod staged;
 mod tampering;
 mod tls;

@@ -20,6 +20,7 @@ use futures_util::future::join_all;
 use tempfile::TempDir;
 
 use crate::common::database;
+use crate::docs::blocks;
 
 /// With this variable the test fails where there is no `pgbouncer`; otherwise it checks nothing there.
 const REQUIRED: &str = "AUDIT_POSTGRES_POOLER";
@@ -58,24 +59,15 @@ impl Pooler {
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755))
             .expect("it is open");
         let path = directory.path().join("pooler.ini");
+        let [settings] = blocks("Poolers", "ini").try_into().expect("the page has settings");
         let options = format!(
-            "[databases]
-             * = host={} port={} user=postgres
-             [pgbouncer]
-             unix_socket_dir = {}
-             listen_port = 6432
-             auth_type = any
-             pool_mode = transaction
-             default_pool_size = 2
-             max_client_conn = 500
-             ignore_startup_parameters = extra_float_digits
-            ",
+            "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\n{settings}\n\
+             unix_socket_dir = {}\nlisten_port = 6432\nauth_type = any\n",
             setting("unix_socket_directories"),
             setting("port"),
             directory.path().display(),
         );
-        let lines: Vec<_> = options.lines().map(str::trim).collect();
-        fs::write(&path, lines.join("\n")).expect("it is written");
+        fs::write(&path, options).expect("it is written");
         let mut command = Command::new(program);
         command.arg("-q").arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
         command.uid(owner.uid()).gid(owner.gid());

@@ -1,0 +1,27 @@
+//! sqlx.
+
+use audit_sqlite::STAGE;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+use compat_transactions::{Payment, Result};
+
+pub(crate) async fn pay(payment: &Payment) -> Result<()> {
+    let staged = payment.staged()?;
+    let pool =
+        SqlitePool::connect_with(SqliteConnectOptions::new().filename(&payment.database)).await?;
+    let mut transaction = pool.begin().await?;
+    let insert = sqlx::query("INSERT INTO invoice VALUES (?1)").bind(&payment.invoice);
+    insert.execute(&mut *transaction).await?;
+    for (id, body) in staged.rows() {
+        let stage = sqlx::query(STAGE).bind(staged.log().as_bytes());
+        stage.bind(&id.as_bytes()[..]).bind(body).execute(&mut *transaction).await?;
+    }
+    if payment.end.commits() {
+        transaction.commit().await?;
+    } else {
+        transaction.rollback().await?;
+    }
+    payment.end.is_over();
+    pool.close().await;
+    Ok(())
+}
