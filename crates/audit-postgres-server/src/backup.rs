@@ -38,6 +38,8 @@ impl Backup<'_> {
     /// As [`ServerOptions::start`](crate::ServerOptions::start).
     /// [`Failed`](ServerError::Failed) if the point is not in the archive.
     pub fn restore(&self, setting: &str, target: &str) -> Result<Server, ServerError> {
+        // A file to which nothing was written is not ended.
+        self.server.sql("SELECT pg_create_restore_point('audit-postgres-server')")?;
         let last = self.server.sql("SELECT pg_walfile_name(pg_switch_wal())")?;
         let archived =
             format!("SELECT count(*) FROM pg_stat_archiver WHERE last_archived_wal >= '{last}'");

@@ -3,6 +3,7 @@
 // A test fails if it cannot be set up.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
+mod backups;
 mod clients;
 mod faults;
 mod processes;
