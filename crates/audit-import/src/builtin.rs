@@ -29,7 +29,30 @@ macro_rules! builtins {
     };
 }
 
-builtins!("cloudtrail", "github-audit", "github-events", "jira", "okta", "slack");
+builtins!(
+    "auth0",
+    "azure-activity",
+    "cloudtrail",
+    "entra-id",
+    "gcp-audit",
+    "github-audit",
+    "github-events",
+    "gitlab",
+    "google-workspace",
+    "jira",
+    "kubernetes",
+    "microsoft365",
+    "okta",
+    "one-password",
+    "salesforce",
+    "slack",
+    "snyk",
+    "tailscale",
+    "teleport",
+    "vault",
+    "windows-security",
+    "zendesk",
+);
 
 impl Builtin {
     /// Returns every mapping that comes with this crate.

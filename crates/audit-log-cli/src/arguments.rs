@@ -11,7 +11,8 @@ use crate::address::{InvalidAddress, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
 use crate::{
     backup, check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys,
-    list, organizations, prove, prune, reindex, restore, retention, serve, staged, tail, verify,
+    list, mappings, organizations, prove, prune, reindex, restore, retention, serve, staged, tail,
+    verify,
 };
 
 /// Serves, imports, lists, exports, proves, erases and prunes audit logs.
@@ -82,6 +83,8 @@ enum Command {
     #[command(subcommand)]
     Keys(keys::Command),
     Import(import::Arguments),
+    #[command(subcommand)]
+    Mappings(mappings::Command),
     List(list::Arguments),
     Tail(tail::Arguments),
     Export(export::Arguments),
@@ -121,6 +124,7 @@ impl Arguments {
         let Some(command) = self.command else { return Err(CliError::new("no command is given")) };
         let done = match command {
             Command::Import(arguments) => return arguments.run(store).await,
+            Command::Mappings(command) => return command.run(),
             Command::Export(arguments) => return arguments.run(store).await,
             Command::Checkpoint(arguments) => return arguments.run(store).await,
             Command::Verify(arguments) => return arguments.run(store).await,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Order, Sequence};
+use audit_export::Syslog;
 use clap::ValueEnum;
 use tokio::sync::oneshot;
 
@@ -17,12 +18,14 @@ use crate::selection::Selection;
 use crate::signals::Signals;
 use crate::store::Store;
 use crate::tenant;
+use crate::text::line;
 
 mod csv;
 
 /// Exports the events of a log in the order of their sequence, as of the start of the export.
 ///
-/// JSON Lines are exact: `audit import --from native` reads them back. CSV (RFC 4180, with a
+/// JSON Lines are exact: `audit import --from native` reads them back. `cloudevents`, `cef`, `syslog`
+/// and `otlp` are lines for other systems, with all of the event in each. CSV (RFC 4180, with a
 /// header) is for spreadsheets. Absent and empty texts are both empty cells, and nested values are
 /// JSON. A text that a spreadsheet could interpret as a formula gets an apostrophe: one that begins
 /// with = + - @, a full-width form of these, a tab or a line break, also after white space; and within
@@ -66,6 +69,15 @@ enum FormatName {
     Jsonl,
     /// Comma-separated values: one event a row.
     Csv,
+    /// `CloudEvents` 1.0 in JSON: one event a line, all of it in `data`.
+    #[value(name = "cloudevents")]
+    CloudEvents,
+    /// The Common Event Format: one event a line, all of it as JSON in `cs6`.
+    Cef,
+    /// Syslog, RFC 5424: one message a line, with the event as JSON.
+    Syslog,
+    /// Logs of the OpenTelemetry protocol: a line for each event, the JSON of a request with it.
+    Otlp,
 }
 
 /// Reads the sequence of an event.
@@ -180,7 +192,16 @@ impl Arguments {
 /// The events as they are written.
 enum Rows<'a, 'b> {
     Jsonl(&'a mut Output<'b>),
+    Form { output: &'a mut Output<'b>, form: Form, shown: bool },
     Csv(Box<csv::Rows<'a, 'b>>),
+}
+
+/// A form of one line an event.
+enum Form {
+    CloudEvents,
+    Cef,
+    Syslog(Syslog),
+    Otlp,
 }
 
 impl<'a, 'b> Rows<'a, 'b> {
@@ -188,6 +209,13 @@ impl<'a, 'b> Rows<'a, 'b> {
         let shown = arguments.output.is_none() && stdout().is_terminal();
         Ok(match arguments.format {
             FormatName::Jsonl => Self::Jsonl(output),
+            FormatName::CloudEvents => Self::Form { output, form: Form::CloudEvents, shown },
+            FormatName::Cef => Self::Form { output, form: Form::Cef, shown },
+            // Nobody sends the messages, so that no host is named.
+            FormatName::Syslog => {
+                Self::Form { output, form: Form::Syslog(Syslog::new("-", "audit")?), shown }
+            }
+            FormatName::Otlp => Self::Form { output, form: Form::Otlp, shown },
             FormatName::Csv => Self::Csv(Box::new(csv::Rows::begin(output, arguments.bom, shown)?)),
         })
     }
@@ -195,13 +223,25 @@ impl<'a, 'b> Rows<'a, 'b> {
     fn write(&mut self, event: &audit_core::AuditEvent) -> Result<()> {
         match self {
             Self::Jsonl(output) => output.json(event),
+            Self::Form { output, form, shown } => {
+                let text = match form {
+                    Form::CloudEvents => return output.json(&audit_export::cloud_event(event)?),
+                    Form::Otlp => return output.json(&audit_export::otlp([event])?),
+                    Form::Cef => audit_export::cef(event)?,
+                    Form::Syslog(sender) => sender.message(event)?,
+                };
+                match shown {
+                    true => output.line(format_args!("{}", line(&text))),
+                    false => output.line(format_args!("{text}")),
+                }
+            }
             Self::Csv(rows) => rows.write(event),
         }
     }
 
     fn end(self) -> Result<()> {
         match self {
-            Self::Jsonl(_) => Ok(()),
+            Self::Jsonl(_) | Self::Form { .. } => Ok(()),
             Self::Csv(rows) => rows.end(),
         }
     }

@@ -20,10 +20,10 @@ use source::Source;
 use tally::Tally;
 use verify::Expected;
 
-mod importer;
-mod input;
-mod source;
-mod tally;
+pub(crate) mod importer;
+pub(crate) mod input;
+pub(crate) mod source;
+pub(crate) mod tally;
 mod verify;
 
 /// Imports audit records into a log, from files of JSON as they were delivered.

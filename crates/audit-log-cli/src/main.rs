@@ -3,7 +3,7 @@
 //! | file | content |
 //! |---|---|
 //! | `arguments.rs` | the command line |
-//! | `serve.rs` (its limits and its log in `serve/`), `organizations.rs`, `keys.rs`, `import.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
+//! | `serve.rs` (its limits and its log in `serve/`), `organizations.rs`, `keys.rs`, `import.rs`, `mappings.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
 //! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | the commands for proofs |
 //! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | the commands that remove data |
 //! | `staged.rs` | the commands for staged events |
@@ -43,6 +43,7 @@ mod kept;
 mod keys;
 mod list;
 mod logs;
+mod mappings;
 mod new_file;
 mod organizations;
 mod output;

@@ -186,12 +186,44 @@ fn record(system: &'static str) -> impl Strategy<Value = Value> {
             "okta" => json!({"eventType_s": "e", "published_t": "2024-01-01T00:00:00Z"}),
             "jira" => json!({"summary": "S", "created": "2024-01-01T00:00:00.000+0000"}),
             "slack" => json!({"action": "a", "date_create": 1_700_000_000}),
-            _ => json!({"action": "a", "@timestamp": 1_700_000_000_000_u64}),
+            "github-audit" => json!({"action": "a", "@timestamp": 1_700_000_000_000_u64}),
+            "auth0" => json!({"type": "s", "date": 1, "log_id": "l"}),
+            "azure-activity" => json!({"operationName": "o", "resourceId": "r", "time": 1}),
+            "entra-id" => json!({"activityDisplayName": "a", "activityDateTime": 1}),
+            "gcp-audit" => {
+                json!({"insertId": "i", "timestamp": 1, "protoPayload": {"methodName": "m"}})
+            }
+            "gitlab" => {
+                json!({"author_id": 1, "entity_type": "t", "created_at": 1, "event_type": "e"})
+            }
+            "google-workspace" => json!({"id": {"time": 1, "applicationName": "a"}, "name": "n"}),
+            "kubernetes" => {
+                json!({"auditID": "a", "verb": "v", "stage": "s", "requestReceivedTimestamp": 1})
+            }
+            "microsoft365" => json!({"Operation": "o", "CreationTime": 1, "Workload": "w"}),
+            "one-password" => {
+                json!({"action": "a", "object_type": "o", "actor_uuid": "u", "timestamp": 1})
+            }
+            "salesforce" => json!({"Action": "a", "CreatedDate": 1}),
+            "snyk" => json!({"event": "e", "created": 1, "group_id": "g"}),
+            "tailscale" => json!({
+                "action": "a", "target": {"type": "t"}, "eventGroupID": "g", "eventTime": 1,
+            }),
+            "teleport" => json!({"event": "e", "code": "c", "uid": "u", "time": 1}),
+            "vault" => {
+                json!({"type": "t", "time": 1, "request": {"path": "p", "operation": "o", "id": "i"}})
+            }
+            "windows-security" => {
+                json!({"EventID": 1, "SubjectUserSid": "s", "Hostname": "h", "TimeCreated": 1})
+            }
+            _ => json!({"source_type": "s", "action": "a", "created_at": 1}),
         };
         record.extend(required.as_object().unwrap().clone());
         if system == "okta" {
             record.remove("eventType");
         }
+        // There the records of a delivery are.
+        record.remove(if system == "auth0" { "data" } else { "" });
         Value::Object(record)
     })
 }

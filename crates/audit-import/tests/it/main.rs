@@ -7,3 +7,4 @@ mod coverage;
 mod formats;
 mod lossless;
 mod mappings;
+mod systems;

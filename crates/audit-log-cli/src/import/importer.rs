@@ -23,7 +23,7 @@ const BATCH: usize = 500;
 const MAX_BATCH_BYTES: usize = 8 << 20;
 /// The highest size of a text, in bytes. An event has at most [`limits::MAX_EVENT_BYTES`], but its
 /// JSON can be longer, because an escape takes six bytes for one.
-const TEXT_BYTES: usize = 8 * limits::MAX_EVENT_BYTES;
+pub(crate) const TEXT_BYTES: usize = 8 * limits::MAX_EVENT_BYTES;
 /// The texts that are searched for a mark of the format, before anything is recorded.
 const PROBED_TEXTS: usize = 100;
 /// The most bytes of these.

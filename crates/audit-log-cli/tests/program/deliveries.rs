@@ -133,3 +133,39 @@ fn a_mapping_of_ones_own_is_a_file() {
         sandbox.fails(2, &["import", "--organization", "platform", "--from", &wrong, &file]);
     assert!(error.contains("`line 1` must be valid in a mapping (`marks` is missing)"), "{error}");
 }
+
+#[test]
+fn mappings_are_listed_shown_and_tested() {
+    let sandbox = Sandbox::new();
+    assert!(sandbox.ok(&["mappings", "list"]).contains("okta               Okta system log\n"));
+    let shown = sandbox.ok(&["mappings", "show", "okta"]);
+    let mapping = sandbox.file("own.toml", &shown.lines().collect::<Vec<_>>());
+    let known = value!({
+        "uuid": "1", "published": "2024-03-15T14:48:51Z", "eventType": "e", "version": "0",
+        "target": [{"id": "a", "x": 1}, {"id": "b", "x": 2}],
+    });
+    let file = sandbox.file("okta.jsonl", &[known, value!({"uuid": "2", "eventType": "e"})]);
+    let ran = sandbox.run(&["mappings", "test", &mapping, &file]);
+    assert_eq!(
+        (ran.code, ran.out.lines().collect::<Vec<_>>()),
+        (
+            Some(1),
+            vec![
+                "2 read, 1 become events, 1 refused",
+                "  1 refused: `published` is missing",
+                "fields:",
+                "       1 action",
+                "       1 actor.kind",
+                "       1 occurredAt",
+                "       1 source.id",
+                "       1 source.system",
+                "       1 targets[].id",
+                "left in the metadata:",
+                "       1 published",
+                "       1 target[].x",
+                "       1 version",
+            ]
+        )
+    );
+    assert!(sandbox.fails(2, &["mappings", "show", "none"]).contains("audit mappings list"));
+}

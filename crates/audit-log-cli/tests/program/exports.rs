@@ -215,3 +215,20 @@ fn a_file_is_complete_or_absent() {
     sandbox.fails(2, &[&nobody[..], &["--format", "csv", "--output", "none.csv"]].concat());
     assert_eq!(names(), after, "a failure leaves no file");
 }
+
+#[test]
+fn every_line_format_has_a_line_for_each_event() {
+    let sandbox = Sandbox::new();
+    sandbox.record("platform", &[full(), value!({"action": "a", "actor": {"kind": "user"}})]);
+    let events = lines(&sandbox.ok(&[&EXPORT[..], &["jsonl"]].concat()));
+    let exported = sandbox.ok(&[&EXPORT[..], &["cloudevents"]].concat());
+    let data: Vec<_> = lines(&exported).iter().map(|form| form["data"].clone()).collect();
+    assert_eq!(data, events);
+    for (format, start) in
+        [("cef", "CEF:0|audit|audit|"), ("syslog", "<"), ("otlp", "{\"resourceLogs\":[{")]
+    {
+        let exported = sandbox.ok(&[&EXPORT[..], &[format]].concat());
+        assert_eq!(exported.lines().count(), 2, "{format}");
+        assert!(exported.lines().all(|line| line.starts_with(start)), "{format}: {exported}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The tests of the public API, in one binary: linking takes longer than running them.
+
+// The lints allow these in a test function, not in a test's helpers.
+#![allow(clippy::unwrap_used)]
+
+mod golden;
+mod lossless;
