@@ -127,6 +127,7 @@ const VERSION_1: &str = concat!(
      );
      CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);",
     include_str!("staged.sql"),
+    include_str!("capture.sql"),
     include_str!("events.sql")
 );
 

@@ -11,6 +11,7 @@ mod rules;
 mod secret_names;
 
 use comparison::Comparison;
+pub(crate) use rules::MASK;
 use rules::Rules;
 
 /// How two values are compared: which fields are masked or left out, and how the items of lists are
