@@ -165,7 +165,6 @@ fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::rules::MASK;
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
