@@ -117,8 +117,7 @@ impl Capture<'_> {
                 event.change.truncated = true;
             }
             if !fits(&event) {
-                event.change = Change::default();
-                event.change.truncated = true;
+                event.change = without_values();
             }
         }
         if event.targets.is_empty() {
@@ -140,9 +139,7 @@ impl Capture<'_> {
         let after = after.map(|row| self.row(row)).transpose()?;
         let key = after.as_ref().or(before.as_ref()).and_then(|row| self.key_of(row));
         if self.truncated {
-            let mut change = Change::default();
-            change.truncated = true;
-            return Ok((key, change));
+            return Ok((key, without_values()));
         }
         let diff = Diff::new();
         let mut change = match (&before, &after) {
@@ -200,6 +197,11 @@ fn value(raw: &str, is_numeric: bool) -> Value {
     let is_shallow = |value: &Value| limits::depth(format_args!(""), 1, [value]).is_ok();
     let exact = json::parse(raw.as_bytes()).ok().filter(is_shallow);
     exact.unwrap_or_else(|| Value::String(raw.to_owned()))
+}
+
+/// Returns the change of a row of which nothing but its key is known.
+fn without_values() -> Change {
+    Change { truncated: true, ..Change::default() }
 }
 
 /// Returns whether the event is within the limits that depend on the sizes of its values.
