@@ -89,6 +89,11 @@ impl Session {
         Self { client: self.client.take(), is_open }
     }
 
+    /// Closes the connection, instead of giving it back, while a statement may be under way.
+    pub(crate) fn close(mut self) {
+        self.client.take().map(Object::take);
+    }
+
     fn client(&self) -> Result<&Object> {
         self.client.as_ref().ok_or_else(closed)
     }

@@ -19,7 +19,8 @@
 //! ```
 //!
 //! A service that keeps its own tables in the same database records within its own transaction: it stages
-//! events with any driver, see [`STAGE`].
+//! events with any driver, see [`STAGE`], or lets triggers stage the changes of its tables, see
+//! `docs/capture-sql.md`.
 //!
 //! | file | noun |
 //! |---|---|
@@ -38,6 +39,7 @@
 //! | `segments.rs` | the segments that appends of many events write themselves |
 //! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or refused |
 //! | `sequencer.rs` | the task that takes them in |
+//! | `capture.sql` | triggers that stage the changes of tables |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
 //! | `index.rs` | the storage of the index |
 //! | `build.rs` | building the index, beside the appends |

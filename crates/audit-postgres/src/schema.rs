@@ -24,10 +24,12 @@
 //! A log is its [bytes](audit_core::Log::as_bytes): none for the platform's, else the id of the
 //! organization, so that no organization can have the platform's.
 
+use std::time::Duration;
+
 use audit_core::{Error, ErrorKind, Result, TokenKeys};
 use tokio_postgres::types::Type;
 
-use crate::connection::{Session, Statement, column};
+use crate::connection::{Connections, Session, Statement, column};
 use crate::error::corrupt;
 use crate::options::PostgresOptions;
 
@@ -125,6 +127,7 @@ const VERSION_1: &str = concat!(
      );
      CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);",
     include_str!("staged.sql"),
+    include_str!("capture.sql"),
     include_str!("events.sql")
 );
 
@@ -181,12 +184,35 @@ const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
 const INDEX_SECRET_BYTES: usize = 16;
 
+/// Takes a connection to a server that can keep the promises of a store.
+///
+/// # Errors
+/// [`Unavailable`](ErrorKind::Unavailable) if the server does not answer within `timeout`. A pooler accepts
+/// connections while its server is away, and answers no statement.
+/// [`Incompatible`](ErrorKind::Incompatible) or [`ReadOnly`](ErrorKind::ReadOnly) as [`check_server`].
+pub(crate) async fn take_checked(
+    connections: &Connections,
+    is_read_only: bool,
+    timeout: Duration,
+) -> Result<Session> {
+    let session = connections.take().await?;
+    let checked = tokio::time::timeout(timeout, check_server(&session, is_read_only)).await;
+    match checked {
+        Ok(checked) => checked.map(|()| session),
+        Err(source) => {
+            session.close();
+            let error = Error::new(ErrorKind::Unavailable);
+            Err(error.with_context("the server does not answer").with_source(source))
+        }
+    }
+}
+
 /// Checks that the server can keep the promises of a store.
 ///
 /// # Errors
 /// [`Incompatible`](ErrorKind::Incompatible), with the name of the setting as the field, or
 /// [`ReadOnly`](ErrorKind::ReadOnly) for a server that cannot be written, unless the store is only read.
-pub(crate) async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
+async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
     let row = session.query_opt(&READ_SETTINGS, &[]).await?;
     let row = row.ok_or_else(|| corrupt(READ_SETTINGS.context))?;
     let text = |at| column::<&str>(&row, at);

@@ -19,6 +19,11 @@ CREATE TABLE audit.refused (
     refused_at bigint NOT NULL
 );
 
+-- Returns the key of the log with a name: `platform`, or the id of an organization.
+CREATE FUNCTION audit.log_key(name text) RETURNS bytea
+LANGUAGE sql IMMUTABLE
+RETURN CASE name WHEN 'platform' THEN ''::bytea ELSE uuid_send(name::uuid) END;
+
 -- Only inserts, so that it waits for nobody. The order of the arrays is that of the events.
 CREATE FUNCTION audit.stage(log text, ids uuid[], bodies text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $function$
@@ -30,8 +35,7 @@ BEGIN
             MESSAGE = 'audit.stage takes the name of a log, and as many ids as bodies';
     END IF;
     INSERT INTO audit.staged (log, id, body)
-    SELECT CASE stage.log WHEN 'platform' THEN ''::bytea ELSE uuid_send(stage.log::uuid) END,
-        w.id, w.body
+    SELECT audit.log_key(stage.log), w.id, w.body
     FROM unnest(ids, bodies) WITH ORDINALITY AS w (id, body, at) ORDER BY w.at;
 END
 $function$;

@@ -98,8 +98,8 @@ impl PostgresStore {
             let replica =
                 replica.map(|replica| Connections::new(&replica, options.readers, timeout));
             let replica = replica.transpose()?.map(Replica::new);
-            let session = writers.take().await?;
-            schema::check_server(&session, options.is_read_only).await?;
+            let is_read_only = options.is_read_only;
+            let session = schema::take_checked(&writers, is_read_only, timeout).await?;
             schema::prepare(&session, &options).await?;
             let keys = match &options.token_keys {
                 Some(keys) => keys.clone(),
@@ -154,7 +154,7 @@ impl PostgresStore {
         let is_read_only = self.require_writable().is_err();
         self.run(|core| async move {
             let connections = if is_read_only { &core.readers } else { &core.writers };
-            schema::check_server(&connections.take().await?, is_read_only).await
+            schema::take_checked(connections, is_read_only, core.timeout).await.map(drop)
         })
         .await
     }

@@ -15,6 +15,7 @@
 //! ```
 
 mod batch;
+mod captured;
 mod clock;
 pub mod index;
 mod lenient;

@@ -3,6 +3,7 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::captured;
 use crate::limits::{MAX_STAGED_BYTES, MAX_TARGETS};
 use crate::store::{BODY_VERSION, StagedBody};
 use crate::{
@@ -59,6 +60,9 @@ impl StagedRow {
             return Err(Error::invalid("body", violation));
         }
         let below = |error: Error| error.below("body");
+        if let Some(event) = captured::event(id, &self.body) {
+            return event.map(|event| (event, None)).map_err(below);
+        }
         let body: StagedBody = json::from_slice(&self.body).map_err(below)?;
         let StagedBody { v, staged_at, submitted_by, mut event } = body;
         if v != BODY_VERSION {

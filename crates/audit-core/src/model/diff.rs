@@ -11,6 +11,7 @@ mod rules;
 mod secret_names;
 
 use comparison::Comparison;
+pub(crate) use rules::MASK;
 use rules::Rules;
 
 /// How two values are compared: which fields are masked or left out, and how the items of lists are
@@ -164,7 +165,6 @@ fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::rules::MASK;
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;

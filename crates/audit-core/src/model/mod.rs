@@ -29,6 +29,7 @@ pub use attributes::Attributes;
 pub use change::{Change, FieldChange};
 pub use context::AuditContext;
 pub use diff::Diff;
+pub(crate) use diff::MASK;
 pub use event::{AuditEvent, NewEvent};
 pub use id::{ApiKeyId, ChangeSetId, EventId, OrganizationId, Sequence};
 pub use log::Log;

@@ -3,6 +3,7 @@
 // A test that cannot set itself up fails.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod capture;
 mod client;
 mod cluster;
 mod common;

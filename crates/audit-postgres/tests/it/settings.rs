@@ -1,5 +1,9 @@
 //! Servers that cannot keep what a store promises are refused, with the name of the setting.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::time::Duration;
+
 use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Error, ErrorKind, Log, NewEvent};
 use audit_postgres::{PostgresOptions, PostgresStore};
 use audit_postgres_server::{Database, Server, ServerOptions};
@@ -147,4 +151,26 @@ fn a_server_that_does_not_answer_is_unavailable() {
     let error = refused("postgres://nobody@127.0.0.1:1/none");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.is_retryable() && std::error::Error::source(&error).is_some(), "{error:?}");
+}
+
+#[test]
+fn a_server_that_accepts_connections_and_answers_nothing_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // As a pooler does whose server is away.
+    std::thread::spawn(move || {
+        let mut clients = Vec::new();
+        while let Ok((mut client, _)) = listener.accept() {
+            let mut startup = [0; 4_096];
+            let _ = client.read(&mut startup);
+            // The client is authenticated, and may send statements.
+            let _ = client.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+            clients.push(client);
+        }
+    });
+    let options = PostgresOptions::default().with_timeout(Duration::from_millis(100));
+    let url = format!("postgres://ana@127.0.0.1:{port}/app?sslmode=disable");
+    let error = block_on(PostgresStore::open_with(&url, options)).expect_err("it does not answer");
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    assert!(error.to_string().contains("the server does not answer"), "{error}");
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::secret_names::{is_secret, normalized};
 
 /// The value that is recorded for a masked one.
-pub(super) const MASK: &str = "[redacted]";
+pub(crate) const MASK: &str = "[redacted]";
 
 /// Rules by the names of fields. A name is that of every spelling of it.
 #[derive(Clone, Debug, Default)]
