@@ -10,13 +10,13 @@ use crate::json::{self, Object};
 use crate::limits::{self, MAX_EVENT_BYTES, MAX_ID_BYTES, MAX_TARGETS};
 use crate::model::MASK;
 use crate::{
-    Actor, AuditContext, Change, Diff, Error, EventId, NewEvent, Result, Target, Timestamp,
+    Action, Actor, AuditContext, Change, Diff, Error, EventId, NewEvent, Result, Target, Timestamp,
 };
 
 /// The actor of a change that was made without a context: the user of the database.
 const DATABASE_USER: &str = "database_user";
 
-/// How the text of a captured change begins. Only triggers write it.
+/// How the text of a captured change begins.
 const BEGIN: &[u8] = br#"{"v":1,"capture":{"#;
 
 /// The change of some rows by one statement. `docs/capture-sql.md` says what a trigger stages.
@@ -87,7 +87,13 @@ impl Capture<'_> {
         let database = json!({
             "table": self.table, "user": self.user, "transaction": self.transaction,
         });
-        let mut event = context.event(format!("{}.{}", self.kind, self.op).into());
+        let action = Action::from(format!("{}.{}", self.kind, self.op));
+        // Not only triggers can stage a text like theirs.
+        if action.is_reserved() {
+            let expected = "an action that is not reserved for the store";
+            return Err(Error::malformed("capture.op", expected));
+        }
+        let mut event = context.event(action);
         event.id = id;
         event.occurred_at = Some(self.at);
         event.metadata.insert("database".to_owned(), database);
@@ -262,6 +268,13 @@ mod tests {
         let bad = with(&good.replace("reason", "why"));
         let error = super::event(EventId::new(), bad.as_bytes()).unwrap().unwrap_err();
         assert!(error.field().unwrap().starts_with("capture.context"), "{error:?}");
+    }
+
+    #[test]
+    fn a_reserved_action_is_refused() {
+        let text = body("", "").replace("invoice", "log").replace("updated", "erased");
+        let error = event(EventId::new(), text.as_bytes()).unwrap().unwrap_err();
+        assert_eq!(error.field(), Some("capture.op"));
     }
 
     #[test]
