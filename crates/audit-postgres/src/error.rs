@@ -89,6 +89,11 @@ pub(crate) fn connecting(source: tokio_postgres::Error) -> Error {
     Error::new(ErrorKind::Unavailable).with_context("connecting").with_source(source)
 }
 
+/// Returns the error for a server that is connected and does not answer. Its connection is closed then.
+pub(crate) fn silent() -> Error {
+    Error::new(ErrorKind::Unavailable).with_context("the server does not answer")
+}
+
 /// Returns the error for a store that was closed, or whose thread ended.
 pub(crate) fn closed() -> Error {
     Error::new(ErrorKind::Closed)

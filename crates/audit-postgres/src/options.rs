@@ -68,6 +68,11 @@ impl PostgresOptions {
     /// [`Unavailable`](audit_core::ErrorKind::Unavailable). At least a millisecond, at most a day; a
     /// time-out outside is set to the nearest. With automatic failover it should be longer than that
     /// takes.
+    ///
+    /// An append to a server that is connected and does not answer fails with `Unavailable` after six
+    /// time-outs. It may have been recorded; the same events can be sent again. Connections by TCP have
+    /// this time-out for what was sent and is not confirmed, and ask as often for a sign of life, unless
+    /// the URL sets `tcp_user_timeout` and `keepalives`.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout.clamp(Duration::from_millis(1), Duration::from_secs(86_400));
         self

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use std::time::Duration;
+
 use audit_core::{Error, Result};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio_postgres::Config;
@@ -10,6 +12,9 @@ use tokio_postgres::config::{Host, TargetSessionAttrs};
 use crate::options::PostgresOptions;
 use crate::password::{self, PasswordSource};
 use crate::tls::{Mode, Tls};
+
+/// The shortest pause between two signs of life that are asked of a server.
+const LEAST_KEEPALIVE: Duration = Duration::from_secs(1);
 
 /// Where a server is, and how it is connected to.
 #[derive(Clone, Debug)]
@@ -37,6 +42,14 @@ impl Address {
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.timeout);
+        }
+        // A server that was cut off is noticed, with which the defaults of systems take hours.
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(options.timeout);
+        }
+        if !url.contains("keepalives") {
+            let pause = options.timeout.max(LEAST_KEEPALIVE);
+            config.keepalives_idle(pause).keepalives_interval(pause).keepalives_retries(3);
         }
         Ok(Self { config, tls: tls.unwrap_or_default() })
     }
@@ -171,6 +184,20 @@ mod tests {
         }
         let Address { config, .. } = parse("host=h sslmode=require").unwrap();
         assert_eq!(config.get_ssl_mode(), SslMode::Require);
+    }
+
+    #[test]
+    fn a_server_that_was_cut_off_is_noticed_unless_the_url_says_otherwise() {
+        let Address { config, .. } = parse("postgres://u@h/d").unwrap();
+        let timeout = PostgresOptions::default().timeout;
+        assert_eq!(config.get_tcp_user_timeout(), Some(&timeout));
+        assert_eq!(config.get_keepalives_idle(), timeout);
+        assert_eq!(config.get_keepalives_interval(), Some(timeout));
+        let url = "postgres://u@h/d?keepalives_idle=60&tcp_user_timeout=7";
+        let Address { config, .. } = parse(url).unwrap();
+        assert_eq!(config.get_tcp_user_timeout(), Some(&Duration::from_secs(7)));
+        assert_eq!(config.get_keepalives_idle(), Duration::from_secs(60));
+        assert_eq!(config.get_keepalives_interval(), None);
     }
 
     #[test]

@@ -10,16 +10,20 @@ use audit_core::{Log, Receipt, Result};
 use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use tokio::time::timeout_at;
 
 use crate::append::{Appended, Grown, Wanted};
 use crate::core::Core;
-use crate::error::{Retry, busy, closed, read_only};
+use crate::error::{Retry, busy, closed, read_only, silent};
 use crate::staged::begin_append;
 
 /// A transaction takes no more batches when it has this many events.
 const GROUP_EVENTS: usize = 1_000;
 /// A transaction takes no more batches when its events have this many bytes.
 const GROUP_BYTES: usize = 16 << 20;
+
+/// How many time-outs of a store an append waits for a server that is connected and does not answer.
+const PATIENCE: u32 = 6;
 
 /// The pause before a transaction is tried again: the first, and the longest.
 pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
@@ -124,10 +128,12 @@ type Written = (Vec<Result<Appended>>, Vec<Grown>);
 /// Writes a group in one transaction, again if the transaction or the connection was lost.
 async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written> {
     let deadline = group.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
+    let given_up = tokio::time::Instant::from_std(Instant::now() + core.timeout * PATIENCE);
     let [mut pause, longest] = PAUSES;
     let mut built = false;
     loop {
-        let error = match write_once(core, group, deadline, built).await {
+        let attempt = timeout_at(given_up, write_once(core, group, deadline, built));
+        let error = match attempt.await.unwrap_or_else(|_| Err(silent())) {
             Ok(Attempt::Written(written)) => return Ok(written),
             Ok(Attempt::TailsAreLong(logs)) => {
                 for log in logs {

@@ -23,6 +23,7 @@ mod replica;
 mod roles;
 mod settings;
 mod shards;
+mod silence;
 mod staged;
 mod tampering;
 mod tls;
