@@ -188,9 +188,9 @@ impl Values {
     }
 
     fn request(&self) -> impl Strategy<Value = RequestInfo> + use<> {
-        (self.term(), self.text(), self.identifier()).prop_map(|parts| {
+        (self.term(), self.text(), self.text(), self.identifier()).prop_map(|parts| {
             let mut request = RequestInfo::default();
-            (request.method, request.path, request.id) = parts;
+            (request.method, request.path, request.route, request.id) = parts;
             request
         })
     }

@@ -102,6 +102,7 @@ pub(crate) fn full() -> NewEvent {
         .reason("month's end")
         .submitted_by("key_7")
         .request("POST", "/invoices/9/pay")
+        .route("/invoices/{id}/pay")
         .request_id("req_1")
         .trace(trace("4bf92f3577b34da6a3ce929d0e0e4736"))
         .outcome(Outcome::failure().code("card_declined"))

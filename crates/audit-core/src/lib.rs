@@ -8,7 +8,9 @@
 //! | to | use |
 //! |---|---|
 //! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Diff`], [`Message`], [`RequestInfo`] |
-//! | carry the actor and the request to where an event is made | [`AuditContext`], [`InContext`], [`SignedContext`] |
+//! | carry the actor and the request to where an event is made | [`AuditContext`], [`ContextScope`], [`SignedContext`] |
+//! | compare values whose type says what is masked | [`Audited`], [`Diff::audited`] |
+//! | hand events to a store or a spool | [`Recorder`], [`Attempt`] |
 //! | read events | [`AuditEvent`], [`Activity`] |
 //! | query a log | [`EventQuery`], [`Filter`], [`Order`] |
 //! | page through the result | [`Page`], [`FeedPage`], [`Token`] |
@@ -38,6 +40,7 @@
 //! ```
 
 pub mod backend;
+mod capture;
 mod error;
 pub mod json;
 pub mod limits;
@@ -50,12 +53,14 @@ mod store;
 mod tenant;
 pub mod tree;
 
+pub use capture::{Accepted, Attempt, Audited, AuditedField, AuditedValue, FieldKey, Recorder};
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use model::{
     Action, Activity, Actor, ActorKind, ApiKeyId, Attributes, AuditContext, AuditEvent, Change,
-    ChangeSetId, ContextKeys, Diff, EntityClass, EventId, FieldChange, InContext, Log, Message,
-    NewEvent, OrganizationId, OrganizationRef, Outcome, OutcomeResult, RequestInfo, Scope,
-    Sequence, Severity, SignedContext, Source, SpanId, Surface, Target, Timestamp, Trace, TraceId,
+    ChangeSetId, ContextKeys, ContextScope, Diff, EntityClass, EventId, FieldChange, InContext,
+    Log, Message, NewEvent, OrganizationId, OrganizationRef, Outcome, OutcomeResult, RequestInfo,
+    Scope, Sequence, Severity, SignedContext, Source, SpanId, Surface, Target, Timestamp, Trace,
+    TraceId,
 };
 pub use query::{
     Anchor, EventQuery, Facet, FeedPage, FeedStart, Filter, Order, Page, Position, Token,

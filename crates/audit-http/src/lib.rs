@@ -60,7 +60,7 @@
 //! | `observe.rs` | request ids, spans, metrics |
 //! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
 //! | `serve.rs`, `serve_options.rs` | the connections, and their options |
-//! | `connections.rs`, `socket.rs`, `pace.rs`, `proxy.rs` | which are open and idle, least rates, the client behind a proxy |
+//! | `connections.rs`, `socket.rs`, `pace.rs`, `proxy.rs` | which are open and idle, least rates, the path that a proxy takes off |
 //! | `metrics.rs` | the metrics |
 
 mod answer;
@@ -103,12 +103,13 @@ use axum::Router;
 use crate::app::App;
 use crate::style::Style;
 
+pub use audit_proxies::{ProxyNet, TrustedProxies};
+
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
 pub use crate::contract::Contract;
 pub use crate::metrics::metrics;
 pub use crate::openapi::openapi;
 pub use crate::options::HttpOptions;
-pub use crate::proxy::{ProxyNet, TrustedProxies};
 pub use crate::publish::publish_checkpoints;
 pub use crate::serve::serve;
 pub use crate::serve_options::ServeOptions;

@@ -127,7 +127,7 @@ struct Accepted {
 
 impl Server {
     fn is_proxy(&self, address: IpAddr) -> bool {
-        self.options.proxies.contain(address)
+        self.options.proxies.contains(address)
     }
 
     /// Opens a connection. Answers with 503 and returns `None` if there are too many.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::proxy::{ProxyNet, TrustedProxies};
+use audit_proxies::{ProxyNet, TrustedProxies};
 
 /// The limits of connections, and the proxies in front of the service.
 ///

@@ -177,7 +177,8 @@ mod tests {
         .message("paid \u{0} \u{feff} 지불")
         .location("Berlin")
         .reason("due")
-        .request("POST", "/pay")
+        .request("POST", "/invoices/9/pay")
+        .route("/invoices/{id}/pay")
         .request_id("req_1")
         .trace(
             Trace::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")

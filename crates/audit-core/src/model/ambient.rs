@@ -8,38 +8,49 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
+use super::context_scope::ContextScope;
 use crate::{Action, AuditContext, Error, NewEvent, Result, Violation};
 
-type Shared = Option<Arc<AuditContext>>;
-
 thread_local! {
-    /// The context of the innermost scope.
-    static CURRENT: RefCell<Shared> = const { RefCell::new(None) };
+    /// The innermost scope.
+    static CURRENT: RefCell<Option<ContextScope>> = const { RefCell::new(None) };
 }
 
-/// Replaces the current context, and returns the previous one. Does nothing while the thread ends,
+/// Replaces the current scope, and returns the previous one. Does nothing while the thread ends,
 /// when thread-local values are gone.
-fn replace(context: Shared) -> Shared {
-    CURRENT.try_with(|current| current.replace(context)).unwrap_or_default()
+fn replace(scope: Option<ContextScope>) -> Option<ContextScope> {
+    CURRENT.try_with(|current| current.replace(scope)).unwrap_or_default()
 }
 
-fn current() -> Shared {
+fn current() -> Option<ContextScope> {
     CURRENT.try_with(|current| current.borrow().clone()).unwrap_or_default()
 }
 
-/// Restores the previous context when it is dropped, also by a panic.
+/// Returns a scope of `context` within the current one.
+fn within(context: AuditContext) -> ContextScope {
+    match current() {
+        Some(outer) => outer.inner(context),
+        None => ContextScope::new(context),
+    }
+}
+
+/// Returns a copy of the current scope, which later changes of the original do not reach.
+fn copied() -> Option<ContextScope> {
+    current().map(|scope| scope.inner(scope.context()))
+}
+
+/// Restores the previous scope when it is dropped, also by a panic.
 struct Entered {
-    previous: Shared,
+    previous: Option<ContextScope>,
 }
 
 impl Entered {
-    fn new(context: Shared) -> Self {
-        Self { previous: replace(context) }
+    fn new(scope: Option<ContextScope>) -> Self {
+        Self { previous: replace(scope) }
     }
 }
 
@@ -58,21 +69,28 @@ pin_project! {
         // `None` once it is dropped.
         #[pin]
         future: Option<F>,
-        context: Shared,
+        scope: Option<ContextScope>,
     }
 
     impl<F> PinnedDrop for InContext<F> {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            let _entered = Entered::new(this.context.take());
+            let _entered = Entered::new(this.scope.take());
             this.future.set(None);
         }
     }
 }
 
 impl<F> InContext<F> {
-    fn new(context: Shared, future: F) -> Self {
-        Self { future: Some(future), context }
+    fn new(scope: Option<ContextScope>, future: F) -> Self {
+        Self { future: Some(future), scope }
+    }
+}
+
+impl ContextScope {
+    /// Returns `future` in this scope, on whichever thread it is polled.
+    pub fn enter<F: Future>(&self, future: F) -> InContext<F> {
+        InContext::new(Some(self.clone()), future)
     }
 }
 
@@ -81,7 +99,7 @@ impl<F: Future> Future for InContext<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = Entered::new(this.context.clone());
+        let _entered = Entered::new(this.scope.clone());
         match this.future.as_pin_mut() {
             Some(future) => future.poll(cx),
             None => Poll::Pending, // only `drop` takes the future away
@@ -91,14 +109,32 @@ impl<F: Future> Future for InContext<F> {
 
 impl<F> fmt::Debug for InContext<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InContext").field("context", &self.context).finish_non_exhaustive()
+        f.debug_struct("InContext").field("scope", &self.scope).finish_non_exhaustive()
     }
 }
 
 impl AuditContext {
     /// Returns the context of the running task or thread; `None` outside every scope.
     pub fn current() -> Option<Self> {
-        current().map(Arc::unwrap_or_clone)
+        current().map(|scope| scope.context())
+    }
+
+    /// Changes the current context for the rest of its scope, and returns `true`; `false` outside
+    /// every scope. A scope within another changes only its own.
+    ///
+    /// ```
+    /// use audit_core::{Actor, AuditContext, NewEvent};
+    ///
+    /// let event = AuditContext::new(Actor::unknown()).sync_scope(|| {
+    ///     // After the password was checked.
+    ///     AuditContext::amend(|context| context.actor = Actor::user("u_7"));
+    ///     NewEvent::here("user.login")
+    /// })?;
+    /// assert_eq!(event.actor.id.as_deref(), Some("u_7"));
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub fn amend(change: impl FnOnce(&mut Self)) -> bool {
+        current().map(|scope| scope.amend(change)).is_some()
     }
 
     /// Returns `future` in the scope of this context, on whichever thread it is polled.
@@ -118,7 +154,7 @@ impl AuditContext {
     /// # Ok::<(), audit_core::Error>(())
     /// ```
     pub fn scope<F: Future>(self, future: F) -> InContext<F> {
-        InContext::new(Some(Arc::new(self)), future)
+        InContext::new(Some(within(self)), future)
     }
 
     /// Runs `work` in the scope of this context, on this thread.
@@ -132,7 +168,7 @@ impl AuditContext {
     /// assert_eq!(AuditContext::current(), None);
     /// ```
     pub fn sync_scope<T>(self, work: impl FnOnce() -> T) -> T {
-        let _entered = Entered::new(Some(Arc::new(self)));
+        let _entered = Entered::new(Some(within(self)));
         work()
     }
 
@@ -149,7 +185,7 @@ impl AuditContext {
     /// spawn(AuditContext::carry(async { send_receipt().await }));
     /// ```
     pub fn carry<F: Future>(future: F) -> InContext<F> {
-        InContext::new(current(), future)
+        InContext::new(copied(), future)
     }
 
     /// Returns `work` in the scope of the context that is current now, to be run on another thread.
@@ -164,17 +200,17 @@ impl AuditContext {
     /// assert_eq!(there.join().unwrap(), Some(context));
     /// ```
     pub fn carry_sync<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
-        let context = current();
+        let scope = copied();
         move || {
-            let _entered = Entered::new(context);
+            let _entered = Entered::new(scope);
             work()
         }
     }
 }
 
 impl NewEvent {
-    /// Returns the event of `action` in the current [`AuditContext`]: its actor, reason, request,
-    /// trace and change set. Each can be set to another value afterwards.
+    /// Returns the event of `action` in the current [`AuditContext`]: its actor, organization, reason,
+    /// request, trace and change set. Each can be set to another value afterwards.
     ///
     /// ```
     /// use audit_core::{Actor, AuditContext, NewEvent, Violation};
@@ -192,19 +228,20 @@ impl NewEvent {
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) with the field `actor` if no context is
     /// current. An actor is never invented.
     pub fn here(action: impl Into<Action>) -> Result<Self> {
-        let context = AuditContext::current().ok_or_else(|| {
+        let scope = current().ok_or_else(|| {
             Error::invalid("actor", Violation::Missing)
                 .with_context("no audit context is in scope (see `AuditContext::scope`)")
         })?;
-        // Without a time, so that a job that is delivered twice is recorded once.
-        Ok(Self { occurred_at: None, ..context.event(action.into()) })
+        let event = scope.context().new_event(action);
+        scope.add(event.id);
+        Ok(event)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Actor, ChangeSetId, Trace};
+    use crate::{Actor, ChangeSetId, OrganizationRef, Trace};
     use futures_executor::block_on;
     use futures_util::future::{join, poll_fn};
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -309,7 +346,9 @@ mod tests {
     fn an_event_takes_the_whole_context() {
         let context = context("u")
             .reason("due")
+            .organization(OrganizationRef::new("acme"))
             .request("POST", "/pay")
+            .route("/{verb}")
             .request_id("req_1")
             .trace(Trace::from_traceparent(TRACEPARENT).unwrap())
             .change_set_id(ChangeSetId::new());
@@ -317,6 +356,41 @@ mod tests {
         assert_eq!(event.actor, context.actor);
         assert_eq!((event.reason, event.request), (context.reason, context.request));
         assert_eq!((event.trace, event.change_set_id), (context.trace, context.change_set_id));
+        assert_eq!(event.organization, context.organization);
         assert_eq!(NewEvent::here("a").unwrap_err().field(), Some("actor"));
+    }
+
+    #[test]
+    fn a_change_of_the_context_stays_in_its_scope() {
+        context("outer").sync_scope(|| {
+            let carried = AuditContext::carry_sync(user);
+            context("inner").sync_scope(|| {
+                assert!(AuditContext::amend(|context| {
+                    assert_eq!(user().as_deref(), Some("inner"));
+                    context.actor = Actor::user("changed");
+                }));
+                assert_eq!(user().as_deref(), Some("changed"));
+            });
+            assert_eq!(user().as_deref(), Some("outer"));
+            AuditContext::amend(|context| context.actor = Actor::user("later"));
+            assert_eq!(carried().as_deref(), Some("outer"));
+        });
+        assert!(!AuditContext::amend(|_| unreachable!()));
+    }
+
+    #[test]
+    fn a_scope_knows_the_events_made_in_it_also_within_others_and_in_what_is_carried() {
+        let make = || NewEvent::here("a").unwrap().id;
+        let scope = ContextScope::new(context("a"));
+        let ids = block_on(scope.enter(async {
+            let first = make();
+            let inner = context("b").sync_scope(make);
+            let carried = std::thread::spawn(AuditContext::carry_sync(make)).join().unwrap();
+            AuditContext::amend(|context| context.actor = Actor::user("c"));
+            [first, inner, carried]
+        }));
+        context("a").sync_scope(make);
+        assert_eq!(scope.events(), ids);
+        assert_eq!(scope.context().actor, Actor::user("c"));
     }
 }

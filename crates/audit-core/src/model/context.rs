@@ -1,6 +1,8 @@
 //! The context of an action: by whom, why, in which request and trace.
 
-use crate::{Action, Actor, ChangeSetId, NewEvent, RequestInfo, Timestamp, Trace};
+use crate::{
+    Action, Actor, ChangeSetId, Log, NewEvent, OrganizationRef, RequestInfo, Timestamp, Trace,
+};
 
 /// Declares the setters of the fields that an event has from the context of its action.
 macro_rules! context_setters {
@@ -25,6 +27,13 @@ macro_rules! context_setters {
             pub fn request(mut self, method: impl Into<String>, path: impl Into<String>) -> Self {
                 self.request.method = Some(method.into());
                 self.request.path = Some(path.into());
+                self
+            }
+
+            /// Sets the pattern of the route that the request matched: `/invoices/{id}/pay`.
+            #[must_use]
+            pub fn route(mut self, route: impl Into<String>) -> Self {
+                self.request.route = Some(route.into());
                 self
             }
 
@@ -54,7 +63,7 @@ macro_rules! context_setters {
 pub(super) use context_setters;
 
 /// The context in which an action is performed: the actor, with its session and the actor for whom
-/// it acts, the reason, the request and the trace.
+/// it acts, the log and the organization, the reason, the request and the trace.
 ///
 /// ```
 /// use audit_core::{Actor, AuditContext};
@@ -66,6 +75,10 @@ pub(super) use context_setters;
 pub struct AuditContext {
     /// The actor.
     pub actor: Actor,
+    /// The log to which the events of the action belong.
+    pub log: Option<Log>,
+    /// The organization of the events, if it is not that of the log.
+    pub organization: Option<OrganizationRef>,
     /// The reason.
     pub reason: Option<String>,
     /// The id of the credential with which the action was requested.
@@ -85,6 +98,8 @@ impl AuditContext {
     pub fn new(actor: Actor) -> Self {
         Self {
             actor,
+            log: None,
+            organization: None,
             reason: None,
             submitted_by: None,
             request: RequestInfo::default(),
@@ -93,16 +108,38 @@ impl AuditContext {
         }
     }
 
-    /// Returns the event of `action`, which occurs now, without targets.
-    pub(crate) fn event(self, action: Action) -> NewEvent {
+    /// Sets the log to which the events of the action belong: that of the tenant.
+    #[must_use]
+    pub fn log(mut self, log: impl Into<Log>) -> Self {
+        self.log = Some(log.into());
+        self
+    }
+
+    /// Sets the organization of the events, if it is not that of the log.
+    #[must_use]
+    pub fn organization(mut self, organization: impl Into<OrganizationRef>) -> Self {
+        self.organization = Some(organization.into());
+        self
+    }
+
+    /// Returns the event of `action` in this context, without targets.
+    ///
+    /// It occurs when it is appended, so that an event that is delivered twice is recorded once.
+    pub fn new_event(self, action: impl Into<Action>) -> NewEvent {
         NewEvent {
+            organization: self.organization,
             reason: self.reason,
             submitted_by: self.submitted_by,
             request: self.request,
             trace: self.trace,
             change_set_id: self.change_set_id,
-            ..NewEvent::new(action, self.actor).occurred_at(Timestamp::now())
+            ..NewEvent::new(action, self.actor)
         }
+    }
+
+    /// Returns the event of `action`, which occurs now, without targets.
+    pub(crate) fn event(self, action: Action) -> NewEvent {
+        self.new_event(action).occurred_at(Timestamp::now())
     }
 }
 

@@ -17,6 +17,10 @@ pub struct RequestInfo {
     /// The path of the endpoint. At most [`MAX_TEXT_BYTES`] bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The pattern of the route that the path matched: `/invoices/{id}/pay`. At most
+    /// [`MAX_TEXT_BYTES`] bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
     /// The id of the request, for example of the header `X-Request-Id`. At most [`MAX_ID_BYTES`]
     /// bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -26,7 +30,14 @@ pub struct RequestInfo {
 impl RequestInfo {
     /// Returns the request of `method` for `path`.
     pub fn new(method: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { method: Some(method.into()), path: Some(path.into()), id: None }
+        Self { method: Some(method.into()), path: Some(path.into()), ..Self::default() }
+    }
+
+    /// Sets the pattern of the route.
+    #[must_use]
+    pub fn route(mut self, route: impl Into<String>) -> Self {
+        self.route = Some(route.into());
+        self
     }
 
     /// Sets the id.
@@ -44,6 +55,7 @@ impl RequestInfo {
     pub(crate) fn validate(&self) -> Result<()> {
         limits::optional(format_args!("request.method"), self.method.as_deref(), MAX_NAME_BYTES)?;
         limits::optional(format_args!("request.path"), self.path.as_deref(), MAX_TEXT_BYTES)?;
+        limits::optional(format_args!("request.route"), self.route.as_deref(), MAX_TEXT_BYTES)?;
         limits::optional(format_args!("request.id"), self.id.as_deref(), MAX_ID_BYTES)
     }
 }

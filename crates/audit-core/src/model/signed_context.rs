@@ -10,7 +10,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
 use super::context::AuditContext;
-use crate::{Actor, ChangeSetId, Error, ErrorKind, RequestInfo, Result, Trace, json};
+use crate::{
+    Actor, ChangeSetId, Error, ErrorKind, Log, OrganizationRef, RequestInfo, Result, Trace, json,
+};
 
 /// The number of the form that this version writes, and the highest that it reads.
 const VERSION: u8 = 1;
@@ -21,6 +23,10 @@ const VERSION: u8 = 1;
 struct Form {
     v: u8,
     actor: Actor,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<Log>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    organization: Option<OrganizationRef>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     #[serde(default, skip_serializing_if = "RequestInfo::is_empty")]
@@ -36,8 +42,10 @@ struct Form {
 impl Serialize for AuditContext {
     /// Writes the context with the number of the form, so that a later version can change it.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { actor, reason, request, trace, change_set_id, submitted_by } = self.clone();
-        Form { v: VERSION, actor, reason, request, trace, change_set_id, submitted_by }
+        let Self { actor, log, organization, reason, request, trace, change_set_id, submitted_by } =
+            self.clone();
+        let v = VERSION;
+        Form { v, actor, log, organization, reason, request, trace, change_set_id, submitted_by }
             .serialize(serializer)
     }
 }
@@ -46,14 +54,24 @@ impl<'de> Deserialize<'de> for AuditContext {
     /// Fails if a later version wrote the context in another form: a worker that is older than its
     /// queue does not drop what it does not know.
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Form { v, actor, reason, request, trace, change_set_id, submitted_by } =
-            Form::deserialize(deserializer)?;
+        let form = Form::deserialize(deserializer)?;
+        let Form {
+            v,
+            actor,
+            log,
+            organization,
+            reason,
+            request,
+            trace,
+            change_set_id,
+            submitted_by,
+        } = form;
         if v != VERSION {
             return Err(D::Error::custom(format_args!(
                 "the context has the form {v}, and this version reads the form {VERSION}"
             )));
         }
-        Ok(Self { actor, reason, submitted_by, request, trace, change_set_id })
+        Ok(Self { actor, log, organization, reason, submitted_by, request, trace, change_set_id })
     }
 }
 
@@ -190,8 +208,11 @@ mod tests {
         let actor =
             Actor::api("key_1").session_id("s").on_behalf_of(Actor::user("u_1").name("Ana"));
         AuditContext::new(actor)
+            .log(crate::OrganizationId::new())
+            .organization(OrganizationRef::new("acme"))
             .reason("due")
             .request("POST", "/pay")
+            .route("/{verb}")
             .request_id("req_1")
             .trace(
                 Trace::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")

@@ -137,6 +137,8 @@ vocabulary! {
         API_KEY_REVOKED = "api_key.revoked",
         /// The e-mail address of the holder of an API key was removed.
         API_KEY_HOLDER_FORGOTTEN = "api_key.holder_forgotten",
+        /// An [`Attempt`](crate::Attempt) began, whose own event follows.
+        ATTEMPT_BEGUN = "attempt.begun",
         /// The personal data of events of the log was erased.
         LOG_ERASED = "log.erased",
         /// The oldest events of the log were removed.

@@ -1,0 +1,285 @@
+//! The layer and its options.
+
+use std::fmt;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use audit_core::{Accepted, AuditContext, Error, Log, NewEvent, Outcome, Recorder, Result};
+use audit_proxies::{ProxyNet, TrustedProxies};
+use futures_util::FutureExt as _;
+use futures_util::future::{self, BoxFuture};
+use http::StatusCode;
+use http::request::Parts;
+use tower_layer::Layer;
+
+use crate::coverage::Coverage;
+use crate::finisher::{Carried, Finisher};
+use crate::policy::Policy;
+use crate::service::AuditService;
+
+type Identified = BoxFuture<'static, Result<Option<AuditContext>>>;
+
+/// Audits the requests of a service: sets the [`AuditContext`] in which each handler runs, gives the
+/// handler an [`Audit`](crate::Audit), and records by itself what a handler does not: see [`Policy`].
+///
+/// Place it inside the layers that find out who the user is, and outside those that reject requests, so that
+/// rejections are recorded, too. With axum, use `Router::layer` or `Router::route_layer`.
+///
+/// ```
+/// use audit_core::{Actor, AuditContext, OrganizationId};
+/// use audit_memory::MemoryStore;
+/// use audit_tower::AuditLayer;
+///
+/// #[derive(Clone)]
+/// struct User { id: String, tenant: OrganizationId }
+///
+/// let layer = AuditLayer::new(MemoryStore::new()?, |parts| {
+///     let user = parts.extensions.get::<User>()?;
+///     Some(AuditContext::new(Actor::user(&user.id)).log(user.tenant))
+/// });
+/// # Ok::<(), audit_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct AuditLayer {
+    config: Config,
+}
+
+/// The options of a layer, as its services share them.
+#[derive(Clone)]
+pub(crate) struct Config {
+    recorder: Arc<dyn Recorder>,
+    who: Arc<dyn Fn(&Parts) -> Identified + Send + Sync>,
+    pub(crate) log: Log,
+    pub(crate) policy: Policy,
+    proxies: TrustedProxies,
+    outcome: Arc<dyn Fn(StatusCode) -> Outcome + Send + Sync>,
+    on_failure: Option<Arc<dyn Fn(Log, &Error) + Send + Sync>>,
+    pub(crate) coverage: Option<Coverage>,
+    finisher: Arc<Finisher>,
+}
+
+impl AuditLayer {
+    /// Records with `recorder`: a store, or a spool in front of it. `who` returns by whom a request is, and in
+    /// which log its events belong, from its head and from what other layers put into its extensions; `None` if
+    /// it is not known, and the actor is then of the kind `unknown`.
+    ///
+    /// The layer adds what is the same for every request: the address and the user agent of the client,
+    /// the request with its id, and the trace.
+    pub fn new<C: Into<AuditContext>>(
+        recorder: impl Recorder,
+        who: impl Fn(&Parts) -> Option<C> + Send + Sync + 'static,
+    ) -> Self {
+        let who = move |parts: &Parts| future::ready(Ok(who(parts).map(Into::into))).boxed();
+        Self::of(Arc::new(recorder), Arc::new(who))
+    }
+
+    /// As [`new`](Self::new), if `who` has to wait, for example for a session. The closure takes what it
+    /// needs out of the request, and the future has it.
+    ///
+    /// A request whose actor cannot be looked up is refused.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, AuditContext, Result};
+    /// # use audit_memory::MemoryStore;
+    /// # use audit_tower::AuditLayer;
+    /// # #[derive(Clone)] struct Session;
+    /// # impl Session { async fn user(&self) -> Result<Option<String>> { Ok(None) } }
+    /// let layer = AuditLayer::looking_up(MemoryStore::new()?, |parts| {
+    ///     let session = parts.extensions.get::<Session>().cloned();
+    ///     async move {
+    ///         let Some(session) = session else { return Ok(None) };
+    ///         Ok(session.user().await?.map(Actor::user))
+    ///     }
+    /// });
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub fn looking_up<C, F>(
+        recorder: impl Recorder,
+        who: impl Fn(&Parts) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        C: Into<AuditContext>,
+        F: Future<Output = Result<Option<C>>> + Send + 'static,
+    {
+        let who = move |parts: &Parts| {
+            let found = who(parts);
+            async move { Ok(found.await?.map(Into::into)) }.boxed()
+        };
+        Self::of(Arc::new(recorder), Arc::new(who))
+    }
+
+    fn of(
+        recorder: Arc<dyn Recorder>,
+        who: Arc<dyn Fn(&Parts) -> Identified + Send + Sync>,
+    ) -> Self {
+        let config = Config {
+            recorder,
+            who,
+            log: Log::Platform,
+            policy: Policy::default(),
+            proxies: TrustedProxies::default(),
+            outcome: Arc::new(outcome),
+            on_failure: None,
+            coverage: None,
+            finisher: Arc::default(),
+        };
+        Self { config }
+    }
+
+    /// Sets the log of requests whose context names none. Default: the platform's, which no tenant
+    /// reads.
+    #[must_use]
+    pub fn with_log(mut self, log: impl Into<Log>) -> Self {
+        self.config.log = log.into();
+        self
+    }
+
+    /// Sets which requests the layer records by itself. A route can have a policy of its own.
+    #[must_use]
+    pub fn with_policy(mut self, policy: Policy) -> Self {
+        self.config.policy = policy;
+        self
+    }
+
+    /// Trusts the proxies of a network: the address of a client is then the one that they state in
+    /// `X-Forwarded-For` or `Forwarded`. By default, these headers are ignored.
+    #[must_use]
+    pub fn with_trusted_proxy(mut self, net: ProxyNet) -> Self {
+        self.config.proxies = self.config.proxies.with(net);
+        self
+    }
+
+    /// Sets how a status becomes an outcome. Default: 2xx and 3xx are a success, 401 and 403 are denied,
+    /// all others are a failure; the status is the code of an outcome that is no success.
+    #[must_use]
+    pub fn with_outcome(
+        mut self,
+        outcome: impl Fn(StatusCode) -> Outcome + Send + Sync + 'static,
+    ) -> Self {
+        self.config.outcome = Arc::new(outcome);
+        self
+    }
+
+    /// Calls `report` for each failure to record, also if the client has left. It must not block.
+    #[must_use]
+    pub fn on_failure(mut self, report: impl Fn(Log, &Error) + Send + Sync + 'static) -> Self {
+        self.config.on_failure = Some(Arc::new(report));
+        self
+    }
+
+    /// Counts in `coverage` which routes were called and which left an event, for tests.
+    #[must_use]
+    pub fn with_coverage(mut self, coverage: &Coverage) -> Self {
+        self.config.coverage = Some(coverage.clone());
+        self
+    }
+}
+
+impl Config {
+    /// Returns by whom the request is, as the service knows it.
+    pub(crate) fn who(&self, parts: &Parts) -> Identified {
+        (self.who)(parts)
+    }
+
+    /// Returns the address of the client, from its connection.
+    pub(crate) fn address(&self, parts: &Parts) -> Option<IpAddr> {
+        peer(parts).map(|peer| self.proxies.client(peer, &parts.headers))
+    }
+
+    pub(crate) fn outcome(&self, status: StatusCode) -> Outcome {
+        (self.outcome)(status)
+    }
+
+    /// Records events. It is carried through once it is polled, and a failure is reported.
+    pub(crate) fn record(
+        self: &Arc<Self>,
+        log: Log,
+        events: Vec<NewEvent>,
+    ) -> Carried<Result<Accepted>> {
+        let config = Arc::clone(self);
+        let accept = async move {
+            let count = events.len();
+            let accepted = config.recorder.accept(log, events).await;
+            match &accepted {
+                Ok(Accepted::Recorded(_)) => counted("recorded", count),
+                Ok(_) => counted("spooled", count),
+                Err(error) => config.report(log, count, error),
+            }
+            accepted
+        };
+        Carried::new(accept.boxed(), &self.finisher)
+    }
+
+    /// Records events for which nobody waits.
+    pub(crate) fn leave(self: &Arc<Self>, log: Log, events: Vec<NewEvent>) {
+        self.finisher.begin(self.record(log, events).map(drop).boxed());
+    }
+
+    pub(crate) fn recorder(&self) -> &dyn Recorder {
+        &*self.recorder
+    }
+
+    /// Reports that events could not be recorded.
+    pub(crate) fn report(&self, log: Log, count: usize, error: &Error) {
+        tracing::error!(%log, count, %error, "events could not be recorded");
+        counted("failed", count);
+        if let Some(report) = &self.on_failure {
+            report(log, error);
+        }
+    }
+}
+
+#[cfg(feature = "metrics")]
+fn counted(what: &'static str, count: usize) {
+    metrics::counter!("audit_capture_events_total", "result" => what).increment(count as u64);
+}
+
+#[cfg(not(feature = "metrics"))]
+fn counted(_: &'static str, _: usize) {}
+
+fn outcome(status: StatusCode) -> Outcome {
+    let outcome = match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::denied(),
+        _ if status.is_client_error() || status.is_server_error() => Outcome::failure(),
+        _ => return Outcome::success(),
+    };
+    outcome.code(status.as_str())
+}
+
+/// Returns the address of the connection's other end: axum's `ConnectInfo`, or an `IpAddr` or a
+/// `SocketAddr` in the extensions.
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    use std::net::SocketAddr;
+    #[cfg(feature = "axum")]
+    if let Some(info) = parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
+        return Some(info.0.ip());
+    }
+    let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
+    address.or_else(|| parts.extensions.get::<IpAddr>().copied())
+}
+
+impl<S> Layer<S> for AuditLayer {
+    type Service = AuditService<S>;
+
+    fn layer(&self, inner: S) -> AuditService<S> {
+        AuditService::new(inner, Arc::new(self.config.clone()))
+    }
+}
+
+impl fmt::Debug for AuditLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.config.fmt(f)
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuditLayer")
+            .field("recorder", &self.recorder)
+            .field("log", &self.log)
+            .field("policy", &self.policy)
+            .field("proxies", &self.proxies)
+            .finish_non_exhaustive()
+    }
+}

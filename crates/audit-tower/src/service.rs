@@ -1,0 +1,180 @@
+//! The service: what happens to a request between the layer above and the handler below.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use audit_core::{Actor, AuditContext, Error, Log, NewEvent, Outcome, OutcomeResult};
+use futures_util::future::{self, BoxFuture};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::audit::{Audit, Closing};
+use crate::body::AuditBody;
+use crate::client::{self, REQUEST_ID};
+use crate::layer::Config;
+use crate::not_recorded::NotRecorded;
+
+/// A service whose requests are audited, see [`AuditLayer`](crate::AuditLayer).
+#[derive(Clone)]
+pub struct AuditService<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S> AuditService<S> {
+    pub(crate) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self { inner, config }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for AuditService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { inner, config } = self;
+        f.debug_struct("AuditService").field("inner", inner).field("config", config).finish()
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for AuditService<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    S::Error: Send,
+    B: Send + 'static,
+    R: Body + Default + Send + 'static,
+{
+    type Response = Response<AuditBody<R>>;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let clone = self.inner.clone();
+        // The one that is ready.
+        let inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(answer(Arc::clone(&self.config), inner, request))
+    }
+}
+
+async fn answer<S, B, R>(
+    config: Arc<Config>,
+    mut inner: S,
+    request: Request<B>,
+) -> Result<Response<AuditBody<R>>, S::Error>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body + Default,
+{
+    let (mut parts, body) = request.into_parts();
+    let id = client::request_id(&mut parts.headers);
+    let (audit, open) = match begin(config, &parts, &id).await {
+        Ok(audit) => (audit.clone(), Open { audit }),
+        Err(error) => return Ok(refused(error, &id)),
+    };
+    parts.extensions.insert(audit.clone());
+    if audit.config().policy.is_attempt()
+        && let Err(error) = audit.begin_attempt().await
+    {
+        open.audit.close(&Outcome::failure());
+        return Ok(refused(error, &id));
+    }
+    let request = Request::from_parts(parts, body);
+    let answered = audit.scope().enter(async { inner.call(request).await }).await;
+    let outcome = match &answered {
+        Ok(response) => audit.config().outcome(response.status()),
+        Err(_) => Outcome::failure(),
+    };
+    // The outcome of a body that is produced while it is sent is known when it ends.
+    if let Ok(response) = answered.as_ref()
+        && audit.is_read()
+        && outcome.result == OutcomeResult::SUCCESS
+        && response.body().size_hint().exact().is_none()
+    {
+        return answered.map(|response| {
+            let response = response.map(|body| AuditBody::streamed(body, open));
+            identified(response, &id)
+        });
+    }
+    if let Err(error) = open.end(&outcome).await {
+        return Ok(refused(error, &id));
+    }
+    answered.map(|response| identified(response.map(AuditBody::whole), &id))
+}
+
+/// Finds out by whom a request is.
+async fn begin(config: Arc<Config>, parts: &Parts, id: &HeaderValue) -> Result<Audit, Error> {
+    let who = config.who(parts).await;
+    if let Err(error) = &who {
+        tracing::error!(%error, "the actor of a request could not be looked up");
+    }
+    let mut context = who?.unwrap_or_else(|| AuditContext::new(Actor::unknown()));
+    client::complete(&mut context, parts, id, config.address(parts));
+    Ok(Audit::new(config, context, parts.method.clone()))
+}
+
+fn refused<R: Body + Default>(error: Error, id: &HeaderValue) -> Response<AuditBody<R>> {
+    identified(NotRecorded::from(error).response().map(AuditBody::whole), id)
+}
+
+/// Returns the response with the id of its request, unless it has one.
+fn identified<B>(mut response: Response<B>, id: &HeaderValue) -> Response<B> {
+    response.headers_mut().entry(REQUEST_ID).or_insert_with(|| id.clone());
+    response
+}
+
+/// A request that has not ended. If it is dropped, its client has hung up, or its handler panicked.
+#[derive(Debug)]
+pub(crate) struct Open {
+    audit: Audit,
+}
+
+impl Open {
+    /// Ends the request, and returns when its events are recorded.
+    async fn end(&self, outcome: &Outcome) -> Result<(), Error> {
+        // All of them begin at once, so that none is lost if the client hangs up now.
+        let config = self.audit.config();
+        let records = self.close(outcome).into_iter().map(|(log, e)| config.record(log, e));
+        future::try_join_all(records).await?;
+        Ok(())
+    }
+
+    /// Ends the request, and leaves its events to be recorded.
+    pub(crate) fn leave(&self, outcome: &Outcome) {
+        for (log, events) in self.close(outcome) {
+            self.audit.config().leave(log, events);
+        }
+    }
+
+    /// Returns the events of the request by log.
+    fn close(&self, outcome: &Outcome) -> Vec<(Log, Vec<NewEvent>)> {
+        let Some(Closing { events, by_handler }) = self.audit.close(outcome) else {
+            return Vec::new();
+        };
+        let config = self.audit.config();
+        if let Some(coverage) = &config.coverage {
+            let request = self.audit.scope().context().request;
+            coverage.count(request, by_handler, !events.is_empty());
+        }
+        let mut by_log: Vec<(Log, Vec<NewEvent>)> = Vec::new();
+        for (log, event) in events {
+            match by_log.iter_mut().find(|(other, _)| *other == log) {
+                Some((_, events)) => events.push(event),
+                None => by_log.push((log, vec![event])),
+            }
+        }
+        by_log
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        let code = if std::thread::panicking() { "panic" } else { "cancelled" };
+        // Whether it took effect is not known. Does nothing for a request that has ended.
+        self.leave(&Outcome::new(OutcomeResult::UNKNOWN).code(code));
+    }
+}
