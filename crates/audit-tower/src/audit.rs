@@ -52,6 +52,7 @@ struct State {
 #[derive(Debug)]
 pub(crate) struct Closing {
     pub(crate) events: Vec<(Log, NewEvent)>,
+    pub(crate) attempt: Option<Attempt>,
     /// Whether the handler described what it did.
     pub(crate) by_handler: bool,
 }
@@ -138,7 +139,8 @@ impl Audit {
         let mut state = self.state();
         if state.is_closed {
             drop(state);
-            self.0.config.leave(log, vec![event]);
+            let config = &self.0.config;
+            config.leave(config.record(log, vec![event]));
         } else {
             state.waiting.push((log, event));
         }
@@ -172,13 +174,12 @@ impl Audit {
         let is_success = outcome.result == OutcomeResult::SUCCESS;
         let has_made = is_success && !self.0.scope.events().is_empty();
         let by_handler = state.recorded > 0 || !events.is_empty() || has_made;
-        if let Some(attempt) = state.attempt.take() {
-            events.push((attempt.log(), attempt.event().clone().outcome(outcome.clone())));
-        } else if !by_handler && state.policy.covers(&self.0.method) {
+        let attempt = state.attempt.take();
+        if attempt.is_none() && !by_handler && state.policy.covers(&self.0.method) {
             let (log, event) = self.own_event(&state.policy);
             events.push((log, event.outcome(outcome.clone())));
         }
-        Some(Closing { events, by_handler })
+        Some(Closing { events, attempt, by_handler })
     }
 
     /// Returns `true` if the request changes nothing.

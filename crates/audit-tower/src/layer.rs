@@ -5,7 +5,9 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use audit_core::{Accepted, AuditContext, Error, Log, NewEvent, Outcome, Recorder, Result};
+use audit_core::{
+    Accepted, Attempt, AuditContext, Error, Log, NewEvent, Outcome, Recorder, Result,
+};
 use audit_proxies::{ProxyNet, TrustedProxies};
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
@@ -18,6 +20,7 @@ use crate::finisher::{Carried, Finisher};
 use crate::policy::Policy;
 use crate::service::AuditService;
 
+type OnFailure = dyn Fn(Log, &Error) + Send + Sync;
 type Identified = BoxFuture<'static, Result<Option<AuditContext>>>;
 
 /// Audits the requests of a service: sets the [`AuditContext`] in which each handler runs, gives the
@@ -54,7 +57,7 @@ pub(crate) struct Config {
     pub(crate) policy: Policy,
     proxies: TrustedProxies,
     outcome: Arc<dyn Fn(StatusCode) -> Outcome + Send + Sync>,
-    on_failure: Option<Arc<dyn Fn(Log, &Error) + Send + Sync>>,
+    on_failure: Option<Arc<OnFailure>>,
     pub(crate) coverage: Option<Coverage>,
     finisher: Arc<Finisher>,
 }
@@ -198,9 +201,31 @@ impl Config {
         events: Vec<NewEvent>,
     ) -> Carried<Result<Accepted>> {
         let config = Arc::clone(self);
-        let accept = async move {
-            let count = events.len();
-            let accepted = config.recorder.accept(log, events).await;
+        let count = events.len();
+        let accept = async move { config.recorder.accept(log, events).await };
+        self.carry(log, count, accept)
+    }
+
+    /// Records how an attempt ended, in the same way.
+    pub(crate) fn end(
+        self: &Arc<Self>,
+        attempt: Attempt,
+        outcome: Outcome,
+    ) -> Carried<Result<Accepted>> {
+        let config = Arc::clone(self);
+        let log = attempt.log();
+        self.carry(log, 1, async move { attempt.end(&*config.recorder, outcome).await })
+    }
+
+    fn carry(
+        self: &Arc<Self>,
+        log: Log,
+        count: usize,
+        accept: impl Future<Output = Result<Accepted>> + Send + 'static,
+    ) -> Carried<Result<Accepted>> {
+        let config = Arc::clone(self);
+        let reported = async move {
+            let accepted = accept.await;
             match &accepted {
                 Ok(Accepted::Recorded(_)) => counted("recorded", count),
                 Ok(_) => counted("spooled", count),
@@ -208,12 +233,12 @@ impl Config {
             }
             accepted
         };
-        Carried::new(accept.boxed(), &self.finisher)
+        Carried::new(reported.boxed(), &self.finisher)
     }
 
-    /// Records events for which nobody waits.
-    pub(crate) fn leave(self: &Arc<Self>, log: Log, events: Vec<NewEvent>) {
-        self.finisher.begin(self.record(log, events).map(drop).boxed());
+    /// Begins to record, and waits for nothing.
+    pub(crate) fn leave(&self, recording: Carried<Result<Accepted>>) {
+        self.finisher.begin(recording.map(drop).boxed());
     }
 
     pub(crate) fn recorder(&self) -> &dyn Recorder {

@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use audit_core::{
-    Accepted, Change, Diff, EventId, Log, Message, NewEvent, Outcome, Result, Scope, Severity,
-    Target,
+    Accepted, Audited, Change, Diff, EventId, Log, Message, NewEvent, Outcome, Result, Scope,
+    Severity, Target,
 };
 use futures_util::ready;
 use serde::Serialize;
@@ -98,6 +98,15 @@ impl Record {
         U: Serialize + ?Sized,
     {
         self.changed_by(&Diff::new(), before, after)
+    }
+
+    /// Adds the target, and sets the change from `before` to `after`, in the form that their type states:
+    /// see [`Audited`].
+    pub fn audited<T: Audited>(mut self, before: &T, after: &T) -> Self {
+        self.event = self.event.and_then(|event| {
+            Ok(event.add_target(after.target()).change(Change::audited(before, after)?))
+        });
+        self
     }
 
     /// Sets the change from `before` to `after` by the rules of `diff`.

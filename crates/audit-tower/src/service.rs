@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use audit_core::{Actor, AuditContext, Error, Log, NewEvent, Outcome, OutcomeResult};
+use audit_core::{Accepted, Actor, AuditContext, Error, Log, NewEvent, Outcome, OutcomeResult};
 use futures_util::future::{self, BoxFuture};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response};
@@ -14,6 +14,7 @@ use tower_service::Service;
 use crate::audit::{Audit, Closing};
 use crate::body::AuditBody;
 use crate::client::{self, REQUEST_ID};
+use crate::finisher::Carried;
 use crate::layer::Config;
 use crate::not_recorded::NotRecorded;
 
@@ -137,28 +138,25 @@ impl Open {
     /// Ends the request, and returns when its events are recorded.
     async fn end(&self, outcome: &Outcome) -> Result<(), Error> {
         // All of them begin at once, so that none is lost if the client hangs up now.
-        let config = self.audit.config();
-        let records = self.close(outcome).into_iter().map(|(log, e)| config.record(log, e));
-        future::try_join_all(records).await?;
+        future::try_join_all(self.close(outcome)).await?;
         Ok(())
     }
 
     /// Ends the request, and leaves its events to be recorded.
     pub(crate) fn leave(&self, outcome: &Outcome) {
-        for (log, events) in self.close(outcome) {
-            self.audit.config().leave(log, events);
+        for recording in self.close(outcome) {
+            self.audit.config().leave(recording);
         }
     }
 
-    /// Returns the events of the request by log.
-    fn close(&self, outcome: &Outcome) -> Vec<(Log, Vec<NewEvent>)> {
-        let Some(Closing { events, by_handler }) = self.audit.close(outcome) else {
-            return Vec::new();
-        };
+    /// Returns what records the events of the request, one for each log and for the attempt.
+    fn close(&self, outcome: &Outcome) -> Vec<Carried<Result<Accepted, Error>>> {
+        let Some(closing) = self.audit.close(outcome) else { return Vec::new() };
+        let Closing { events, attempt, by_handler } = closing;
         let config = self.audit.config();
         if let Some(coverage) = &config.coverage {
             let request = self.audit.scope().context().request;
-            coverage.count(request, by_handler, !events.is_empty());
+            coverage.count(request, by_handler, attempt.is_some() || !events.is_empty());
         }
         let mut by_log: Vec<(Log, Vec<NewEvent>)> = Vec::new();
         for (log, event) in events {
@@ -167,7 +165,8 @@ impl Open {
                 None => by_log.push((log, vec![event])),
             }
         }
-        by_log
+        let records = by_log.into_iter().map(|(log, events)| config.record(log, events));
+        records.chain(attempt.map(|attempt| config.end(attempt, outcome.clone()))).collect()
     }
 }
 
