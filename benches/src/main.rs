@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--only GROUP] [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- http [--events N]`
+//! `cargo run --release -p audit-benches -- capture [--events N]`
 //! `cargo run --release -p audit-benches -- proofs [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- growth [--events N] [--json] [--plot FILE.svg]`
 //!
@@ -23,6 +24,7 @@
 //! | `grower.rs` | one growing side, in its own process |
 //! | `plot.rs` | charts of the growth |
 //! | `http.rs` | the cost of the HTTP layer |
+//! | `capture.rs` | the cost of the audit layer |
 //! | `proofs.rs` | the cost of proofs, verification and erasure |
 //!
 //! # Timing
@@ -38,6 +40,7 @@
 #![allow(clippy::cast_precision_loss)]
 
 mod callers;
+mod capture;
 mod conditions;
 mod events;
 mod grower;
@@ -104,6 +107,8 @@ enum What {
     Growth,
     /// The cost of the HTTP layer.
     Http,
+    /// The cost of the audit layer in front of a service.
+    Capture,
     /// The cost of proofs, verification and erasure.
     Proofs,
     /// One side of `growth`, with sizes from the standard input.
@@ -151,6 +156,7 @@ fn main() -> Result<()> {
             }
             return Ok(());
         }
+        What::Capture => return capture::run(events.unwrap_or(50_000)),
         What::Http => return http::run(&directory, events.unwrap_or(100_000)),
         What::All => &[Backend::Sqlite, Backend::Memory],
         What::Sqlite => &[Backend::Sqlite],

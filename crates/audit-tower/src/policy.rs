@@ -49,7 +49,8 @@ impl Policy {
     }
 
     /// Records each request that can change something (POST, PUT, PATCH, DELETE, and methods that HTTP
-    /// does not define) and whose handler recorded nothing.
+    /// does not define) and whose handler recorded nothing. Leaves out requests of nobody that match
+    /// no route, with which strangers could fill the log.
     pub fn changes() -> Self {
         Self { when: When::Changes, action: None }
     }

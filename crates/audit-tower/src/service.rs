@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use audit_core::{Accepted, Actor, AuditContext, Error, Log, NewEvent, Outcome, OutcomeResult};
+use audit_core::{
+    Accepted, Actor, ActorKind, AuditContext, Error, Log, NewEvent, Outcome, OutcomeResult,
+};
 use futures_util::future::{self, BoxFuture};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
@@ -17,6 +19,7 @@ use crate::client::{self, REQUEST_ID};
 use crate::finisher::Carried;
 use crate::layer::Config;
 use crate::not_recorded::NotRecorded;
+use crate::policy::Policy;
 
 /// A service whose requests are audited, see [`AuditLayer`](crate::AuditLayer).
 #[derive(Clone)]
@@ -90,6 +93,9 @@ where
         Ok(response) => audit.config().outcome(response.status()),
         Err(_) => Outcome::failure(),
     };
+    if answered.as_ref().is_ok_and(|response| is_stray(&audit, response.status())) {
+        audit.set_policy(Policy::never());
+    }
     // The outcome of a body that is produced while it is sent is known when it ends.
     if let Ok(response) = answered.as_ref()
         && audit.is_read()
@@ -120,6 +126,16 @@ async fn begin(config: Arc<Config>, parts: &Parts, id: &HeaderValue) -> Result<A
 
 fn refused<R: Body + Default>(error: Error, id: &HeaderValue) -> Response<AuditBody<R>> {
     identified(NotRecorded::from(error).response().map(AuditBody::whole), id)
+}
+
+/// Returns `true` for a request of nobody to no route, with which strangers could fill the log.
+fn is_stray(audit: &Audit, status: StatusCode) -> bool {
+    if !matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) {
+        return false;
+    }
+    let context = audit.scope().context();
+    let has_route = context.request.route.is_some() && status == StatusCode::NOT_FOUND;
+    context.actor.kind == ActorKind::UNKNOWN && !has_route
 }
 
 /// Returns the response with the id of its request, unless it has one.

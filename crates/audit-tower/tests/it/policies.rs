@@ -140,6 +140,24 @@ async fn a_route_has_a_policy_of_its_own() {
     assert_eq!(outcomes(&store).await, expected);
 }
 
+#[tokio::test]
+async fn a_stranger_cannot_fill_the_log_with_requests_to_no_route() {
+    let store = MemoryStore::new().unwrap();
+    let missing = async || StatusCode::NOT_FOUND;
+    let router = Router::new()
+        .route("/read", get(|| async {}))
+        .route("/missing", post(missing))
+        .layer(layer(&store).with_log(TENANT));
+    for (path, status) in [("/none", 404), ("/read", 405), ("/missing", 404)] {
+        let mut request = request(Method::POST, path);
+        request.headers_mut().remove("x-user");
+        assert_eq!(send(&router, request).await.status(), status);
+    }
+    assert_eq!(outcomes(&store).await, list(&[("http.post", "failure 404")]), "of the route");
+    send(&router, request(Method::POST, "/none")).await;
+    assert_eq!(outcomes(&store).await.len(), 2, "of a user");
+}
+
 /// Answers 200 if the first event of the attempt was in the log before the handler.
 async fn is_begun(store: MemoryStore) -> StatusCode {
     let begun = EventQuery::new(TENANT).filter(Filter::new().action("attempt.begun"));
