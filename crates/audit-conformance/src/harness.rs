@@ -21,6 +21,9 @@ pub(crate) type NewRetentionHarness<'a> = NewHarness<'a, dyn RetentionHarness>;
 /// Makes a harness that opens a store into which callers stage events.
 pub(crate) type NewStagingHarness<'a> = NewHarness<'a, dyn StagingHarness>;
 
+/// Makes a harness that opens a store whose derived data can be damaged.
+pub(crate) type NewDamageHarness<'a> = NewHarness<'a, dyn DamageHarness>;
+
 /// Makes a harness that opens a store with tenants.
 pub(crate) type NewTenantHarness<'a> = NewHarness<'a, dyn TenantHarness>;
 
@@ -135,6 +138,20 @@ pub trait StagingHarness: Harness {
     /// # Panics
     /// If the database cannot be reached.
     fn begin(&self) -> Box<dyn StagingTransaction>;
+}
+
+/// Opens the store under test, and damages what it derives from its records, such as an index, as a
+/// faulty disk or another program does.
+pub trait DamageHarness: Harness {
+    /// Returns the kinds of damage that the harness can do, in a few words each: at least one.
+    fn damages(&self) -> Vec<&'static str>;
+
+    /// Does one of these to what the store derives from the events of `log`, which has some hundred. Is
+    /// called while no handle is open.
+    ///
+    /// # Panics
+    /// If nothing can be damaged so.
+    fn damage(&self, log: Log, damage: &str);
 }
 
 /// A transaction of a client. If it is dropped, it is rolled back.

@@ -43,6 +43,9 @@
 //! A store into whose database callers stage events in their own transactions also implements a
 //! [`StagingHarness`], which is such a caller: `suite!(staged: …)`.
 //!
+//! A store that keeps data beside its records which it derives from them, such as an index, also
+//! implements a [`DamageHarness`]: `suite!(damaged: …)`.
+//!
 //! A store that keeps events in a file also implements a [`DurableHarness`], with which the suite
 //! kills processes that append. [`arbitrary::Values`] makes any event, for further property tests.
 //!
@@ -88,8 +91,8 @@ mod variants;
 use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
 pub use durability::DurableHarness;
 pub use harness::{
-    Harness, NewHarness, Restore, RetentionHarness, StagingHarness, StagingTransaction,
-    TenantHarness,
+    DamageHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
+    StagingTransaction, TenantHarness,
 };
 use registry::case_list; // `for_each_case!` looks for it here
 pub use registry::{Case, Cases, run};

@@ -1,7 +1,8 @@
 //! The one list of cases, by the trait that they test.
 
 use crate::{
-    Harness, NewHarness, RetentionHarness, StagingHarness, TenantHarness, cases, state_machine,
+    DamageHarness, Harness, NewHarness, RetentionHarness, StagingHarness, TenantHarness, cases,
+    state_machine,
 };
 
 /// Calls the macro `$then` of this crate with every case of one trait, by group. This is the list.
@@ -171,6 +172,10 @@ macro_rules! for_each_case {
                 conflicts_at_once_have_one_winner,
                 dropped_appends_are_carried_through,
             }
+            neighbours {
+                read_while_one_log_is_read,
+                append_while_one_log_grows,
+            }
         }
     };
     (retention, $then:ident $($arguments:tt)*) => {
@@ -268,6 +273,16 @@ macro_rules! for_each_case {
                 can_be_staged_again,
                 can_be_dropped,
                 are_kept_over_a_reopen,
+            }
+        }
+    };
+    (damaged, $then:ident $($arguments:tt)*) => {
+        $crate::$then! {
+            ($($arguments)*)
+            damaged {
+                indexes_fail_no_append,
+                indexes_harm_no_other_log,
+                indexes_hide_no_event,
             }
         }
     };
@@ -370,6 +385,10 @@ impl Cases for dyn RetentionHarness {
 
 impl Cases for dyn StagingHarness {
     const CASES: &'static [Case<Self>] = crate::for_each_case!(staged, case_list);
+}
+
+impl Cases for dyn DamageHarness {
+    const CASES: &'static [Case<Self>] = crate::for_each_case!(damaged, case_list);
 }
 
 impl Cases for dyn TenantHarness {

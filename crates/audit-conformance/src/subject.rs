@@ -19,8 +19,8 @@ use futures_util::future::{Either, select};
 
 use crate::timer::Timer;
 use crate::{
-    Harness, NewHarness, Restore, RetentionHarness, StagingHarness, StagingTransaction,
-    TenantHarness,
+    DamageHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
+    StagingTransaction, TenantHarness,
 };
 
 /// How long a case waits for what a store must do "soon".
@@ -65,6 +65,18 @@ impl Opens for dyn StagingHarness {
 
     fn open_store(&self) -> Arc<Self::Store> {
         self.open_staging()
+    }
+
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
+        store
+    }
+}
+
+impl Opens for dyn DamageHarness {
+    type Store = dyn AuditStore;
+
+    fn open_store(&self) -> Arc<Self::Store> {
+        self.open()
     }
 
     fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
@@ -376,22 +388,32 @@ impl Subject<dyn StagingHarness> {
     pub(crate) fn refused(&self) -> Vec<RefusedEvent> {
         self.block_on(self.store.refused(0, 1_000)).expect("refused events can be listed")
     }
+}
 
+impl<H: Opens + ?Sized> Subject<H> {
     /// Lets the harness close the store, and returns it.
-    pub(crate) fn close(self) -> Closed {
+    pub(crate) fn close(self) -> Closed<H> {
         Closed(self.harness)
     }
 }
 
 /// A harness none of whose handles is open.
-pub(crate) struct Closed(Arc<dyn StagingHarness>);
+pub(crate) struct Closed<H: Opens + ?Sized>(Arc<H>);
 
-impl Closed {
+impl Closed<dyn DamageHarness> {
+    pub(crate) fn damage(&self, log: Log, damage: &str) {
+        self.0.damage(log, damage);
+    }
+}
+
+impl Closed<dyn StagingHarness> {
     pub(crate) fn begin(&self) -> Box<dyn StagingTransaction> {
         self.0.begin()
     }
+}
 
-    pub(crate) fn open(self) -> Subject<dyn StagingHarness> {
+impl<H: Opens + ?Sized> Closed<H> {
+    pub(crate) fn open(self) -> Subject<H> {
         Subject::of(self.0)
     }
 }

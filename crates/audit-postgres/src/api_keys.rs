@@ -3,17 +3,18 @@
 
 use std::sync::Arc;
 
-use audit_core::backend::Batch;
+use audit_core::backend::{Batch, Owner};
 use audit_core::{
-    ApiKey, ApiKeyId, AuditContext, Error, ErrorKind, OrganizationId, Result, limits,
+    ApiKey, ApiKeyId, AuditContext, Error, ErrorKind, Log, OrganizationId, Result, limits,
 };
 use tokio_postgres::types::Type;
 
 use crate::append::{Wanted, WriteTransaction};
 use crate::change::Change;
-use crate::connection::{Connections, Session, Statement, column};
+use crate::connection::{Session, Statement, column};
 use crate::core::Core;
 use crate::organizations::{logs_of, present};
+use crate::readers::Readers;
 use crate::scrub::scrub;
 
 /// Reads an API key.
@@ -123,20 +124,20 @@ async fn read(session: &Session, id: ApiKeyId) -> Result<ApiKey> {
 }
 
 /// Returns an API key.
-pub(crate) async fn find(connections: Connections, id: ApiKeyId) -> Result<ApiKey> {
-    read(&connections.take().await?, id).await
+pub(crate) async fn find(readers: Readers, id: ApiKeyId) -> Result<ApiKey> {
+    read(&readers.take(Owner::ApiKey(id)).await?, id).await
 }
 
 /// Returns the API keys of an organization after an id, at most `limit`.
 pub(crate) async fn list(
-    connections: Connections,
+    readers: Readers,
     organization: OrganizationId,
     after: Option<ApiKeyId>,
     limit: usize,
 ) -> Result<Vec<ApiKey>> {
     limits::api_keys_page(limit)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let session = connections.take().await?;
+    let session = readers.take(Log::Organization(organization)).await?;
     let of = organization.as_uuid();
     let rows = match after {
         Some(after) => session.query(&LIST, &[of, &limit, after.as_uuid()]).await?,

@@ -9,7 +9,7 @@ use audit_index::IndexWriter;
 use tokio::task::spawn_blocking;
 
 use crate::append::{Wanted, WriteTransaction};
-use crate::connection::Connections;
+use crate::connection::Session;
 use crate::core::Core;
 use crate::error::{Retry, busy, task};
 use crate::index::PostgresIndex;
@@ -28,9 +28,9 @@ pub(crate) trait Change: Sync {
         false
     }
 
-    /// Returns the connections of which the change uses one.
-    fn connections<'c>(&self, core: &'c Core) -> &'c Connections {
-        &core.writers
+    /// Takes the connection that the change uses.
+    fn session(&self, core: &Core) -> impl Future<Output = Result<Session>> + Send {
+        core.writers.take()
     }
 
     /// Writes the change, and adds the events that record it. After an error the transaction is undone.
@@ -72,7 +72,7 @@ impl Core {
         change: &C,
         deadline: Instant,
     ) -> Result<C::Output> {
-        let session = change.connections(self).take().await?;
+        let session = change.session(self).await?;
         let begin = self.begin(deadline);
         let mut transaction = WriteTransaction::begin(session, &change.wanted(), begin).await?;
         match change.apply(self, &mut transaction).await {

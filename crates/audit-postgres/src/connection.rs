@@ -17,6 +17,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
 use crate::error::{closed, corrupt, damaged, pool, postgres};
+use crate::turns::Turn;
 use crate::url::Address;
 
 /// A statement: its text, the types of its parameters, and a few words for errors.
@@ -63,6 +64,7 @@ impl Connections {
         Ok(Session {
             client: Some(self.0.get().await.map_err(pool)?),
             is_open: AtomicBool::new(false),
+            turn: None,
         })
     }
 }
@@ -72,6 +74,8 @@ impl Connections {
 pub(crate) struct Session {
     client: Option<Object>,
     is_open: AtomicBool,
+    /// Is given back after the connection.
+    turn: Option<Turn>,
 }
 
 impl Drop for Session {
@@ -86,7 +90,13 @@ impl Session {
     /// Takes the connection, with the transaction that is open, and leaves none.
     pub(crate) fn take(&mut self) -> Self {
         let is_open = AtomicBool::new(std::mem::take(self.is_open.get_mut()));
-        Self { client: self.client.take(), is_open }
+        Self { client: self.client.take(), is_open, turn: self.turn.take() }
+    }
+
+    /// Holds `turn` as long as the connection.
+    pub(crate) fn with_turn(mut self, turn: Turn) -> Self {
+        self.turn = Some(turn);
+        self
     }
 
     /// Closes the connection, instead of giving it back, while a statement may be under way.

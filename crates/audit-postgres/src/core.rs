@@ -13,6 +13,7 @@ use crate::build;
 use crate::connection::Connections;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
+use crate::readers::Readers;
 use crate::reindex::Heal;
 use crate::replica::Replica;
 use crate::watch::Watch;
@@ -20,7 +21,7 @@ use crate::watch::Watch;
 /// The parts of an open store that its tasks use.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) readers: Connections,
+    pub(crate) readers: Readers,
     pub(crate) writers: Connections,
     pub(crate) replica: Option<Replica>,
     pub(crate) indexing: Indexing,
@@ -38,7 +39,7 @@ pub(crate) struct Core {
 
 impl Core {
     pub(crate) fn new(
-        readers: Connections,
+        readers: Readers,
         writers: Connections,
         replica: Option<Replica>,
         indexing: Indexing,

@@ -76,12 +76,15 @@ pub(crate) fn pool(error: PoolError) -> Error {
     const CONTEXT: &str = "connecting";
     match error {
         PoolError::Backend(source) => connecting(source),
-        PoolError::Timeout(TimeoutType::Wait) => Error::new(ErrorKind::Busy)
-            .with_context("waiting for a connection: all are in use")
-            .with_source(error),
+        PoolError::Timeout(TimeoutType::Wait) => all_in_use().with_source(error),
         PoolError::Closed => closed(),
         _ => Error::new(ErrorKind::Unavailable).with_context(CONTEXT).with_source(error),
     }
+}
+
+/// Returns the error of a call that waited too long for a connection.
+pub(crate) fn all_in_use() -> Error {
+    Error::new(ErrorKind::Busy).with_context("waiting for a connection: all are in use")
 }
 
 /// Converts an error of a new connection. Only the server's refusal of the caller is final.

@@ -40,6 +40,7 @@
 //! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or refused |
 //! | `sequencer.rs` | the task that takes them in |
 //! | `capture.sql` | triggers that stage the changes of tables |
+//! | `turns.rs`, `readers.rs` | the connections for reads, which owners get in turn |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
 //! | `index.rs` | the storage of the index |
 //! | `build.rs` | building the index, beside the appends |
@@ -74,6 +75,7 @@ mod password;
 #[cfg(test)]
 mod plans;
 mod read;
+mod readers;
 mod reindex;
 mod replica;
 mod retention;
@@ -88,6 +90,7 @@ mod staged;
 mod store;
 mod tls;
 mod tree;
+mod turns;
 mod url;
 mod watch;
 mod writer;

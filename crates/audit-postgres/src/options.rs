@@ -42,12 +42,12 @@ const LONGEST_TAIL: u64 = 8_192;
 const STAGING_INTERVAL: Duration = Duration::from_millis(20);
 
 impl Default for PostgresOptions {
-    /// Returns a time-out of 5 seconds, a queue of 64 MiB, eight readers, the token key of the
+    /// Returns a time-out of 5 seconds, a queue of 128 MiB, eight readers, the token key of the
     /// database, and a look for staged events every 20 milliseconds.
     fn default() -> Self {
         Self {
             timeout: Duration::from_secs(5),
-            queue_bytes: 64 << 20,
+            queue_bytes: 128 << 20,
             readers: 8,
             replica: None,
             password: PasswordSource::Url,
@@ -80,7 +80,8 @@ impl PostgresOptions {
 
     /// Sets how many bytes of memory the appends may take that wait to be written, by a rough
     /// estimate. A further append fails at once with
-    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
+    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits. The appends to one log
+    /// take at most as much as they leave free: half of it, if no other log is appended to.
     pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self

@@ -10,8 +10,9 @@ use tokio_postgres::types::Type;
 
 use crate::append::{Wanted, WriteTransaction};
 use crate::change::Change;
-use crate::connection::{Connections, Session, Statement, column};
+use crate::connection::{Session, Statement, column};
 use crate::core::Core;
+use crate::readers::Readers;
 
 /// Reads an organization. A deleted one has no body.
 pub(crate) const READ: Statement = Statement {
@@ -124,19 +125,19 @@ pub(crate) async fn present(session: &Session, id: OrganizationId) -> Result<Org
 }
 
 /// Returns an organization that is not deleted.
-pub(crate) async fn find(connections: Connections, id: OrganizationId) -> Result<Organization> {
-    present(&connections.take().await?, id).await
+pub(crate) async fn find(readers: Readers, id: OrganizationId) -> Result<Organization> {
+    present(&readers.take(Log::Organization(id)).await?, id).await
 }
 
 /// Returns organizations after an id, at most `limit`.
 pub(crate) async fn list(
-    connections: Connections,
+    readers: Readers,
     after: Option<OrganizationId>,
     limit: usize,
 ) -> Result<Vec<Organization>> {
     limits::organizations_page(limit)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let session = connections.take().await?;
+    let session = readers.take(Log::Platform).await?;
     let rows = match after {
         Some(after) => session.query(&LIST, &[&limit, after.as_uuid()]).await?,
         None => session.query(&LIST_FIRST, &[&limit]).await?,

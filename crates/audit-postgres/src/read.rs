@@ -13,11 +13,12 @@ use audit_index::LogIndex;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use crate::connection::{Connections, Parameter, Session, Statement, both, column, sequence};
+use crate::connection::{Parameter, Session, Statement, both, column, sequence};
 use crate::core::Core;
 use crate::error::{corrupt, damaged};
 use crate::index::{Indexing, PostgresIndex};
 use crate::keys::join_key;
+use crate::readers::Readers;
 use crate::sealing::{SealedEvent, event_columns};
 use crate::staged::{IfStaged, is_any_staged, is_staged};
 
@@ -131,7 +132,7 @@ pub(crate) fn log_of(bytes: &[u8]) -> Result<Log> {
 
 /// Returns the head of `log`.
 pub(crate) async fn head(core: Arc<Core>, log: Log, if_staged: IfStaged) -> Result<Option<Head>> {
-    let state = log_state(&core.readers.take().await?, log).await?;
+    let state = log_state(&core.readers.take(log).await?, log).await?;
     Ok((!state.stops(if_staged)).then(|| state.row.unwrap_or_default().head))
 }
 
@@ -142,7 +143,7 @@ pub(crate) async fn logs(
     limit: usize,
     if_staged: IfStaged,
 ) -> Result<Option<Vec<Log>>> {
-    let session = core.readers.take().await?;
+    let session = core.readers.take(Log::Platform).await?;
     let from = after.as_ref().map_or(&[][..], Log::as_bytes);
     // One more, because the first one can be `after` itself.
     let more = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
@@ -164,7 +165,7 @@ pub(crate) async fn event(
     id: EventId,
     if_staged: IfStaged,
 ) -> Result<Option<SealedEvent>> {
-    let session = core.readers.take().await?;
+    let session = core.readers.take(log).await?;
     let key = log.as_bytes();
     let parameters: [Parameter<'_>; 2] = [&key, id.as_uuid()];
     let find = session.query_opt(&FIND_EVENT, &parameters);
@@ -228,13 +229,13 @@ impl SealedResult {
 /// # Errors
 /// [`Behind`](ErrorKind::Behind) if the log is shorter than `least`, or than the scan's bound.
 pub(crate) async fn scan(
-    connections: Connections,
+    readers: Readers,
     indexing: Indexing,
     scan: Scan,
     least: Sequence,
     if_staged: IfStaged,
 ) -> Result<Option<SealedResult>> {
-    let session = connections.take().await?;
+    let session = readers.take(scan.log).await?;
     let Some(index) = PostgresIndex::of_snapshot(session, &scan, if_staged).await? else {
         return Ok(None);
     };

@@ -165,7 +165,7 @@ impl Change for Heal {
 
 /// Compares a part of the derived data, from one snapshot.
 async fn compare(core: Arc<Core>, log: Log, part: Part, after: Sequence) -> Result<Step> {
-    let session = core.readers.take().await?;
+    let session = core.readers.take(log).await?;
     session.begin_reading().await?;
     let Some(row) = log_row(&session, log).await? else { return Ok(Step::default()) };
     match part {
@@ -190,7 +190,7 @@ async fn compare(core: Arc<Core>, log: Log, part: Part, after: Sequence) -> Resu
 
 async fn compare_all(core: Arc<Core>, log: Log, repair: bool) -> Result<Vec<DerivedFinding>> {
     let mut found = Vec::new();
-    if log_row(&core.readers.take().await?, log).await?.is_none() {
+    if log_row(&core.readers.take(log).await?, log).await?.is_none() {
         return Ok(found);
     }
     for part in [Part::Index, Part::Ids] {

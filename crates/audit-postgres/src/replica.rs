@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use audit_core::{Error, ErrorKind, Log, Result, Scan, Sequence};
 use tokio_postgres::types::Type;
 
-use crate::connection::{Connections, Session, Statement, sequence};
+use crate::connection::{Session, Statement, sequence};
 use crate::core::Core;
 use crate::read::{self, SealedResult};
+use crate::readers::Readers;
 use crate::staged::IfStaged;
 
 /// Reads the last event that records a removal.
@@ -35,14 +36,14 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// A replica.
 #[derive(Debug)]
 pub(crate) struct Replica {
-    connections: Connections,
+    readers: Readers,
     /// When it may be asked again after a failure.
     resume: Mutex<Option<Instant>>,
 }
 
 impl Replica {
-    pub(crate) fn new(connections: Connections) -> Self {
-        Self { connections, resume: Mutex::default() }
+    pub(crate) fn new(readers: Readers) -> Self {
+        Self { readers, resume: Mutex::default() }
     }
 
     fn may_be_asked(&self) -> bool {
@@ -75,9 +76,8 @@ pub(crate) async fn scan(
     let replica = core.replica.as_ref().filter(|replica| replica.may_be_asked());
     if let (Some(replica), Some(bound)) = (replica, scan.bound) {
         let least = bound.max(removed(&core.readers, scan.log).await?);
-        let connections = replica.connections.clone();
-        match read::scan(connections, indexing.clone(), scan.clone(), least, IfStaged::Ignore).await
-        {
+        let readers = replica.readers.clone();
+        match read::scan(readers, indexing.clone(), scan.clone(), least, IfStaged::Ignore).await {
             // Whatever the reason, the primary knows better.
             Err(error) => replica.note(&error),
             found => return found,
@@ -86,7 +86,7 @@ pub(crate) async fn scan(
     read::scan(core.readers.clone(), indexing, scan, Sequence::ZERO, if_staged).await
 }
 
-async fn removed(primary: &Connections, log: Log) -> Result<Sequence> {
-    let row = primary.take().await?.query_opt(&READ_REMOVED, &[&log.as_bytes()]).await?;
+async fn removed(primary: &Readers, log: Log) -> Result<Sequence> {
+    let row = primary.take(log).await?.query_opt(&READ_REMOVED, &[&log.as_bytes()]).await?;
     row.map_or(Ok(Sequence::ZERO), |row| sequence(&row, 0))
 }

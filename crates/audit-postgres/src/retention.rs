@@ -14,11 +14,12 @@ use tokio_postgres::types::Type;
 use crate::append::{Wanted, WriteTransaction};
 use crate::build;
 use crate::change::Change;
-use crate::connection::{Connections, Session, Statement, column};
+use crate::connection::{Session, Statement, column};
 use crate::core::Core;
 use crate::error::corrupt;
 use crate::keys::delete_keys;
 use crate::read::log_row;
+use crate::readers::Readers;
 use crate::replica::note_removal;
 
 const CONTEXT: &str = "removing events";
@@ -76,8 +77,8 @@ pub(crate) const DELETE_NODES: Statement = Statement {
 };
 
 /// Returns the retention of a log.
-pub(crate) async fn find(connections: Connections, log: Log) -> Result<Retention> {
-    read(&connections.take().await?, log).await
+pub(crate) async fn find(readers: Readers, log: Log) -> Result<Retention> {
+    read(&readers.take(log).await?, log).await
 }
 
 /// Reads the retention of a log.

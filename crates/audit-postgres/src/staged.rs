@@ -20,10 +20,11 @@ use uuid::Uuid;
 
 use crate::append::{Lock, Wanted, WriteTransaction};
 use crate::change::Change;
-use crate::connection::{Connections, Session, Statement, column};
+use crate::connection::{Session, Statement, column};
 use crate::core::Core;
 use crate::error::corrupt;
 use crate::read::log_of;
+use crate::readers::Readers;
 
 /// Stages events of one log: `$1` is the [name of the log](Log), a text, `$2` their ids, an array of
 /// UUIDs, and `$3` their bodies, an array of texts. [`Staged`](audit_core::Staged) makes the values, and
@@ -328,9 +329,13 @@ impl Change for Step {
         true
     }
 
-    fn connections<'c>(&self, core: &'c Core) -> &'c Connections {
+    async fn session(&self, core: &Core) -> Result<Session> {
         // A read pays for what it takes in; the loop has no read.
-        if self.lock == Lock::Wait { &core.readers } else { &core.writers }
+        if self.lock == Lock::Wait {
+            core.readers.take(self.intake.logs().next().unwrap_or(Log::Platform)).await
+        } else {
+            core.writers.take().await
+        }
     }
 
     async fn apply(&self, core: &Core, transaction: &mut WriteTransaction) -> Result<Taken> {
@@ -480,8 +485,8 @@ fn numbered(row: &Row) -> Result<Numbered> {
 }
 
 /// Counts the staged and the refused events.
-pub(crate) async fn counts(connections: Connections) -> Result<StagedCounts> {
-    let row = connections.take().await?.query_opt(&COUNT, &[]).await?;
+pub(crate) async fn counts(readers: Readers) -> Result<StagedCounts> {
+    let row = readers.take(Log::Platform).await?.query_opt(&COUNT, &[]).await?;
     let row = row.ok_or_else(|| corrupt(COUNT.context))?;
     let count = |at| column::<i64>(&row, at).map(i64::unsigned_abs);
     Ok(StagedCounts::new(count(0)?, count(1)?))
@@ -489,12 +494,12 @@ pub(crate) async fn counts(connections: Connections) -> Result<StagedCounts> {
 
 /// Returns refused events after the number `after`, at most `limit`.
 pub(crate) async fn refused(
-    connections: Connections,
+    readers: Readers,
     after: u64,
     limit: usize,
 ) -> Result<Vec<RefusedEvent>> {
     let (after, limit) = (number(after), i64::try_from(limit).unwrap_or(i64::MAX));
-    let rows = connections.take().await?.query(&LIST_REFUSED, &[&after, &limit]).await?;
+    let rows = readers.take(Log::Platform).await?.query(&LIST_REFUSED, &[&after, &limit]).await?;
     rows.iter().map(refused_event).collect()
 }
 

@@ -19,6 +19,7 @@ use crate::core::Core;
 use crate::index::Indexing;
 use crate::options::PostgresOptions;
 use crate::read::SealedResult;
+use crate::readers::Readers;
 use crate::replica::Replica;
 use crate::retention::SetRetention;
 use crate::runtime::Runtime;
@@ -93,10 +94,9 @@ impl PostgresStore {
         let runtime = Runtime::start(options.readers + WRITERS, write)?;
         let (readers, timeout) = (options.readers, options.timeout);
         let open = async move {
-            let readers = Connections::new(&address, readers, timeout)?;
+            let readers = Readers::new(&address, readers, timeout)?;
             let writers = Connections::new(&address, WRITERS, timeout)?;
-            let replica =
-                replica.map(|replica| Connections::new(&replica, options.readers, timeout));
+            let replica = replica.map(|replica| Readers::new(&replica, options.readers, timeout));
             let replica = replica.transpose()?.map(Replica::new);
             let is_read_only = options.is_read_only;
             let session = schema::take_checked(&writers, is_read_only, timeout).await?;

@@ -74,7 +74,7 @@ pub(crate) async fn frontier(
     log: Log,
     if_staged: IfStaged,
 ) -> Result<Option<Frontier>> {
-    let session = core.readers.take().await?;
+    let session = core.readers.take(log).await?;
     let key = log.as_bytes();
     let parameters: [Parameter<'_>; 1] = [&key];
     let read = session.query_opt(&READ_FRONTIER, &parameters);
@@ -93,7 +93,7 @@ pub(crate) async fn nodes(
     nodes: Vec<NodeId>,
     if_staged: IfStaged,
 ) -> Result<Option<Vec<Option<NodeHash>>>> {
-    let session = core.readers.take().await?;
+    let session = core.readers.take(log).await?;
     let (begun, state, tiles) = join3(
         session.begin_reading(),
         log_state(&session, log),
@@ -226,7 +226,7 @@ pub(crate) async fn entries(
     request: EntriesRequest,
     if_staged: IfStaged,
 ) -> Result<Option<Vec<SealedEvent>>> {
-    let session = core.readers.take().await?;
+    let session = core.readers.take(log).await?;
     let ((), state) = both(session.begin_reading(), log_state(&session, log)).await?;
     let Some(row) = state.row.filter(|_| !state.stops(if_staged)) else {
         session.release();

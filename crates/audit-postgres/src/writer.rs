@@ -1,11 +1,12 @@
 //! The one task that appends. It writes all waiting batches in one transaction, commits it, and answers
-//! their callers after the commit: they share its cost, and a log is locked once for all of them.
+//! their callers after the commit: they share its cost, and a log is locked once for all of them. If
+//! more wait than one transaction takes, those of different logs are written in turn.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audit_core::backend::{Batch, QueuedBytes, QueuedShare};
+use audit_core::backend::{Batch, Owner, QueuedBytes, QueuedShare, Rotation};
 use audit_core::{Log, Receipt, Result};
 use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -38,7 +39,11 @@ pub(crate) struct Writer {
 }
 
 /// The batches that wait.
-pub(crate) struct Jobs(UnboundedReceiver<Job>);
+pub(crate) struct Jobs {
+    jobs: UnboundedReceiver<Job>,
+    /// Those that were received.
+    waiting: Rotation<Job>,
+}
 
 /// An append that waits.
 #[derive(Debug)]
@@ -55,8 +60,9 @@ struct Job {
 
 impl Writer {
     pub(crate) fn new(queue_bytes: usize, timeout: Duration, is_read_only: bool) -> (Self, Jobs) {
-        let (jobs, waiting) = unbounded_channel();
-        (Self { jobs, queued: QueuedBytes::new(queue_bytes), timeout, is_read_only }, Jobs(waiting))
+        let (jobs, received) = unbounded_channel();
+        let waiting = Jobs { jobs: received, waiting: Rotation::default() };
+        (Self { jobs, queued: QueuedBytes::new(queue_bytes), timeout, is_read_only }, waiting)
     }
 
     /// Fails if the store was opened for reading.
@@ -83,11 +89,11 @@ impl Writer {
 impl Jobs {
     /// Writes the batches until the store is closed and none waits.
     pub(crate) async fn run(mut self, core: Arc<Core>) {
-        while let Some(first) = self.0.recv().await {
+        while let Some(first) = self.wait().await {
             let (mut events, mut bytes) = (first.batch.len(), first.batch.size());
             let mut group = vec![first];
             while events < GROUP_EVENTS && bytes < GROUP_BYTES {
-                let Ok(next) = self.0.try_recv() else { break };
+                let Some(next) = self.next() else { break };
                 events += next.batch.len();
                 bytes += next.batch.size();
                 group.push(next);
@@ -96,6 +102,22 @@ impl Jobs {
                 job.share = None;
             }
             write(&core, group).await;
+        }
+    }
+
+    /// Takes the next batch, if one waits.
+    fn next(&mut self) -> Option<Job> {
+        while let Ok(job) = self.jobs.try_recv() {
+            self.waiting.push(Owner::Log(job.batch.log()), job);
+        }
+        self.waiting.take(|_, _| true).map(|(_, job)| job)
+    }
+
+    /// Takes the next batch, for which it waits.
+    async fn wait(&mut self) -> Option<Job> {
+        match self.next() {
+            Some(job) => Some(job),
+            None => self.jobs.recv().await,
         }
     }
 }

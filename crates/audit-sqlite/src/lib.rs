@@ -40,7 +40,6 @@
 //! | `sequencer.rs` | the thread that takes them in while nobody reads or appends |
 //! | `read.rs` | scans, each from one snapshot |
 //! | `readers.rs` | the threads that read, in turns |
-//! | `rotation.rs` | a queue that serves owners in turn |
 //! | `index.rs` | the storage of the index |
 //! | `paced_index.rs` | the same for reads in turn |
 //! | `derived.rs` | derived data compared with the records, and rebuilt |
@@ -86,7 +85,6 @@ mod read;
 mod readers;
 mod reindex;
 mod retention;
-mod rotation;
 mod schema;
 mod scrubs;
 mod sealing;

@@ -38,13 +38,13 @@ pub struct SqliteOptions {
 }
 
 impl Default for SqliteOptions {
-    /// Returns a time-out of 5 seconds, a queue of 64 MiB, two readers for each processor but 4 at
+    /// Returns a time-out of 5 seconds, a queue of 128 MiB, two readers for each processor but 4 at
     /// least and 16 at most, the token key of the file, and a look for staged events every 20
     /// milliseconds.
     fn default() -> Self {
         Self {
             busy_timeout: Duration::from_secs(5),
-            queue_bytes: 64 << 20,
+            queue_bytes: 128 << 20,
             readers: default_readers(),
             turn: TURN,
             token_keys: None,
@@ -73,7 +73,8 @@ impl SqliteOptions {
 
     /// Sets how many bytes of memory the appends may take that wait to be written, by a rough
     /// estimate. A further append fails at once with
-    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits.
+    /// [`Overloaded`](audit_core::ErrorKind::Overloaded), unless no other waits. The appends to one log
+    /// take at most as much as they leave free: half of it, if no other log is appended to.
     pub fn with_queue_bytes(mut self, bytes: usize) -> Self {
         self.queue_bytes = bytes;
         self

@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use audit_core::Result;
+use audit_core::backend::{Owner, Rotation};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use futures_channel::oneshot;
 use rusqlite::Connection;
@@ -30,7 +31,6 @@ use crate::error::{closed, thread as thread_error};
 use crate::file::OpenFiles;
 use crate::open::{Access, open_reader};
 use crate::read::Snapshot;
-use crate::rotation::{Owner, Rotation};
 
 /// How the threads read.
 #[derive(Clone, Debug)]
@@ -161,7 +161,7 @@ impl Readers {
     /// Runs a read of a few rows on one snapshot of the file.
     pub(crate) async fn look_up<T: Send + 'static>(
         &self,
-        owner: Owner,
+        owner: impl Into<Owner>,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.run(Length::Rows, owner, read).await
@@ -171,7 +171,7 @@ impl Readers {
     /// [`Snapshot::pause`] at each row.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
-        owner: Owner,
+        owner: impl Into<Owner>,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.run(Length::Any, owner, read).await
@@ -181,10 +181,10 @@ impl Readers {
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         length: Length,
-        owner: Owner,
+        owner: impl Into<Owner>,
         read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (job, answer) = job(read);
+        let (owner, (job, answer)) = (owner.into(), job(read));
         self.shared.add(|state| match length {
             Length::Rows => state.look_ups.push(owner, job),
             Length::Any => state.reads.push(owner, Read::New(job)),

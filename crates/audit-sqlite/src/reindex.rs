@@ -189,19 +189,19 @@ impl SqliteStore {
         let mut found = Vec::new();
         let mut at = Some(Sequence::ZERO);
         while let Some(after) = at {
-            let step = writer.write(move |t| t.reindex_part(log, after)).await?;
+            let step = writer.write(log, move |t| t.reindex_part(log, after)).await?;
             found.extend(step.found);
             at = step.next;
         }
         at = Some(Sequence::ZERO);
         while let Some(after) = at {
-            let step = writer.write(move |t| t.reindex_ids(log, after)).await?;
+            let step = writer.write(log, move |t| t.reindex_ids(log, after)).await?;
             found.extend(step.found);
             at = step.next;
         }
         let mut at = Some((Vec::new(), i64::MIN));
         while let Some(after) = at {
-            let step = writer.write(move |t| t.delete_stale(log, &after)).await?;
+            let step = writer.write(log, move |t| t.delete_stale(log, &after)).await?;
             found.extend(step.found);
             at = step.next;
         }
@@ -234,7 +234,7 @@ impl SqliteStore {
         }
         // Until a read succeeds.
         self.shared.unhealed.set(log, true);
-        self.shared.writer.write(move |t| t.heal(log)).await?;
+        self.shared.writer.write(log, move |t| t.heal(log)).await?;
         Ok(true)
     }
 

@@ -139,7 +139,7 @@ pub(crate) async fn take_in(writer: &Writer, intake: Intake) -> Result<()> {
         // It came after the first write, so that the step was rolled back for all logs.
         Err(error) if is_of_all && !error.is_retryable() => {
             let mut failure = None;
-            for log in writer.write(|transaction| transaction.staged_logs()).await? {
+            for log in writer.write(Log::Platform, |transaction| transaction.staged_logs()).await? {
                 let taken = in_steps(writer, Intake::of_key(log)).await;
                 failure = failure.or(taken.err());
             }
@@ -152,7 +152,8 @@ pub(crate) async fn take_in(writer: &Writer, intake: Intake) -> Result<()> {
 async fn in_steps(writer: &Writer, intake: Intake) -> Result<()> {
     let (mut rest, mut failure) = (Some(intake), None);
     while let Some(intake) = rest {
-        let step = writer.write(move |transaction| transaction.take_in(intake)).await?;
+        let step =
+            writer.write(Log::Platform, move |transaction| transaction.take_in(intake)).await?;
         (rest, failure) = (step.rest, failure.or(step.failure));
     }
     failure.map_or(Ok(()), Err)

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use audit_core::backend::Owner;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
@@ -21,7 +22,6 @@ use crate::open::Access;
 use crate::options::SqliteOptions;
 use crate::read::{SealedResult, Snapshot};
 use crate::readers::{Length, ReaderOptions, Readers};
-use crate::rotation::Owner;
 use crate::sequencer::Sequencer;
 use crate::staged::{self, Intake};
 use crate::tenant_cache::TenantCache;
@@ -215,7 +215,7 @@ impl SqliteStore {
             transaction.after = After::Compact;
             Ok(())
         };
-        self.shared.writer.write(compact).await
+        self.shared.writer.write(Log::Platform, compact).await
     }
 }
 
@@ -246,7 +246,7 @@ impl SqliteStore {
         read: impl Fn(&Snapshot<'_>) -> Result<T> + Clone + Send + 'static,
     ) -> Result<T> {
         let Shared { readers, writer, .. } = &*self.shared;
-        let owner = Owner::Log(log.unwrap_or(Log::Platform));
+        let owner = log.unwrap_or(Log::Platform);
         let unless_staged = staged::unless_staged(log, !writer.is_none(), read.clone());
         if let Some(found) = readers.run(length, owner, unless_staged).await? {
             return Ok(found);
@@ -289,7 +289,7 @@ impl AuditStore for SqliteStore {
         match self.find_event(log, id).await {
             // The row of its id can lead elsewhere.
             Err(error) if error.kind() == ErrorKind::Corrupt && !self.shared.writer.is_none() => {
-                self.shared.writer.write(move |t| t.heal_id(log, id)).await?;
+                self.shared.writer.write(log, move |t| t.heal_id(log, id)).await?;
                 self.find_event(log, id).await
             }
             found => found,
@@ -345,21 +345,21 @@ impl RetentionStore for SqliteStore {
         sequences: Vec<Sequence>,
         by: AuditContext,
     ) -> Result<u64> {
-        self.shared.writer.write(move |t| t.erase(log, sequences, by)).await
+        self.shared.writer.write(log, move |t| t.erase(log, sequences, by)).await
     }
 
     async fn retention(&self, log: Log) -> Result<Retention> {
-        self.shared.readers.look_up(Owner::Log(log), move |snapshot| snapshot.retention(log)).await
+        self.shared.readers.look_up(log, move |snapshot| snapshot.retention(log)).await
     }
 
     async fn set_retention(&self, log: Log, retention: Retention, by: AuditContext) -> Result<()> {
-        self.shared.writer.write(move |t| t.set_retention(log, retention, by)).await
+        self.shared.writer.write(log, move |t| t.set_retention(log, retention, by)).await
     }
 
     async fn prune(&self, log: Log, pruning: Pruning) -> Result<Pruned> {
-        let pruned = self.shared.writer.write(move |t| t.prune(log, pruning)).await?;
+        let pruned = self.shared.writer.write(log, move |t| t.prune(log, pruning)).await?;
         // Each step has its own transaction, so that appends can run in between.
-        while self.shared.writer.write(move |t| t.remove_pruned(log)).await? {}
+        while self.shared.writer.write(log, move |t| t.remove_pruned(log)).await? {}
         Ok(pruned)
     }
 }
@@ -372,21 +372,21 @@ impl StagingStore for SqliteStore {
 
     async fn staged_counts(&self) -> Result<StagedCounts> {
         let count = |snapshot: &Snapshot<'_>| snapshot.staged_counts();
-        self.shared.readers.read(Owner::Log(Log::Platform), count).await
+        self.shared.readers.read(Log::Platform, count).await
     }
 
     async fn refused(&self, after: u64, limit: usize) -> Result<Vec<RefusedEvent>> {
         limits::refused_page(limit)?;
         let list = move |snapshot: &Snapshot<'_>| snapshot.refused(after, limit);
-        self.shared.readers.read(Owner::Log(Log::Platform), list).await
+        self.shared.readers.read(Log::Platform, list).await
     }
 
     async fn restage(&self, number: u64) -> Result<()> {
-        self.shared.writer.write(move |t| t.restage(number)).await
+        self.shared.writer.write(Log::Platform, move |t| t.restage(number)).await
     }
 
     async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()> {
-        self.shared.writer.write(move |t| t.drop_refused(number, by)).await
+        self.shared.writer.write(Log::Platform, move |t| t.drop_refused(number, by)).await
     }
 }
 
@@ -399,7 +399,8 @@ impl TenantStore for SqliteStore {
     ) -> Result<Organization> {
         let (organization, event) = Organization::create(new, by)?;
         let batches = Organization::batches(organization.id, event)?;
-        self.shared.writer.write(move |t| t.create_organization(organization, batches)).await
+        let log = Log::Organization(organization.id);
+        self.shared.writer.write(log, move |t| t.create_organization(organization, batches)).await
     }
 
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
@@ -410,8 +411,7 @@ impl TenantStore for SqliteStore {
         let find = move |snapshot: &Snapshot<'_>| {
             Ok((schema::tenant_generation(snapshot.connection)?, snapshot.organization(id)?))
         };
-        let (generation, organization) =
-            readers.look_up(Owner::Log(Log::Organization(id)), find).await?;
+        let (generation, organization) = readers.look_up(Log::Organization(id), find).await?;
         tenants.keep_organization(generation, &organization);
         Ok(organization)
     }
@@ -422,7 +422,7 @@ impl TenantStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<Organization>> {
         let list = move |snapshot: &Snapshot<'_>| snapshot.organizations(after, limit);
-        self.shared.readers.read(Owner::Log(Log::Platform), list).await
+        self.shared.readers.read(Log::Platform, list).await
     }
 
     async fn update_organization(
@@ -431,11 +431,17 @@ impl TenantStore for SqliteStore {
         update: OrganizationUpdate,
         by: AuditContext,
     ) -> Result<Organization> {
-        self.shared.writer.write(move |t| t.update_organization(id, update, by)).await
+        self.shared
+            .writer
+            .write(Log::Organization(id), move |t| t.update_organization(id, update, by))
+            .await
     }
 
     async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        self.shared.writer.write(move |t| t.delete_organization(id, by)).await
+        self.shared
+            .writer
+            .write(Log::Organization(id), move |t| t.delete_organization(id, by))
+            .await
     }
 
     async fn create_api_key(
@@ -445,7 +451,8 @@ impl TenantStore for SqliteStore {
     ) -> Result<(ApiKey, ApiKeySecret)> {
         let (key, secret, event) = ApiKey::create(new, by)?;
         let batches = key.batches(event)?;
-        let key = self.shared.writer.write(move |t| t.create_api_key(key, batches)).await?;
+        let log = Log::Organization(key.organization_id);
+        let key = self.shared.writer.write(log, move |t| t.create_api_key(key, batches)).await?;
         Ok((key, secret))
     }
 
@@ -470,14 +477,14 @@ impl TenantStore for SqliteStore {
         limit: usize,
     ) -> Result<Vec<ApiKey>> {
         let list = move |snapshot: &Snapshot<'_>| snapshot.api_keys(organization, after, limit);
-        self.shared.readers.read(Owner::Log(Log::Organization(organization)), list).await
+        self.shared.readers.read(Log::Organization(organization), list).await
     }
 
     async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
-        self.shared.writer.write(move |t| t.revoke_api_key(id, by)).await
+        self.shared.writer.write(Owner::ApiKey(id), move |t| t.revoke_api_key(id, by)).await
     }
 
     async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
-        self.shared.writer.write(move |t| t.forget_api_key_holder(id, by)).await
+        self.shared.writer.write(Owner::ApiKey(id), move |t| t.forget_api_key_holder(id, by)).await
     }
 }

@@ -13,7 +13,6 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 
-use crate::rotation::Owner;
 use crate::{SqliteOptions, SqliteStore};
 
 struct Fixture {
@@ -47,7 +46,7 @@ impl Fixture {
     fn take_turn(&self) -> (BoxFuture<'_, ()>, mpsc::Sender<()>) {
         let (release, released) = mpsc::channel::<()>();
         let (begin, begun) = mpsc::channel();
-        let owner = Owner::Log(Log::organization(OrganizationId::new()));
+        let owner = Log::organization(OrganizationId::new());
         let read = self.store.shared.readers.read(owner, move |_| {
             begin.send(()).unwrap();
             let _ = released.recv();
@@ -119,7 +118,7 @@ fn a_read_ends_when_its_caller_leaves() {
         .store
         .shared
         .readers
-        .read(Owner::Log(log), move |snapshot| {
+        .read(log, move |snapshot| {
             begin.send(()).unwrap();
             let result = (0..10_000_000).try_for_each(|_| snapshot.pause());
             end.send(result).unwrap();
@@ -142,7 +141,7 @@ fn one_owner_leaves_turns_to_others() {
     let (release, released) = crossbeam_channel::bounded::<()>(0);
     let read = |_| {
         let released = released.clone();
-        let read = fixture.store.shared.readers.read(Owner::Log(many), move |_| {
+        let read = fixture.store.shared.readers.read(many, move |_| {
             let _ = released.recv();
             Ok(())
         });

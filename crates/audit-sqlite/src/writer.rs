@@ -1,12 +1,13 @@
 //! The one thread that writes. It runs all waiting jobs in one transaction, commits it, and answers
-//! their callers after the commit: they share its cost.
+//! their callers after the commit: they share its cost. If more wait than one transaction takes, those
+//! of different owners are run in turn.
 
 use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use audit_core::backend::{Batch, QueuedBytes, WaitingFeeds};
+use audit_core::backend::{Batch, Owner, QueuedBytes, Rotation, WaitingFeeds};
 use audit_core::{Error, ErrorKind, Log, Receipt, Result};
 use audit_index::TermKey;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
@@ -36,6 +37,7 @@ pub(crate) struct Writer {
 
 /// Work for one transaction.
 struct Job {
+    owner: Owner,
     /// The latest time at which its transaction may begin.
     deadline: Instant,
     /// The transaction in which its caller has recorded, and which may be open.
@@ -56,9 +58,9 @@ struct Done {
 }
 
 /// A transaction takes no more jobs when it has this many events.
-const GROUP_EVENTS: usize = 10_000;
+const GROUP_EVENTS: usize = 1_000;
 /// A transaction takes no more jobs when its events have this many bytes.
-const GROUP_BYTES: usize = 64 << 20;
+const GROUP_BYTES: usize = 16 << 20;
 
 /// The WAL is written back to the file each time it has grown by this many pages.
 const WRITE_BACK_PAGES: i32 = 4_000;
@@ -108,13 +110,10 @@ impl Writer {
             scrubs: Scrubs::default(),
         };
         let run = move || {
+            let mut queue = Queue { jobs: queue, waiting: Rotation::default() };
             loop {
-                let next = match state.scrubs.pause() {
-                    None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                    Some(pause) => queue.recv_timeout(pause),
-                };
-                match next {
-                    Ok(first) => state.group(first, &queue),
+                match queue.wait(state.scrubs.pause()) {
+                    Ok(first) => state.group(first, &mut queue),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 }
@@ -141,22 +140,23 @@ impl Writer {
     /// Appends `batch` and returns its receipts when it is durable. As [`Writer::write`], but fails
     /// if the batches that wait take too much memory together.
     pub(crate) async fn append(&self, batch: Batch<TermKey>) -> Result<Vec<Receipt>> {
-        let share = self.queued.add(&batch)?;
+        let (share, log) = (self.queued.add(&batch)?, batch.log());
         let append = move |transaction: &mut WriteTransaction<'_>| {
             drop(share);
-            transaction.take_in_before_append(batch.log())?;
+            transaction.take_in_before_append(log)?;
             transaction.append(batch)
         };
         // The contents are dropped here, not by the thread for which all appends wait.
-        let Appended { receipts, contents, .. } = self.write(append).await?;
+        let Appended { receipts, contents, .. } = self.write(log, append).await?;
         drop(contents);
         Ok(receipts)
     }
 
-    /// Runs `work` in a transaction and returns when that is durable. It is queued at the first
-    /// poll, and is then done whether or not the caller waits.
+    /// Runs `work` for an owner in a transaction and returns when that is durable. It is queued at the
+    /// first poll, and is then done whether or not the caller waits.
     pub(crate) async fn write<T: Send + 'static>(
         &self,
+        owner: impl Into<Owner>,
         work: impl FnOnce(&mut WriteTransaction<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, outcome) = oneshot::channel::<Result<T>>();
@@ -177,7 +177,7 @@ impl Writer {
         let jobs = self.jobs.as_ref().ok_or_else(read_only)?;
         let deadline = deadline(self.busy_timeout);
         let own = OwnTransaction::of_this_thread(self.files.id());
-        jobs.send(Job { deadline, own, work }).map_err(|_| closed())?;
+        jobs.send(Job { owner: owner.into(), deadline, own, work }).map_err(|_| closed())?;
         outcome.await.map_err(|_| closed())?
     }
 
@@ -193,6 +193,32 @@ impl Drop for Writer {
         let is_own = self.is_current_thread();
         if let Some(thread) = self.thread.take().filter(|_| !is_own) {
             let _ = thread.join();
+        }
+    }
+}
+
+/// The jobs that wait.
+struct Queue {
+    jobs: Receiver<Job>,
+    /// Those that were received.
+    waiting: Rotation<Job>,
+}
+
+impl Queue {
+    /// Takes the next job, if one waits.
+    fn next(&mut self) -> Option<Job> {
+        while let Ok(job) = self.jobs.try_recv() {
+            self.waiting.push(job.owner, job);
+        }
+        self.waiting.take(|_, _| true).map(|(_, job)| job)
+    }
+
+    /// Takes the next job, for which it waits, at most for a time.
+    fn wait(&mut self, most: Option<Duration>) -> std::result::Result<Job, RecvTimeoutError> {
+        match (self.next(), most) {
+            (Some(job), _) => Ok(job),
+            (None, Some(most)) => self.jobs.recv_timeout(most),
+            (None, None) => self.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 }
@@ -218,7 +244,7 @@ struct Wal {
 
 impl State {
     /// Runs `first` and the jobs that wait after it in one transaction.
-    fn group(&mut self, first: Job, queue: &Receiver<Job>) {
+    fn group(&mut self, first: Job, queue: &mut Queue) {
         let mut done = Vec::new();
         let outcome = self.transact(first, queue, &mut done);
         let kind = outcome.as_ref().err().map(Error::kind);
@@ -249,7 +275,7 @@ impl State {
     fn transact(
         &mut self,
         first: Job,
-        queue: &Receiver<Job>,
+        queue: &mut Queue,
         done: &mut Vec<Done>,
     ) -> Result<Vec<Log>> {
         // Whoever wrote it back: the next commit can begin it from its start.
@@ -293,7 +319,7 @@ impl State {
                 return Err(undone(kind));
             }
             let has_room = write.events < GROUP_EVENTS && write.bytes < GROUP_BYTES;
-            next = if has_room { queue.try_recv().ok() } else { None };
+            next = if has_room { queue.next() } else { None };
         }
         let appended = write.finish()?;
         if is_mark_due && transaction.total_changes() > before {

@@ -1,9 +1,9 @@
 //! Erasures and prunings beside callers that append and read.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use audit_core::tree::Tile;
 use audit_core::{
@@ -19,19 +19,25 @@ use crate::subject::{SetOnDrop, Subject};
 /// Long enough for another thread to append something.
 const MOMENT: Duration = Duration::from_millis(100);
 
+/// How long writers wait for a pruning at most: a broken store prunes nothing.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 pub(crate) fn erasures_miss_nothing_beside_writers(new: NewRetentionHarness<'_>) {
     const WRITERS: usize = 2;
     let subject = Subject::new(new);
     let log = new_log();
     let filter = || Filter::new().actor_email(EMAIL);
-    let done = AtomicBool::new(false);
+    let (done, steps) = (AtomicBool::new(false), AtomicI64::new(1));
     let (mut erased, mut placed) = (0, Vec::new());
     thread::scope(|scope| {
         let finished = SetOnDrop(&done);
         let write = || {
             let mut placed = Vec::new();
-            // On until there have been erasures between the writes.
+            // On until there have been erasures between the writes, and not far ahead of them.
             for round in 0..400 {
+                while round >= 10 * steps.load(Ordering::Relaxed) && !done.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_micros(100));
+                }
                 if round >= 20 && done.load(Ordering::Relaxed) {
                     break;
                 }
@@ -42,11 +48,13 @@ pub(crate) fn erasures_miss_nothing_beside_writers(new: NewRetentionHarness<'_>)
         let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();
         for _ in 0..20 {
             // Something is appended between two erasures, unless the writers have finished.
+            steps.fetch_add(1, Ordering::Relaxed);
             if !writers.iter().all(thread::ScopedJoinHandle::is_finished) {
                 let size = subject.head(log).size;
                 subject.within(MOMENT, subject.store().wait_for_append(log, size));
             }
             let size = subject.head(log).size;
+            steps.fetch_add(1, Ordering::Relaxed);
             erased += subject.erase(log, filter()).expect("an erasure beside writers succeeds");
             let events = subject.events(log);
             let left = events.iter().take_while(|event| event.sequence <= size);
@@ -87,9 +95,16 @@ pub(crate) fn prunings_lose_nothing_beside_writers_and_followers(new: NewRetenti
     thread::scope(|scope| {
         let finished = SetOnDrop(&done);
         let write = || {
-            // On until there have been prunings between the writes.
-            let enough = || prunings.load(Ordering::Relaxed) >= 5;
-            let rounds = (0..400).take_while(|round| *round < 40 || !enough());
+            // On until there have been prunings between the writes, and not far ahead of them.
+            let prunings = || prunings.load(Ordering::Relaxed);
+            let rounds = (0..400).take_while(|round| *round < 40 || prunings() < 5);
+            let end = Instant::now() + PATIENCE;
+            let wait = |round: &u64| {
+                while *round >= 80 * (prunings() + 1) && Instant::now() < end {
+                    thread::sleep(Duration::from_micros(100));
+                }
+            };
+            let rounds = rounds.inspect(wait);
             rounds.flat_map(|_| subject.put(log, &mixed(5))).collect::<Vec<_>>()
         };
         let writers: Vec<_> = (0..WRITERS).map(|_| scope.spawn(write)).collect();

@@ -49,6 +49,8 @@ struct Notes {
     looks: AtomicUsize,
     /// How often the size of a log was read.
     reads: AtomicUsize,
+    /// The log that was used first, and how often.
+    calls: Mutex<Option<(Log, usize)>>,
     /// What no event should contain.
     credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,

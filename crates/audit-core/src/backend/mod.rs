@@ -22,6 +22,7 @@ mod lenient;
 mod parts;
 mod prepared;
 mod queued;
+mod rotation;
 mod staged;
 mod stored;
 mod term;
@@ -34,6 +35,7 @@ pub(crate) use clock::is_implausible;
 pub use clock::{LONGEST_SILENCE, RecordedTime};
 pub use prepared::PreparedEvent;
 pub use queued::{QueuedBytes, QueuedShare};
+pub use rotation::{Owner, Rotation};
 pub use staged::{
     Refusal, STAGED_STEP_BYTES, STAGED_STEP_ROWS, STAGED_STEPS_BEFORE_APPEND, StagedRow,
 };

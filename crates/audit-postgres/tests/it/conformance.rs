@@ -4,9 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use audit_conformance::{
-    DurableHarness, Harness, RetentionHarness, StagingHarness, StagingTransaction, TenantHarness,
+    DamageHarness, DurableHarness, Harness, RetentionHarness, StagingHarness, StagingTransaction,
+    TenantHarness,
 };
-use audit_core::{AuditStore, RetentionStore, StagingStore, TenantStore};
+use audit_core::{AuditStore, Log, RetentionStore, StagingStore, TenantStore};
 use audit_postgres::PostgresStore;
 use audit_postgres_server::Database;
 use futures_executor::block_on;
@@ -52,6 +53,44 @@ impl StagingHarness for InDatabase {
     }
 }
 
+/// Kinds of damage, and statements that do them to the log `LOG`.
+const DAMAGES: [(&str, &str); 9] = [
+    ("the tail is lost", "DELETE FROM audit.tail WHERE log = LOG"),
+    ("the tail is empty", "UPDATE audit.tail SET data = '' WHERE log = LOG"),
+    (
+        "the tail is zeros",
+        "UPDATE audit.tail SET data = decode(repeat('00', length(data)), 'hex') WHERE log = LOG",
+    ),
+    (
+        "the segments are zeros",
+        "UPDATE audit.part SET data = decode(repeat('00', length(data)), 'hex') WHERE log = LOG",
+    ),
+    (
+        "the segments are cut",
+        "UPDATE audit.part SET data = substr(data, 1, length(data) / 2) WHERE log = LOG",
+    ),
+    ("the segments have no content", "DELETE FROM audit.part WHERE log = LOG"),
+    ("the segments are lost", "DELETE FROM audit.segment WHERE log = LOG"),
+    ("less is indexed than stated", "UPDATE audit.log SET indexed = indexed + 7 WHERE log = LOG"),
+    ("the ids are lost", "UPDATE audit.event SET id = NULL WHERE log = LOG"),
+];
+
+impl DamageHarness for InDatabase {
+    fn damages(&self) -> Vec<&'static str> {
+        DAMAGES.iter().map(|(damage, _)| *damage).collect()
+    }
+
+    fn damage(&self, log: Log, damage: &str) {
+        let id = log.organization_id().expect("the log of an organization");
+        let log = format!("'\\x{}'", id.to_string().replace('-', ""));
+        let (_, sql) = DAMAGES.iter().find(|(name, _)| *name == damage).expect("a known damage");
+        let sql =
+            format!("WITH d AS ({} RETURNING 1) SELECT count(*) FROM d", sql.replace("LOG", &log));
+        let rows = self.0.sql(&sql).expect("data can be damaged");
+        assert_ne!(rows.trim(), "0", "{damage}");
+    }
+}
+
 impl DurableHarness for InDatabase {
     fn place(&self) -> OsString {
         self.0.url().into()
@@ -76,5 +115,6 @@ impl Harness for Place {
 audit_conformance::suite!(store: InDatabase::new);
 audit_conformance::suite!(retention: InDatabase::new);
 audit_conformance::suite!(staged: InDatabase::new);
+audit_conformance::suite!(damaged: InDatabase::new);
 audit_conformance::suite!(tenants: InDatabase::new);
 audit_conformance::suite!(durable: InDatabase::new, Place::of);

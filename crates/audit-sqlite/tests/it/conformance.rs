@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_conformance::{
-    DurableHarness, Harness, Restore, RetentionHarness, StagingHarness, StagingTransaction,
-    TenantHarness,
+    DamageHarness, DurableHarness, Harness, Restore, RetentionHarness, StagingHarness,
+    StagingTransaction, TenantHarness,
 };
 use audit_core::{AuditStore, EventId, Log, RetentionStore, StagingStore, TenantStore};
 use audit_sqlite::rusqlite::Connection;
@@ -77,6 +77,47 @@ impl StagingTransaction for Client {
     }
 }
 
+/// Kinds of damage, and statements that do them to the log whose row is `?1`.
+const DAMAGES: [(&str, &str); 9] = [
+    ("the tail is lost", "DELETE FROM audit_tail WHERE event_key >> 40 = ?1"),
+    ("the tail is empty", "UPDATE audit_tail SET data = x'' WHERE event_key >> 40 = ?1"),
+    (
+        "the tail is zeros",
+        "UPDATE audit_tail SET data = zeroblob(length(data)) WHERE event_key >> 40 = ?1",
+    ),
+    (
+        "the segments are zeros",
+        "UPDATE audit_part SET data = zeroblob(length(data))
+         WHERE id >> 24 IN (SELECT id FROM audit_segment WHERE log = ?1)",
+    ),
+    (
+        "the segments are cut",
+        "UPDATE audit_part SET data = substr(data, 1, length(data) / 2)
+         WHERE id >> 24 IN (SELECT id FROM audit_segment WHERE log = ?1)",
+    ),
+    (
+        "the segments have no content",
+        "DELETE FROM audit_part WHERE id >> 24 IN (SELECT id FROM audit_segment WHERE log = ?1)",
+    ),
+    ("the segments are lost", "DELETE FROM audit_segment WHERE log = ?1"),
+    ("less is indexed than stated", "UPDATE audit_log SET indexed = indexed + 7 WHERE id = ?1"),
+    ("the ids are lost", "DELETE FROM audit_event_id WHERE log = ?1"),
+];
+
+impl DamageHarness for File {
+    fn damages(&self) -> Vec<&'static str> {
+        DAMAGES.iter().map(|(damage, _)| *damage).collect()
+    }
+
+    fn damage(&self, log: Log, damage: &str) {
+        let file = Connection::open(self.0.path().join("audit.db")).expect("the file opens");
+        let row = "SELECT id FROM audit_log WHERE name = ?1";
+        let row: i64 = file.query_row(row, [log.as_bytes()], |row| row.get(0)).expect("a log");
+        let (_, sql) = DAMAGES.iter().find(|(name, _)| *name == damage).expect("a known damage");
+        assert!(file.execute(sql, [row]).expect("data can be damaged") > 0, "{damage}");
+    }
+}
+
 impl TenantHarness for File {
     fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
@@ -106,4 +147,5 @@ impl Harness for Place {
 
 audit_conformance::suite!(File::new);
 audit_conformance::suite!(staged: File::new);
+audit_conformance::suite!(damaged: File::new);
 audit_conformance::suite!(durable: File::new, Place::of);

@@ -242,6 +242,10 @@ pub(super) const MUTATIONS: &[(Mutation, &[&str])] = &[
     (Mutation::ErrorsForgetTheRule, &["limits::refuse_one_more_by_field"]),
     (Mutation::ListsLogsUpTo(999), &["limits::list_the_most_logs"]),
     (Mutation::MissesAppends, &["waits::miss_no_append"]),
+    // One queue for all logs.
+    (Mutation::LooksUpWhenOthersAreDone, &["neighbours::read_while_one_log_is_read"]),
+    (Mutation::ReadsWhenOthersAreDone, &["neighbours::read_while_one_log_is_read"]),
+    (Mutation::AppendsInTheOrderAsked, &["neighbours::append_while_one_log_grows"]),
     (Mutation::WaitsReturnOldHeads, &["waits::sleep_while_other_logs_grow"]),
     // One of two bounds.
     (

@@ -178,6 +178,9 @@ pub(crate) enum Mutation {
     RefusesBatchesOfBytes(usize),
     ErrorsForgetTheRule,
     MissesAppends,
+    AppendsInTheOrderAsked,
+    LooksUpWhenOthersAreDone,
+    ReadsWhenOthersAreDone,
     WaitsReturnOldHeads,
     // Handles and tokens.
     AcceptsAnyToken,

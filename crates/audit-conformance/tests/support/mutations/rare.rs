@@ -11,6 +11,9 @@ use audit_core::{
 
 use super::{Mutated, MutatedHarness, Mutation, Seen};
 
+/// The calls that `neighbours` makes at once.
+const NEIGHBOURS: usize = 60;
+
 impl Mutated {
     pub(super) async fn seen(&self, log: Log) -> Result<Seen> {
         let Head { size, pruned, .. } = self.inner.head(log).await?;
@@ -69,9 +72,35 @@ impl Mutated {
             if head.size > sequence {
                 return Ok(head);
             }
-            thread::sleep(Duration::from_micros(300));
+            self.wait_for_another_append(log, head.size).await?;
             let missed = self.inner.head(log).await?.size;
             self.inner.wait_for_append(log, missed.max(sequence)).await?;
+        }
+    }
+
+    /// Waits until a log has more events than this, but not for ever: nobody may append.
+    pub(super) async fn wait_for_another_append(&self, log: Log, size: Sequence) -> Result<()> {
+        let end = Instant::now() + Duration::from_secs(1);
+        while self.inner.head(log).await?.size <= size && Instant::now() < end {
+            thread::sleep(Duration::from_micros(100));
+        }
+        Ok(())
+    }
+
+    /// Waits until all calls of the log that was used first have begun, as if all logs had one queue.
+    pub(super) fn wait_for_the_first_log(&self, log: Log) {
+        let calls = || {
+            let mut calls = self.notes.calls.lock().unwrap();
+            let (first, calls) = calls.get_or_insert((log, 0));
+            *calls += usize::from(*first == log);
+            (*first == log, *calls)
+        };
+        let end = Instant::now() + Duration::from_secs(20);
+        while let (false, calls) = calls()
+            && !calls.is_multiple_of(NEIGHBOURS)
+            && Instant::now() < end
+        {
+            thread::sleep(Duration::from_millis(1));
         }
     }
 

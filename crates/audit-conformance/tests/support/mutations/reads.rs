@@ -11,6 +11,9 @@ use super::{Mutated, Mutation};
 
 impl Mutated {
     pub(super) async fn mutated_get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
+        if let Mutation::LooksUpWhenOthersAreDone = self.mutation {
+            self.wait_for_the_first_log(log);
+        }
         let found = self.inner.get(log, id).await;
         match (self.mutation, found) {
             (Mutation::Alters(alter), Ok(mut event)) => {
@@ -84,6 +87,9 @@ impl Mutated {
     pub(super) async fn mutated_scan(&self, asked: Scan) -> Result<ScanResult> {
         let mut scan = asked.clone();
         match self.mutation {
+            Mutation::LooksUpWhenOthersAreDone | Mutation::ReadsWhenOthersAreDone => {
+                self.wait_for_the_first_log(scan.log);
+            }
             Mutation::AlwaysCounts => scan.total = Total::Exact,
             Mutation::ClampsTheBound => {
                 let head = self.inner.head(scan.log).await?;

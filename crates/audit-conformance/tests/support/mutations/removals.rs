@@ -1,8 +1,6 @@
 //! Mutations of erasures, retention and prunings.
 
 use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
 
 use audit_core::{
     AuditContext, AuditStore, Erasure, Error, Log, NewEvent, Pruned, Pruning, Receipt, Result,
@@ -26,7 +24,8 @@ impl Mutated {
             Mutation::ErasesACopy => {
                 let copy = self.inner.state().logs.get(&log).cloned();
                 self.inner.erase_events(log, sequences.clone(), by.clone()).await?;
-                thread::sleep(Duration::from_millis(2));
+                let size = self.inner.head(log).await?.size;
+                self.wait_for_another_append(log, size).await?;
                 let Some(mut copy) = copy else { return Ok(0) };
                 let erased = copy.erase(&sequences)?;
                 let mut state = self.inner.state();
@@ -156,7 +155,10 @@ impl Mutated {
             Mutation::PrunesACopy => {
                 let copy = self.inner.state().logs.get(&log).cloned();
                 let pruned = self.inner.prune(log, pruning.clone()).await?;
-                thread::sleep(Duration::from_millis(2));
+                let size = self.inner.head(log).await?.size;
+                if pruned.events > 0 {
+                    self.wait_for_another_append(log, size).await?;
+                }
                 if let (Some(mut copy), 1..) = (copy, pruned.events) {
                     copy.prune(pruned.floor);
                     let mut state = self.inner.state();

@@ -22,6 +22,7 @@ impl Mutated {
         mut events: Vec<NewEvent>,
     ) -> Result<Vec<Receipt>> {
         match self.mutation {
+            Mutation::AppendsInTheOrderAsked => self.wait_for_the_first_log(log),
             Mutation::RefusesEmptyBatches if events.is_empty() => {
                 return Err(Error::new(ErrorKind::Invalid));
             }

@@ -1,21 +1,42 @@
-//! A queue that serves owners in turn: one that waits for one thing comes before the second of
-//! another, however many the other has.
+//! A queue that serves owners in turn, so that none waits for all that another has asked for.
 
 use std::collections::{HashMap, VecDeque};
 
-use audit_core::{ApiKeyId, Log};
+use crate::{ApiKeyId, Log};
 
-/// For whom a read is.
+/// For whom a store reads or writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Owner {
-    /// The readers of a log.
+#[non_exhaustive]
+pub enum Owner {
+    /// The callers that use a log.
     Log(Log),
     /// The holder of an API key, whose organization is not known yet.
     ApiKey(ApiKeyId),
 }
 
-/// A queue that serves owners in turn.
-pub(crate) struct Rotation<T> {
+impl From<Log> for Owner {
+    fn from(log: Log) -> Self {
+        Self::Log(log)
+    }
+}
+
+/// A queue that serves owners in turn: the first item of one comes before the second of another,
+/// however many the other has. The items of one owner are served in their order.
+///
+/// ```
+/// use audit_core::backend::{Owner, Rotation};
+/// use audit_core::{Log, OrganizationId};
+///
+/// let [busy, quiet] = [(); 2].map(|()| Owner::Log(Log::organization(OrganizationId::new())));
+/// let mut rotation = Rotation::default();
+/// rotation.push(busy, 1);
+/// rotation.push(busy, 2);
+/// rotation.push(quiet, 3);
+/// assert_eq!(rotation.take(|_, _| true), Some((busy, 1)));
+/// assert_eq!(rotation.take(|_, _| true), Some((quiet, 3)));
+/// ```
+#[derive(Debug)]
+pub struct Rotation<T> {
     /// What waits, by owner; each has something.
     waiting: HashMap<Owner, VecDeque<T>>,
     /// The owners of what waits, the next one first.
@@ -29,22 +50,23 @@ impl<T> Default for Rotation<T> {
 }
 
 impl<T> Rotation<T> {
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Returns `true` if nothing waits.
+    pub fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }
 
     /// Returns `true` if an owner other than `owner` waits.
-    pub(crate) fn has_other(&self, owner: Owner) -> bool {
+    pub fn has_other(&self, owner: Owner) -> bool {
         self.owners.iter().any(|other| *other != owner)
     }
 
     /// Adds an item after those of its owner.
-    pub(crate) fn push(&mut self, owner: Owner, item: T) {
+    pub fn push(&mut self, owner: Owner, item: T) {
         self.of(owner).push_back(item);
     }
 
     /// Adds an item before those of its owner.
-    pub(crate) fn push_first(&mut self, owner: Owner, item: T) {
+    pub fn push_first(&mut self, owner: Owner, item: T) {
         self.of(owner).push_front(item);
     }
 
@@ -57,7 +79,7 @@ impl<T> Rotation<T> {
 
     /// Takes the first item of the first owner for which `may` accepts it. The next turn of this
     /// owner is after those of all others.
-    pub(crate) fn take(&mut self, mut may: impl FnMut(Owner, &T) -> bool) -> Option<(Owner, T)> {
+    pub fn take(&mut self, mut may: impl FnMut(Owner, &T) -> bool) -> Option<(Owner, T)> {
         let is_next = |owner: &Owner| {
             let first = self.waiting.get(owner).and_then(VecDeque::front);
             first.is_some_and(|item| may(*owner, item))
@@ -77,7 +99,7 @@ impl<T> Rotation<T> {
 
 #[cfg(test)]
 mod tests {
-    use audit_core::OrganizationId;
+    use crate::OrganizationId;
 
     use super::*;
 
