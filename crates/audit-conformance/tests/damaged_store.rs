@@ -68,13 +68,14 @@ fn each_case_notices_its_faults_and_passes_without() {
 }
 
 /// A store that believes its index.
+#[derive(Debug)]
 struct Fragile {
     fault: Fault,
     store: ListStore,
     damage: Arc<Mutex<Damage>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Damage {
     log: Option<Log>,
     /// The logs of which a read has failed.

@@ -29,7 +29,7 @@ use std::time::Duration;
 use audit_core::{Error, ErrorKind, Result, TokenKeys};
 use tokio_postgres::types::Type;
 
-use crate::connection::{Connections, Session, Statement, column};
+use crate::connection::{Session, Statement, column};
 use crate::error::corrupt;
 use crate::options::PostgresOptions;
 
@@ -184,18 +184,17 @@ const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
 const INDEX_SECRET_BYTES: usize = 16;
 
-/// Takes a connection to a server that can keep the promises of a store.
+/// Returns the connection if its server can keep the promises of a store.
 ///
 /// # Errors
 /// [`Unavailable`](ErrorKind::Unavailable) if the server does not answer within `timeout`. A pooler accepts
 /// connections while its server is away, and answers no statement.
 /// [`Incompatible`](ErrorKind::Incompatible) or [`ReadOnly`](ErrorKind::ReadOnly) as [`check_server`].
-pub(crate) async fn take_checked(
-    connections: &Connections,
+pub(crate) async fn checked(
+    session: Session,
     is_read_only: bool,
     timeout: Duration,
 ) -> Result<Session> {
-    let session = connections.take().await?;
     let checked = tokio::time::timeout(timeout, check_server(&session, is_read_only)).await;
     match checked {
         Ok(checked) => checked.map(|()| session),

@@ -99,7 +99,8 @@ impl PostgresStore {
             let replica = replica.map(|replica| Readers::new(&replica, options.readers, timeout));
             let replica = replica.transpose()?.map(Replica::new);
             let is_read_only = options.is_read_only;
-            let session = schema::take_checked(&writers, is_read_only, timeout).await?;
+            let session = writers.take().await?;
+            let session = schema::checked(session, is_read_only, timeout).await?;
             schema::prepare(&session, &options).await?;
             let keys = match &options.token_keys {
                 Some(keys) => keys.clone(),
@@ -153,8 +154,12 @@ impl PostgresStore {
     pub async fn check(&self) -> Result<()> {
         let is_read_only = self.require_writable().is_err();
         self.run(|core| async move {
-            let connections = if is_read_only { &core.readers } else { &core.writers };
-            schema::take_checked(connections, is_read_only, core.timeout).await.map(drop)
+            let session = if is_read_only {
+                core.readers.take(Log::Platform).await?
+            } else {
+                core.writers.take().await?
+            };
+            schema::checked(session, is_read_only, core.timeout).await.map(drop)
         })
         .await
     }
@@ -165,7 +170,8 @@ impl PostgresStore {
     /// Those of the server.
     pub async fn size(&self) -> Result<u64> {
         let read = |core: Arc<Core>| async move {
-            let row = core.readers.take().await?.query_opt(&schema::READ_SIZE, &[]).await?;
+            let session = core.readers.take(Log::Platform).await?;
+            let row = session.query_opt(&schema::READ_SIZE, &[]).await?;
             row.map_or(Ok(0), |row| column::<i64>(&row, 0)).map(i64::unsigned_abs)
         };
         self.run(read).await

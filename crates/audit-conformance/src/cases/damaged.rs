@@ -25,7 +25,7 @@ fn for_each_damage(new: NewDamageHarness<'_>, check: impl Fn(Damaged)) {
     for damage in damages {
         let subject = Subject::new(new);
         let (log, other, known) = (new_log(), new_log(), event(0));
-        let mut of_log = subject.put(log, &[known.clone()]);
+        let mut of_log = subject.put(log, std::slice::from_ref(&known));
         // Enough for all parts of an index: many at once, then few at a time.
         of_log.extend(subject.put(log, &mixed(600)));
         for _ in 0..20 {

@@ -101,7 +101,7 @@ const DAMAGES: [(&str, &str); 9] = [
     ),
     ("the segments are lost", "DELETE FROM audit_segment WHERE log = ?1"),
     ("less is indexed than stated", "UPDATE audit_log SET indexed = indexed + 7 WHERE id = ?1"),
-    ("the ids are lost", "DELETE FROM audit_event_id WHERE log = ?1"),
+    ("the ids lead elsewhere", "UPDATE audit_event_id SET sequence = sequence + 1 WHERE log = ?1"),
 ];
 
 impl DamageHarness for File {
