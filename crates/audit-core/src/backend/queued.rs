@@ -37,23 +37,25 @@ impl QueuedBytes {
     /// Counts the memory that a batch takes, about, until the returned value is dropped.
     ///
     /// # Errors
-    /// [`Overloaded`](crate::ErrorKind::Overloaded) if the appends to its log then take more than they
-    /// leave of the limit, or if all together take more than the limit. An append to a log to which no
-    /// other waits may have any size if it fits into the limit, and that which waits alone even beyond.
+    /// [`Overloaded`](crate::ErrorKind::Overloaded) if all appends together take more than the limit, or
+    /// those to its log, if there are others, more than half of what the other logs leave of it. An
+    /// append that waits alone may have any size.
     pub fn add<K>(&self, batch: &Batch<K>) -> Result<QueuedShare> {
         let (log, bytes) = (batch.log(), memory(batch));
         let mut waiting = lock(&self.waiting);
-        let total = waiting.bytes.saturating_add(bytes);
         let of_log = waiting.by_log.get(&log).copied().unwrap_or_default();
-        let free = self.limit.checked_sub(total);
-        let is_free = match of_log {
-            0 => waiting.bytes == 0 || free.is_some(),
-            _ => free.is_some_and(|free| of_log + bytes <= free),
+        let (limit, actual) = match of_log {
+            0 => (self.limit, waiting.bytes.saturating_add(bytes)),
+            // Half of what the other logs leave is as much as the rest of it.
+            _ => {
+                let left = self.limit.saturating_sub(waiting.bytes - of_log);
+                (left / 2, of_log.saturating_add(bytes))
+            }
         };
-        if !is_free {
-            return Err(Error::overloaded(self.limit, total));
+        if actual > limit && waiting.bytes > 0 {
+            return Err(Error::overloaded(limit, actual));
         }
-        waiting.bytes = total;
+        waiting.bytes += bytes;
         waiting.by_log.insert(log, of_log + bytes);
         Ok(QueuedShare { of: Arc::clone(&self.waiting), log, bytes })
     }

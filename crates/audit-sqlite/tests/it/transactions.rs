@@ -328,7 +328,8 @@ fn a_full_queue_is_an_error_at_once() {
         Some(audit_core::Violation::TooLong { limit, actual }) if actual > limit => *limit,
         other => panic!("{other:?}"),
     };
-    assert_eq!(limit, LIMIT);
+    // One log leaves half to others.
+    assert_eq!(limit, LIMIT / 2);
     transaction.rollback().unwrap();
     // The accepted appends are recorded. Then the queue has room again, even for one large append.
     let large = NewEvent::new("invoice.paid", Actor::user("u_7")).message("x".repeat(30_000));
