@@ -44,13 +44,12 @@ impl QueuedBytes {
         let (log, bytes) = (batch.log(), memory(batch));
         let mut waiting = lock(&self.waiting);
         let of_log = waiting.by_log.get(&log).copied().unwrap_or_default();
-        let (limit, actual) = match of_log {
-            0 => (self.limit, waiting.bytes.saturating_add(bytes)),
+        let (limit, actual) = if of_log == 0 {
+            (self.limit, waiting.bytes.saturating_add(bytes))
+        } else {
             // Half of what the other logs leave is as much as the rest of it.
-            _ => {
-                let left = self.limit.saturating_sub(waiting.bytes - of_log);
-                (left / 2, of_log.saturating_add(bytes))
-            }
+            let left = self.limit.saturating_sub(waiting.bytes - of_log);
+            (left / 2, of_log.saturating_add(bytes))
         };
         if actual > limit && waiting.bytes > 0 {
             return Err(Error::overloaded(limit, actual));
