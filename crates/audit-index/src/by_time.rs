@@ -6,10 +6,7 @@ use roaring::RoaringBitmap;
 use crate::cut::{Run, cut};
 use crate::segment::Segment;
 use crate::storage::ReadParts;
-use crate::walk::Segments;
-
-/// The number of events whose table entries are announced when a segment is opened: one page.
-const RANKS_AHEAD: usize = 50;
+use crate::walk::{EVENTS_AHEAD, MOST_EVENTS_AHEAD, Segments};
 
 /// Fewer events are stepped over: to count the events of each segment would take longer.
 const FEW: u64 = 16;
@@ -28,7 +25,17 @@ struct Open {
 
 enum Rest {
     Tail(std::vec::IntoIter<Position>),
-    Segment(Segment, roaring::bitmap::IntoIter),
+    Segment(Ranks),
+}
+
+/// The ranks that are left of those found in a segment.
+struct Ranks {
+    segment: Segment,
+    left: roaring::bitmap::IntoIter,
+    /// The number of next ranks whose table entries are announced.
+    announced: usize,
+    /// The number to announce next; doubles each time.
+    ahead: usize,
 }
 
 /// A segment that is not opened, with the positions between which its events are and with the number
@@ -56,14 +63,8 @@ impl<P: ReadParts> ByTime<P> {
     }
 
     fn open_segment(&mut self, segment: Segment, ranks: RoaringBitmap) -> Result<()> {
-        let reader = &mut self.segments.reader;
-        match self.segments.query.order {
-            Order::NewestFirst => {
-                reader.prefetch_positions(&segment, ranks.iter().rev().take(RANKS_AHEAD))?;
-            }
-            _ => reader.prefetch_positions(&segment, ranks.iter().take(RANKS_AHEAD))?,
-        }
-        let mut rest = Rest::Segment(segment, ranks.into_iter());
+        let left = ranks.into_iter();
+        let mut rest = Rest::Segment(Ranks { segment, left, announced: 0, ahead: EVENTS_AHEAD });
         let head = rest.advance(&mut self.segments)?;
         self.open.extend(head.map(|head| Open { head, rest }));
         Ok(())
@@ -162,8 +163,9 @@ impl<P: ReadParts> ByTime<P> {
 
     /// Takes the waiting segments and counts the events of each.
     fn count_waiting(&mut self) -> Result<Vec<Counted>> {
-        self.segments.announce()?;
-        let order = self.segments.query.order;
+        let query = self.segments.query.clone();
+        self.segments.announce(&query)?;
+        let order = query.order;
         let Segments { reader, clauses, query, waiting, .. } = &mut self.segments;
         let count = |segment: Segment| {
             let (first, last) = (segment.start(order), segment.start(order.reversed()));
@@ -178,17 +180,32 @@ impl Rest {
     fn advance<P: ReadParts>(&mut self, segments: &mut Segments<P>) -> Result<Option<Position>> {
         match self {
             Self::Tail(positions) => Ok(positions.next()),
-            Self::Segment(segment, ranks) => loop {
-                let rank = match segments.query.order {
-                    Order::NewestFirst => ranks.next_back(),
-                    _ => ranks.next(),
-                };
-                let Some(rank) = rank else { return Ok(None) };
-                let position = segments.reader.position(segment, rank)?;
+            Self::Segment(ranks) => loop {
+                let Some(rank) = ranks.next(segments)? else { return Ok(None) };
+                let position = segments.reader.position(&ranks.segment, rank)?;
                 if segments.query.holds(position.sequence) {
                     return Ok(Some(position));
                 }
             },
         }
+    }
+}
+
+impl Ranks {
+    /// Takes the next rank in the order of the walk, and announces those after it.
+    fn next<P: ReadParts>(&mut self, segments: &mut Segments<P>) -> Result<Option<u32>> {
+        let is_reversed = segments.query.order == Order::NewestFirst;
+        if P::IS_REMOTE && self.announced == 0 {
+            let (reader, left) = (&mut segments.reader, self.left.clone());
+            if is_reversed {
+                reader.prefetch_positions(&self.segment, left.rev().take(self.ahead))?;
+            } else {
+                reader.prefetch_positions(&self.segment, left.take(self.ahead))?;
+            }
+            self.announced = self.ahead;
+            self.ahead = (self.ahead * 2).min(MOST_EVENTS_AHEAD);
+        }
+        self.announced = self.announced.saturating_sub(1);
+        Ok(if is_reversed { self.left.next_back() } else { self.left.next() })
     }
 }

@@ -81,7 +81,7 @@ impl<'s, S: IndexStorage> Index for LogIndex<'s, S> {
         let mut count = self.in_tail(&clauses, &query)?.len() as u64;
         let segments = self.segments(&query)?;
         let mut reader = SegmentReader::new(self.storage.parts()?);
-        reader.prefetch(segments.iter(), &clauses)?;
+        reader.announce_counts(&segments, &clauses, &query)?;
         for segment in segments {
             count += reader.count(&segment, &mut clauses, &query)?;
         }

@@ -40,6 +40,7 @@
 //! | `check.rs` | checks whether a stored index is complete |
 //! | `rebuild.rs` | rebuilding a damaged index |
 //! | `repair.rs` | comparing an index with the events, and repairing it |
+//! | `first_buckets.rs` | the buckets that a query reads first |
 //! | `findings.rs` | what is wrong with derived data |
 //! | `unhealed.rs` | the logs whose damage could not be healed |
 //! | `tail.rs` | the newest events |
@@ -62,6 +63,7 @@ mod check;
 mod cut;
 mod entry;
 mod findings;
+mod first_buckets;
 mod index;
 mod merge;
 mod part;
@@ -83,9 +85,10 @@ pub use bytes::damaged;
 pub use check::{check_directory, is_damage, read_segment, read_tail};
 pub use entry::IndexEntry;
 pub use findings::DerivedFinding;
+pub use first_buckets::FirstBuckets;
 pub use index::LogIndex;
 pub use merge::may_merge;
-pub use part::{NewPart, PartId, TailRow};
+pub use part::{NewPart, PartId, TableSearch, TailRow};
 pub use repair::{Compared, IndexExtent};
 pub use segment::{MAX_PARTS, Segment, SegmentInfo, Stage};
 pub use storage::{IndexStorage, IndexStorageMut, ReadParts};

@@ -27,6 +27,19 @@ impl NewPart {
     }
 }
 
+/// A search in the table of a segment, whose rows are its first parts: for the last row that begins with a
+/// time before `before`; for the first row if there is none. A row begins with its first time, as a signed
+/// number of eight bytes, the highest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableSearch {
+    /// The id of the segment.
+    pub segment: i64,
+    /// The number of rows of its table.
+    pub rows: u32,
+    /// The time, as the [numbers](crate::SegmentInfo::times) that are stored.
+    pub before: i64,
+}
+
 /// A row of the tail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TailRow<B> {

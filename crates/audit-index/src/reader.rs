@@ -1,5 +1,6 @@
 //! Reading a segment.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use audit_core::backend::index::IndexQuery;
@@ -7,8 +8,8 @@ use audit_core::{Order, Position, Result, Sequence};
 use roaring::RoaringBitmap;
 
 use crate::bucket::{Bucket, Location};
-use crate::bytes::damaged;
-use crate::part::PartId;
+use crate::bytes::{damaged, time_to_number};
+use crate::part::{PartId, TableSearch};
 use crate::postings;
 use crate::segment::Segment;
 use crate::storage::ReadParts;
@@ -21,6 +22,8 @@ pub(crate) struct SegmentReader<P> {
     pub(crate) parts: P,
     /// The row of a table that was read last, with its part.
     row: Option<(PartId, Vec<u8>)>,
+    /// The rows that searches have found, by segment and time.
+    found: HashMap<(i64, i64), u32>,
 }
 
 /// The postings of a term in one segment.
@@ -29,9 +32,16 @@ struct Postings {
     location: Location<Vec<u8>>,
 }
 
+/// The postings of the terms of a clause in one segment.
+struct Union {
+    /// The sum of their lengths.
+    len: u64,
+    postings: Vec<Postings>,
+}
+
 impl<P: ReadParts> SegmentReader<P> {
     pub(crate) fn new(parts: P) -> Self {
-        Self { parts, row: None }
+        Self { parts, row: None, found: HashMap::new() }
     }
 
     fn entry(&mut self, segment: &Segment, number: u32) -> Result<TableEntry> {
@@ -61,14 +71,63 @@ impl<P: ReadParts> SegmentReader<P> {
     }
 
     /// Announces the buckets of `clauses` in some segments.
-    pub(crate) fn prefetch<'s>(
-        &mut self,
-        segments: impl Iterator<Item = &'s Segment>,
-        clauses: &[Vec<TermKey>],
-    ) -> Result<()> {
+    fn prefetch(&mut self, segments: &[Segment], clauses: &[Vec<TermKey>]) -> Result<()> {
         let of_segment =
-            |segment: &'s Segment| clauses.iter().flatten().map(|key| segment.bucket_of(key));
-        self.parts.prefetch(segments.flat_map(of_segment))
+            |segment| clauses.iter().flatten().map(move |key| Segment::bucket_of(segment, key));
+        self.parts.prefetch(segments.iter().flat_map(of_segment))
+    }
+
+    /// Announces what it takes to [find](Self::find) events in some segments. From a remote storage, reads
+    /// it for the first segments that can be expected to have `enough` events, in two round trips at
+    /// most. Returns for how many segments it is announced.
+    pub(crate) fn announce(
+        &mut self,
+        segments: &[Segment],
+        clauses: &[Vec<TermKey>],
+        query: &IndexQuery,
+        enough: u64,
+    ) -> Result<usize> {
+        self.prefetch(segments, clauses)?;
+        if !P::IS_REMOTE {
+            return Ok(segments.len());
+        }
+        let (mut overflows, mut searches) = (Vec::new(), Vec::new());
+        let (mut announced, mut expected) = (0, 0);
+        for segment in segments {
+            if expected >= enough {
+                break;
+            }
+            announced += 1;
+            let Some(unions) = self.locate(segment, clauses).ok().flatten() else { continue };
+            expected += expected_len(segment, &unions);
+            overflows.extend(overflows_of(segment, &unions));
+            searches.extend(searches_of(segment, query));
+        }
+        self.search(overflows, &searches)?;
+        Ok(announced)
+    }
+
+    /// Announces what it takes to [count](Self::count) the events of some segments.
+    pub(crate) fn announce_counts(
+        &mut self,
+        segments: &[Segment],
+        clauses: &[Vec<TermKey>],
+        query: &IndexQuery,
+    ) -> Result<()> {
+        let is_counted = |segment: &&Segment| !is_length(segment, clauses, query);
+        let to_find: Vec<Segment> = segments.iter().filter(is_counted).copied().collect();
+        self.prefetch(segments, clauses)?;
+        self.announce(&to_find, clauses, query, u64::MAX).map(drop)
+    }
+
+    fn search(&mut self, parts: Vec<PartId>, searches: &[TableSearch]) -> Result<()> {
+        if parts.is_empty() && searches.is_empty() {
+            return Ok(());
+        }
+        let rows = self.parts.search(parts.into_iter(), searches)?;
+        let found = searches.iter().map(|search| (search.segment, search.before)).zip(rows);
+        self.found.extend(found);
+        Ok(())
     }
 
     /// Announces the table entries of some ranks.
@@ -82,11 +141,10 @@ impl<P: ReadParts> SegmentReader<P> {
 
     /// Returns the number of events before `position` by time.
     fn ranks_before(&mut self, segment: &Segment, position: Position) -> Result<u32> {
-        let (mut low, mut high) = (0, segment.len());
+        let Range { start: mut low, end: mut high } = self.bounds(segment, position)?;
         while low < high {
             let middle = low.midpoint(high);
-            let found = self.position(segment, middle)?;
-            if Order::OldestFirst.compare(&found, &position).is_lt() {
+            if self.is_before(segment, middle, position)? {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -95,20 +153,37 @@ impl<P: ReadParts> SegmentReader<P> {
         Ok(low)
     }
 
+    fn is_before(&mut self, segment: &Segment, rank: u32, position: Position) -> Result<bool> {
+        let found = self.position(segment, rank)?;
+        Ok(Order::OldestFirst.compare(&found, &position).is_lt())
+    }
+
+    /// Returns the ranks between which that of the first event is that is not before `position`: those
+    /// of a row, if a search has found the row.
+    fn bounds(&mut self, segment: &Segment, position: Position) -> Result<Range<u32>> {
+        let time = time_to_number(position.occurred_at);
+        let len = segment.len();
+        let Some(row) = self.found.get(&(segment.id(), time)).copied() else { return Ok(0..len) };
+        let start = row.saturating_mul(table::ROW_ENTRIES).min(len);
+        let end = start.saturating_add(table::ROW_ENTRIES).min(len);
+        // Events of one time can fill many rows.
+        let begins = start == 0 || start < len && self.is_before(segment, start, position)?;
+        if begins && (end == len || !self.is_before(segment, end, position)?) {
+            return Ok(start..end);
+        }
+        Ok(0..len)
+    }
+
     /// Returns the ranks within the span of `query`.
     fn ranks_within(&mut self, segment: &Segment, query: &IndexQuery) -> Result<Range<u32>> {
-        let (low, high) = query.span();
-        let by_time = |a: &Position, b: &Position| Order::OldestFirst.compare(a, b);
-        let begin = if by_time(&segment.start(Order::OldestFirst), &low).is_ge() {
-            0
-        } else {
-            self.ranks_before(segment, low)?
-        };
-        let end = if by_time(&segment.start(Order::NewestFirst), &high).is_le() {
-            segment.len()
-        } else {
-            let after = Position { sequence: high.sequence.next(), ..high };
-            self.ranks_before(segment, after)?
+        let (low, high) = cuts(segment, query);
+        let begin = low.map_or(Ok(0), |low| self.ranks_before(segment, low))?;
+        let end = match high {
+            None => segment.len(),
+            Some(high) => {
+                let after = Position { sequence: high.sequence.next(), ..high };
+                self.ranks_before(segment, after)?
+            }
         };
         Ok(begin..end)
     }
@@ -124,20 +199,20 @@ impl<P: ReadParts> SegmentReader<P> {
     ) -> Result<RoaringBitmap> {
         let mut unions = Vec::with_capacity(clauses.len());
         for at in 0..clauses.len() {
-            let union = self.postings(segment, &clauses[at])?;
-            if union.is_empty() {
+            let union = self.union(segment, &clauses[at])?;
+            if union.postings.is_empty() {
                 clauses.swap(0, at);
                 return Ok(RoaringBitmap::new());
             }
-            unions.push((union.iter().map(|postings| postings.len).sum::<u64>(), union));
+            unions.push(union);
         }
         // The shortest first: often it has no event, and the others need not be read.
-        unions.sort_by_key(|(len, _)| *len);
-        self.prefetch_overflows(segment, &unions)?;
+        unions.sort_by_key(|union| union.len);
+        self.parts.prefetch(overflows_of(segment, &unions))?;
         let mut found: Option<RoaringBitmap> = None;
-        for (_, union) in unions {
+        for Union { postings, .. } in unions {
             let mut ranks = RoaringBitmap::new();
-            for postings in union {
+            for postings in postings {
                 ranks |= self.decode(segment, &postings)?;
             }
             let both = match found {
@@ -160,16 +235,26 @@ impl<P: ReadParts> SegmentReader<P> {
         Ok(found)
     }
 
-    fn prefetch_overflows(
+    /// Returns the postings of each clause; `None` if the segment has no event for one of them.
+    fn locate(
         &mut self,
         segment: &Segment,
-        unions: &[(u64, Vec<Postings>)],
-    ) -> Result<()> {
-        let postings = unions.iter().flat_map(|(_, union)| union);
-        self.parts.prefetch(postings.filter_map(|postings| match &postings.location {
-            Location::Overflow { part, .. } => Some(segment.part(*part)),
-            Location::Inline(_) => None,
-        }))
+        clauses: &[Vec<TermKey>],
+    ) -> Result<Option<Vec<Union>>> {
+        let mut unions = Vec::with_capacity(clauses.len());
+        for clause in clauses {
+            let union = self.union(segment, clause)?;
+            if union.postings.is_empty() {
+                return Ok(None);
+            }
+            unions.push(union);
+        }
+        Ok(Some(unions))
+    }
+
+    fn union(&mut self, segment: &Segment, clause: &[TermKey]) -> Result<Union> {
+        let postings = self.postings(segment, clause)?;
+        Ok(Union { len: postings.iter().map(|postings| postings.len).sum(), postings })
     }
 
     /// Returns the number of events that match `query`.
@@ -179,18 +264,16 @@ impl<P: ReadParts> SegmentReader<P> {
         clauses: &mut [Vec<TermKey>],
         query: &IndexQuery,
     ) -> Result<u64> {
-        let is_whole = self.ranks_within(segment, query)? == (0..segment.len());
-        let (first, last) = (segment.info().first, segment.info().last);
-        if query.holds(first) && query.holds(last) {
+        if is_length(segment, clauses, query) {
             return match clauses {
-                [] if is_whole => Ok(u64::from(segment.len())),
-                [clause] if is_whole && clause.len() == 1 => {
-                    Ok(self.postings(segment, clause)?.iter().map(|postings| postings.len).sum())
-                }
-                _ => Ok(self.find(segment, clauses, query)?.len()),
+                [clause] => Ok(self.union(segment, clause)?.len),
+                _ => Ok(u64::from(segment.len())),
             };
         }
         let found = self.find(segment, clauses, query)?;
+        if query.holds(segment.info().first) && query.holds(segment.info().last) {
+            return Ok(found.len());
+        }
         Ok(self.held(segment, found, query)?.len())
     }
 
@@ -257,4 +340,52 @@ impl<P: ReadParts> SegmentReader<P> {
             }
         }
     }
+}
+
+/// Returns the first and the last position of a query if there are events of the segment before or after
+/// it.
+fn cuts(segment: &Segment, query: &IndexQuery) -> (Option<Position>, Option<Position>) {
+    let (low, high) = query.span();
+    let by_time = |a: &Position, b: &Position| Order::OldestFirst.compare(a, b);
+    let is_low = by_time(&segment.start(Order::OldestFirst), &low).is_lt();
+    let is_high = by_time(&segment.start(Order::NewestFirst), &high).is_gt();
+    (is_low.then_some(low), is_high.then_some(high))
+}
+
+/// Returns the searches for the ends of a query in the table of a segment.
+fn searches_of(segment: &Segment, query: &IndexQuery) -> impl Iterator<Item = TableSearch> {
+    let (low, high) = cuts(segment, query);
+    let (segment, rows) = (segment.id(), segment.table_rows());
+    [low, high].into_iter().flatten().map(move |position| TableSearch {
+        segment,
+        rows,
+        before: time_to_number(position.occurred_at),
+    })
+}
+
+/// Returns `true` if the number of events of a segment that match `query` is a length that is stored.
+fn is_length(segment: &Segment, clauses: &[Vec<TermKey>], query: &IndexQuery) -> bool {
+    let is_one = match clauses {
+        [] => true,
+        [clause] => clause.len() == 1,
+        _ => false,
+    };
+    let is_held = query.holds(segment.info().first) && query.holds(segment.info().last);
+    is_one && is_held && cuts(segment, query) == (None, None)
+}
+
+/// Returns the number of events of a segment that can be expected to match, if the clauses have nothing to
+/// do with each other.
+fn expected_len(segment: &Segment, unions: &[Union]) -> u64 {
+    let len = u64::from(segment.len());
+    unions.iter().fold(len, |expected, union| expected.saturating_mul(union.len) / len.max(1))
+}
+
+/// Returns the parts with the long ones of some postings.
+fn overflows_of(segment: &Segment, unions: &[Union]) -> impl Iterator<Item = PartId> {
+    let postings = unions.iter().flat_map(|union| &union.postings);
+    postings.filter_map(|postings| match &postings.location {
+        Location::Overflow { part, .. } => Some(segment.part(*part)),
+        Location::Inline(_) => None,
+    })
 }

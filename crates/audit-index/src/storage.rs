@@ -2,7 +2,7 @@
 
 use audit_core::{Result, Sequence};
 
-use crate::part::{NewPart, PartId, TailRow};
+use crate::part::{NewPart, PartId, TableSearch, TailRow};
 use crate::segment::{Segment, SegmentInfo, Stage};
 
 /// Reads the stored index of one log.
@@ -37,9 +37,23 @@ pub trait IndexStorage {
 
 /// Reads parts of segments.
 pub trait ReadParts {
-    /// Announces parts that are read next. A storage for which each call is a round trip reads all
-    /// of them in one; others ignore the call, and the iterator is then not consumed.
+    /// Whether each call is a round trip to a server. What a walk reads is then found out and
+    /// [announced](Self::prefetch) some segments ahead; otherwise each is read when the walk reaches it.
+    const IS_REMOTE: bool;
+
+    /// Announces parts that are read next. A remote storage reads all of them in one round trip; others
+    /// ignore the call, and the iterator is then not consumed.
     fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()>;
+
+    /// Announces parts, and searches tables in the same round trip: returns the row that each search
+    /// finds, and announces it with the row after it. Only a remote storage is asked.
+    ///
+    /// A wrong row costs time and changes no result: it is checked before it is used.
+    fn search(
+        &mut self,
+        parts: impl Iterator<Item = PartId>,
+        searches: &[TableSearch],
+    ) -> Result<Vec<u32>>;
 
     /// Calls `read` with the bytes of a part.
     fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T>;

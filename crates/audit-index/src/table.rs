@@ -8,7 +8,7 @@ use audit_core::{Position, Result, Sequence};
 use crate::bytes::{damaged, take_array, time_from_number};
 
 /// Entries of a row: with 16 bytes each, they fill a page of 4 KiB.
-const ROW_ENTRIES: u32 = 250;
+pub(crate) const ROW_ENTRIES: u32 = 250;
 const ENTRY_BYTES: usize = 16;
 
 /// An entry of the table.

@@ -10,16 +10,17 @@ use std::collections::HashMap;
 use audit_core::tree::NodeHash;
 use audit_core::{Filter, Log, Result, Scan, Sequence};
 use audit_index::{
-    IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId, ReadParts, Segment,
-    SegmentInfo, Stage, TailRow, TermHasher, damaged,
+    FirstBuckets, IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId,
+    Segment, SegmentInfo, Stage, TailRow, TermHasher, damaged,
 };
-use futures_util::future::join4;
+use futures_util::future::join5;
 use tokio::runtime::Handle;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use crate::build::SET_INDEXED;
 use crate::connection::{Parameter, Session, Statement, both, column, sequence};
+use crate::parts::{PostgresParts, read_first_buckets};
 use crate::read::{LogRow, log_state, read_events};
 use crate::sealing::SealedEvent;
 use crate::staged::IfStaged;
@@ -35,7 +36,7 @@ pub(crate) struct Indexing {
     pub(crate) longest_tail: u64,
 }
 
-const READING: &str = "reading the index";
+pub(crate) const READING: &str = "reading the index";
 const WRITING: &str = "writing the index";
 
 /// Reads the rows of a tail.
@@ -103,20 +104,6 @@ pub(crate) const CLEAR: Statement = Statement {
     types: &[Type::BYTEA],
     context: WRITING,
 };
-/// Reads parts of segments.
-pub(crate) const READ_PARTS: Statement = Statement {
-    sql: "SELECT w.segment, w.part, p.data FROM unnest($2, $3) AS w (segment, part)
-          JOIN audit.part p ON p.log = $1 AND p.segment = w.segment AND p.part = w.part",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::INT8_ARRAY],
-    context: READING,
-};
-/// Reads adjacent parts of a segment.
-pub(crate) const READ_PARTS_FROM: Statement = Statement {
-    sql: "SELECT segment, part, data FROM audit.part
-          WHERE log = $1 AND segment = $2 AND part >= $3 ORDER BY part LIMIT 32",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
-    context: READING,
-};
 /// Writes parts of a segment.
 pub(crate) const INSERT_PARTS: Statement = Statement {
     sql: "INSERT INTO audit.part (log, segment, part, data)
@@ -147,16 +134,16 @@ pub(crate) const DELETE_PARTS: Statement = Statement {
 /// The stored index of one log, in a transaction. Its calls block, and so must be made on a thread for
 /// blocking work.
 pub(crate) struct PostgresIndex {
-    session: Session,
-    log: Log,
-    runtime: Handle,
+    pub(crate) session: Session,
+    pub(crate) log: Log,
+    pub(crate) runtime: Handle,
     row: LogRow,
     /// What was read before the first call.
     loaded: Option<Loaded>,
     /// The parts that have been announced.
-    parts: RefCell<HashMap<PartId, Vec<u8>>>,
+    pub(crate) parts: RefCell<HashMap<PartId, Vec<u8>>>,
     /// Whether parts are read in the order of their numbers, as a merge does.
-    is_sequential: bool,
+    pub(crate) is_sequential: bool,
 }
 
 struct Loaded {
@@ -165,36 +152,41 @@ struct Loaded {
 }
 
 impl PostgresIndex {
-    /// Begins to read one snapshot; `None` if events of the log are staged and that stops the read.
+    /// Begins to read one snapshot: the head, the tail, the directory, and the buckets that are read
+    /// first, in one round trip. Returns `None` if events of the log are staged and that stops the read.
     pub(crate) async fn of_snapshot(
         session: Session,
         scan: &Scan,
+        hasher: &TermHasher,
         if_staged: IfStaged,
     ) -> Result<Option<Self>> {
         let log = scan.log;
         let key = log.as_bytes();
         // A feed of all events needs no index.
         let needs_index = scan.order.is_by_time() || scan.filter != Filter::new();
-        let (state, loaded) = if needs_index {
-            let (begun, state, directory, tail) = join4(
+        let (state, loaded, buckets) = if needs_index {
+            let (begun, state, directory, tail, buckets) = join5(
                 session.begin_reading(),
                 log_state(&session, log),
                 session.query(&DIRECTORY, &[&key]),
                 session.query(&READ_TAIL, &[&key, &0_i64, &i64::MAX]),
+                read_first_buckets(&session, log, FirstBuckets::of(scan, hasher)),
             )
             .await;
             begun?;
-            (state?, Some(Loaded { directory: directory?, tail: tail? }))
+            (state?, Some(Loaded { directory: directory?, tail: tail? }), buckets?)
         } else {
             let ((), state) = both(session.begin_reading(), log_state(&session, log)).await?;
-            (state, None)
+            (state, None, Vec::new())
         };
         if state.stops(if_staged) {
             session.release();
             return Ok(None);
         }
         let index = Self::of_transaction(session, log, state.row.unwrap_or_default());
-        Ok(Some(Self { loaded, is_sequential: false, ..index }))
+        let index = Self { loaded, is_sequential: false, ..index };
+        index.keep(&buckets)?;
+        Ok(Some(index))
     }
 
     /// Continues a transaction that writes the index.
@@ -245,7 +237,11 @@ impl PostgresIndex {
         self.execute(&SET_INDEXED, &[&key, &indexed, &before])
     }
 
-    fn query(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+    pub(crate) fn query(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>> {
         self.runtime.block_on(self.session.query(statement, parameters))
     }
 
@@ -253,7 +249,7 @@ impl PostgresIndex {
         self.runtime.block_on(self.session.execute(statement, parameters)).map(drop)
     }
 
-    fn keep(&self, rows: &[Row]) -> Result<()> {
+    pub(crate) fn keep(&self, rows: &[Row]) -> Result<()> {
         let mut parts = self.parts.borrow_mut();
         for row in rows {
             let number = u32::try_from(column::<i64>(row, 1)?).map_err(|_| damaged())?;
@@ -307,44 +303,6 @@ impl IndexStorage for PostgresIndex {
 
     fn parts(&self) -> Result<PostgresParts<'_>> {
         Ok(PostgresParts(self))
-    }
-}
-
-/// Reads parts of segments.
-pub(crate) struct PostgresParts<'i>(&'i PostgresIndex);
-
-impl ReadParts for PostgresParts<'_> {
-    fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()> {
-        let known = self.0.parts.borrow();
-        let mut wanted: Vec<_> = parts.filter(|part| !known.contains_key(part)).collect();
-        drop(known);
-        wanted.sort_unstable();
-        wanted.dedup();
-        if wanted.is_empty() {
-            return Ok(());
-        }
-        let segments: Vec<i64> = wanted.iter().map(|part| part.segment).collect();
-        let numbers: Vec<i64> = wanted.iter().map(|part| part.number.into()).collect();
-        let key = self.0.log.as_bytes();
-        self.0.keep(&self.0.query(&READ_PARTS, &[&key, &segments, &numbers])?)
-    }
-
-    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        if !self.0.parts.borrow().contains_key(&part) {
-            if self.0.is_sequential {
-                let (key, number) = (self.0.log.as_bytes(), i64::from(part.number));
-                let rows = self.0.query(&READ_PARTS_FROM, &[&key, &part.segment, &number])?;
-                self.0.keep(&rows)?;
-            } else {
-                self.prefetch(std::iter::once(part))?;
-            }
-        }
-        if self.0.is_sequential {
-            // It is not read again, unless it is overwritten before.
-            let data = self.0.parts.borrow_mut().remove(&part);
-            return read(&data.ok_or_else(damaged)?);
-        }
-        read(self.0.parts.borrow().get(&part).ok_or_else(damaged)?)
     }
 }
 

@@ -43,6 +43,7 @@
 //! | `turns.rs`, `readers.rs` | the connections for reads, which owners get in turn |
 //! | `read.rs` | reads of single rows, and scans, each from one snapshot |
 //! | `index.rs` | the storage of the index |
+//! | `parts.rs` | reads of parts of segments |
 //! | `build.rs` | building the index, beside the appends |
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
@@ -71,6 +72,7 @@ mod index;
 mod keys;
 mod options;
 mod organizations;
+mod parts;
 mod password;
 #[cfg(test)]
 mod plans;

@@ -7,11 +7,12 @@ use tokio_postgres::types::Type;
 
 use crate::connection::Statement;
 use crate::{
-    PostgresStore, api_keys, append, build, erasure, index, keys, organizations, read, reindex,
+    PostgresStore, api_keys, append, build, erasure, index, keys, organizations, parts, read,
+    reindex,
     replica, retention, rows, schema, segments, staged, tree, watch,
 };
 
-const STATEMENTS: [&Statement; 62] = [
+const STATEMENTS: [&Statement; 64] = [
     &schema::READ_FACT,
     &append::LOCK_HEADS,
     &append::LOCK_HEAD,
@@ -51,8 +52,10 @@ const STATEMENTS: [&Statement; 62] = [
     &index::SET_STAGE,
     &index::DELETE_SEGMENT,
     &index::CLEAR,
-    &index::READ_PARTS,
-    &index::READ_PARTS_FROM,
+    &parts::READ_FIRST_BUCKETS,
+    &parts::SEARCH_TABLES,
+    &parts::READ_PARTS,
+    &parts::READ_PARTS_FROM,
     &index::LAST_PART,
     &index::OVERWRITE_PART,
     &index::DELETE_PARTS,

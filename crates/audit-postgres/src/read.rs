@@ -236,7 +236,8 @@ pub(crate) async fn scan(
     if_staged: IfStaged,
 ) -> Result<Option<SealedResult>> {
     let session = readers.take(scan.log).await?;
-    let Some(index) = PostgresIndex::of_snapshot(session, &scan, if_staged).await? else {
+    let hasher = &indexing.hasher;
+    let Some(index) = PostgresIndex::of_snapshot(session, &scan, hasher, if_staged).await? else {
         return Ok(None);
     };
     if index.row().head.size < least {

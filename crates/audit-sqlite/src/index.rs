@@ -3,7 +3,7 @@
 use audit_core::{Result, Sequence};
 use audit_index::{
     IndexStorage, IndexStorageMut, IndexWriter, MAX_PARTS, MERGE_SHARE, NewPart, PartId, ReadParts,
-    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TailRow, TermHasher, damaged,
+    SEGMENT_EVENTS, Segment, SegmentInfo, Stage, TableSearch, TailRow, TermHasher, damaged,
 };
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, Row, params};
 
@@ -140,6 +140,12 @@ fn segment(row: &Row<'_>) -> Result<Segment> {
 pub(crate) struct SqliteParts<'c>(CachedStatement<'c>);
 
 impl ReadParts for SqliteParts<'_> {
+    const IS_REMOTE: bool = false;
+
+    fn search(&mut self, _: impl Iterator<Item = PartId>, _: &[TableSearch]) -> Result<Vec<u32>> {
+        Ok(Vec::new())
+    }
+
     fn prefetch(&mut self, _: impl Iterator<Item = PartId>) -> Result<()> {
         Ok(())
     }

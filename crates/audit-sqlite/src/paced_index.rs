@@ -1,7 +1,7 @@
 //! The stored index as a read in turn sees it.
 
 use audit_core::{Result, Sequence};
-use audit_index::{IndexStorage, PartId, ReadParts, Segment, TailRow};
+use audit_index::{IndexStorage, PartId, ReadParts, Segment, TableSearch, TailRow};
 
 use crate::index::{SqliteIndex, SqliteParts};
 use crate::readers::Pace;
@@ -46,6 +46,16 @@ impl IndexStorage for PacedIndex<'_> {
 }
 
 impl ReadParts for PacedParts<'_> {
+    const IS_REMOTE: bool = SqliteParts::IS_REMOTE;
+
+    fn search(
+        &mut self,
+        parts: impl Iterator<Item = PartId>,
+        searches: &[TableSearch],
+    ) -> Result<Vec<u32>> {
+        self.parts.search(parts, searches)
+    }
+
     fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()> {
         self.parts.prefetch(parts)
     }

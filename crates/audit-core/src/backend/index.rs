@@ -29,8 +29,9 @@ pub struct IndexQuery {
 }
 
 impl IndexQuery {
-    /// Returns the query of `scan`; `None` if its time range is empty.
-    fn of(scan: &Scan, bound: Sequence, floor: Sequence) -> Option<Self> {
+    /// Returns the query of `scan`; `None` if its time range is empty. A store that does not know the head
+    /// yet can ask what a query with the widest bounds reads.
+    pub fn of(scan: &Scan, bound: Sequence, floor: Sequence) -> Option<Self> {
         let earliest = scan.filter.first_instant();
         let latest = match scan.filter.end_instant() {
             Some(end) if end <= earliest => return None,
