@@ -230,6 +230,12 @@ impl Wanted {
         self
     }
 
+    /// Looks events up.
+    pub(crate) fn events(mut self, events: impl IntoIterator<Item = (Log, EventId)>) -> Self {
+        self.ids.extend(events);
+        self
+    }
+
     /// Adds the log and the ids of a batch.
     pub(crate) fn batch<K>(mut self, batch: &Batch<K>) -> Self {
         self.logs.insert(batch.log());
@@ -300,6 +306,20 @@ impl WriteTransaction {
             self.latest = self.latest.max(latest.map(Timestamp::from_nanos));
         }
         Ok(())
+    }
+
+    /// Returns the events that were added.
+    pub(crate) fn events(&self) -> Vec<(Log, EventId)> {
+        let of_log = |(log, end): (&Log, &LogEnd)| {
+            let log = *log;
+            end.events.iter().map(move |event| (log, event.id)).collect::<Vec<_>>()
+        };
+        self.ends.iter().flat_map(of_log).collect()
+    }
+
+    /// Returns `true` if one of these events, which were looked up, is in its log.
+    pub(crate) fn knows(&self, events: &[(Log, EventId)]) -> bool {
+        events.iter().any(|event| self.known.contains_key(event))
     }
 
     /// Returns a log whose head is locked.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use audit_core::backend::Batch;
-use audit_core::{Log, Result};
+use audit_core::{EventId, Log, Result};
 use audit_index::IndexWriter;
 use tokio::task::spawn_blocking;
 
 use crate::append::{Wanted, WriteTransaction};
 use crate::connection::Session;
 use crate::core::Core;
-use crate::error::{Retry, busy, task};
+use crate::error::{Retry, busy, closed, task};
 use crate::index::PostgresIndex;
 use crate::writer::PAUSES;
 
@@ -22,11 +22,6 @@ pub(crate) trait Change: Sync {
 
     /// Returns the logs whose heads the change locks: those to which it appends.
     fn wanted(&self) -> Wanted;
-
-    /// Returns whether the change may be made again where it is not known whether it was made.
-    fn is_repeatable(&self) -> bool {
-        false
-    }
 
     /// Takes the connection that the change uses.
     fn session(&self, core: &Core) -> impl Future<Output = Result<Session>> + Send {
@@ -41,25 +36,30 @@ pub(crate) trait Change: Sync {
     ) -> impl Future<Output = Result<Self::Output>> + Send;
 }
 
+/// A change of which it is not known whether it was committed.
+struct Attempt<T> {
+    output: T,
+    /// The events that record it.
+    events: Vec<(Log, EventId)>,
+}
+
 impl Core {
-    /// Makes a change in a transaction of its own, again if the server undid that in favour of another.
+    /// Makes a change in a transaction of its own, again if the server undid that in favour of another, or
+    /// if the connection was lost. If the events of an attempt are found then, it was committed, and its
+    /// outcome is that of the change. A change without events has changed nothing.
     ///
     /// # Errors
-    /// Those of the change. After a lost connection it is not known whether the change was made.
+    /// Those of the change.
     pub(crate) async fn change<C: Change>(self: Arc<Self>, change: C) -> Result<C::Output> {
         let deadline = Instant::now() + self.timeout;
         let [mut pause, longest] = PAUSES;
+        let mut attempt = None;
         loop {
-            let error = match self.change_once(&change, deadline).await {
+            let error = match self.change_once(&change, deadline, &mut attempt).await {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            let can_help = match Retry::of(&error) {
-                Retry::Undone => true,
-                Retry::Unknown => change.is_repeatable(),
-                Retry::Never => false,
-            };
-            if !can_help || Instant::now() + pause > deadline {
+            if Retry::of(&error) == Retry::Never || Instant::now() + pause > deadline {
                 return Err(busy(error));
             }
             tokio::time::sleep(pause).await;
@@ -71,22 +71,29 @@ impl Core {
         self: &Arc<Self>,
         change: &C,
         deadline: Instant,
+        attempt: &mut Option<Attempt<C::Output>>,
     ) -> Result<C::Output> {
         let session = change.session(self).await?;
         let begin = self.begin(deadline);
-        let mut transaction = WriteTransaction::begin(session, &change.wanted(), begin).await?;
-        match change.apply(self, &mut transaction).await {
-            Ok(output) => {
-                let (appended, session) = transaction.commit().await?;
-                drop(session);
-                self.appended(&appended);
-                Ok(output)
-            }
-            Err(error) => {
-                transaction.session.release();
-                Err(error)
+        let earlier = attempt.iter().flat_map(|attempt| attempt.events.iter().copied());
+        let wanted = change.wanted().events(earlier);
+        // The heads are locked: an attempt that was still being committed is complete.
+        let mut transaction = WriteTransaction::begin(session, &wanted, begin).await?;
+        if !attempt.as_ref().is_some_and(|attempt| transaction.knows(&attempt.events)) {
+            *attempt = None;
+            match change.apply(self, &mut transaction).await {
+                Ok(output) => *attempt = Some(Attempt { output, events: transaction.events() }),
+                Err(error) => {
+                    transaction.session.release();
+                    return Err(error);
+                }
             }
         }
+        // Also for an earlier attempt, so that nothing is confirmed that a standby does not have.
+        let (appended, session) = transaction.commit().await?;
+        drop(session);
+        self.appended(&appended);
+        attempt.take().map(|attempt| attempt.output).ok_or_else(closed)
     }
 }
 

@@ -325,10 +325,6 @@ impl Change for Step {
         self.intake.logs().fold(Wanted::default(), Wanted::log).lock(self.lock)
     }
 
-    fn is_repeatable(&self) -> bool {
-        true
-    }
-
     async fn session(&self, core: &Core) -> Result<Session> {
         // A read pays for what it takes in; the loop has no read.
         if self.lock == Lock::Wait {

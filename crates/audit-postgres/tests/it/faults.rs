@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt as _, ErrorKind, EventQuery, Log, NewEvent, OrganizationId,
-    Receipt, Result,
+    Actor, AuditContext, AuditStore, AuditStoreExt as _, ErrorKind, EventQuery, Log, NewEvent,
+    NewOrganization, OrganizationId, Receipt, Result, RetentionStore as _, TenantStore as _,
 };
 use audit_postgres::{PostgresOptions, PostgresStore};
 use audit_postgres_server::{Database, Server};
@@ -96,6 +96,57 @@ fn an_append_whose_commit_was_not_confirmed_is_recorded_once_with_its_first_rece
     assert!(!receipt.redelivered, "{receipt:?}");
     let count = block_on(store.count(&EventQuery::new(Log::Platform))).expect("it is counted");
     assert_eq!(count, 2);
+}
+
+/// Runs `work` so that the connection is lost while its commit waits for a standby, which then has it.
+fn with_unconfirmed_commit<T: Send + 'static>(
+    server: &Server,
+    database: &Database,
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").expect("it is set");
+    server.reload().expect("it is read");
+    wait_until(database, "SHOW synchronous_standby_names", "nobody");
+    let work = thread::spawn(work);
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    wait_until(database, waiting, "1");
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    database.sql(cut).expect("it is cut off");
+    wait_until(database, waiting, "1");
+    assert!(!work.is_finished(), "it is not confirmed yet");
+    server.sql("ALTER SYSTEM RESET synchronous_standby_names").expect("it is set");
+    server.reload().expect("it is read");
+    work.join().expect("it ends")
+}
+
+#[test]
+fn a_change_whose_commit_was_not_confirmed_is_made_once_with_its_first_outcome() {
+    let server = Server::start().expect("a server");
+    let database = server.database().expect("a database");
+    let store = open_with(&database, Duration::from_secs(60));
+    let by = || AuditContext::new(Actor::system());
+    let id = OrganizationId::new();
+    let create = {
+        let (store, new) = (Arc::clone(&store), NewOrganization::new("Acme").id(id));
+        move || block_on(store.create_organization(new, by()))
+    };
+    let organization = with_unconfirmed_commit(&server, &database, create);
+    assert_eq!(organization.expect("it is created").id, id);
+    let log = Log::organization(id);
+    let recorded = block_on(store.record(log, event("a person"))).expect("it is recorded");
+    let erase = {
+        let (store, sequences) = (Arc::clone(&store), vec![recorded.sequence]);
+        move || block_on(store.erase_events(log, sequences, by()))
+    };
+    assert_eq!(with_unconfirmed_commit(&server, &database, erase).expect("it is erased"), 1);
+    let delete = {
+        let store = Arc::clone(&store);
+        move || block_on(store.delete_organization(id, by()))
+    };
+    with_unconfirmed_commit(&server, &database, delete).expect("it is deleted");
+    // The creation, the event, its erasure, the deletion.
+    assert_eq!(block_on(store.head(log)).expect("it is read").size.get(), 4);
+    assert_eq!(block_on(store.head(Log::Platform)).expect("it is read").size.get(), 2);
 }
 
 #[test]
