@@ -2,6 +2,7 @@
 //! one run, so that drift of the disk affects both.
 //!
 //! `cargo run --release -p audit-benches -- [sqlite|memory|all] [--only GROUP] [--events N] [--json]`
+//! `cargo run --release -p audit-benches -- postgres [--only-postgres GROUP] [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- http [--events N]`
 //! `cargo run --release -p audit-benches -- capture [--events N]`
 //! `cargo run --release -p audit-benches -- proofs [--events N] [--json]`
@@ -25,6 +26,7 @@
 //! | `plot.rs` | charts of the growth |
 //! | `http.rs` | the cost of the HTTP layer |
 //! | `capture.rs` | the cost of the audit layer |
+//! | `postgres/` | the PostgreSQL store beside SQL on the same server |
 //! | `proofs.rs` | the cost of proofs, verification and erasure |
 //!
 //! # Timing
@@ -49,6 +51,7 @@ mod http;
 mod loads;
 mod neighbours;
 mod plot;
+mod postgres;
 mod proofs;
 mod reads;
 mod rows;
@@ -77,12 +80,16 @@ struct Arguments {
     /// The measurements to make.
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
-    /// Number of events to load into each side [default: 1000000, for `growth` 10000000].
+    /// Number of events to load into each side [default: 1000000, for `growth` 10000000, for `postgres`
+    /// and `http` 100000].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
     events: Option<u64>,
     /// The rows to measure of `sqlite`, `memory` and `all` [default: all of them].
     #[arg(long, value_enum)]
     only: Option<Group>,
+    /// The rows to measure of `postgres` [default: all of them].
+    #[arg(long, value_enum)]
+    only_postgres: Option<postgres::Group>,
     /// Print one JSON object on each line instead of a table.
     #[arg(long)]
     json: bool,
@@ -96,6 +103,10 @@ struct Arguments {
     side: Side,
     #[arg(long, hide = true, default_value_t = 1)]
     logs: u64,
+    #[arg(long, hide = true, default_value_t = 1)]
+    callers: u64,
+    #[arg(long, hide = true)]
+    url: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -105,6 +116,8 @@ enum What {
     All,
     /// The figures of the SQLite store by size.
     Growth,
+    /// The PostgreSQL store, on a server that is started for it.
+    Postgres,
     /// The cost of the HTTP layer.
     Http,
     /// The cost of the audit layer in front of a service.
@@ -114,6 +127,9 @@ enum What {
     /// One side of `growth`, with sizes from the standard input.
     #[value(hide = true)]
     Grow,
+    /// Callers of `postgres` in a process of their own.
+    #[value(hide = true)]
+    AppendTo,
 }
 
 /// A group of rows.
@@ -134,50 +150,43 @@ enum Group {
 }
 
 fn main() -> Result<()> {
-    let Arguments { what, events, only, json, directory, plot, side, logs } = Arguments::parse();
-    let directory = match directory {
-        Some(directory) => directory,
+    let arguments = Arguments::parse();
+    let directory = match &arguments.directory {
+        Some(directory) => directory.clone(),
         None => std::env::current_exe()?.parent().map(Path::to_owned).unwrap_or_default(),
     };
-    let backends: &[Backend] = match what {
-        What::Grow => return grower::serve(side, logs, &directory),
+    let events = |usual| arguments.events.unwrap_or(usual);
+    let rows = match arguments.what {
+        What::Grow => return grower::serve(arguments.side, arguments.logs, &directory),
+        What::AppendTo => {
+            let url = arguments.url.as_deref().unwrap_or_default();
+            return postgres::serve(url, arguments.callers, arguments.logs);
+        }
         What::Growth => {
-            let most = events.unwrap_or(10_000_000);
-            return growth::run(&directory, most, json, plot.as_deref());
+            let plot = arguments.plot.as_deref();
+            return growth::run(&directory, events(10_000_000), arguments.json, plot);
         }
-        What::Proofs => {
-            let rows = proofs::measure(&directory, events.unwrap_or(1_000_000))?;
-            if json {
-                for row in &rows {
-                    println!("{}", row.to_json());
-                }
-            } else {
-                print!("{}", rows::table(&rows));
-            }
-            return Ok(());
+        What::Capture => return capture::run(events(50_000)),
+        What::Http => return http::run(&directory, events(100_000)),
+        What::Proofs => proofs::measure(&directory, events(1_000_000))?,
+        What::Postgres => postgres::measure(events(100_000), arguments.only_postgres)?,
+        What::Sqlite => measure(Backend::Sqlite, events(1_000_000), &directory, arguments.only)?,
+        What::Memory => measure(Backend::Memory, events(1_000_000), &directory, arguments.only)?,
+        What::All => {
+            let of = |backend| measure(backend, events(1_000_000), &directory, arguments.only);
+            let mut rows = of(Backend::Sqlite)?;
+            rows.extend(of(Backend::Memory)?);
+            rows
         }
-        What::Capture => return capture::run(events.unwrap_or(50_000)),
-        What::Http => return http::run(&directory, events.unwrap_or(100_000)),
-        What::All => &[Backend::Sqlite, Backend::Memory],
-        What::Sqlite => &[Backend::Sqlite],
-        What::Memory => &[Backend::Memory],
     };
-    let events = events.unwrap_or(1_000_000);
-    let mut rows = Vec::new();
-    for backend in backends {
-        let of_backend = measure(*backend, events, &directory, only)?;
-        if json {
-            for row in &of_backend {
-                println!("{}", row.to_json());
-            }
+    if arguments.json {
+        for row in &rows {
+            println!("{}", row.to_json());
         }
-        rows.extend(of_backend);
+        return Ok(());
     }
-    if !json {
-        let bytes = events::stored_bytes()?;
-        println!("{events} events of {bytes:.0} stored bytes, in {}", directory.display());
-        print!("{}", rows::table(&rows));
-    }
+    println!("events of {:.0} stored bytes, in {}", events::stored_bytes()?, directory.display());
+    print!("{}", rows::table(&rows));
     Ok(())
 }
 

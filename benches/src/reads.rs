@@ -108,7 +108,7 @@ fn pages(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>> 
     in_turn(conditions, by_ours, by_sql)
 }
 
-fn ids(events: &[AuditEvent]) -> Vec<EventId> {
+pub(crate) fn ids(events: &[AuditEvent]) -> Vec<EventId> {
     events.iter().map(|event| event.id).collect()
 }
 
@@ -131,7 +131,7 @@ fn totals(sides: &Sides, conditions: &[Condition]) -> Result<Option<(f64, f64)>>
 
 /// Asks both sides each question in turn and returns the median times in microseconds; `None` if
 /// there are no questions.
-fn in_turn<Q, A>(
+pub(crate) fn in_turn<Q, A>(
     questions: &[Q],
     ours: impl Fn(&Q) -> Result<A>,
     limit: impl Fn(&Q) -> Result<A>,

@@ -67,7 +67,7 @@ pub(crate) struct SqlRow {
 }
 
 /// The columns with an index each. An index has no entry for events without a value.
-const FACETS: [(&str, Facet); 13] = [
+pub(crate) const FACETS: [(&str, Facet); 13] = [
     ("action", |event| Some(event.action.as_str())),
     ("action_family", |event| Some(event.action.as_str().split_once('.')?.0)),
     ("category", |event| event.category.as_deref()),
@@ -83,7 +83,7 @@ const FACETS: [(&str, Facet); 13] = [
     ("surface", |event| Some(event.scope.surface.as_ref()?.as_str())),
 ];
 
-type Facet = fn(&NewEvent) -> Option<&str>;
+pub(crate) type Facet = fn(&NewEvent) -> Option<&str>;
 
 /// Returns the value of an event in a column of [`FACETS`].
 pub(crate) fn facet<'e>(column: &str, event: &'e NewEvent) -> Option<&'e str> {
