@@ -8,13 +8,12 @@ use std::time::{Duration, Instant};
 
 use audit_core::{AuditStore, Log, NewEvent};
 use audit_postgres::PostgresStore;
-use futures_executor::block_on;
 use futures_util::future::try_join_all;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, Statement};
 
 use crate::events::{event, log};
-use crate::postgres::sides::{PgSides, row};
+use crate::postgres::sides::{PgSides, open, row};
 use crate::postgres::sql::{Columns, connect, uuid_of};
 use crate::rows::{Bar, Pace, Row};
 use crate::sql::Indexes;
@@ -243,7 +242,7 @@ impl Drop for Appender {
 /// Appends to the store at `url` from several callers. Reads the number of the first event and the number
 /// of events of a caller, one pair on each line, and answers each with a line.
 pub(crate) fn serve(url: &str, callers: u64, logs: u64) -> Result<()> {
-    let store = Arc::new(block_on(PostgresStore::open(url))?);
+    let store = Arc::new(open(url)?);
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let logs: Vec<Log> = (0..callers).map(|caller| log(caller % logs)).collect();
     println!("done");

@@ -8,8 +8,8 @@ use futures_executor::block_on;
 use tokio::runtime::Builder;
 
 use crate::conditions::{BY_ACTION, BY_PREFIX, Condition, Kind, SINGLE, THREE, choose, name, rare};
-use crate::postgres::sides::{PgSides, row};
-use crate::postgres::sql::connect;
+use crate::postgres::sides::{PgSides, open, row};
+use crate::postgres::sql::{connect, uuid_of};
 use crate::postgres::trips::Proxy;
 use crate::reads::{DEEP, PAGE, TIMES, ids, in_turn, token_of};
 use crate::rows::{Bar, Row, median, micros};
@@ -23,7 +23,7 @@ const MANY: u64 = 10_000;
 /// Measures all reads, on sides that have `events` events in one log.
 pub(crate) fn all(sides: &PgSides, events: u64) -> Result<Vec<Row>> {
     let proxy = Proxy::start(&sides.database)?;
-    let counted = block_on(PostgresStore::open(&proxy.url()))?;
+    let counted = open(&proxy.url())?;
     let chosen = |kind: Kind| {
         choose(kind, events, PAGE as u64, |c| sides.indexed.count(sides.logs[0], &c.sql))
     };
@@ -54,7 +54,20 @@ pub(crate) fn all(sides: &PgSides, events: u64) -> Result<Vec<Row>> {
     let by_three = total(sides, &name(THREE), &three)?;
     rows.extend(by_three);
     rows.push(row_security(sides)?);
+    rows.extend(unprepared(sides, &chosen(BY_ACTION)?)?);
     Ok(rows)
+}
+
+/// Measures a page of a store that prepares no statements, beside one that does.
+fn unprepared(sides: &PgSides, conditions: &[Condition]) -> Result<Option<Row>> {
+    let other = block_on(PostgresStore::open(sides.database.url()))?;
+    let page = |store: &PostgresStore, condition: &Condition| {
+        let query = EventQuery::new(sides.logs[0]).filter(condition.filter.clone()).limit(PAGE);
+        Ok(block_on(store.page(&query))?.events.len())
+    };
+    let times = in_turn(conditions, |c| page(&other, c), |c| page(&sides.ours, c))?;
+    let work = format!("page of {PAGE} by action without prepared statements, beside with them");
+    Ok(times.map(|(without, with)| row(&work, "µs", without).limit(with)))
 }
 
 fn page(sides: &PgSides, by: &str, conditions: &[Condition]) -> Result<Option<Row>> {
@@ -148,7 +161,7 @@ fn deep(sides: &PgSides, proxy: &Proxy, counted: &PostgresStore, events: u64) ->
 fn row_security(sides: &PgSides) -> Result<Row> {
     let log = sides.logs[0];
     let role = sides.database.name();
-    let hex: String = log.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = uuid_of(log).simple();
     sides.database.sql(&format!(
         "CREATE ROLE {role}; GRANT USAGE ON SCHEMA audit TO {role};
          GRANT SELECT ON audit.event TO {role};

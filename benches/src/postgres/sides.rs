@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use audit_core::{AuditStore as _, Log, NewEvent};
-use audit_postgres::PostgresStore;
+use audit_postgres::{PostgresOptions, PostgresStore};
 use audit_postgres_server::{Database, Server, ServerOptions};
 use futures_executor::block_on;
 use tokio::runtime::{Builder, Runtime};
@@ -53,6 +53,12 @@ pub(crate) fn start() -> Result<Server> {
     Ok(server)
 }
 
+/// Opens our store as a service without a pooler would.
+pub(crate) fn open(url: &str) -> Result<PostgresStore> {
+    let options = PostgresOptions::default().with_prepared_statements();
+    Ok(block_on(PostgresStore::open_with(url, options))?)
+}
+
 impl PgSides {
     /// Creates empty sides.
     pub(crate) fn create(server: &Server, logs: u64) -> Result<Self> {
@@ -61,7 +67,7 @@ impl PgSides {
         Ok(Self {
             monitor,
             logs: (0..logs).map(events::log).collect(),
-            ours: Arc::new(block_on(PostgresStore::open(database.url()))?),
+            ours: Arc::new(open(database.url())?),
             database,
             plain: PgLog::create(server, Indexes::None)?,
             indexed: PgLog::create(server, Indexes::PerFilter)?,

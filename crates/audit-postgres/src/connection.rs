@@ -1,10 +1,12 @@
 //! Connections, and the statements that are run on them.
 //!
 //! Each statement is sent with its parameters and their types in one message, and the server keeps no
-//! name of it: a pooler may give each transaction another connection of the server, as `PgBouncer` does
+//! name of it, unless an option asks for [prepared] ones: a pooler may give each transaction another connection of the server, as `PgBouncer` does
 //! in transaction mode. For the same reason nothing is set for a session, and no lock is taken for one.
 //!
 //! Statements whose futures are polled together are sent without waiting for each other's results.
+//!
+//! [prepared]: crate::PostgresOptions::with_prepared_statements
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use audit_core::{Error, ErrorKind, Result, Sequence};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
@@ -32,17 +34,30 @@ pub(crate) type Parameter<'p> = &'p (dyn ToSql + Sync);
 
 /// Connections to one server, of which at most a number are in use at once.
 #[derive(Clone)]
-pub(crate) struct Connections(Pool);
+pub(crate) struct Connections {
+    pool: Pool,
+    /// The statements that each connection prepares.
+    prepared: Prepared,
+}
+
+/// Statements that a connection prepares before its first use, so that the server plans them once. Those
+/// that are sent together stay in order only if none of them is still to be prepared.
+pub(crate) type Prepared = &'static [&'static Statement];
 
 impl fmt::Debug for Connections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Connections").field(&self.0.status()).finish()
+        f.debug_tuple("Connections").field(&self.pool.status()).finish()
     }
 }
 
 impl Connections {
     /// Prepares up to `size` connections. Opens none.
-    pub(crate) fn new(address: &Address, size: usize, timeout: Duration) -> Result<Self> {
+    pub(crate) fn new(
+        address: &Address,
+        size: usize,
+        timeout: Duration,
+        prepared: Prepared,
+    ) -> Result<Self> {
         // A connection that is closed is noticed, and one that fails is not used again.
         let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager =
@@ -56,16 +71,21 @@ impl Connections {
         let unavailable = |source| {
             Error::new(ErrorKind::Unavailable).with_context("connecting").with_source(source)
         };
-        Ok(Self(built.map_err(unavailable)?))
+        Ok(Self { pool: built.map_err(unavailable)?, prepared })
     }
 
     /// Takes a connection, waiting until one is free.
     pub(crate) async fn take(&self) -> Result<Session> {
-        Ok(Session {
-            client: Some(self.0.get().await.map_err(pool)?),
-            is_open: AtomicBool::new(false),
-            turn: None,
-        })
+        let client = self.pool.get().await.map_err(pool)?;
+        if client.statement_cache.size() < self.prepared.len() {
+            let prepare = self.prepared.iter().map(|statement| {
+                let prepared = client.prepare_typed_cached(statement.sql, statement.types);
+                async { prepared.await.map_err(postgres("preparing the statements")) }
+            });
+            try_join_all(prepare).await?;
+        }
+        let (prepared, is_open) = (self.prepared, AtomicBool::new(false));
+        Ok(Session { client: Some(client), is_open, prepared, turn: None })
     }
 }
 
@@ -74,6 +94,7 @@ impl Connections {
 pub(crate) struct Session {
     client: Option<Object>,
     is_open: AtomicBool,
+    prepared: Prepared,
     /// Is given back after the connection.
     turn: Option<Turn>,
 }
@@ -90,7 +111,8 @@ impl Session {
     /// Takes the connection, with the transaction that is open, and leaves none.
     pub(crate) fn take(&mut self) -> Self {
         let is_open = AtomicBool::new(std::mem::take(self.is_open.get_mut()));
-        Self { client: self.client.take(), is_open, turn: self.turn.take() }
+        let (client, turn) = (self.client.take(), self.turn.take());
+        Self { client, is_open, prepared: self.prepared, turn }
     }
 
     /// Holds `turn` as long as the connection.
@@ -115,8 +137,18 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<Vec<Row>> {
         let Statement { sql, types, context } = statement;
+        let client = self.client()?;
+        if self.prepares(statement) {
+            let prepared = client.prepare_typed_cached(sql, types).await;
+            let prepared = prepared.map_err(postgres(context))?;
+            return client.query(&prepared, parameters).await.map_err(postgres(context));
+        }
         let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
-        self.client()?.query_typed(sql, &typed).await.map_err(postgres(context))
+        client.query_typed(sql, &typed).await.map_err(postgres(context))
+    }
+
+    fn prepares(&self, statement: &Statement) -> bool {
+        self.prepared.iter().any(|prepared| prepared.sql == statement.sql)
     }
 
     /// Runs a statement and returns its row, if it has one.
@@ -135,8 +167,14 @@ impl Session {
         parameters: &[Parameter<'_>],
     ) -> Result<u64> {
         let Statement { sql, types, context } = statement;
+        let client = self.client()?;
+        if self.prepares(statement) {
+            let prepared = client.prepare_typed_cached(sql, types).await;
+            let prepared = prepared.map_err(postgres(context))?;
+            return client.execute(&prepared, parameters).await.map_err(postgres(context));
+        }
         let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
-        self.client()?.execute_typed(sql, &typed).await.map_err(postgres(context))
+        client.execute_typed(sql, &typed).await.map_err(postgres(context))
     }
 
     /// Runs several statements without parameters.

@@ -33,6 +33,7 @@
 //! | `runtime.rs` | the threads on which a store works |
 //! | `core.rs` | what the tasks of a store share |
 //! | `connection.rs` | connections, and the statements that are run on them |
+//! | `prepared.rs` | the statements that a connection can prepare |
 //! | `writer.rs` | the one task that appends, with group commit |
 //! | `append.rs` | the write transaction |
 //! | `rows.rs` | the rows that an append writes |
@@ -76,6 +77,7 @@ mod parts;
 mod password;
 #[cfg(test)]
 mod plans;
+mod prepared;
 mod read;
 mod readers;
 mod reindex;

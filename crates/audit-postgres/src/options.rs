@@ -27,12 +27,22 @@ pub struct PostgresOptions {
     pub(crate) creates_tables: bool,
     pub(crate) is_read_only: bool,
     pub(crate) locks_each_log: bool,
+    pub(crate) statements: Statements,
     /// How often staged events are looked for; `None` for never.
     pub(crate) staging_interval: Option<Duration>,
     /// See [`IndexWriter::segment_events`](audit_index::IndexWriter).
     pub(crate) segment_events: u64,
     /// The events in a tail from which on appends wait for the index.
     pub(crate) longest_tail: u64,
+}
+
+/// How statements are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Statements {
+    /// With each use.
+    Unnamed,
+    /// Once for each connection, if they are of appends or of reads.
+    Prepared,
 }
 
 /// The default of [`PostgresOptions::longest_tail`].
@@ -55,6 +65,7 @@ impl Default for PostgresOptions {
             creates_tables: true,
             is_read_only: false,
             locks_each_log: false,
+            statements: Statements::Unnamed,
             staging_interval: Some(STAGING_INTERVAL),
             segment_events: SEGMENT_EVENTS,
             longest_tail: LONGEST_TAIL,
@@ -142,6 +153,17 @@ impl PostgresOptions {
     /// URL has to have the password, if the server asks for one.
     pub fn with_password_of_environment(mut self) -> Self {
         self.password = PasswordSource::Environment;
+        self
+    }
+
+    /// Prepares the statements of appends and of reads on each connection, so that the server plans them
+    /// once and not each time.
+    ///
+    /// A pooler that gives each transaction another connection of the server must then keep account of
+    /// prepared statements, as `PgBouncer` does from version 1.21 with `max_prepared_statements`. By default
+    /// none is prepared, and any pooler will do.
+    pub fn with_prepared_statements(mut self) -> Self {
+        self.statements = Statements::Prepared;
         self
     }
 

@@ -8,8 +8,7 @@ use tokio_postgres::types::Type;
 use crate::connection::Statement;
 use crate::{
     PostgresStore, api_keys, append, build, erasure, index, keys, organizations, parts, read,
-    reindex,
-    replica, retention, rows, schema, segments, staged, tree, watch,
+    reindex, replica, retention, rows, schema, segments, staged, tree, watch,
 };
 
 const STATEMENTS: [&Statement; 64] = [

@@ -6,7 +6,7 @@ use std::time::Duration;
 use audit_core::Result;
 use audit_core::backend::Owner;
 
-use crate::connection::{Connections, Session};
+use crate::connection::{Connections, Prepared, Session};
 use crate::error::{all_in_use, closed};
 use crate::turns::Turns;
 use crate::url::Address;
@@ -21,8 +21,13 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Prepares up to `size` connections. Opens none.
-    pub(crate) fn new(address: &Address, size: usize, timeout: Duration) -> Result<Self> {
-        let connections = Connections::new(address, size, timeout)?;
+    pub(crate) fn new(
+        address: &Address,
+        size: usize,
+        timeout: Duration,
+        prepared: Prepared,
+    ) -> Result<Self> {
+        let connections = Connections::new(address, size, timeout, prepared)?;
         Ok(Self { connections, turns: Arc::new(Turns::new(size)), timeout })
     }
 

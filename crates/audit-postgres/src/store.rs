@@ -27,8 +27,8 @@ use crate::staged::IfStaged;
 use crate::url::Address;
 use crate::writer::Writer;
 use crate::{
-    api_keys, erasure, error, organizations, read, replica, retention, schema, scrub, sequencer,
-    staged, tree,
+    api_keys, erasure, error, organizations, prepared, read, replica, retention, schema, scrub,
+    sequencer, staged, tree,
 };
 
 /// The connections for appends, other writes, the index, the feeds and staged events.
@@ -94,13 +94,18 @@ impl PostgresStore {
         let runtime = Runtime::start(options.readers + WRITERS, write)?;
         let (readers, timeout) = (options.readers, options.timeout);
         let open = async move {
-            let readers = Readers::new(&address, readers, timeout)?;
-            let writers = Connections::new(&address, WRITERS, timeout)?;
-            let replica = replica.map(|replica| Readers::new(&replica, options.readers, timeout));
-            let replica = replica.transpose()?.map(Replica::new);
+            let [of_readers, of_writers] = prepared::of(options.statements);
+            // Nothing can be prepared before the tables are there.
+            let opening = Connections::new(&address, 1, timeout, &[])?;
             let is_read_only = options.is_read_only;
-            let session = writers.take().await?;
+            let session = opening.take().await?;
             let session = schema::checked(session, is_read_only, timeout).await?;
+            let replica = replica
+                .map(|replica| Readers::new(&replica, readers, timeout, of_readers))
+                .transpose()?
+                .map(Replica::new);
+            let readers = Readers::new(&address, readers, timeout, of_readers)?;
+            let writers = Connections::new(&address, WRITERS, timeout, of_writers)?;
             schema::prepare(&session, &options).await?;
             let keys = match &options.token_keys {
                 Some(keys) => keys.clone(),

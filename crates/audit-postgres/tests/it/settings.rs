@@ -2,9 +2,12 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
-use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, Error, ErrorKind, Log, NewEvent};
+use audit_core::{
+    Actor, AuditStore as _, AuditStoreExt as _, Error, ErrorKind, EventQuery, Filter, Log, NewEvent,
+};
 use audit_postgres::{PostgresOptions, PostgresStore};
 use audit_postgres_server::{Database, Server, ServerOptions};
 use futures_executor::block_on;
@@ -173,4 +176,47 @@ fn a_server_that_accepts_connections_and_answers_nothing_is_unavailable() {
     let error = block_on(PostgresStore::open_with(&url, options)).expect_err("it does not answer");
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(error.to_string().contains("the server does not answer"), "{error}");
+}
+
+/// Reads again after a lost connection.
+fn patiently<T>(read: impl Fn() -> audit_core::Result<T>) -> T {
+    loop {
+        match read() {
+            Err(error) if error.is_retryable() => {}
+            read => return read.expect("it is read"),
+        }
+    }
+}
+
+#[test]
+fn prepared_statements_change_no_answer_also_on_new_connections() {
+    let database = database();
+    let options = PostgresOptions::default().with_prepared_statements();
+    let store =
+        Arc::new(block_on(PostgresStore::open_with(database.url(), options)).expect("it opens"));
+    let many = |from: u64| -> Vec<_> {
+        let event = |n: u64| NewEvent::new("task.step", Actor::user(format!("u_{}", n % 7)));
+        (from..from + 700).map(event).collect()
+    };
+    let of_one = EventQuery::new(Log::Platform).filter(Filter::new().actor_id("u_3")).limit(30);
+    for round in 1..=7 {
+        // The server plans a statement for its values at first, and for all values later.
+        block_on(store.append(Log::Platform, many(0))).expect("they are recorded");
+        let event = NewEvent::new("task.step", Actor::user("u_3"));
+        let receipt = block_on(store.record(Log::Platform, event.clone())).expect("it is recorded");
+        let again = block_on(store.record(Log::Platform, event)).expect("it is known");
+        assert!(again.redelivered && again.leaf == receipt.leaf);
+        let first = patiently(|| block_on(store.page(&of_one)));
+        assert_eq!(first.events.len(), 30);
+        assert_eq!(first.events[0].id, receipt.id);
+        let next = first.next.expect("there is more");
+        let second = patiently(|| block_on(store.next_page(&of_one, &next)));
+        assert!(second.events[0].sequence < first.events[29].sequence);
+        assert_eq!(patiently(|| block_on(store.count(&of_one))), 101 * round);
+        if round == 4 {
+            let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                       WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            database.sql(cut).expect("they are cut off");
+        }
+    }
 }
