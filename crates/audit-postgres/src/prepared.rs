@@ -2,7 +2,7 @@
 
 use crate::connection::Statement;
 use crate::options::Statements;
-use crate::{append, index, parts, read, rows, segments, tree};
+use crate::{append, index, keys, parts, read, rows, segments, tree};
 
 /// Returns the statements that connections for reads and for writes prepare.
 pub(crate) fn of(statements: Statements) -> [&'static [&'static Statement]; 2] {
@@ -18,7 +18,7 @@ const OF_WRITERS: &[&Statement] = &[
     &append::LOCK_HEADS,
     &append::LOCK_HEAD,
     &append::FIND_IDS,
-    &append::READ_KEYS,
+    &keys::READ_LAST,
     &rows::APPEND,
     &segments::INSERT_SEGMENTS,
 ];
