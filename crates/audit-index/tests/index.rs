@@ -133,6 +133,52 @@ impl IndexStorage for Memory {
     }
 }
 
+/// The same storage for a reader beside it, who gains nothing by announcing parts.
+#[derive(Debug)]
+struct Beside<'m>(&'m Memory);
+
+struct PartsBeside<'m>(&'m Memory);
+
+impl IndexStorage for Beside<'_> {
+    type Parts<'a>
+        = PartsBeside<'a>
+    where
+        Self: 'a;
+
+    fn tail(
+        &self,
+        first: Sequence,
+        last: Sequence,
+        visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+    ) -> Result<()> {
+        self.0.tail(first, last, visit)
+    }
+
+    fn directory(&self) -> Result<Vec<Segment>> {
+        self.0.directory()
+    }
+
+    fn parts(&self) -> Result<PartsBeside<'_>> {
+        Ok(PartsBeside(self.0))
+    }
+}
+
+impl ReadParts for PartsBeside<'_> {
+    const IS_REMOTE: bool = false;
+
+    fn search(&mut self, _: impl Iterator<Item = PartId>, _: &[TableSearch]) -> Result<Vec<u32>> {
+        Err(missing())
+    }
+
+    fn prefetch(&mut self, _: impl Iterator<Item = PartId>) -> Result<()> {
+        Ok(())
+    }
+
+    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        read(self.0.parts.borrow().get(&part).ok_or_else(missing)?)
+    }
+}
+
 impl IndexStorageMut for Memory {
     fn last_tail_row(&self, first: Sequence, last: Sequence) -> Result<Option<TailRow<Vec<u8>>>> {
         let tail = self.tail.borrow();
@@ -354,6 +400,11 @@ impl Log {
         let found: Result<Vec<_>> = self.index().find(query.clone()).unwrap().collect();
         let expected = self.reference(query);
         assert_eq!(found.unwrap(), expected, "{query:?}");
+        let beside = Beside(&self.storage);
+        let LogIndex { hasher, size, indexed, .. } = self.index();
+        let beside = LogIndex { storage: &beside, hasher, size, indexed };
+        let found: Result<Vec<_>> = beside.find(query.clone()).unwrap().collect();
+        assert_eq!(found.unwrap(), expected, "{query:?}, read beside the storage");
         // Offsets everywhere, at the ends of the walk, and beyond.
         let all = expected.len() as u64;
         for count in [1, all / 3, all / 2, all.saturating_sub(1), all, all + 1, u64::MAX] {
@@ -366,6 +417,7 @@ impl Log {
         let whole = IndexQuery { after: None, ..query.clone() };
         let count = self.index().count(whole.clone()).unwrap();
         assert_eq!(count, self.reference(&whole).len() as u64, "{whole:?}");
+        assert_eq!(beside.count(whole).unwrap(), count);
     }
 }
 
