@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::Path;
 
-use audit_core::{Actor, AuditStoreExt as _, ErrorKind, Log, NewEvent, Result};
+use audit_core::{Actor, AuditStore as _, AuditStoreExt as _, ErrorKind, Log, NewEvent, Result};
 use audit_postgres::PostgresStore;
 use audit_postgres_server::{Server, ServerOptions};
 use futures_executor::block_on;
@@ -94,6 +94,8 @@ fn each_mode_asks_what_libpq_asks() {
     }
     let encrypted = "SELECT count(*) FROM pg_stat_ssl WHERE ssl";
     let store = block_on(PostgresStore::open(&format!("{url}?sslmode=require"))).expect("it opens");
+    // The connection of a read is kept.
+    block_on(store.head(Log::Platform)).expect("the store is read");
     assert_ne!(database.sql(encrypted).expect("it is counted"), "0");
     drop(store);
 }
