@@ -13,9 +13,9 @@ use crate::samples::{event, events, mixed, new_log};
 use crate::subject::Subject;
 
 /// How many calls of the busy log are made at once.
-const CALLS: usize = 60;
+const CALLS: usize = 120;
 /// How many of them may have ended before a later call of a quiet log.
-const MOST: usize = CALLS * 3 / 4;
+const MOST: usize = CALLS * 9 / 10;
 
 /// Makes [`CALLS`] calls at once and, when the first has ended, `other`. Fails if that ends after most
 /// of them.

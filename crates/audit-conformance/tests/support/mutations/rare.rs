@@ -12,7 +12,7 @@ use audit_core::{
 use super::{Mutated, MutatedHarness, Mutation, Seen};
 
 /// The calls that `neighbours` makes at once.
-const NEIGHBOURS: usize = 60;
+const NEIGHBOURS: usize = 120;
 
 impl Mutated {
     pub(super) async fn seen(&self, log: Log) -> Result<Seen> {
