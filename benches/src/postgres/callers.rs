@@ -38,7 +38,7 @@ struct SqlCallers {
     with_heads: bool,
 }
 
-/// The number of an event of a caller is above this, so that it is none of the load before.
+/// The events of callers have numbers above this, so that they differ from those of the load.
 const ABOVE: i64 = 1 << 40;
 
 impl SqlCallers {

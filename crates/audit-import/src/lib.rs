@@ -115,7 +115,8 @@
 //!
 //! ## Conditions
 //! `"/a"`: there is a value. `{ at = "/a", is = ["x", "y*"] }`: it is one of these. `not` instead of `is`:
-//! it is none of them. `{ absent = "/a" }`. `{ all = [ … ] }`. A list: one of them holds.
+//! it is another value. `{ absent = "/a" }`: there is no value. `{ all = [ … ] }`: all of these hold. A list of
+//! conditions: at least one holds.
 
 mod assemble;
 mod builtin;

@@ -13,7 +13,7 @@ use tokio_postgres::types::Type;
 use crate::connection::{Session, Statement};
 use crate::error::corrupt;
 
-/// The stored form of the key of the event `e`, after [`join_key`]. `NULL` if there is none.
+/// The stored form of the key of the event `e`, after [`join_key`]. `NULL` if its group has no key.
 macro_rules! key_column {
     () => {
         "k.key"

@@ -71,7 +71,7 @@ impl Expectation {
     /// Returns the last event of `log` that meets the conditions.
     ///
     /// # Panics
-    /// If there is none, or another number than [`count`](Self::count) says.
+    /// If no event does, or another number of events than [`count`](Self::count) says.
     #[track_caller]
     pub fn check(&self, store: &(impl AuditStore + ?Sized), log: impl Into<Log>) -> AuditEvent {
         let log = log.into();

@@ -67,7 +67,7 @@ impl<'a> Node<'a> {
         self.value.as_bool().ok_or_else(|| self.fault("is neither true nor false"))
     }
 
-    /// Returns the items of a list; `None` if it is none.
+    /// Returns the items of a list; `None` for any other value.
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         let items = self.value.as_array()?;
         let child = |(index, item)| self.child(format!("{}[{index}]", self.key), item);
