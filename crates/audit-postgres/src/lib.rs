@@ -38,7 +38,8 @@
 //! | `append.rs` | the write transaction |
 //! | `rows.rs` | the rows that an append writes |
 //! | `segments.rs` | the segments that appends of many events write themselves |
-//! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or refused |
+//! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or set aside |
+//! | `refused.rs` | the events that were set aside |
 //! | `sequencer.rs` | the task that takes them in |
 //! | `capture.sql` | triggers that stage the changes of tables |
 //! | `turns.rs`, `readers.rs` | the connections for reads, which owners get in turn |
@@ -80,6 +81,7 @@ mod plans;
 mod prepared;
 mod read;
 mod readers;
+mod refused;
 mod reindex;
 mod replica;
 mod retention;

@@ -8,7 +8,7 @@ use tokio_postgres::types::Type;
 use crate::connection::Statement;
 use crate::{
     PostgresStore, api_keys, append, build, erasure, index, keys, organizations, parts, read,
-    reindex, replica, retention, rows, schema, segments, staged, tree, watch,
+    refused, reindex, replica, retention, rows, schema, segments, staged, tree, watch,
 };
 
 const STATEMENTS: [&Statement; 64] = [
@@ -33,10 +33,10 @@ const STATEMENTS: [&Statement; 64] = [
     &staged::NEXT,
     &staged::DELETE,
     &staged::REFUSE,
-    &staged::LIST_REFUSED,
-    &staged::RESTAGE,
-    &staged::READ_REFUSED,
-    &staged::DELETE_REFUSED,
+    &refused::LIST,
+    &refused::RESTAGE,
+    &refused::READ,
+    &refused::DELETE,
     &read::LIST_LOGS,
     &read::FIND_EVENT,
     &read::READ_EVENTS,

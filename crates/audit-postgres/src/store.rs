@@ -27,8 +27,8 @@ use crate::staged::IfStaged;
 use crate::url::Address;
 use crate::writer::Writer;
 use crate::{
-    api_keys, erasure, error, organizations, prepared, read, replica, retention, schema, scrub,
-    sequencer, staged, tree,
+    api_keys, erasure, error, organizations, prepared, read, refused, replica, retention, schema,
+    scrub, sequencer, staged, tree,
 };
 
 /// The connections for appends, other writes, the index, the feeds and staged events.
@@ -325,15 +325,15 @@ impl StagingStore for PostgresStore {
 
     async fn refused(&self, after: u64, limit: usize) -> Result<Vec<RefusedEvent>> {
         limits::refused_page(limit)?;
-        self.run(|core| staged::refused(core.readers.clone(), after, limit)).await
+        self.run(|core| refused::list(core.readers.clone(), after, limit)).await
     }
 
     async fn restage(&self, number: u64) -> Result<()> {
-        self.write(|core| staged::restage(core, number)).await
+        self.write(|core| refused::restage(core, number)).await
     }
 
     async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()> {
-        self.write(|core| staged::drop_refused(core, number, by)).await
+        self.write(|core| refused::drop(core, number, by)).await
     }
 }
 
