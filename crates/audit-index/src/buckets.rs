@@ -78,7 +78,7 @@ impl<'i> BucketWriter<'i> {
     }
 
     fn add(&mut self, number: u32, data: Vec<u8>) {
-        let part = NewPart { number, data };
+        let part = NewPart::new(number, data);
         self.cost += part.cost();
         self.parts.push(part);
     }

@@ -62,7 +62,7 @@ impl NewSegment {
         }
         buckets.complete(info.buckets(), usize::MAX);
         let mut parts = buckets.into_parts();
-        parts.extend((0..).zip(ranking.rows(0)).map(|(number, data)| NewPart { number, data }));
+        parts.extend((0..).zip(ranking.rows(0)).map(|(number, data)| NewPart::new(number, data)));
         parts.sort_unstable_by_key(|part| part.number);
         Ok(Self { info, parts })
     }

@@ -51,6 +51,7 @@
 //! | `bucket.rs` | the postings of some terms |
 //! | `postings.rs` | the events that have one term |
 //! | `term_key.rs` | terms hashed to a fixed length |
+//! | `checksum.rs` | the checksums of stored rows |
 //! | `bytes.rs` | numbers as bytes |
 
 mod bucket;
@@ -60,6 +61,7 @@ mod by_sequence;
 mod by_time;
 mod bytes;
 mod check;
+mod checksum;
 mod cut;
 mod entry;
 mod findings;

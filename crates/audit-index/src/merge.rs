@@ -124,7 +124,7 @@ impl<P: ReadParts> Merge<'_, P> {
         }
         let ranking = Ranking::new(times)?;
         let rows = (written..).zip(ranking.rows(written)).take(budget);
-        let parts: Vec<_> = rows.map(|(number, data)| NewPart { number, data }).collect();
+        let parts: Vec<_> = rows.map(|(number, data)| NewPart::new(number, data)).collect();
         let written = parts.last().ok_or_else(damaged)?.number + 1;
         Ok(Slice { parts, written })
     }

@@ -2,6 +2,8 @@
 
 use audit_core::Sequence;
 
+use crate::checksum;
+
 /// The identity of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartId {
@@ -16,11 +18,17 @@ pub struct PartId {
 pub struct NewPart {
     /// The number of the part in its segment.
     pub number: u32,
-    /// Its bytes.
+    /// Its bytes, with their checksum.
     pub data: Vec<u8>,
 }
 
 impl NewPart {
+    /// Returns the part with these bytes.
+    pub(crate) fn new(number: u32, mut data: Vec<u8>) -> Self {
+        checksum::seal(number.into(), &mut data);
+        Self { number, data }
+    }
+
     /// Returns its cost: 1 for each page of 4 KiB that it begins.
     pub(crate) fn cost(&self) -> usize {
         1 + self.data.len() / 4_096
@@ -45,6 +53,6 @@ pub struct TableSearch {
 pub struct TailRow<B> {
     /// The first event of the row; the others follow it without a gap.
     pub first: Sequence,
-    /// The encoded entries of the events.
+    /// The encoded entries of the events, with their checksum.
     pub data: B,
 }

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::bucket::{Bucket, Location};
 use crate::bytes::{damaged, time_to_number};
+use crate::checksum::Opened;
 use crate::part::{PartId, TableSearch};
 use crate::postings;
 use crate::segment::Segment;
@@ -19,7 +20,7 @@ use crate::term_key::TermKey;
 /// Reads segments.
 #[derive(Debug)]
 pub(crate) struct SegmentReader<P> {
-    pub(crate) parts: P,
+    pub(crate) parts: Opened<P>,
     /// The row of a table that was read last, with its part.
     row: Option<(PartId, Vec<u8>)>,
     /// The rows that searches have found, by segment and time.
@@ -41,7 +42,7 @@ struct Union {
 
 impl<P: ReadParts> SegmentReader<P> {
     pub(crate) fn new(parts: P) -> Self {
-        Self { parts, row: None, found: HashMap::new() }
+        Self { parts: Opened(parts), row: None, found: HashMap::new() }
     }
 
     fn entry(&mut self, segment: &Segment, number: u32) -> Result<TableEntry> {

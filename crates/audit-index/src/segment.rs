@@ -5,6 +5,7 @@ use audit_core::{Order, Position, Result, Sequence, Timestamp};
 
 use crate::bucket;
 use crate::bytes::{damaged, time_from_number, time_to_number};
+use crate::checksum;
 use crate::part::PartId;
 use crate::table;
 use crate::term_key::TermKey;
@@ -185,20 +186,25 @@ impl SegmentInfo {
         self.table_rows() + self.buckets()
     }
 
-    /// Returns the bounds of the times as the numbers to store.
-    pub fn times(&self) -> (i64, i64) {
-        (time_to_number(self.earliest), time_to_number(self.latest))
+    /// Returns the bounds as the numbers to store: the first and the last event, the earliest and the
+    /// latest time, the number of buckets, and a checksum.
+    pub fn to_numbers(&self) -> [i64; 6] {
+        let (earliest, latest) = (time_to_number(self.earliest), time_to_number(self.latest));
+        let (first, last) = (self.first.as_i64(), self.last.as_i64());
+        let bounds = [first, last, earliest, latest, self.bucket_bits.into()];
+        let [first, last, earliest, latest, bits] = bounds;
+        [first, last, earliest, latest, bits, checksum::of_numbers(&bounds)]
     }
 
     /// Returns the bounds of stored numbers.
     ///
     /// # Errors
-    /// [`Corrupt`](audit_core::ErrorKind::Corrupt) if a number is out of range.
-    pub fn from_numbers(
-        (first, last): (i64, i64),
-        (earliest, latest): (i64, i64),
-        bucket_bits: i64,
-    ) -> Result<Self> {
+    /// [Damage](crate::is_damage) if they are not as they were written.
+    pub fn from_numbers(numbers: [i64; 6]) -> Result<Self> {
+        let [first, last, earliest, latest, bucket_bits, stored] = numbers;
+        if checksum::of_numbers(&[first, last, earliest, latest, bucket_bits]) != stored {
+            return Err(damaged());
+        }
         let sequence = |number| Sequence::try_from(number).map_err(crate::bytes::damaged_value);
         Ok(Self {
             first: sequence(first)?,
@@ -248,23 +254,42 @@ mod tests {
     }
 
     #[test]
-    fn impossible_bounds_are_corrupt() {
-        let info = SegmentInfo::from_numbers((3, 5), (10, 20), 2).unwrap();
-        assert_eq!(Segment::new(1, info, Stage::Complete).unwrap().len(), 3);
-        assert_eq!(info.times(), (10, 20));
+    fn bounds_round_trip_and_changed_ones_are_damaged() {
+        let info = SegmentInfo {
+            first: Sequence::new(3).unwrap(),
+            last: Sequence::new(5).unwrap(),
+            earliest: Timestamp::from_nanos(-10),
+            latest: Timestamp::from_nanos(20),
+            bucket_bits: 2,
+        };
+        let numbers = info.to_numbers();
+        assert_eq!(numbers[..5], [3, 5, -10, 20, 2]);
+        assert_eq!(SegmentInfo::from_numbers(numbers).unwrap(), info);
+        for at in 0..numbers.len() {
+            for change in [1, -1, 1 << 40] {
+                let mut changed = numbers;
+                changed[at] ^= change;
+                assert!(crate::is_damage(&SegmentInfo::from_numbers(changed).unwrap_err()));
+            }
+        }
+    }
+
+    #[test]
+    fn impossible_bounds_are_damaged() {
         let cases = [
-            ((5, 3), (10, 20), 2),
-            ((0, 3), (10, 20), 2),
-            ((3, 5), (20, 10), 2),
-            ((3, 5), (10, 20), 21),
-            ((3, 3 + (1 << 22)), (10, 20), 2),
-            ((-3, 5), (10, 20), 2),
+            [5, 3, 10, 20, 2],
+            [0, 3, 10, 20, 2],
+            [3, 5, 20, 10, 2],
+            [3, 5, 10, 20, 21],
+            [3, 3 + (1 << 22), 10, 20, 2],
+            [-3, 5, 10, 20, 2],
         ];
-        for (sequences, times, bits) in cases {
-            let segment = SegmentInfo::from_numbers(sequences, times, bits)
+        for bounds in cases {
+            let [first, last, earliest, latest, bits] = bounds;
+            let numbers = [first, last, earliest, latest, bits, checksum::of_numbers(&bounds)];
+            let segment = SegmentInfo::from_numbers(numbers)
                 .and_then(|info| Segment::new(1, info, Stage::Complete));
-            let error = segment.unwrap_err();
-            assert_eq!(error.kind(), audit_core::ErrorKind::Corrupt, "{sequences:?}");
+            assert!(crate::is_damage(&segment.unwrap_err()), "{bounds:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ use audit_core::backend::index::IndexQuery;
 use audit_core::{Position, Result, Sequence};
 
 use crate::bytes::damaged;
+use crate::checksum;
 use crate::entry::{IndexEntry, REMOVED, split_entry};
 use crate::part::TailRow;
 use crate::storage::{IndexStorage, IndexStorageMut};
@@ -25,8 +26,13 @@ pub(crate) fn extend<S: IndexStorageMut>(
     first: Sequence,
     entries: &[IndexEntry],
 ) -> Result<()> {
-    let open = storage.last_tail_row(indexed.next(), first)?;
-    put(storage, &rows_of(open, first, entries))
+    let last = storage.last_tail_row(indexed.next(), first)?;
+    let last = last.map(|mut row| {
+        let len = open(&row)?.len();
+        row.data.truncate(len);
+        Ok(row)
+    });
+    put(storage, &rows_of(last.transpose()?, first, entries))
 }
 
 /// Returns the rows of the tail for `entries`, which begin with the event `first`: for a store that
@@ -57,7 +63,18 @@ fn rows_of(
         sequence = sequence.next();
     }
     rows.extend(open);
+    rows.iter_mut().for_each(seal);
     rows
+}
+
+/// Adds the checksum of a row.
+fn seal(row: &mut TailRow<Vec<u8>>) {
+    checksum::seal(row.first.get(), &mut row.data);
+}
+
+/// Returns the entries of a row as bytes, without the checksum.
+fn open<B: AsRef<[u8]>>(row: &TailRow<B>) -> Result<&[u8]> {
+    checksum::open(row.first.get(), row.data.as_ref())
 }
 
 fn put<S: IndexStorageMut>(storage: &S, rows: &[TailRow<Vec<u8>>]) -> Result<()> {
@@ -98,7 +115,7 @@ pub fn tail_entries<'r>(
 /// Adds the entries of a row to those before it, which begin with the event `first`.
 fn decode(first: Sequence, row: TailRow<&[u8]>, entries: &mut Vec<IndexEntry>) -> Result<()> {
     follows(row.first, first.get() + entries.len() as u64)?;
-    let mut data = row.data;
+    let mut data = open(&row)?;
     while !data.is_empty() {
         entries.push(IndexEntry::decode(&mut data)?);
     }
@@ -120,7 +137,7 @@ pub(crate) fn find<S: IndexStorage>(
     let mut sequence = first;
     storage.tail(first, last, |row| {
         follows(row.first, sequence.get())?;
-        let mut data = row.data;
+        let mut data = open(&row)?;
         while !data.is_empty() {
             let (occurred_at, keys) = split_entry(&mut data)?;
             let position = Position { occurred_at, sequence };
@@ -157,11 +174,12 @@ pub(crate) fn remove_keys<S: IndexStorageMut>(
     let Some(last) = removed.keys().max().filter(|last| first <= **last) else { return Ok(()) };
     let mut changed = Vec::new();
     storage.tail(first, *last, |row| {
-        let (mut data, mut rest) = (row.data.to_vec(), row.data);
+        let before = open(&row)?;
+        let (mut data, mut rest) = (before.to_vec(), before);
         let mut sequence = row.first;
         while !rest.is_empty() {
             let (_, keys) = split_entry(&mut rest)?;
-            let begin = row.data.len() - rest.len() - size_of_val(keys);
+            let begin = before.len() - rest.len() - size_of_val(keys);
             for (at, key) in keys.iter().enumerate() {
                 if removed.get(&sequence).is_some_and(|of_event| of_event.contains(key))
                     && let Some(key) = data.get_mut(begin + at * size_of::<TermKey>()..)
@@ -172,8 +190,10 @@ pub(crate) fn remove_keys<S: IndexStorageMut>(
             }
             sequence = sequence.next();
         }
-        if data != row.data {
-            changed.push(TailRow { first: row.first, data });
+        if data != before {
+            let mut row = TailRow { first: row.first, data };
+            seal(&mut row);
+            changed.push(row);
         }
         Ok(())
     })?;

@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 use crate::bucket::{self, Bucket, Location, PADDING};
 use crate::builder::NewSegment;
 use crate::bytes::damaged;
+use crate::checksum::{self, Opened};
 use crate::entry::IndexEntry;
 use crate::merge::{self, Merge};
 use crate::part::{NewPart, PartId};
@@ -141,8 +142,10 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
             let output = match merging {
                 _ if !run.is_empty() => {
                     let stage = Stage::Merging { written: 0 };
-                    self.storage
-                        .insert_segment(merge::bounds(&mut self.storage.parts()?, run)?, stage)?
+                    self.storage.insert_segment(
+                        merge::bounds(&mut Opened(self.storage.parts()?), run)?,
+                        stage,
+                    )?
                 }
                 Some(output) => *output,
                 None => return Ok(false),
@@ -278,6 +281,7 @@ impl<S: IndexStorageMut> IndexWriter<'_, S> {
     /// Overwrites a part of `len` bytes.
     fn overwrite(&self, part: PartId, mut data: Vec<u8>, len: usize) -> Result<()> {
         data.resize(len.max(data.len()), PADDING);
+        checksum::seal(part.number.into(), &mut data);
         self.storage.overwrite_part(part, &data)
     }
 

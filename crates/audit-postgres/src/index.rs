@@ -62,18 +62,19 @@ pub(crate) const CLEAR_TAIL: Statement = Statement {
 };
 /// Reads the segments of a log, the newest first.
 pub(crate) const DIRECTORY: Statement = Statement {
-    sql: "SELECT id, first, last, earliest, latest, bucket_bits, stage, written FROM audit.segment
-          WHERE log = $1 ORDER BY first DESC",
+    sql: "SELECT id, stage, written, first, last, earliest, latest, bucket_bits, checksum
+          FROM audit.segment WHERE log = $1 ORDER BY first DESC",
     types: &[Type::BYTEA],
     context: READING,
 };
 /// Adds a segment to the directory.
 pub(crate) const INSERT_SEGMENT: Statement = Statement {
     sql: "INSERT INTO audit.segment
-          (log, first, last, earliest, latest, bucket_bits, stage, written)
-          VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id",
+          (log, first, last, earliest, latest, bucket_bits, checksum, stage, written)
+          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
     types: &[
         Type::BYTEA,
+        Type::INT8,
         Type::INT8,
         Type::INT8,
         Type::INT8,
@@ -263,9 +264,9 @@ impl PostgresIndex {
 /// Returns the segment of a row of the directory.
 fn segment(row: &Row) -> Result<Segment> {
     let get = |at| column::<i64>(row, at);
-    let stage = Stage::from_numbers(get(6)?, get(7)?)?;
-    let info = SegmentInfo::from_numbers((get(1)?, get(2)?), (get(3)?, get(4)?), get(5)?)?;
-    Segment::new(get(0)?, info, stage)
+    let stage = Stage::from_numbers(get(1)?, get(2)?)?;
+    let numbers = [get(3)?, get(4)?, get(5)?, get(6)?, get(7)?, get(8)?];
+    Segment::new(get(0)?, SegmentInfo::from_numbers(numbers)?, stage)
 }
 
 impl IndexStorage for PostgresIndex {
@@ -327,12 +328,11 @@ impl IndexStorageMut for PostgresIndex {
     }
 
     fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment> {
-        let SegmentInfo { first, last, bucket_bits, .. } = info;
-        let ((earliest, latest), (kind, written)) = (info.times(), stage.to_numbers());
-        let (first, last, bits) = (first.as_i64(), last.as_i64(), i64::from(bucket_bits));
+        let [first, last, earliest, latest, bits, checksum] = info.to_numbers();
+        let (kind, written) = stage.to_numbers();
         let key = self.log.as_bytes();
-        let row: [Parameter<'_>; 8] =
-            [&key, &first, &last, &earliest, &latest, &bits, &kind, &written];
+        let row: [Parameter<'_>; 9] =
+            [&key, &first, &last, &earliest, &latest, &bits, &checksum, &kind, &written];
         let rows = self.query(&INSERT_SEGMENT, &row)?;
         Segment::new(column(rows.first().ok_or_else(damaged)?, 0)?, info, stage)
     }

@@ -94,8 +94,9 @@ const FILL: &str = "
         generate_series(0, 300) n;
     INSERT INTO audit.tail SELECT log_of(m), n, repeat('t', 1000)::bytea
         FROM generate_series(1, 1000) m, generate_series(1, 5) n;
-    INSERT INTO audit.segment (log, first, last, earliest, latest, bucket_bits, stage, written)
-        SELECT log_of(m), n, n, 0, 0, 0, 0, 0
+    INSERT INTO audit.segment (log, first, last, earliest, latest, bucket_bits, checksum, stage,
+        written)
+        SELECT log_of(m), n, n, 0, 0, 0, 0, 0, 0
         FROM generate_series(1, 500) m, generate_series(1, 10) n;
     INSERT INTO audit.part SELECT log_of(m), n, p, repeat('p', 1000)::bytea
         FROM generate_series(1, 10) m, generate_series(1, 20) n, generate_series(0, 49) p;

@@ -104,6 +104,7 @@ const VERSION_1: &str = concat!(
          earliest bigint NOT NULL,
          latest bigint NOT NULL,
          bucket_bits bigint NOT NULL,
+         checksum bigint NOT NULL,
          stage bigint NOT NULL,
          written bigint NOT NULL,
          PRIMARY KEY (log, id)

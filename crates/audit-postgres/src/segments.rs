@@ -17,15 +17,17 @@ use crate::index::{CLEAR_TAIL, READ_TAIL};
 pub(crate) const INSERT_SEGMENTS: Statement = Statement {
     sql: "WITH s AS (
               INSERT INTO audit.segment
-              (log, first, last, earliest, latest, bucket_bits, stage, written)
-              SELECT w.log, w.first, w.last, w.earliest, w.latest, w.bits, 0, 0
-              FROM unnest($1, $2, $3, $4, $5, $6) AS w (log, first, last, earliest, latest, bits)
+              (log, first, last, earliest, latest, bucket_bits, checksum, stage, written)
+              SELECT w.log, w.first, w.last, w.earliest, w.latest, w.bits, w.checksum, 0, 0
+              FROM unnest($1, $2, $3, $4, $5, $6, $7)
+                  AS w (log, first, last, earliest, latest, bits, checksum)
               RETURNING log, id)
           INSERT INTO audit.part (log, segment, part, data)
-          SELECT s.log, s.id, w.part, w.data FROM unnest($7, $8, $9) AS w (log, part, data)
+          SELECT s.log, s.id, w.part, w.data FROM unnest($8, $9, $10) AS w (log, part, data)
           JOIN s ON s.log = w.log",
     types: &[
         Type::BYTEA_ARRAY,
+        Type::INT8_ARRAY,
         Type::INT8_ARRAY,
         Type::INT8_ARRAY,
         Type::INT8_ARRAY,
@@ -86,6 +88,7 @@ pub(crate) struct NewSegments {
     earliest: Vec<i64>,
     latest: Vec<i64>,
     bits: Vec<i64>,
+    checksum: Vec<i64>,
     of_part: Vec<Vec<u8>>,
     part: Vec<i64>,
     data: Vec<Vec<u8>>,
@@ -96,13 +99,14 @@ impl NewSegments {
     pub(crate) fn add(&mut self, log: Log, first: Sequence, entries: &[IndexEntry]) -> Result<()> {
         let NewSegment { info, parts, .. } = NewSegment::of(first, entries)?;
         let log = log.as_bytes();
-        let (earliest, latest) = info.times();
+        let [first, last, earliest, latest, bits, checksum] = info.to_numbers();
         self.log.push(log.to_vec());
-        self.first.push(info.first.as_i64());
-        self.last.push(info.last.as_i64());
+        self.first.push(first);
+        self.last.push(last);
         self.earliest.push(earliest);
         self.latest.push(latest);
-        self.bits.push(info.bucket_bits.into());
+        self.bits.push(bits);
+        self.checksum.push(checksum);
         for part in parts {
             self.of_part.push(log.to_vec());
             self.part.push(part.number.into());
@@ -113,12 +117,12 @@ impl NewSegments {
 
     /// Writes the segments.
     pub(crate) async fn write(&self, session: &Session) -> Result<()> {
-        let Self { log, first, last, earliest, latest, bits, of_part, part, data } = self;
+        let Self { log, first, last, earliest, latest, bits, checksum, of_part, part, data } = self;
         if log.is_empty() {
             return Ok(());
         }
-        let parameters: [Parameter<'_>; 9] =
-            [log, first, last, earliest, latest, bits, of_part, part, data];
+        let parameters: [Parameter<'_>; 10] =
+            [log, first, last, earliest, latest, bits, checksum, of_part, part, data];
         session.execute(&INSERT_SEGMENTS, &parameters).await.map(drop)
     }
 }

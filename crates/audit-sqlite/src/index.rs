@@ -49,8 +49,8 @@ pub(crate) const LAST_TAIL_ROW: &str = "SELECT event_key, data FROM audit_tail
 pub(crate) const CLEAR_TAIL: &str = "DELETE FROM audit_tail WHERE event_key BETWEEN ?1 AND ?2";
 /// Reads the segments of a log, the newest first.
 pub(crate) const DIRECTORY: &str =
-    "SELECT id, first, last, earliest, latest, bucket_bits, stage, written FROM audit_segment
-     WHERE log = ?1 ORDER BY first DESC";
+    "SELECT id, stage, written, first, last, earliest, latest, bucket_bits, checksum
+     FROM audit_segment WHERE log = ?1 ORDER BY first DESC";
 /// Changes the stage of a segment.
 pub(crate) const SET_STAGE: &str =
     "UPDATE audit_segment SET stage = ?2, written = ?3 WHERE id = ?1";
@@ -126,14 +126,13 @@ impl IndexStorage for SqliteIndex<'_> {
 /// Reads a segment from its row in the directory.
 fn segment(row: &Row<'_>) -> Result<Segment> {
     let get = |column| row.get::<_, i64>(column).map_err(sqlite(READING));
-    let sequences = (get(1)?, get(2)?);
-    let times = (get(3)?, get(4)?);
     let id = get(0)?;
     if !(1..=LAST_SEGMENT_ID).contains(&id) {
         return Err(damaged());
     }
-    let stage = Stage::from_numbers(get(6)?, get(7)?)?;
-    Segment::new(id, SegmentInfo::from_numbers(sequences, times, get(5)?)?, stage)
+    let stage = Stage::from_numbers(get(1)?, get(2)?)?;
+    let numbers = [get(3)?, get(4)?, get(5)?, get(6)?, get(7)?, get(8)?];
+    Segment::new(id, SegmentInfo::from_numbers(numbers)?, stage)
 }
 
 /// Reads parts of segments.
@@ -233,27 +232,18 @@ impl IndexStorageMut for SqliteIndex<'_> {
         if !(1..=LAST_SEGMENT_ID).contains(&id) {
             return Err(damaged());
         }
-        let SegmentInfo { first, last, bucket_bits, .. } = info;
-        let ((earliest, latest), (kind, written)) = (info.times(), stage.to_numbers());
-        let (first, last) = (first.as_i64(), last.as_i64());
+        let [first, last, earliest, latest, bucket_bits, checksum] = info.to_numbers();
+        let (kind, written) = stage.to_numbers();
+        let row =
+            [id, self.log, first, last, earliest, latest, bucket_bits, checksum, kind, written];
         let insert = || {
             self.connection
                 .prepare_cached(
                     "INSERT INTO audit_segment
-                     (id, log, first, last, earliest, latest, bucket_bits, stage, written)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                     (id, log, first, last, earliest, latest, bucket_bits, checksum, stage, written)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
                 )?
-                .execute(params![
-                    id,
-                    self.log,
-                    first,
-                    last,
-                    earliest,
-                    latest,
-                    bucket_bits,
-                    kind,
-                    written
-                ])
+                .execute(row)
         };
         insert().map_err(sqlite(WRITING))?;
         Segment::new(id, info, stage)

@@ -77,6 +77,7 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          earliest INTEGER NOT NULL,
          latest INTEGER NOT NULL,
          bucket_bits INTEGER NOT NULL,
+         checksum INTEGER NOT NULL,
          stage INTEGER NOT NULL,
          written INTEGER NOT NULL
      ) STRICT;

@@ -54,7 +54,7 @@ impl StagingHarness for InDatabase {
 }
 
 /// Kinds of damage, and statements that do them to the log `LOG`.
-const DAMAGES: [(&str, &str); 8] = [
+const DAMAGES: [(&str, &str); 10] = [
     ("the tail is lost", "DELETE FROM audit.tail WHERE log = LOG"),
     ("the tail is empty", "UPDATE audit.tail SET data = '' WHERE log = LOG"),
     (
@@ -69,6 +69,11 @@ const DAMAGES: [(&str, &str); 8] = [
         "the segments are cut",
         "UPDATE audit.part SET data = substr(data, 1, length(data) / 2) WHERE log = LOG",
     ),
+    (
+        "a byte of each part differs",
+        "UPDATE audit.part SET data = set_byte(data, 9, 255 - get_byte(data, 9)) WHERE log = LOG",
+    ),
+    ("the segments end early", "UPDATE audit.segment SET latest = earliest WHERE log = LOG"),
     ("the segments have no content", "DELETE FROM audit.part WHERE log = LOG"),
     ("the segments are lost", "DELETE FROM audit.segment WHERE log = LOG"),
     ("less is indexed than stated", "UPDATE audit.log SET indexed = indexed + 7 WHERE log = LOG"),

@@ -4,6 +4,7 @@
 use audit_core::{
     Actor, AuditStore as _, AuditStoreExt as _, EventQuery, Filter, Log, NewEvent, OrganizationId,
 };
+use audit_postgres::PostgresStore;
 use audit_postgres_server::Database;
 use futures_executor::block_on;
 
@@ -50,6 +51,7 @@ fn damage_is_named_harms_no_append_and_is_mended() {
         format!("DELETE FROM audit.part WHERE {of} AND part = 1"),
         format!("UPDATE audit.segment SET last = last + 1 WHERE {of}"),
         format!("UPDATE audit.segment SET latest = latest + 1 WHERE {of}"),
+        format!("UPDATE audit.segment SET latest = earliest WHERE {of}"),
         format!("DELETE FROM audit.segment WHERE {of}"),
         format!("UPDATE audit.log SET indexed = indexed - 1 WHERE {of}"),
         format!("UPDATE audit.event SET id = NULL WHERE {of} AND sequence = 9"),
@@ -63,6 +65,7 @@ fn damage_is_named_harms_no_append_and_is_mended() {
         let store = open(&copy);
         let found = block_on(store.check_derived(damaged)).unwrap();
         assert!(!found.is_empty(), "{sql}: not named");
+        assert_counts(&store, damaged, EVENTS, &sql);
         assert_eq!(block_on(store.check_derived(other)).unwrap(), [], "{sql}");
         let new = |first| (first..first + 40).map(event).collect();
         block_on(store.append(damaged, new(EVENTS))).expect(&sql);
@@ -78,9 +81,14 @@ fn damage_is_named_harms_no_append_and_is_mended() {
 fn assert_mended(database: &Database, log: Log, damage: &str) {
     let store = open(database);
     assert_eq!(block_on(store.check_derived(log)).unwrap(), [], "{damage}");
-    for subject in 0..3 {
-        let query = EventQuery::new(log).filter(Filter::new().actor_id(format!("u_{subject}")));
-        let expected = (1..EVENTS + 40).filter(|number| number % 3 == subject).count();
+    assert_counts(&store, log, EVENTS + 40, damage);
+}
+
+/// Fails unless a filter finds the events below `end` of each actor.
+fn assert_counts(store: &PostgresStore, log: Log, end: u32, damage: &str) {
+    for actor in 0..3 {
+        let query = EventQuery::new(log).filter(Filter::new().actor_id(format!("u_{actor}")));
+        let expected = (1..end).filter(|number| number % 3 == actor).count();
         assert_eq!(block_on(store.count(&query)).unwrap(), expected as u64, "{damage}");
     }
 }

@@ -78,7 +78,7 @@ impl StagingTransaction for Client {
 }
 
 /// Kinds of damage, and statements that do them to the log whose row is `?1`.
-const DAMAGES: [(&str, &str); 9] = [
+const DAMAGES: [(&str, &str); 10] = [
     ("the tail is lost", "DELETE FROM audit_tail WHERE event_key >> 40 = ?1"),
     ("the tail is empty", "UPDATE audit_tail SET data = x'' WHERE event_key >> 40 = ?1"),
     (
@@ -99,6 +99,7 @@ const DAMAGES: [(&str, &str); 9] = [
         "the segments have no content",
         "DELETE FROM audit_part WHERE id >> 24 IN (SELECT id FROM audit_segment WHERE log = ?1)",
     ),
+    ("the segments end early", "UPDATE audit_segment SET latest = earliest WHERE log = ?1"),
     ("the segments are lost", "DELETE FROM audit_segment WHERE log = ?1"),
     ("less is indexed than stated", "UPDATE audit_log SET indexed = indexed + 7 WHERE id = ?1"),
     ("the ids lead elsewhere", "UPDATE audit_event_id SET sequence = sequence + 1 WHERE log = ?1"),

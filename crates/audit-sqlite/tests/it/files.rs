@@ -121,7 +121,7 @@ fn damaged_derived_rows_are_rebuilt_by_whoever_meets_them() {
         "UPDATE audit_tail SET data = x'00'",
         "UPDATE audit_tail SET event_key = event_key + 1",
         "DELETE FROM audit_tail",
-        "INSERT INTO audit_segment VALUES (7, 1, 1, 900, 5, 4, 99, 0, 0)",
+        "INSERT INTO audit_segment VALUES (7, 1, 1, 900, 5, 4, 99, 0, 0, 0)",
     ] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("audit.db");
