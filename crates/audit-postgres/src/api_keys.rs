@@ -7,12 +7,12 @@ use audit_core::backend::{Batch, Owner};
 use audit_core::{
     ApiKey, ApiKeyId, AuditContext, Error, ErrorKind, Log, OrganizationId, Result, limits,
 };
-use tokio_postgres::types::Type;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::change::Change;
-use crate::connection::{Session, Statement, column};
+use crate::connection::{Session, Statement, column, types};
 use crate::core::Core;
+use crate::lock::Wanted;
 use crate::organizations::{logs_of, present};
 use crate::readers::Readers;
 use crate::scrub::scrub;
@@ -20,26 +20,26 @@ use crate::scrub::scrub;
 /// Reads an API key.
 pub(crate) const READ: Statement = Statement {
     sql: "SELECT body FROM audit.api_key WHERE id = $1",
-    types: &[Type::UUID],
+    types: types![UUID],
     context: "reading an API key",
 };
 /// Lists the first API keys of an organization.
 pub(crate) const LIST_FIRST: Statement = Statement {
     sql: "SELECT body FROM audit.api_key WHERE organization = $1 ORDER BY id LIMIT $2",
-    types: &[Type::UUID, Type::INT8],
+    types: types![UUID, INT8],
     context: "listing API keys",
 };
 /// Lists the API keys of an organization after an id.
 pub(crate) const LIST: Statement = Statement {
     sql: "SELECT body FROM audit.api_key WHERE organization = $1 AND id > $3 ORDER BY id LIMIT $2",
-    types: &[Type::UUID, Type::INT8, Type::UUID],
+    types: types![UUID, INT8, UUID],
     context: "listing API keys",
 };
 /// Writes an API key.
 pub(crate) const PUT: Statement = Statement {
     sql: "INSERT INTO audit.api_key (id, organization, body) VALUES ($1, $2, $3)
           ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-    types: &[Type::UUID, Type::UUID, Type::TEXT],
+    types: types![UUID, UUID, TEXT],
     context: "writing an API key",
 };
 

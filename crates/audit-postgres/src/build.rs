@@ -7,33 +7,13 @@
 
 use audit_core::{Log, Result, Sequence};
 use tokio::task::spawn_blocking;
-use tokio_postgres::types::Type;
 
-use crate::append::set_timeouts;
-use crate::connection::{Session, Statement, both};
+use crate::connection::{Session, both};
 use crate::core::Core;
 use crate::error::task;
-use crate::index::PostgresIndex;
-use crate::read::{LogRow, log_row};
-
-/// Locks the index of a log, if nobody else builds it.
-pub(crate) const TRY_LOCK: Statement = Statement {
-    sql: "SELECT 1 FROM audit.builder WHERE log = $1 FOR UPDATE SKIP LOCKED",
-    types: &[Type::BYTEA],
-    context: "locking the index",
-};
-/// Locks the index of a log.
-pub(crate) const LOCK: Statement = Statement {
-    sql: "SELECT 1 FROM audit.builder WHERE log = $1 FOR UPDATE",
-    types: &[Type::BYTEA],
-    context: "locking the index",
-};
-/// Sets the last event that is in a segment of the index.
-pub(crate) const SET_INDEXED: Statement = Statement {
-    sql: "UPDATE audit.log SET indexed = $2 WHERE log = $1 AND indexed = $3",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
-    context: "writing the index",
-};
+use crate::index::{LOCK_INDEX, PostgresIndex, SET_INDEXED, TRY_LOCK_INDEX};
+use crate::log_row::{LogRow, log_row};
+use crate::settings::set_timeouts;
 
 /// The pages that one transaction writes for merges.
 const MERGE_BUDGET: usize = 512;
@@ -117,7 +97,7 @@ pub(crate) async fn remove_through(
 /// lock, or the log has no row.
 async fn begin(core: &Core, log: Log, wait: Wait) -> Result<Option<(Session, LogRow)>> {
     let session = core.writers.take().await?;
-    let lock = if wait == Wait::Yes { &LOCK } else { &TRY_LOCK };
+    let lock = if wait == Wait::Yes { &LOCK_INDEX } else { &TRY_LOCK_INDEX };
     let key = log.as_bytes();
     let begin = both(session.begin_writing(), set_timeouts(&session, core.timeout));
     let locked = both(begin, session.query_opt(lock, &[&key])).await?.1;

@@ -8,12 +8,13 @@ use audit_core::{EventId, Log, Result};
 use audit_index::IndexWriter;
 use tokio::task::spawn_blocking;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::connection::Session;
 use crate::core::Core;
-use crate::error::{Retry, busy, closed, task};
+use crate::error::{closed, task};
 use crate::index::PostgresIndex;
-use crate::writer::PAUSES;
+use crate::lock::Wanted;
+use crate::retry::Retries;
 
 /// A change of the store.
 pub(crate) trait Change: Sync {
@@ -52,18 +53,14 @@ impl Core {
     /// Those of the change.
     pub(crate) async fn change<C: Change>(self: Arc<Self>, change: C) -> Result<C::Output> {
         let deadline = Instant::now() + self.timeout;
-        let [mut pause, longest] = PAUSES;
+        let mut retries = Retries::until(deadline);
         let mut attempt = None;
         loop {
             let error = match self.change_once(&change, deadline, &mut attempt).await {
                 Ok(output) => return Ok(output),
                 Err(error) => error,
             };
-            if Retry::of(&error) == Retry::Never || Instant::now() + pause > deadline {
-                return Err(busy(error));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
+            retries.wait_after(error).await?;
         }
     }
 

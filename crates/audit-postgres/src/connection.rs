@@ -29,6 +29,15 @@ pub(crate) struct Statement {
     pub(crate) context: &'static str,
 }
 
+/// The types of the parameters of a statement, by their names in the driver.
+macro_rules! types {
+    ($($name:ident),*) => {
+        &[$(::tokio_postgres::types::Type::$name),*]
+    };
+}
+
+pub(crate) use types;
+
 /// A parameter of a statement.
 pub(crate) type Parameter<'p> = &'p (dyn ToSql + Sync);
 

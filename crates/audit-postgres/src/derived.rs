@@ -5,8 +5,9 @@ use audit_core::backend::{StoredEvent, Term};
 use audit_core::{Result, Sequence};
 use audit_index::{Compared, IndexEntry, IndexExtent, IndexWriter, RemovedKeys, is_damage};
 
-use crate::index::{Indexing, PostgresIndex};
-use crate::read::LogRow;
+use crate::index::PostgresIndex;
+use crate::indexing::Indexing;
+use crate::log_row::LogRow;
 
 /// The events that are read in one round trip. It bounds the memory, since an event can have a MiB.
 const EVENTS_AT_ONCE: usize = 64;

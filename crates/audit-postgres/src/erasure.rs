@@ -7,15 +7,16 @@ use audit_core::backend::Batch;
 use audit_core::{AuditContext, Erasure, Log, Result, Sequence, limits};
 use audit_index::{RemovedKeys, TermKey};
 use audit_sealing::{Group, GroupKey};
-use tokio_postgres::types::Type;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::change::Change;
-use crate::connection::{Session, Statement};
+use crate::connection::{Session, Statement, types};
 use crate::core::Core;
 use crate::derived;
+use crate::events::read_events;
 use crate::keys;
-use crate::read::{log_row, read_events};
+use crate::lock::Wanted;
+use crate::log_row::log_row;
 use crate::replica::note_removal;
 use crate::retention;
 use crate::scrub::scrub;
@@ -24,7 +25,7 @@ use crate::sealing::SealedEvent;
 /// Removes the personal data of events.
 pub(crate) const ERASE_EVENTS: Statement = Statement {
     sql: "UPDATE audit.event SET personal = NULL WHERE log = $1 AND sequence = ANY($2)",
-    types: &[Type::BYTEA, Type::INT8_ARRAY],
+    types: types![BYTEA, INT8_ARRAY],
     context: "erasing",
 };
 

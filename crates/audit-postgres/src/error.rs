@@ -29,48 +29,6 @@ fn kind_of(error: &tokio_postgres::Error) -> ErrorKind {
     }
 }
 
-/// Whether the transaction that failed with this error can be tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Retry {
-    /// It was undone in favour of another one.
-    Undone,
-    /// Whether it was committed is not known.
-    Unknown,
-    /// It would fail again.
-    Never,
-}
-
-impl Retry {
-    /// Returns whether a transaction that failed with an error made by [`postgres`] can be tried
-    /// again.
-    pub(crate) fn of(error: &Error) -> Self {
-        let source = std::error::Error::source(error);
-        let Some(source) = source.and_then(|s| s.downcast_ref::<tokio_postgres::Error>()) else {
-            return if error.kind() == ErrorKind::Unavailable {
-                Self::Unknown
-            } else {
-                Self::Never
-            };
-        };
-        match source.code().map(SqlState::code).map(|code| code.split_at(2)) {
-            // Or the server is a standby that may be about to be promoted.
-            Some(("40", _) | ("25", "006")) => Self::Undone,
-            // The connection was ended, or the server shuts down, starts or recovers.
-            Some(("08", _) | ("57", "P01" | "P02" | "P03" | "P05")) => Self::Unknown,
-            None if error.kind() == ErrorKind::Unavailable => Self::Unknown,
-            _ => Self::Never,
-        }
-    }
-}
-
-/// Says what another transaction that held a log means for the caller.
-pub(crate) fn busy(source: Error) -> Error {
-    if source.kind() != ErrorKind::Busy {
-        return source;
-    }
-    Error::new(ErrorKind::Busy).with_context("another transaction held the log").with_source(source)
-}
-
 /// Converts an error of the pool.
 pub(crate) fn pool(error: PoolError) -> Error {
     const CONTEXT: &str = "connecting";

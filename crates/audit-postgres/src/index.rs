@@ -4,9 +4,6 @@
 //! thread for blocking work, and each call waits there for the server. What a query needs next is
 //! announced to it, so that a page takes three or four round trips, whatever the size of the log.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
 use audit_core::tree::NodeHash;
 use audit_core::{Filter, Log, Result, Scan, Sequence};
 use audit_index::{
@@ -14,36 +11,44 @@ use audit_index::{
     Segment, SegmentInfo, Stage, TailRow, TermHasher, damaged,
 };
 use futures_util::future::join5;
-use tokio::runtime::Handle;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
-use crate::build::SET_INDEXED;
-use crate::connection::{Parameter, Session, Statement, both, column, sequence};
-use crate::parts::{PostgresParts, read_first_buckets};
-use crate::read::{LogRow, log_state, read_events};
+use crate::connection::{Parameter, Session, Statement, both, column, sequence, types};
+use crate::events::read_events;
+use crate::indexing::Indexing;
+use crate::log_row::LogRow;
+use crate::log_state::{IfStaged, log_state};
+use crate::parts::{LogParts, PostgresParts, read_first_buckets};
 use crate::sealing::SealedEvent;
-use crate::staged::IfStaged;
-use crate::tree;
+use crate::tiles;
 
-/// How events are indexed.
-#[derive(Clone, Debug)]
-pub(crate) struct Indexing {
-    pub(crate) hasher: TermHasher,
-    /// How many events make a segment.
-    pub(crate) segment_events: u64,
-    /// The events in a tail from which on appends wait for the index.
-    pub(crate) longest_tail: u64,
-}
-
-pub(crate) const READING: &str = "reading the index";
+const READING: &str = "reading the index";
 const WRITING: &str = "writing the index";
+
+/// Locks the index of a log, if nobody else builds it.
+pub(crate) const TRY_LOCK_INDEX: Statement = Statement {
+    sql: "SELECT 1 FROM audit.builder WHERE log = $1 FOR UPDATE SKIP LOCKED",
+    types: types![BYTEA],
+    context: "locking the index",
+};
+/// Locks the index of a log.
+pub(crate) const LOCK_INDEX: Statement = Statement {
+    sql: "SELECT 1 FROM audit.builder WHERE log = $1 FOR UPDATE",
+    types: types![BYTEA],
+    context: "locking the index",
+};
+/// Sets the last event that is in a segment of the index.
+pub(crate) const SET_INDEXED: Statement = Statement {
+    sql: "UPDATE audit.log SET indexed = $2 WHERE log = $1 AND indexed = $3",
+    types: types![BYTEA, INT8, INT8],
+    context: "writing the index",
+};
 
 /// Reads the rows of a tail.
 pub(crate) const READ_TAIL: Statement = Statement {
     sql: "SELECT first, data FROM audit.tail
           WHERE log = $1 AND first BETWEEN $2 AND $3 ORDER BY first",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT8, INT8],
     context: READING,
 };
 /// Writes rows of a tail.
@@ -51,20 +56,20 @@ pub(crate) const PUT_TAIL: Statement = Statement {
     sql: "INSERT INTO audit.tail (log, first, data)
           SELECT $1, w.first, w.data FROM unnest($2, $3) AS w (first, data)
           ON CONFLICT (log, first) DO UPDATE SET data = excluded.data",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
+    types: types![BYTEA, INT8_ARRAY, BYTEA_ARRAY],
     context: WRITING,
 };
 /// Deletes rows of a tail.
 pub(crate) const CLEAR_TAIL: Statement = Statement {
     sql: "DELETE FROM audit.tail WHERE log = $1 AND first BETWEEN $2 AND $3",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT8, INT8],
     context: WRITING,
 };
 /// Reads the segments of a log, the newest first.
 pub(crate) const DIRECTORY: Statement = Statement {
     sql: "SELECT id, stage, written, first, last, earliest, latest, bucket_bits, checksum
           FROM audit.segment WHERE log = $1 ORDER BY first DESC",
-    types: &[Type::BYTEA],
+    types: types![BYTEA],
     context: READING,
 };
 /// Adds a segment to the directory.
@@ -72,29 +77,19 @@ pub(crate) const INSERT_SEGMENT: Statement = Statement {
     sql: "INSERT INTO audit.segment
           (log, first, last, earliest, latest, bucket_bits, checksum, stage, written)
           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
-    types: &[
-        Type::BYTEA,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-    ],
+    types: types![BYTEA, INT8, INT8, INT8, INT8, INT8, INT8, INT8, INT8],
     context: WRITING,
 };
 /// Changes the stage of a segment.
 pub(crate) const SET_STAGE: Statement = Statement {
     sql: "UPDATE audit.segment SET stage = $3, written = $4 WHERE log = $1 AND id = $2",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT8, INT8, INT8],
     context: WRITING,
 };
 /// Deletes a segment from the directory.
 pub(crate) const DELETE_SEGMENT: Statement = Statement {
     sql: "DELETE FROM audit.segment WHERE log = $1 AND id = $2",
-    types: &[Type::BYTEA, Type::INT8],
+    types: types![BYTEA, INT8],
     context: WRITING,
 };
 /// Deletes the whole directory of a log, with the parts of its segments.
@@ -102,49 +97,16 @@ pub(crate) const CLEAR: Statement = Statement {
     sql: "WITH s AS (DELETE FROM audit.segment WHERE log = $1),
                t AS (DELETE FROM audit.tail WHERE log = $1)
           DELETE FROM audit.part WHERE log = $1",
-    types: &[Type::BYTEA],
+    types: types![BYTEA],
     context: WRITING,
 };
-/// Writes parts of a segment.
-pub(crate) const INSERT_PARTS: Statement = Statement {
-    sql: "INSERT INTO audit.part (log, segment, part, data)
-          SELECT $1, $2, w.part, w.data FROM unnest($3, $4) AS w (part, data)
-          ON CONFLICT (log, segment, part) DO UPDATE SET data = excluded.data",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
-    context: WRITING,
-};
-/// Finds the last part of a segment.
-pub(crate) const LAST_PART: Statement = Statement {
-    sql: "SELECT part FROM audit.part WHERE log = $1 AND segment = $2 ORDER BY part DESC LIMIT 1",
-    types: &[Type::BYTEA, Type::INT8],
-    context: READING,
-};
-/// Overwrites a part of a segment.
-pub(crate) const OVERWRITE_PART: Statement = Statement {
-    sql: "UPDATE audit.part SET data = $4 WHERE log = $1 AND segment = $2 AND part = $3",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8, Type::BYTEA],
-    context: WRITING,
-};
-/// Deletes parts of a segment.
-pub(crate) const DELETE_PARTS: Statement = Statement {
-    sql: "DELETE FROM audit.part WHERE log = $1 AND segment = $2 AND part >= $3",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
-    context: WRITING,
-};
-
 /// The stored index of one log, in a transaction. Its calls block, and so must be made on a thread for
 /// blocking work.
 pub(crate) struct PostgresIndex {
-    pub(crate) session: Session,
-    pub(crate) log: Log,
-    pub(crate) runtime: Handle,
+    parts: LogParts,
     row: LogRow,
     /// What was read before the first call.
     loaded: Option<Loaded>,
-    /// The parts that have been announced.
-    pub(crate) parts: RefCell<HashMap<PartId, Vec<u8>>>,
-    /// Whether parts are read in the order of their numbers, as a merge does.
-    pub(crate) is_sequential: bool,
 }
 
 struct Loaded {
@@ -184,22 +146,19 @@ impl PostgresIndex {
             session.release();
             return Ok(None);
         }
-        let index = Self::of_transaction(session, log, state.row.unwrap_or_default());
-        let index = Self { loaded, is_sequential: false, ..index };
-        index.keep(&buckets)?;
-        Ok(Some(index))
+        let parts = LogParts::new(session, log, false);
+        parts.keep(&buckets)?;
+        Ok(Some(Self { parts, row: state.row.unwrap_or_default(), loaded }))
     }
 
     /// Continues a transaction that writes the index.
     pub(crate) fn of_transaction(session: Session, log: Log, row: LogRow) -> Self {
-        let parts = RefCell::default();
-        let runtime = Handle::current();
-        Self { session, log, runtime, row, loaded: None, parts, is_sequential: true }
+        Self { parts: LogParts::new(session, log, true), row, loaded: None }
     }
 
     /// Returns the connection.
     pub(crate) fn into_session(self) -> Session {
-        self.session
+        self.parts.session
     }
 
     /// Returns the row of the log.
@@ -214,7 +173,7 @@ impl PostgresIndex {
 
     /// Reads events, in the order of `sequences`. Leaves out those that are missing.
     pub(crate) fn events(&self, sequences: &[Sequence]) -> Result<Vec<SealedEvent>> {
-        self.runtime.block_on(read_events(&self.session, self.log, sequences))
+        self.parts.wait(read_events(&self.parts.session, self.parts.log, sequences))
     }
 
     /// Does the same, and returns the node that identifies the first `bound` events as well.
@@ -223,9 +182,9 @@ impl PostgresIndex {
         sequences: &[Sequence],
         bound: Sequence,
     ) -> Result<(Vec<SealedEvent>, Option<NodeHash>)> {
-        let events = read_events(&self.session, self.log, sequences);
-        let end = tree::end(&self.session, self.log, bound);
-        self.runtime.block_on(both(events, end))
+        let LogParts { session, log, .. } = &self.parts;
+        let events = read_events(session, *log, sequences);
+        self.parts.wait(both(events, tiles::end(session, *log, bound)))
     }
 
     /// Sets the last event that is in a segment.
@@ -234,30 +193,12 @@ impl PostgresIndex {
         if indexed == before {
             return Ok(());
         }
-        let (key, indexed, before) = (self.log.as_bytes(), indexed.as_i64(), before.as_i64());
-        self.execute(&SET_INDEXED, &[&key, &indexed, &before])
+        let (key, indexed, before) = (self.key(), indexed.as_i64(), before.as_i64());
+        self.parts.execute(&SET_INDEXED, &[&key, &indexed, &before])
     }
 
-    pub(crate) fn query(
-        &self,
-        statement: &Statement,
-        parameters: &[Parameter<'_>],
-    ) -> Result<Vec<Row>> {
-        self.runtime.block_on(self.session.query(statement, parameters))
-    }
-
-    fn execute(&self, statement: &Statement, parameters: &[Parameter<'_>]) -> Result<()> {
-        self.runtime.block_on(self.session.execute(statement, parameters)).map(drop)
-    }
-
-    pub(crate) fn keep(&self, rows: &[Row]) -> Result<()> {
-        let mut parts = self.parts.borrow_mut();
-        for row in rows {
-            let number = u32::try_from(column::<i64>(row, 1)?).map_err(|_| damaged())?;
-            let part = PartId { segment: column(row, 0)?, number };
-            parts.insert(part, column(row, 2)?);
-        }
-        Ok(())
+    fn key(&self) -> &[u8] {
+        self.parts.log.as_bytes()
     }
 }
 
@@ -282,8 +223,8 @@ impl IndexStorage for PostgresIndex {
         let rows = if let Some(loaded) = &self.loaded {
             &loaded.tail
         } else {
-            let (key, first, last) = (self.log.as_bytes(), first.as_i64(), last.as_i64());
-            read = self.query(&READ_TAIL, &[&key, &first, &last])?;
+            let (key, first, last) = (self.key(), first.as_i64(), last.as_i64());
+            read = self.parts.query(&READ_TAIL, &[&key, &first, &last])?;
             &read
         };
         for row in rows {
@@ -298,12 +239,12 @@ impl IndexStorage for PostgresIndex {
     fn directory(&self) -> Result<Vec<Segment>> {
         match &self.loaded {
             Some(loaded) => loaded.directory.iter().map(segment).collect(),
-            None => self.query(&DIRECTORY, &[&self.log.as_bytes()])?.iter().map(segment).collect(),
+            None => self.parts.query(&DIRECTORY, &[&self.key()])?.iter().map(segment).collect(),
         }
     }
 
     fn parts(&self) -> Result<PostgresParts<'_>> {
-        Ok(PostgresParts(self))
+        Ok(PostgresParts(&self.parts))
     }
 }
 
@@ -316,59 +257,49 @@ impl IndexStorageMut for PostgresIndex {
     fn put_tail<'r>(&self, rows: impl IntoIterator<Item = TailRow<&'r [u8]>>) -> Result<()> {
         let rows = rows.into_iter().map(|row| (row.first.as_i64(), row.data));
         let (first, data): (Vec<_>, Vec<_>) = rows.unzip();
-        self.execute(&PUT_TAIL, &[&self.log.as_bytes(), &first, &data])
+        self.parts.execute(&PUT_TAIL, &[&self.key(), &first, &data])
     }
 
     fn clear(&self) -> Result<()> {
-        self.execute(&CLEAR, &[&self.log.as_bytes()])
+        self.parts.execute(&CLEAR, &[&self.key()])
     }
 
     fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
-        self.execute(&CLEAR_TAIL, &[&self.log.as_bytes(), &first.as_i64(), &last.as_i64()])
+        self.parts.execute(&CLEAR_TAIL, &[&self.key(), &first.as_i64(), &last.as_i64()])
     }
 
     fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment> {
         let [first, last, earliest, latest, bits, checksum] = info.to_numbers();
         let (kind, written) = stage.to_numbers();
-        let key = self.log.as_bytes();
+        let key = self.key();
         let row: [Parameter<'_>; 9] =
             [&key, &first, &last, &earliest, &latest, &bits, &checksum, &kind, &written];
-        let rows = self.query(&INSERT_SEGMENT, &row)?;
+        let rows = self.parts.query(&INSERT_SEGMENT, &row)?;
         Segment::new(column(rows.first().ok_or_else(damaged)?, 0)?, info, stage)
     }
 
     fn set_stage(&self, segment: &Segment, stage: Stage) -> Result<()> {
         let (kind, written) = stage.to_numbers();
-        self.execute(&SET_STAGE, &[&self.log.as_bytes(), &segment.id(), &kind, &written])
+        self.parts.execute(&SET_STAGE, &[&self.key(), &segment.id(), &kind, &written])
     }
 
     fn delete_segment(&self, segment: &Segment) -> Result<()> {
-        self.execute(&DELETE_SEGMENT, &[&self.log.as_bytes(), &segment.id()])
+        self.parts.execute(&DELETE_SEGMENT, &[&self.key(), &segment.id()])
     }
 
     fn insert_parts(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
-        let (key, segment) = (self.log.as_bytes(), segment.id());
-        let rows = parts.iter().map(|part| (i64::from(part.number), &part.data[..]));
-        let (numbers, data): (Vec<_>, Vec<_>) = rows.unzip();
-        self.parts.borrow_mut().clear();
-        self.execute(&INSERT_PARTS, &[&key, &segment, &numbers, &data])
+        self.parts.insert(segment, parts)
     }
 
     fn last_part(&self, segment: &Segment) -> Result<Option<u32>> {
-        let rows = self.query(&LAST_PART, &[&self.log.as_bytes(), &segment.id()])?;
-        let Some(row) = rows.first() else { return Ok(None) };
-        u32::try_from(column::<i64>(row, 0)?).map(Some).map_err(|_| damaged())
+        self.parts.last(segment)
     }
 
     fn delete_parts(&self, segment: &Segment, first: u32) -> Result<()> {
-        let first = i64::from(first);
-        self.parts.borrow_mut().clear();
-        self.execute(&DELETE_PARTS, &[&self.log.as_bytes(), &segment.id(), &first])
+        self.parts.delete(segment, first)
     }
 
     fn overwrite_part(&self, part: PartId, data: &[u8]) -> Result<()> {
-        let (key, number) = (self.log.as_bytes(), i64::from(part.number));
-        self.parts.borrow_mut().clear();
-        self.execute(&OVERWRITE_PART, &[&key, &part.segment, &number, &data])
+        self.parts.overwrite(part, data)
     }
 }

@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use audit_core::{Log, Result};
 use audit_sealing::{Group, GroupKey};
-use tokio_postgres::types::Type;
 
-use crate::connection::{Session, Statement};
+use crate::connection::{Session, Statement, types};
 use crate::error::corrupt;
 
 /// The stored form of the key of the event `e`, after [`join_key`]. `NULL` if its group has no key.
@@ -59,14 +58,14 @@ pub(crate) const READ_LAST: Statement = Statement {
     sql: "SELECT l.log, k.key FROM audit.log l
           JOIN audit.key k ON k.log = l.log AND k.grp = (l.size - 1) / 32
           WHERE l.log = ANY($1) AND l.size % 32 <> 0",
-    types: &[Type::BYTEA_ARRAY],
+    types: types![BYTEA_ARRAY],
     context: "reading keys",
 };
 /// Replaces keys of groups of events.
 pub(crate) const REPLACE: Statement = Statement {
     sql: "UPDATE audit.key k SET key = w.key FROM unnest($2, $3) AS w (grp, key)
           WHERE k.log = $1 AND k.grp = w.grp",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::BYTEA_ARRAY],
+    types: types![BYTEA, INT8_ARRAY, BYTEA_ARRAY],
     context: "erasing",
 };
 

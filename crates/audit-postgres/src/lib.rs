@@ -25,38 +25,52 @@
 //! | file | noun |
 //! |---|---|
 //! | `store.rs` | the store and its traits |
+//! | `tenants.rs` | the store of organizations and API keys |
 //! | `options.rs` | the options of a store |
 //! | `url.rs` | the URL of a database |
 //! | `password.rs` | the password that a URL does not have |
 //! | `tls.rs` | what a connection asks of the server's certificate |
-//! | `schema.rs` | the tables, their version, the settings of the server |
+//! | `schema.rs`, `events.sql` | the tables and their version |
+//! | `settings.rs` | the settings of the server, and those of a transaction |
 //! | `runtime.rs` | the threads on which a store works |
 //! | `core.rs` | what the tasks of a store share |
 //! | `connection.rs` | connections, and the statements that are run on them |
 //! | `prepared.rs` | the statements that a connection can prepare |
+//! | `turns.rs`, `readers.rs` | the connections for reads, which owners get in turn |
 //! | `writer.rs` | the one task that appends, with group commit |
 //! | `append.rs` | the write transaction |
+//! | `lock.rs` | the locks of logs, which a write transaction begins with |
+//! | `log_end.rs` | the end of a log that is locked, with the events added |
 //! | `rows.rs` | the rows that an append writes |
 //! | `segments.rs` | the segments that appends of many events write themselves |
-//! | `staged.rs`, `staged.sql` | events that callers have staged, taken into their logs or set aside |
-//! | `refused.rs` | the events that were set aside |
-//! | `sequencer.rs` | the task that takes them in |
+//! | `change.rs` | transactions that write more than events |
+//! | `retry.rs` | trying a transaction again |
+//! | `stage.rs`, `staged.sql` | the statement by which callers stage events |
 //! | `capture.sql` | triggers that stage the changes of tables |
-//! | `turns.rs`, `readers.rs` | the connections for reads, which owners get in turn |
-//! | `read.rs` | reads of single rows, and scans, each from one snapshot |
+//! | `staged.rs` | the staged events |
+//! | `intake.rs` | staged events, taken into their logs or set aside |
+//! | `sequencer.rs` | the task that takes them in |
+//! | `refused.rs` | the events that were set aside |
+//! | `log_row.rs` | the row of a log |
+//! | `log_state.rs` | what a read begins with |
+//! | `read.rs` | reads of heads, of logs and of single events |
+//! | `events.rs` | reads of events by their sequences |
+//! | `scan.rs` | scans, each from one snapshot |
+//! | `indexing.rs` | how events are indexed |
 //! | `index.rs` | the storage of the index |
-//! | `parts.rs` | reads of parts of segments |
-//! | `build.rs` | building the index, beside the appends |
-//! | `tree.rs` | the Merkle tree of a log |
+//! | `parts.rs` | the parts of segments |
+//! | `build.rs` | building the index of a log |
+//! | `builds.rs`, `builder.rs` | the builds that are asked for, and the task that does them |
+//! | `tiles.rs` | the nodes of the Merkle tree of a log |
+//! | `tree.rs` | what the tree of a log is asked for |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
 //! | `keys.rs` | where the keys of personal data are kept |
-//! | `change.rs` | transactions that write more than events |
 //! | `erasure.rs` | erasure |
 //! | `scrub.rs` | the `VACUUM` after an erasure |
 //! | `retention.rs` | retention and pruning |
 //! | `derived.rs` | the index compared with the records, and rebuilt |
-//! | `replica.rs` | reads from a replica |
 //! | `reindex.rs` | comparing and rebuilding derived data step by step |
+//! | `replica.rs` | the replica |
 //! | `organizations.rs`, `api_keys.rs` | organizations and their API keys |
 //! | `watch.rs` | wakes waiting feeds |
 //! | `error.rs` | converts PostgreSQL's errors |
@@ -64,14 +78,23 @@
 mod api_keys;
 mod append;
 mod build;
+mod builder;
+mod builds;
 mod change;
 mod connection;
 mod core;
 mod derived;
 mod erasure;
 mod error;
+mod events;
 mod index;
+mod indexing;
+mod intake;
 mod keys;
+mod lock;
+mod log_end;
+mod log_row;
+mod log_state;
 mod options;
 mod organizations;
 mod parts;
@@ -85,15 +108,21 @@ mod refused;
 mod reindex;
 mod replica;
 mod retention;
+mod retry;
 mod rows;
 mod runtime;
+mod scan;
 mod schema;
 mod scrub;
 mod sealing;
 mod segments;
 mod sequencer;
+mod settings;
+mod stage;
 mod staged;
 mod store;
+mod tenants;
+mod tiles;
 mod tls;
 mod tree;
 mod turns;
@@ -104,6 +133,6 @@ mod writer;
 pub use audit_index::DerivedFinding;
 
 pub use crate::options::PostgresOptions;
-pub use crate::staged::STAGE;
+pub use crate::stage::STAGE;
 pub use crate::store::PostgresStore;
 pub use crate::url::without_password;

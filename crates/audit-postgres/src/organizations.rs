@@ -6,38 +6,38 @@ use audit_core::{
     AuditContext, Error, ErrorKind, Log, Organization, OrganizationId, OrganizationUpdate, Result,
     limits,
 };
-use tokio_postgres::types::Type;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::change::Change;
-use crate::connection::{Session, Statement, column};
+use crate::connection::{Session, Statement, column, types};
 use crate::core::Core;
+use crate::lock::Wanted;
 use crate::readers::Readers;
 
 /// Reads an organization. A deleted one has no body.
 pub(crate) const READ: Statement = Statement {
     sql: "SELECT body FROM audit.organization WHERE id = $1",
-    types: &[Type::UUID],
+    types: types![UUID],
     context: "reading an organization",
 };
 /// Lists the first organizations.
 pub(crate) const LIST_FIRST: Statement = Statement {
     sql: "SELECT body FROM audit.organization WHERE body IS NOT NULL ORDER BY id LIMIT $1",
-    types: &[Type::INT8],
+    types: types![INT8],
     context: "listing organizations",
 };
 /// Lists organizations after an id.
 pub(crate) const LIST: Statement = Statement {
     sql: "SELECT body FROM audit.organization
           WHERE id > $2 AND body IS NOT NULL ORDER BY id LIMIT $1",
-    types: &[Type::INT8, Type::UUID],
+    types: types![INT8, UUID],
     context: "listing organizations",
 };
 /// Writes an organization.
 pub(crate) const PUT: Statement = Statement {
     sql: "INSERT INTO audit.organization (id, body) VALUES ($1, $2)
           ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-    types: &[Type::UUID, Type::TEXT],
+    types: types![UUID, TEXT],
     context: "writing an organization",
 };
 

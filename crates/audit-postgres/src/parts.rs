@@ -1,12 +1,17 @@
-//! Reads of parts of segments, as few round trips as possible.
+//! The parts of segments: reads them in as few round trips as possible, and writes them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
 
 use audit_core::{Log, Result};
-use audit_index::{FirstBuckets, PartId, ReadParts, TableSearch, damaged};
+use audit_index::{FirstBuckets, NewPart, PartId, ReadParts, Segment, TableSearch, damaged};
+use tokio::runtime::Handle;
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
-use crate::connection::{Parameter, Session, Statement, both, column};
-use crate::index::{PostgresIndex, READING};
+use crate::connection::{Parameter, Session, Statement, both, column, types};
+
+const READING: &str = "reading the index";
+const WRITING: &str = "writing the index";
 
 /// Reads the buckets of some keys in the first segments that a query reaches. It needs nothing of the
 /// directory, and is sent with the statement that reads that.
@@ -19,17 +24,7 @@ pub(crate) const READ_FIRST_BUCKETS: Statement = Statement {
           CROSS JOIN unnest($2) AS w (prefix)
           JOIN audit.part p ON p.log = $1 AND p.segment = s.id
               AND p.part = (s.last - s.first) / $9 + 1 + (w.prefix >> (32 - s.bucket_bits)::int)",
-    types: &[
-        Type::BYTEA,
-        Type::INT8_ARRAY,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-        Type::INT8,
-    ],
+    types: types![BYTEA, INT8_ARRAY, INT8, INT8, INT8, INT8, INT8, INT8, INT8],
     context: READING,
 };
 /// Searches tables of segments, and reads the rows with which the searches end, with the rows after them.
@@ -56,30 +51,135 @@ pub(crate) const SEARCH_TABLES: Statement = Statement {
           UNION ALL
           SELECT f.number, p.part, p.data, p.segment, f.part FROM f
           JOIN audit.part p ON p.log = $1 AND p.segment = f.segment AND p.part = f.part + 1",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::INT8_ARRAY, Type::BYTEA_ARRAY, Type::INT8_ARRAY],
+    types: types![BYTEA, INT8_ARRAY, INT8_ARRAY, BYTEA_ARRAY, INT8_ARRAY],
     context: READING,
 };
 /// Reads parts of segments.
 pub(crate) const READ_PARTS: Statement = Statement {
     sql: "SELECT w.segment, w.part, p.data FROM unnest($2, $3) AS w (segment, part)
           JOIN audit.part p ON p.log = $1 AND p.segment = w.segment AND p.part = w.part",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::INT8_ARRAY],
+    types: types![BYTEA, INT8_ARRAY, INT8_ARRAY],
     context: READING,
 };
 /// Reads adjacent parts of a segment.
 pub(crate) const READ_PARTS_FROM: Statement = Statement {
     sql: "SELECT segment, part, data FROM audit.part
           WHERE log = $1 AND segment = $2 AND part >= $3 ORDER BY part LIMIT 32",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT8, INT8],
     context: READING,
 };
+/// Writes parts of a segment.
+pub(crate) const INSERT_PARTS: Statement = Statement {
+    sql: "INSERT INTO audit.part (log, segment, part, data)
+          SELECT $1, $2, w.part, w.data FROM unnest($3, $4) AS w (part, data)
+          ON CONFLICT (log, segment, part) DO UPDATE SET data = excluded.data",
+    types: types![BYTEA, INT8, INT8_ARRAY, BYTEA_ARRAY],
+    context: WRITING,
+};
+/// Finds the last part of a segment.
+pub(crate) const LAST_PART: Statement = Statement {
+    sql: "SELECT part FROM audit.part WHERE log = $1 AND segment = $2 ORDER BY part DESC LIMIT 1",
+    types: types![BYTEA, INT8],
+    context: READING,
+};
+/// Overwrites a part of a segment.
+pub(crate) const OVERWRITE_PART: Statement = Statement {
+    sql: "UPDATE audit.part SET data = $4 WHERE log = $1 AND segment = $2 AND part = $3",
+    types: types![BYTEA, INT8, INT8, BYTEA],
+    context: WRITING,
+};
+/// Deletes parts of a segment.
+pub(crate) const DELETE_PARTS: Statement = Statement {
+    sql: "DELETE FROM audit.part WHERE log = $1 AND segment = $2 AND part >= $3",
+    types: types![BYTEA, INT8, INT8],
+    context: WRITING,
+};
+
+/// The parts of the segments of one log, in a transaction. Calls block, and so must be made on a thread
+/// for blocking work.
+pub(crate) struct LogParts {
+    pub(crate) session: Session,
+    pub(crate) log: Log,
+    runtime: Handle,
+    /// The parts that have been announced.
+    known: RefCell<HashMap<PartId, Vec<u8>>>,
+    /// Whether parts are read in the order of their numbers, as a merge does.
+    is_sequential: bool,
+}
+
+impl LogParts {
+    pub(crate) fn new(session: Session, log: Log, is_sequential: bool) -> Self {
+        let (runtime, known) = (Handle::current(), RefCell::default());
+        Self { session, log, runtime, known, is_sequential }
+    }
+
+    /// Waits for the end of `work` on the connection.
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    pub(crate) fn query(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<Vec<Row>> {
+        self.wait(self.session.query(statement, parameters))
+    }
+
+    pub(crate) fn execute(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<()> {
+        self.wait(self.session.execute(statement, parameters)).map(drop)
+    }
+
+    /// Keeps parts that were read.
+    pub(crate) fn keep(&self, rows: &[Row]) -> Result<()> {
+        let mut known = self.known.borrow_mut();
+        for row in rows {
+            let number = u32::try_from(column::<i64>(row, 1)?).map_err(|_| damaged())?;
+            let part = PartId { segment: column(row, 0)?, number };
+            known.insert(part, column(row, 2)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn insert(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
+        let rows = parts.iter().map(|part| (i64::from(part.number), &part.data[..]));
+        let (numbers, data): (Vec<_>, Vec<_>) = rows.unzip();
+        self.known.borrow_mut().clear();
+        self.execute(&INSERT_PARTS, &[&self.log.as_bytes(), &segment.id(), &numbers, &data])
+    }
+
+    /// Returns the number of the last part of a segment.
+    pub(crate) fn last(&self, segment: &Segment) -> Result<Option<u32>> {
+        let rows = self.query(&LAST_PART, &[&self.log.as_bytes(), &segment.id()])?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        u32::try_from(column::<i64>(row, 0)?).map(Some).map_err(|_| damaged())
+    }
+
+    /// Deletes the parts of a segment from the number `first` on.
+    pub(crate) fn delete(&self, segment: &Segment, first: u32) -> Result<()> {
+        let first = i64::from(first);
+        self.known.borrow_mut().clear();
+        self.execute(&DELETE_PARTS, &[&self.log.as_bytes(), &segment.id(), &first])
+    }
+
+    pub(crate) fn overwrite(&self, part: PartId, data: &[u8]) -> Result<()> {
+        let number = i64::from(part.number);
+        self.known.borrow_mut().clear();
+        self.execute(&OVERWRITE_PART, &[&self.log.as_bytes(), &part.segment, &number, &data])
+    }
+}
+
 /// Reads parts of segments.
-pub(crate) struct PostgresParts<'i>(pub(crate) &'i PostgresIndex);
+pub(crate) struct PostgresParts<'i>(pub(crate) &'i LogParts);
 
 impl PostgresParts<'_> {
     /// Returns the segments and numbers of those of `parts` that are not known.
     fn unknown(&self, parts: impl Iterator<Item = PartId>) -> (Vec<i64>, Vec<i64>) {
-        let known = self.0.parts.borrow();
+        let known = self.0.known.borrow();
         let mut wanted: Vec<_> = parts.filter(|part| !known.contains_key(part)).collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -112,7 +212,7 @@ impl ReadParts for PostgresParts<'_> {
         let ends = SearchRows::of(searches);
         let parameters: [Parameter<'_>; 5] =
             [&key, &ends.number, &ends.segment, &ends.before, &ends.rows];
-        let PostgresIndex { session, runtime, .. } = self.0;
+        let session = &self.0.session;
         let parts = async {
             if segments.is_empty() {
                 return Ok(Vec::new());
@@ -120,13 +220,13 @@ impl ReadParts for PostgresParts<'_> {
             session.query(&READ_PARTS, &[&key, &segments, &numbers]).await
         };
         let both = both(parts, session.query(&SEARCH_TABLES, &parameters));
-        let (parts, found) = runtime.block_on(both)?;
+        let (parts, found) = self.0.wait(both)?;
         self.0.keep(&parts)?;
         ends.found(&found, self.0)
     }
 
     fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        if !self.0.parts.borrow().contains_key(&part) {
+        if !self.0.known.borrow().contains_key(&part) {
             if self.0.is_sequential {
                 let (key, number) = (self.0.log.as_bytes(), i64::from(part.number));
                 let rows = self.0.query(&READ_PARTS_FROM, &[&key, &part.segment, &number])?;
@@ -137,10 +237,10 @@ impl ReadParts for PostgresParts<'_> {
         }
         if self.0.is_sequential {
             // It is not read again, unless it is overwritten before.
-            let data = self.0.parts.borrow_mut().remove(&part);
+            let data = self.0.known.borrow_mut().remove(&part);
             return read(&data.ok_or_else(damaged)?);
         }
-        read(self.0.parts.borrow().get(&part).ok_or_else(damaged)?)
+        read(self.0.known.borrow().get(&part).ok_or_else(damaged)?)
     }
 }
 
@@ -166,14 +266,14 @@ impl SearchRows {
     }
 
     /// Keeps the rows of tables that were read, and returns the number of each that was searched.
-    fn found(&self, rows: &[Row], index: &PostgresIndex) -> Result<Vec<u32>> {
+    fn found(&self, rows: &[Row], parts: &LogParts) -> Result<Vec<u32>> {
         let mut found = vec![0; self.number.len()];
-        let mut parts = index.parts.borrow_mut();
+        let mut known = parts.known.borrow_mut();
         for row in rows {
             let at = usize::try_from(column::<i64>(row, 0)?).map_err(|_| damaged())?;
             let number = |at| u32::try_from(column::<i64>(row, at)?).map_err(|_| damaged());
             let part = PartId { segment: column(row, 3)?, number: number(1)? };
-            parts.insert(part, column(row, 2)?);
+            known.insert(part, column(row, 2)?);
             *found.get_mut(at).ok_or_else(damaged)? = number(4)?;
         }
         Ok(found)

@@ -2,7 +2,10 @@
 
 use crate::connection::Statement;
 use crate::options::Statements;
-use crate::{append, index, keys, parts, read, rows, segments, tree};
+use crate::{
+    events, index, keys, lock, log_row, log_state, parts, read, rows, segments, settings, tiles,
+    tree,
+};
 
 /// Returns the statements that connections for reads and for writes prepare.
 pub(crate) fn of(statements: Statements) -> [&'static [&'static Statement]; 2] {
@@ -14,10 +17,10 @@ pub(crate) fn of(statements: Statements) -> [&'static [&'static Statement]; 2] {
 
 /// The statements of appends.
 const OF_WRITERS: &[&Statement] = &[
-    &append::SET_TIMEOUTS,
-    &append::LOCK_HEADS,
-    &append::LOCK_HEAD,
-    &append::FIND_IDS,
+    &settings::SET_TIMEOUTS,
+    &lock::LOCK_HEADS,
+    &lock::LOCK_HEAD,
+    &lock::FIND_IDS,
     &keys::READ_LAST,
     &rows::APPEND,
     &segments::INSERT_SEGMENTS,
@@ -25,17 +28,17 @@ const OF_WRITERS: &[&Statement] = &[
 
 /// The statements of reads.
 const OF_READERS: &[&Statement] = &[
-    &read::READ_LOG,
-    &read::READ_STATE,
+    &log_row::READ_LOG,
+    &log_state::READ_STATE,
     &read::FIND_EVENT,
-    &read::READ_EVENTS,
+    &events::READ_EVENTS,
     &index::READ_TAIL,
     &index::DIRECTORY,
     &parts::READ_FIRST_BUCKETS,
     &parts::READ_PARTS,
     &parts::SEARCH_TABLES,
-    &tree::READ_LEAVES,
-    &tree::READ_LEAVES_AT,
-    &tree::READ_NODES,
+    &tiles::READ_LEAVES,
+    &tiles::READ_LEAVES_AT,
+    &tiles::READ_NODES,
     &tree::READ_ENTRIES,
 ];

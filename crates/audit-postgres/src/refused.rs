@@ -5,38 +5,38 @@ use std::sync::Arc;
 use audit_core::backend::{Batch, Refusal};
 use audit_core::{AuditContext, Error, EventId, Log, RefusedEvent, Result, Timestamp};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::change::Change;
-use crate::connection::{Statement, column};
+use crate::connection::{Statement, column, types};
 use crate::core::Core;
+use crate::lock::Wanted;
 use crate::readers::Readers;
 
 /// Lists refused events.
 pub(crate) const LIST: Statement = Statement {
     sql: "SELECT n, log, id, body, reason, refused_at FROM audit.refused
           WHERE n > $1 ORDER BY n LIMIT $2",
-    types: &[Type::INT8, Type::INT8],
+    types: types![INT8, INT8],
     context: "listing refused events",
 };
 /// Stages a refused event.
 pub(crate) const RESTAGE: Statement = Statement {
     sql: "WITH d AS (DELETE FROM audit.refused WHERE n = $1 RETURNING log, id, body)
           INSERT INTO audit.staged (log, id, body) SELECT log, id, body FROM d",
-    types: &[Type::INT8],
+    types: types![INT8],
     context: "staging a refused event",
 };
 /// Finds the log of a refused event.
 pub(crate) const READ: Statement = Statement {
     sql: "SELECT log FROM audit.refused WHERE n = $1",
-    types: &[Type::INT8],
+    types: types![INT8],
     context: "dropping a refused event",
 };
 /// Deletes a refused event.
 pub(crate) const DELETE: Statement = Statement {
     sql: "DELETE FROM audit.refused WHERE n = $1 RETURNING id",
-    types: &[Type::INT8],
+    types: types![INT8],
     context: "dropping a refused event",
 };
 

@@ -3,21 +3,20 @@
 use std::sync::Arc;
 
 use audit_core::backend::StoredEvent;
-use audit_core::{Error, EventId, Log, Result, Sequence};
-use audit_index::{Compared, DerivedFinding, is_damage};
+use audit_core::{EventId, Log, Result, Sequence};
+use audit_index::{Compared, DerivedFinding};
 use tokio::task::spawn_blocking;
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::change::Change;
-use crate::connection::{Session, Statement, column, sequence};
+use crate::connection::{Session, Statement, column, sequence, types};
 use crate::core::Core;
 use crate::derived;
 use crate::error::task;
 use crate::index::PostgresIndex;
-use crate::read::{LogRow, log_row};
-use crate::store::PostgresStore;
+use crate::lock::Wanted;
+use crate::log_row::{LogRow, log_row};
 
 const CONTEXT: &str = "comparing derived data";
 
@@ -25,20 +24,20 @@ const CONTEXT: &str = "comparing derived data";
 pub(crate) const READ_IDS: Statement = Statement {
     sql: "SELECT sequence, id, record FROM audit.event
           WHERE log = $1 AND sequence > $2 AND sequence <= $3 ORDER BY sequence LIMIT 512",
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT8, INT8],
     context: CONTEXT,
 };
 /// Takes ids from events that have them wrongly.
 pub(crate) const TAKE_IDS: Statement = Statement {
     sql: "UPDATE audit.event SET id = NULL WHERE log = $1 AND id = ANY($2)",
-    types: &[Type::BYTEA, Type::UUID_ARRAY],
+    types: types![BYTEA, UUID_ARRAY],
     context: CONTEXT,
 };
 /// Sets the ids of events.
 pub(crate) const SET_IDS: Statement = Statement {
     sql: "UPDATE audit.event e SET id = w.id FROM unnest($2, $3) AS w (sequence, id)
           WHERE e.log = $1 AND e.sequence = w.sequence",
-    types: &[Type::BYTEA, Type::INT8_ARRAY, Type::UUID_ARRAY],
+    types: types![BYTEA, INT8_ARRAY, UUID_ARRAY],
     context: CONTEXT,
 };
 
@@ -188,7 +187,12 @@ async fn compare(core: Arc<Core>, log: Log, part: Part, after: Sequence) -> Resu
     }
 }
 
-async fn compare_all(core: Arc<Core>, log: Log, repair: bool) -> Result<Vec<DerivedFinding>> {
+/// Compares the derived data of a log, and rebuilds what is wrong if `repair` is set.
+pub(crate) async fn compare_all(
+    core: Arc<Core>,
+    log: Log,
+    repair: bool,
+) -> Result<Vec<DerivedFinding>> {
     let mut found = Vec::new();
     if log_row(&core.readers.take(log).await?, log).await?.is_none() {
         return Ok(found);
@@ -207,45 +211,4 @@ async fn compare_all(core: Arc<Core>, log: Log, repair: bool) -> Result<Vec<Deri
         }
     }
     Ok(found)
-}
-
-impl PostgresStore {
-    /// Compares the derived data of `log` with its records: its index, and the ids of its events.
-    /// Returns what does not match. Changes nothing. It reads the whole log, in steps, and appends
-    /// may run meanwhile.
-    ///
-    /// # Errors
-    /// Those of the engine.
-    pub async fn check_derived(&self, log: Log) -> Result<Vec<DerivedFinding>> {
-        self.run(|core| compare_all(core, log, false)).await
-    }
-
-    /// Compares the derived data of `log` with its records, as [`check_derived`](Self::check_derived)
-    /// does, and rebuilds what does not match, in small transactions. Returns what did not match.
-    ///
-    /// # Errors
-    /// Those of the engine. [`ReadOnly`](audit_core::ErrorKind::ReadOnly) if the store was opened for
-    /// reading.
-    pub async fn reindex(&self, log: Log) -> Result<Vec<DerivedFinding>> {
-        let found = self.write(|core| compare_all(core, log, true)).await?;
-        self.healed(log);
-        Ok(found)
-    }
-    /// Rebuilds the index of `log` after a read has found damage. Returns `true` if the read should
-    /// be tried again.
-    pub(crate) async fn heal_after(&self, log: Log, error: &Error) -> Result<bool> {
-        let unhealed = &self.shared.unhealed;
-        if !is_damage(error) || unhealed.has(log) || self.require_writable().is_err() {
-            return Ok(false);
-        }
-        // Until a read succeeds.
-        unhealed.set(log, true);
-        self.write(|core| core.change(Heal(log))).await?;
-        Ok(true)
-    }
-
-    /// Notes that a read succeeded after the index of `log` was rebuilt.
-    pub(crate) fn healed(&self, log: Log) {
-        self.shared.unhealed.set(log, false);
-    }
 }

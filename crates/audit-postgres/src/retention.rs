@@ -9,16 +9,16 @@ use audit_core::{
     AuditContext, Error, ErrorKind, Head, Log, Pruned, Pruning, Result, Retention, Sequence,
     Timestamp,
 };
-use tokio_postgres::types::Type;
 
-use crate::append::{Wanted, WriteTransaction};
+use crate::append::WriteTransaction;
 use crate::build;
 use crate::change::Change;
-use crate::connection::{Session, Statement, column};
+use crate::connection::{Session, Statement, column, types};
 use crate::core::Core;
 use crate::error::corrupt;
 use crate::keys::delete_keys;
-use crate::read::log_row;
+use crate::lock::Wanted;
+use crate::log_row::log_row;
 use crate::readers::Readers;
 use crate::replica::note_removal;
 
@@ -30,25 +30,25 @@ const STEP: u16 = 512;
 /// Reads the retention of a log.
 pub(crate) const READ_RETENTION: Statement = Statement {
     sql: "SELECT retention FROM audit.log WHERE log = $1",
-    types: &[Type::BYTEA],
+    types: types![BYTEA],
     context: "reading the retention",
 };
 /// Sets the retention of a log.
 pub(crate) const SET_RETENTION: Statement = Statement {
     sql: "UPDATE audit.log SET retention = $2 WHERE log = $1",
-    types: &[Type::BYTEA, Type::BYTEA],
+    types: types![BYTEA, BYTEA],
     context: "setting the retention",
 };
 /// Sets the last event that retention has removed.
 pub(crate) const SET_FLOOR: Statement = Statement {
     sql: "UPDATE audit.log SET pruned = $2 WHERE log = $1",
-    types: &[Type::BYTEA, Type::INT8],
+    types: types![BYTEA, INT8],
     context: "pruning",
 };
 /// Reads the record of an event.
 pub(crate) const READ_RECORD: Statement = Statement {
     sql: "SELECT record FROM audit.event WHERE log = $1 AND sequence = $2",
-    types: &[Type::BYTEA, Type::INT8],
+    types: types![BYTEA, INT8],
     context: CONTEXT,
 };
 /// Deletes the first events of a log, with their keys.
@@ -64,7 +64,7 @@ pub(crate) const DELETE_EVENTS: Statement = Statement {
         ")
           SELECT count(*) FROM e"
     ),
-    types: &[Type::BYTEA, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT8, INT8],
     context: CONTEXT,
 };
 /// Deletes the first nodes of a level of a log's tree.
@@ -72,7 +72,7 @@ pub(crate) const DELETE_NODES: Statement = Statement {
     sql: "DELETE FROM audit.node WHERE log = $1 AND level = $2 AND index IN (
               SELECT index FROM audit.node WHERE log = $1 AND level = $2 AND index < $3
               ORDER BY index LIMIT $4)",
-    types: &[Type::BYTEA, Type::INT2, Type::INT8, Type::INT8],
+    types: types![BYTEA, INT2, INT8, INT8],
     context: CONTEXT,
 };
 

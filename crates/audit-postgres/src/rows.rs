@@ -6,13 +6,12 @@ use audit_core::tree::Tile;
 use audit_core::{Log, Result};
 use audit_index::{IndexEntry, tail_rows};
 use futures_util::future::join;
-use tokio_postgres::types::Type;
 use uuid::Uuid;
 
-use crate::append::LogEnd;
-use crate::connection::{Parameter, Session, Statement};
+use crate::connection::{Parameter, Session, Statement, types};
 use crate::error::corrupt;
 use crate::keys::write_keys;
+use crate::log_end::LogEnd;
 use crate::segments::NewSegments;
 
 /// Writes the heads of logs and all rows that belong to their new events. A head that is not as it was
@@ -43,29 +42,29 @@ pub(crate) const APPEND: Statement = Statement {
               AS w (log, sequence, id, leaf, record, personal)
           LEFT JOIN h ON h.log = w.log"
     ),
-    types: &[
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::INT2_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::UUID_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::TEXT_ARRAY,
-        Type::BYTEA_ARRAY,
+    types: types![
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY,
+        INT2_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY,
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY,
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY,
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        UUID_ARRAY,
+        BYTEA_ARRAY,
+        TEXT_ARRAY,
+        BYTEA_ARRAY
     ],
     context: "writing events",
 };

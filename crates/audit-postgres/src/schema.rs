@@ -24,12 +24,9 @@
 //! A log is its [bytes](audit_core::Log::as_bytes): none for the platform's, else the id of the
 //! organization, so that no organization can have the platform's.
 
-use std::time::Duration;
-
 use audit_core::{Error, ErrorKind, Result, TokenKeys};
-use tokio_postgres::types::Type;
 
-use crate::connection::{Session, Statement, column};
+use crate::connection::{Session, Statement, column, types};
 use crate::error::corrupt;
 use crate::options::PostgresOptions;
 
@@ -132,18 +129,6 @@ const VERSION_1: &str = concat!(
     include_str!("events.sql")
 );
 
-/// Reads what a server must be like to keep the promises of a store.
-const READ_SETTINGS: Statement = Statement {
-    sql: "SELECT current_setting('server_version_num')::int,
-             current_setting('server_encoding'),
-             current_setting('fsync'),
-             current_setting('full_page_writes'),
-             current_setting('synchronous_commit'),
-             pg_is_in_recovery(),
-             current_setting('transaction_read_only')",
-    types: &[],
-    context: "reading the settings of the server",
-};
 /// Returns the size of the tables, with their indexes, in bytes.
 pub(crate) const READ_SIZE: Statement = Statement {
     sql: "SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_catalog.pg_class
@@ -164,99 +149,23 @@ const FIND_TABLES: Statement = Statement {
 /// Reads a fact about the store.
 pub(crate) const READ_FACT: Statement = Statement {
     sql: "SELECT value FROM audit.store WHERE name = $1",
-    types: &[Type::TEXT],
+    types: types![TEXT],
     context: "reading the table audit.store",
 };
 const PUT_FACT: Statement = Statement {
     sql: "INSERT INTO audit.store (name, value) VALUES ($1, $2)
           ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    types: &[Type::TEXT, Type::BYTEA],
+    types: types![TEXT, BYTEA],
     context: "writing the table audit.store",
 };
 /// Excludes other migrations until the transaction ends. The number is of this library.
 const LOCK_MIGRATIONS: &str =
     "SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock(7020105801210987109)";
 
-/// The oldest version that is tested: 13 and 14 lack nothing that is used, and end before this is old.
-const LEAST_VERSION: i32 = 150_000;
-
 const SCHEMA_VERSION: &str = "schema_version";
 const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
 const INDEX_SECRET_BYTES: usize = 16;
-
-/// Returns the connection if its server can keep the promises of a store.
-///
-/// # Errors
-/// [`Unavailable`](ErrorKind::Unavailable) if the server does not answer within `timeout`. A pooler accepts
-/// connections while its server is away, and answers no statement.
-/// [`Incompatible`](ErrorKind::Incompatible) or [`ReadOnly`](ErrorKind::ReadOnly) as [`check_server`].
-pub(crate) async fn checked(
-    session: Session,
-    is_read_only: bool,
-    timeout: Duration,
-) -> Result<Session> {
-    let checked = tokio::time::timeout(timeout, check_server(&session, is_read_only)).await;
-    match checked {
-        Ok(checked) => checked.map(|()| session),
-        Err(source) => {
-            session.close();
-            let error = Error::new(ErrorKind::Unavailable);
-            Err(error.with_context("the server does not answer").with_source(source))
-        }
-    }
-}
-
-/// Checks that the server can keep the promises of a store.
-///
-/// # Errors
-/// [`Incompatible`](ErrorKind::Incompatible), with the name of the setting as the field, or
-/// [`ReadOnly`](ErrorKind::ReadOnly) for a server that cannot be written, unless the store is only read.
-async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
-    let row = session.query_opt(&READ_SETTINGS, &[]).await?;
-    let row = row.ok_or_else(|| corrupt(READ_SETTINGS.context))?;
-    let text = |at| column::<&str>(&row, at);
-    let refuse =
-        |field, why| Err(Error::new(ErrorKind::Incompatible).with_field(field).with_context(why));
-    if column::<i32>(&row, 0)? < LEAST_VERSION {
-        return refuse("server_version", "the server must be PostgreSQL 15 or later");
-    }
-    if text(1)? != "UTF8" {
-        return refuse("server_encoding", "the encoding of the database must be UTF8");
-    }
-    if is_read_only {
-        return Ok(());
-    }
-    let is_standby = column(&row, 5)?;
-    if is_standby || text(6)? == "on" {
-        let why = if is_standby {
-            "the server is a standby, which can only be read"
-        } else {
-            "transactions of this role or database are read-only"
-        };
-        return Err(Error::new(ErrorKind::ReadOnly).with_context(why));
-    }
-    for (at, setting) in [(2, "fsync"), (3, "full_page_writes")] {
-        if text(at)? != "on" {
-            return refuse(
-                setting,
-                "the setting must be on, or a crash of the machine loses events",
-            );
-        }
-    }
-    check_commit(text(4)?)
-}
-
-/// Checks the value of the setting `synchronous_commit`.
-pub(crate) fn check_commit(value: &str) -> Result<()> {
-    if matches!(value, "on" | "remote_apply" | "remote_write") {
-        return Ok(());
-    }
-    let error = Error::new(ErrorKind::Incompatible).with_field("synchronous_commit");
-    Err(error.with_context(
-        "the setting must be on, remote_write or remote_apply, or a crash loses events",
-    ))
-}
 
 /// Checks the version of the tables, and creates or migrates them.
 ///

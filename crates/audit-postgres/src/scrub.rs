@@ -4,9 +4,8 @@
 use std::time::{Duration, Instant};
 
 use audit_core::{Error, ErrorKind, Result};
-use tokio_postgres::types::Type;
 
-use crate::connection::{Session, Statement, column};
+use crate::connection::{Session, Statement, column, types};
 use crate::core::Core;
 use crate::error::corrupt;
 
@@ -35,7 +34,7 @@ pub(crate) const FIND_HOLDERS: Statement = Statement {
               SELECT transaction, 'a prepared transaction' FROM pg_prepared_xacts
               WHERE database = current_database())
           SELECT holder FROM held, now WHERE next - age(xmin) < $1 LIMIT 1",
-    types: &[Type::INT8],
+    types: types![INT8],
     context: "removing erased data",
 };
 /// Returns whether the role of the connection may `VACUUM` the tables.

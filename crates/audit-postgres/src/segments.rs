@@ -6,12 +6,10 @@
 
 use audit_core::{Log, Result, Sequence};
 use audit_index::{IndexEntry, NewSegment, TailRow, is_damage, tail_entries};
-use tokio_postgres::types::Type;
 
-use crate::append::LogEnd;
-use crate::build;
-use crate::connection::{Parameter, Session, Statement, both, column, sequence};
-use crate::index::{CLEAR_TAIL, READ_TAIL};
+use crate::connection::{Parameter, Session, Statement, both, column, sequence, types};
+use crate::index::{CLEAR_TAIL, READ_TAIL, TRY_LOCK_INDEX};
+use crate::log_end::LogEnd;
 
 /// Writes segments, one of each log, with their parts.
 pub(crate) const INSERT_SEGMENTS: Statement = Statement {
@@ -25,17 +23,17 @@ pub(crate) const INSERT_SEGMENTS: Statement = Statement {
           INSERT INTO audit.part (log, segment, part, data)
           SELECT s.log, s.id, w.part, w.data FROM unnest($8, $9, $10) AS w (log, part, data)
           JOIN s ON s.log = w.log",
-    types: &[
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
-        Type::INT8_ARRAY,
-        Type::BYTEA_ARRAY,
+    types: types![
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY,
+        INT8_ARRAY,
+        BYTEA_ARRAY
     ],
     context: "writing the index",
 };
@@ -60,7 +58,7 @@ pub(crate) async fn take_tail(
     // Whoever builds the index locks it first, and waits for the head: so it must not be waited for.
     let (first_number, last_number) = (first.as_i64(), last.as_i64());
     let bounds: [Parameter<'_>; 3] = [&key, &first_number, &last_number];
-    let lock = session.query_opt(&build::TRY_LOCK, &bounds[..1]);
+    let lock = session.query_opt(&TRY_LOCK_INDEX, &bounds[..1]);
     let (lock, rows) = both(lock, session.query(&READ_TAIL, &bounds)).await?;
     if lock.is_none() {
         return Ok(None);

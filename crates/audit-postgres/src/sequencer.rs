@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::append::Lock;
 use crate::core::Core;
-use crate::staged;
+use crate::intake::take_in;
+use crate::lock::Lock;
 
 /// The longest pause after a failure, for example while there is no primary.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -16,7 +16,7 @@ pub(crate) async fn run(core: Arc<Core>, interval: Duration) {
     let mut pause = interval;
     loop {
         // A failure is no reason to end: whoever reads or appends meets it, too.
-        pause = match staged::take_in(&core, Lock::SkipLocked).await {
+        pause = match take_in(&core, Lock::SkipLocked).await {
             Ok(()) => interval,
             Err(_) => (pause * 2).min(LONGEST_PAUSE.max(interval)),
         };

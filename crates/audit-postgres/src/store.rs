@@ -1,34 +1,35 @@
-//! The store and the traits that it implements.
+//! The store and its traits.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
-    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
-    OrganizationUpdate, Pruned, Pruning, Receipt, RefusedEvent, Result, Retention, RetentionStore,
-    Scan, ScanResult, Sequence, StagedCounts, StagingStore, TenantStore, TokenKeys, limits,
+    AuditContext, AuditEvent, AuditStore, EntriesRequest, Error, EventId, Head, Log, NewEvent,
+    Pruned, Pruning, Receipt, RefusedEvent, Result, Retention, RetentionStore, Scan, ScanResult,
+    Sequence, StagedCounts, StagingStore, TokenKeys, limits,
 };
-use audit_index::{TermHasher, Unhealed};
+use audit_index::{DerivedFinding, TermHasher, Unhealed, is_damage};
 use tokio::sync::oneshot;
 
-use crate::append::Lock;
+use crate::builds::Builds;
 use crate::connection::{Connections, column};
 use crate::core::Core;
-use crate::index::Indexing;
+use crate::indexing::Indexing;
+use crate::lock::Lock;
+use crate::log_state::IfStaged;
 use crate::options::PostgresOptions;
-use crate::read::SealedResult;
 use crate::readers::Readers;
+use crate::reindex::{Heal, compare_all};
 use crate::replica::Replica;
 use crate::retention::SetRetention;
 use crate::runtime::Runtime;
-use crate::staged::IfStaged;
+use crate::scan::SealedResult;
 use crate::url::Address;
 use crate::writer::Writer;
 use crate::{
-    api_keys, erasure, error, organizations, prepared, read, refused, replica, retention, schema,
-    scrub, sequencer, staged, tree,
+    builder, erasure, error, intake, prepared, read, refused, retention, scan, schema, scrub,
+    sequencer, settings, staged, tree,
 };
 
 /// The connections for appends, other writes, the index, the feeds and staged events.
@@ -38,17 +39,17 @@ const WRITERS: usize = 6;
 /// Dropping the last handle waits until the appends in progress are complete, and closes the store.
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Shared {
+struct Shared {
     keys: TokenKeys,
-    pub(crate) core: Arc<Core>,
-    pub(crate) unhealed: Unhealed,
+    core: Arc<Core>,
+    unhealed: Unhealed,
     // In the order in which they are dropped: without the writer, the runtime ends.
     writer: Writer,
-    pub(crate) runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl PostgresStore {
@@ -99,7 +100,7 @@ impl PostgresStore {
             let opening = Connections::new(&address, 1, timeout, &[])?;
             let is_read_only = options.is_read_only;
             let session = opening.take().await?;
-            let session = schema::checked(session, is_read_only, timeout).await?;
+            let session = settings::checked(session, is_read_only, timeout).await?;
             let replica = replica
                 .map(|replica| Readers::new(&replica, readers, timeout, of_readers))
                 .transpose()?
@@ -115,7 +116,10 @@ impl PostgresStore {
             let PostgresOptions { segment_events, longest_tail, .. } = options;
             let indexing = Indexing { hasher, segment_events, longest_tail };
             drop(session);
-            let core = Arc::new(Core::new(readers, writers, replica, indexing, &options));
+            let (builds, asked) = Builds::new();
+            let core = Core::new(readers, writers, replica, indexing, builds, &options);
+            let core = Arc::new(core);
+            tokio::spawn(builder::run(Arc::clone(&core), asked));
             if let Some(interval) = options.staging_interval.filter(|_| core.takes_in) {
                 tokio::spawn(sequencer::run(Arc::clone(&core), interval));
             }
@@ -164,7 +168,7 @@ impl PostgresStore {
             } else {
                 core.writers.take().await?
             };
-            schema::checked(session, is_read_only, core.timeout).await.map(drop)
+            settings::checked(session, is_read_only, core.timeout).await.map(drop)
         })
         .await
     }
@@ -182,9 +186,31 @@ impl PostgresStore {
         self.run(read).await
     }
 
+    /// Compares the derived data of `log` with its records: its index, and the ids of its events.
+    /// Returns what does not match. Changes nothing. It reads the whole log, in steps, and appends
+    /// may run meanwhile.
+    ///
+    /// # Errors
+    /// Those of the engine.
+    pub async fn check_derived(&self, log: Log) -> Result<Vec<DerivedFinding>> {
+        self.run(|core| compare_all(core, log, false)).await
+    }
+
+    /// Compares the derived data of `log` with its records, as [`check_derived`](Self::check_derived)
+    /// does, and rebuilds what does not match, in small transactions. Returns what did not match.
+    ///
+    /// # Errors
+    /// Those of the engine. [`ReadOnly`](audit_core::ErrorKind::ReadOnly) if the store was opened for
+    /// reading.
+    pub async fn reindex(&self, log: Log) -> Result<Vec<DerivedFinding>> {
+        let found = self.write(|core| compare_all(core, log, true)).await?;
+        self.healed(log);
+        Ok(found)
+    }
+
     async fn find(&self, scan: Scan) -> Result<SealedResult> {
         let log = scan.log;
-        self.read(log, move |core, if_staged| replica::scan(core, scan.clone(), if_staged)).await
+        self.read(log, move |core, if_staged| scan::scan(core, scan.clone(), if_staged)).await
     }
 
     /// Reads a log, with what is staged of it.
@@ -197,7 +223,25 @@ impl PostgresStore {
         T: Send + 'static,
         F: Future<Output = Result<Option<T>>> + Send + 'static,
     {
-        self.run(|core| staged::with_staged(core, log, read)).await
+        self.run(|core| intake::with_staged(core, log, read)).await
+    }
+
+    /// Rebuilds the index of `log` after a read has found damage. Returns `true` if the read should
+    /// be tried again.
+    async fn heal_after(&self, log: Log, error: &Error) -> Result<bool> {
+        let unhealed = &self.shared.unhealed;
+        if !is_damage(error) || unhealed.has(log) || self.require_writable().is_err() {
+            return Ok(false);
+        }
+        // Until a read succeeds.
+        unhealed.set(log, true);
+        self.write(|core| core.change(Heal(log))).await?;
+        Ok(true)
+    }
+
+    /// Notes that a read succeeded after the index of `log` was rebuilt.
+    fn healed(&self, log: Log) {
+        self.shared.unhealed.set(log, false);
     }
 
     /// Runs `work` on the threads of the store.
@@ -210,7 +254,7 @@ impl PostgresStore {
     }
 
     /// Fails if the store was opened for reading.
-    pub(crate) fn require_writable(&self) -> Result<()> {
+    fn require_writable(&self) -> Result<()> {
         self.shared.writer.require()
     }
 
@@ -252,7 +296,7 @@ impl AuditStore for PostgresStore {
     async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
         limits::logs_page(limit)?;
         let list = move |core, if_staged| read::logs(core, after, limit, if_staged);
-        self.run(|core| staged::with_all_staged(core, list)).await
+        self.run(|core| intake::with_all_staged(core, list)).await
     }
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
@@ -316,7 +360,7 @@ impl RetentionStore for PostgresStore {
 #[async_trait]
 impl StagingStore for PostgresStore {
     async fn take_in(&self) -> Result<()> {
-        self.write(|core| async move { staged::take_in(&core, Lock::Wait).await }).await
+        self.write(|core| async move { intake::take_in(&core, Lock::Wait).await }).await
     }
 
     async fn staged_counts(&self) -> Result<StagedCounts> {
@@ -334,82 +378,5 @@ impl StagingStore for PostgresStore {
 
     async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()> {
         self.write(|core| refused::drop(core, number, by)).await
-    }
-}
-
-#[async_trait]
-impl TenantStore for PostgresStore {
-    async fn create_organization(
-        &self,
-        new: NewOrganization,
-        by: AuditContext,
-    ) -> Result<Organization> {
-        let (organization, event) = Organization::create(new, by)?;
-        let batches = Organization::batches(organization.id, event)?;
-        self.write(|core| core.change(organizations::Create { organization, batches })).await
-    }
-
-    async fn organization(&self, id: OrganizationId) -> Result<Organization> {
-        self.run(|core| organizations::find(core.readers.clone(), id)).await
-    }
-
-    async fn organizations(
-        &self,
-        after: Option<OrganizationId>,
-        limit: usize,
-    ) -> Result<Vec<Organization>> {
-        self.run(|core| organizations::list(core.readers.clone(), after, limit)).await
-    }
-
-    async fn update_organization(
-        &self,
-        id: OrganizationId,
-        update: OrganizationUpdate,
-        by: AuditContext,
-    ) -> Result<Organization> {
-        // Before the change, which creates rows for logs that have none.
-        self.organization(id).await?;
-        self.write(|core| core.change(organizations::Update { id, change: update, by })).await
-    }
-
-    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        self.organization(id).await?;
-        self.write(|core| core.change(organizations::Delete { id, by })).await
-    }
-
-    async fn create_api_key(
-        &self,
-        new: NewApiKey,
-        by: AuditContext,
-    ) -> Result<(ApiKey, ApiKeySecret)> {
-        let (key, secret, event) = ApiKey::create(new, by)?;
-        let batches = key.batches(event)?;
-        self.organization(key.organization_id).await?;
-        let key = self.write(|core| core.change(api_keys::Create { key, batches })).await?;
-        Ok((key, secret))
-    }
-
-    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.run(|core| api_keys::find(core.readers.clone(), id)).await
-    }
-
-    async fn api_keys(
-        &self,
-        organization: OrganizationId,
-        after: Option<ApiKeyId>,
-        limit: usize,
-    ) -> Result<Vec<ApiKey>> {
-        self.run(|core| api_keys::list(core.readers.clone(), organization, after, limit)).await
-    }
-
-    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
-        let key = self.api_key(id).await?;
-        let action = api_keys::Action::Revoke;
-        self.write(|core| core.change(api_keys::Update { key, action, by })).await
-    }
-
-    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
-        let key = self.api_key(id).await?;
-        self.write(|core| api_keys::forget_holder(core, key, by)).await
     }
 }

@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use audit_core::backend::{WaitingFeed, WaitingFeeds};
 use audit_core::{Log, Result, Sequence};
-use tokio_postgres::types::Type;
 
-use crate::connection::{Connections, Statement, column, sequence};
-use crate::read::log_of;
+use crate::connection::{Connections, Statement, column, sequence, types};
+use crate::log_row::log_of;
 
 /// The interval of polling, and so the longest time until an append of another process is noticed.
 const POLL_INTERVAL: Duration = Duration::from_millis(25);
@@ -22,7 +21,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// Reads the sizes of logs.
 pub(crate) const READ_SIZES: Statement = Statement {
     sql: "SELECT log, size FROM audit.log WHERE log = ANY($1)",
-    types: &[Type::BYTEA_ARRAY],
+    types: types![BYTEA_ARRAY],
     context: "reading the heads of logs",
 };
 

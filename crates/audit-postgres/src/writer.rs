@@ -13,10 +13,13 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-use crate::append::{Appended, Grown, Wanted};
+use crate::append::Appended;
 use crate::core::Core;
-use crate::error::{Retry, busy, closed, read_only, silent};
-use crate::staged::begin_append;
+use crate::error::{closed, read_only, silent};
+use crate::intake::begin_append;
+use crate::lock::Wanted;
+use crate::log_end::Grown;
+use crate::retry::Retries;
 
 /// A transaction takes no more batches when it has this many events.
 const GROUP_EVENTS: usize = 1_000;
@@ -25,9 +28,6 @@ const GROUP_BYTES: usize = 16 << 20;
 
 /// How many time-outs of a store an append waits for a server that is connected and does not answer.
 const PATIENCE: u32 = 6;
-
-/// The pause before a transaction is tried again: the first, and the longest.
-pub(crate) const PAUSES: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(250)];
 
 /// The handle of the writing task. When it is dropped, the task writes all waiting batches and ends.
 #[derive(Debug)]
@@ -151,7 +151,7 @@ type Written = (Vec<Result<Appended>>, Vec<Grown>);
 async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written> {
     let deadline = group.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
     let given_up = tokio::time::Instant::from_std(Instant::now() + core.timeout * PATIENCE);
-    let [mut pause, longest] = PAUSES;
+    let mut retries = Retries::until(deadline);
     let mut built = false;
     loop {
         let attempt = timeout_at(given_up, write_once(core, group, deadline, built));
@@ -159,7 +159,7 @@ async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written>
             Ok(Attempt::Written(written)) => return Ok(written),
             Ok(Attempt::TailsAreLong(logs)) => {
                 for log in logs {
-                    core.build(log).await;
+                    core.builds.wait(log).await;
                 }
                 // Whatever came of it: a damaged index keeps nobody from appending.
                 built = true;
@@ -167,11 +167,7 @@ async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written>
             }
             Err(error) => error,
         };
-        if Retry::of(&error) == Retry::Never || Instant::now() + pause > deadline {
-            return Err(busy(error));
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(longest);
+        retries.wait_after(error).await?;
     }
 }
 

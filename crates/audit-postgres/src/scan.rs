@@ -1,0 +1,116 @@
+//! The scan: a part of a log, from one snapshot.
+
+use std::sync::Arc;
+
+use audit_core::backend::index::select;
+use audit_core::tree::NodeHash;
+use audit_core::{Error, ErrorKind, Result, Scan, ScanResult, Sequence, Total};
+use audit_index::LogIndex;
+
+use crate::core::Core;
+use crate::error::corrupt;
+use crate::index::PostgresIndex;
+use crate::indexing::Indexing;
+use crate::log_row::LogRow;
+use crate::log_state::IfStaged;
+use crate::readers::Readers;
+use crate::replica::last_removal;
+use crate::sealing::SealedEvent;
+
+/// The result of a scan in its stored form. The caller decodes it, after the connection is free.
+pub(crate) struct SealedResult {
+    events: Vec<SealedEvent>,
+    more: bool,
+    total: Option<u64>,
+    bound: Sequence,
+    end: Option<NodeHash>,
+}
+
+impl SealedResult {
+    pub(crate) fn decode(self) -> Result<ScanResult> {
+        let Self { events, more, total, bound, end } = self;
+        let decoded = events.into_iter().map(|event| event.unseal_whole()?.decode());
+        let events = decoded.collect::<Result<_>>()?;
+        Ok(ScanResult::new(events, more, bound, end).total(total))
+    }
+}
+
+/// Reads a part of a log from one snapshot.
+///
+/// # Errors
+/// [`Behind`](ErrorKind::Behind) if the log is shorter than `least`, or than the scan's bound.
+async fn scan_of(
+    readers: Readers,
+    indexing: Indexing,
+    scan: Scan,
+    least: Sequence,
+    if_staged: IfStaged,
+) -> Result<Option<SealedResult>> {
+    let session = readers.take(scan.log).await?;
+    let hasher = &indexing.hasher;
+    let Some(index) = PostgresIndex::of_snapshot(session, &scan, hasher, if_staged).await? else {
+        return Ok(None);
+    };
+    if index.row().head.size < least {
+        index.into_session().release();
+        return Err(Error::new(ErrorKind::Behind));
+    }
+    let read = move || {
+        let result = scan_index(&index, &indexing, &scan);
+        index.into_session().release();
+        result.map(Some)
+    };
+    tokio::task::spawn_blocking(read).await.map_err(crate::error::task)?
+}
+
+fn scan_index(index: &PostgresIndex, indexing: &Indexing, scan: &Scan) -> Result<SealedResult> {
+    let LogRow { head, indexed } = index.row();
+    let bound = scan.bound_within(head)?;
+    if head.size == Sequence::ZERO {
+        let total = (scan.total == Total::Exact).then_some(0);
+        return Ok(SealedResult { events: Vec::new(), more: false, total, bound, end: None });
+    }
+    let hasher = &indexing.hasher;
+    let log_index = LogIndex { storage: index, hasher, size: head.size, indexed };
+    let selection = select(&log_index, scan, bound, head.pruned)?;
+    let mut waiting = selection.sequences.chunks(EVENTS_AHEAD);
+    let (events, end) = index.events_and_end(waiting.next().unwrap_or_default(), bound)?;
+    let mut ahead = events.into_iter();
+    let read = |sequence| {
+        if ahead.len() == 0 {
+            ahead = index.events(waiting.next().unwrap_or_default())?.into_iter();
+        }
+        ahead.next().filter(|event| event.sequence == sequence).ok_or_else(missing)
+    };
+    let (events, more) = selection.read(scan, read, SealedEvent::size)?;
+    Ok(SealedResult { events, more, total: selection.total, bound, end })
+}
+
+/// The events that are read in one round trip: those of a page. It bounds the memory, since an event
+/// can have a MiB.
+const EVENTS_AHEAD: usize = 64;
+
+fn missing() -> Error {
+    corrupt("an event is missing")
+}
+
+/// Reads a part of a log: from the replica, if there is one that can answer, else from the primary.
+/// What is staged when a scan with a bound begins comes after the bound.
+pub(crate) async fn scan(
+    core: Arc<Core>,
+    scan: Scan,
+    if_staged: IfStaged,
+) -> Result<Option<SealedResult>> {
+    let indexing = core.indexing.clone();
+    let replica = core.replica.as_ref().filter(|replica| replica.may_be_asked());
+    if let (Some(replica), Some(bound)) = (replica, scan.bound) {
+        let least = bound.max(last_removal(&core.readers, scan.log).await?);
+        let readers = replica.readers.clone();
+        match scan_of(readers, indexing.clone(), scan.clone(), least, IfStaged::Ignore).await {
+            // Whatever the reason, the primary knows better.
+            Err(error) => replica.note(&error),
+            found => return found,
+        }
+    }
+    scan_of(core.readers.clone(), indexing, scan, Sequence::ZERO, if_staged).await
+}
