@@ -1,5 +1,7 @@
 //! A database of a server.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -8,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::ServerError;
 use crate::guard::without_settings;
-use crate::url::ServerUrl;
+use crate::url::{ServerUrl, split_password};
 
 /// How to reach a server.
 #[derive(Clone, Debug)]
@@ -24,7 +26,12 @@ impl Address {
     pub(crate) fn sql(&self, url: &str, sql: &str) -> Result<String, ServerError> {
         let mut command = Command::new(&self.psql);
         without_settings(&mut command);
-        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url, "-c", sql]);
+        // Other users of the machine see arguments, and not the environment.
+        let (url, password) = split_password(url);
+        if let Some(password) = password {
+            command.env("PGPASSWORD", OsString::from_vec(password));
+        }
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &url, "-c", sql]);
         command.stdin(Stdio::null());
         let output = command.output().map_err(ServerError::io("running psql"))?;
         if !output.status.success() {
@@ -103,4 +110,26 @@ fn unique_name() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     format!("audit_test_{}_{since}_{count}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_password_is_no_argument_of_psql() {
+        let directory = tempfile::tempdir().unwrap();
+        let psql = directory.path().join("psql");
+        fs::write(&psql, "#!/bin/sh\necho \"$*\"; echo \"$PGPASSWORD\"\n").unwrap();
+        fs::set_permissions(&psql, fs::Permissions::from_mode(0o755)).unwrap();
+        let url = ServerUrl::parse("postgres://u:s%23cret@h/x?sslmode=require").unwrap();
+        let address = Address { url, tcp: None, psql };
+        let output = address.sql(&address.url.own(), "SELECT 1").unwrap();
+        let (arguments, password) = output.split_once('\n').unwrap();
+        assert!(arguments.ends_with("-d postgres://u@h/x?sslmode=require -c SELECT 1"));
+        assert_eq!(password, "s#cret");
+    }
 }

@@ -79,8 +79,8 @@ impl Server {
     }
 
     /// Uses the server at a URL, and its user, who must be allowed to create databases. A database that
-    /// the URL names is only connected to. The URL is an argument of `psql`, where other users of the
-    /// machine can see it.
+    /// the URL names is only connected to. `psql` gets the password in its environment, where no other user
+    /// of the machine can see it, and the rest of the URL as an argument.
     ///
     /// # Errors
     /// [`Url`](ServerError::Url) for another text than a URL.

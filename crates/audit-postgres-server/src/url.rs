@@ -74,6 +74,43 @@ fn encode(path: &str) -> String {
     encoded
 }
 
+/// Returns a URL without its password, and the password.
+pub(crate) fn split_password(url: &str) -> (String, Option<Vec<u8>>) {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (rest, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let (name, mut password) = match user.split_once(':') {
+        Some((name, password)) => (name, Some(password)),
+        None => (user, None),
+    };
+    let mut kept = Vec::new();
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.strip_prefix("password=") {
+            // That of a parameter counts.
+            Some(parameter) => password = Some(parameter),
+            None => kept.push(parameter),
+        }
+    }
+    let at = if user.is_empty() { "" } else { "@" };
+    let mark = if kept.is_empty() { "" } else { "?" };
+    let url = format!("{scheme}://{name}{at}{host}{path}{mark}{}", kept.join("&"));
+    (url, password.map(decode))
+}
+
+/// Decodes what [`encode`] and others encode.
+fn decode(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).map(|digits| u8::from_str_radix(digits, 16)) {
+            Some(Ok(byte)) => decoded.extend([&[byte], &part.as_bytes()[2..]].concat()),
+            _ => decoded.extend([b"%", part.as_bytes()].concat()),
+        }
+    }
+    decoded
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +140,21 @@ mod tests {
         {
             let message = ServerUrl::parse(url).unwrap_err().to_string();
             assert!(!message.contains("secret"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_split_from_its_url() {
+        for (url, without, password) in [
+            ("postgres://u:a%2Fb@h:1/x?b=1", "postgres://u@h:1/x?b=1", Some("a/b")),
+            ("postgres://u@h/x", "postgres://u@h/x", None),
+            ("postgres:///x?password=p&host=/r", "postgres:///x?host=/r", Some("p")),
+            ("postgres://u:p@h/x?password=q%", "postgres://u@h/x", Some("q%")),
+            ("postgres://:p@h,i:2", "postgres://@h,i:2", Some("p")),
+            ("postgres://h/x", "postgres://h/x", None),
+        ] {
+            let password = password.map(|password| password.as_bytes().to_vec());
+            assert_eq!(split_password(url), (without.into(), password), "{url}");
         }
     }
 

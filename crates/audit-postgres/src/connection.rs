@@ -4,21 +4,23 @@
 //! name of it, unless an option asks for [prepared] ones: a pooler may give each transaction another connection of the server, as `PgBouncer` does
 //! in transaction mode. For the same reason nothing is set for a session, and no lock is taken for one.
 //!
-//! Statements whose futures are polled together are sent without waiting for each other's results.
+//! Statements whose futures are polled together are sent without waiting for each other's results. Each
+//! waits for a time-out at most: a server can be frozen, or a network swallow what is sent.
 //!
 //! [prepared]: crate::PostgresOptions::with_prepared_statements
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use audit_core::{Error, ErrorKind, Result, Sequence};
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use futures_util::future::{join, try_join_all};
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, join, try_join_all};
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 
-use crate::error::{closed, corrupt, damaged, pool, postgres};
+use crate::error::{closed, corrupt, damaged, pool, postgres, silent};
 use crate::turns::Turn;
 use crate::url::Address;
 
@@ -47,6 +49,7 @@ pub(crate) struct Connections {
     pool: Pool,
     /// The statements that each connection prepares.
     prepared: Prepared,
+    timeout: Duration,
 }
 
 /// Statements that a connection prepares before its first use, so that the server plans them once. Those
@@ -80,7 +83,7 @@ impl Connections {
         let unavailable = |source| {
             Error::new(ErrorKind::Unavailable).with_context("connecting").with_source(source)
         };
-        Ok(Self { pool: built.map_err(unavailable)?, prepared })
+        Ok(Self { pool: built.map_err(unavailable)?, prepared, timeout })
     }
 
     /// Takes a connection, waiting until one is free.
@@ -91,18 +94,47 @@ impl Connections {
                 let prepared = client.prepare_typed_cached(statement.sql, statement.types);
                 async { prepared.await.map_err(postgres("preparing the statements")) }
             });
-            try_join_all(prepare).await?;
+            let prepared = tokio::time::timeout(self.timeout, try_join_all(prepare)).await;
+            if prepared.map_err(|_| silent()).flatten().is_err() {
+                drop(Object::take(client));
+                return Err(silent());
+            }
         }
-        let (prepared, is_open) = (self.prepared, AtomicBool::new(false));
-        Ok(Session { client: Some(client), is_open, prepared, turn: None })
+        let (prepared, state) = (self.prepared, State::default());
+        let timeout = self.timeout;
+        Ok(Session { client: Some(client), state, timeout, prepared, turn: None })
     }
 }
 
-/// A connection in use. If a transaction is open when it is dropped, it is closed, by which the server
-/// undoes the transaction.
+/// What a connection is in.
+#[derive(Debug, Default)]
+struct State(AtomicU8);
+
+impl State {
+    const IDLE: u8 = 0;
+    /// In a transaction that only reads.
+    const READING: u8 = 1;
+    /// In a transaction that writes, and waits for locks.
+    const WRITING: u8 = 2;
+    /// In the wait for an answer that nobody waits for any more.
+    const SILENT: u8 = 3;
+
+    fn get(&self) -> u8 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, state: u8) {
+        self.0.store(state, Ordering::Relaxed);
+    }
+}
+
+/// A connection in use. If it is not idle when it is dropped, it is closed, by which the server undoes the
+/// transaction.
 pub(crate) struct Session {
     client: Option<Object>,
-    is_open: AtomicBool,
+    state: State,
+    /// How long each statement waits for its result, beside the time for which it waits for locks.
+    timeout: Duration,
     prepared: Prepared,
     /// Is given back after the connection.
     turn: Option<Turn>,
@@ -110,8 +142,8 @@ pub(crate) struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some(client) = self.client.take().filter(|_| *self.is_open.get_mut()) {
-            drop(Object::take(client));
+        if self.state.get() != State::IDLE {
+            self.client.take().map(Object::take);
         }
     }
 }
@@ -119,9 +151,9 @@ impl Drop for Session {
 impl Session {
     /// Takes the connection, with the transaction that is open, and leaves none.
     pub(crate) fn take(&mut self) -> Self {
-        let is_open = AtomicBool::new(std::mem::take(self.is_open.get_mut()));
         let (client, turn) = (self.client.take(), self.turn.take());
-        Self { client, is_open, prepared: self.prepared, turn }
+        let (timeout, prepared) = (self.timeout, self.prepared);
+        Self { client, state: std::mem::take(&mut self.state), timeout, prepared, turn }
     }
 
     /// Holds `turn` as long as the connection.
@@ -130,9 +162,20 @@ impl Session {
         self
     }
 
-    /// Closes the connection, instead of giving it back, while a statement may be under way.
-    pub(crate) fn close(mut self) {
-        self.client.take().map(Object::take);
+    /// Waits for an answer of the server.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) if it does not come in time. The connection is closed then.
+    async fn answer<T>(
+        &self,
+        answer: BoxFuture<'_, std::result::Result<T, tokio_postgres::Error>>,
+        context: &'static str,
+    ) -> Result<T> {
+        // Those who write wait for locks for a time-out at most.
+        let times = if self.state.get() == State::WRITING { 2 } else { 1 };
+        let answer = tokio::time::timeout(self.timeout * times, answer).await;
+        let answer = answer.inspect_err(|_| self.state.set(State::SILENT));
+        answer.map_err(|_| silent())?.map_err(postgres(context))
     }
 
     fn client(&self) -> Result<&Object> {
@@ -148,12 +191,14 @@ impl Session {
         let Statement { sql, types, context } = statement;
         let client = self.client()?;
         if self.prepares(statement) {
-            let prepared = client.prepare_typed_cached(sql, types).await;
-            let prepared = prepared.map_err(postgres(context))?;
-            return client.query(&prepared, parameters).await.map_err(postgres(context));
+            let query = async {
+                let prepared = client.prepare_typed_cached(sql, types).await?;
+                client.query(&prepared, parameters).await
+            };
+            return self.answer(query.boxed(), context).await;
         }
         let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
-        client.query_typed(sql, &typed).await.map_err(postgres(context))
+        self.answer(client.query_typed(sql, &typed).boxed(), context).await
     }
 
     fn prepares(&self, statement: &Statement) -> bool {
@@ -178,57 +223,80 @@ impl Session {
         let Statement { sql, types, context } = statement;
         let client = self.client()?;
         if self.prepares(statement) {
-            let prepared = client.prepare_typed_cached(sql, types).await;
-            let prepared = prepared.map_err(postgres(context))?;
-            return client.execute(&prepared, parameters).await.map_err(postgres(context));
+            let execute = async {
+                let prepared = client.prepare_typed_cached(sql, types).await?;
+                client.execute(&prepared, parameters).await
+            };
+            return self.answer(execute.boxed(), context).await;
         }
         let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
-        client.execute_typed(sql, &typed).await.map_err(postgres(context))
+        self.answer(client.execute_typed(sql, &typed).boxed(), context).await
     }
 
-    /// Runs several statements without parameters.
-    pub(crate) async fn run(&self, sql: &str, context: &'static str) -> Result<()> {
-        self.client()?.batch_execute(sql).await.map_err(postgres(context))
+    /// Runs statements without parameters, which can take as long as tables are large. Each time that they
+    /// have taken another time-out, `check` says whether the server still answers.
+    ///
+    /// # Errors
+    /// That of `check`. The connection is closed then.
+    pub(crate) async fn run<F>(
+        &self,
+        sql: &str,
+        context: &'static str,
+        check: impl Fn() -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        let run = self.client()?.batch_execute(sql);
+        tokio::pin!(run);
+        loop {
+            match tokio::time::timeout(self.timeout, &mut run).await {
+                Ok(done) => return done.map_err(postgres(context)),
+                Err(_) => check().await.inspect_err(|_| self.state.set(State::SILENT))?,
+            }
+        }
     }
 
     /// Begins a transaction that reads one snapshot.
     pub(crate) async fn begin_reading(&self) -> Result<()> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await
+        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", State::READING).await
     }
 
     /// Begins a transaction that writes. Each of its statements sees what others have committed before
     /// the statement began.
     pub(crate) async fn begin_writing(&self) -> Result<()> {
-        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED").await
+        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED", State::WRITING).await
     }
 
-    async fn begin(&self, sql: &str) -> Result<()> {
-        self.is_open.store(true, Ordering::Relaxed);
+    async fn begin(&self, sql: &str, state: u8) -> Result<()> {
+        self.state.set(state);
         self.end_of(sql, "beginning a transaction").await
     }
 
     /// Commits the transaction. A server that has undone it says so to the statement that failed.
     pub(crate) async fn commit(&self) -> Result<()> {
         self.end_of("COMMIT", "committing").await?;
-        self.is_open.store(false, Ordering::Relaxed);
+        self.state.set(State::IDLE);
         Ok(())
     }
 
     /// Undoes the transaction.
     pub(crate) async fn rollback(&self) -> Result<()> {
         self.end_of("ROLLBACK", "ending a transaction").await?;
-        self.is_open.store(false, Ordering::Relaxed);
+        self.state.set(State::IDLE);
         Ok(())
     }
 
     async fn end_of(&self, sql: &str, context: &'static str) -> Result<()> {
-        self.client()?.execute_typed(sql, &[]).await.map(drop).map_err(postgres(context))
+        self.answer(self.client()?.execute_typed(sql, &[]).boxed(), context).await.map(drop)
     }
 
     /// Ends a transaction that has written nothing, without waiting for it, and gives the connection
     /// back.
     pub(crate) fn release(self) {
-        tokio::spawn(async move { self.rollback().await });
+        if self.state.get() != State::SILENT {
+            tokio::spawn(async move { self.rollback().await });
+        }
     }
 }
 

@@ -80,8 +80,9 @@ impl PostgresOptions {
     /// time-out outside is set to the nearest. With automatic failover it should be longer than that
     /// takes.
     ///
-    /// An append to a server that is connected and does not answer fails with `Unavailable` after six
-    /// time-outs. It may have been recorded; the same events can be sent again. Connections by TCP have
+    /// A call to a server that is connected and does not answer fails with `Unavailable` after this
+    /// time-out, or after two if it writes: a statement may have waited for locks for the first. What it
+    /// writes may have been written; the same events can be sent again. Connections by TCP have
     /// this time-out for what was sent and is not confirmed, and ask as often for a sign of life, unless
     /// the URL sets `tcp_user_timeout` and `keepalives`.
     pub fn with_timeout(mut self, timeout: Duration) -> Self {

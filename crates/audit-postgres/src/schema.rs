@@ -24,10 +24,13 @@
 //! A log is its [bytes](audit_core::Log::as_bytes): none for the platform's, else the id of the
 //! organization, so that no organization can have the platform's.
 
+use std::future::ready;
+use std::time::{Duration, Instant};
+
 use audit_core::{Error, ErrorKind, Result, TokenKeys};
 
 use crate::connection::{Session, Statement, column, types};
-use crate::error::corrupt;
+use crate::error::{corrupt, silent};
 use crate::options::PostgresOptions;
 
 /// The version of the tables that this library writes: the number of [`MIGRATIONS`].
@@ -162,6 +165,9 @@ const PUT_FACT: Statement = Statement {
 const LOCK_MIGRATIONS: &str =
     "SET LOCAL lock_timeout = '3s'; SELECT pg_advisory_xact_lock(7020105801210987109)";
 
+/// How long a step of a migration may take.
+const LONGEST_STEP: Duration = Duration::from_secs(60);
+
 const SCHEMA_VERSION: &str = "schema_version";
 const TOKEN_SECRET: &str = "token_secret";
 const INDEX_SECRET: &str = "index_secret";
@@ -188,7 +194,7 @@ pub(crate) async fn prepare(session: &Session, options: &PostgresOptions) -> Res
         _ => {}
     }
     session.begin_writing().await?;
-    session.run(LOCK_MIGRATIONS, "waiting for another migration").await?;
+    run(session, LOCK_MIGRATIONS, "waiting for another migration").await?;
     let migrated = migrate(session).await;
     match migrated {
         Ok(()) => session.commit().await,
@@ -209,7 +215,7 @@ async fn migrate(session: &Session) -> Result<()> {
         );
     };
     for step in steps {
-        session.run(step, "creating the tables").await?;
+        run(session, step, "creating the tables").await?;
     }
     if done == 0 {
         put(session, TOKEN_SECRET, &TokenKeys::generate_secret()?).await?;
@@ -217,6 +223,13 @@ async fn migrate(session: &Session) -> Result<()> {
         put(session, INDEX_SECRET, &random[..INDEX_SECRET_BYTES]).await?;
     }
     put(session, SCHEMA_VERSION, &VERSION.to_be_bytes()).await
+}
+
+/// Runs a step of a migration. It takes a few moments, longer than a time-out may be, and not much longer.
+async fn run(session: &Session, sql: &str, context: &'static str) -> Result<()> {
+    let until = Instant::now() + LONGEST_STEP;
+    let check = || ready(if Instant::now() < until { Ok(()) } else { Err(silent()) });
+    session.run(sql, context, check).await
 }
 
 /// Returns the version of the tables; `None` if there are none.

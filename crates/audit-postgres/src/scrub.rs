@@ -70,7 +70,7 @@ pub(crate) async fn scrub(core: &Core) -> Result<()> {
         }
         tokio::time::sleep(PAUSE).await;
     }
-    session.run(VACUUM, "removing erased data").await
+    run(core, &session, VACUUM).await
 }
 
 /// Rewrites the tables whose unused bytes can have old keys, terms and addresses. The tables of events are
@@ -81,7 +81,20 @@ const REWRITE: &str = "VACUUM (FULL) audit.key, audit.tail, audit.part, audit.se
 /// Removes the last traces of erased data from the tables.
 pub(crate) async fn compact(core: &Core) -> Result<()> {
     scrub(core).await?;
-    core.writers.take().await?.run(REWRITE, "rewriting tables").await
+    run(core, &core.writers.take().await?, REWRITE).await
+}
+
+/// Runs a statement as long as the server answers on another connection.
+async fn run(core: &Core, session: &Session, sql: &str) -> Result<()> {
+    let check = || async {
+        match core.writers.take().await {
+            Ok(other) => other.query_opt(&NEXT_TRANSACTION, &[]).await.map(drop),
+            // Those that have the connections meanwhile notice it, too.
+            Err(error) if error.kind() == ErrorKind::Busy => Ok(()),
+            Err(error) => Err(error),
+        }
+    };
+    session.run(sql, NEXT_TRANSACTION.context, check).await
 }
 
 /// Returns who can see what transactions before `next` have deleted.

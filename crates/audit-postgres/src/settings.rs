@@ -34,34 +34,13 @@ const LEAST_VERSION: i32 = 150_000;
 /// How long a transaction may be idle before the server undoes it: its process may be gone.
 const LONGEST_IDLE: Duration = Duration::from_secs(10);
 
-/// Returns the connection if its server can keep the promises of a store.
-///
-/// # Errors
-/// [`Unavailable`](ErrorKind::Unavailable) if the server does not answer within `timeout`. A pooler accepts
-/// connections while its server is away, and answers no statement.
-/// [`Incompatible`](ErrorKind::Incompatible) or [`ReadOnly`](ErrorKind::ReadOnly) as [`check_server`].
-pub(crate) async fn checked(
-    session: Session,
-    is_read_only: bool,
-    timeout: Duration,
-) -> Result<Session> {
-    let checked = tokio::time::timeout(timeout, check_server(&session, is_read_only)).await;
-    match checked {
-        Ok(checked) => checked.map(|()| session),
-        Err(source) => {
-            session.close();
-            let error = Error::new(ErrorKind::Unavailable);
-            Err(error.with_context("the server does not answer").with_source(source))
-        }
-    }
-}
-
 /// Checks that the server can keep the promises of a store.
 ///
 /// # Errors
-/// [`Incompatible`](ErrorKind::Incompatible), with the name of the setting as the field, or
+/// [`Unavailable`](ErrorKind::Unavailable) if it does not answer: a pooler accepts connections while its
+/// server is away. [`Incompatible`](ErrorKind::Incompatible), with the name of the setting as the field, or
 /// [`ReadOnly`](ErrorKind::ReadOnly) for a server that cannot be written, unless the store is only read.
-async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
+pub(crate) async fn check_server(session: &Session, is_read_only: bool) -> Result<()> {
     let row = session.query_opt(&READ_SETTINGS, &[]).await?;
     let row = row.ok_or_else(|| corrupt(READ_SETTINGS.context))?;
     let text = |at| column::<&str>(&row, at);

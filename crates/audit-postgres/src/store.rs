@@ -100,7 +100,7 @@ impl PostgresStore {
             let opening = Connections::new(&address, 1, timeout, &[])?;
             let is_read_only = options.is_read_only;
             let session = opening.take().await?;
-            let session = settings::checked(session, is_read_only, timeout).await?;
+            settings::check_server(&session, is_read_only).await?;
             let replica = replica
                 .map(|replica| Readers::new(&replica, readers, timeout, of_readers))
                 .transpose()?
@@ -138,13 +138,14 @@ impl PostgresStore {
         Ok(Self { shared: Arc::new(Shared { keys, core, unhealed, writer, runtime }) })
     }
 
-    /// Rewrites the tables of keys, of the index and of API keys. Removes the last traces of erased data
-    /// from the unused bytes of their pages, where a [`VACUUM`](RetentionStore::erase_events) can leave
-    /// some.
+    /// Rewrites the tables of keys, of the index, of staged and refused events, of organizations and of API
+    /// keys. Removes the last traces of erased data from the unused bytes of their pages, where a
+    /// [`VACUUM`](RetentionStore::erase_events) can leave some.
     ///
-    /// Appends and reads wait while a table is rewritten: they are about a twentieth of the tables of
-    /// events, which are not rewritten, because what they can have of erased events is sealed with keys
-    /// that are gone. The role must own the tables.
+    /// Appends and reads wait while a table is rewritten, and fail if that takes longer than their
+    /// [time-out](PostgresOptions::with_timeout). The tables are about a twentieth of those of events, which
+    /// are not rewritten, because what they can have of erased events is sealed with keys that are gone. The
+    /// role must own the tables.
     ///
     /// # Errors
     /// [`Pending`](audit_core::ErrorKind::Pending) as for an erasure. [`Busy`](audit_core::ErrorKind::Busy)
@@ -168,7 +169,7 @@ impl PostgresStore {
             } else {
                 core.writers.take().await?
             };
-            settings::checked(session, is_read_only, core.timeout).await.map(drop)
+            settings::check_server(&session, is_read_only).await
         })
         .await
     }

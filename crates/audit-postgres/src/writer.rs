@@ -11,11 +11,10 @@ use audit_core::{Log, Receipt, Result};
 use audit_index::TermKey;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
-use tokio::time::timeout_at;
 
 use crate::append::Appended;
 use crate::core::Core;
-use crate::error::{closed, read_only, silent};
+use crate::error::{closed, read_only};
 use crate::intake::begin_append;
 use crate::lock::Wanted;
 use crate::log_end::Grown;
@@ -25,9 +24,6 @@ use crate::retry::Retries;
 const GROUP_EVENTS: usize = 1_000;
 /// A transaction takes no more batches when its events have this many bytes.
 const GROUP_BYTES: usize = 16 << 20;
-
-/// How many time-outs of a store an append waits for a server that is connected and does not answer.
-const PATIENCE: u32 = 6;
 
 /// The handle of the writing task. When it is dropped, the task writes all waiting batches and ends.
 #[derive(Debug)]
@@ -150,12 +146,10 @@ type Written = (Vec<Result<Appended>>, Vec<Grown>);
 /// Writes a group in one transaction, again if the transaction or the connection was lost.
 async fn write_patiently(core: &Arc<Core>, group: &mut [Job]) -> Result<Written> {
     let deadline = group.iter().map(|job| job.deadline).min().unwrap_or_else(Instant::now);
-    let given_up = tokio::time::Instant::from_std(Instant::now() + core.timeout * PATIENCE);
     let mut retries = Retries::until(deadline);
     let mut built = false;
     loop {
-        let attempt = timeout_at(given_up, write_once(core, group, deadline, built));
-        let error = match attempt.await.unwrap_or_else(|_| Err(silent())) {
+        let error = match write_once(core, group, deadline, built).await {
             Ok(Attempt::Written(written)) => return Ok(written),
             Ok(Attempt::TailsAreLong(logs)) => {
                 for log in logs {

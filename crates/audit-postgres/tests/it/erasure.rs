@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use audit_core::{
-    Actor, AuditContext, AuditStore as _, AuditStoreExt as _, Erasure, ErrorKind, EventQuery,
-    Filter, Log, NewEvent, RetentionStoreExt as _,
+    Actor, AuditContext, AuditStore as _, AuditStoreExt as _, Erasure, ErrorKind, EventId,
+    EventQuery, Filter, Log, NewEvent, RetentionStoreExt as _, Staged, StagingStore as _,
 };
 use audit_postgres::{PostgresOptions, PostgresStore};
 use audit_postgres_server::Database;
@@ -87,6 +87,41 @@ fn an_erasure_removes_old_rows_and_seals_no_neighbour_again() {
     for event in &page.events {
         let is_readable = event.actor.email.is_some() || event.action.is_reserved();
         assert_eq!(is_readable, event.sequence.get() != 7, "{}", event.sequence);
+    }
+}
+
+/// Stages an event in a transaction of SQL.
+fn stage(database: &Database, event: NewEvent) {
+    let staged = Staged::new(Log::Platform, vec![event]).unwrap();
+    let (id, body) = (staged.ids()[0], &staged.bodies()[0]);
+    let sql = format!("SELECT audit.stage('platform', '{{{id}}}', ARRAY[$body${body}$body$])");
+    database.sql(&sql).unwrap();
+}
+
+#[test]
+fn no_byte_is_left_of_staged_and_refused_events_that_are_erased_and_dropped() {
+    let database = database();
+    let store = open(&database);
+    let id = EventId::new();
+    stage(&database, event(5).id(id));
+    block_on(store.take_in()).unwrap();
+    // Another event under the same id.
+    stage(&database, event(6).id(id));
+    block_on(store.take_in()).unwrap();
+    let refused = block_on(store.refused(0, 10)).unwrap();
+    assert_eq!(refused.len(), 1);
+    let hex = |subject: u32| -> String {
+        format!("{subject}@acme.example").bytes().map(|byte| format!("{byte:02x}")).collect()
+    };
+    let left = [("audit.staged", hex(5)), ("audit.staged", hex(6)), ("audit.refused", hex(6))];
+    for (table, bytes) in &left {
+        assert!(has_bytes(&database, table, bytes), "{table} had them");
+    }
+    block_on(store.drop_refused(refused[0].number, by())).unwrap();
+    assert_eq!(block_on(store.erase(Log::Platform, of(5), by())).unwrap().events, 1);
+    block_on(store.compact()).unwrap();
+    for (table, bytes) in &left {
+        assert!(!has_bytes(&database, table, bytes), "{table}: bytes are left");
     }
 }
 

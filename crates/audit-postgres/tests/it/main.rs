@@ -18,6 +18,7 @@ mod kills;
 mod operations;
 mod pooler;
 mod processes;
+mod proxy;
 mod recovery;
 mod replica;
 mod roles;
