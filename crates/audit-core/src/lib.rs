@@ -10,6 +10,7 @@
 //! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Diff`], [`Message`], [`RequestInfo`] |
 //! | carry the actor and the request to where an event is made | [`AuditContext`], [`ContextScope`], [`SignedContext`] |
 //! | compare values whose type says what is masked | [`Audited`], [`Diff::audited`] |
+//! | define the actions of a service | [`AuditAction`], [`ActionDefinition`] |
 //! | hand events to a store or a spool | [`Recorder`], [`Attempt`] |
 //! | read events | [`AuditEvent`], [`Activity`] |
 //! | query a log | [`EventQuery`], [`Filter`], [`Order`] |
@@ -53,7 +54,10 @@ mod store;
 mod tenant;
 pub mod tree;
 
-pub use capture::{Accepted, Attempt, Audited, AuditedField, AuditedValue, FieldKey, Recorder};
+pub use capture::{
+    Accepted, ActionDefinition, Attempt, AuditAction, Audited, AuditedField, AuditedValue,
+    FieldCount, FieldDefinition, FieldKey, IntoEvent, Recorder,
+};
 pub use error::{Error, ErrorKind, Result, Violation};
 pub use model::{
     Action, Activity, Actor, ActorKind, ApiKeyId, Attributes, AuditContext, AuditEvent, Change,

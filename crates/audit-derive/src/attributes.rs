@@ -95,7 +95,7 @@ impl FieldAttributes {
 const EXPECTED: &str = "one of `id`, `skip`, `redact`, `hash`, `rename`, `personal` and `key`";
 
 /// Calls `read` for each item of each `#[audit(…)]`.
-fn each(
+pub(crate) fn each(
     attributes: &[Attribute],
     mut read: impl FnMut(ParseNestedMeta<'_>) -> Result<()>,
 ) -> Result<()> {
@@ -104,13 +104,13 @@ fn each(
 }
 
 /// Reads the text of an item that may be there once.
-fn once(text: &mut Option<LitStr>, meta: &ParseNestedMeta<'_>) -> Result<()> {
+pub(crate) fn once(text: &mut Option<LitStr>, meta: &ParseNestedMeta<'_>) -> Result<()> {
     if text.replace(meta.value()?.parse()?).is_some() {
         return Err(meta.error("it is there twice"));
     }
     Ok(())
 }
 
-fn unknown(meta: &ParseNestedMeta<'_>, expected: &str) -> Error {
+pub(crate) fn unknown(meta: &ParseNestedMeta<'_>, expected: &str) -> Error {
     meta.error(format_args!("unknown attribute: expected {expected}"))
 }

@@ -1,12 +1,18 @@
-//! Derives how the values of a type are audited.
+//! Derives how the values of a type are audited, and the actions that a service records.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `audited.rs` | the implementation of `Audited` |
 //! | `attributes.rs` | the attributes of a type and of its fields |
+//! | `action.rs` | the implementation of `AuditAction` |
+//! | `action_attributes.rs` | the attributes of the variants of an enum of actions, and of their fields |
+//! | `names.rs` | the rules of names |
 
+mod action;
+mod action_attributes;
 mod attributes;
 mod audited;
+mod names;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -55,4 +61,54 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_audited(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     audited::derive(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Implements [`AuditAction`](https://docs.rs/audit-core) for an enum whose variants are the actions of a
+/// service. A value is accepted wherever the name of an action is, and has its targets and attributes
+/// with it.
+///
+/// | on a variant | |
+/// |---|---|
+/// | `#[audit(action = "invoice.paid")]` | the name in the log; required, because a variant can be renamed and a log cannot |
+/// | a doc comment, or `#[audit(summary = "…")]` | what it means; required |
+/// | `#[audit(severity = "high")]` | the severity of its events unless they state another |
+/// | `#[audit(since = "1.2")]` | the version of the service that first recorded it |
+/// | `#[audit(version = 2)]` | the version of the definition and of its JSON schema; 1 by default |
+/// | `#[audit(ocsf = 6003)]` | its class in OCSF |
+///
+/// | on a field | |
+/// |---|---|
+/// | `#[audit(target = "invoice")]` | its text is the id of a target of this type |
+/// | `#[audit(attribute)]`, `#[audit(attribute = "payment.method")]` | its text is an attribute; attributes are no place for personal data, because they are not erased |
+///
+/// A field that is an `Option` may be absent; a target that is a `Vec` may be there any number of times.
+/// Each variant also has a constant for filters and tests: `Billing::INVOICE_PAID`.
+///
+/// ```
+/// use audit_core::{Actor, AuditAction as _, NewEvent};
+/// use audit_derive::AuditAction;
+///
+/// #[derive(AuditAction)]
+/// enum Billing {
+///     /// A customer paid an invoice.
+///     #[audit(action = "invoice.paid", severity = "informational", since = "1.2", ocsf = 6003)]
+///     InvoicePaid {
+///         #[audit(target = "invoice")]
+///         invoice: u64,
+///         #[audit(attribute)]
+///         method: Option<&'static str>,
+///     },
+/// }
+///
+/// let paid = Billing::InvoicePaid { invoice: 9, method: Some("card") };
+/// let event = NewEvent::new(paid, Actor::user("u_7"));
+/// assert_eq!(event.action, Billing::INVOICE_PAID);
+/// assert_eq!(event.targets[0].id.as_deref(), Some("9"));
+/// assert_eq!(event.attributes.get("method"), Some("card"));
+/// assert_eq!(Billing::DEFINITIONS[0].summary(), "A customer paid an invoice");
+/// ```
+#[proc_macro_derive(AuditAction, attributes(audit))]
+pub fn derive_audit_action(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    action::derive(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -7,6 +7,8 @@ use audit_core::{
 };
 use futures_executor::block_on;
 
+use crate::fail;
+
 /// The events that a failure shows, at most.
 const SHOWN: usize = 20;
 
@@ -134,13 +136,6 @@ impl Expectation {
 
 fn read(store: &(impl AuditStore + ?Sized), query: &EventQuery) -> Result<Page> {
     block_on(store.page(query))
-}
-
-/// Fails a test.
-#[track_caller]
-#[allow(clippy::panic)] // which is how an assertion fails
-fn fail(message: &str) -> ! {
-    panic!("{message}")
 }
 
 /// An event in one line.

@@ -16,18 +16,30 @@
 //! # Ok::<(), audit_core::Error>(())
 //! ```
 //!
+//! [`assert_no_drift`] compares all events of a store with the catalogue of the service's actions.
+//!
 //! They work with every store, in tests with and without a runtime: they block until the store answers.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `expectation.rs` | what a log should have |
 //! | `content.rs` | events without their ids and times |
+//! | `drift.rs` | where the events of tests and a catalogue differ |
 
 mod content;
+mod drift;
 mod expectation;
 
 pub use crate::content::{Content, content_eq};
+pub use crate::drift::{Drift, assert_no_drift};
 pub use crate::expectation::Expectation;
+
+/// Fails a test.
+#[track_caller]
+#[allow(clippy::panic)] // which is how an assertion fails
+fn fail(message: &str) -> ! {
+    panic!("{message}")
+}
 
 /// Panics unless a log has an event that meets all conditions, and returns the last one. The message
 /// has the latest events of the log.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use audit_core::{
-    Action, Attempt, AuditContext, ContextScope, Log, NewEvent, Outcome, OutcomeResult, Result,
+    Attempt, AuditContext, ContextScope, IntoEvent, Log, NewEvent, Outcome, OutcomeResult, Result,
     Target,
 };
 use http::Method;
@@ -71,10 +71,11 @@ impl Audit {
     }
 
     /// Begins the event of `action` in the context of the request. `await` records it; see [`Record`].
+    /// The action is its name, or an [`AuditAction`](audit_core::AuditAction) of the service.
     ///
     /// The context is the [current](AuditContext::current) one, or that of the request in a task that
     /// was spawned without it.
-    pub fn record(&self, action: impl Into<Action>) -> Record {
+    pub fn record(&self, action: impl IntoEvent) -> Record {
         let context = self.context();
         let log = self.log_of(&context);
         Record::new(self.clone(), log, context.new_event(action))

@@ -100,11 +100,15 @@ impl Record {
         self.changed_by(&Diff::new(), before, after)
     }
 
-    /// Adds the target, and sets the change from `before` to `after`, in the form that their type states:
-    /// see [`Audited`].
+    /// Adds the target, unless the event has it, and sets the change from `before` to `after`, in the form
+    /// that their type states: see [`Audited`].
     pub fn audited<T: Audited>(mut self, before: &T, after: &T) -> Self {
-        self.event = self.event.and_then(|event| {
-            Ok(event.add_target(after.target()).change(Change::audited(before, after)?))
+        self.event = self.event.and_then(|mut event| {
+            let target = after.target();
+            if !event.targets.contains(&target) {
+                event.targets.push(target);
+            }
+            Ok(event.change(Change::audited(before, after)?))
         });
         self
     }

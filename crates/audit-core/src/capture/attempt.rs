@@ -10,10 +10,6 @@ use crate::{
     Filter, Log, NewEvent, Order, Outcome, OutcomeResult, Recorder, Result, Timestamp,
 };
 
-/// The attribute of the first event that has the action, and of the last that has the first one's id.
-const ACTION: &str = "attempt.action";
-const BEGUN: &str = "attempt.begun";
-
 /// An action whose effect is outside the caller's transaction: a payment, an e-mail, a call.
 ///
 /// An event of the action [`Action::ATTEMPT_BEGUN`] is recorded before the effect, and the action's own
@@ -56,6 +52,12 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The attribute of the event with which an attempt begins: the action.
+    pub const ACTION_ATTRIBUTE: &'static str = "attempt.action";
+
+    /// The attribute of the event with which it ends: the id of the first one.
+    pub const BEGUN_ATTRIBUTE: &'static str = "attempt.begun";
+
     /// Records that the action of `event` begins.
     ///
     /// # Errors
@@ -70,7 +72,7 @@ impl Attempt {
         event.validate()?;
         let mut begun = event.clone();
         let action = std::mem::replace(&mut begun.action, Action::ATTEMPT_BEGUN);
-        begun.attributes.insert(ACTION, action.as_str());
+        begun.attributes.insert(Self::ACTION_ATTRIBUTE, action.as_str());
         begun.outcome = None;
         let id = begun.id;
         recorder.accept(log, vec![begun]).await?;
@@ -79,7 +81,7 @@ impl Attempt {
 
     /// Returns the attempt of `event`, whose first event has the id `begun`.
     fn new(log: Log, begun: EventId, event: NewEvent) -> Self {
-        let mut event = event.id(end_of(begun)).attribute(BEGUN, begun.to_string());
+        let mut event = event.id(end_of(begun)).attribute(Self::BEGUN_ATTRIBUTE, begun.to_string());
         event.occurred_at = None;
         Self { log, begun, event }
     }
@@ -126,7 +128,8 @@ impl Attempt {
     ) -> Result<Accepted> {
         let Self { log, begun, event } = self;
         // The id is what makes it the end of this attempt.
-        let event = complete(event).id(end_of(begun)).attribute(BEGUN, begun.to_string());
+        let event =
+            complete(event).id(end_of(begun)).attribute(Self::BEGUN_ATTRIBUTE, begun.to_string());
         match recorder.accept(log, vec![event.clone()]).await {
             Err(error) if error.kind() == ErrorKind::Conflict => {
                 let late = EventId::derived(*begun.as_uuid(), b"late end");
@@ -185,7 +188,7 @@ impl Attempt {
     fn of(begun: AuditEvent) -> Option<Self> {
         let (log, id) = (begun.log, begun.id);
         let mut event = begun.into_content();
-        event.action = event.attributes.remove(ACTION)?.into();
+        event.action = event.attributes.remove(Self::ACTION_ATTRIBUTE)?.into();
         Some(Self::new(log, id, event))
     }
 }

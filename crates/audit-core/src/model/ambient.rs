@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use pin_project_lite::pin_project;
 
 use super::context_scope::ContextScope;
-use crate::{Action, AuditContext, Error, NewEvent, Result, Violation};
+use crate::{AuditContext, Error, IntoEvent, NewEvent, Result, Violation};
 
 thread_local! {
     /// The innermost scope.
@@ -227,7 +227,7 @@ impl NewEvent {
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) with the field `actor` if no context is
     /// current. An actor is never invented.
-    pub fn here(action: impl Into<Action>) -> Result<Self> {
+    pub fn here(action: impl IntoEvent) -> Result<Self> {
         let scope = current().ok_or_else(|| {
             Error::invalid("actor", Violation::Missing)
                 .with_context("no audit context is in scope (see `AuditContext::scope`)")

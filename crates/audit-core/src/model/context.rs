@@ -1,7 +1,8 @@
 //! The context of an action: by whom, why, in which request and trace.
 
 use crate::{
-    Action, Actor, ChangeSetId, Log, NewEvent, OrganizationRef, RequestInfo, Timestamp, Trace,
+    Action, Actor, ChangeSetId, IntoEvent, Log, NewEvent, OrganizationRef, RequestInfo, Timestamp,
+    Trace,
 };
 
 /// Declares the setters of the fields that an event has from the context of its action.
@@ -122,10 +123,15 @@ impl AuditContext {
         self
     }
 
-    /// Returns the event of `action` in this context, without targets.
+    /// Returns the event of `action` in this context.
     ///
     /// It occurs when it is appended, so that an event that is delivered twice is recorded once.
-    pub fn new_event(self, action: impl Into<Action>) -> NewEvent {
+    pub fn new_event(self, action: impl IntoEvent) -> NewEvent {
+        action.into_event(self)
+    }
+
+    /// Returns the event of `action` in this context, without targets.
+    pub(crate) fn named_event(self, action: Action) -> NewEvent {
         NewEvent {
             organization: self.organization,
             reason: self.reason,
@@ -133,7 +139,7 @@ impl AuditContext {
             request: self.request,
             trace: self.trace,
             change_set_id: self.change_set_id,
-            ..NewEvent::new(action, self.actor)
+            ..NewEvent::named(action, self.actor)
         }
     }
 

@@ -8,20 +8,26 @@ use crate::limits::{
     self, MAX_ACTION_SEGMENTS, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TARGETS, MAX_TEXT_BYTES,
 };
 use crate::{
-    Action, Actor, Attributes, Change, Error, EventId, Message, NewEvent, OrganizationRef, Outcome,
-    RequestInfo, Result, Scope, Severity, Source, Target, Timestamp, Violation,
+    Action, Actor, Attributes, AuditContext, Change, Error, EventId, IntoEvent, Message, NewEvent,
+    OrganizationRef, Outcome, RequestInfo, Result, Scope, Severity, Source, Target, Timestamp,
+    Violation,
 };
 
 context_setters!(NewEvent);
 
 impl NewEvent {
     /// Returns the event of `action` by `actor`, with a new id and the time of its append.
-    pub fn new(action: impl Into<Action>, actor: Actor) -> Self {
+    pub fn new(action: impl IntoEvent, actor: Actor) -> Self {
+        action.into_event(AuditContext::new(actor))
+    }
+
+    /// Returns the event of `action` by `actor`.
+    pub(super) fn named(action: Action, actor: Actor) -> Self {
         Self {
             occurred_at: None,
             submitted_by: None,
             id: EventId::new(),
-            action: action.into(),
+            action,
             category: None,
             actor,
             outcome: None,

@@ -3,6 +3,8 @@
 // A test that cannot set itself up fails.
 #![allow(clippy::unwrap_used)]
 
+mod actions;
+
 use audit_core::{Audited as _, Change, Diff, FieldKey, Target};
 use audit_derive::Audited;
 use serde::Serialize;

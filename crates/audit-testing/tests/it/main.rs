@@ -6,12 +6,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use audit_catalogue::Catalogue;
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt as _, Log, NewEvent, OrganizationId, Outcome, Timestamp,
+    Action, Actor, Attempt, AuditStore, AuditStoreExt as _, Log, NewEvent, OrganizationId, Outcome,
+    Timestamp,
 };
+use audit_derive::AuditAction;
 use audit_memory::MemoryStore;
 use audit_sqlite::SqliteStore;
-use audit_testing::{Content as _, assert_audited, assert_not_audited, content_eq};
+use audit_testing::{
+    Content as _, Drift, assert_audited, assert_no_drift, assert_not_audited, content_eq,
+};
 use futures_executor::block_on;
 
 const LOG: Log = Log::Platform;
@@ -88,5 +93,54 @@ fn content_is_compared_without_ids_and_times() {
         assert_eq!(recorded.content(), event().content());
         assert!(!content_eq(&recorded, &event().attribute("plan", "basic")));
         assert!(!content_eq(&recorded, &event().request("POST", "/refund")));
+    });
+}
+
+#[derive(AuditAction)]
+#[allow(dead_code)] // the tests record them by name
+enum Billing {
+    /// An invoice was paid.
+    #[audit(action = "invoice.paid")]
+    Paid {
+        #[audit(target = "invoice")]
+        invoice: u64,
+        #[audit(attribute)]
+        plan: &'static str,
+    },
+    /// An invoice was refunded.
+    #[audit(action = "invoice.refunded")]
+    Refunded,
+}
+
+#[test]
+fn events_and_a_catalogue_that_agree_have_no_drift() {
+    with_each_store(|store| {
+        let refunded = NewEvent::new(Billing::Refunded, Actor::system());
+        let other = OrganizationId::new();
+        // An attempt that was begun is one of its action.
+        let begun = refunded.attribute(Attempt::ACTION_ATTRIBUTE, "invoice.refunded");
+        let begun = begun.action(Action::ATTEMPT_BEGUN);
+        block_on(store.record(Log::organization(other), begun)).unwrap();
+        assert_no_drift(store, &Catalogue::of::<Billing>());
+    });
+}
+
+#[test]
+fn drift_is_shown_in_both_directions() {
+    with_each_store(|store| {
+        let strange = NewEvent::new("invoice.payed", Actor::system());
+        let incomplete = NewEvent::new(Billing::PAID, Actor::system()).attribute("plan", "pro");
+        let events = vec![strange.clone(), incomplete, strange.id(audit_core::EventId::new())];
+        block_on(store.append(LOG, events)).unwrap();
+        let drift = Drift::from(&Catalogue::of::<Billing>().and::<Billing>()).with(store);
+        let expected = "  \
+            invoice.paid: invalid input: `targets[invoice]` is missing (1 events, the first is #4 in the log platform)\n  \
+            invoice.payed: invalid input: `action` must be an action of the catalogue (2 events, the first is #3 in the log platform)\n  \
+            invoice.refunded: is in the catalogue, and no test records it\n  \
+            invoice.paid: is in the catalogue twice\n  \
+            invoice.refunded: is in the catalogue twice\n";
+        assert_eq!(drift.to_string(), expected);
+        let failed = message(|| drift.assert_none());
+        assert!(failed.ends_with(expected), "{failed}");
     });
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use audit_core::{Actor, AuditContext, Log, NewEvent, Trace};
+use audit_core::{Actor, AuditContext, Log, NewEvent, Target, Trace};
 use audit_memory::MemoryStore;
 use audit_tower::{Audit, AuditLayer, NotRecorded};
 use axum::Router;
@@ -149,4 +149,39 @@ async fn a_service_without_axum_finds_the_handle_in_the_extensions() {
     let [event] = events(&store, Log::Platform).await.try_into().unwrap();
     assert_eq!(event.actor, Actor::unknown().ip("198.51.100.7"));
     assert_eq!(event.request.route.as_deref(), Some("/a/{b}"));
+}
+
+#[tokio::test]
+async fn an_action_of_a_catalogue_has_its_targets_with_it() {
+    #[derive(audit_derive::Audited)]
+    #[audit(target = "customer")]
+    struct Customer {
+        #[audit(id)]
+        id: u64,
+        plan: &'static str,
+    }
+    #[derive(audit_derive::AuditAction)]
+    enum Sales {
+        /// The plan of a customer changed.
+        #[audit(action = "plan.changed", severity = "low")]
+        PlanChanged {
+            #[audit(target = "customer")]
+            customer: u64,
+            #[audit(attribute)]
+            plan: &'static str,
+        },
+    }
+    let store = MemoryStore::new().unwrap();
+    let handler = |audit: Audit| async move {
+        let [before, after] = ["basic", "pro"].map(|plan| Customer { id: 7, plan });
+        let changed = Sales::PlanChanged { customer: after.id, plan: after.plan };
+        audit.record(changed).audited(&before, &after).await.map(drop)
+    };
+    let router = Router::new().route("/a", post(handler)).layer(layer(&store));
+    send(&router, request(Method::POST, "/a")).await;
+    let [event] = events(&store, TENANT).await.try_into().unwrap();
+    assert_eq!(event.targets, [Target::new("customer", "7")]); // once
+    assert_eq!(event.severity.unwrap().as_str(), "low");
+    assert_eq!(event.attributes.get("plan"), Some("pro"));
+    assert_eq!(event.change.diff[0].field, "plan");
 }
