@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use audit_core::{
-    AuditStore, AuditStoreExt as _, EventId, EventQuery, FeedPage, FeedStart, Log, Page, Result,
-    RetentionStore, Staged, StagingStore, TenantStore, Token,
+    AuditStore, AuditStoreExt as _, EventId, EventQuery, FeedPage, FeedStart, FollowerStore, Log,
+    Page, Result, RetentionStore, Staged, StagingStore, TenantStore, Token,
 };
 use futures_util::future::BoxFuture;
 
@@ -23,6 +23,9 @@ pub(crate) type NewStagingHarness<'a> = NewHarness<'a, dyn StagingHarness>;
 
 /// Makes a harness that opens a store whose derived data can be damaged.
 pub(crate) type NewDamageHarness<'a> = NewHarness<'a, dyn DamageHarness>;
+
+/// Makes a harness that opens a store with states of followers.
+pub(crate) type NewFollowerHarness<'a> = NewHarness<'a, dyn FollowerHarness>;
 
 /// Makes a harness that opens a store with tenants.
 pub(crate) type NewTenantHarness<'a> = NewHarness<'a, dyn TenantHarness>;
@@ -121,6 +124,16 @@ pub trait TenantHarness: Harness {
     /// # Panics
     /// If the store cannot be opened.
     fn open_tenants(&self) -> Arc<dyn TenantStore>;
+}
+
+/// Opens the store under test as a [`FollowerStore`].
+pub trait FollowerHarness: Harness {
+    /// Opens the same store as [`Harness::open`] does, in the same way. Is also called while other
+    /// handles are open.
+    ///
+    /// # Panics
+    /// If the store cannot be opened.
+    fn open_followers(&self) -> Arc<dyn FollowerStore>;
 }
 
 /// Opens the store under test as a [`StagingStore`], and is a client of its database.

@@ -43,6 +43,9 @@
 //! A store into whose database callers stage events in their own transactions also implements a
 //! [`StagingHarness`], which is such a caller: `suite!(staged: …)`.
 //!
+//! A store that keeps the states of followers also implements a [`FollowerHarness`]:
+//! `suite!(followers: …)`.
+//!
 //! A store that keeps data beside its records which it derives from them, such as an index, also
 //! implements a [`DamageHarness`]: `suite!(damaged: …)`.
 //!
@@ -91,7 +94,7 @@ mod variants;
 use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
 pub use durability::DurableHarness;
 pub use harness::{
-    DamageHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
+    DamageHarness, FollowerHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
     StagingTransaction, TenantHarness,
 };
 use registry::case_list; // `for_each_case!` looks for it here

@@ -1,8 +1,8 @@
 //! The one list of cases, by the trait that they test.
 
 use crate::{
-    DamageHarness, Harness, NewHarness, RetentionHarness, StagingHarness, TenantHarness, cases,
-    state_machine,
+    DamageHarness, FollowerHarness, Harness, NewHarness, RetentionHarness, StagingHarness,
+    TenantHarness, cases, state_machine,
 };
 
 /// Calls the macro `$then` of this crate with every case of one trait, by group. This is the list.
@@ -276,6 +276,21 @@ macro_rules! for_each_case {
             }
         }
     };
+    (followers, $then:ident $($arguments:tt)*) => {
+        $crate::$then! {
+            ($($arguments)*)
+            followers {
+                keep_their_states,
+                replace_only_what_they_expect,
+                of_other_names_and_logs_are_apart,
+                change_no_log,
+                are_listed_by_pages,
+                beyond_a_limit_are_refused_by_field,
+                at_once_have_one_winner,
+                survive_a_reopen,
+            }
+        }
+    };
     (damaged, $then:ident $($arguments:tt)*) => {
         $crate::$then! {
             ($($arguments)*)
@@ -385,6 +400,10 @@ impl Cases for dyn RetentionHarness {
 
 impl Cases for dyn StagingHarness {
     const CASES: &'static [Case<Self>] = crate::for_each_case!(staged, case_list);
+}
+
+impl Cases for dyn FollowerHarness {
+    const CASES: &'static [Case<Self>] = crate::for_each_case!(followers, case_list);
 }
 
 impl Cases for dyn DamageHarness {

@@ -11,15 +11,16 @@ use std::time::Duration;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt as _, EntriesRequest, Erasure,
-    Error, ErrorKind, EventId, EventQuery, FeedPage, FeedStart, Filter, Head, Log, NewEvent, Order,
-    Page, Pruned, Receipt, RefusedEvent, Result, Retention, RetentionStore, RetentionStoreExt as _,
-    Scan, ScanResult, Sequence, Staged, StagedCounts, StagingStore, TenantStore, Token,
+    Error, ErrorKind, EventId, EventQuery, FeedPage, FeedStart, Filter, FollowerStore, Head, Log,
+    NewEvent, Order, Page, Pruned, Receipt, RefusedEvent, Result, Retention, RetentionStore,
+    RetentionStoreExt as _, Scan, ScanResult, Sequence, Staged, StagedCounts, StagingStore,
+    TenantStore, Token,
 };
 use futures_util::future::{Either, select};
 
 use crate::timer::Timer;
 use crate::{
-    DamageHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
+    DamageHarness, FollowerHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
     StagingTransaction, TenantHarness,
 };
 
@@ -65,6 +66,18 @@ impl Opens for dyn StagingHarness {
 
     fn open_store(&self) -> Arc<Self::Store> {
         self.open_staging()
+    }
+
+    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
+        store
+    }
+}
+
+impl Opens for dyn FollowerHarness {
+    type Store = dyn FollowerStore;
+
+    fn open_store(&self) -> Arc<Self::Store> {
+        self.open_followers()
     }
 
     fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
@@ -387,6 +400,32 @@ impl Subject<dyn StagingHarness> {
 
     pub(crate) fn refused(&self) -> Vec<RefusedEvent> {
         self.block_on(self.store.refused(0, 1_000)).expect("refused events can be listed")
+    }
+}
+
+impl Subject<dyn FollowerHarness> {
+    pub(crate) fn state(&self, follower: &str, log: Log) -> Option<String> {
+        self.block_on(self.store.follower_state(follower, log)).expect("a state is readable")
+    }
+
+    pub(crate) fn states(
+        &self,
+        follower: &str,
+        after: Option<Log>,
+        limit: usize,
+    ) -> Result<Vec<(Log, String)>> {
+        self.block_on(self.store.follower_states(follower, after, limit))
+    }
+
+    pub(crate) fn replace(
+        &self,
+        follower: &str,
+        log: Log,
+        before: Option<&str>,
+        after: Option<&str>,
+    ) -> Result<()> {
+        let [before, after] = [before, after].map(|state| state.map(str::to_owned));
+        self.block_on(self.store.replace_follower_state(follower, log, before, after))
     }
 }
 

@@ -11,6 +11,7 @@
 /// | `suite!(retention: $new)` | [`RetentionStore`](audit_core::RetentionStore) | [`RetentionHarness`](crate::RetentionHarness) |
 /// | `suite!(tenants: $new)` | [`TenantStore`](audit_core::TenantStore) | [`TenantHarness`](crate::TenantHarness) |
 /// | `suite!(staged: $new)` | [`StagingStore`](audit_core::StagingStore) | [`StagingHarness`](crate::StagingHarness) |
+/// | `suite!(followers: $new)` | [`FollowerStore`](audit_core::FollowerStore) | [`FollowerHarness`](crate::FollowerHarness) |
 /// | `suite!(damaged: $new)` | a store with an index | [`DamageHarness`](crate::DamageHarness) |
 ///
 /// `suite!(durable: $new, $open)` tests that what was acknowledged survives a kill of the process.
@@ -41,6 +42,13 @@ macro_rules! suite {
         }
 
         $crate::for_each_case!(staged, suite_tests new_staging_harness);
+    };
+    (followers: $new:expr) => {
+        fn new_follower_harness() -> ::std::boxed::Box<dyn $crate::FollowerHarness> {
+            ::std::boxed::Box::new($new())
+        }
+
+        $crate::for_each_case!(followers, suite_tests new_follower_harness);
     };
     (damaged: $new:expr) => {
         fn new_damage_harness() -> ::std::boxed::Box<dyn $crate::DamageHarness> {

@@ -18,6 +18,7 @@
 //! | call a store | [`AuditStore`], [`AuditStoreExt`] |
 //! | erase and prune | [`RetentionStore`], [`RetentionStoreExt`], [`Erasure`], [`Retention`] |
 //! | record in your own transaction, through any driver | [`Staged`], [`StagingStore`] |
+//! | continue where a follower ended | [`FollowerStore`] |
 //! | keep tenants | [`TenantStore`], [`Organization`], [`ApiKey`], [`Role`] |
 //! | prove a log | [`tree`], [`LeafHash`], [`TreeHead`], and the crate `audit-merkle` |
 //! | write a store | [`backend`] |
@@ -71,9 +72,9 @@ pub use query::{
     TokenKeys, Total,
 };
 pub use store::{
-    AuditStore, AuditStoreExt, DamagedEvent, EntriesRequest, Erased, Erasure, Head, Pruned,
-    Pruning, Receipt, RefusedEvent, Retention, RetentionStore, RetentionStoreExt, Scan, ScanResult,
-    Staged, StagedCounts, StagingStore, Submitted,
+    AuditStore, AuditStoreExt, DamagedEvent, EntriesRequest, Erased, Erasure, FollowerStore, Head,
+    Pruned, Pruning, Receipt, RefusedEvent, Retention, RetentionStore, RetentionStoreExt, Scan,
+    ScanResult, Staged, StagedCounts, StagingStore, Submitted,
 };
 pub use tenant::{
     ApiKey, ApiKeySecret, DeclaredKey, DeclaredOrganization, DeclaredTenants, HolderErasure,

@@ -37,6 +37,8 @@ pub const MAX_STAGED_BYTES: usize = 2 << 20;
 pub const MAX_BATCH_EVENTS: usize = 10_000;
 /// Maximum bytes of one batch as stored: 64 MiB.
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
+/// Maximum bytes of the state that a follower keeps for a log: 1 MiB.
+pub const MAX_FOLLOWER_STATE_BYTES: usize = 1 << 20;
 /// Maximum events of one page.
 pub const MAX_PAGE_EVENTS: usize = 1_000;
 /// Maximum logs of one listing.
@@ -114,6 +116,28 @@ pub fn logs_page(limit: usize) -> Result<()> {
 /// Checks the limit of a listing of refused events: 1 to [`MAX_REFUSED_PAGE`]. Used by stores.
 pub fn refused_page(limit: usize) -> Result<()> {
     listing(limit, MAX_REFUSED_PAGE)
+}
+
+/// Checks the name of a follower, and states that it is given. Used by stores.
+pub fn follower<'a>(
+    follower: &str,
+    states: impl IntoIterator<Item = Option<&'a str>>,
+) -> Result<()> {
+    required(format_args!("follower"), follower, MAX_NAME_BYTES)?;
+    uncontrolled("follower", follower)?;
+    for state in states.into_iter().flatten() {
+        text(format_args!("state"), state, MAX_FOLLOWER_STATE_BYTES)?;
+        uncontrolled("state", state)?;
+    }
+    Ok(())
+}
+
+/// Checks that a text has no control characters: not every database keeps each of them.
+fn uncontrolled(field: &'static str, text: &str) -> Result<()> {
+    if text.contains(char::is_control) {
+        return Err(Error::malformed(field, "a text without control characters"));
+    }
+    Ok(())
 }
 
 /// Checks the limit of a listing of API keys: 1 to [`MAX_API_KEYS_PAGE`]. Used by stores.

@@ -30,12 +30,14 @@
 //! | `tree.rs` | the Merkle tree of a log |
 //! | `erasure.rs` | erasure of personal data |
 //! | `retention.rs` | retention and pruning |
+//! | `followers.rs` | the states of followers |
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
 
 mod api_keys;
 mod append;
 mod erasure;
+mod followers;
 mod intersection;
 mod log;
 mod options;

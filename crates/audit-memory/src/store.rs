@@ -8,11 +8,12 @@ use audit_core::backend::{Batch, WaitingFeeds};
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId,
-    Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
+    FollowerStore, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization, OrganizationId,
     OrganizationUpdate, Pruned, Pruning, Receipt, Result, Retention, RetentionStore, Scan,
     ScanResult, Sequence, TenantStore, TokenKeys,
 };
 
+use crate::followers::Followers;
 use crate::log::{Latest, LogState};
 use crate::options::MemoryOptions;
 
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     /// `None` marks an organization that was deleted: its id is not given again.
     pub(crate) organizations: RwLock<BTreeMap<OrganizationId, Option<Organization>>>,
     pub(crate) api_keys: RwLock<BTreeMap<ApiKeyId, ApiKey>>,
+    pub(crate) followers: RwLock<Followers>,
     pub(crate) latest: Latest,
     pub(crate) feeds: WaitingFeeds,
 }
@@ -56,6 +58,7 @@ impl MemoryStore {
             logs: RwLock::default(),
             organizations: RwLock::default(),
             api_keys: RwLock::default(),
+            followers: RwLock::default(),
             latest: Latest::default(),
             feeds: WaitingFeeds::default(),
         };
@@ -69,6 +72,7 @@ impl MemoryStore {
         // Tenants first: a change of one appends its events before it is stored.
         let organizations = read(&self.shared.organizations);
         let api_keys = read(&self.shared.api_keys);
+        let followers = read(&self.shared.followers);
         let logs = read(&self.shared.logs);
         let latest = Latest::default();
         self.shared.latest.get().into_iter().for_each(|time| latest.raise(time));
@@ -81,6 +85,7 @@ impl MemoryStore {
             logs: RwLock::new(copied.collect()),
             organizations: RwLock::new(organizations.clone()),
             api_keys: RwLock::new(api_keys.clone()),
+            followers: RwLock::new(followers.clone()),
             latest,
             feeds: WaitingFeeds::default(),
         };
@@ -227,6 +232,32 @@ impl TenantStore for MemoryStore {
 
     async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
         self.forget_holder(id, by)
+    }
+}
+
+#[async_trait]
+impl FollowerStore for MemoryStore {
+    async fn follower_state(&self, follower: &str, log: Log) -> Result<Option<String>> {
+        self.state_of(follower, log)
+    }
+
+    async fn follower_states(
+        &self,
+        follower: &str,
+        after: Option<Log>,
+        limit: usize,
+    ) -> Result<Vec<(Log, String)>> {
+        self.list_states(follower, after, limit)
+    }
+
+    async fn replace_follower_state(
+        &self,
+        follower: &str,
+        log: Log,
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Result<()> {
+        self.replace_state(follower, log, before.as_deref(), after)
     }
 }
 

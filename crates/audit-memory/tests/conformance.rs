@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use audit_conformance::{Harness, Restore, RetentionHarness, TenantHarness};
-use audit_core::{AuditStore, RetentionStore, TenantStore};
+use audit_conformance::{FollowerHarness, Harness, Restore, RetentionHarness, TenantHarness};
+use audit_core::{AuditStore, FollowerStore, RetentionStore, TenantStore};
 use audit_memory::MemoryStore;
 
 struct Memory(Arc<Mutex<MemoryStore>>);
@@ -39,6 +39,12 @@ impl RetentionHarness for Memory {
     }
 }
 
+impl FollowerHarness for Memory {
+    fn open_followers(&self) -> Arc<dyn FollowerStore> {
+        self.store()
+    }
+}
+
 impl TenantHarness for Memory {
     fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
@@ -46,3 +52,4 @@ impl TenantHarness for Memory {
 }
 
 audit_conformance::suite!(Memory::new);
+audit_conformance::suite!(followers: Memory::new);

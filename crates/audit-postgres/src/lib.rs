@@ -72,6 +72,7 @@
 //! | `reindex.rs` | comparing and rebuilding derived data step by step |
 //! | `replica.rs` | the replica |
 //! | `organizations.rs`, `api_keys.rs` | organizations and their API keys |
+//! | `followers.rs` | the states of followers |
 //! | `watch.rs` | wakes waiting feeds |
 //! | `error.rs` | converts PostgreSQL's errors |
 
@@ -87,6 +88,7 @@ mod derived;
 mod erasure;
 mod error;
 mod events;
+mod followers;
 mod index;
 mod indexing;
 mod intake;

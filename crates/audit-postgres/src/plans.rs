@@ -7,12 +7,12 @@ use tokio_postgres::types::Type;
 
 use crate::connection::Statement;
 use crate::{
-    PostgresStore, api_keys, append, erasure, events, index, intake, keys, lock, log_row,
-    log_state, organizations, parts, read, refused, reindex, replica, retention, rows, schema,
-    segments, staged, tiles, tree, watch,
+    PostgresStore, api_keys, append, erasure, events, followers, index, intake, keys, lock,
+    log_row, log_state, organizations, parts, read, refused, reindex, replica, retention, rows,
+    schema, segments, staged, tiles, tree, watch,
 };
 
-const STATEMENTS: [&Statement; 64] = [
+const STATEMENTS: [&Statement; 68] = [
     &schema::READ_FACT,
     &lock::LOCK_HEADS,
     &lock::LOCK_HEAD,
@@ -76,6 +76,10 @@ const STATEMENTS: [&Statement; 64] = [
     &organizations::LIST,
     &api_keys::READ,
     &api_keys::LIST,
+    &followers::READ,
+    &followers::LIST,
+    &followers::UPDATE,
+    &followers::DELETE,
     &watch::READ_SIZES,
 ];
 
@@ -110,6 +114,8 @@ const FILL: &str = "
         FROM generate_series(1, 5000) n;
     INSERT INTO audit.api_key SELECT md5(n::text)::uuid, md5((n / 10)::text)::uuid, repeat('k', 100)
         FROM generate_series(1, 5000) n;
+    INSERT INTO audit.follower SELECT log_of(n), 'f' || m, repeat('s', 100)
+        FROM generate_series(1, 1000) n, generate_series(1, 5) m;
     ANALYZE;";
 
 /// Returns the plan of a statement for any parameters.

@@ -18,6 +18,7 @@
 //! | `refused` | staged event that was refused, with the reason | `n`, never used again |
 //! | `organization` | organization; without a body once deleted | `id` |
 //! | `api_key` | API key, without its secret | `id`; organization and id |
+//! | `follower` | log and follower, with where it has come to | `log, name`; `name, log` |
 //!
 //! The view `events` shows records to people, with their fields as columns. The store does not use it.
 //!
@@ -126,7 +127,14 @@ const VERSION_1: &str = concat!(
          organization uuid NOT NULL,
          body text NOT NULL
      );
-     CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);",
+     CREATE UNIQUE INDEX api_key_of_organization ON audit.api_key (organization, id);
+     CREATE TABLE audit.follower (
+         log bytea NOT NULL,
+         name text NOT NULL,
+         state text NOT NULL,
+         PRIMARY KEY (log, name)
+     ) WITH (fillfactor = 50);
+     CREATE INDEX follower_of_name ON audit.follower (name, log);",
     include_str!("staged.sql"),
     include_str!("capture.sql"),
     include_str!("events.sql")

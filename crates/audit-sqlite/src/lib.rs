@@ -52,6 +52,7 @@
 //! | `organizations.rs` | the organizations |
 //! | `api_keys.rs` | their API keys |
 //! | `tenant_cache.rs` | remembers organizations and API keys while they do not change |
+//! | `followers.rs` | the states of followers |
 //! | `backup.rs` | a copy of the file, taken while others write |
 //! | `marks.rs` | marks, which show whether a WAL continues its file |
 //! | `transaction.rs` | appends in the caller's own transaction |
@@ -72,6 +73,7 @@ mod derived;
 mod erasure;
 mod error;
 mod file;
+mod followers;
 mod index;
 mod marks;
 mod open;

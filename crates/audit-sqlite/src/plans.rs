@@ -6,12 +6,12 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::{
-    api_keys, append, derived, erasure, index, marks, open, organizations, read, retention, schema,
-    sealing, staged, tree,
+    api_keys, append, derived, erasure, followers, index, marks, open, organizations, read,
+    retention, schema, sealing, staged, tree,
 };
 
 /// Each statement with its plan.
-const PLANS: [(&str, &str); 64] = [
+const PLANS: [(&str, &str); 69] = [
     (marks::READ, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (marks::WRITE, "SEARCH audit_mark USING INTEGER PRIMARY KEY (rowid=?)"),
     (schema::FIND_TABLES, "SCAN sqlite_schema"),
@@ -95,6 +95,11 @@ const PLANS: [(&str, &str); 64] = [
         api_keys::LIST,
         "SEARCH audit_api_key USING INDEX audit_api_key_of_organization (organization=? AND id>?)",
     ),
+    (followers::READ, "SEARCH audit_follower USING PRIMARY KEY (name=? AND log=?)"),
+    (followers::LIST, "SEARCH audit_follower USING PRIMARY KEY (name=? AND log>?)"),
+    (followers::LIST_FIRST, "SEARCH audit_follower USING PRIMARY KEY (name=?)"),
+    (followers::UPDATE, "SEARCH audit_follower USING PRIMARY KEY (name=? AND log=?)"),
+    (followers::DELETE, "SEARCH audit_follower USING PRIMARY KEY (name=? AND log=?)"),
     (organizations::READ, "SEARCH audit_organization USING PRIMARY KEY (id=?)"),
     (organizations::LIST, "SEARCH audit_organization USING PRIMARY KEY (id>?)"),
 ];
@@ -133,6 +138,7 @@ fn every_statement_is_listed() {
         include_str!("backup.rs"),
         include_str!("derived.rs"),
         include_str!("erasure.rs"),
+        include_str!("followers.rs"),
         include_str!("index.rs"),
         include_str!("marks.rs"),
         include_str!("organizations.rs"),

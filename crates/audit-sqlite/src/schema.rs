@@ -16,6 +16,7 @@
 //! | `audit_refused` | staged event that was refused, with the reason | `n`, never used again |
 //! | `audit_organization` | organization; without a body once deleted | `id` |
 //! | `audit_api_key` | API key, without its secret | `id`; organization and id |
+//! | `audit_follower` | follower and log, with where it has come to | `name`, `log` |
 
 use audit_core::{Error, ErrorKind, Result, Sequence, TokenKeys};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
@@ -117,6 +118,12 @@ const VERSION_1: &str = "CREATE TABLE audit_store (
          body BLOB NOT NULL
      ) STRICT, WITHOUT ROWID;
      CREATE UNIQUE INDEX audit_api_key_of_organization ON audit_api_key (organization, id);
+     CREATE TABLE audit_follower (
+         name TEXT NOT NULL,
+         log BLOB NOT NULL,
+         state TEXT NOT NULL,
+         PRIMARY KEY (name, log)
+     ) STRICT, WITHOUT ROWID;
      INSERT INTO audit_store (name, value) VALUES ('tenants', randomblob(16)), ('refused', 0);
      CREATE TRIGGER audit_organization_inserted AFTER INSERT ON audit_organization BEGIN
          UPDATE audit_store SET value = randomblob(16) WHERE name = 'tenants';

@@ -8,10 +8,10 @@ use audit_core::backend::Owner;
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditEvent, AuditStore, EntriesRequest, Error,
-    ErrorKind, EventId, Head, Log, NewApiKey, NewEvent, NewOrganization, Organization,
-    OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, RefusedEvent, Result, Retention,
-    RetentionStore, Scan, ScanResult, Sequence, StagedCounts, StagingStore, TenantStore, TokenKeys,
-    limits,
+    ErrorKind, EventId, FollowerStore, Head, Log, NewApiKey, NewEvent, NewOrganization,
+    Organization, OrganizationId, OrganizationUpdate, Pruned, Pruning, Receipt, RefusedEvent,
+    Result, Retention, RetentionStore, Scan, ScanResult, Sequence, StagedCounts, StagingStore,
+    TenantStore, TokenKeys, limits,
 };
 use audit_index::Unhealed;
 
@@ -387,6 +387,43 @@ impl StagingStore for SqliteStore {
 
     async fn drop_refused(&self, number: u64, by: AuditContext) -> Result<()> {
         self.shared.writer.write(Log::Platform, move |t| t.drop_refused(number, by)).await
+    }
+}
+
+#[async_trait]
+impl FollowerStore for SqliteStore {
+    async fn follower_state(&self, follower: &str, log: Log) -> Result<Option<String>> {
+        limits::follower(follower, [])?;
+        let follower = follower.to_owned();
+        let find = move |snapshot: &Snapshot<'_>| snapshot.follower_state(&follower, log);
+        self.shared.readers.look_up(log, find).await
+    }
+
+    async fn follower_states(
+        &self,
+        follower: &str,
+        after: Option<Log>,
+        limit: usize,
+    ) -> Result<Vec<(Log, String)>> {
+        limits::follower(follower, [])?;
+        let follower = follower.to_owned();
+        let list = move |snapshot: &Snapshot<'_>| snapshot.follower_states(&follower, after, limit);
+        self.shared.readers.read(Log::Platform, list).await
+    }
+
+    async fn replace_follower_state(
+        &self,
+        follower: &str,
+        log: Log,
+        before: Option<String>,
+        after: Option<String>,
+    ) -> Result<()> {
+        limits::follower(follower, [before.as_deref(), after.as_deref()])?;
+        let follower = follower.to_owned();
+        let replace = move |t: &mut WriteTransaction<'_>| {
+            t.replace_follower_state(&follower, log, before.as_deref(), after.as_deref())
+        };
+        self.shared.writer.write(log, replace).await
     }
 }
 

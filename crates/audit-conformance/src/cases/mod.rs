@@ -14,6 +14,7 @@ pub(crate) mod erasures;
 pub(crate) mod feeds;
 pub(crate) mod filters;
 pub(crate) mod floors;
+pub(crate) mod followers;
 pub(crate) mod histories;
 pub(crate) mod isolation;
 pub(crate) mod large_logs;

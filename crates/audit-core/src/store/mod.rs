@@ -8,6 +8,7 @@
 //! | [`RetentionStore`](crate::RetentionStore) | operators who erase personal data and prune old events |
 //! | [`TenantStore`](crate::TenantStore) | services that keep their organizations and API keys in the store |
 //! | [`StagingStore`] | operators of services that stage events in their own transactions |
+//! | [`FollowerStore`] | programs that bring events elsewhere and continue where they ended |
 //!
 //! Pages, tokens, feeds and streams are built on [`AuditStore`] once, in
 //! [`AuditStoreExt`](crate::AuditStoreExt). What an append or a change of an organization decides is
@@ -20,6 +21,7 @@ mod audit_store;
 mod entries;
 mod erasure;
 mod ext;
+mod follower_store;
 mod history;
 mod paging;
 mod receipt;
@@ -34,6 +36,7 @@ pub use audit_store::AuditStore;
 pub use entries::EntriesRequest;
 pub use erasure::{DamagedEvent, Erased, Erasure};
 pub use ext::AuditStoreExt;
+pub use follower_store::FollowerStore;
 pub use receipt::{Head, Receipt};
 pub use retention::{Pruned, Pruning, Retention};
 pub use retention_store::{RetentionStore, RetentionStoreExt};

@@ -4,10 +4,10 @@ use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use audit_conformance::{
-    DamageHarness, DurableHarness, Harness, RetentionHarness, StagingHarness, StagingTransaction,
-    TenantHarness,
+    DamageHarness, DurableHarness, FollowerHarness, Harness, RetentionHarness, StagingHarness,
+    StagingTransaction, TenantHarness,
 };
-use audit_core::{AuditStore, Log, RetentionStore, StagingStore, TenantStore};
+use audit_core::{AuditStore, FollowerStore, Log, RetentionStore, StagingStore, TenantStore};
 use audit_postgres::PostgresStore;
 use audit_postgres_server::Database;
 use futures_executor::block_on;
@@ -31,6 +31,12 @@ impl Harness for InDatabase {
 
 impl RetentionHarness for InDatabase {
     fn open_retention(&self) -> Arc<dyn RetentionStore> {
+        open(&self.0)
+    }
+}
+
+impl FollowerHarness for InDatabase {
+    fn open_followers(&self) -> Arc<dyn FollowerStore> {
         open(&self.0)
     }
 }
@@ -119,6 +125,7 @@ impl Harness for Place {
 audit_conformance::suite!(store: InDatabase::new);
 audit_conformance::suite!(retention: InDatabase::new);
 audit_conformance::suite!(staged: InDatabase::new);
+audit_conformance::suite!(followers: InDatabase::new);
 audit_conformance::suite!(damaged: InDatabase::new);
 audit_conformance::suite!(tenants: InDatabase::new);
 audit_conformance::suite!(durable: InDatabase::new, Place::of);

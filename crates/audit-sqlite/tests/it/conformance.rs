@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_conformance::{
-    DamageHarness, DurableHarness, Harness, Restore, RetentionHarness, StagingHarness,
-    StagingTransaction, TenantHarness,
+    DamageHarness, DurableHarness, FollowerHarness, Harness, Restore, RetentionHarness,
+    StagingHarness, StagingTransaction, TenantHarness,
 };
-use audit_core::{AuditStore, EventId, Log, RetentionStore, StagingStore, TenantStore};
+use audit_core::{
+    AuditStore, EventId, FollowerStore, Log, RetentionStore, StagingStore, TenantStore,
+};
 use audit_sqlite::rusqlite::Connection;
 use audit_sqlite::{STAGE, SqliteStore};
 use futures_executor::block_on;
@@ -119,6 +121,12 @@ impl DamageHarness for File {
     }
 }
 
+impl FollowerHarness for File {
+    fn open_followers(&self) -> Arc<dyn FollowerStore> {
+        self.store()
+    }
+}
+
 impl TenantHarness for File {
     fn open_tenants(&self) -> Arc<dyn TenantStore> {
         self.store()
@@ -148,5 +156,6 @@ impl Harness for Place {
 
 audit_conformance::suite!(File::new);
 audit_conformance::suite!(staged: File::new);
+audit_conformance::suite!(followers: File::new);
 audit_conformance::suite!(damaged: File::new);
 audit_conformance::suite!(durable: File::new, Place::of);
