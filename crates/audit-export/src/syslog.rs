@@ -28,6 +28,13 @@ pub struct Syslog {
     app_name: String,
 }
 
+impl Default for Syslog {
+    /// A sender that names no host, and the program `audit`.
+    fn default() -> Self {
+        Self { hostname: "-".to_owned(), app_name: "audit".to_owned() }
+    }
+}
+
 impl Syslog {
     /// Creates a sender with the name of its host and of its program.
     ///

@@ -4,8 +4,8 @@ use std::io::{IsTerminal as _, stdout};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use audit_core::{AuditStoreExt as _, EventQuery, FeedStart, Order, Sequence};
-use audit_export::Syslog;
+use audit_core::{AuditEvent, AuditStoreExt as _, EventQuery, FeedStart, Order, Sequence};
+use audit_export::{Encoder, Format};
 use clap::ValueEnum;
 use tokio::sync::oneshot;
 
@@ -13,19 +13,17 @@ use crate::address::StoreAddress;
 use crate::error::{CliError, Outcome, Result};
 use crate::list::PAGE;
 use crate::new_file::NewFile;
-use crate::output::{Output, note};
+use crate::output::{Output, note, visible_json};
 use crate::selection::Selection;
 use crate::signals::Signals;
 use crate::store::Store;
 use crate::tenant;
 use crate::text::line;
 
-mod csv;
-
 /// Exports the events of a log in the order of their sequence, as of the start of the export.
 ///
-/// JSON Lines are exact: `audit import --from native` reads them back. `cloudevents`, `cef`, `syslog`
-/// and `otlp` are lines for other systems, with all of the event in each. CSV (RFC 4180, with a
+/// JSON Lines are exact: `audit import --from native` reads them back. `cloudevents`, `cef`, `syslog`,
+/// `otlp` and `ocsf` are lines for other systems, with all of the event in each. CSV (RFC 4180, with a
 /// header) is for spreadsheets. Absent and empty texts are both empty cells, and nested values are
 /// JSON. A text that a spreadsheet could interpret as a formula gets an apostrophe: one that begins
 /// with = + - @, a full-width form of these, a tab or a line break, also after white space; and within
@@ -78,6 +76,23 @@ enum FormatName {
     Syslog,
     /// Logs of the OpenTelemetry protocol: a line for each event, the JSON of a request with it.
     Otlp,
+    /// The Open Cybersecurity Schema Framework in JSON: one event a line, with what its schema has no
+    /// attribute for in `unmapped`.
+    Ocsf,
+}
+
+impl From<FormatName> for Format {
+    fn from(name: FormatName) -> Self {
+        match name {
+            FormatName::Jsonl => Self::JsonLines,
+            FormatName::Csv => Self::Csv,
+            FormatName::CloudEvents => Self::CloudEvents,
+            FormatName::Cef => Self::Cef,
+            FormatName::Syslog => Self::Syslog,
+            FormatName::Otlp => Self::Otlp,
+            FormatName::Ocsf => Self::Ocsf,
+        }
+    }
 }
 
 /// Reads the sequence of an event.
@@ -175,74 +190,53 @@ impl Arguments {
         loop {
             for event in &page.events {
                 if event.sequence > size {
-                    return rows.end();
+                    return Ok(());
                 }
                 rows.write(event)?;
                 written.count += 1;
                 written.last = event.sequence;
             }
             if page.caught_up {
-                return rows.end();
+                return Ok(());
             }
             page = store.next_feed(&query, &page.token).await?;
         }
     }
 }
 
-/// The events as they are written.
-enum Rows<'a, 'b> {
-    Jsonl(&'a mut Output<'b>),
-    Form { output: &'a mut Output<'b>, form: Form, shown: bool },
-    Csv(Box<csv::Rows<'a, 'b>>),
-}
-
-/// A form of one line an event.
-enum Form {
-    CloudEvents,
-    Cef,
-    Syslog(Syslog),
-    Otlp,
+/// Writes the events to the output.
+struct Rows<'a, 'b> {
+    output: &'a mut Output<'b>,
+    encoder: Encoder,
+    /// Whether the output is a terminal, so that hidden characters are escaped.
+    shown: bool,
+    text: Vec<u8>,
 }
 
 impl<'a, 'b> Rows<'a, 'b> {
     fn begin(arguments: &Arguments, output: &'a mut Output<'b>) -> Result<Self> {
+        let encoder = Encoder::new(arguments.format.into());
         let shown = arguments.output.is_none() && stdout().is_terminal();
-        Ok(match arguments.format {
-            FormatName::Jsonl => Self::Jsonl(output),
-            FormatName::CloudEvents => Self::Form { output, form: Form::CloudEvents, shown },
-            FormatName::Cef => Self::Form { output, form: Form::Cef, shown },
-            // Nobody sends the messages, so that no host is named.
-            FormatName::Syslog => {
-                Self::Form { output, form: Form::Syslog(Syslog::new("-", "audit")?), shown }
-            }
-            FormatName::Otlp => Self::Form { output, form: Form::Otlp, shown },
-            FormatName::Csv => Self::Csv(Box::new(csv::Rows::begin(output, arguments.bom, shown)?)),
-        })
-    }
-
-    fn write(&mut self, event: &audit_core::AuditEvent) -> Result<()> {
-        match self {
-            Self::Jsonl(output) => output.json(event),
-            Self::Form { output, form, shown } => {
-                let text = match form {
-                    Form::CloudEvents => return output.json(&audit_export::cloud_event(event)?),
-                    Form::Otlp => return output.json(&audit_export::otlp([event])?),
-                    Form::Cef => audit_export::cef(event)?,
-                    Form::Syslog(sender) => sender.message(event)?,
-                };
-                match shown {
-                    true => output.line(format_args!("{}", line(&text))),
-                    false => output.line(format_args!("{text}")),
-                }
-            }
-            Self::Csv(rows) => rows.write(event),
+        let mut text = Vec::new();
+        if arguments.bom {
+            text.extend_from_slice("\u{feff}".as_bytes());
         }
+        encoder.begin(&mut text);
+        output.bytes(&text)?;
+        Ok(Self { output, encoder, shown, text })
     }
 
-    fn end(self) -> Result<()> {
-        match self {
-            Self::Jsonl(_) | Self::Form { .. } => Ok(()),
-            Self::Csv(rows) => rows.end(),
+    fn write(&mut self, event: &AuditEvent) -> Result<()> {
+        self.text.clear();
+        self.encoder.write(event, &mut self.text)?;
+        if !self.shown {
+            return self.output.bytes(&self.text);
+        }
+        let text = String::from_utf8_lossy(self.text.trim_ascii_end());
+        if self.encoder.format().is_json() {
+            self.output.line(visible_json(&text))
+        } else {
+            self.output.line(line(&text))
         }
     }
 }

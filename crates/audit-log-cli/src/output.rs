@@ -53,6 +53,11 @@ impl<'a> Output<'a> {
         writeln!(self.0, "{line}").map_err(unwritable)
     }
 
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.0.write_all(bytes).map_err(unwritable)
+    }
+
     /// Writes a value as JSON on one line.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let json = json(value)?;
@@ -65,18 +70,8 @@ impl<'a> Output<'a> {
     }
 }
 
-impl Write for Output<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
 /// Returns the error for an output that cannot be written.
-pub(crate) fn unwritable(error: io::Error) -> CliError {
+fn unwritable(error: io::Error) -> CliError {
     match error.kind() {
         io::ErrorKind::BrokenPipe => CliError::OutputClosed,
         _ => CliError::from_source("cannot write the output", error),
@@ -112,8 +107,16 @@ impl Formatter for Visible {
     }
 }
 
+/// Escapes the hidden characters of a JSON text as [`json`] does: they are in its texts alone.
+pub(crate) fn visible_json(text: &str) -> String {
+    let mut visible = Vec::with_capacity(text.len());
+    // Writing to memory does not fail.
+    let _ = Visible.write_string_fragment(&mut visible, text);
+    String::from_utf8_lossy(&visible).into_owned()
+}
+
 /// Writes a character as `\u…`, in JSON.
-pub(crate) fn write_escape<W: Write + ?Sized>(writer: &mut W, c: char) -> io::Result<()> {
+fn write_escape<W: Write + ?Sized>(writer: &mut W, c: char) -> io::Result<()> {
     for unit in c.encode_utf16(&mut [0; 2]) {
         write!(writer, "\\u{unit:04x}")?;
     }

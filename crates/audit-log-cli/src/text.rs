@@ -27,7 +27,7 @@ const BLANK: [char; 6] =
 /// characters (bidirectional controls and tags among them), line and paragraph separators, characters
 /// that are ignored by default (selectors and fillers among them), and those that Unicode has not
 /// assigned. Spaces are visible.
-pub(crate) fn is_hidden(c: char) -> bool {
+fn is_hidden(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }

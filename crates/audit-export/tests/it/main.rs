@@ -5,3 +5,4 @@
 
 mod golden;
 mod lossless;
+mod ocsf;

@@ -1,19 +1,16 @@
-//! Events as rows of CSV.
+//! Rows of CSV that no spreadsheet takes for formulas.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
-use audit_core::AuditEvent;
-use csv::{ErrorKind, Terminator, Writer, WriterBuilder};
+use audit_core::{AuditEvent, Error, Result};
 use serde::Serialize as _;
 use serde_json::Value;
 use serde_json::ser::Formatter;
-
-use crate::error::{CliError, Result};
-use crate::output::{Output, unwritable, write_escape};
-use crate::text::{hidden, is_hidden, line};
+use unicode_width::UnicodeWidthChar as _;
 
 /// The columns: the path of each value in an event's JSON. Objects and arrays are written as JSON.
-const COLUMNS: [&str; 51] = [
+const COLUMNS: [&str; 52] = [
     "log",
     "sequence",
     "recordedAt",
@@ -55,6 +52,7 @@ const COLUMNS: [&str; 51] = [
     "reason",
     "request.method",
     "request.path",
+    "request.route",
     "request.id",
     "trace.traceId",
     "trace.spanId",
@@ -67,73 +65,70 @@ const COLUMNS: [&str; 51] = [
     "clockReading",
 ];
 
-/// The rows of one file.
-pub(super) struct Rows<'a, 'b> {
-    writer: Writer<&'a mut Output<'b>>,
-    /// Whether the hidden characters of texts are escaped.
-    shown: bool,
+/// Returns the header of CSV, without a line break: the path of each column in an event's JSON.
+pub fn csv_header() -> String {
+    COLUMNS.join(",")
 }
 
-impl<'a, 'b> Rows<'a, 'b> {
-    /// Writes the header, after a byte order mark with `bom`. Escapes hidden characters if the rows are
-    /// `shown` on a terminal.
-    pub(super) fn begin(output: &'a mut Output<'b>, bom: bool, shown: bool) -> Result<Self> {
-        if bom {
-            output.write_all("\u{feff}".as_bytes()).map_err(unwritable)?;
-        }
-        let end = if shown { Terminator::Any(b'\n') } else { Terminator::CRLF };
-        let mut writer = WriterBuilder::new().terminator(end).from_writer(output);
-        writer.write_record(COLUMNS).map_err(csv_error)?;
-        Ok(Self { writer, shown })
-    }
-
-    pub(super) fn write(&mut self, event: &AuditEvent) -> Result<()> {
-        let mut cells = cells(event)?;
-        if self.shown {
-            for cell in &mut cells {
-                *cell = line(cell).into_owned();
-            }
-        }
-        self.writer.write_record(cells).map_err(csv_error)
-    }
-
-    pub(super) fn end(mut self) -> Result<()> {
-        self.writer.flush().map_err(unwritable)
-    }
-}
-
-fn csv_error(error: csv::Error) -> CliError {
-    match error.kind() {
-        ErrorKind::Io(source) if source.kind() == io::ErrorKind::BrokenPipe => {
-            CliError::OutputClosed
-        }
-        _ => CliError::from_source("cannot write the output", error),
-    }
-}
-
-fn cells(event: &AuditEvent) -> Result<Vec<String>> {
-    let fields = serde_json::to_value(event);
-    let mut fields = fields.map_err(|error| CliError::from_source("cannot write CSV", error))?;
+/// Returns the event as a row of CSV ([RFC 4180](https://www.rfc-editor.org/rfc/rfc4180)), without a line
+/// break at its end.
+///
+/// Absent and empty texts are both empty cells; objects and lists are JSON. A text that a spreadsheet could
+/// interpret as a formula gets an apostrophe, as OWASP advises: one that begins with `=`, `+`, `-`, `@`, a
+/// full-width form of these, a tab or a line break, also after white space; and within a text such a sign
+/// after `;` `,` `|`, a tab, a line break or a quotation mark, at which some spreadsheets begin a cell. In
+/// JSON the sign is written as its escape.
+///
+/// # Errors
+/// Fails as [`json_line`](crate::json_line) does.
+pub fn csv_row(event: &AuditEvent) -> Result<String> {
+    let mut fields = crate::json(event)?;
     // JSON omits `false`.
     fields["erased"] = event.erased.into();
     fields["byStore"] = event.by_store.into();
-    COLUMNS.iter().map(|column| text(value(&fields, column))).collect()
+    let mut row = String::new();
+    for (index, column) in COLUMNS.iter().enumerate() {
+        if index > 0 {
+            row.push(',');
+        }
+        if let Some(value) = value(&fields, column) {
+            quote(&mut row, &text(value)?);
+        }
+    }
+    Ok(row)
 }
 
 fn value<'a>(event: &'a Value, column: &str) -> Option<&'a Value> {
     column.split('.').try_fold(event, |value, key| value.get(key))
 }
 
-fn text(value: Option<&Value>) -> Result<String> {
+/// Writes a cell, in quotation marks if it needs them.
+fn quote(row: &mut String, cell: &str) {
+    if !cell.contains([',', '"', '\r', '\n']) {
+        row.push_str(cell);
+        return;
+    }
+    row.push('"');
+    for (index, part) in cell.split('"').enumerate() {
+        if index > 0 {
+            row.push_str("\"\"");
+        }
+        row.push_str(part);
+    }
+    row.push('"');
+}
+
+/// Returns the text of a cell.
+fn text(value: &Value) -> Result<Cow<'_, str>> {
     match value {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(text)) => Ok(guarded(text)),
-        Some(value) => {
+        Value::Null => Ok("".into()),
+        Value::String(text) => Ok(guarded(text)),
+        value => {
             let mut json = Vec::new();
             let mut serializer = serde_json::Serializer::with_formatter(&mut json, Inert);
             let written = value.serialize(&mut serializer);
-            written.map_err(|error| CliError::from_source("cannot write CSV", error))?;
-            Ok(String::from_utf8_lossy(&json).into_owned())
+            written.map_err(|error| Error::malformed("", "JSON").with_source(error))?;
+            Ok(String::from_utf8_lossy(&json).into_owned().into())
         }
     }
 }
@@ -160,9 +155,13 @@ fn separates(c: char) -> bool {
     )
 }
 
-/// Returns `true` for a character that spreadsheets skip at the beginning of a cell.
+/// Blank characters that have a width.
+const BLANK: [char; 4] = ['\u{115f}', '\u{2800}', '\u{3164}', '\u{ffa0}'];
+
+/// Returns `true` for a character that spreadsheets skip at the beginning of a cell: white space, and what
+/// cannot be seen.
 fn is_skipped(c: char) -> bool {
-    c.is_whitespace() || is_hidden(c)
+    c.is_whitespace() || c.width().is_none_or(|width| width == 0) || BLANK.contains(&c)
 }
 
 /// Returns the places of the signs that a spreadsheet could interpret as the begin of a formula: the
@@ -179,13 +178,18 @@ fn signs(text: &str) -> impl Iterator<Item = (usize, char)> {
 /// Makes every possible formula in `text` inert by an apostrophe before it, as OWASP advises (CSV
 /// injection): at the beginning if the text begins with a formula, a tab or a line break, else before the
 /// sign.
-fn guarded(text: &str) -> String {
-    let mut guarded = String::with_capacity(text.len());
-    if text.starts_with(['\t', '\r', '\n']) {
+fn guarded(text: &str) -> Cow<'_, str> {
+    let mut signs = signs(text).peekable();
+    let begins_a_line = text.starts_with(['\t', '\r', '\n']);
+    if signs.peek().is_none() && !begins_a_line {
+        return text.into();
+    }
+    let mut guarded = String::with_capacity(text.len() + 2);
+    if begins_a_line {
         guarded.push('\'');
     }
     let mut done = 0;
-    for (at, _) in signs(text) {
+    for (at, _) in signs {
         let before = &text[..at];
         let is_first = before.chars().all(|c| is_skipped(c) && !separates(c));
         let end = if is_first { 0 } else { at };
@@ -194,11 +198,10 @@ fn guarded(text: &str) -> String {
         done = end;
     }
     guarded.push_str(&text[done..]);
-    guarded
+    guarded.into()
 }
 
-/// JSON in a cell. Signs that could begin a formula, and hidden characters, are escaped as `\u…`; the
-/// value stays the same.
+/// JSON in a cell. Signs that could begin a formula are escaped as `\u…`; the value stays the same.
 struct Inert;
 
 impl Formatter for Inert {
@@ -207,12 +210,11 @@ impl Formatter for Inert {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        let mut escapes: Vec<_> = signs(fragment).chain(hidden(fragment)).collect();
-        escapes.sort_unstable();
         let mut done = 0;
-        for (at, c) in escapes {
+        for (at, c) in signs(fragment) {
             writer.write_all(&fragment.as_bytes()[done..at])?;
-            write_escape(writer, c)?;
+            // All of them are in the basic plane.
+            write!(writer, "\\u{:04x}", u32::from(c))?;
             done = at + c.len_utf8();
         }
         writer.write_all(&fragment.as_bytes()[done..])
@@ -248,6 +250,8 @@ mod tests {
         ] {
             assert_eq!(guarded(text), format!("'{text}"));
         }
+        // A mark that is seen is no white space.
+        assert_eq!(guarded("🎉=1"), "🎉=1");
         for text in ["", "a=1", "1-2", "'=1", " x", "{\"a\":1}", "ana@acme.example", "2024-01-01"] {
             assert_eq!(guarded(text), text);
         }
@@ -279,12 +283,11 @@ mod tests {
 
     #[test]
     fn a_possible_formula_in_json_is_escaped_without_changing_the_value() {
-        let value =
-            serde_json::json!({"=a": ["x;=1", "+1", "a=b", -1], "b": "\u{1b}\u{3164}＠\n-"});
-        let json = text(Some(&value)).unwrap();
+        let value = serde_json::json!({"=a": ["x;=1", "+1", "a=b", -1], "b": "\u{3164}＠\n-"});
+        let json = text(&value).unwrap();
         assert_eq!(
             json,
-            r#"{"\u003da":["x;\u003d1","\u002b1","a=b",-1],"b":"\u001b\u3164\uff20\n\u002d"}"#
+            "{\"\\u003da\":[\"x;\\u003d1\",\"\\u002b1\",\"a=b\",-1],\"b\":\"\u{3164}\\uff20\\n\\u002d\"}"
         );
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), value);
     }
@@ -298,7 +301,7 @@ mod tests {
             proptest::prop_assert_eq!(signs(&inert).count(), 0);
             let cells = inert.split([';', ',', '|', '\t', '\n', '\r', '"', '\u{2028}']);
             for cell in cells {
-                let shown = cell.trim_start_matches(|c: char| c.is_whitespace() || is_hidden(c));
+                let shown = cell.trim_start_matches(|c: char| c.is_whitespace() || is_skipped(c));
                 proptest::prop_assert!(!shown.starts_with(SIGNS), "{:?} of {:?}", cell, inert);
             }
             // Only apostrophes are added.
@@ -352,16 +355,20 @@ mod tests {
             .metadata("k", 1)
             .submitted_by("key_1");
         event.change.diff.push(FieldChange::new("f", None, Some(Value::Null)));
+        event.request.route = Some("/{id}".to_owned());
         let mut event =
             AuditEvent::new(Log::Platform, Sequence::ZERO.next(), Timestamp::now(), event);
         (event.erased, event.by_store) = (true, true);
         event.clock_reading = Some(Timestamp::now());
 
-        let full = cells(&event).unwrap();
+        let text = format!("{}\r\n{}\r\n", csv_header(), csv_row(&event).unwrap());
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+        let full = reader.records().next().unwrap().unwrap();
         let empty: Vec<_> = COLUMNS.iter().zip(&full).filter(|(_, cell)| cell.is_empty()).collect();
         assert!(empty.is_empty(), "{empty:?}");
         let mut json = serde_json::to_value(&event).unwrap();
         assert!(!remains(&mut json, ""), "{json}");
-        assert_eq!(full[23], r#"[{"id":"1","type":"t"}]"#);
+        assert_eq!(&full[23], r#"[{"id":"1","type":"t"}]"#);
     }
 }
