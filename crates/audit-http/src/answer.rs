@@ -100,7 +100,12 @@ pub(crate) fn json(body: Body) -> Response {
 
 /// Returns `text` as a whole answer of JSON.
 pub(crate) fn whole(text: Bytes) -> Response {
-    json(Body::new(Whole(text)))
+    json(body(text))
+}
+
+/// Returns `text` as a whole body.
+pub(crate) fn body(text: Bytes) -> Body {
+    Body::new(Whole(text))
 }
 
 /// Cuts bytes into pieces of a size that the connection may copy.

@@ -94,6 +94,7 @@ mod share;
 mod socket;
 mod staging;
 mod style;
+mod walk;
 
 use std::sync::Arc;
 

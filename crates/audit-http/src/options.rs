@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{Result, TenantStore};
+use audit_export::Ocsf;
 use audit_merkle::Notary;
 
 use crate::contract::Contract;
@@ -50,6 +51,7 @@ pub struct HttpOptions {
     pub(crate) notary: Option<Arc<Notary>>,
     pub(crate) metrics: Option<Metrics>,
     pub(crate) readiness: Option<Readiness>,
+    pub(crate) ocsf: Ocsf,
 }
 
 impl Default for HttpOptions {
@@ -80,6 +82,7 @@ impl Default for HttpOptions {
             notary: None,
             metrics: None,
             readiness: None,
+            ocsf: Ocsf::default(),
         }
     }
 }
@@ -96,6 +99,13 @@ impl HttpOptions {
     /// Mounts the routes of `contracts` beside the native API, in place of those set before.
     pub fn with_contracts(mut self, contracts: impl IntoIterator<Item = Contract>) -> Self {
         self.contracts = contracts.into_iter().collect();
+        self
+    }
+
+    /// Sets how exports write events of OCSF: the name of the product, and rules for the classes of its
+    /// actions.
+    pub fn with_ocsf(mut self, ocsf: Ocsf) -> Self {
+        self.ocsf = ocsf;
         self
     }
 

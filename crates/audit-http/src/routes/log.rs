@@ -3,6 +3,7 @@
 //! Each route is written once, and mounted for the log of an organization and for the platform's.
 
 mod access;
+mod download;
 mod events;
 mod feed;
 mod proofs;
@@ -34,6 +35,7 @@ fn of_log() -> OpenApiRouter<App> {
         .routes(routes!(events::list_events, events::append_event))
         .routes(routes!(events::append_batch))
         .routes(routes!(feed::follow_events))
+        .routes(routes!(download::export_events))
         .routes(routes!(events::get_event))
         .routes(routes!(proofs::get_checkpoint))
         .routes(routes!(proofs::get_evidence))

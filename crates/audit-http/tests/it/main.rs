@@ -8,6 +8,7 @@ mod audit_trails;
 mod common;
 mod connections;
 mod contract_lines;
+mod downloads;
 mod events;
 mod fairness;
 mod five_shapes;

@@ -162,7 +162,7 @@ fn operation_ids_are_unique_and_log_routes_are_described_for_both_logs() {
             native += 1;
         }
     }
-    assert_eq!(native, 10);
+    assert_eq!(native, 11);
 }
 
 #[test]

@@ -123,7 +123,7 @@ pub(super) struct ListParams {
 /// The order of a page.
 #[derive(utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
-enum OrderParam {
+pub(super) enum OrderParam {
     /// Latest first; the default.
     Newest,
     /// Earliest first.
@@ -137,17 +137,22 @@ pub(super) fn filter(params: &mut Params) -> Result<Filter, Rejection> {
     Ok(Filter::from_parameters(params.take(Filter::is_parameter))?)
 }
 
+/// Takes the order out of the parameters.
+pub(super) fn order(params: &mut Params) -> Result<Order, Rejection> {
+    Ok(match params.one("order")?.as_deref() {
+        None | Some("newest") => Order::NewestFirst,
+        Some("oldest") => Order::OldestFirst,
+        Some("sequence") => Order::Sequence,
+        Some(_) => return Err(malformed("order", "newest, oldest or sequence")),
+    })
+}
+
 /// Returns the query of a page, and the token of the previous page.
 pub(super) fn list_query(
     log: Log,
     mut params: Params,
 ) -> Result<(EventQuery, Option<String>), Rejection> {
-    let order = match params.one("order")?.as_deref() {
-        None | Some("newest") => Order::NewestFirst,
-        Some("oldest") => Order::OldestFirst,
-        Some("sequence") => Order::Sequence,
-        Some(_) => return Err(malformed("order", "newest, oldest or sequence")),
-    };
+    let order = order(&mut params)?;
     let mut query = EventQuery::new(log)
         .filter(filter(&mut params)?)
         .order(order)
