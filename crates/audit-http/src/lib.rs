@@ -104,7 +104,7 @@ use axum::Router;
 use crate::app::App;
 use crate::style::Style;
 
-pub use audit_proxies::{ProxyNet, TrustedProxies};
+pub use audit_request::{ProxyNet, TrustedProxies};
 
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
 pub use crate::contract::Contract;

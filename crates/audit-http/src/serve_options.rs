@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use audit_proxies::{ProxyNet, TrustedProxies};
+use audit_request::{ProxyNet, TrustedProxies};
 
 /// The limits of connections, and the proxies in front of the service.
 ///

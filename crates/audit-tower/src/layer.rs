@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use audit_core::{
     Accepted, Attempt, AuditContext, Error, Log, NewEvent, Outcome, Recorder, Result,
 };
-use audit_proxies::{ProxyNet, TrustedProxies};
+use audit_request::{ProxyNet, TrustedProxies};
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture};
 use http::StatusCode;
@@ -55,7 +54,7 @@ pub(crate) struct Config {
     who: Arc<dyn Fn(&Parts) -> Identified + Send + Sync>,
     pub(crate) log: Log,
     pub(crate) policy: Policy,
-    proxies: TrustedProxies,
+    pub(crate) proxies: TrustedProxies,
     outcome: Arc<dyn Fn(StatusCode) -> Outcome + Send + Sync>,
     on_failure: Option<Arc<OnFailure>>,
     pub(crate) coverage: Option<Coverage>,
@@ -122,7 +121,7 @@ impl AuditLayer {
             log: Log::Platform,
             policy: Policy::default(),
             proxies: TrustedProxies::default(),
-            outcome: Arc::new(outcome),
+            outcome: Arc::new(|status| audit_request::outcome_of(status.as_u16())),
             on_failure: None,
             coverage: None,
             finisher: Arc::default(),
@@ -183,11 +182,6 @@ impl Config {
     /// Returns by whom the request is, as the service knows it.
     pub(crate) fn who(&self, parts: &Parts) -> Identified {
         (self.who)(parts)
-    }
-
-    /// Returns the address of the client, from its connection.
-    pub(crate) fn address(&self, parts: &Parts) -> Option<IpAddr> {
-        peer(parts).map(|peer| self.proxies.client(peer, &parts.headers))
     }
 
     pub(crate) fn outcome(&self, status: StatusCode) -> Outcome {
@@ -262,27 +256,6 @@ fn counted(what: &'static str, count: usize) {
 
 #[cfg(not(feature = "metrics"))]
 fn counted(_: &'static str, _: usize) {}
-
-fn outcome(status: StatusCode) -> Outcome {
-    let outcome = match status {
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Outcome::denied(),
-        _ if status.is_client_error() || status.is_server_error() => Outcome::failure(),
-        _ => return Outcome::success(),
-    };
-    outcome.code(status.as_str())
-}
-
-/// Returns the address of the connection's other end: axum's `ConnectInfo`, or an `IpAddr` or a
-/// `SocketAddr` in the extensions.
-fn peer(parts: &Parts) -> Option<IpAddr> {
-    use std::net::SocketAddr;
-    #[cfg(feature = "axum")]
-    if let Some(info) = parts.extensions.get::<axum::extract::ConnectInfo<SocketAddr>>() {
-        return Some(info.0.ip());
-    }
-    let address = parts.extensions.get::<SocketAddr>().map(SocketAddr::ip);
-    address.or_else(|| parts.extensions.get::<IpAddr>().copied())
-}
 
 impl<S> Layer<S> for AuditLayer {
     type Service = AuditService<S>;

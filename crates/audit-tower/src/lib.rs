@@ -81,7 +81,7 @@ mod policy;
 mod record;
 mod service;
 
-pub use audit_proxies::{ProxyNet, TrustedProxies};
+pub use audit_request::{ProxyNet, TrustedProxies};
 
 pub use crate::audit::Audit;
 #[cfg(feature = "axum")]

@@ -88,23 +88,13 @@ impl Policy {
     }
 
     pub(crate) fn action_of(&self, method: &Method) -> Action {
-        self.action.clone().unwrap_or_else(|| match *method {
-            Method::GET => Action::from_static("http.get"),
-            Method::HEAD => Action::from_static("http.head"),
-            Method::OPTIONS => Action::from_static("http.options"),
-            Method::POST => Action::from_static("http.post"),
-            Method::PUT => Action::from_static("http.put"),
-            Method::PATCH => Action::from_static("http.patch"),
-            Method::DELETE => Action::from_static("http.delete"),
-            // Clients can invent methods; the event has the method itself in its request.
-            _ => Action::from_static("http.other"),
-        })
+        self.action.clone().unwrap_or_else(|| audit_request::action_of(method.as_str()))
     }
 }
 
 /// Returns `true` for a method that can change something.
 pub(crate) fn is_change(method: &Method) -> bool {
-    !method.is_safe()
+    audit_request::is_change(method.as_str())
 }
 
 impl<S> Layer<S> for Policy {

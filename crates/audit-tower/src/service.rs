@@ -75,7 +75,7 @@ where
     R: Body + Default,
 {
     let (mut parts, body) = request.into_parts();
-    let id = client::request_id(&mut parts.headers);
+    let id = client::request_id(&mut parts);
     let (audit, open) = match begin(config, &parts, &id).await {
         Ok(audit) => (audit.clone(), Open { audit }),
         Err(error) => return Ok(refused(error, &id)),
@@ -120,7 +120,7 @@ async fn begin(config: Arc<Config>, parts: &Parts, id: &HeaderValue) -> Result<A
         tracing::error!(%error, "the actor of a request could not be looked up");
     }
     let mut context = who?.unwrap_or_else(|| AuditContext::new(Actor::unknown()));
-    client::complete(&mut context, parts, id, config.address(parts));
+    client::head(parts).complete(&mut context, id.to_str().unwrap_or_default(), &config.proxies);
     Ok(Audit::new(config, context, parts.method.clone()))
 }
 

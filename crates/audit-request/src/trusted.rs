@@ -4,14 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use audit_core::Error;
-use http::{HeaderMap, header};
 use ipnet::IpNet;
+
+use crate::Headers;
 
 /// The addresses of proxies whose headers are believed. From any other peer these headers play no
 /// part.
 ///
 /// ```
-/// use audit_proxies::TrustedProxies;
+/// use audit_request::TrustedProxies;
 ///
 /// let proxies = TrustedProxies::default().with("10.0.0.0/8".parse()?).with("::1".parse()?);
 /// # Ok::<(), audit_core::Error>(())
@@ -53,14 +54,14 @@ impl TrustedProxies {
     ///
     /// Each proxy appends the address of its own peer, so that what is before the last untrusted one
     /// is the client's own word. A hop that is no address ends the search at the proxy after it.
-    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub fn client(&self, peer: IpAddr, headers: &(impl Headers + ?Sized)) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.contains(client) {
             return client;
         }
         let mut hops = list(headers, "x-forwarded-for");
         if hops.is_empty() {
-            hops = list(headers, header::FORWARDED.as_str());
+            hops = list(headers, "forwarded");
             hops = hops.into_iter().map(forwarded_for).collect();
         }
         for hop in hops.into_iter().rev() {
@@ -75,10 +76,14 @@ impl TrustedProxies {
 }
 
 /// Returns the items of a list that may be in several headers, in order.
-fn list<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a str> {
-    // A value that is no text is an item that is no address.
-    let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or("?"));
-    values.flat_map(|value| value.split(',')).map(str::trim).collect()
+fn list<'a>(headers: &'a (impl Headers + ?Sized), name: &str) -> Vec<&'a str> {
+    let mut items = Vec::new();
+    headers.each(name, &mut |value| {
+        // A value that is no text is an item that is no address.
+        let value = std::str::from_utf8(value).unwrap_or("?");
+        items.extend(value.split(',').map(str::trim));
+    });
+    items
 }
 
 /// Returns the value of `for` in a hop of `Forwarded`.
@@ -99,7 +104,7 @@ fn address(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         let mut headers = HeaderMap::new();
