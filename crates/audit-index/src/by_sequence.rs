@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 use crate::segment::{Segment, SegmentInfo};
 use crate::storage::ReadParts;
 use crate::table::ROW_ENTRIES;
-use crate::walk::{EVENTS_AHEAD, Segments};
+use crate::walked::{EVENTS_AHEAD, Segments};
 
 /// A walk by sequence: one segment after the other, then the tail; reversed, first the tail.
 pub(crate) struct BySequence<P> {

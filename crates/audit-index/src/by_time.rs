@@ -6,7 +6,7 @@ use roaring::RoaringBitmap;
 use crate::cut::{Run, cut};
 use crate::segment::Segment;
 use crate::storage::ReadParts;
-use crate::walk::{EVENTS_AHEAD, MOST_EVENTS_AHEAD, Segments};
+use crate::walked::{EVENTS_AHEAD, MOST_EVENTS_AHEAD, Segments};
 
 /// Fewer events are stepped over: to count the events of each segment would take longer.
 const FEW: u64 = 16;

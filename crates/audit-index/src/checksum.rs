@@ -5,8 +5,6 @@ use audit_core::Result;
 use crc32fast::Hasher;
 
 use crate::bytes::damaged;
-use crate::part::{PartId, TableSearch};
-use crate::storage::ReadParts;
 
 /// Returns the CRC-32 (ISO 3309) of the number of a row and of its bytes, so that a row is not taken for
 /// another one.
@@ -36,30 +34,6 @@ pub(crate) fn open(number: u64, stored: &[u8]) -> Result<&[u8]> {
 pub(crate) fn of_numbers(numbers: &[i64]) -> i64 {
     let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
     checksum(0, &bytes).into()
-}
-
-/// Reads parts, and opens each.
-#[derive(Debug)]
-pub(crate) struct Opened<P>(pub(crate) P);
-
-impl<P: ReadParts> ReadParts for Opened<P> {
-    const IS_REMOTE: bool = P::IS_REMOTE;
-
-    fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()> {
-        self.0.prefetch(parts)
-    }
-
-    fn search(
-        &mut self,
-        parts: impl Iterator<Item = PartId>,
-        searches: &[TableSearch],
-    ) -> Result<Vec<u32>> {
-        self.0.search(parts, searches)
-    }
-
-    fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        self.0.read(part, |stored| read(open(part.number.into(), stored)?))
-    }
 }
 
 #[cfg(test)]

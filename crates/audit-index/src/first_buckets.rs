@@ -6,7 +6,7 @@ use audit_core::{Order, Scan, Sequence, Total};
 use crate::bucket::bucket_of;
 use crate::bytes::time_to_number;
 use crate::term_key::TermHasher;
-use crate::walk::segments_ahead;
+use crate::walked::segments_ahead;
 
 /// The buckets that a scan reads first: for a storage that can find them with the directory in one round
 /// trip, before it knows the head of the log.

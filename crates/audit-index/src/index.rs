@@ -10,7 +10,8 @@ use crate::segment::Segment;
 use crate::storage::IndexStorage;
 use crate::tail;
 use crate::term_key::{TermHasher, TermKey};
-use crate::walk::{Found, Segments};
+use crate::walk::Found;
+use crate::walked::Segments;
 
 /// The index of one log, as one snapshot of the storage has it. Answers scans through
 /// [`select`](audit_core::backend::index::select).

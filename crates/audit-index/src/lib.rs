@@ -29,7 +29,8 @@
 //! | `storage.rs` | the storage calls that a store provides |
 //! | `index.rs` | the index of one log, for reading |
 //! | `writer.rs` | the index of one log, for writing |
-//! | `walk.rs` | a walk: its segments, and what it finds |
+//! | `walk.rs` | a walk, and what it finds |
+//! | `walked.rs` | the segments of a walk |
 //! | `by_time.rs` | a walk by time |
 //! | `by_sequence.rs` | a walk by sequence |
 //! | `cut.rs` | where a number of events end in several segments at once |
@@ -37,6 +38,7 @@
 //! | `builder.rs` | building a segment in memory |
 //! | `buckets.rs` | writing the buckets of a segment |
 //! | `reader.rs` | reading a segment |
+//! | `opened.rs` | reading parts that have checksums |
 //! | `check.rs` | checks whether a stored index is complete |
 //! | `rebuild.rs` | rebuilding a damaged index |
 //! | `repair.rs` | comparing an index with the events, and repairing it |
@@ -68,6 +70,7 @@ mod findings;
 mod first_buckets;
 mod index;
 mod merge;
+mod opened;
 mod part;
 mod postings;
 mod reader;
@@ -80,6 +83,7 @@ mod tail;
 mod term_key;
 mod unhealed;
 mod walk;
+mod walked;
 mod writer;
 
 pub use builder::NewSegment;

@@ -44,7 +44,7 @@ pub struct TableSearch {
     pub segment: i64,
     /// The number of rows of its table.
     pub rows: u32,
-    /// The time, as the [numbers](crate::SegmentInfo::times) that are stored.
+    /// The time, as the [numbers](crate::SegmentInfo::to_numbers) that are stored.
     pub before: i64,
 }
 

@@ -9,7 +9,7 @@ use roaring::RoaringBitmap;
 
 use crate::bucket::{Bucket, Location};
 use crate::bytes::{damaged, time_to_number};
-use crate::checksum::Opened;
+use crate::opened::Opened;
 use crate::part::{PartId, TableSearch};
 use crate::postings;
 use crate::segment::Segment;

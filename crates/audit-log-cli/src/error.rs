@@ -1,7 +1,7 @@
 //! The error that ends a command.
 
 use std::error::Error as StdError;
-use std::fmt;
+use std::{fmt, io};
 
 use audit_core::{Error, ErrorKind};
 
@@ -91,6 +91,11 @@ impl CliError {
             Self::Failed { error, .. } => Self::Failed { error, hint: Some(hint.into()) },
             Self::OutputClosed => self,
         }
+    }
+
+    /// Returns the error of signals that cannot be listened for.
+    pub(crate) fn listening(source: io::Error) -> Self {
+        Self::from_source("cannot listen for signals", source)
     }
 }
 

@@ -122,7 +122,7 @@ impl Arguments {
         let file = self.output.as_deref().map(NewFile::create).transpose()?;
         let store = address.open_for_reading().await?;
         tenant::readable(&*store, address, self.selection.log()).await?;
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen().map_err(CliError::listening)?;
         let (sender, mut signalled) = oneshot::channel();
         let is_file = file.is_some();
         tokio::spawn(async move {

@@ -110,7 +110,7 @@ impl Arguments {
         importer.expected = self.verify.then(Expected::default);
         let mut all = Tally::default();
         let unwritten = Cell::new(None);
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen().map_err(CliError::listening)?;
         let mut stop = pin!(signals.recv());
         let mut interrupted = None;
         for path in &files {

@@ -98,7 +98,7 @@ impl Arguments {
         let store = address.open().await?;
         let listener = listen(&self.listen, "--listen").await?;
         let local = local_address(&listener)?;
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen().map_err(CliError::listening)?;
         let metrics = (!self.no_metrics).then(keep_metrics).transpose()?;
         let checked = store.clone();
         let check = move || {

@@ -2,8 +2,6 @@
 
 use std::io;
 
-use crate::error::{CliError, Result};
-
 /// A signal that asks the program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -42,13 +40,8 @@ pub(crate) struct Signals {
 
 impl Signals {
     /// Begins to listen.
-    pub(crate) fn listen() -> Result<Self> {
-        Self::try_listen()
-            .map_err(|error| CliError::from_source("cannot listen for signals", error))
-    }
-
     #[cfg(unix)]
-    fn try_listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let hangup = (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose()?;
         let (interrupt, terminate) =
@@ -56,9 +49,10 @@ impl Signals {
         Ok(Self { hangup, interrupt, terminate })
     }
 
+    /// Begins to listen.
     #[cfg(not(unix))]
     #[allow(clippy::unnecessary_wraps)] // the signature of the Unix version
-    fn try_listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 

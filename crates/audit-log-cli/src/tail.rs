@@ -5,7 +5,7 @@ use futures_util::TryStreamExt as _;
 use futures_util::stream::BoxStream;
 
 use crate::address::StoreAddress;
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::output::{Output, note};
 use crate::selection::Selection;
 use crate::signals::Signals;
@@ -47,7 +47,7 @@ impl Arguments {
         query.validate()?;
         let store = address.open_for_reading().await?;
         tenant::readable(&*store, address, self.selection.log()).await?;
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen().map_err(CliError::listening)?;
         let mut output = Output::stdout();
         tokio::select! {
             ended = self.print(&*store, query, &mut output) => ended,

@@ -14,7 +14,7 @@ use event_listener::{Event, Listener as _};
 use futures_executor::block_on;
 
 use crate::options::SpoolNotice;
-use crate::spool::{Shared, is_away};
+use crate::shared::{Shared, is_away};
 
 /// The events of one append.
 const BATCH: usize = 200;

@@ -37,11 +37,13 @@
 //! | `spool.rs` | the spool, as a recorder |
 //! | `options.rs` | its options |
 //! | `backlog.rs` | the events that wait, and their file |
+//! | `shared.rs` | what both share |
 //! | `drain.rs` | the thread that brings them to the store |
 
 mod backlog;
 mod drain;
 mod options;
+mod shared;
 mod spool;
 
 pub use crate::options::{SpoolNotice, SpoolOptions};

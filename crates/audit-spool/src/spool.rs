@@ -10,6 +10,7 @@ use event_listener::Event;
 use crate::backlog::Backlog;
 use crate::drain::Drain;
 use crate::options::{SpoolNotice, SpoolOptions};
+use crate::shared::{Shared, is_away};
 
 /// A spool in front of a store. Its clones are the same spool.
 #[derive(Clone, Debug)]
@@ -17,18 +18,6 @@ pub struct Spool {
     shared: Arc<Shared>,
     /// Ends with the last clone.
     _drain: Arc<Drain>,
-}
-
-/// What the spool shares with the thread that drains it.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) store: Box<dyn Recorder>,
-    pub(crate) backlog: Backlog,
-    pub(crate) options: SpoolOptions,
-    /// Wakes the thread.
-    pub(crate) spooled: Event,
-    /// Wakes whoever waits until no event waits.
-    pub(crate) empty: Event,
 }
 
 impl Spool {
@@ -125,9 +114,4 @@ impl Recorder for Spool {
             accepted => accepted,
         }
     }
-}
-
-/// Returns `true` if the fault is not that of the events.
-pub(crate) fn is_away(error: &Error) -> bool {
-    !matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Conflict)
 }

@@ -41,6 +41,7 @@
 //! | `read.rs` | scans, each from one snapshot |
 //! | `readers.rs` | the threads that read, in turns |
 //! | `index.rs` | the storage of the index |
+//! | `pace.rs` | whether a read has to pause |
 //! | `paced_index.rs` | the same for reads in turn |
 //! | `derived.rs` | derived data compared with the records, and rebuilt |
 //! | `reindex.rs` | the comparison and the rebuilding, in steps |
@@ -80,6 +81,7 @@ mod open;
 mod options;
 mod organizations;
 mod own_transaction;
+mod pace;
 mod paced_index;
 #[cfg(test)]
 mod plans;

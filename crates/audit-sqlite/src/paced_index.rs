@@ -4,7 +4,7 @@ use audit_core::{Result, Sequence};
 use audit_index::{IndexStorage, PartId, ReadParts, Segment, TableSearch, TailRow};
 
 use crate::index::{SqliteIndex, SqliteParts};
-use crate::readers::Pace;
+use crate::pace::Pace;
 
 /// The stored index of one log. Pauses at each row and part.
 pub(crate) struct PacedIndex<'c> {

@@ -11,8 +11,8 @@ use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 
 use crate::error::{damaged, sqlite};
 use crate::index::{Indexing, SqliteIndex};
+use crate::pace::Pace;
 use crate::paced_index::PacedIndex;
-use crate::readers::Pace;
 use crate::schema;
 use crate::sealing::{Keys, SealedEvent};
 

@@ -30,6 +30,7 @@ use rusqlite::Connection;
 use crate::error::{closed, thread as thread_error};
 use crate::file::OpenFiles;
 use crate::open::{Access, open_reader};
+use crate::pace::{Pace, Turn};
 use crate::read::Snapshot;
 
 /// How the threads read.
@@ -104,7 +105,7 @@ struct Begun {
 }
 
 /// A read. Returns how to answer its caller.
-type Job = Box<dyn FnOnce(Result<&Connection>, Option<&Turn<'_>>) -> Answer + Send>;
+type Job = Box<dyn FnOnce(Result<&Connection>, Option<&dyn Turn>) -> Answer + Send>;
 type Answer = Box<dyn FnOnce()>;
 
 /// A read that waits for a turn.
@@ -213,7 +214,7 @@ fn job<T: Send + 'static>(
     read: impl FnOnce(&Snapshot<'_>) -> Result<T> + Send + 'static,
 ) -> (Job, oneshot::Receiver<Result<T>>) {
     let (reply, answer) = oneshot::channel();
-    let job = move |connection: Result<&Connection>, turn: Option<&Turn<'_>>| {
+    let job = move |connection: Result<&Connection>, turn: Option<&dyn Turn>| {
         if reply.is_canceled() {
             return Box::new(|| ()) as Answer; // the caller has dropped the future
         }
@@ -371,7 +372,7 @@ impl Shared {
                 Task::LookUp(job) => (job(connection, None), None),
                 Task::Read(owner, job) => {
                     let since = Cell::new(Instant::now());
-                    let turn = Turn { shared: &self, owner, since };
+                    let turn = ThreadTurn { shared: &self, owner, since };
                     (job(connection, Some(&turn)), Some(owner))
                 }
                 Task::End => return,
@@ -410,19 +411,18 @@ impl Shared {
     }
 }
 
-/// The turn of a read.
-struct Turn<'s> {
+/// The turn of a read on one of the threads.
+struct ThreadTurn<'s> {
     shared: &'s Arc<Shared>,
     owner: Owner,
     since: Cell<Instant>,
 }
 
-impl Turn<'_> {
+impl Turn for ThreadTurn<'_> {
     fn is_over(&self) -> bool {
         self.since.get().elapsed() >= self.shared.options.turn
     }
 
-    /// Waits for the next turn if another owner waits for one.
     fn pass_on(&self) -> Result<()> {
         let mut state = self.shared.state();
         if state.reads.has_other(self.owner) {
@@ -435,26 +435,5 @@ impl Turn<'_> {
         }
         self.since.set(Instant::now());
         Ok(())
-    }
-}
-
-/// The pace of a read: whether it has to pause, or to end early.
-pub(crate) struct Pace<'r> {
-    /// `None` for a look-up, which never pauses.
-    turn: Option<&'r Turn<'r>>,
-    has_left: &'r dyn Fn() -> bool,
-}
-
-impl Pace<'_> {
-    /// Waits for the next turn if this one is over and another owner waits.
-    ///
-    /// # Errors
-    /// [`Closed`](audit_core::ErrorKind::Closed) if the caller has left; nobody sees it.
-    pub(crate) fn pause(&self) -> Result<()> {
-        let Some(turn) = self.turn.filter(|turn| turn.is_over()) else { return Ok(()) };
-        if !(self.has_left)() {
-            turn.pass_on()?;
-        }
-        if (self.has_left)() { Err(closed()) } else { Ok(()) }
     }
 }

@@ -24,6 +24,7 @@ mod prepared;
 mod queued;
 mod rotation;
 mod staged;
+mod staged_body;
 mod stored;
 mod term;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use rotation::{Owner, Rotation};
 pub use staged::{
     Refusal, STAGED_STEP_BYTES, STAGED_STEP_ROWS, STAGED_STEPS_BEFORE_APPEND, StagedRow,
 };
+pub(crate) use staged_body::StagedBody;
 pub use stored::{PersonalData, StoredEvent};
 pub use term::Term;
 pub use waiting::{WaitingFeed, WaitingFeeds};

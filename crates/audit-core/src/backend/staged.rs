@@ -4,8 +4,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::captured;
+use super::staged_body::{BODY_VERSION, StagedBody};
 use crate::limits::{MAX_STAGED_BYTES, MAX_TARGETS};
-use crate::store::{BODY_VERSION, StagedBody};
 use crate::{
     Action, Actor, AuditContext, Error, EventId, Message, NewEvent, Outcome, Result, Target,
     Timestamp, Violation, json,

@@ -42,6 +42,5 @@ pub use retention::{Pruned, Pruning, Retention};
 pub use retention_store::{RetentionStore, RetentionStoreExt};
 pub use scan::{Scan, ScanResult};
 pub use staged::Staged;
-pub(crate) use staged::{BODY_VERSION, StagedBody};
 pub use staging_store::{RefusedEvent, StagedCounts, StagingStore};
 pub use submitted::Submitted;

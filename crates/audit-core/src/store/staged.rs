@@ -1,13 +1,9 @@
 //! Events to record in a transaction of the caller's own, through any driver.
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::backend::Batch;
-use crate::{Error, ErrorKind, EventId, Log, NewEvent, Result, Timestamp};
-
-/// The version of the format of a body.
-pub(crate) const BODY_VERSION: u8 = 1;
+use crate::backend::{Batch, StagedBody};
+use crate::{EventId, Log, NewEvent, Result, Timestamp};
 
 /// Events that are checked and encoded, for a caller that stages them: it inserts them, in its own
 /// transaction and with its own driver, into a table of the store. When that transaction commits they
@@ -41,9 +37,9 @@ impl Staged {
     /// Checks and encodes the events of one log.
     ///
     /// # Errors
-    /// Those of [`append`](crate::AuditStore::append): [`ErrorKind::Invalid`] if an event exceeds a
+    /// Those of [`append`](crate::AuditStore::append): [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) if an event exceeds a
     /// [limit](crate::limits) or has a [reserved action](crate::Action::is_reserved),
-    /// [`ErrorKind::Conflict`] if two different ones have one id.
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if two different ones have one id.
     pub fn new(log: impl Into<Log>, events: Vec<NewEvent>) -> Result<Self> {
         let (log, staged_at) = (log.into(), Timestamp::now());
         let contents = Batch::<()>::indexed(log, events, |_| Vec::new())?.into_contents();
@@ -74,32 +70,5 @@ impl Staged {
     /// Returns `true` if there is nothing to stage.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
-    }
-}
-
-/// A staged event, in JSON. `docs/format.md` describes it, for writers in other languages.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct StagedBody {
-    pub(crate) v: u8,
-    /// When an event without a time occurred.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) staged_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) submitted_by: Option<String>,
-    pub(crate) event: NewEvent,
-}
-
-impl StagedBody {
-    fn new(mut event: NewEvent, staged_at: Timestamp) -> Self {
-        let submitted_by = event.submitted_by.take();
-        let staged_at = event.occurred_at.is_none().then_some(staged_at);
-        Self { v: BODY_VERSION, staged_at, submitted_by, event }
-    }
-
-    fn encode(&self) -> Result<String> {
-        serde_json::to_string(self).map_err(|source| {
-            Error::new(ErrorKind::Invalid).with_context("writing an event").with_source(source)
-        })
     }
 }
