@@ -1,15 +1,14 @@
-//! The handlers. Each change is audited in the line that describes it.
+//! The handlers. Each change is audited in the line that commits it.
 
-use audit_core::{
-    AuditStoreExt as _, Audited as _, Change, Diff, EventQuery, Log, NewEvent, Outcome,
-};
+use audit_core::{AuditStoreExt as _, Change, Diff, EventQuery, Log};
 use audit_derive::Audited;
-use audit_sqlite::rusqlite::Connection;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use sqlx::SqliteConnection;
 
+use crate::actions::Sales;
 use crate::database::{Database, Failed, tenant};
 
 /// A customer of a tenant.
@@ -31,59 +30,55 @@ pub(crate) struct NewCustomer {
 }
 
 impl Customer {
-    fn find(connection: &Connection, log: Log, id: i64) -> Result<Self, Failed> {
-        let sql = "SELECT name, iban FROM customer WHERE id = ? AND log = ?";
-        let (name, iban) = connection
-            .query_row(sql, (id, log.to_string()), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    async fn find(connection: &mut SqliteConnection, log: Log, id: i64) -> Result<Self, Failed> {
+        let query = sqlx::query_as("SELECT name, iban FROM customer WHERE id = ? AND log = ?");
+        let (name, iban) = query.bind(id).bind(log.to_string()).fetch_one(connection).await?;
         Ok(Self { id, name, iban })
     }
 }
 
 pub(crate) async fn create(
     State(database): State<Database>,
-    Json(new): Json<NewCustomer>,
+    Json(NewCustomer { name, iban }): Json<NewCustomer>,
 ) -> Result<(StatusCode, Json<Customer>), Failed> {
-    let created = database.change(move |connection, log| {
-        let sql = "INSERT INTO customer (log, name, iban) VALUES (?, ?, ?)";
-        connection.execute(sql, (log.to_string(), &new.name, &new.iban))?;
-        let id = connection.last_insert_rowid();
-        let customer = Customer { id, name: new.name, iban: new.iban };
-        let change = Diff::new().audited(None, Some(&customer))?;
-        let event = NewEvent::here("customer.created")?.add_target(customer.target());
-        Ok((customer, event.change(change).outcome(Outcome::success())))
-    });
-    Ok((StatusCode::CREATED, Json(created.await?)))
+    let mut change = database.begin().await?;
+    let sql = "INSERT INTO customer (log, name, iban) VALUES (?, ?, ?) RETURNING id";
+    let insert = sqlx::query_scalar(sql).bind(change.log().to_string()).bind(&name).bind(&iban);
+    let id = insert.fetch_one(change.connection()).await?;
+    let customer = Customer { id, name, iban };
+    let diff = Diff::new().audited(None, Some(&customer))?;
+    change.commit(Sales::CustomerCreated { customer: id }, diff).await?;
+    Ok((StatusCode::CREATED, Json(customer)))
 }
 
 pub(crate) async fn update(
     State(database): State<Database>,
     Path(id): Path<i64>,
-    Json(new): Json<NewCustomer>,
+    Json(NewCustomer { name, iban }): Json<NewCustomer>,
 ) -> Result<Json<Customer>, Failed> {
-    let updated = database.change(move |connection, log| {
-        let before = Customer::find(connection, log, id)?;
-        let after = Customer { id, name: new.name, iban: new.iban };
-        let sql = "UPDATE customer SET name = ?, iban = ? WHERE id = ?";
-        connection.execute(sql, (&after.name, &after.iban, id))?;
-        let change = Change::audited(&before, &after)?;
-        let event = NewEvent::here("customer.updated")?.add_target(after.target());
-        Ok((after, event.change(change).outcome(Outcome::success())))
-    });
-    Ok(Json(updated.await?))
+    let mut change = database.begin().await?;
+    let log = change.log();
+    let before = Customer::find(change.connection(), log, id).await?;
+    let after = Customer { id, name, iban };
+    let update = sqlx::query("UPDATE customer SET name = ?, iban = ? WHERE id = ?");
+    let update = update.bind(&after.name).bind(&after.iban).bind(id);
+    update.execute(change.connection()).await?;
+    let diff = Change::audited(&before, &after)?;
+    change.commit(Sales::CustomerUpdated { customer: id }, diff).await?;
+    Ok(Json(after))
 }
 
 pub(crate) async fn delete(
     State(database): State<Database>,
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Failed> {
-    let deleted = database.change(move |connection, log| {
-        let before = Customer::find(connection, log, id)?;
-        connection.execute("DELETE FROM customer WHERE id = ?", [id])?;
-        let change = Diff::new().audited(Some(&before), None)?;
-        let event = NewEvent::here("customer.deleted")?.add_target(before.target());
-        Ok(((), event.change(change).outcome(Outcome::success())))
-    });
-    deleted.await?;
+    let mut change = database.begin().await?;
+    let log = change.log();
+    let before = Customer::find(change.connection(), log, id).await?;
+    let delete = sqlx::query("DELETE FROM customer WHERE id = ?").bind(id);
+    delete.execute(change.connection()).await?;
+    let diff = Diff::new().audited(Some(&before), None)?;
+    change.commit(Sales::CustomerDeleted { customer: id }, diff).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -92,24 +87,18 @@ pub(crate) async fn remind(
     State(database): State<Database>,
     Path(id): Path<i64>,
 ) -> Result<StatusCode, Failed> {
-    let log = tenant()?;
-    let customer = database.read(move |connection| Customer::find(connection, log, id)).await?;
+    let mut connection = database.acquire().await?;
+    let customer = Customer::find(&mut connection, tenant()?, id).await?;
     println!("Dear {}, …", customer.name);
     Ok(StatusCode::ACCEPTED)
 }
 
 pub(crate) async fn list(State(database): State<Database>) -> Result<Json<Vec<Customer>>, Failed> {
-    let log = tenant()?;
-    let customers = database.read(move |connection| {
-        let sql = "SELECT id, name, iban FROM customer WHERE log = ? ORDER BY id";
-        let mut statement = connection.prepare(sql)?;
-        let customer = |row: &audit_sqlite::rusqlite::Row<'_>| {
-            Ok(Customer { id: row.get(0)?, name: row.get(1)?, iban: row.get(2)? })
-        };
-        let customers = statement.query_map([log.to_string()], customer)?;
-        Ok(customers.collect::<Result<Vec<_>, _>>()?)
-    });
-    Ok(Json(customers.await?))
+    let mut connection = database.acquire().await?;
+    let sql = "SELECT id, name, iban FROM customer WHERE log = ? ORDER BY id";
+    let rows = sqlx::query_as(sql).bind(tenant()?.to_string()).fetch_all(&mut *connection).await?;
+    let customers = rows.into_iter().map(|(id, name, iban)| Customer { id, name, iban });
+    Ok(Json(customers.collect()))
 }
 
 /// Returns the latest events of the tenant.

@@ -1,34 +1,100 @@
-//! The tables of the service, beside the audit log in the same file.
+//! The tables of the service, beside the audit log in the same file, and the transaction of a change.
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use audit_core::{AuditContext, Log, NewEvent, Violation};
-use audit_sqlite::SqliteStore;
-use audit_sqlite::rusqlite::{self, Connection, TransactionBehavior};
+use audit_core::{AuditContext, IntoEvent, Log, NewEvent, Outcome, Staged, Violation};
+use audit_sqlite::{STAGE, SqliteStore};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 /// The tables and the audit log.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
-    connection: Arc<Mutex<Connection>>,
+    pool: SqlitePool,
     audit: SqliteStore,
+}
+
+/// A transaction of the context's tenant.
+#[derive(Debug)]
+pub(crate) struct Change {
+    transaction: Transaction<'static, Sqlite>,
+    log: Log,
+}
+
+impl Database {
+    pub(crate) async fn open(path: impl AsRef<Path>) -> Result<Self, Failed> {
+        let audit = SqliteStore::open(&path)?;
+        let pool = SqlitePool::connect_with(SqliteConnectOptions::new().filename(&path)).await?;
+        let table = "CREATE TABLE IF NOT EXISTS customer (
+             id INTEGER PRIMARY KEY, log TEXT NOT NULL, name TEXT NOT NULL, iban TEXT NOT NULL
+         )";
+        sqlx::query(table).execute(&pool).await?;
+        Ok(Self { pool, audit })
+    }
+
+    pub(crate) fn audit(&self) -> &SqliteStore {
+        &self.audit
+    }
+
+    pub(crate) async fn acquire(&self) -> Result<PoolConnection<Sqlite>, Failed> {
+        Ok(self.pool.acquire().await?)
+    }
+
+    /// Begins a change of the tenant whose user sends the request.
+    pub(crate) async fn begin(&self) -> Result<Change, Failed> {
+        let log = tenant()?;
+        // It is going to write: one that begins to read could not do so after another has written.
+        Ok(Change { transaction: self.pool.begin_with("BEGIN IMMEDIATE").await?, log })
+    }
+}
+
+impl Change {
+    pub(crate) fn log(&self) -> Log {
+        self.log
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
+        &mut self.transaction
+    }
+
+    /// Commits the change with its event: both, or neither. There is no other way to commit.
+    pub(crate) async fn commit(
+        mut self,
+        action: impl IntoEvent,
+        diff: audit_core::Change,
+    ) -> Result<(), Failed> {
+        let event = NewEvent::here(action)?.change(diff).outcome(Outcome::success());
+        let staged = Staged::new(self.log, vec![event])?;
+        for (id, body) in staged.rows() {
+            let stage = sqlx::query(STAGE).bind(staged.log().as_bytes());
+            stage.bind(&id.as_bytes()[..]).bind(body).execute(&mut *self.transaction).await?;
+        }
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+/// Returns the log of the tenant whose user sends the request.
+pub(crate) fn tenant() -> Result<Log, Failed> {
+    let log = AuditContext::current().and_then(|context| context.log);
+    log.ok_or_else(|| Failed::Audit(audit_core::Error::invalid("log", Violation::Missing)))
 }
 
 /// Why a request fails. The client sees the status only.
 #[derive(Debug)]
 pub(crate) enum Failed {
     NotFound,
-    Sql(rusqlite::Error),
+    Sql(sqlx::Error),
     Audit(audit_core::Error),
 }
 
-impl From<rusqlite::Error> for Failed {
-    fn from(error: rusqlite::Error) -> Self {
+impl From<sqlx::Error> for Failed {
+    fn from(error: sqlx::Error) -> Self {
         match error {
-            rusqlite::Error::QueryReturnedNoRows => Self::NotFound,
+            sqlx::Error::RowNotFound => Self::NotFound,
             error => Self::Sql(error),
         }
     }
@@ -64,69 +130,4 @@ impl IntoResponse for Failed {
         }
         status.into_response()
     }
-}
-
-impl Database {
-    pub(crate) fn open(path: impl AsRef<Path>) -> Result<Self, Failed> {
-        let audit = SqliteStore::open(&path)?;
-        let connection = Connection::open(path)?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.execute_batch(
-            "CREATE TABLE IF NOT EXISTS customer (
-                 id INTEGER PRIMARY KEY, log TEXT NOT NULL, name TEXT NOT NULL, iban TEXT NOT NULL
-             )",
-        )?;
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), audit })
-    }
-
-    pub(crate) fn audit(&self) -> &SqliteStore {
-        &self.audit
-    }
-
-    /// Runs `work`, which reads, on a thread where it may block.
-    pub(crate) async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Result<T, Failed> + Send + 'static,
-    ) -> Result<T, Failed> {
-        self.with(move |connection| work(connection)).await
-    }
-
-    /// Runs `work` in a transaction of the context's tenant, and records the event that it returns in the same
-    /// transaction: both, or neither.
-    pub(crate) async fn change<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection, Log) -> Result<(T, NewEvent), Failed> + Send + 'static,
-    ) -> Result<T, Failed> {
-        let (audit, log) = (self.audit.clone(), tenant()?);
-        self.with(move |connection| {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let (value, event) = work(&transaction, log)?;
-            audit.append_in(&transaction, log, vec![event])?;
-            transaction.commit()?;
-            Ok(value)
-        })
-        .await
-    }
-
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Failed> + Send + 'static,
-    ) -> Result<T, Failed> {
-        let connection = Arc::clone(&self.connection);
-        // The context of the request goes along.
-        let work = AuditContext::carry_sync(move || {
-            work(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
-    }
-}
-
-/// Returns the log of the tenant whose user sends the request.
-pub(crate) fn tenant() -> Result<Log, Failed> {
-    let log = AuditContext::current().and_then(|context| context.log);
-    log.ok_or_else(|| Failed::Audit(audit_core::Error::invalid("log", Violation::Missing)))
 }
