@@ -22,9 +22,9 @@ pub(crate) struct Peer {
     /// A name or an address, without brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) tls: Option<TlsConnector>,
+    tls: Option<TlsConnector>,
     /// Whether the address may be one that is not public.
-    pub(crate) allows_private: bool,
+    allows_private: bool,
 }
 
 impl std::fmt::Debug for Peer {
@@ -35,6 +35,31 @@ impl std::fmt::Debug for Peer {
 }
 
 impl Peer {
+    /// Creates a peer. The host can be an address in brackets.
+    ///
+    /// # Errors
+    /// [`Invalid`](ErrorKind::Invalid), with the field given, if the host is empty, or an address that is not
+    /// public and not allowed.
+    pub(crate) fn new(
+        field: &'static str,
+        host: &str,
+        port: u16,
+        tls: Option<TlsConnector>,
+        allows_private: bool,
+    ) -> Result<Self> {
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(Error::malformed(field, "an address with a host"));
+        }
+        if !allows_private && host.parse().is_ok_and(|address| !is_public(address)) {
+            return Err(Error::malformed(
+                field,
+                "a public address, unless private ones are allowed",
+            ));
+        }
+        Ok(Self { host, port, tls, allows_private })
+    }
+
     /// Connects. The name is resolved once: what it stands for afterwards plays no part.
     pub(crate) async fn connect(&self) -> Result<Stream, DeliveryError> {
         let stream = self.connect_tcp().await.map_err(|error| {

@@ -12,7 +12,6 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout};
 
-use crate::address::is_public;
 use crate::connect::Peer;
 use crate::sink::DeliveryError;
 use crate::tls;
@@ -117,19 +116,9 @@ impl Endpoint {
         if authority.as_str().contains('@') {
             return Err(Error::malformed("url", "a URL without a user; use a header"));
         }
-        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err(Error::malformed("url", "a URL with a host"));
-        }
-        let is_private = host.parse().is_ok_and(|address| !is_public(address));
-        if is_private && !options.allows_private {
-            let expected = "the URL of a public address, unless private ones are allowed";
-            return Err(Error::malformed("url", expected));
-        }
         let port = authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
         let tls = is_tls.then(|| tls::connector(options.ca.as_deref())).transpose()?;
-        let peer =
-            Peer { host: host.to_owned(), port, tls, allows_private: options.allows_private };
+        let peer = Peer::new("url", authority.host(), port, tls, options.allows_private)?;
         let invalid = || Error::malformed("url", "a URL");
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
         Ok(Self {

@@ -55,11 +55,14 @@
 //! | `dead.rs` | dead events |
 //! | `gate.rs`, `backoff.rs` | pauses |
 //! | `progress.rs` | metrics |
-//! | `file.rs`, `webhook.rs` | the sinks that come with the crate |
+//! | `config.rs` | sinks from a configuration |
+//! | `file.rs`, `webhook.rs`, `syslog.rs`, `collector.rs` | the sinks that come with the crate |
 //! | `endpoint.rs`, `connect.rs`, `address.rs`, `tls.rs` | HTTP, connections, addresses, TLS |
 
 mod address;
 mod backoff;
+mod collector;
+mod config;
 mod connect;
 mod dead;
 mod endpoint;
@@ -73,9 +76,12 @@ mod progress;
 mod sink;
 mod sinks;
 mod state;
+mod syslog;
 mod tls;
 mod webhook;
 
+pub use crate::collector::CollectorSink;
+pub use crate::config::Config;
 pub use crate::endpoint::EndpointOptions;
 pub use crate::file::{FileSink, StdoutSink};
 pub use crate::forwarder::Forwarder;
@@ -83,4 +89,5 @@ pub use crate::options::{SinkOptions, Start};
 pub use crate::sink::{Batch, DeliveryError, DeliveryErrorKind, Sink};
 pub use crate::sinks::{LogStatus, ReplayFrom, SinkStatus, Sinks};
 pub use crate::state::DeadEvent;
+pub use crate::syslog::SyslogSink;
 pub use crate::webhook::{WebhookFormat, WebhookSecret, WebhookSink};

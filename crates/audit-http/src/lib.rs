@@ -108,7 +108,7 @@ pub use audit_request::{ProxyNet, TrustedProxies};
 
 pub use crate::authenticate::{ApiKeyAuthenticator, Authenticator, Principal};
 pub use crate::contract::Contract;
-pub use crate::metrics::metrics;
+pub use crate::metrics::{metrics, metrics_and_readiness};
 pub use crate::openapi::openapi;
 pub use crate::options::HttpOptions;
 pub use crate::publish::publish_checkpoints;

@@ -10,9 +10,9 @@ use clap::{Arg, CommandFactory as _, Parser, Subcommand};
 use crate::address::{InvalidAddress, StoreAddress};
 use crate::error::{CliError, Outcome, Result};
 use crate::{
-    backup, check, checkpoint, checkpoint_key, compact, completions, erase, export, import, keys,
-    list, mappings, organizations, prove, prune, reindex, restore, retention, serve, staged, tail,
-    verify,
+    backup, check, checkpoint, checkpoint_key, compact, completions, erase, export, forward,
+    import, keys, list, mappings, organizations, prove, prune, reindex, restore, retention, serve,
+    staged, tail, verify,
 };
 
 /// Serves, imports, lists, exports, proves, erases and prunes audit logs.
@@ -89,6 +89,8 @@ enum Command {
     Tail(tail::Arguments),
     Export(export::Arguments),
     #[command(subcommand)]
+    Forward(forward::Command),
+    #[command(subcommand)]
     CheckpointKey(checkpoint_key::Command),
     Checkpoint(checkpoint::Arguments),
     Verify(verify::Arguments),
@@ -133,6 +135,7 @@ impl Arguments {
             Command::Restore(arguments) => return arguments.run(store).await,
             Command::Check(arguments) => return arguments.run(),
             Command::Serve(arguments) => arguments.run(store).await,
+            Command::Forward(command) => command.run(store).await,
             Command::Organizations(command) => command.run(store).await,
             Command::Keys(command) => command.run(store).await,
             Command::List(arguments) => arguments.run(store).await,

@@ -6,6 +6,7 @@
 //! | `serve.rs` (its limits and its log in `serve/`), `organizations.rs`, `keys.rs`, `import.rs`, `mappings.rs`, `list.rs`, `tail.rs`, `export.rs`, `completions.rs` | the commands |
 //! | `checkpoint_key.rs`, `checkpoint.rs`, `verify.rs`, `prove.rs`, `check.rs` | the commands for proofs |
 //! | `erase.rs`, `retention.rs`, `prune.rs`, `compact.rs` | the commands that remove data |
+//! | `forward.rs` | the commands for sinks |
 //! | `staged.rs` | the commands for staged events |
 //! | `backup.rs`, `restore.rs`, `reindex.rs` | the commands for the store's file |
 //! | `address.rs`, `postgres.rs` | the address of the store |
@@ -37,6 +38,7 @@ mod completions;
 mod erase;
 mod error;
 mod export;
+mod forward;
 mod holders;
 mod import;
 mod kept;

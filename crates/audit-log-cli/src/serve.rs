@@ -1,7 +1,7 @@
 //! `audit serve`: the HTTP service.
 
 mod limits;
-mod log;
+pub(crate) mod log;
 
 use std::io;
 use std::net::SocketAddr;
@@ -162,7 +162,7 @@ impl Arguments {
     }
 }
 
-async fn listen(address: &str, option: &str) -> Result<TcpListener> {
+pub(crate) async fn listen(address: &str, option: &str) -> Result<TcpListener> {
     try_listen(address).await.map_err(|error| {
         CliError::from_source(format!("cannot listen on {address}"), error)
             .hint(format!("choose another address with {option}; port 0 selects a free port"))
@@ -185,14 +185,14 @@ async fn try_listen(address: &str) -> io::Result<TcpListener> {
     Err(failed)
 }
 
-fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
+pub(crate) fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
     listener
         .local_addr()
         .map_err(|error| CliError::from_source("cannot read the address of the listener", error))
 }
 
 /// Begins to keep metrics.
-fn keep_metrics() -> Result<PrometheusHandle> {
+pub(crate) fn keep_metrics() -> Result<PrometheusHandle> {
     let recorder = PrometheusBuilder::new()
         .set_buckets(&SECONDS)
         .and_then(PrometheusBuilder::install_recorder)
@@ -211,7 +211,7 @@ fn keep_metrics() -> Result<PrometheusHandle> {
 /// Allows the process as many open files as the system does: by default often 1,024, fewer than the
 /// connections and files of the service.
 #[cfg(unix)]
-fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -221,7 +221,7 @@ fn raise_file_limit() {
 }
 
 #[cfg(not(unix))]
-fn raise_file_limit() {}
+pub(crate) fn raise_file_limit() {}
 
 /// Creates an organization and a key in a new store in memory, and prints them.
 async fn introduce(store: &dyn Store) -> Result<()> {

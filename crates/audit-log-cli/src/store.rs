@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use audit_core::{Log, Result, RetentionStore, StagingStore, TenantStore};
+use audit_core::{FollowerStore, Log, Result, RetentionStore, StagingStore, TenantStore};
 use audit_memory::MemoryStore;
 #[cfg(feature = "postgres")]
 use audit_postgres::PostgresStore;
@@ -11,7 +11,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
 
 /// A store with every trait that the program uses, and what durable stores have beside.
-pub(crate) trait Store: RetentionStore + TenantStore {
+pub(crate) trait Store: FollowerStore + RetentionStore + TenantStore {
     /// Returns the store if it is one file.
     fn file(&self) -> Option<&SqliteStore> {
         None

@@ -11,3 +11,4 @@ mod files;
 mod kills;
 mod operators;
 mod receiver;
+mod receivers;

@@ -1,13 +1,12 @@
 //! The routes for supervisors: liveness and readiness.
 
-use std::time::Duration;
-
 use audit_core::Log;
 use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::app::App;
+use crate::readiness::ready;
 use crate::rejection::Rejection;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -37,25 +36,11 @@ async fn healthz() -> &'static str {
     ),
 )]
 async fn readyz(State(app): State<App>) -> Result<&'static str, Rejection> {
-    /// The longest wait for the store.
-    const LIMIT: Duration = Duration::from_secs(5);
-    let ready = async {
+    let check = async {
         if let Some(readiness) = &app.options.readiness {
             readiness.check().await?;
         }
-        app.store.head(Log::Platform).await
+        app.store.head(Log::Platform).await.map(drop)
     };
-    match tokio::time::timeout(LIMIT, ready).await {
-        Ok(Ok(_)) => Ok("ok\n"),
-        Ok(Err(error)) => {
-            let source = std::error::Error::source(&error).map(tracing::field::display);
-            tracing::warn!(%error, source, "the store is not ready");
-            let rejection = Rejection::overloaded(&error.to_string());
-            Err(match error.field() {
-                Some(field) => rejection.with_field(field),
-                None => rejection,
-            })
-        }
-        Err(_) => Err(Rejection::overloaded("the store does not respond in time")),
-    }
+    ready(check).await
 }

@@ -16,7 +16,7 @@ use crate::error::{CliError, Result};
 const WAITING: usize = 4_096;
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-pub(super) enum LogFormat {
+pub(crate) enum LogFormat {
     /// Lines of text.
     #[default]
     Text,
@@ -26,7 +26,7 @@ pub(super) enum LogFormat {
 
 /// The diagnostics of the process.
 #[derive(Debug)]
-pub(super) struct Log(Lines);
+pub(crate) struct Log(Lines);
 
 /// Lines on their way to the thread that writes them.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ enum Message {
 
 impl LogFormat {
     /// Sends the diagnostics of the process to the standard error, also those of panics.
-    pub(super) fn install(self) -> Result<Log> {
+    pub(crate) fn install(self) -> Result<Log> {
         let filter = EnvFilter::builder()
             .with_default_directive(LevelFilter::INFO.into())
             .from_env()
@@ -65,7 +65,7 @@ impl LogFormat {
 
 impl Log {
     /// Waits until the lines are written, but not for ever.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         self.0.finish(Duration::from_secs(1));
     }
 }

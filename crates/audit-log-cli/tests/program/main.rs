@@ -7,6 +7,8 @@ mod deliveries;
 mod erasing;
 mod exports;
 mod files;
+#[cfg(unix)]
+mod forwarding;
 mod imports;
 #[cfg(all(feature = "postgres", unix))]
 mod postgres;
