@@ -25,6 +25,7 @@ use crate::view;
 pub(crate) enum Command {
     Run(run::Arguments),
     /// Shows the sinks: in each log, what was delivered and how much is not.
+    #[command(after_help = STATUS_EXAMPLES)]
     Status {
         /// The names of sinks [default: all].
         #[arg(value_name = "SINK")]
@@ -34,17 +35,23 @@ pub(crate) enum Command {
         json: bool,
     },
     /// Stops the deliveries of a sink. Its position stays.
+    #[command(after_help = PAUSE_EXAMPLES)]
     Pause {
+        /// The name of the sink.
         #[arg(value_name = "SINK")]
         sink: String,
     },
     /// Goes on with the deliveries of a sink.
+    #[command(after_help = RESUME_EXAMPLES)]
     Resume {
+        /// The name of the sink.
         #[arg(value_name = "SINK")]
         sink: String,
     },
     /// Delivers a log again, from an event on.
+    #[command(after_help = REPLAY_EXAMPLES)]
     Replay {
+        /// The name of the sink.
         #[arg(value_name = "SINK")]
         sink: String,
         /// The log: the id of an organization, or `platform`.
@@ -58,6 +65,34 @@ pub(crate) enum Command {
     Dead(Dead),
 }
 
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  audit forward status
+  audit forward status siem --json | jq '.logs[] | select(.lagEvents > 0)'";
+const PAUSE_EXAMPLES: &str = "\
+Examples:
+  audit forward pause siem";
+const RESUME_EXAMPLES: &str = "\
+Examples:
+  audit forward resume siem";
+const REPLAY_EXAMPLES: &str = "\
+Examples:
+  audit forward replay siem --organization platform --sequence 1
+  audit forward replay siem --organization ID --since 2026-11-01";
+const DEAD_EXAMPLES: &str = "\
+Examples:
+  audit forward dead list siem
+  audit forward dead retry siem --organization ID --all";
+const LIST_EXAMPLES: &str = "\
+Examples:
+  audit forward dead list siem --json | jq -r .error";
+const RETRY_EXAMPLES: &str = "\
+Examples:
+  audit forward dead retry siem --organization ID --sequence 17
+  audit forward dead retry siem --organization ID --all";
+const DROP_EXAMPLES: &str = "\
+Examples:
+  audit forward dead drop siem --organization ID --sequence 17";
 const EXAMPLES: &str = "\
 Examples:
   audit forward run sinks.toml
@@ -86,9 +121,12 @@ impl From {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = DEAD_EXAMPLES)]
 pub(crate) enum Dead {
     /// Lists the dead events, with the answer that refused each.
+    #[command(after_help = LIST_EXAMPLES)]
     List {
+        /// The name of the sink.
         #[arg(value_name = "SINK")]
         sink: String,
         /// Prints JSON Lines.
@@ -96,13 +134,16 @@ pub(crate) enum Dead {
         json: bool,
     },
     /// Tries dead events again. They are delivered after events with higher sequences.
+    #[command(after_help = RETRY_EXAMPLES)]
     Retry(Selected),
     /// Forgets dead events. They stay in their log.
+    #[command(after_help = DROP_EXAMPLES)]
     Drop(Selected),
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Selected {
+    /// The name of the sink.
     #[arg(value_name = "SINK")]
     sink: String,
     /// The log: the id of an organization, or `platform`.

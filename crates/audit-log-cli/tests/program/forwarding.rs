@@ -38,13 +38,11 @@ impl Forwarder {
 }
 
 fn wait_until(is_so: impl Fn() -> bool) {
-    for _ in 0..60_000 {
-        if is_so() {
-            return;
-        }
+    let mut rounds = 0..60_000;
+    while !is_so() {
+        assert!(rounds.next().is_some(), "it never was so");
         sleep(Duration::from_millis(2));
     }
-    panic!("it never was so");
 }
 
 fn delivered(sandbox: &Sandbox) -> Vec<Value> {
