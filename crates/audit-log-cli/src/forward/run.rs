@@ -54,7 +54,7 @@ impl Arguments {
         let forwarder = config
             .open(store.clone())
             .map_err(|error| CliError::from_source(self.file.display().to_string(), error))?;
-        let mut signals = Signals::listen()?;
+        let mut signals = Signals::listen().map_err(CliError::listening)?;
         if let Some(address) = &self.metrics_listen {
             let metrics = keep_metrics()?;
             let listener = listen(address, "--metrics-listen").await?;
