@@ -5,19 +5,19 @@ use std::ops::Bound;
 
 use audit_core::{Error, ErrorKind, Log, Result, limits};
 
-use crate::store::{MemoryStore, read, write};
-
 /// The state of each follower for each log.
-pub(crate) type Followers = HashMap<String, BTreeMap<Log, String>>;
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Followers(HashMap<String, BTreeMap<Log, String>>);
 
-impl MemoryStore {
-    pub(crate) fn state_of(&self, follower: &str, log: Log) -> Result<Option<String>> {
+impl Followers {
+    /// Returns the state of a follower for a log.
+    pub(crate) fn state(&self, follower: &str, log: Log) -> Result<Option<String>> {
         limits::follower(follower, [])?;
-        let followers = read(&self.shared.followers);
-        Ok(followers.get(follower).and_then(|states| states.get(&log)).cloned())
+        Ok(self.0.get(follower).and_then(|states| states.get(&log)).cloned())
     }
 
-    pub(crate) fn list_states(
+    /// Returns the states of a follower for the logs after `after`, at most `limit`.
+    pub(crate) fn states(
         &self,
         follower: &str,
         after: Option<Log>,
@@ -26,22 +26,21 @@ impl MemoryStore {
         limits::follower(follower, [])?;
         limits::logs_page(limit)?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let followers = read(&self.shared.followers);
-        let states = followers.get(follower).into_iter();
+        let states = self.0.get(follower).into_iter();
         let states = states.flat_map(|states| states.range((start, Bound::Unbounded)));
         Ok(states.take(limit).map(|(log, state)| (*log, state.clone())).collect())
     }
 
-    pub(crate) fn replace_state(
-        &self,
+    /// Replaces the state `before` by `after`.
+    pub(crate) fn replace(
+        &mut self,
         follower: &str,
         log: Log,
         before: Option<&str>,
         after: Option<String>,
     ) -> Result<()> {
         limits::follower(follower, [before, after.as_deref()])?;
-        let mut followers = write(&self.shared.followers);
-        let states = followers.entry(follower.to_owned()).or_default();
+        let states = self.0.entry(follower.to_owned()).or_default();
         if states.get(&log).map(String::as_str) != before {
             return Err(Error::new(ErrorKind::Conflict).with_field("state"));
         }

@@ -238,7 +238,7 @@ impl TenantStore for MemoryStore {
 #[async_trait]
 impl FollowerStore for MemoryStore {
     async fn follower_state(&self, follower: &str, log: Log) -> Result<Option<String>> {
-        self.state_of(follower, log)
+        read(&self.shared.followers).state(follower, log)
     }
 
     async fn follower_states(
@@ -247,7 +247,7 @@ impl FollowerStore for MemoryStore {
         after: Option<Log>,
         limit: usize,
     ) -> Result<Vec<(Log, String)>> {
-        self.list_states(follower, after, limit)
+        read(&self.shared.followers).states(follower, after, limit)
     }
 
     async fn replace_follower_state(
@@ -257,7 +257,7 @@ impl FollowerStore for MemoryStore {
         before: Option<String>,
         after: Option<String>,
     ) -> Result<()> {
-        self.replace_state(follower, log, before.as_deref(), after)
+        write(&self.shared.followers).replace(follower, log, before.as_deref(), after)
     }
 }
 
