@@ -28,6 +28,16 @@ use crate::not_recorded::NotRecorded;
 ///
 /// An event that is recorded now is a success unless [`outcome`](Self::outcome) says otherwise. Once it is
 /// polled, it is recorded although the client hangs up.
+///
+/// One that is not ended is a warning of the compiler, which a service should deny:
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// # use audit_tower::Audit;
+/// async fn pay(audit: Audit) {
+///     audit.record("invoice.paid");
+/// }
+/// ```
 #[must_use = "an event is not recorded until it is awaited"]
 pub struct Record {
     audit: Audit,

@@ -232,6 +232,41 @@ mod tests {
         assert_eq!(system, json!({"v": 1, "actor": {"kind": "system"}}));
     }
 
+    /// The bytes that a worker of another version, or in another language, reads. The code is that of another
+    /// implementation of HMAC.
+    #[test]
+    fn the_bytes_of_a_signed_context_do_not_change() {
+        let id =
+            |last: u128| uuid::Uuid::from_u128(0x0189_0a5d_ac96_774b_bcce_b302_099a_8000 + last);
+        let actor = Actor::api("key_1").ip("203.0.113.9").session_id("s_1");
+        let context = AuditContext::new(actor.on_behalf_of(Actor::user("u_7").name("Ana")))
+            .log(crate::OrganizationId::from_uuid(id(0x57)))
+            .organization(OrganizationRef::new("acme"))
+            .reason("due")
+            .request("POST", "/invoices/9/pay")
+            .route("/invoices/{id}/pay")
+            .request_id("req-1")
+            .trace(
+                Trace::from_traceparent("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+                    .unwrap(),
+            )
+            .change_set_id(ChangeSetId::from_uuid(id(0x58)))
+            .submitted_by("key_1");
+        let form = concat!(
+            r#"{"v":1,"actor":{"kind":"api","id":"key_1","ip":"203.0.113.9","sessionId":"s_1","onBehalfOf":{"kind":"user","id":"u_7","name":"Ana"}},"#,
+            r#""log":"01890a5d-ac96-774b-bcce-b302099a8057","organization":{"id":"acme"},"#,
+            r#""reason":"due","request":{"method":"POST","path":"/invoices/9/pay","route":"/invoices/{id}/pay","id":"req-1"},"#,
+            r#""trace":{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7"},"#,
+            r#""changeSetId":"01890a5d-ac96-774b-bcce-b302099a8058","submittedBy":"key_1"}"#,
+        );
+        let code = "KyfleMICNIKV20-zMrnrtR6uBOIPM2jW_I8cGU-mqag";
+        let (keys, payload) = (ContextKeys::from_secret([7; 32]), br#"{"invoice":"inv_9"}"#);
+        assert_eq!(serde_json::to_string(&context).unwrap(), form);
+        let signed = context.sign(&keys, payload).unwrap();
+        assert_eq!(signed.as_str(), format!("{}.{code}", URL_SAFE_NO_PAD.encode(form)));
+        assert_eq!(signed.verify(&keys, payload).unwrap(), context);
+    }
+
     #[test]
     fn another_form_and_an_unknown_field_are_errors() {
         let read = |value| serde_json::from_value::<AuditContext>(value).unwrap_err().to_string();
