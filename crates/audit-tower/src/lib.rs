@@ -55,6 +55,7 @@
 //! | feature | |
 //! |---|---|
 //! | `axum` (default) | the extractor, the matched route, `ConnectInfo` |
+//! | `opentelemetry` | the trace is that of the current span, if there is one, else that of `traceparent` |
 //! | `metrics` | the counter `audit_capture_events_total`, with the label `result`: `recorded`, `spooled`, `failed` |
 //!
 //! | file | noun |
@@ -64,7 +65,8 @@
 //! | `audit.rs` | the handle of a handler |
 //! | `record.rs` | an event that a handler is about to record |
 //! | `policy.rs` | what the layer records by itself |
-//! | `client.rs` | what a request says of itself and of its client |
+//! | `client.rs` | the head of a request, from the types of `http` and axum |
+//! | `span.rs` | the current span of OpenTelemetry |
 //! | `body.rs` | a body that is produced while it is sent |
 //! | `finisher.rs` | appends whose callers have left |
 //! | `not_recorded.rs` | the error of a handler |
@@ -80,6 +82,8 @@ mod not_recorded;
 mod policy;
 mod record;
 mod service;
+#[cfg(feature = "opentelemetry")]
+mod span;
 
 pub use audit_request::{ProxyNet, TrustedProxies};
 

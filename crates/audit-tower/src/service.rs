@@ -120,6 +120,10 @@ async fn begin(config: Arc<Config>, parts: &Parts, id: &HeaderValue) -> Result<A
         tracing::error!(%error, "the actor of a request could not be looked up");
     }
     let mut context = who?.unwrap_or_else(|| AuditContext::new(Actor::unknown()));
+    #[cfg(feature = "opentelemetry")]
+    if context.trace.is_none() {
+        context.trace = crate::span::current();
+    }
     client::head(parts).complete(&mut context, id.to_str().unwrap_or_default(), &config.proxies);
     Ok(Audit::new(config, context, parts.method.clone()))
 }

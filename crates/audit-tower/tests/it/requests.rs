@@ -185,3 +185,31 @@ async fn an_action_of_a_catalogue_has_its_targets_with_it() {
     assert_eq!(event.attributes.get("plan"), Some("pro"));
     assert_eq!(event.change.diff[0].field, "plan");
 }
+
+#[cfg(feature = "opentelemetry")]
+#[tokio::test]
+async fn the_trace_is_that_of_the_current_span_if_there_is_one() {
+    use opentelemetry::Context;
+    use opentelemetry::context::FutureExt as _;
+    use opentelemetry::trace::{
+        SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState,
+    };
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let store = MemoryStore::new().unwrap();
+    let router = Router::new().route("/a", post(async || ())).layer(layer(&store));
+    let sent = || {
+        let mut request = request(Method::POST, "/a");
+        request.headers_mut().insert("traceparent", PARENT.parse().unwrap());
+        request
+    };
+    let (trace, span) = (TraceId::from(7_u128), SpanId::from(8_u64));
+    let flags = TraceFlags::SAMPLED;
+    let span = SpanContext::new(trace, span, flags, false, TraceState::default());
+    let inside = Context::new().with_remote_span_context(span);
+    send(&router, sent()).with_context(inside).await;
+    send(&router, sent()).await;
+    let [inside, outside] = events(&store, TENANT).await.try_into().unwrap();
+    let expected = Trace::from_traceparent(&format!("00-{:032x}-{:016x}-01", 7, 8)).unwrap();
+    assert_eq!(inside.trace, Some(expected));
+    assert_eq!(outside.trace, Trace::from_traceparent(PARENT).ok());
+}
