@@ -22,45 +22,80 @@ END
 $function$;
 
 -- Returns an id that rises with the time, in milliseconds, and then with the number: a UUID of version 7.
-CREATE FUNCTION audit.capture_id(ms bigint, at bigint) RETURNS uuid
-LANGUAGE sql VOLATILE
+-- The end is random, and the same for all ids of a statement.
+CREATE FUNCTION audit.capture_id(ms bigint, at bigint, random text) RETURNS uuid
+LANGUAGE sql IMMUTABLE
 RETURN (lpad(to_hex(ms + at / 4096), 12, '0') || '7' || lpad(to_hex(at % 4096), 3, '0')
-    || right(gen_random_uuid()::text, 17))::uuid;
+    || random)::uuid;
+
+-- Returns the columns of the key of a row, or null of no row.
+CREATE FUNCTION audit.key_of(value text, columns text[]) RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN value = 'null' THEN value ELSE (
+    SELECT coalesce(json_object_agg(c.key, c.value), '{}')::text
+    FROM json_each(key_of.value::json) c WHERE c.key = ANY (columns)) END;
 
 -- Returns a row without the columns that are left out, and with masks.
 CREATE FUNCTION audit.masked_row(value json, mask text[], skip text[]) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN (
-    SELECT coalesce(json_object_agg(c.key, CASE
-            WHEN c.key = ANY (mask) AND json_typeof(c.value) <> 'null' THEN '"[redacted]"'::json
-            ELSE c.value END), '{}')::text
-    FROM json_each(masked_row.value) c WHERE c.key <> ALL (skip));
+LANGUAGE plpgsql IMMUTABLE AS $function$
+BEGIN
+    RETURN (
+        SELECT coalesce(json_object_agg(c.key, CASE
+                WHEN c.key = ANY (mask) AND json_typeof(c.value) <> 'null' THEN '"[redacted]"'::json
+                ELSE c.value END), '{}')
+        FROM json_each(masked_row.value) c WHERE c.key <> ALL (skip));
+END
+$function$;
 
--- Returns the masked columns in which two rows differ; null if they differ in no column but those that
--- are left out.
-CREATE FUNCTION audit.changed_masks(old json, new json, mask text[], skip text[]) RETURNS text
-LANGUAGE sql IMMUTABLE
-RETURN (
-    SELECT CASE WHEN count(*) > 0 THEN
-        coalesce(json_agg(o.key) FILTER (WHERE o.key = ANY (mask)), '[]')::text END
-    FROM json_each(old) o JOIN json_each(new) n USING (key)
-    WHERE o.value::text <> n.value::text AND o.key <> ALL (skip));
+-- Returns the values of masked columns, to be compared and not to be kept.
+CREATE FUNCTION audit.masked_values(value json, mask text[]) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE AS $function$
+BEGIN
+    RETURN ARRAY(
+        SELECT (masked_values.value -> m.name)::text
+        FROM unnest(mask) WITH ORDINALITY AS m (name, at) ORDER BY m.at);
+END
+$function$;
 
--- Returns the columns of the key of a row.
-CREATE FUNCTION audit.key_of(value json, columns text[]) RETURNS text
+-- Returns the names of the masked columns in which two rows differ, as a list in JSON.
+CREATE FUNCTION audit.changed_masks(old text[], new text[], mask text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
-RETURN (
-    SELECT coalesce(json_object_agg(c.key, c.value), '{}')::text
-    FROM json_each(key_of.value) c WHERE c.key = ANY (columns));
+RETURN CASE WHEN old IS NOT DISTINCT FROM new THEN '[]' ELSE (
+    SELECT json_agg(c.name)::text FROM unnest(old, new, mask) AS c (old, new, name)
+    WHERE c.old IS DISTINCT FROM c.new) END;
 
+-- Returns SQL that does the same for many rows. It writes the columns out: to take a row apart and to make
+-- it again costs more than all the rest.
+CREATE FUNCTION audit.capture_rows(
+    relation oid, rows text, mask text[], skip text[], log_column text) RETURNS text
+LANGUAGE sql STABLE
+RETURN (
+    SELECT format('(SELECT row_number() OVER () AS at, row_to_json(v)::text AS j, %s AS log_name,
+            ARRAY[%s]::text[] AS masked
+            FROM %s r CROSS JOIN LATERAL (SELECT %s) v)',
+        CASE WHEN log_column IS NULL THEN 'NULL::text'
+            ELSE format('coalesce(r.%I::text, ''platform'')', log_column) END,
+        (SELECT string_agg(format('to_json(r.%I)::text', m.name), ', ' ORDER BY m.at)
+            FROM unnest(mask) WITH ORDINALITY AS m (name, at)),
+        rows,
+        string_agg(CASE WHEN a.attname = ANY (mask)
+            THEN format('CASE WHEN r.%1$I IS NOT NULL THEN ''[redacted]'' END AS %1$I', a.attname)
+            ELSE format('r.%I', a.attname) END, ', ' ORDER BY a.attnum)
+            FILTER (WHERE a.attname <> ALL (skip)))
+    FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped);
+
+-- Just-in-time compilation costs more than it gains here.
 CREATE FUNCTION audit.capture_statement() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET bytea_output = 'hex'
-SET extra_float_digits = 1 AS $function$
+SET extra_float_digits = 1 SET jit = off AS $function$
 DECLARE
     options json := TG_ARGV[0];
-    mask text[] := ARRAY(SELECT json_array_elements_text(options -> 'mask'));
     skip text[] := ARRAY(SELECT json_array_elements_text(options -> 'skip'));
+    mask text[] := ARRAY(
+        SELECT m.name FROM json_array_elements_text(options -> 'mask') AS m (name)
+        JOIN pg_attribute a ON a.attrelid = TG_RELID AND a.attname = m.name AND NOT a.attisdropped
+        WHERE m.name <> ALL (skip));
     columns text[] := ARRAY(SELECT json_array_elements_text(options -> 'key'));
     is_plain boolean := mask = '{}' AND skip = '{}';
     log_column text := options ->> 'logColumn';
@@ -68,10 +103,12 @@ DECLARE
         options ->> 'log', nullif(current_setting('audit.context_log', true), ''), 'platform'));
     now timestamptz := clock_timestamp();
     ms bigint := floor(extract(epoch FROM now) * 1000);
+    random text := right(gen_random_uuid()::text, 17);
     op text := CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'UPDATE' THEN 'updated'
         WHEN 'DELETE' THEN 'deleted' ELSE 'truncated' END;
     -- A row has at most so many bytes, both versions together. Of a longer one only the key is recorded.
     most CONSTANT int := 1500000;
+    few CONSTANT int := 16;
     -- The numbers of these columns are recorded with all their digits.
     numeric_columns json := (
         SELECT coalesce(json_agg(a.attname), '[]') FROM pg_attribute a
@@ -87,113 +124,125 @@ DECLARE
     head_row text := head || ',"rows":[[';
     tail_row CONSTANT text := ']]}}';
     tail_cut CONSTANT text := ']],"truncated":true}}';
-    first int := (options ->> 'rows')::int;
-    total bigint := 0;
+    first int := CASE WHEN options ->> 'each' = 'statement' THEN (options ->> 'rows')::int END;
+    is_static boolean := first IS NULL AND is_plain AND log_column IS NULL;
+    changes text;
+    total bigint;
     items text;
 BEGIN
-    IF options ->> 'each' = 'row' THEN
-        IF TG_OP = 'INSERT' THEN
-            INSERT INTO audit.staged (log, id, body)
-            SELECT CASE WHEN log_column IS NULL THEN log
-                    ELSE audit.log_key(coalesce(n.j ->> log_column, 'platform')) END,
-                audit.capture_id(ms, n.at),
-                CASE WHEN octet_length(n.j::text) <= most
-                    THEN head_row || 'null,' || CASE WHEN is_plain THEN n.j::text
-                        ELSE audit.masked_row(n.j, mask, skip) END || ',[]' || tail_row
-                    ELSE head_row || 'null,' || audit.key_of(n.j, columns) || ',[]' || tail_cut END
-            FROM (SELECT row_number() OVER () AS at, row_to_json(r) AS j FROM new_rows r) n
-            ORDER BY n.at;
-        ELSIF TG_OP = 'DELETE' THEN
-            INSERT INTO audit.staged (log, id, body)
-            SELECT CASE WHEN log_column IS NULL THEN log
-                    ELSE audit.log_key(coalesce(o.j ->> log_column, 'platform')) END,
-                audit.capture_id(ms, o.at),
-                CASE WHEN octet_length(o.j::text) <= most
-                    THEN head_row || CASE WHEN is_plain THEN o.j::text
-                        ELSE audit.masked_row(o.j, mask, skip) END || ',null,[]' || tail_row
-                    ELSE head_row || audit.key_of(o.j, columns) || ',null,[]' || tail_cut END
-            FROM (SELECT row_number() OVER () AS at, row_to_json(r) AS j FROM old_rows r) o
-            ORDER BY o.at;
-        ELSIF TG_OP = 'UPDATE' AND is_plain THEN
-            -- Both transition tables have the rows in the same order.
-            INSERT INTO audit.staged (log, id, body)
-            SELECT CASE WHEN log_column IS NULL THEN log
-                    ELSE audit.log_key(coalesce(n.j ->> log_column, 'platform')) END,
-                audit.capture_id(ms, n.at),
-                CASE WHEN octet_length(o.j::text) + octet_length(n.j::text) <= most
-                    THEN head_row || o.j::text || ',' || n.j::text || ',[]' || tail_row
-                    ELSE head_row || audit.key_of(o.j, columns) || ','
-                        || audit.key_of(n.j, columns) || ',[]' || tail_cut END
-            FROM (SELECT row_number() OVER () AS at, row_to_json(r) AS j FROM old_rows r) o
-            JOIN (SELECT row_number() OVER () AS at, row_to_json(r) AS j FROM new_rows r) n USING (at)
-            WHERE o.j::text <> n.j::text
-            ORDER BY n.at;
-        ELSIF TG_OP = 'UPDATE' THEN
-            INSERT INTO audit.staged (log, id, body)
-            SELECT CASE WHEN log_column IS NULL THEN log
-                    ELSE audit.log_key(coalesce(c.new ->> log_column, 'platform')) END,
-                audit.capture_id(ms, c.at),
-                CASE WHEN octet_length(c.old_text) + octet_length(c.new_text) <= most
-                    THEN head_row || c.old_text || ',' || c.new_text || ',' || c.masks || tail_row
-                    ELSE head_row || audit.key_of(c.old, columns) || ','
-                        || audit.key_of(c.new, columns) || ',' || c.masks || tail_cut END
-            FROM (
-                SELECT at, o.j AS old, n.j AS new, audit.masked_row(o.j, mask, skip) AS old_text,
-                    audit.masked_row(n.j, mask, skip) AS new_text,
-                    audit.changed_masks(o.j, n.j, mask, skip) AS masks
-                FROM (SELECT row_number() OVER () AS at, row_to_json(r) AS j FROM old_rows r) o
-                JOIN (SELECT row_number() OVER () AS at, row_to_json(r) AS j FROM new_rows r) n
-                    USING (at)
-                WHERE o.j::text <> n.j::text
-                OFFSET 0) c
-            WHERE c.masks IS NOT NULL
-            ORDER BY c.at;
-        ELSE
-            INSERT INTO audit.staged (log, id, body)
-            VALUES (log, audit.capture_id(ms, 0), head || ',"rows":[]}}');
-        END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        INSERT INTO audit.staged (log, id, body)
+        VALUES (log, audit.capture_id(ms, 0, random), head || ',"rows":[]}}');
         RETURN NULL;
     END IF;
 
+    -- To plan SQL for a table costs more than it gains for few rows.
+    IF first IS NULL AND NOT is_static THEN
+        IF TG_OP = 'DELETE' THEN
+            is_static := NOT EXISTS (SELECT FROM old_rows OFFSET few);
+        ELSE
+            is_static := NOT EXISTS (SELECT FROM new_rows OFFSET few);
+        END IF;
+    END IF;
+    -- The plans of these are kept by the session.
+    IF is_static AND TG_OP = 'INSERT' THEN
+        INSERT INTO audit.staged (log, id, body)
+        SELECT coalesce(audit.log_key(n.log_name), log), audit.capture_id(ms, n.at, random),
+            CASE WHEN octet_length(n.j) <= most
+                THEN head_row || 'null,' || n.j || ',[]' || tail_row
+                ELSE head_row || 'null,' || audit.key_of(n.j, columns) || ',[]' || tail_cut END
+        FROM (
+            SELECT row_number() OVER () AS at, CASE WHEN is_plain THEN row_to_json(r)::text
+                    ELSE audit.masked_row(row_to_json(r), mask, skip) END AS j,
+                CASE WHEN log_column IS NOT NULL
+                    THEN coalesce(row_to_json(r) ->> log_column, 'platform') END AS log_name
+            FROM new_rows r) n
+        ORDER BY n.at;
+        RETURN NULL;
+    ELSIF is_static AND TG_OP = 'DELETE' THEN
+        INSERT INTO audit.staged (log, id, body)
+        SELECT coalesce(audit.log_key(o.log_name), log), audit.capture_id(ms, o.at, random),
+            CASE WHEN octet_length(o.j) <= most
+                THEN head_row || o.j || ',null,[]' || tail_row
+                ELSE head_row || audit.key_of(o.j, columns) || ',null,[]' || tail_cut END
+        FROM (
+            SELECT row_number() OVER () AS at, CASE WHEN is_plain THEN row_to_json(r)::text
+                    ELSE audit.masked_row(row_to_json(r), mask, skip) END AS j,
+                CASE WHEN log_column IS NOT NULL
+                    THEN coalesce(row_to_json(r) ->> log_column, 'platform') END AS log_name
+            FROM old_rows r) o
+        ORDER BY o.at;
+        RETURN NULL;
+    ELSIF is_static THEN
+        -- Both transition tables have the rows in the same order.
+        INSERT INTO audit.staged (log, id, body)
+        SELECT coalesce(audit.log_key(n.log_name), log), audit.capture_id(ms, n.at, random),
+            CASE WHEN octet_length(o.j) + octet_length(n.j) <= most
+                THEN head_row || o.j || ',' || n.j || ','
+                    || audit.changed_masks(o.masked, n.masked, mask) || tail_row
+                ELSE head_row || audit.key_of(o.j, columns) || ',' || audit.key_of(n.j, columns)
+                    || ',' || audit.changed_masks(o.masked, n.masked, mask) || tail_cut END
+        FROM (
+            SELECT row_number() OVER () AS at, CASE WHEN is_plain THEN row_to_json(r)::text
+                    ELSE audit.masked_row(row_to_json(r), mask, skip) END AS j,
+                CASE WHEN NOT is_plain THEN audit.masked_values(row_to_json(r), mask) END AS masked
+            FROM old_rows r) o
+        JOIN (
+            SELECT row_number() OVER () AS at, CASE WHEN is_plain THEN row_to_json(r)::text
+                    ELSE audit.masked_row(row_to_json(r), mask, skip) END AS j,
+                CASE WHEN NOT is_plain THEN audit.masked_values(row_to_json(r), mask) END AS masked,
+                CASE WHEN log_column IS NOT NULL
+                    THEN coalesce(row_to_json(r) ->> log_column, 'platform') END AS log_name
+            FROM new_rows r) n USING (at)
+        WHERE o.j <> n.j OR o.masked IS DISTINCT FROM n.masked
+        ORDER BY n.at;
+        RETURN NULL;
+    END IF;
+
+    -- SQL with the columns `at`, `old`, `new`, `masks` and `log_name`.
+    IF TG_OP = 'UPDATE' THEN
+        changes := format('SELECT n.at, o.j AS old, n.j AS new, n.log_name,
+                audit.changed_masks(o.masked, n.masked, %L) AS masks
+            FROM %s o JOIN %s n USING (at)
+            WHERE o.j <> n.j OR o.masked IS DISTINCT FROM n.masked',
+            mask, audit.capture_rows(TG_RELID, 'old_rows', mask, skip, NULL),
+            audit.capture_rows(TG_RELID, 'new_rows', mask, skip, log_column));
+    ELSE
+        changes := format('SELECT r.at, %s AS old, %s AS new, r.log_name, ''[]'' AS masks FROM %s r',
+            CASE TG_OP WHEN 'INSERT' THEN '''null''' ELSE 'r.j' END,
+            CASE TG_OP WHEN 'INSERT' THEN 'r.j' ELSE '''null''' END,
+            audit.capture_rows(TG_RELID,
+                format(CASE WHEN first IS NULL THEN '%s' ELSE '(TABLE %s LIMIT %s)' END,
+                    CASE TG_OP WHEN 'INSERT' THEN 'new_rows' ELSE 'old_rows' END, first),
+                mask, skip, log_column));
+    END IF;
+    IF first IS NULL THEN
+        EXECUTE format('INSERT INTO audit.staged (log, id, body)
+            SELECT coalesce(audit.log_key(c.log_name), $1), audit.capture_id($2, c.at, $3),
+                CASE WHEN octet_length(c.old) + octet_length(c.new) <= $4
+                    THEN $5 || c.old || '','' || c.new || '','' || c.masks || $6
+                    ELSE $5 || audit.key_of(c.old, $7) || '','' || audit.key_of(c.new, $7)
+                        || '','' || c.masks || $8 END
+            FROM (%s) c ORDER BY c.at', changes)
+        USING log, ms, random, most, head_row, tail_row, columns, tail_cut;
+        RETURN NULL;
+    END IF;
+    EXECUTE format('SELECT count(*), string_agg(item, '','' ORDER BY rank) FILTER (WHERE bytes <= $1)
+        FROM (
+            SELECT rank, item, sum(octet_length(item)) OVER (ORDER BY rank) AS bytes FROM (
+                SELECT row_number() OVER (ORDER BY c.at) AS rank, CASE
+                    WHEN row_number() OVER (ORDER BY c.at) <= $2
+                    THEN ''['' || c.old || '','' || c.new || '','' || c.masks || '']'' END AS item
+                FROM (%s) c) r) i', changes)
+    INTO total, items USING most, first;
     IF TG_OP = 'INSERT' THEN
         total := (SELECT count(*) FROM new_rows);
-        items := (
-            SELECT string_agg(item, ',' ORDER BY at) FILTER (WHERE bytes <= most) FROM (
-                SELECT at, item, sum(octet_length(item)) OVER (ORDER BY at) AS bytes FROM (
-                    SELECT row_number() OVER () AS at,
-                        '[null,' || audit.masked_row(row_to_json(r), mask, skip) || ',[]]' AS item
-                    FROM (TABLE new_rows LIMIT first) r) i) s);
     ELSIF TG_OP = 'DELETE' THEN
         total := (SELECT count(*) FROM old_rows);
-        items := (
-            SELECT string_agg(item, ',' ORDER BY at) FILTER (WHERE bytes <= most) FROM (
-                SELECT at, item, sum(octet_length(item)) OVER (ORDER BY at) AS bytes FROM (
-                    SELECT row_number() OVER () AS at,
-                        '[' || audit.masked_row(row_to_json(r), mask, skip) || ',null,[]]' AS item
-                    FROM (TABLE old_rows LIMIT first) r) i) s);
-    ELSIF TG_OP = 'UPDATE' THEN
-        SELECT count(*), string_agg(item, ',' ORDER BY rank) FILTER (WHERE bytes <= most)
-        INTO total, items FROM (
-            SELECT rank, item, sum(octet_length(item)) OVER (ORDER BY rank) AS bytes FROM (
-                SELECT rank, CASE WHEN rank <= first THEN
-                    '[' || audit.masked_row(before, mask, skip) || ','
-                        || audit.masked_row(after, mask, skip) || ',' || masks || ']' END AS item
-                FROM (
-                    SELECT before, after, masks, row_number() OVER (ORDER BY at) AS rank FROM (
-                        SELECT at, o.j AS before, n.j AS after, CASE WHEN is_plain THEN '[]'
-                            ELSE audit.changed_masks(o.j, n.j, mask, skip) END AS masks
-                        FROM (SELECT row_number() OVER () AS at, row_to_json(r) AS j
-                            FROM old_rows r) o
-                        JOIN (SELECT row_number() OVER () AS at, row_to_json(r) AS j
-                            FROM new_rows r) n USING (at)
-                        WHERE o.j::text <> n.j::text
-                        OFFSET 0) c
-                    WHERE masks IS NOT NULL) r) i) s;
     END IF;
-    IF total > 0 OR TG_OP = 'TRUNCATE' THEN
+    IF total > 0 THEN
         INSERT INTO audit.staged (log, id, body)
-        VALUES (log, audit.capture_id(ms, 0), head
-            || CASE WHEN TG_OP = 'TRUNCATE' THEN '' ELSE ',"count":' || total END
+        VALUES (log, audit.capture_id(ms, 0, random), head || ',"count":' || total
             || ',"rows":[' || coalesce(items, '') || ']}}');
     END IF;
     RETURN NULL;

@@ -150,6 +150,83 @@ fn columns_are_masked_or_left_out_before_they_are_staged() {
 }
 
 #[test]
+fn masks_hold_for_columns_of_any_name_and_type_and_for_rows_cut_short() {
+    let database = database();
+    let store = open(&database);
+    let client = StagingClient::connect(database.url());
+    client.run(
+        r#"CREATE TABLE "it's" ("a""b'" text PRIMARY KEY, "%s $1" json, gone int, plain text);
+        SELECT audit.capture('"it''s"', '{"mask": ["a\"b''", "%s $1"], "skip": ["gone"]}');
+        ALTER TABLE "it's" DROP COLUMN gone; ALTER TABLE "it's" ADD COLUMN later text;
+        BEGIN; INSERT INTO "it's" VALUES ('secret', '{"secret": 1}', 'p', 'l');
+        UPDATE "it's" SET "%s $1" = '{"secret": 2}'; UPDATE "it's" SET "%s $1" = '{"secret": 2}';
+        UPDATE "it's" SET plain = repeat('x', 2000000)"#,
+    );
+    assert_eq!(client.number("SELECT count(*) FROM audit.staged"), 3);
+    assert_eq!(client.number("SELECT count(*) FROM audit.staged WHERE body ~ 'secret'"), 0);
+    client.run(
+        r#"COMMIT; SELECT audit.uncapture('"it''s"'); UPDATE "it's" SET plain = 's';
+        SELECT audit.capture('"it''s"', '{"mask": ["%s $1"], "each": "statement"}');
+        BEGIN; UPDATE "it's" SET plain = 'q', "%s $1" = '{"secret": 3}'; COMMIT"#,
+    );
+    let events = events(&store, Log::Platform);
+    let new = json!({"a\"b'": "[redacted]", "%s $1": "[redacted]", "plain": "p", "later": "l"});
+    assert_eq!(events[0].change.new, Some(new));
+    assert_eq!(fields(&events[1]), ["%s $1"]);
+    assert!(events[2].change.truncated);
+    assert_eq!(events[2].targets[0].id.as_deref(), Some("[redacted]"));
+    let change = &events[3].metadata["changes"][0]["diff"];
+    assert!(change.to_string().contains("[redacted]") && !change.to_string().contains("secret"));
+}
+
+#[test]
+fn many_rows_at_once_are_captured_as_one_by_one() {
+    let database = database();
+    let store = open(&database);
+    let log = |n: u128| Log::organization(OrganizationId::from_uuid(uuid::Uuid::from_u128(n)));
+    let create = |table: &str, organization: u8| {
+        let sql = format!(
+            r#"CREATE TABLE {table} (id int PRIMARY KEY, "o's" uuid, "a b" text, n numeric, j json);
+            SELECT audit.capture('{table}', '{{"type": "t", "mask": ["a b", "j"], "skip": ["n"],
+                "logColumn": "o''s"}}');
+            CREATE FUNCTION change_{table}(first int, last int) RETURNS void LANGUAGE sql AS $$
+                INSERT INTO {table} SELECT i, lpad('{organization}', 32, '0')::uuid,
+                    nullif('secret ' || i % 5, 'secret 0'), i, '{{"s": 1}}'
+                    FROM generate_series(first, last) i;
+                UPDATE {table} SET "a b" = 'secret 1', n = n + 1 WHERE id BETWEEN first AND last;
+                DELETE FROM {table} WHERE id BETWEEN first AND last;
+            $$"#
+        );
+        database.sql(&sql).unwrap();
+    };
+    create("few", 1);
+    create("many", 2);
+    database.sql("SELECT change_few(i, i) FROM generate_series(1, 40) i").unwrap();
+    database.sql("SELECT change_many(1, 40)").unwrap();
+    let changes = |log| {
+        let of_event = |event: AuditEvent| {
+            (event.targets[0].id.clone(), event.action.to_string(), event.change)
+        };
+        let mut changes: Vec<_> = events(&store, log).into_iter().map(of_event).collect();
+        changes.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        changes
+    };
+    let few = changes(log(1));
+    assert_eq!(few.len(), 40 + 32 + 40, "eight of the rows were not changed");
+    assert!(few.iter().all(|(_, _, change)| !format!("{change:?}").contains("secret")));
+    let without_organization = |mut changes: Vec<(_, _, audit_core::Change)>| {
+        for (_, _, change) in &mut changes {
+            for side in [&mut change.old, &mut change.new] {
+                side.as_mut().and_then(|row| row.as_object_mut()).map(|row| row.remove("o's"));
+            }
+            change.diff.retain(|field| field.field != "o's");
+        }
+        changes
+    };
+    assert_eq!(without_organization(changes(log(2))), without_organization(few));
+}
+
+#[test]
 fn a_statement_is_one_event_with_a_bound_and_a_count() {
     let (database, store) = captured(r#"{"each": "statement", "rows": 2, "skip": ["note"]}"#);
     database.sql("INSERT INTO invoice SELECT n, n FROM generate_series(1, 50) n").unwrap();
