@@ -7,6 +7,8 @@
 //! | `sql.rs` | the limit: hand-written SQL |
 //! | `loads.rs` | appends of many events at once, and what they write |
 //! | `callers.rs` | callers that append one event at a time, in several processes too |
+//! | `staged.rs` | events that callers stage in their transactions |
+//! | `triggers.rs` | triggers that capture the changes of tables |
 //! | `reads.rs` | pages and totals |
 //! | `trips.rs` | round trips, counted by a proxy |
 //!
@@ -20,6 +22,8 @@ mod loads;
 mod reads;
 mod sides;
 mod sql;
+mod staged;
+mod triggers;
 mod trips;
 
 use clap::ValueEnum;
@@ -39,6 +43,10 @@ pub(crate) enum Group {
     One,
     /// Callers that append one event at a time, in one process and in several.
     Callers,
+    /// Callers that stage an event in their transactions.
+    Staged,
+    /// Tables whose changes are captured.
+    Triggers,
 }
 
 /// Measures all rows, or those of one group.
@@ -71,6 +79,13 @@ pub(crate) fn measure(events: u64, only: Option<Group>) -> Result<Vec<Row>> {
         }
         rows.push(callers::processes(&mut sides, 100, each, 0.8)?);
         rows.push(callers::processes(&mut sides, 1, each, 0.33)?);
+    }
+    if is_wanted(Group::Staged) {
+        rows.extend(staged::callers(&server, (events / 20 / 64 / 4).clamp(16, 200))?);
+        rows.push(staged::step(&server)?);
+    }
+    if is_wanted(Group::Triggers) {
+        rows.extend(triggers::bulk(&server)?);
     }
     Ok(rows)
 }

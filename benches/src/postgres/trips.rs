@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use audit_postgres_server::Database;
 use tempfile::TempDir;
@@ -13,6 +14,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::Host;
 
 use crate::Result;
+
+/// How long an answer is on its way. What is sent together is sent within that time, so that no answer to
+/// a part of it is counted as the end of a round trip.
+const DELAY: Duration = Duration::from_millis(20);
 
 /// The name of a server's socket.
 const SOCKET: &str = ".s.PGSQL.5432";
@@ -64,23 +69,29 @@ async fn accept(listener: UnixListener, server: PathBuf, trips: Arc<AtomicU64>) 
         let (from_server, to_server) = server.into_split();
         let is_answered = Arc::new(AtomicBool::new(true));
         let (trips, answered) = (Arc::clone(&trips), Arc::clone(&is_answered));
-        tokio::spawn(copy(from_client, to_server, move |bytes| {
+        tokio::spawn(copy(from_client, to_server, Duration::ZERO, move |bytes| {
             // Nobody waits for the end of a transaction that only read.
             let ends = bytes.windows(8).any(|bytes| bytes == b"ROLLBACK");
             if answered.swap(false, Ordering::Relaxed) && !ends {
                 trips.fetch_add(1, Ordering::Relaxed);
             }
         }));
-        tokio::spawn(copy(from_server, to_client, move |_| {
+        tokio::spawn(copy(from_server, to_client, DELAY, move |_| {
             is_answered.store(true, Ordering::Relaxed);
         }));
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, seen: impl Fn(&[u8])) {
+async fn copy(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    delay: Duration,
+    seen: impl Fn(&[u8]),
+) {
     let mut buffer = vec![0; 1 << 20];
     while let Ok(count) = from.read(&mut buffer).await {
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else { break };
+        tokio::time::sleep(delay).await;
         seen(bytes);
         if to.write_all(bytes).await.is_err() {
             break;

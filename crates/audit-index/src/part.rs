@@ -38,7 +38,7 @@ impl NewPart {
 /// A search in the table of a segment, whose rows are its first parts, for the last row that begins with a
 /// time before `before`, or else for the first row. A row begins with its first time, as a signed number of
 /// eight bytes, the highest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TableSearch {
     /// The id of the segment.
     pub segment: i64,

@@ -2,8 +2,8 @@
 //! many events write [segments](crate::segments) of their own.
 //!
 //! The row of a log in `builder` is the lock: of all processes one builds the index of a log. It takes
-//! the lock of the head last, for as long as it takes to commit. A process that dies in between loses
-//! its work; the next one that appends does it.
+//! the lock of the head last, for as long as it takes to commit, which waits for no disk. A process that dies
+//! in between loses its work, and a crash of the server the last of it; the next one that appends does it.
 
 use audit_core::{Log, Result, Sequence};
 use tokio::task::spawn_blocking;
@@ -13,7 +13,7 @@ use crate::core::Core;
 use crate::error::task;
 use crate::index::{LOCK_INDEX, PostgresIndex, SET_INDEXED, TRY_LOCK_INDEX};
 use crate::log_row::{LogRow, log_row};
-use crate::settings::set_timeouts;
+use crate::settings::{DEFER_COMMIT, set_timeouts};
 
 /// The pages that one transaction writes for merges.
 const MERGE_BUDGET: usize = 512;
@@ -27,7 +27,7 @@ pub(crate) enum Wait {
 
 /// Builds a segment of the tail of a log if that is long enough, and merges segments.
 pub(crate) async fn build(core: &Core, log: Log, wait: Wait) -> Result<()> {
-    let Some((session, row)) = begin(core, log, wait).await? else { return Ok(()) };
+    let Some((session, row)) = begin_deferred(core, log, wait).await? else { return Ok(()) };
     let tail = row.head.size.get().saturating_sub(row.indexed.get());
     let mut more = if tail >= core.indexing.segment_events {
         make_segment(core, session, log, row).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn build(core: &Core, log: Log, wait: Wait) -> Result<()> {
         merge(core, session, log, row).await?
     };
     while more {
-        let Some((session, row)) = begin(core, log, Wait::No).await? else { break };
+        let Some((session, row)) = begin_deferred(core, log, Wait::No).await? else { break };
         more = merge(core, session, log, row).await?;
     }
     Ok(())
@@ -91,6 +91,15 @@ pub(crate) async fn remove_through(
     let (session, more) = spawn_blocking(write).await.map_err(task)??;
     session.commit().await?;
     Ok(more)
+}
+
+/// Begins a transaction as [`begin`] does, whose commit waits for nothing.
+async fn begin_deferred(core: &Core, log: Log, wait: Wait) -> Result<Option<(Session, LogRow)>> {
+    let begun = begin(core, log, wait).await?;
+    if let Some((session, _)) = &begun {
+        session.query(&DEFER_COMMIT, &[]).await?;
+    }
+    Ok(begun)
 }
 
 /// Begins a transaction in which the index of `log` is locked. Returns `None` if another one has the

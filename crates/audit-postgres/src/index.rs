@@ -1,26 +1,22 @@
 //! The storage of the index: the calls of [`audit_index`] in SQL.
 //!
-//! The index is read and written by code that does no I/O of its own and waits for none. So it runs on a
-//! thread for blocking work, and each call waits there for the server. What a query needs next is
-//! announced to it, so that a page takes three or four round trips, whatever the size of the log.
+//! The index is written by code that does no I/O of its own and waits for none. So it runs on a thread for
+//! blocking work, and each call waits there for the server. How a scan reads it is in
+//! [`snapshot`](crate::snapshot).
 
-use audit_core::tree::NodeHash;
-use audit_core::{Filter, Log, Result, Scan, Sequence};
+use audit_core::{Log, Result, Sequence};
 use audit_index::{
-    FirstBuckets, IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId,
-    Segment, SegmentInfo, Stage, TailRow, TermHasher, damaged,
+    IndexStorage, IndexStorageMut, IndexWriter, MERGE_SHARE, NewPart, PartId, Segment, SegmentInfo,
+    Stage, TailRow, damaged,
 };
-use futures_util::future::join5;
 use tokio_postgres::Row;
 
-use crate::connection::{Parameter, Session, Statement, both, column, sequence, types};
+use crate::connection::{Parameter, Session, Statement, column, sequence, types};
 use crate::events::read_events;
 use crate::indexing::Indexing;
 use crate::log_row::LogRow;
-use crate::log_state::{IfStaged, log_state};
-use crate::parts::{LogParts, PostgresParts, read_first_buckets};
+use crate::parts::LogParts;
 use crate::sealing::SealedEvent;
-use crate::tiles;
 
 const READING: &str = "reading the index";
 const WRITING: &str = "writing the index";
@@ -105,55 +101,12 @@ pub(crate) const CLEAR: Statement = Statement {
 pub(crate) struct PostgresIndex {
     parts: LogParts,
     row: LogRow,
-    /// What was read before the first call.
-    loaded: Option<Loaded>,
-}
-
-struct Loaded {
-    directory: Vec<Row>,
-    tail: Vec<Row>,
 }
 
 impl PostgresIndex {
-    /// Begins to read one snapshot: the head, the tail, the directory, and the buckets that are read
-    /// first, in one round trip. Returns `None` if events of the log are staged and that stops the read.
-    pub(crate) async fn of_snapshot(
-        session: Session,
-        scan: &Scan,
-        hasher: &TermHasher,
-        if_staged: IfStaged,
-    ) -> Result<Option<Self>> {
-        let log = scan.log;
-        let key = log.as_bytes();
-        // A feed of all events needs no index.
-        let needs_index = scan.order.is_by_time() || scan.filter != Filter::new();
-        let (state, loaded, buckets) = if needs_index {
-            let (begun, state, directory, tail, buckets) = join5(
-                session.begin_reading(),
-                log_state(&session, log),
-                session.query(&DIRECTORY, &[&key]),
-                session.query(&READ_TAIL, &[&key, &0_i64, &i64::MAX]),
-                read_first_buckets(&session, log, FirstBuckets::of(scan, hasher)),
-            )
-            .await;
-            begun?;
-            (state?, Some(Loaded { directory: directory?, tail: tail? }), buckets?)
-        } else {
-            let ((), state) = both(session.begin_reading(), log_state(&session, log)).await?;
-            (state, None, Vec::new())
-        };
-        if state.stops(if_staged) {
-            session.release();
-            return Ok(None);
-        }
-        let parts = LogParts::new(session, log, false);
-        parts.keep(&buckets)?;
-        Ok(Some(Self { parts, row: state.row.unwrap_or_default(), loaded }))
-    }
-
     /// Continues a transaction that writes the index.
     pub(crate) fn of_transaction(session: Session, log: Log, row: LogRow) -> Self {
-        Self { parts: LogParts::new(session, log, true), row, loaded: None }
+        Self { parts: LogParts::new(session, log), row }
     }
 
     /// Returns the connection.
@@ -176,17 +129,6 @@ impl PostgresIndex {
         self.parts.wait(read_events(&self.parts.session, self.parts.log, sequences))
     }
 
-    /// Does the same, and returns the node that identifies the first `bound` events as well.
-    pub(crate) fn events_and_end(
-        &self,
-        sequences: &[Sequence],
-        bound: Sequence,
-    ) -> Result<(Vec<SealedEvent>, Option<NodeHash>)> {
-        let LogParts { session, log, .. } = &self.parts;
-        let events = read_events(session, *log, sequences);
-        self.parts.wait(both(events, tiles::end(session, *log, bound)))
-    }
-
     /// Sets the last event that is in a segment.
     pub(crate) fn set_indexed(&self, indexed: Sequence) -> Result<()> {
         let before = self.row.indexed;
@@ -203,48 +145,41 @@ impl PostgresIndex {
 }
 
 /// Returns the segment of a row of the directory.
-fn segment(row: &Row) -> Result<Segment> {
+pub(crate) fn segment(row: &Row) -> Result<Segment> {
     let get = |at| column::<i64>(row, at);
     let stage = Stage::from_numbers(get(1)?, get(2)?)?;
     let numbers = [get(3)?, get(4)?, get(5)?, get(6)?, get(7)?, get(8)?];
     Segment::new(get(0)?, SegmentInfo::from_numbers(numbers)?, stage)
 }
 
+/// Calls `visit` with rows of a tail.
+pub(crate) fn visit_tail<'r>(
+    rows: impl IntoIterator<Item = &'r Row>,
+    mut visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+) -> Result<()> {
+    rows.into_iter()
+        .try_for_each(|row| visit(TailRow { first: sequence(row, 0)?, data: column(row, 1)? }))
+}
+
 impl IndexStorage for PostgresIndex {
-    type Parts<'a> = PostgresParts<'a>;
+    type Parts<'a> = &'a LogParts;
 
     fn tail(
         &self,
         first: Sequence,
         last: Sequence,
-        mut visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
+        visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
     ) -> Result<()> {
-        let read;
-        let rows = if let Some(loaded) = &self.loaded {
-            &loaded.tail
-        } else {
-            let (key, first, last) = (self.key(), first.as_i64(), last.as_i64());
-            read = self.parts.query(&READ_TAIL, &[&key, &first, &last])?;
-            &read
-        };
-        for row in rows {
-            let begin = column::<i64>(row, 0)?;
-            if (first.as_i64()..=last.as_i64()).contains(&begin) {
-                visit(TailRow { first: sequence(row, 0)?, data: column(row, 1)? })?;
-            }
-        }
-        Ok(())
+        let (key, first, last) = (self.key(), first.as_i64(), last.as_i64());
+        visit_tail(&self.parts.query(&READ_TAIL, &[&key, &first, &last])?, visit)
     }
 
     fn directory(&self) -> Result<Vec<Segment>> {
-        match &self.loaded {
-            Some(loaded) => loaded.directory.iter().map(segment).collect(),
-            None => self.parts.query(&DIRECTORY, &[&self.key()])?.iter().map(segment).collect(),
-        }
+        self.parts.query(&DIRECTORY, &[&self.key()])?.iter().map(segment).collect()
     }
 
-    fn parts(&self) -> Result<PostgresParts<'_>> {
-        Ok(PostgresParts(&self.parts))
+    fn parts(&self) -> Result<&LogParts> {
+        Ok(&self.parts)
     }
 }
 

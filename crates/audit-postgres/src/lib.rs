@@ -56,8 +56,9 @@
 //! | `read.rs` | reads of heads, of logs and of single events |
 //! | `events.rs` | reads of events by their sequences |
 //! | `scan.rs` | scans, each from one snapshot |
+//! | `snapshot.rs` | the index as a scan sees it |
 //! | `indexing.rs` | how events are indexed |
-//! | `index.rs` | the storage of the index |
+//! | `index.rs` | the storage of the index, for those who write it |
 //! | `parts.rs` | the parts of segments |
 //! | `build.rs` | building the index of a log |
 //! | `builds.rs`, `builder.rs` | the builds that are asked for, and the task that does them |
@@ -120,6 +121,7 @@ mod sealing;
 mod segments;
 mod sequencer;
 mod settings;
+mod snapshot;
 mod stage;
 mod staged;
 mod store;

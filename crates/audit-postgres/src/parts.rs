@@ -95,22 +95,83 @@ pub(crate) const DELETE_PARTS: Statement = Statement {
     context: WRITING,
 };
 
-/// The parts of the segments of one log, in a transaction. Calls block, and so must be made on a thread
-/// for blocking work.
+/// What is read of parts in one round trip.
+#[derive(Debug, Default)]
+pub(crate) struct WantedParts {
+    pub(crate) parts: Vec<PartId>,
+    pub(crate) searches: Vec<TableSearch>,
+}
+
+/// The parts that were read, and the row that each search has found.
+#[derive(Debug, Default)]
+pub(crate) struct FoundParts {
+    pub(crate) parts: Vec<(PartId, Vec<u8>)>,
+    pub(crate) rows: Vec<u32>,
+}
+
+impl WantedParts {
+    /// Reads them. Leaves out the parts that are missing.
+    pub(crate) async fn read(&self, session: &Session, log: Log) -> Result<FoundParts> {
+        let parts = self.read_parts(session, log);
+        let (parts, found) = both(parts, self.search(session, log)).await?;
+        let rows = vec![0; self.searches.len()];
+        let mut all = FoundParts { parts: parts_of(&parts)?, rows };
+        for row in &found {
+            let at = usize::try_from(column::<i64>(row, 0)?).map_err(|_| damaged())?;
+            let number = |at| u32::try_from(column::<i64>(row, at)?).map_err(|_| damaged());
+            let part = PartId { segment: column(row, 3)?, number: number(1)? };
+            all.parts.push((part, column(row, 2)?));
+            *all.rows.get_mut(at).ok_or_else(damaged)? = number(4)?;
+        }
+        Ok(all)
+    }
+
+    async fn read_parts(&self, session: &Session, log: Log) -> Result<Vec<Row>> {
+        if self.parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let numbers = self.parts.iter().map(|part| (part.segment, i64::from(part.number)));
+        let (segments, numbers): (Vec<_>, Vec<_>) = numbers.unzip();
+        session.query(&READ_PARTS, &[&log.as_bytes(), &segments, &numbers]).await
+    }
+
+    async fn search(&self, session: &Session, log: Log) -> Result<Vec<Row>> {
+        if self.searches.is_empty() {
+            return Ok(Vec::new());
+        }
+        let searches = || self.searches.iter();
+        let numbers: Vec<i64> = (0..).take(self.searches.len()).collect();
+        let segments: Vec<i64> = searches().map(|search| search.segment).collect();
+        let before = searches().map(|search| (search.before ^ i64::MIN).to_be_bytes().to_vec());
+        let before: Vec<_> = before.collect();
+        let rows: Vec<i64> = searches().map(|search| search.rows.into()).collect();
+        let parameters: [Parameter<'_>; 5] = [&log.as_bytes(), &numbers, &segments, &before, &rows];
+        session.query(&SEARCH_TABLES, &parameters).await
+    }
+}
+
+/// Returns the parts of rows.
+pub(crate) fn parts_of(rows: &[Row]) -> Result<Vec<(PartId, Vec<u8>)>> {
+    let part = |row: &Row| {
+        let number = u32::try_from(column::<i64>(row, 1)?).map_err(|_| damaged())?;
+        Ok((PartId { segment: column(row, 0)?, number }, column(row, 2)?))
+    };
+    rows.iter().map(part).collect()
+}
+
+/// The parts of the segments of one log, in a transaction that writes them. Reads them in the order of
+/// their numbers, as a merge does. Calls block, and so must be made on a thread for blocking work.
 pub(crate) struct LogParts {
     pub(crate) session: Session,
     pub(crate) log: Log,
     runtime: Handle,
-    /// The parts that have been announced.
+    /// The parts that were read ahead.
     known: RefCell<HashMap<PartId, Vec<u8>>>,
-    /// Whether parts are read in the order of their numbers, as a merge does.
-    is_sequential: bool,
 }
 
 impl LogParts {
-    pub(crate) fn new(session: Session, log: Log, is_sequential: bool) -> Self {
-        let (runtime, known) = (Handle::current(), RefCell::default());
-        Self { session, log, runtime, known, is_sequential }
+    pub(crate) fn new(session: Session, log: Log) -> Self {
+        Self { session, log, runtime: Handle::current(), known: RefCell::default() }
     }
 
     /// Waits for the end of `work` on the connection.
@@ -132,17 +193,6 @@ impl LogParts {
         parameters: &[Parameter<'_>],
     ) -> Result<()> {
         self.wait(self.session.execute(statement, parameters)).map(drop)
-    }
-
-    /// Keeps parts that were read.
-    pub(crate) fn keep(&self, rows: &[Row]) -> Result<()> {
-        let mut known = self.known.borrow_mut();
-        for row in rows {
-            let number = u32::try_from(column::<i64>(row, 1)?).map_err(|_| damaged())?;
-            let part = PartId { segment: column(row, 0)?, number };
-            known.insert(part, column(row, 2)?);
-        }
-        Ok(())
     }
 
     pub(crate) fn insert(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
@@ -173,30 +223,11 @@ impl LogParts {
     }
 }
 
-/// Reads parts of segments.
-pub(crate) struct PostgresParts<'i>(pub(crate) &'i LogParts);
-
-impl PostgresParts<'_> {
-    /// Returns the segments and numbers of those of `parts` that are not known.
-    fn unknown(&self, parts: impl Iterator<Item = PartId>) -> (Vec<i64>, Vec<i64>) {
-        let known = self.0.known.borrow();
-        let mut wanted: Vec<_> = parts.filter(|part| !known.contains_key(part)).collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        wanted.iter().map(|part| (part.segment, i64::from(part.number))).unzip()
-    }
-}
-
-impl ReadParts for PostgresParts<'_> {
+impl ReadParts for &LogParts {
     const IS_REMOTE: bool = true;
 
     fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()> {
-        let (segments, numbers) = self.unknown(parts);
-        if segments.is_empty() {
-            return Ok(());
-        }
-        let key = self.0.log.as_bytes();
-        self.0.keep(&self.0.query(&READ_PARTS, &[&key, &segments, &numbers])?)
+        self.search(parts, &[]).map(drop)
     }
 
     fn search(
@@ -204,79 +235,22 @@ impl ReadParts for PostgresParts<'_> {
         parts: impl Iterator<Item = PartId>,
         searches: &[TableSearch],
     ) -> Result<Vec<u32>> {
-        if searches.is_empty() {
-            return self.prefetch(parts).map(|()| Vec::new());
-        }
-        let (segments, numbers) = self.unknown(parts);
-        let key = self.0.log.as_bytes();
-        let ends = SearchRows::of(searches);
-        let parameters: [Parameter<'_>; 5] =
-            [&key, &ends.number, &ends.segment, &ends.before, &ends.rows];
-        let session = &self.0.session;
-        let parts = async {
-            if segments.is_empty() {
-                return Ok(Vec::new());
-            }
-            session.query(&READ_PARTS, &[&key, &segments, &numbers]).await
-        };
-        let both = both(parts, session.query(&SEARCH_TABLES, &parameters));
-        let (parts, found) = self.0.wait(both)?;
-        self.0.keep(&parts)?;
-        ends.found(&found, self.0)
+        let parts = parts.filter(|part| !self.known.borrow().contains_key(part)).collect();
+        let wanted = WantedParts { parts, searches: searches.to_vec() };
+        let found = self.wait(wanted.read(&self.session, self.log))?;
+        self.known.borrow_mut().extend(found.parts);
+        Ok(found.rows)
     }
 
     fn read<T>(&mut self, part: PartId, read: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
-        if !self.0.known.borrow().contains_key(&part) {
-            if self.0.is_sequential {
-                let (key, number) = (self.0.log.as_bytes(), i64::from(part.number));
-                let rows = self.0.query(&READ_PARTS_FROM, &[&key, &part.segment, &number])?;
-                self.0.keep(&rows)?;
-            } else {
-                self.prefetch(std::iter::once(part))?;
-            }
+        if !self.known.borrow().contains_key(&part) {
+            let (key, number) = (self.log.as_bytes(), i64::from(part.number));
+            let rows = self.query(&READ_PARTS_FROM, &[&key, &part.segment, &number])?;
+            self.known.borrow_mut().extend(parts_of(&rows)?);
         }
-        if self.0.is_sequential {
-            // It is not read again, unless it is overwritten before.
-            let data = self.0.known.borrow_mut().remove(&part);
-            return read(&data.ok_or_else(damaged)?);
-        }
-        read(self.0.known.borrow().get(&part).ok_or_else(damaged)?)
-    }
-}
-
-/// Searches, a column each.
-#[derive(Default)]
-struct SearchRows {
-    number: Vec<i64>,
-    segment: Vec<i64>,
-    before: Vec<Vec<u8>>,
-    rows: Vec<i64>,
-}
-
-impl SearchRows {
-    fn of(searches: &[TableSearch]) -> Self {
-        let mut columns = Self::default();
-        for (number, search) in (0..).zip(searches) {
-            columns.number.push(number);
-            columns.segment.push(search.segment);
-            columns.before.push((search.before ^ i64::MIN).to_be_bytes().to_vec());
-            columns.rows.push(search.rows.into());
-        }
-        columns
-    }
-
-    /// Keeps the rows of tables that were read, and returns the number of each that was searched.
-    fn found(&self, rows: &[Row], parts: &LogParts) -> Result<Vec<u32>> {
-        let mut found = vec![0; self.number.len()];
-        let mut known = parts.known.borrow_mut();
-        for row in rows {
-            let at = usize::try_from(column::<i64>(row, 0)?).map_err(|_| damaged())?;
-            let number = |at| u32::try_from(column::<i64>(row, at)?).map_err(|_| damaged());
-            let part = PartId { segment: column(row, 3)?, number: number(1)? };
-            known.insert(part, column(row, 2)?);
-            *found.get_mut(at).ok_or_else(damaged)? = number(4)?;
-        }
-        Ok(found)
+        // It is not read again, unless it is overwritten before.
+        let data = self.known.borrow_mut().remove(&part);
+        read(&data.ok_or_else(damaged)?)
     }
 }
 

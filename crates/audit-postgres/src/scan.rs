@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
-use audit_core::backend::index::select;
+use audit_core::backend::index::{Selection, select};
 use audit_core::tree::NodeHash;
-use audit_core::{Error, ErrorKind, Result, Scan, ScanResult, Sequence, Total};
-use audit_index::LogIndex;
+use audit_core::{Error, ErrorKind, Result, Scan, ScanResult, Sequence};
+use audit_index::{LogIndex, TermHasher};
 
+use crate::connection::{Session, both};
 use crate::core::Core;
 use crate::error::corrupt;
-use crate::index::PostgresIndex;
+use crate::events::read_events;
 use crate::indexing::Indexing;
 use crate::log_row::LogRow;
 use crate::log_state::IfStaged;
 use crate::readers::Readers;
 use crate::replica::last_removal;
 use crate::sealing::SealedEvent;
+use crate::snapshot::SnapshotIndex;
+use crate::tiles;
 
 /// The result of a scan in its stored form. The caller decodes it, after the connection is free.
 pub(crate) struct SealedResult {
@@ -48,41 +51,54 @@ async fn scan_of(
 ) -> Result<Option<SealedResult>> {
     let session = readers.take(scan.log).await?;
     let hasher = &indexing.hasher;
-    let Some(index) = PostgresIndex::of_snapshot(session, &scan, hasher, if_staged).await? else {
+    let Some(index) = SnapshotIndex::begin(session, &scan, hasher, if_staged).await? else {
         return Ok(None);
     };
     if index.row().head.size < least {
         index.into_session().release();
         return Err(Error::new(ErrorKind::Behind));
     }
-    let read = move || {
-        let result = scan_index(&index, &indexing, &scan);
-        index.into_session().release();
-        result.map(Some)
-    };
-    tokio::task::spawn_blocking(read).await.map_err(crate::error::task)?
+    let (scan, hasher) = (Arc::new(scan), hasher.clone());
+    let of_scan = Arc::clone(&scan);
+    let search = move |index: &SnapshotIndex| select_events(index, &hasher, &of_scan);
+    let (session, (selection, bound)) = index.search(search).await?;
+    let result = read_selected(&session, &scan, &selection, bound).await;
+    session.release();
+    result.map(Some)
 }
 
-fn scan_index(index: &PostgresIndex, indexing: &Indexing, scan: &Scan) -> Result<SealedResult> {
+/// Returns the events that a scan selects, and the scan's bound.
+fn select_events(
+    index: &SnapshotIndex,
+    hasher: &TermHasher,
+    scan: &Scan,
+) -> Result<(Selection, Sequence)> {
     let LogRow { head, indexed } = index.row();
     let bound = scan.bound_within(head)?;
-    if head.size == Sequence::ZERO {
-        let total = (scan.total == Total::Exact).then_some(0);
-        return Ok(SealedResult { events: Vec::new(), more: false, total, bound, end: None });
-    }
-    let hasher = &indexing.hasher;
     let log_index = LogIndex { storage: index, hasher, size: head.size, indexed };
-    let selection = select(&log_index, scan, bound, head.pruned)?;
-    let mut waiting = selection.sequences.chunks(EVENTS_AHEAD);
-    let (events, end) = index.events_and_end(waiting.next().unwrap_or_default(), bound)?;
-    let mut ahead = events.into_iter();
-    let read = |sequence| {
-        if ahead.len() == 0 {
-            ahead = index.events(waiting.next().unwrap_or_default())?.into_iter();
+    Ok((select(&log_index, scan, bound, head.pruned)?, bound))
+}
+
+/// Reads the selected events, and the node that identifies the first `bound` events.
+async fn read_selected(
+    session: &Session,
+    scan: &Scan,
+    selection: &Selection,
+    bound: Sequence,
+) -> Result<SealedResult> {
+    let mut chunks = selection.sequences.chunks(EVENTS_AHEAD);
+    let first = read_events(session, scan.log, chunks.next().unwrap_or_default());
+    let (mut events, end) = both(first, tiles::end(session, scan.log, bound)).await?;
+    for chunk in chunks {
+        if events.iter().map(SealedEvent::size).sum::<usize>() >= scan.bytes {
+            break;
         }
-        ahead.next().filter(|event| event.sequence == sequence).ok_or_else(missing)
-    };
-    let (events, more) = selection.read(scan, read, SealedEvent::size)?;
+        events.extend(read_events(session, scan.log, chunk).await?);
+    }
+    let mut events = events.into_iter();
+    let next =
+        |sequence| events.next().filter(|event| event.sequence == sequence).ok_or_else(missing);
+    let (events, more) = selection.read(scan, next, SealedEvent::size)?;
     Ok(SealedResult { events, more, total: selection.total, bound, end })
 }
 

@@ -27,6 +27,13 @@ pub(crate) const SET_TIMEOUTS: Statement = Statement {
     types: types![TEXT, TEXT],
     context: "setting the time-outs of a transaction",
 };
+/// Lets a transaction that writes derived data alone commit without waiting for the disk or a standby. A
+/// crash can undo it as a whole, and not if a later transaction is durable.
+pub(crate) const DEFER_COMMIT: Statement = Statement {
+    sql: "SELECT set_config('synchronous_commit', 'off', true)",
+    types: &[],
+    context: "setting the durability of a transaction",
+};
 
 /// The oldest version that is tested: 13 and 14 lack nothing that is used, and end before this is old.
 const LEAST_VERSION: i32 = 150_000;

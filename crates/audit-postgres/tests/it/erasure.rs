@@ -110,8 +110,9 @@ fn no_byte_is_left_of_staged_and_refused_events_that_are_erased_and_dropped() {
     block_on(store.take_in()).unwrap();
     let refused = block_on(store.refused(0, 10)).unwrap();
     assert_eq!(refused.len(), 1);
-    let hex = |subject: u32| -> String {
-        format!("{subject}@acme.example").bytes().map(|byte| format!("{byte:02x}")).collect()
+    let hex = |subject: u32| {
+        let sql = format!("SELECT encode('{subject}@acme.example', 'hex')");
+        database.sql(&sql).unwrap()
     };
     let left = [("audit.staged", hex(5)), ("audit.staged", hex(6)), ("audit.refused", hex(6))];
     for (table, bytes) in &left {

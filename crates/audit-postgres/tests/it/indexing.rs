@@ -138,3 +138,23 @@ fn segments_of_appends_are_merged() {
     }
     assert_eq!(found(&store), 10 * MANY / 10);
 }
+
+#[test]
+fn only_the_commits_of_events_wait_for_the_disk() {
+    let database = database();
+    let store = open(&database);
+    database
+        .sql(
+            "CREATE TABLE commits (of text, waits text);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 INSERT INTO commits VALUES (TG_TABLE_NAME, current_setting('synchronous_commit'));
+                 RETURN NULL; END $$;
+             CREATE TRIGGER note AFTER INSERT ON audit.event EXECUTE FUNCTION note();
+             CREATE TRIGGER note AFTER INSERT ON audit.segment EXECUTE FUNCTION note()",
+        )
+        .expect("it is noted");
+    append(&store, 600, FEW);
+    wait_for_build(&database);
+    let seen = "SELECT string_agg(DISTINCT of || ' ' || waits, ', ') FROM commits";
+    assert_eq!(database.sql(seen).expect("it is read"), "event on, segment off");
+}
