@@ -8,7 +8,7 @@ use futures_executor::block_on;
 use tokio::runtime::Builder;
 
 use crate::conditions::{BY_ACTION, BY_PREFIX, Condition, Kind, SINGLE, THREE, choose, name, rare};
-use crate::postgres::sides::{PgSides, open, row};
+use crate::postgres::sides::{PgSides, open_alone, row};
 use crate::postgres::sql::{connect, uuid_of};
 use crate::postgres::trips::Proxy;
 use crate::reads::{DEEP, PAGE, TIMES, ids, in_turn, token_of};
@@ -23,7 +23,8 @@ const MANY: u64 = 10_000;
 /// Measures all reads, on sides that have `events` events in one log.
 pub(crate) fn all(sides: &PgSides, events: u64) -> Result<Vec<Row>> {
     let proxy = Proxy::start(&sides.database)?;
-    let counted = open(&proxy.url())?;
+    // Its task would be counted, too.
+    let counted = open_alone(&proxy.url())?;
     let chosen = |kind: Kind| {
         choose(kind, events, PAGE as u64, |c| sides.indexed.count(sides.logs[0], &c.sql))
     };

@@ -59,6 +59,12 @@ pub(crate) fn open(url: &str) -> Result<PostgresStore> {
     Ok(block_on(PostgresStore::open_with(url, options))?)
 }
 
+/// Does the same without the task that looks for staged events.
+pub(crate) fn open_alone(url: &str) -> Result<PostgresStore> {
+    let options = PostgresOptions::default().with_prepared_statements().with_staging_interval(None);
+    Ok(block_on(PostgresStore::open_with(url, options))?)
+}
+
 impl PgSides {
     /// Creates empty sides.
     pub(crate) fn create(server: &Server, logs: u64) -> Result<Self> {

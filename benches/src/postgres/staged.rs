@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use audit_core::{AuditStore as _, Log, NewEvent, Staged, StagingStore as _};
-use audit_postgres::{PostgresOptions, PostgresStore, STAGE};
+use audit_postgres::STAGE;
 use audit_postgres_server::{Database, Server};
 use futures_executor::block_on;
 use futures_util::future::try_join_all;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio_postgres::{Client, Statement};
 
 use crate::events::{event, events, log};
-use crate::postgres::sides::{open, row};
+use crate::postgres::sides::{open, open_alone, row};
 use crate::postgres::sql::connect;
 use crate::rows::{Bar, Pace, Row};
 use crate::{BoxError, Result};
@@ -173,8 +173,7 @@ pub(crate) fn step(server: &Server) -> Result<Row> {
     const LOGS: u64 = 1_000;
     const EACH: u64 = 5;
     let database = server.database()?;
-    let options = PostgresOptions::default().with_prepared_statements().with_staging_interval(None);
-    let store = block_on(PostgresStore::open_with(database.url(), options))?;
+    let store = open_alone(database.url())?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let client = runtime.block_on(connect(database.url()))?;
     let logs: Vec<Log> = (0..LOGS).map(log).collect();
