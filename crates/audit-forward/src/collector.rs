@@ -5,9 +5,8 @@ use audit_core::{AuditEvent, Error, Result};
 use http::{HeaderMap, HeaderValue, header};
 use serde_json::{Map, Value};
 
-use crate::endpoint::{self, Endpoint, EndpointOptions, refused};
+use crate::endpoint::{self, Endpoint, EndpointOptions, USER_AGENT, refused};
 use crate::sink::{Batch, DeliveryError, Sink};
-use crate::webhook::USER_AGENT;
 
 /// An HTTP event collector (HEC): gets the events of a batch as JSON objects, one after the other, each in a
 /// field `event` with the time at which it occurred. Acknowledges with a status of success and the code 0.

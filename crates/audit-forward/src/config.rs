@@ -252,7 +252,7 @@ fn endpoint(
     if allow_private {
         options = options.with_private_addresses();
     }
-    if allow_plain { options.with_plain_http() } else { options }
+    if allow_plain { options.with_plain_text() } else { options }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -2,7 +2,7 @@
 
 use audit_core::{AuditEvent, Error, ErrorKind, Log, Result, Timestamp, Violation};
 
-use crate::follower::Shared;
+use crate::route::Route;
 use crate::sink::{Batch, DeliveryErrorKind};
 use crate::state::{self, DeadEvent, DeadEvents, Kept, error_text};
 
@@ -21,14 +21,14 @@ pub(crate) enum Retry {
 /// # Errors
 /// [`Overloaded`](ErrorKind::Overloaded) if the log has too many. Those of the store.
 pub(crate) async fn bury(
-    shared: &Shared,
+    route: &Route,
     log: Log,
     events: &[AuditEvent],
     attempts: u32,
     errors: &[String],
     retry: Retry,
 ) -> Result<()> {
-    let Shared { store, options, progress, .. } = shared;
+    let Route { store, options, progress, .. } = route;
     let add = |dead: &mut DeadEvents| {
         for (event, error) in events.iter().zip(errors) {
             dead.0.retain(|dead| dead.sequence != event.sequence);
@@ -62,14 +62,14 @@ fn too_many(actual: usize) -> Error {
 }
 
 /// Tries again the dead events of a log for which an operator asked.
-pub(crate) async fn retry(shared: &Shared, log: Log) -> Result<()> {
-    let Shared { store, options, .. } = shared;
+pub(crate) async fn retry(route: &Route, log: Log) -> Result<()> {
+    let Route { store, options, .. } = route;
     let dead = Kept::<DeadEvents>::read(&**store, &options.name, log).await?;
     for due in dead.value.0.into_iter().filter(|dead| dead.is_due) {
-        shared.gate.open().await;
+        route.gate.open().await;
         let outcome = match store.get(log, due.id).await {
             Ok(event) => match Batch::new(log, vec![event]) {
-                Some(batch) => shared.attempt(&batch).await,
+                Some(batch) => route.attempt(&batch).await,
                 None => Ok(()),
             },
             Err(error) if error.kind() == ErrorKind::NotFound => {

@@ -16,7 +16,7 @@ use crate::connect::Peer;
 use crate::sink::DeliveryError;
 use crate::tls;
 
-/// How an HTTP endpoint may be reached.
+/// How a sink on the network may be reached.
 ///
 /// By default it has TLS and a public address, and answers within 30 seconds.
 #[derive(Clone, Debug)]
@@ -35,9 +35,9 @@ impl Default for EndpointOptions {
 }
 
 impl EndpointOptions {
-    /// Allows `http:`, without encryption: everyone on the way can read the events.
+    /// Allows `http:`, and syslog over TCP, without encryption: everyone on the way can read the events.
     #[must_use]
-    pub fn with_plain_http(mut self) -> Self {
+    pub fn with_plain_text(mut self) -> Self {
         self.allows_plain = true;
         self
     }
@@ -89,6 +89,8 @@ type Connection = SendRequest<Full<Bytes>>;
 const LONGEST_IDLE: Duration = Duration::from_secs(20);
 /// How long a connection is used: then the name is resolved again.
 const LONGEST_USE: Duration = Duration::from_secs(120);
+/// What the requests say of their sender.
+pub(crate) const USER_AGENT: &str = concat!("audit-forward/", env!("CARGO_PKG_VERSION"));
 /// The most bytes of an answer that are read.
 const MAX_ANSWER_BYTES: usize = 64 << 10;
 /// The most characters of an answer in an error.
@@ -107,7 +109,9 @@ impl Endpoint {
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") if options.allows_plain => false,
-            Some("http") => return Err(Error::malformed("url", "https:, unless http: is allowed")),
+            Some("http") => {
+                return Err(Error::malformed("url", "https:, unless plain text is allowed"));
+            }
             _ => return Err(Error::malformed("url", "an https: URL")),
         };
         let Some(authority) = uri.authority() else {
@@ -280,7 +284,7 @@ mod tests {
         for url in ["https://example.org/a?b=c", "https://1.1.1.1:8443"] {
             Endpoint::new(url, &EndpointOptions::default()).unwrap();
         }
-        let allowed = EndpointOptions::default().with_plain_http().with_private_addresses();
+        let allowed = EndpointOptions::default().with_plain_text().with_private_addresses();
         let endpoint = Endpoint::new("http://[::1]:8080", &allowed).unwrap();
         assert_eq!((&*endpoint.peer.host, endpoint.peer.port), ("::1", 8080));
         assert_eq!(endpoint.target, "/");

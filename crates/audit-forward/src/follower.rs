@@ -6,19 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::{
-    AuditEvent, Error, ErrorKind, FollowerStore, Log, Order, Position as EventPosition, Result,
-    Scan, ScanResult, Sequence, Timestamp,
+    AuditEvent, Error, ErrorKind, Log, Order, Position as EventPosition, Result, Scan, ScanResult,
+    Sequence, Timestamp,
 };
-use metrics::histogram;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use crate::backoff::Backoff;
 use crate::dead::{self, Retry};
-use crate::gate::Gate;
-use crate::options::SinkOptions;
-use crate::progress::Progress;
-use crate::sink::{Batch, DeliveryErrorKind, Sink};
+use crate::route::Route;
+use crate::sink::{Batch, DeliveryErrorKind};
 use crate::state::{Control, Failing, Kept, Position, error_text};
 
 /// The batches that are read at once.
@@ -28,17 +25,6 @@ const SKIP_PAUSE: Duration = Duration::from_secs(1);
 /// The pauses after the store has failed.
 const STORE_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
-
-/// What the followers of one sink share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) store: Arc<dyn FollowerStore>,
-    pub(crate) sink: Arc<dyn Sink>,
-    pub(crate) options: SinkOptions,
-    pub(crate) gate: Gate,
-    pub(crate) turns: Semaphore,
-    pub(crate) progress: Progress,
-}
 
 /// What the followers of a sink are to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +37,7 @@ pub(crate) enum Task {
 
 #[derive(Debug)]
 pub(crate) struct Follower {
-    shared: Arc<Shared>,
+    route: Arc<Route>,
     log: Log,
     position: Kept<Position>,
     /// The last event that was read: at or after the position, if what follows that does not match.
@@ -76,11 +62,19 @@ enum Turn {
 }
 
 impl Follower {
-    pub(crate) fn new(shared: Arc<Shared>, log: Log, position: Kept<Position>) -> Self {
-        let (read, width) = (position.value.delivered, shared.options.batch_events);
-        shared.progress.reached(log, read);
-        let written = Instant::now();
-        Self { shared, log, position, read, written, generation: None, width, failing_since: None }
+    /// Creates a follower, which reads its position when it runs.
+    pub(crate) fn new(route: Arc<Route>, log: Log) -> Self {
+        let width = route.options.batch_events;
+        Self {
+            route,
+            log,
+            position: Kept::default(),
+            read: Sequence::ZERO,
+            written: Instant::now(),
+            generation: None,
+            width,
+            failing_since: None,
+        }
     }
 
     /// Follows the log until it is told to end.
@@ -103,7 +97,7 @@ impl Follower {
                 }
                 Err(error) => {
                     failures += 1;
-                    let sink = &self.shared.options.name;
+                    let sink = &self.route.options.name;
                     tracing::warn!(sink, log = %self.log, %error, "cannot follow a log");
                     wait(STORE_BACKOFF.pause(failures), &mut tasks).await;
                 }
@@ -112,25 +106,28 @@ impl Follower {
     }
 
     async fn step(&mut self, control: Control, tasks: &mut watch::Receiver<Task>) -> Result<Turn> {
-        let shared = Arc::clone(&self.shared);
+        let route = Arc::clone(&self.route);
         if self.generation != Some(control.generation) {
             self.obey().await?;
             self.generation = Some(control.generation);
         }
         let is_ahead = self.read > self.position.value.delivered;
         tokio::select! {
-            head = shared.store.wait_for_append(self.log, self.read) => {
-                shared.progress.size(self.log, head?.size);
+            head = route.store.wait_for_append(self.log, self.read) => {
+                route.progress.size(self.log, head?.size);
             }
             _ = tasks.changed() => return Ok(Turn::Done),
             () = sleep(SKIP_PAUSE), if is_ahead => return self.skip().await.map(|()| Turn::Done),
         }
         tokio::select! {
-            () = shared.gate.open() => {}
+            () = route.gate.open() => {}
             _ = tasks.changed() => return Ok(Turn::Done),
         }
         // Logs get their turns in the order in which they ask.
-        let turn = shared.turns.acquire().await;
+        let turn = route.turns.acquire().await;
+        if tasks.has_changed().unwrap_or(true) {
+            return Ok(Turn::Done);
+        }
         let result = self.turn(tasks).await;
         drop(turn);
         result
@@ -139,12 +136,12 @@ impl Follower {
     /// Does what operators have asked for.
     async fn obey(&mut self) -> Result<()> {
         self.refresh().await?;
-        dead::retry(&self.shared, self.log).await
+        dead::retry(&self.route, self.log).await
     }
 
     /// Reads the position again: an operator may have moved it.
     async fn refresh(&mut self) -> Result<()> {
-        let Shared { store, options, progress, .. } = &*self.shared;
+        let Route { store, options, progress, .. } = &*self.route;
         let mut kept = Kept::<Position>::read(&**store, &options.name, self.log).await?;
         if kept.is_new() && kept.value.delivered == Sequence::ZERO {
             // What retention removed before the sink began is not missed.
@@ -172,10 +169,10 @@ impl Follower {
             Err(error) if error.kind() == ErrorKind::Gone => return self.miss().await,
             found => found?,
         };
-        self.shared.progress.size(self.log, found.bound);
+        self.route.progress.size(self.log, found.bound);
         let last = if found.more { None } else { Some(found.bound) };
         if let Some(first) = found.events.first() {
-            self.shared.progress.oldest(self.log, first.recorded_at);
+            self.route.progress.oldest(self.log, first.recorded_at);
         }
         let mut events = found.events;
         while !events.is_empty() {
@@ -191,7 +188,7 @@ impl Follower {
             }
             let next = rest.first().map(|event: &AuditEvent| event.recorded_at);
             if let Some(recorded_at) = next {
-                self.shared.progress.oldest(self.log, recorded_at);
+                self.route.progress.oldest(self.log, recorded_at);
                 let control = *tasks.borrow();
                 let before = self.read;
                 self.refresh().await?;
@@ -212,7 +209,7 @@ impl Follower {
     }
 
     async fn scan(&self, limit: usize) -> Result<ScanResult> {
-        let Shared { store, options, .. } = &*self.shared;
+        let Route { store, options, .. } = &*self.route;
         let after = EventPosition { occurred_at: Timestamp::MIN, sequence: self.read };
         let scan = Scan::new(self.log).filter(options.filter.clone()).order(Order::Sequence);
         let limit = limit.clamp(1, audit_core::limits::MAX_PAGE_EVENTS);
@@ -225,14 +222,14 @@ impl Follower {
 
     /// Goes on after the events that retention has removed.
     async fn miss(&mut self) -> Result<Turn> {
-        let pruned = self.shared.store.head(self.log).await?.pruned;
+        let pruned = self.route.store.head(self.log).await?.pruned;
         let missed = pruned.get().saturating_sub(self.read.get());
         if missed == 0 {
             return Ok(Turn::Done);
         }
-        let sink = &self.shared.options.name;
+        let sink = &self.route.options.name;
         tracing::error!(sink, log = %self.log, missed, "retention removed undelivered events");
-        self.shared.progress.missed(missed);
+        self.route.progress.missed(missed);
         let missed = self.position.value.missed.saturating_add(missed);
         let value = Position { delivered: pruned, missed, ..self.position.value.clone() };
         self.commit(value).await.map(|()| Turn::Done)
@@ -243,13 +240,13 @@ impl Follower {
     async fn deliver(&mut self, events: Vec<AuditEvent>, end: Sequence) -> Result<Option<Turn>> {
         let count = events.len();
         let Some(batch) = Batch::new(self.log, events) else { return Ok(None) };
-        let gate = &self.shared.gate;
+        let gate = &self.route.gate;
         // Before the attempt: otherwise the destination may have been mended after it.
         let takes_others = self.failing_since.is_some_and(|since| gate.accepted_since(since));
-        match self.shared.attempt(&batch).await {
+        match self.route.attempt(&batch).await {
             Ok(()) => {
                 self.acknowledged(end).await?;
-                self.width = (self.width * 2).min(self.shared.options.batch_events);
+                self.width = (self.width * 2).min(self.route.options.batch_events);
                 Ok(None)
             }
             Err((DeliveryErrorKind::Unavailable, _)) => Ok(Some(Turn::Done)),
@@ -279,7 +276,7 @@ impl Follower {
     /// Counts the refusal of the next event, and sets it aside if it was tried often enough while the
     /// destination takes others.
     async fn refused(&mut self, batch: &Batch, error: String, takes_others: bool) -> Result<Turn> {
-        let shared = Arc::clone(&self.shared);
+        let route = Arc::clone(&self.route);
         self.failing_since.get_or_insert_with(Instant::now);
         let failing = self.position.value.failing.clone();
         let (attempts, begun) = failing
@@ -288,12 +285,12 @@ impl Follower {
         let failing = Failing { attempts, since: begun, error: error_text(&error) };
         let value = Position { failing: Some(failing), ..self.position.value.clone() };
         self.commit(value).await?;
-        let surplus = attempts.checked_sub(shared.options.attempts);
-        let pause = Turn::Pause(shared.options.backoff.pause(attempts));
+        let surplus = attempts.checked_sub(route.options.attempts);
+        let pause = Turn::Pause(route.options.backoff.pause(attempts));
         let Some(surplus) = surplus else { return Ok(pause) };
         if takes_others {
             let error = slice::from_ref(&error);
-            dead::bury(&shared, self.log, batch.events(), attempts, error, Retry::Never).await?;
+            dead::bury(&route, self.log, batch.events(), attempts, error, Retry::Never).await?;
             let end = batch.events().last().map_or(self.read, |event| event.sequence);
             self.pass_over(end).await?;
             return Ok(Turn::Done);
@@ -313,19 +310,19 @@ impl Follower {
     ) -> Result<bool> {
         /// The most events that are tried.
         const WINDOW: u32 = 10;
-        let shared = Arc::clone(&self.shared);
+        let route = Arc::clone(&self.route);
         let window = surplus.saturating_add(1).min(WINDOW) as usize;
         let mut events = head.events().to_vec();
         events.extend(self.scan(window + 1).await?.events.into_iter().skip(1));
         let mut errors = vec![error];
         for at in 1..events.len() {
             let Some(batch) = Batch::new(self.log, vec![events[at].clone()]) else { break };
-            match shared.attempt(&batch).await {
+            match route.attempt(&batch).await {
                 Ok(()) => {
                     let refused = &events[..at];
-                    dead::bury(&shared, self.log, refused, attempts, &errors, Retry::Once).await?;
+                    dead::bury(&route, self.log, refused, attempts, &errors, Retry::Once).await?;
                     self.acknowledged(events[at].sequence).await?;
-                    return dead::retry(&shared, self.log).await.map(|()| true);
+                    return dead::retry(&route, self.log).await.map(|()| true);
                 }
                 Err((DeliveryErrorKind::Unavailable, _)) => break,
                 Err((_, error)) => errors.push(error),
@@ -343,7 +340,7 @@ impl Follower {
     /// Writes the position. Tries for as long as the store is away: what was acknowledged is not to be
     /// delivered again.
     async fn commit(&mut self, value: Position) -> Result<()> {
-        let Shared { store, options, progress, .. } = &*self.shared;
+        let Route { store, options, progress, .. } = &*self.route;
         let (before, mut failures) = (self.position.value.delivered, 0);
         loop {
             let written =
@@ -368,29 +365,6 @@ impl Follower {
         }
         self.read = value.delivered;
         Ok(())
-    }
-}
-
-impl Shared {
-    /// Delivers a batch. The error is the kind and the words of the destination's.
-    pub(crate) async fn attempt(&self, batch: &Batch) -> Result<(), (DeliveryErrorKind, String)> {
-        let begun = Instant::now();
-        let delivered = self.sink.deliver(batch).await;
-        histogram!("audit_forward_delivery_seconds", "sink" => self.options.name.clone())
-            .record(begun.elapsed());
-        let Err(error) = delivered else {
-            self.gate.accepted();
-            self.progress.delivered(batch.events().len());
-            return Ok(());
-        };
-        let (sink, log) = (&self.options.name, batch.log());
-        tracing::warn!(sink, %log, kind = ?error.kind(), %error, "a delivery failed");
-        self.progress.failed(error.kind());
-        let asks = error.asked_pause().is_some();
-        if error.kind() == DeliveryErrorKind::Unavailable || asks {
-            self.gate.close(begun, &error, self.options.backoff);
-        }
-        Err((error.kind(), error.to_string()))
     }
 }
 

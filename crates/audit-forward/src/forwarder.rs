@@ -11,14 +11,15 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::backoff::Backoff;
-use crate::follower::{Follower, Shared, Task};
+use crate::follower::{Follower, Task};
 use crate::gate::Gate;
 use crate::lease::Held;
 use crate::options::{SinkOptions, Start};
 use crate::progress::Progress;
+use crate::route::Route;
 use crate::sink::Sink;
 use crate::sinks;
-use crate::state::{self, Control, Kept, Position};
+use crate::state::{Control, Kept, Position};
 
 /// How often the requests of operators and new logs are looked for.
 const ROUND: Duration = Duration::from_secs(1);
@@ -90,8 +91,8 @@ impl Forwarder {
             let turns = Semaphore::new(options.parallel);
             let (store, gate) = (Arc::clone(&self.store), Gate::default());
             let progress = Progress::new(&options.name);
-            let shared = Arc::new(Shared { store, sink, options, gate, turns, progress });
-            served.spawn(serve(shared, ending.clone()));
+            let route = Arc::new(Route { store, sink, options, gate, turns, progress });
+            served.spawn(serve(route, ending.clone()));
         }
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
@@ -114,14 +115,14 @@ impl Forwarder {
 }
 
 /// Serves one sink, as often as this process gets its lease.
-async fn serve(shared: Arc<Shared>, mut ending: watch::Receiver<bool>) -> Result<()> {
+async fn serve(route: Arc<Route>, mut ending: watch::Receiver<bool>) -> Result<()> {
     let mut failures = 0;
     while !*ending.borrow() {
-        match serve_once(&shared, &mut ending).await {
+        match serve_once(&route, &mut ending).await {
             Ok(()) => failures = 0,
             Err(error) if error.is_retryable() || error.kind() == ErrorKind::Conflict => {
                 failures += 1;
-                tracing::warn!(sink = shared.options.name, %error, "cannot serve a sink");
+                tracing::warn!(sink = route.options.name, %error, "cannot serve a sink");
                 tokio::select! {
                     () = sleep(BACKOFF.pause(failures)) => {}
                     _ = ending.changed() => {}
@@ -133,14 +134,14 @@ async fn serve(shared: Arc<Shared>, mut ending: watch::Receiver<bool>) -> Result
     Ok(())
 }
 
-async fn serve_once(shared: &Arc<Shared>, ending: &mut watch::Receiver<bool>) -> Result<()> {
-    let Shared { store, options, .. } = &**shared;
+async fn serve_once(route: &Arc<Route>, ending: &mut watch::Receiver<bool>) -> Result<()> {
+    let Route { store, options, .. } = &**route;
     let mut lease = tokio::select! {
         lease = Held::acquire(&**store, &options.name, options.beat) => lease?,
         _ = ending.changed() => return Ok(()),
     };
     tracing::info!(sink = options.name, "serving a sink");
-    let mut service = Service::begin(shared).await?;
+    let mut service = Service::begin(route).await?;
     let ended = service.run(&mut lease, ending).await;
     service.end().await;
     if *ending.borrow() {
@@ -152,40 +153,36 @@ async fn serve_once(shared: &Arc<Shared>, ending: &mut watch::Receiver<bool>) ->
 
 /// The followers of a sink.
 struct Service<'a> {
-    shared: &'a Arc<Shared>,
+    route: &'a Arc<Route>,
     control: Control,
     tasks: watch::Sender<Task>,
     followers: JoinSet<Log>,
     followed: HashMap<Log, tokio::task::Id>,
-    /// The positions that the store has of logs that are not followed yet.
-    positions: HashMap<Log, Kept<Position>>,
 }
 
 impl<'a> Service<'a> {
-    async fn begin(shared: &'a Arc<Shared>) -> Result<Self> {
-        let Shared { store, options, progress, .. } = &**shared;
+    async fn begin(route: &'a Arc<Route>) -> Result<Self> {
+        let Route { store, options, progress, .. } = &**route;
         progress.clear();
         if !sinks::is_known(&**store, &options.name).await? {
             if options.start == Start::Now {
-                skip_what_is_there(shared).await?;
+                skip_what_is_there(route).await?;
             }
             sinks::add(&**store, &options.name).await?;
         }
         let control = Kept::<Control>::read(&**store, &options.name, Log::Platform).await?.value;
-        let positions = state::read_all::<Position>(&**store, &options.name).await?;
         Ok(Self {
-            shared,
+            route,
             control,
             tasks: watch::channel(Task::Serve(control)).0,
             followers: JoinSet::new(),
             followed: HashMap::new(),
-            positions: positions.into_iter().collect(),
         })
     }
 
     /// Follows until the forwarder ends, or another process has the lease.
     async fn run(&mut self, lease: &mut Held, ending: &mut watch::Receiver<bool>) -> Result<()> {
-        let Shared { store, options, gate, progress, .. } = &**self.shared;
+        let Route { store, options, gate, progress, .. } = &**self.route;
         let mut rounds = interval(ROUND.min(options.beat));
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut beaten, mut list_at) = (Instant::now(), Instant::now());
@@ -229,7 +226,7 @@ impl<'a> Service<'a> {
 
     /// Passes on what operators have asked for.
     async fn obey(&mut self) -> Result<()> {
-        let Shared { store, options, .. } = &**self.shared;
+        let Route { store, options, .. } = &**self.route;
         let control = Kept::<Control>::read(&**store, &options.name, Log::Platform).await?.value;
         if control != self.control {
             self.control = control;
@@ -240,7 +237,7 @@ impl<'a> Service<'a> {
 
     /// Follows the logs that are not followed yet.
     async fn follow_new(&mut self) -> Result<()> {
-        let Shared { store, options, .. } = &**self.shared;
+        let Route { store, options, .. } = &**self.route;
         let logs = match &options.logs {
             Some(logs) => logs.clone(),
             None => store.all_logs().await?,
@@ -248,11 +245,7 @@ impl<'a> Service<'a> {
         for log in
             logs.into_iter().filter(|log| !self.followed.contains_key(log)).collect::<Vec<_>>()
         {
-            let position = match self.positions.remove(&log) {
-                Some(position) => position,
-                None => Kept::read(&**store, &options.name, log).await?,
-            };
-            let follower = Follower::new(Arc::clone(self.shared), log, position);
+            let follower = Follower::new(Arc::clone(self.route), log);
             let tasks = self.tasks.subscribe();
             let spawned = self.followers.spawn(async move {
                 follower.run(tasks).await;
@@ -267,7 +260,7 @@ impl<'a> Service<'a> {
     async fn measure(&self) -> Result<()> {
         /// The most sizes of one round.
         const LOGS: usize = 100;
-        let Shared { store, progress, .. } = &**self.shared;
+        let Route { store, progress, .. } = &**self.route;
         for log in progress.behind().into_iter().take(LOGS) {
             progress.size(log, store.head(log).await?.size);
         }
@@ -285,8 +278,8 @@ impl<'a> Service<'a> {
 }
 
 /// Makes a sink begin after the events that are there.
-async fn skip_what_is_there(shared: &Shared) -> Result<()> {
-    let Shared { store, options, .. } = shared;
+async fn skip_what_is_there(route: &Route) -> Result<()> {
+    let Route { store, options, .. } = route;
     let logs = match &options.logs {
         Some(logs) => logs.clone(),
         None => store.all_logs().await?,

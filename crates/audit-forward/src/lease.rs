@@ -111,5 +111,7 @@ fn is_gone(holder: &str) -> bool {
     machine != "-"
         && machine == self::machine()
         && pid.parse::<u32>().is_ok()
+        // Where processes of others are hidden, nothing is known of them.
+        && Path::new("/proc/1").exists()
         && !Path::new("/proc").join(pid).exists()
 }

@@ -48,6 +48,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `forwarder.rs` | the forwarder |
+//! | `route.rs` | the route from the store to a sink |
 //! | `follower.rs` | the follower of one log for one sink |
 //! | `sink.rs`, `options.rs` | sinks, batches, and the options of a sink |
 //! | `sinks.rs` | the sinks of a store, for operators |
@@ -73,6 +74,7 @@ mod gate;
 mod lease;
 mod options;
 mod progress;
+mod route;
 mod sink;
 mod sinks;
 mod state;

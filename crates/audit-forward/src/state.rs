@@ -118,7 +118,7 @@ pub(crate) fn error_text(error: &impl ToString) -> String {
 }
 
 /// A state as the store has it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Kept<T> {
     text: Option<String>,
     pub(crate) value: T,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::endpoint::{self, Endpoint, EndpointOptions};
+use crate::endpoint::{self, Endpoint, EndpointOptions, USER_AGENT};
 use crate::sink::{Batch, DeliveryError, Sink};
 
 /// The form of the body of a webhook.
@@ -160,9 +160,6 @@ impl WebhookSink {
         Ok((headers, body.into()))
     }
 }
-
-/// What the requests say of their sender.
-pub(crate) const USER_AGENT: &str = concat!("audit-forward/", env!("CARGO_PKG_VERSION"));
 
 #[async_trait]
 impl Sink for WebhookSink {

@@ -2,8 +2,6 @@
 
 mod run;
 
-use std::path::PathBuf;
-
 use audit_core::{Log, Sequence, Timestamp};
 use audit_forward::{DeadEvent, ReplayFrom, SinkStatus, Sinks};
 use clap::Subcommand;
@@ -299,12 +297,4 @@ fn list(dead: &[(Log, DeadEvent)], json: bool) -> Result<()> {
         output.line(line.trim_end())?;
     }
     output.flush()
-}
-
-/// Reads a file of sinks.
-pub(crate) fn read(path: &PathBuf) -> Result<audit_forward::Config> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| CliError::from_source(format!("cannot read {}", path.display()), error))?;
-    audit_forward::Config::parse(&text)
-        .map_err(|error| CliError::from_source(path.display().to_string(), error))
 }

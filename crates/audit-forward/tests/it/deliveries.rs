@@ -144,7 +144,7 @@ async fn a_name_that_stands_for_a_private_address_is_not_connected_to() {
     let (store, receiver) = (store(), Receiver::start(|_, _| Answer::Accept).await);
     append(&*store, Log::Platform, 1).await;
     let url = format!("http://localhost:{}/events", receiver.address.port());
-    let sink = WebhookSink::new(&url, &EndpointOptions::default().with_plain_http()).unwrap();
+    let sink = WebhookSink::new(&url, &EndpointOptions::default().with_plain_text()).unwrap();
     let running = Running::start(&store, options(), Arc::new(sink));
     let sinks = sinks(&store);
     eventually(|| async {

@@ -27,7 +27,7 @@ const URL: &str = "AUDIT_FORWARD_URL";
 async fn forwarding_process() {
     let Some(path) = env::var_os(PATH) else { return };
     let store: Arc<dyn FollowerStore> = Arc::new(SqliteStore::open(path).unwrap());
-    let endpoint = EndpointOptions::default().with_plain_http().with_private_addresses();
+    let endpoint = EndpointOptions::default().with_plain_text().with_private_addresses();
     let sink = WebhookSink::new(&env::var(URL).unwrap(), &endpoint).unwrap();
     let sink = Arc::new(sink.with_secret(SECRET.parse().unwrap()));
     let options = options().with_batch_events(10).unwrap();

@@ -80,7 +80,7 @@ impl Receiver {
     /// Returns a sink that delivers here.
     pub(crate) fn sink(&self) -> Arc<WebhookSink> {
         let options = EndpointOptions::default()
-            .with_plain_http()
+            .with_plain_text()
             .with_private_addresses()
             .with_timeout(Duration::from_millis(300));
         let sink = WebhookSink::new(&self.url(), &options).unwrap();

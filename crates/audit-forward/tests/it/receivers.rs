@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::common::{NAME, Running, append, eventually, options, sinks, store};
 
 fn local() -> EndpointOptions {
-    EndpointOptions::default().with_plain_http().with_private_addresses()
+    EndpointOptions::default().with_plain_text().with_private_addresses()
 }
 
 #[tokio::test]

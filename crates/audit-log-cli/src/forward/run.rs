@@ -1,11 +1,12 @@
 //! `audit forward run`: serves sinks until it is ended.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use audit_core::Log;
+use audit_forward::Config;
 use audit_http::ServeOptions;
 
-use super::read;
 use crate::address::StoreAddress;
 use crate::error::{CliError, Result};
 use crate::output::note;
@@ -78,4 +79,11 @@ impl Arguments {
         };
         Ok(forwarder.run(shutdown).await?)
     }
+}
+
+/// Reads a file of sinks.
+fn read(path: &Path) -> Result<Config> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| CliError::from_source(format!("cannot read {}", path.display()), error))?;
+    Config::parse(&text).map_err(|error| CliError::from_source(path.display().to_string(), error))
 }
