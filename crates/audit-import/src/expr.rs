@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use crate::glob::{Glob, expand};
-use crate::place::{Place, View};
+use crate::place::{Place, Resolved, View};
 
 /// An expression whose value is a text.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ pub(crate) enum Condition {
 #[derive(Debug)]
 pub(crate) enum Found<'m, 'r> {
     /// The text at a place, to be moved.
-    Move(Cow<'m, Place>, &'r str),
+    Move(Resolved<'m>, &'r str),
     Text(Cow<'r, str>),
 }
 

@@ -4,7 +4,7 @@ use audit_core::limits::{MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 
 use crate::expr::{Condition, Expr};
 use crate::glob::Glob;
-use crate::place::{Place, Spelling};
+use crate::place::{Place, Spelling, View};
 
 /// Where the parts of an event are found in the records of one system.
 #[derive(Debug, Default)]
@@ -49,7 +49,8 @@ pub(crate) struct Mark {
 /// A target, or one for each item of a list.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
-    pub(crate) each: Option<Place>,
+    /// The list of which each item is a target, and before it the lists in whose items it is.
+    pub(crate) each: Vec<Place>,
     pub(crate) when: Option<Condition>,
     pub(crate) kind: Option<Expr>,
     pub(crate) id: Option<Expr>,
@@ -76,22 +77,27 @@ pub(crate) struct IdRow {
 /// A changed field, or one for each item of a list, or one for each key that has a form.
 #[derive(Debug)]
 pub(crate) enum Diff {
-    One {
-        when: Option<Condition>,
-        field: Expr,
-        old: Vec<Place>,
-        new: Vec<Place>,
-    },
-    Each {
-        each: Place,
-        when: Option<Condition>,
-        field: Expr,
-        old: Vec<Place>,
-        new: Vec<Place>,
-    },
+    One(Sides),
+    /// Of each item of the last list, of which each is in the items of the one before.
+    Each(Vec<Place>, Sides),
     /// Of a key that has the form, the field is the text beside it; the key holds the old value, and
     /// the field's own key the new one.
     Keys(Vec<(Glob, String)>),
+}
+
+/// The name of a changed field, and the places of its values.
+#[derive(Debug)]
+pub(crate) struct Sides {
+    pub(crate) when: Option<Condition>,
+    pub(crate) field: Expr,
+    pub(crate) old: Vec<Place>,
+    pub(crate) new: Vec<Place>,
+}
+
+impl Sides {
+    pub(crate) fn holds(&self, view: View<'_>) -> bool {
+        self.when.as_ref().is_none_or(|when| when.holds(view))
+    }
 }
 
 /// A field of an event that holds one text.

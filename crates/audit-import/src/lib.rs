@@ -96,7 +96,7 @@
 //! | `change` | `old` and `new`: the places of values of any type |
 //! | `[[diff]]` | `field`, an expression, and `old` and `new`; or `keys`: of a key of this form, the field that it is the old value of |
 //! | `[[targets]]` | `type`, `id`, `name`: expressions; or `ids`: places, with the type of what each identifies |
-//! | `each`, `if` in `[[diff]]` and `[[targets]]` | the list of which each item is one, and a condition |
+//! | `each`, `if` in `[[diff]]` and `[[targets]]` | the list of which each item is one, and a condition. `/a/*/b` is the list `b` in each item of the list `a` |
 //!
 //! ## Expressions
 //!
@@ -120,6 +120,7 @@
 
 mod assemble;
 mod builtin;
+mod changes;
 mod expr;
 mod glob;
 mod identity;
@@ -127,7 +128,11 @@ mod layout;
 mod load;
 mod mapping;
 pub mod native;
+mod parts;
+mod pick;
 mod place;
+mod record;
+mod targets;
 mod texts;
 pub mod time;
 

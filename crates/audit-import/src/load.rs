@@ -3,10 +3,9 @@
 use audit_core::Result;
 use toml::de::DeTable;
 
-use crate::assemble::field;
 use crate::glob::Glob;
-use crate::layout::{ActorField, Diff, IdRow, Ids, Layout, Mark, Party, Slot, Targets};
-use crate::place::{Place, Spelling};
+use crate::layout::{ActorField, Diff, IdRow, Ids, Layout, Mark, Party, Sides, Slot, Targets};
+use crate::place::{Place, Spelling, field};
 use expression::{Entries, Scope};
 use moves::Moves;
 use node::{Fields, Node};
@@ -268,10 +267,8 @@ impl<'a> Loader<'a> {
         let (old, new) = (side("old")?, side("new")?);
         fields.finish()?;
         self.scope.each.clear();
-        Ok(match each {
-            Some(each) => Diff::Each { each, when, field, old, new },
-            None => Diff::One { when, field, old, new },
-        })
+        let sides = Sides { when, field, old, new };
+        Ok(if each.is_empty() { Diff::One(sides) } else { Diff::Each(each, sides) })
     }
 
     fn target(&mut self, node: &Node<'a>) -> Result<()> {
@@ -312,15 +309,21 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Reads the list of a block. The other lines of the block are about its items.
-    fn enter(&mut self, fields: &mut Fields<'a>) -> Result<Option<Place>> {
-        let Some(node) = fields.take("each") else { return Ok(None) };
-        let place = self.scope.place(&node, node.text()?)?;
-        if place.is_outside {
+    /// Reads the list of a block, and the lists in whose items it is. The other lines of the block are about
+    /// its items.
+    fn enter(&mut self, fields: &mut Fields<'a>) -> Result<Vec<Place>> {
+        let Some(node) = fields.take("each") else { return Ok(Vec::new()) };
+        let text = node.text()?;
+        let mut lists = Vec::new();
+        for (index, list) in text.split("/*/").enumerate() {
+            let list = if index == 0 { list.to_owned() } else { format!("/{list}") };
+            lists.push(self.scope.place(&node, &list)?);
+        }
+        if lists[0].is_outside {
             return Err(node.fault("is outside the record"));
         }
-        self.moves.list(&node, &place);
-        self.scope.each.clone_from(&place.pointer);
-        Ok(Some(place))
+        self.moves.list(&node, &lists[0]);
+        text.clone_into(&mut self.scope.each);
+        Ok(lists)
     }
 }

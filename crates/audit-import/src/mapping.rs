@@ -7,10 +7,11 @@ use audit_core::{Error, EventId, NewEvent, Result, Source, Timestamp, Violation,
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::assemble::{Record, field};
+use crate::assemble::assemble;
 use crate::identity::{Digest, Sameness};
 use crate::layout::{Layout, Mark};
-use crate::place::{Keys, Place, View};
+use crate::place::{Keys, Place, View, field};
+use crate::record::Record;
 use crate::{load, time};
 
 /// The metadata key that names the source of an event's time if the record has none.
@@ -253,7 +254,7 @@ impl Mapping {
         };
         let digest = content.of_event(source_id.as_deref(), stated.map(|(_, time)| time));
 
-        let mut event = record.assemble(layout, &mut too_large)?;
+        let mut event = assemble(&mut record, layout, &mut too_large)?;
         event.id = EventId::derived(self.namespace, digest.as_bytes());
         event.occurred_at = Some(occurred_at);
         event.source = Some(Source::new(
@@ -261,7 +262,7 @@ impl Mapping {
             match source_id {
                 Some(id) if id.len() <= MAX_ID_BYTES => {
                     if let Some(place) = moved {
-                        record.take_text(place);
+                        place.take(&mut record.fields, spelling);
                     }
                     id
                 }

@@ -1,7 +1,5 @@
 //! A place in a record: a JSON pointer (RFC 6901), split once, when its mapping is loaded.
 
-use std::borrow::Cow;
-
 use audit_core::json::Object;
 use serde_json::Value;
 
@@ -41,6 +39,14 @@ pub(crate) struct Spelling {
     pub(crate) ignore_case: bool,
     /// The texts that mark a missing value.
     pub(crate) none: Vec<String>,
+}
+
+/// A place in one record: the keys that other values name are known.
+#[derive(Clone, Debug)]
+pub(crate) struct Resolved<'m> {
+    place: &'m Place,
+    /// The named keys, in their order.
+    names: Vec<String>,
 }
 
 /// What places refer to.
@@ -88,22 +94,19 @@ impl Place {
         if self.is_outside {
             return None;
         }
-        remove(record, &self.steps, spelling)
+        remove(record, &self.steps, &[], spelling)
     }
 
     /// Returns the place with each key that another value names, so that it is the same when that value
     /// has been moved.
-    pub(crate) fn resolved(&self, view: View<'_>) -> Cow<'_, Self> {
-        if !self.steps.iter().any(|step| matches!(step, Step::Named(_))) {
-            return Cow::Borrowed(self);
-        }
-        let resolve = |step: &Step| match step {
+    pub(crate) fn resolved(&self, view: View<'_>) -> Resolved<'_> {
+        let name = |step: &Step| match step {
             Step::Named(place) => {
-                Step::key(place.value(view).and_then(Value::as_str).unwrap_or_default())
+                Some(place.value(view).and_then(Value::as_str).unwrap_or_default().to_owned())
             }
-            step => step.clone(),
+            _ => None,
         };
-        Cow::Owned(Self { steps: self.steps.iter().map(resolve).collect(), ..self.clone() })
+        Resolved { place: self, names: self.steps.iter().filter_map(name).collect() }
     }
 
     /// Returns whether a value here can be moved. An item of a list keeps its place.
@@ -130,6 +133,41 @@ impl Place {
             (Step::Key { index, .. }, Value::Array(items)) => items.get_mut((*index)?),
             _ => None,
         })
+    }
+}
+
+impl Resolved<'_> {
+    /// Returns the value here as it is, a null too.
+    pub(crate) fn find<'r>(&self, view: View<'r>) -> Option<&'r Value> {
+        if self.names.is_empty() {
+            return self.place.find(view);
+        }
+        let mut names = self.names.iter();
+        let top = if self.place.is_outside { view.outside? } else { view.inside };
+        self.place.steps.iter().try_fold(top, |value, step| match step {
+            Step::Named(_) => view.spelling.get(value.as_object()?, names.next()?),
+            step => step.find(value, view),
+        })
+    }
+
+    /// Moves the value here out of `record`, as [`Place::take`] does.
+    pub(crate) fn take(&self, record: &mut Value, spelling: &Spelling) -> Option<Value> {
+        if self.place.is_outside {
+            return None;
+        }
+        remove(record, &self.place.steps, &self.names, spelling)
+    }
+}
+
+impl<'r> View<'r> {
+    /// Returns the view of an item of one of a record's lists. `around` is the record without them.
+    pub(crate) fn of_item(
+        item: &'r Value,
+        around: &'r Value,
+        part: usize,
+        spelling: &'r Spelling,
+    ) -> Self {
+        Self { inside: item, outside: Some(around), part, spelling, keys: None }
     }
 }
 
@@ -218,8 +256,22 @@ impl Spelling {
     }
 }
 
-fn remove(value: &mut Value, steps: &[Step], spelling: &Spelling) -> Option<Value> {
-    let (Step::Key { key, index }, rest) = steps.split_first()? else { return None };
+/// Removes the value at `steps`, of which `names` are the keys that other values name.
+fn remove(
+    value: &mut Value,
+    steps: &[Step],
+    names: &[String],
+    spelling: &Spelling,
+) -> Option<Value> {
+    let (step, rest) = steps.split_first()?;
+    let (key, index, names) = match step {
+        Step::Key { key, index } => (key, *index, names),
+        Step::Named(_) => {
+            let (name, names) = names.split_first()?;
+            (name, None, names)
+        }
+        Step::Entry { .. } => return None,
+    };
     match value {
         Value::Object(fields) => {
             let other;
@@ -233,7 +285,7 @@ fn remove(value: &mut Value, steps: &[Step], spelling: &Spelling) -> Option<Valu
                 return fields.remove(key);
             }
             let child = fields.get_mut(key)?;
-            let taken = remove(child, rest, spelling)?;
+            let taken = remove(child, rest, names, spelling)?;
             if child.as_object().is_some_and(Object::is_empty) {
                 fields.remove(key);
             }
@@ -241,8 +293,13 @@ fn remove(value: &mut Value, steps: &[Step], spelling: &Spelling) -> Option<Valu
         }
         // An item of a list keeps its place: only what is within it can go.
         Value::Array(items) if !rest.is_empty() => {
-            remove(items.get_mut((*index)?)?, rest, spelling)
+            remove(items.get_mut(index?)?, rest, names, spelling)
         }
         _ => None,
     }
+}
+
+/// Returns the name of a place as errors give it: `a.b` for `/a/b`.
+pub(crate) fn field(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~")
 }

@@ -211,7 +211,7 @@ fn record(system: &'static str) -> impl Strategy<Value = Value> {
             }),
             "teleport" => json!({"event": "e", "code": "c", "uid": "u", "time": 1}),
             "vault" => {
-                json!({"type": "t", "time": 1, "request": {"path": "p", "operation": "o", "id": "i"}})
+                json!({"type": "request", "time": 1, "request": {"path": "p", "operation": "o", "id": "i"}})
             }
             "windows-security" => {
                 json!({"EventID": 1, "SubjectUserSid": "s", "Hostname": "h", "TimeCreated": 1})

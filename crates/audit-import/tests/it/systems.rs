@@ -201,6 +201,9 @@ fn entra_id() {
         "targetResources": [{
             "id": "u2", "displayName": "Bob", "type": "User", "userPrincipalName": "bob@example.org",
             "modifiedProperties": [{"displayName": "Group.DisplayName", "oldValue": null, "newValue": "\"admins\""}],
+        }, {
+            "id": "g1", "displayName": "admins", "type": "Group", "groupType": "azureAD",
+            "modifiedProperties": [{"displayName": "Members", "oldValue": "1", "newValue": "2"}],
         }],
     });
     check(
@@ -212,10 +215,14 @@ fn entra_id() {
             "category": "GroupManagement",
             "actor": {"kind": "user", "id": "u1", "email": "ana@example.org", "ip": "192.0.2.7"},
             "outcome": {"result": "success"},
-            "targets": [{"type": "User", "id": "u2", "name": "Bob"}],
+            "targets": [
+                {"type": "User", "id": "u2", "name": "Bob"},
+                {"type": "Group", "id": "g1", "name": "admins"},
+            ],
             "scope": {"service": "Core Directory"},
             "change": {"diff": [
                 {"field": "Group.DisplayName", "old": null, "new": "\"admins\""},
+                {"field": "Members", "old": "1", "new": "2"},
             ]},
             "changeSetId": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
             "source": {"system": "entra-id", "id": "Directory_1"},
@@ -290,6 +297,12 @@ fn teleport() {
             "source": {"system": "teleport", "id": "u1"},
         }),
     );
+    // An event can say by its code alone that it is of a failure.
+    let record = json!({
+        "code": "TAL001E", "event": "access_list.create", "time": "2024-03-15T14:48:51Z",
+        "uid": "u2", "user": "ana", "error": "no",
+    });
+    assert_eq!(events("teleport", &record)[0]["outcome"], json!({"result": "failure"}));
 }
 
 #[test]
@@ -347,6 +360,19 @@ fn vault() {
             "source": {"system": "vault", "id": "r1/response"},
         }),
     );
+    // A request of KMIP has no id, path and operation.
+    let record = json!({
+        "type": "kmip-response", "time": "2024-03-15T14:48:51.5Z",
+        "request": {
+            "client_certificate_serial_number": "7", "namespace": {"id": "root"},
+            "remote_address": "192.0.2.7:36776",
+        },
+        "response": {"data": {"kmip_response": {"tag": "ResponseMessage"}}},
+    });
+    let event = events("vault", &record).remove(0);
+    assert_eq!(event["action"], "kmip-response");
+    assert_eq!(event["outcome"], json!({"result": "success"}));
+    assert_eq!(event["actor"]["ip"], "192.0.2.7:36776");
 }
 
 #[test]
@@ -423,10 +449,19 @@ fn snyk_zendesk_and_one_password() {
             "occurredAt": "2024-03-15T14:48:51.123000Z",
             "action": "org.user.role.edit",
             "actor": {"kind": "user", "id": "u1"},
+            "targets": [{"type": "user", "id": "u2"}],
             "organization": {"id": "o1"},
             "change": {"old": {"role": "admin"}, "new": {"role": "member"}},
         })
     );
+    // The REST API has other spellings, and pages.
+    let record = json!({
+        "content": {"origin": "github"}, "created": "2024-03-15T14:48:51.123Z",
+        "event": "org.project.monitor", "org_id": "o1", "project_id": "p1", "user_id": "u1",
+    });
+    let event = events("snyk", &json!({"data": {"items": [record]}, "links": {}})).remove(0);
+    assert_eq!(event["targets"], json!([{"type": "project", "id": "p1"}]));
+    assert_eq!(event["actor"], json!({"kind": "user", "id": "u1"}));
     let record = json!({
         "id": 498_483, "action": "update", "action_label": "Updated", "actor_id": 1234,
         "actor_name": "Ana", "change_description": "Role changed", "ip_address": "192.0.2.7",
@@ -451,7 +486,7 @@ fn snyk_zendesk_and_one_password() {
             "actor_details": {"uuid": "a1", "name": "Ana", "email": "ana@example.org"},
             "action": "join", "object_type": "gm", "object_uuid": "g1", "aux_uuid": "u2", "aux_info": "A",
             "session": {"uuid": "s1", "login_time": "2024-03-15T14:00:00Z", "device_uuid": "d", "ip": "192.0.2.7"},
-            "location": {"country": "SE", "city": "Lund"},
+            "location": {"country": "SE", "city": "Lund"}, "account_uuid": "acme",
         }),
         &json!({
             "occurredAt": "2024-03-15T14:48:51.123456Z",
@@ -462,6 +497,7 @@ fn snyk_zendesk_and_one_password() {
                 "ip": "192.0.2.7", "sessionId": "s1",
             },
             "targets": [{"type": "gm", "id": "g1"}, {"type": "related", "id": "u2"}],
+            "organization": {"id": "acme"},
             "message": {"text": "A"},
             "location": "Lund",
             "source": {"system": "one-password", "id": "e1"},
