@@ -14,14 +14,18 @@ use crate::output::{note, report};
 use crate::signals::Signals;
 use crate::text::line;
 use crate::{progress, tenant};
-use importer::{Importer, Received, Refusal};
+use importer::{Importer, Received};
 use input::Input;
+use pending::Refusal;
 use source::Source;
 use tally::Tally;
 use verify::Expected;
 
+mod appender;
 pub(crate) mod importer;
 pub(crate) mod input;
+mod pending;
+mod probe;
 pub(crate) mod source;
 pub(crate) mod tally;
 mod verify;
@@ -107,7 +111,7 @@ impl Arguments {
         };
         let mut importer = Importer::new(&*store, self.organization, self.from);
         importer.received = self.received;
-        importer.expected = self.verify.then(Expected::default);
+        importer.appender.expected = self.verify.then(Expected::default);
         let mut all = Tally::default();
         let unwritten = Cell::new(None);
         let mut signals = Signals::listen().map_err(CliError::listening)?;
@@ -165,7 +169,7 @@ impl Arguments {
         }
         let mut holds = true;
         for walk in verify::walks() {
-            let Some(expected) = &importer.expected else { break };
+            let Some(expected) = &importer.appender.expected else { break };
             let walk = walk.run(&*store, self.organization, expected).await?;
             note(format_args!("{walk}"));
             holds &= walk.holds();

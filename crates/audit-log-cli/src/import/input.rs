@@ -1,5 +1,6 @@
 //! A file of records, or the standard input.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -24,8 +25,12 @@ pub(crate) struct Input {
     pub(crate) written_at: Option<Timestamp>,
 }
 
-/// The number of texts that are read ahead.
-const AHEAD: usize = 8;
+/// The number of chunks of texts that are read ahead.
+const AHEAD: usize = 4;
+/// The highest number of texts in a chunk: the threads wake each other once for each.
+const CHUNK: usize = 64;
+/// The size in bytes at which a chunk ends.
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// Returns the files of `paths`: of a directory, those in it and below it whose names do not begin with a
 /// dot, in the order of their names. Fails if one is missing. Reads none.
@@ -85,19 +90,62 @@ impl Input {
 
     /// Reads the texts, each of at most `limit` bytes, in a thread of its own, so that a read of a pipe
     /// that has no data does not keep the program from ending.
-    pub(crate) fn texts(self, limit: usize) -> mpsc::Receiver<io::Result<Text>> {
-        let (sender, texts) = mpsc::channel(AHEAD);
+    pub(crate) fn texts(self, limit: usize) -> ReadTexts {
+        let (sender, chunks) = mpsc::channel(AHEAD);
         thread::spawn(move || {
             let mut texts = Texts::new(BufReader::with_capacity(1 << 16, self.reader), limit);
-            while let Some(text) = texts.next_text().transpose() {
-                let is_last = text.is_err();
-                if sender.blocking_send(text).is_err() || is_last {
+            loop {
+                let (chunk, end) = next_chunk(&mut texts);
+                if !chunk.is_empty() && sender.blocking_send(Ok(chunk)).is_err() {
                     break;
+                }
+                match end {
+                    None => {}
+                    Some(Ok(())) => break,
+                    Some(Err(error)) => {
+                        let _ = sender.blocking_send(Err(error));
+                        break;
+                    }
                 }
             }
         });
-        texts
+        ReadTexts { chunks, next: VecDeque::new() }
     }
+}
+
+/// The texts of a file, which another thread reads.
+pub(crate) struct ReadTexts {
+    chunks: mpsc::Receiver<io::Result<Vec<Text>>>,
+    next: VecDeque<Text>,
+}
+
+impl ReadTexts {
+    /// Returns the next text; `None` at the end of the file. Loses none if it is dropped before it is ready.
+    pub(crate) async fn next(&mut self) -> Option<io::Result<Text>> {
+        if self.next.is_empty() {
+            match self.chunks.recv().await? {
+                Ok(chunk) => self.next = chunk.into(),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.next.pop_front().map(Ok)
+    }
+}
+
+/// Reads some texts, and with the last of the file its end or the error.
+fn next_chunk(texts: &mut Texts<impl BufRead>) -> (Vec<Text>, Option<io::Result<()>>) {
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    while chunk.len() < CHUNK && bytes < CHUNK_BYTES {
+        match texts.next_text() {
+            Ok(Some(text)) => {
+                bytes += text.bytes.as_ref().map_or(0, Vec::len);
+                chunk.push(text);
+            }
+            Ok(None) => return (chunk, Some(Ok(()))),
+            Err(error) => return (chunk, Some(Err(error))),
+        }
+    }
+    (chunk, None)
 }
 
 /// Returns a reader of what `reader` gives, decompressed, and whether it was compressed.

@@ -21,7 +21,7 @@ fn count(sandbox: &Sandbox) -> usize {
 fn an_interrupted_import_keeps_what_was_read_and_a_second_run_imports_the_rest() {
     for (name, code) in SIGNALS {
         let sandbox = Sandbox::new();
-        let records = sandbox.file("all.jsonl", &payments(0..700));
+        let records = sandbox.file("all.jsonl", &payments(0..1_500));
         let text = std::fs::read_to_string(sandbox.path(&records)).unwrap();
         let import = ["import", "--organization", "platform", "--from", "native", "--json"];
         let import = [&import[..], &["--received", "modified"]].concat();
@@ -31,7 +31,7 @@ fn an_interrupted_import_keeps_what_was_read_and_a_second_run_imports_the_rest()
         // The input stays open, so that the import cannot end by itself.
         let mut input = child.stdin.take().unwrap();
         input.write_all(text.as_bytes()).unwrap();
-        while count(&sandbox) < 500 {
+        while count(&sandbox) < 1_000 {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         signal(&child, name);
@@ -45,7 +45,7 @@ fn an_interrupted_import_keeps_what_was_read_and_a_second_run_imports_the_rest()
 
         let again = json(&sandbox.ok(&[&import[..], &[&records]].concat()));
         assert_eq!(again["redelivered"], tally["recorded"]);
-        assert_eq!(count(&sandbox), 700);
+        assert_eq!(count(&sandbox), 1_500);
     }
 }
 
