@@ -31,7 +31,7 @@
 //! |---|---|---|
 //! | awaits [`Audit::record`] | is durable when `await` returns | the handler's word, else success |
 //! | calls [`Record::on_response`] | is durable before the client has the response | the handler's word, else that of the response |
-//! | makes it with [`NewEvent::here`](audit_core::NewEvent::here) or [`Record::into_event`], for its own transaction | is durable with that transaction | the handler's word |
+//! | makes it with [`Record::into_event`], [`Record::stage`] or [`NewEvent::here`](audit_core::NewEvent::here), for its own transaction | is durable with that transaction | the handler's word, else success for a `Record` |
 //! | records nothing, and the [`Policy`] covers the request | is durable before the client has the response | that of the response |
 //! | is dropped because the client hung up, or panics | is recorded by the layer, and waits for nobody | `unknown` |
 //!

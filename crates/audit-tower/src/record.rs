@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use audit_core::{
     Accepted, Audited, Change, Diff, EventId, Log, Message, NewEvent, Outcome, Result, Scope,
-    Severity, Target,
+    Severity, Staged, Target,
 };
 use futures_util::ready;
 use serde::Serialize;
@@ -24,7 +24,7 @@ use crate::not_recorded::NotRecorded;
 /// |---|---|
 /// | record it now: it is durable when this returns | `.await?` |
 /// | record it with the outcome of the response | [`.on_response()?`](Self::on_response) |
-/// | record it in your own transaction | [`.into_event()?`](Self::into_event) |
+/// | record it in your own transaction | [`.into_event()?`](Self::into_event), or [`.stage()?`](Self::stage) with any driver |
 ///
 /// An event that is recorded now is a success unless [`outcome`](Self::outcome) says otherwise. Once it is
 /// polled, it is recorded although the client hangs up.
@@ -146,7 +146,8 @@ impl Record {
         Ok(())
     }
 
-    /// Returns the event, to be recorded in a transaction of the service.
+    /// Returns the event, to be recorded in a transaction of the service. It is a success unless
+    /// [`outcome`](Self::outcome) says otherwise: it is in the log only if the transaction commits.
     ///
     /// The layer takes it for recorded if the request succeeds; a failed request is recorded by the layer,
     /// because its transaction may have been rolled back.
@@ -154,9 +155,24 @@ impl Record {
     /// # Errors
     /// Fails if the values of a change cannot be compared.
     pub fn into_event(self) -> Result<NewEvent, NotRecorded> {
-        let event = self.event?;
+        let mut event = self.event?;
+        event.outcome.get_or_insert_with(Outcome::success);
         self.audit.scope().add(event.id);
         Ok(event)
+    }
+
+    /// Returns the event checked and encoded, to be staged in a transaction of the service by its own
+    /// driver: see [`Staged`]. For the rest it is [`into_event`](Self::into_event).
+    ///
+    /// # Errors
+    /// Fails if the values of a change cannot be compared, or if the event exceeds a limit.
+    pub fn stage(self) -> Result<Staged, NotRecorded> {
+        let mut event = self.event?;
+        event.outcome.get_or_insert_with(Outcome::success);
+        let id = event.id;
+        let staged = Staged::new(self.log, vec![event])?;
+        self.audit.scope().add(id);
+        Ok(staged)
     }
 }
 

@@ -81,13 +81,22 @@ async fn an_event_for_the_own_transaction_counts_if_the_request_succeeds() {
     let store = MemoryStore::new().unwrap();
     let (other, made) = (store.clone(), store.clone());
     let own = async move |audit: Audit| {
-        let event = audit.record("own").outcome(Outcome::success()).into_event()?;
+        let event = audit.record("own").into_event()?;
         other.record(TENANT, event).await.map_err(NotRecorded::from).map(drop)
     };
     let here = async move || {
         let event = NewEvent::here("here").unwrap().outcome(Outcome::success());
         made.record(TENANT, event).await.unwrap();
     };
+    let staged = async |audit: Audit| {
+        let staged = audit.record("staged").target("t", "1").stage()?;
+        assert_eq!(staged.log(), TENANT.into());
+        let [(_, body)] = staged.rows().collect::<Vec<_>>().try_into().unwrap();
+        assert!(body.contains(r#""outcome":{"result":"success"}"#), "{body}");
+        Ok::<_, NotRecorded>(())
+    };
+    let too_long =
+        async |audit: Audit| audit.record("a").target("t", "x".repeat(2_000)).stage().map(drop);
     let rolled_back = async |audit: Audit| {
         audit.record("rolled.back").into_event()?;
         Ok::<_, NotRecorded>(StatusCode::SERVICE_UNAVAILABLE)
@@ -95,12 +104,15 @@ async fn an_event_for_the_own_transaction_counts_if_the_request_succeeds() {
     let router = Router::new()
         .route("/own", post(own))
         .route("/here", post(here))
+        .route("/staged", post(staged))
+        .route("/too-long", post(too_long))
         .route("/rolled-back", post(rolled_back))
         .layer(layer(&store));
-    for path in ["/own", "/here", "/rolled-back"] {
+    for path in ["/own", "/here", "/staged", "/too-long", "/rolled-back"] {
         send(&router, request(Method::POST, path)).await;
     }
-    let expected = list(&[("own", "success"), ("here", "success"), ("http.post", "failure 503")]);
+    let [failed, rolled_back] = ["failure 500", "failure 503"].map(|code| ("http.post", code));
+    let expected = list(&[("own", "success"), ("here", "success"), failed, rolled_back]);
     assert_eq!(outcomes(&store).await, expected);
 }
 
