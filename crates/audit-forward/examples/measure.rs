@@ -141,6 +141,7 @@ async fn main() -> Result<()> {
     let longest = Duration::from_micros(seen.longest.load(Ordering::Relaxed));
     println!("one log, 1,000 events/s for 10 s: delivered at most {longest:?} after they occurred");
 
+    drop(store); // an open store has threads of its own
     let store = SqliteStore::open(directory.path().join("many.db"))?;
     for number in 0..1_000 {
         store.append(OrganizationId::new().into(), vec![event(number)]).await?;

@@ -23,8 +23,8 @@ use crate::state::{Control, Kept, Position};
 
 /// How often the requests of operators and new logs are looked for.
 const ROUND: Duration = Duration::from_secs(1);
-/// Listing logs takes at most this part of the time.
-const LISTING_SHARE: u32 = 100;
+/// Logs are listed again after this many times as long as the last listing took.
+const LISTING_SHARE: u32 = 400;
 /// How long deliveries in progress may take when the forwarder ends.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pauses after a round has failed.

@@ -37,7 +37,7 @@
 //! A log that does not grow costs nothing: its follower waits in
 //! [`wait_for_append`](audit_core::AuditStore::wait_for_append), and a store looks for appends of other
 //! processes once for all waiting followers. Once a second the requests of operators are read, and the logs
-//! are listed, in at most a hundredth of the time.
+//! are listed; the larger their list, the less often.
 //!
 //! # Erasure
 //! What was delivered is out of the store's reach. An erasure removes personal data from the log, and records
