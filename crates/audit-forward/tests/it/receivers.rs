@@ -7,8 +7,11 @@ use std::time::Duration;
 use audit_core::{AuditEvent, Log};
 use audit_export::Syslog;
 use audit_forward::{CollectorSink, EndpointOptions, SyslogSink};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use crate::common::{NAME, Running, append, eventually, options, sinks, store};
 
@@ -169,4 +172,76 @@ async fn rsyslog_gets_each_event_once_and_in_order() {
     };
     let numbers: Vec<_> = lines().lines().map(sequence).collect();
     assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
+}
+
+/// Returns a server's TLS for `localhost`, and the file of the authority that vouches for it.
+fn tls(directory: &std::path::Path) -> (TlsAcceptor, std::path::PathBuf) {
+    let mut authority = CertificateParams::new([]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = certificate.signed_by(&key, &authority).unwrap();
+    let path = directory.join("ca.pem");
+    std::fs::write(&path, authority.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    (Arc::new(config).into(), path)
+}
+
+#[tokio::test]
+async fn with_tls_only_a_server_with_a_certificate_for_its_name_gets_events() {
+    let directory = tempfile::tempdir().unwrap();
+    let (acceptor, ca) = tls(directory.path());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let received = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&received);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            // A client that does not trust the certificate ends the handshake.
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            let mut text = String::new();
+            if stream.read_to_string(&mut text).await.is_ok() {
+                seen.lock().unwrap().push(text);
+            }
+            let _ = stream.shutdown().await;
+        }
+    });
+    let options_of = || EndpointOptions::default().with_private_addresses();
+    let sink = |host: &str, options: &EndpointOptions| {
+        let sender = Syslog::new("host", "audit").unwrap();
+        Arc::new(SyslogSink::new(&format!("{host}:{port}"), sender, options).unwrap())
+    };
+    let store = store();
+    append(&*store, Log::Platform, 3).await;
+    let sinks = sinks(&store);
+    let trusting = options_of().with_ca(&ca);
+    // Another authority, and another name.
+    for refused in [sink("localhost", &options_of()), sink("127.0.0.1", &trusting)] {
+        let running = Running::start(&store, options(), refused);
+        eventually(|| async {
+            let status = sinks.status(NAME).await;
+            status.is_ok_and(|s| s.error.is_some_and(|error| error.contains("certificate")))
+        })
+        .await;
+        running.end().await;
+    }
+    assert!(received.lock().unwrap().is_empty());
+    let running = Running::start(&store, options(), sink("localhost", &trusting));
+    eventually(|| async {
+        sinks.status(NAME).await.unwrap().logs.iter().any(|l| l.lag_events == 0)
+    })
+    .await;
+    running.end().await;
+    let events: Vec<_> = received.lock().unwrap().iter().flat_map(|text| messages(text)).collect();
+    assert_eq!(events.iter().map(|event| event.sequence.get()).collect::<Vec<_>>(), [1, 2, 3]);
 }
