@@ -3,14 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use audit_core::{
-    Attempt, AuditContext, ContextScope, IntoEvent, Log, NewEvent, Outcome, OutcomeResult, Result,
-    Target,
+    Attempt, AuditContext, ContextScope, Log, NewEvent, Outcome, OutcomeResult, Result, Target,
 };
 use http::Method;
 
-use crate::layer::Config;
+use crate::config::Config;
 use crate::policy::{self, Policy};
-use crate::record::Record;
 
 /// Records what a handler does, in the context of its request. With axum it is an extractor; in any
 /// service below the [`AuditLayer`](crate::AuditLayer) it is in the extensions of the request.
@@ -68,17 +66,6 @@ impl Audit {
         };
         let scope = ContextScope::new(context);
         Self(Arc::new(Inner { config, scope, method, state: Mutex::new(state) }))
-    }
-
-    /// Begins the event of `action` in the context of the request. `await` records it; see [`Record`].
-    /// The action is its name, or an [`AuditAction`](audit_core::AuditAction) of the service.
-    ///
-    /// The context is the [current](AuditContext::current) one, or that of the request in a task that
-    /// was spawned without it.
-    pub fn record(&self, action: impl IntoEvent) -> Record {
-        let context = self.context();
-        let log = self.log_of(&context);
-        Record::new(self.clone(), log, context.new_event(action))
     }
 
     /// Returns the context as it is now.
@@ -202,7 +189,7 @@ impl Audit {
         (log, event)
     }
 
-    fn log_of(&self, context: &AuditContext) -> Log {
+    pub(crate) fn log_of(&self, context: &AuditContext) -> Log {
         context.log.unwrap_or(self.0.config.log)
     }
 

@@ -8,7 +8,7 @@ use futures_util::ready;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::service::Open;
+use crate::open::Open;
 
 pin_project! {
     /// The body of an audited response.

@@ -60,11 +60,13 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `layer.rs` | the layer and its options |
-//! | `service.rs` | a request between the layer and its end |
+//! | `layer.rs` | the layer |
+//! | `config.rs` | its options, as its services use them |
+//! | `service.rs` | a request between the layer and its handler |
+//! | `open.rs` | a request that has not ended |
 //! | `audit.rs` | the handle of a handler |
 //! | `record.rs` | an event that a handler is about to record |
-//! | `policy.rs` | what the layer records by itself |
+//! | `policy.rs`, `policy_service.rs` | what the layer records by itself, and that of a route |
 //! | `client.rs` | the head of a request, from the types of `http` and axum |
 //! | `span.rs` | the current span of OpenTelemetry |
 //! | `body.rs` | a body that is produced while it is sent |
@@ -75,11 +77,14 @@
 mod audit;
 mod body;
 mod client;
+mod config;
 mod coverage;
 mod finisher;
 mod layer;
 mod not_recorded;
+mod open;
 mod policy;
+mod policy_service;
 mod record;
 mod service;
 #[cfg(feature = "opentelemetry")]
@@ -94,6 +99,7 @@ pub use crate::body::AuditBody;
 pub use crate::coverage::{Coverage, Routes};
 pub use crate::layer::AuditLayer;
 pub use crate::not_recorded::NotRecorded;
-pub use crate::policy::{Policy, PolicyService};
+pub use crate::policy::Policy;
+pub use crate::policy_service::PolicyService;
 pub use crate::record::{Record, Recording};
 pub use crate::service::AuditService;

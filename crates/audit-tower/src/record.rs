@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use audit_core::{
-    Accepted, Audited, Change, Diff, EventId, Log, Message, NewEvent, Outcome, Result, Scope,
-    Severity, Staged, Target,
+    Accepted, Audited, Change, Diff, EventId, IntoEvent, Log, Message, NewEvent, Outcome, Result,
+    Scope, Severity, Staged, Target,
 };
 use futures_util::ready;
 use serde::Serialize;
@@ -84,11 +84,20 @@ setters! {
     metadata(key: impl Into<String>, value: impl Into<Value>);
 }
 
-impl Record {
-    pub(crate) fn new(audit: Audit, log: Log, event: NewEvent) -> Self {
-        Self { audit, log, event: Ok(event) }
+impl Audit {
+    /// Begins the event of `action` in the context of the request. `await` records it; see [`Record`].
+    /// The action is its name, or an [`AuditAction`](audit_core::AuditAction) of the service.
+    ///
+    /// The context is the [current](AuditContext::current) one, or that of the request in a task that
+    /// was spawned without it.
+    pub fn record(&self, action: impl IntoEvent) -> Record {
+        let context = self.context();
+        let log = self.log_of(&context);
+        Record { audit: self.clone(), log, event: Ok(context.new_event(action)) }
     }
+}
 
+impl Record {
     /// Changes any other field of the event.
     pub fn with(mut self, change: impl FnOnce(NewEvent) -> NewEvent) -> Self {
         self.event = self.event.map(change);

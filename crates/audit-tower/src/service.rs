@@ -4,21 +4,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use audit_core::{
-    Accepted, Actor, ActorKind, AuditContext, Error, Log, NewEvent, Outcome, OutcomeResult,
-};
-use futures_util::future::{self, BoxFuture};
+use audit_core::{Actor, ActorKind, AuditContext, Error, Outcome, OutcomeResult};
+use futures_util::future::BoxFuture;
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::audit::{Audit, Closing};
+use crate::audit::Audit;
 use crate::body::AuditBody;
 use crate::client::{self, REQUEST_ID};
-use crate::finisher::Carried;
-use crate::layer::Config;
+use crate::config::Config;
 use crate::not_recorded::NotRecorded;
+use crate::open::Open;
 use crate::policy::Policy;
 
 /// A service whose requests are audited, see [`AuditLayer`](crate::AuditLayer).
@@ -77,14 +75,14 @@ where
     let (mut parts, body) = request.into_parts();
     let id = client::request_id(&mut parts);
     let (audit, open) = match begin(config, &parts, &id).await {
-        Ok(audit) => (audit.clone(), Open { audit }),
+        Ok(audit) => (audit.clone(), Open::new(audit)),
         Err(error) => return Ok(refused(error, &id)),
     };
     parts.extensions.insert(audit.clone());
     if audit.config().policy.is_attempt()
         && let Err(error) = audit.begin_attempt().await
     {
-        open.audit.close(&Outcome::failure());
+        audit.close(&Outcome::failure());
         return Ok(refused(error, &id));
     }
     let request = Request::from_parts(parts, body);
@@ -146,54 +144,4 @@ fn is_stray(audit: &Audit, status: StatusCode) -> bool {
 fn identified<B>(mut response: Response<B>, id: &HeaderValue) -> Response<B> {
     response.headers_mut().entry(REQUEST_ID).or_insert_with(|| id.clone());
     response
-}
-
-/// A request that has not ended. If it is dropped, its client has hung up, or its handler panicked.
-#[derive(Debug)]
-pub(crate) struct Open {
-    audit: Audit,
-}
-
-impl Open {
-    /// Ends the request, and returns when its events are recorded.
-    async fn end(&self, outcome: &Outcome) -> Result<(), Error> {
-        // All of them begin at once, so that none is lost if the client hangs up now.
-        future::try_join_all(self.close(outcome)).await?;
-        Ok(())
-    }
-
-    /// Ends the request, and leaves its events to be recorded.
-    pub(crate) fn leave(&self, outcome: &Outcome) {
-        for recording in self.close(outcome) {
-            self.audit.config().leave(recording);
-        }
-    }
-
-    /// Returns what records the events of the request, one for each log and for the attempt.
-    fn close(&self, outcome: &Outcome) -> Vec<Carried<Result<Accepted, Error>>> {
-        let Some(closing) = self.audit.close(outcome) else { return Vec::new() };
-        let Closing { events, attempt, by_handler } = closing;
-        let config = self.audit.config();
-        if let Some(coverage) = &config.coverage {
-            let request = self.audit.scope().context().request;
-            coverage.count(request, by_handler, attempt.is_some() || !events.is_empty());
-        }
-        let mut by_log: Vec<(Log, Vec<NewEvent>)> = Vec::new();
-        for (log, event) in events {
-            match by_log.iter_mut().find(|(other, _)| *other == log) {
-                Some((_, events)) => events.push(event),
-                None => by_log.push((log, vec![event])),
-            }
-        }
-        let records = by_log.into_iter().map(|(log, events)| config.record(log, events));
-        records.chain(attempt.map(|attempt| config.end(attempt, outcome.clone()))).collect()
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        let code = if std::thread::panicking() { "panic" } else { "cancelled" };
-        // Whether it took effect is not known. Does nothing for a request that has ended.
-        self.leave(&Outcome::new(OutcomeResult::UNKNOWN).code(code));
-    }
 }
