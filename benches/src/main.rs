@@ -6,6 +6,8 @@
 //! `cargo run --release -p audit-benches -- http [--events N]`
 //! `cargo run --release -p audit-benches -- capture [--events N]`
 //! `cargo run --release -p audit-benches -- proofs [--events N] [--json]`
+//! `cargo run --release -p audit-benches -- import [--events N] [--json]`
+//! `cargo run --release -p audit-benches -- export [--events N] [--json]`
 //! `cargo run --release -p audit-benches -- growth [--events N] [--json] [--plot FILE.svg]`
 //!
 //! | file | noun |
@@ -27,6 +29,7 @@
 //! | `http.rs` | the cost of the HTTP layer |
 //! | `capture.rs` | the cost of the audit layer |
 //! | `postgres/` | the PostgreSQL store beside SQL on the same server |
+//! | `in_out.rs` | the import of records, and the export in formats |
 //! | `proofs.rs` | the cost of proofs, verification and erasure |
 //!
 //! # Timing
@@ -48,6 +51,7 @@ mod events;
 mod grower;
 mod growth;
 mod http;
+mod in_out;
 mod loads;
 mod neighbours;
 mod plot;
@@ -81,7 +85,7 @@ struct Arguments {
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
     /// Number of events to load into each side [default: 1000000, for `growth` 10000000, for `postgres`
-    /// and `http` 100000].
+    /// and `http` 100000, for `import` and `export` 200000].
     #[arg(long, value_parser = clap::value_parser!(u64).range(1_000..))]
     events: Option<u64>,
     /// The rows to measure of `sqlite`, `memory` and `all` [default: all of them].
@@ -124,6 +128,10 @@ enum What {
     Capture,
     /// The cost of proofs, verification and erasure.
     Proofs,
+    /// Records of another system, mapped and appended.
+    Import,
+    /// Events in the formats of other systems.
+    Export,
     /// One side of `growth`, with sizes from the standard input.
     #[value(hide = true)]
     Grow,
@@ -168,6 +176,8 @@ fn main() -> Result<()> {
         }
         What::Capture => return capture::run(events(50_000)),
         What::Http => return http::run(&directory, events(100_000)),
+        What::Import => in_out::import(&directory, events(200_000))?,
+        What::Export => in_out::export(&directory, events(200_000))?,
         What::Proofs => proofs::measure(&directory, events(1_000_000))?,
         What::Postgres => postgres::measure(events(100_000), arguments.only_postgres)?,
         What::Sqlite => measure(Backend::Sqlite, events(1_000_000), &directory, arguments.only)?,
