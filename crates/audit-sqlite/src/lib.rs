@@ -30,6 +30,7 @@
 //! | file | noun |
 //! |---|---|
 //! | `store.rs` | the store and its traits |
+//! | `tenants.rs` | the store of organizations and API keys |
 //! | `options.rs` | the options of a store |
 //! | `open.rs` | opening a file |
 //! | `busy.rs` | waits for the locks of other connections |
@@ -98,6 +99,7 @@ mod small_segments;
 mod staged;
 mod store;
 mod tenant_cache;
+mod tenants;
 mod transaction;
 mod tree;
 #[cfg(test)]
