@@ -218,10 +218,14 @@ impl<'a, 'b> Rows<'a, 'b> {
         let encoder = Encoder::new(arguments.format.into());
         let shown = arguments.output.is_none() && stdout().is_terminal();
         let mut text = Vec::new();
-        if arguments.bom {
-            text.extend_from_slice("\u{feff}".as_bytes());
-        }
         encoder.begin(&mut text);
+        if shown && !text.is_empty() {
+            output.line(line(String::from_utf8_lossy(&text).trim_end()))?;
+            return Ok(Self { output, encoder, shown, text });
+        }
+        if arguments.bom {
+            output.bytes("\u{feff}".as_bytes())?;
+        }
         output.bytes(&text)?;
         Ok(Self { output, encoder, shown, text })
     }
@@ -229,14 +233,14 @@ impl<'a, 'b> Rows<'a, 'b> {
     fn write(&mut self, event: &AuditEvent) -> Result<()> {
         self.text.clear();
         self.encoder.write(event, &mut self.text)?;
-        if !self.shown {
-            return self.output.bytes(&self.text);
-        }
         let text = String::from_utf8_lossy(self.text.trim_ascii_end());
+        // In JSON, also in a file, an escape is the same text.
         if self.encoder.format().is_json() {
             self.output.line(visible_json(&text))
-        } else {
+        } else if self.shown {
             self.output.line(line(&text))
+        } else {
+            self.output.bytes(&self.text)
         }
     }
 }

@@ -177,9 +177,10 @@ fn every_command_does_the_same_on_every_store() {
         assert_eq!(of_file, of_database);
     }
     assert_eq!(file.transcript.lines().count(), database.transcript.lines().count());
-    // Compaction differs in its sizes, a copy of a database is made by other programs, and mappings are
-    // of no store.
-    let elsewhere = ["backup", "compact", "help", "mappings", "restore", "serve", "staged"];
+    // Compaction differs in its sizes, a copy of a database is made by other programs, mappings are of no
+    // store, and a follower runs until it is ended.
+    let elsewhere =
+        ["backup", "compact", "forward", "help", "mappings", "restore", "serve", "staged"];
     let help = file.sandbox.ok(&["--help"]);
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let commands = commands.lines().map_while(|line| line.strip_prefix("  "));
