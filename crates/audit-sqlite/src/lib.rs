@@ -108,7 +108,7 @@ mod watch;
 mod writer;
 
 pub use crate::options::SqliteOptions;
-pub use crate::staged::STAGE;
+pub use crate::staged::{STAGE, STAGE_ALL};
 pub use crate::store::SqliteStore;
 pub use audit_index::DerivedFinding;
 /// The SQLite binding in whose transactions [`SqliteStore::append_in`] records.

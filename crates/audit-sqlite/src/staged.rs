@@ -51,6 +51,22 @@ use crate::writer::Writer;
 /// store it is `FULL`, which is the default of SQLite.
 pub const STAGE: &str = "INSERT INTO audit_staged (log, id, body) VALUES (?1, ?2, ?3)";
 
+/// Stages all events of a transaction: `?1` is the text of [`Staged::to_json`](audit_core::Staged::to_json).
+/// Otherwise it is as [`STAGE`]. The client's SQLite must be 3.41 or later.
+///
+/// ```
+/// use audit_core::{Actor, Log, NewEvent, Staged};
+/// use audit_sqlite::STAGE_ALL;
+/// use audit_sqlite::rusqlite::{Result, Transaction};
+///
+/// fn commit(transaction: Transaction<'_>, staged: &Staged) -> Result<()> {
+///     transaction.execute(STAGE_ALL, [staged.to_json()])?;
+///     transaction.commit()
+/// }
+/// ```
+pub const STAGE_ALL: &str = "INSERT INTO audit_staged (log, id, body)
+     SELECT unhex(value ->> 0), unhex(value ->> 1), value ->> 2 FROM json_each(?1) ORDER BY key";
+
 /// Finds whether any event is staged.
 pub(crate) const ANY: &str = "SELECT 1 FROM audit_staged LIMIT 1";
 /// Finds whether an event of a log is staged.

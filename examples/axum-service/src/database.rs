@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use audit_core::{AuditContext, IntoEvent, Log, NewEvent, Outcome, Staged, Violation};
-use audit_sqlite::{STAGE, SqliteStore};
+use audit_sqlite::{STAGE_ALL, SqliteStore};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sqlx::pool::PoolConnection;
@@ -69,10 +69,8 @@ impl Change {
     ) -> Result<(), Failed> {
         let event = NewEvent::here(action)?.change(diff).outcome(Outcome::success());
         let staged = Staged::new(self.log, vec![event])?;
-        for (id, body) in staged.rows() {
-            let stage = sqlx::query(STAGE).bind(staged.log().as_bytes());
-            stage.bind(&id.as_bytes()[..]).bind(body).execute(&mut *self.transaction).await?;
-        }
+        let stage = sqlx::query(STAGE_ALL).bind(staged.to_json());
+        stage.execute(&mut *self.transaction).await?;
         Ok(self.transaction.commit().await?)
     }
 }

@@ -1,5 +1,6 @@
 //! Events to record in a transaction of the caller's own, through any driver.
 
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::backend::{Batch, StagedBody};
@@ -65,6 +66,23 @@ impl Staged {
     /// Returns the bodies, for a driver that binds an array.
     pub fn bodies(&self) -> Vec<&str> {
         self.rows.iter().map(|(_, body)| body.as_str()).collect()
+    }
+
+    /// Returns the rows as one JSON text, a list of `[log, id, body]` in their order, the first two in
+    /// hexadecimal: for a driver that binds no arrays.
+    ///
+    /// ```
+    /// # use audit_core::{Actor, Log, NewEvent, Staged};
+    /// let event = NewEvent::new("invoice.paid", Actor::user("u_7"));
+    /// let staged = Staged::new(Log::Platform, vec![event])?;
+    /// assert!(staged.to_json().starts_with(r#"[["",""#)); // the platform's log has an empty key
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    pub fn to_json(&self) -> String {
+        let log = self.log.organization_id().map(|id| id.as_uuid().simple().to_string());
+        let log = log.unwrap_or_default();
+        let row = |(id, body): &(EventId, String)| json!([log, id.as_uuid().simple(), body]);
+        self.rows.iter().map(row).collect::<Value>().to_string()
     }
 
     /// Returns `true` if there is nothing to stage.

@@ -13,10 +13,10 @@ use std::{fs, thread};
 
 use audit_core::{
     Actor, AuditContext, AuditStore, AuditStoreExt, ErrorKind, EventId, EventQuery, Log, NewEvent,
-    OrganizationId, RetentionStore, Staged, StagingStore,
+    Order, OrganizationId, RetentionStore, Staged, StagingStore,
 };
 use audit_sqlite::rusqlite::{Connection, TransactionBehavior};
-use audit_sqlite::{STAGE, SqliteOptions, SqliteStore};
+use audit_sqlite::{STAGE, STAGE_ALL, SqliteOptions, SqliteStore};
 use futures_executor::block_on;
 
 use crate::common::{begin, kill_after, path, report, this_program, times};
@@ -45,6 +45,36 @@ fn stage(client: &Connection, log: Log, event: NewEvent) -> EventId {
 fn quiet(path: &Path) -> SqliteStore {
     let options = SqliteOptions::default().with_staging_interval(None);
     SqliteStore::open_with(path, options).unwrap()
+}
+
+#[test]
+fn one_statement_stages_all_events_in_their_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("audit.db");
+    let store = quiet(&path);
+    let mut client = client(&path);
+    let logs = [Log::Platform, OrganizationId::new().into()];
+    let names = ["plain", "\"quoted\", a \\ and a line\nbreak", "nothing: \0", "\u{1f980} 日本"];
+    let events = |count: usize| (0..count).map(|n| event(names[n % 4]).reason(n.to_string()));
+    for log in logs {
+        let staged = Staged::new(log, events(300).collect()).unwrap();
+        let transaction = client.transaction().unwrap();
+        assert_eq!(transaction.execute(STAGE_ALL, [staged.to_json()]).unwrap(), 300);
+        transaction.commit().unwrap();
+        let unwanted = Staged::new(log, events(2).collect()).unwrap();
+        let transaction = client.transaction().unwrap();
+        transaction.execute(STAGE_ALL, [unwanted.to_json()]).unwrap();
+        transaction.rollback().unwrap();
+        let query = EventQuery::new(log).order(Order::Sequence).limit(1_000);
+        let found = block_on(store.page(&query)).unwrap().events;
+        assert!(found.iter().map(|event| event.id).eq(staged.rows().map(|(id, _)| id)));
+        for (n, event) in found.iter().enumerate() {
+            assert_eq!(event.actor.name.as_deref(), Some(names[n % 4]));
+            assert_eq!(event.reason.as_deref(), Some(&n.to_string()[..]));
+        }
+    }
+    let none = Staged::new(Log::Platform, Vec::new()).unwrap();
+    assert_eq!(client.execute(STAGE_ALL, [none.to_json()]).unwrap(), 0);
 }
 
 #[test]

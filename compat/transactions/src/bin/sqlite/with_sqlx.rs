@@ -1,6 +1,6 @@
 //! sqlx.
 
-use audit_sqlite::STAGE;
+use audit_sqlite::STAGE_ALL;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use compat_transactions::{Payment, Result};
@@ -12,10 +12,7 @@ pub(crate) async fn pay(payment: &Payment) -> Result<()> {
     let mut transaction = pool.begin().await?;
     let insert = sqlx::query("INSERT INTO invoice VALUES (?1)").bind(&payment.invoice);
     insert.execute(&mut *transaction).await?;
-    for (id, body) in staged.rows() {
-        let stage = sqlx::query(STAGE).bind(staged.log().as_bytes());
-        stage.bind(&id.as_bytes()[..]).bind(body).execute(&mut *transaction).await?;
-    }
+    sqlx::query(STAGE_ALL).bind(staged.to_json()).execute(&mut *transaction).await?;
     if payment.end.commits() {
         transaction.commit().await?;
     } else {
