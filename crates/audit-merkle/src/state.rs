@@ -7,8 +7,8 @@ use std::fmt;
 use audit_core::backend::StoredEvent;
 use audit_core::limits::{MAX_API_KEYS_PAGE, MAX_ORGANIZATIONS_PAGE};
 use audit_core::{
-    ApiKeyId, AuditStore, DeclaredTenants, EntriesRequest, Error, ErrorKind, Log, OrganizationId,
-    Result, Retention, RetentionStore, Sequence, TenantStore,
+    ApiKey, ApiKeyId, AuditStore, DeclaredTenants, EntriesRequest, Error, ErrorKind, Log,
+    Organization, OrganizationId, Result, Retention, RetentionStore, Sequence, TenantStore,
 };
 
 /// A part of the store's state that differs from what the events of the log declare.
@@ -106,72 +106,139 @@ pub(crate) enum Extent {
     Rest,
 }
 
-/// How often the state is compared again because it may have changed meanwhile.
-const ATTEMPTS: usize = 8;
+/// A part of the state, as the store keeps it. `None` is a part that is missing, and in an inner option
+/// one that cannot be read: that differs from anything declared.
+#[derive(Debug)]
+enum Kept {
+    Retention(Option<Retention>),
+    Organization(OrganizationId, Option<Option<Organization>>),
+    ApiKey(ApiKeyId, Option<ApiKey>),
+}
+
+impl Kept {
+    /// Returns how it differs from what the events declare.
+    fn finding(&self, declared: &DeclaredState, extent: Extent) -> Option<StateFinding> {
+        let undeclared = (extent == Extent::Whole).then_some(Difference::Undeclared);
+        match self {
+            Self::Retention(kept) => {
+                let declared = match extent {
+                    Extent::Whole => Some(declared.retention.unwrap_or_default()),
+                    Extent::Rest => declared.retention,
+                };
+                declared
+                    .is_some_and(|declared| *kept != Some(declared))
+                    .then_some(StateFinding::Retention)
+            }
+            Self::Organization(id, kept) => {
+                let how = match (declared.tenants.organization(*id), kept) {
+                    (Some(declared), None) => declared.exists.then_some(Difference::Missing),
+                    (Some(declared), Some(Some(kept))) if declared.matches(kept) => None,
+                    (_, Some(None)) | (Some(_), Some(_)) => Some(Difference::Changed),
+                    (None, Some(_)) => undeclared,
+                    (None, None) => None,
+                };
+                how.map(|how| StateFinding::Organization { id: *id, how })
+            }
+            Self::ApiKey(id, kept) => {
+                let how = match (declared.tenants.api_key(*id), kept) {
+                    (Some(_), None) => Some(Difference::Missing),
+                    (Some(declared), Some(kept)) => {
+                        (!declared.matches(kept)).then_some(Difference::Changed)
+                    }
+                    (None, Some(_)) => undeclared,
+                    (None, None) => None,
+                };
+                how.map(|how| StateFinding::ApiKey { id: *id, how })
+            }
+        }
+    }
+}
 
 impl StateStores<'_> {
-    /// Compares the state with what the events of `log` declare: `state` after event `read`, and the
+    /// Compares the state with what the events of `log` declare: `declared` after event `read`, and the
     /// events after that.
     pub(crate) async fn check<S: AuditStore + ?Sized>(
         self,
         store: &S,
         log: Log,
-        mut state: DeclaredState,
+        mut declared: DeclaredState,
         mut read: Sequence,
         extent: Extent,
     ) -> Result<Vec<StateFinding>> {
         if self.retention.is_none() && self.tenants.is_none() {
             return Ok(Vec::new());
         }
-        let mut findings = Vec::new();
-        for _ in 0..ATTEMPTS {
-            let before = store.head(log).await?.size;
-            while read < before {
-                let request = EntriesRequest::default().after(read).bytes(1 << 20);
-                let entries = store.entries(log, request).await?;
-                let Some(last) = entries.last() else { break };
-                read = last.sequence;
-                for entry in &entries {
-                    state.event(&entry.event);
-                }
-            }
-            findings = self.differences(log, &state, extent).await?;
-            // A change appends its event together with the new state.
-            if findings.is_empty() || store.head(log).await?.size == before {
-                break;
-            }
+        let before = store.head(log).await?.size;
+        for_each_event(store, log, &mut read, before, |event| declared.event(event)).await?;
+        let mut differing = self.differing(log, &declared, extent).await?;
+        if !differing.is_empty() {
+            // A change appends its event together with the new state. So what was read after a change is
+            // as one of the events since then declares it.
+            let after = store.head(log).await?.size;
+            let compare = |event: &StoredEvent| {
+                declared.event(event);
+                differing.retain(|kept| kept.finding(&declared, extent).is_some());
+            };
+            for_each_event(store, log, &mut read, after, compare).await?;
         }
-        Ok(findings)
+        Ok(differing.iter().filter_map(|kept| kept.finding(&declared, extent)).collect())
     }
 
-    async fn differences(
+    /// Returns the parts of the state that differ from what the events declare.
+    async fn differing(
         self,
         log: Log,
-        state: &DeclaredState,
+        declared: &DeclaredState,
         extent: Extent,
-    ) -> Result<Vec<StateFinding>> {
-        let mut findings = Vec::new();
+    ) -> Result<Vec<Kept>> {
+        let mut differing = Differing { declared, extent, parts: Vec::new() };
         if let Some(store) = self.retention {
-            let kept = unless_corrupt(store.retention(log).await)?;
-            let declared = match extent {
-                Extent::Whole => Some(state.retention.unwrap_or_default()),
-                Extent::Rest => state.retention,
-            };
-            if declared.is_some_and(|declared| kept != Some(declared)) {
-                findings.push(StateFinding::Retention);
-            }
+            differing.add(Kept::Retention(unless_corrupt(store.retention(log).await)?));
         }
-        let Some(store) = self.tenants else { return Ok(findings) };
-        let tenants = Tenants { store, declared: &state.tenants, extent };
+        let Some(store) = self.tenants else { return Ok(differing.parts) };
+        let tenants = Tenants { store, declared: &declared.tenants };
         match log {
-            Log::Organization(id) => tenants.of(id, &mut findings).await?,
+            Log::Organization(id) => tenants.of(id, &mut differing).await?,
             Log::Platform => {
                 for id in tenants.all().await? {
-                    tenants.of(id, &mut findings).await?;
+                    tenants.of(id, &mut differing).await?;
                 }
             }
         }
-        Ok(findings)
+        Ok(differing.parts)
+    }
+}
+
+/// Reads the events after `read` up to `end`.
+async fn for_each_event<S: AuditStore + ?Sized>(
+    store: &S,
+    log: Log,
+    read: &mut Sequence,
+    end: Sequence,
+    mut visit: impl FnMut(&StoredEvent),
+) -> Result<()> {
+    while *read < end {
+        let request = EntriesRequest::default().after(*read).bytes(1 << 20);
+        let entries = store.entries(log, request).await?;
+        let Some(last) = entries.last() else { break };
+        *read = last.sequence;
+        entries.iter().for_each(|entry| visit(&entry.event));
+    }
+    Ok(())
+}
+
+/// The parts of the state that differ from what the events declare.
+struct Differing<'a> {
+    declared: &'a DeclaredState,
+    extent: Extent,
+    parts: Vec<Kept>,
+}
+
+impl Differing<'_> {
+    fn add(&mut self, kept: Kept) {
+        if kept.finding(self.declared, self.extent).is_some() {
+            self.parts.push(kept);
+        }
     }
 }
 
@@ -187,7 +254,6 @@ fn unless_corrupt<T>(result: Result<T>) -> Result<Option<T>> {
 struct Tenants<'a> {
     store: &'a dyn TenantStore,
     declared: &'a DeclaredTenants,
-    extent: Extent,
 }
 
 impl Tenants<'_> {
@@ -204,29 +270,14 @@ impl Tenants<'_> {
     }
 
     /// Compares an organization and its keys.
-    async fn of(&self, id: OrganizationId, findings: &mut Vec<StateFinding>) -> Result<()> {
+    async fn of(&self, id: OrganizationId, differing: &mut Differing<'_>) -> Result<()> {
         let kept = match unless_corrupt(self.store.organization(id).await) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             kept => kept.map(Some),
         };
-        let difference = match (self.declared.organization(id), kept?) {
-            (Some(declared), None) => declared.exists.then_some(Difference::Missing),
-            (Some(declared), Some(Some(kept))) if declared.matches(&kept) => None,
-            (_, Some(None)) | (Some(_), Some(_)) => Some(Difference::Changed),
-            (None, Some(_)) => self.undeclared(),
-            (None, None) => None,
-        };
-        findings.extend(difference.map(|how| StateFinding::Organization { id, how }));
-        self.keys_of(id, findings).await
-    }
-
-    async fn keys_of(&self, id: OrganizationId, findings: &mut Vec<StateFinding>) -> Result<()> {
-        let mut missing: BTreeSet<ApiKeyId> = self
-            .declared
-            .api_keys()
-            .filter(|(_, key)| key.organization_id == id)
-            .map(|(id, _)| id)
-            .collect();
+        differing.add(Kept::Organization(id, kept?));
+        let declared = self.declared.api_keys().filter(|(_, key)| key.organization_id == id);
+        let mut missing: BTreeSet<ApiKeyId> = declared.map(|(id, _)| id).collect();
         let mut after = None;
         loop {
             let page = self.store.api_keys(id, after, MAX_API_KEYS_PAGE).await?;
@@ -234,20 +285,11 @@ impl Tenants<'_> {
             require_progress(after.replace(last.id), &last.id)?;
             for key in page {
                 missing.remove(&key.id);
-                let difference = match self.declared.api_key(key.id) {
-                    Some(declared) => (!declared.matches(&key)).then_some(Difference::Changed),
-                    None => self.undeclared(),
-                };
-                findings.extend(difference.map(|how| StateFinding::ApiKey { id: key.id, how }));
+                differing.add(Kept::ApiKey(key.id, Some(key)));
             }
         }
-        let how = Difference::Missing;
-        findings.extend(missing.into_iter().map(|id| StateFinding::ApiKey { id, how }));
+        missing.into_iter().for_each(|id| differing.add(Kept::ApiKey(id, None)));
         Ok(())
-    }
-
-    fn undeclared(&self) -> Option<Difference> {
-        (self.extent == Extent::Whole).then_some(Difference::Undeclared)
     }
 }
 

@@ -23,6 +23,8 @@ pub(crate) struct Liar {
     pub(crate) nodes: HashMap<NodeId, Option<NodeHash>>,
     pub(crate) frontier: Option<Frontier>,
     pub(crate) head: Option<Head>,
+    /// The name of every organization, which no event declares.
+    pub(crate) name: Option<String>,
 }
 
 pub(crate) const LOG: Log = Log::Platform;
@@ -53,7 +55,7 @@ impl Liar {
     /// The truth so far.
     pub(crate) fn new(store: &MemoryStore) -> Self {
         let (rows, nodes) = (None, HashMap::new());
-        Self { store: store.clone(), rows, nodes, frontier: None, head: None }
+        Self { store: store.clone(), rows, nodes, frontier: None, head: None, name: None }
     }
 
     /// With rows that `edit` has changed.

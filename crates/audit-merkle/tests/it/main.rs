@@ -3,6 +3,7 @@
 // What a test cannot set up, it fails for.
 #![allow(clippy::unwrap_used)]
 
+mod changing;
 mod checkpoint_directory;
 mod checkpoints;
 mod common;
