@@ -186,11 +186,14 @@ impl Staging {
         let handle = Arc::new(Handle { fault: self.fault, store, tables });
         *handles = Arc::downgrade(&handle);
         if self.fault != Fault::NeedsAReader && self.fault != Fault::NeverWakes {
-            let handle = Arc::downgrade(&handle);
+            // Only a weak one: a store that is closed must not be found open here.
+            let open = Arc::downgrade(&handle);
+            let Handle { fault, store, tables } = &*handle;
+            let (store, tables) = (store.clone(), Arc::clone(tables));
+            let intake = Handle { fault: *fault, store, tables };
             thread::spawn(move || {
-                while let Some(handle) = handle.upgrade() {
-                    let _ = handle.take_in_of(None);
-                    drop(handle);
+                while open.strong_count() > 0 {
+                    let _ = intake.take_in_of(None);
                     thread::sleep(Duration::from_millis(2));
                 }
             });
