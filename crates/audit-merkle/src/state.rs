@@ -106,13 +106,22 @@ pub(crate) enum Extent {
     Rest,
 }
 
-/// A part of the state, as the store keeps it. `None` is a part that is missing, and in an inner option
-/// one that cannot be read: that differs from anything declared.
+/// A part of the state, as the store keeps it.
 #[derive(Debug)]
 enum Kept {
+    /// `None` if it cannot be read: it differs from anything declared.
     Retention(Option<Retention>),
-    Organization(OrganizationId, Option<Option<Organization>>),
+    Organization(OrganizationId, KeptOrganization),
+    /// `None` if it is missing.
     ApiKey(ApiKeyId, Option<ApiKey>),
+}
+
+#[derive(Debug)]
+enum KeptOrganization {
+    Readable(Organization),
+    /// It differs from anything declared.
+    Unreadable,
+    Missing,
 }
 
 impl Kept {
@@ -131,11 +140,15 @@ impl Kept {
             }
             Self::Organization(id, kept) => {
                 let how = match (declared.tenants.organization(*id), kept) {
-                    (Some(declared), None) => declared.exists.then_some(Difference::Missing),
-                    (Some(declared), Some(Some(kept))) if declared.matches(kept) => None,
-                    (_, Some(None)) | (Some(_), Some(_)) => Some(Difference::Changed),
-                    (None, Some(_)) => undeclared,
-                    (None, None) => None,
+                    (Some(declared), KeptOrganization::Missing) => {
+                        declared.exists.then_some(Difference::Missing)
+                    }
+                    (Some(declared), KeptOrganization::Readable(kept)) => {
+                        (!declared.matches(kept)).then_some(Difference::Changed)
+                    }
+                    (_, KeptOrganization::Unreadable) => Some(Difference::Changed),
+                    (None, KeptOrganization::Readable(_)) => undeclared,
+                    (None, KeptOrganization::Missing) => None,
                 };
                 how.map(|how| StateFinding::Organization { id: *id, how })
             }
@@ -222,7 +235,9 @@ async fn for_each_event<S: AuditStore + ?Sized>(
         let entries = store.entries(log, request).await?;
         let Some(last) = entries.last() else { break };
         *read = last.sequence;
-        entries.iter().for_each(|entry| visit(&entry.event));
+        for entry in &entries {
+            visit(&entry.event);
+        }
     }
     Ok(())
 }
@@ -272,10 +287,10 @@ impl Tenants<'_> {
     /// Compares an organization and its keys.
     async fn of(&self, id: OrganizationId, differing: &mut Differing<'_>) -> Result<()> {
         let kept = match unless_corrupt(self.store.organization(id).await) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            kept => kept.map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => KeptOrganization::Missing,
+            kept => kept?.map_or(KeptOrganization::Unreadable, KeptOrganization::Readable),
         };
-        differing.add(Kept::Organization(id, kept?));
+        differing.add(Kept::Organization(id, kept));
         let declared = self.declared.api_keys().filter(|(_, key)| key.organization_id == id);
         let mut missing: BTreeSet<ApiKeyId> = declared.map(|(id, _)| id).collect();
         let mut after = None;
@@ -288,7 +303,9 @@ impl Tenants<'_> {
                 differing.add(Kept::ApiKey(key.id, Some(key)));
             }
         }
-        missing.into_iter().for_each(|id| differing.add(Kept::ApiKey(id, None)));
+        for id in missing {
+            differing.add(Kept::ApiKey(id, None));
+        }
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The statement by which callers stage events.
 
-/// Stages events of one log: `$1` is the [name of the log](Log), a text, `$2` their ids, an array of
+/// Stages events of one log: `$1` is the [name of the log](audit_core::Log), a text, `$2` their ids, an array of
 /// UUIDs, and `$3` their bodies, an array of texts. [`Staged`](audit_core::Staged) makes the values, and
 /// any client of PostgreSQL binds them, in a transaction of its own in the store's database:
 ///
