@@ -88,7 +88,7 @@ impl Audit {
     /// Begins the event of `action` in the context of the request. `await` records it; see [`Record`].
     /// The action is its name, or an [`AuditAction`](audit_core::AuditAction) of the service.
     ///
-    /// The context is the [current](AuditContext::current) one, or that of the request in a task that
+    /// The context is the [current](audit_core::AuditContext::current) one, or that of the request in a task that
     /// was spawned without it.
     pub fn record(&self, action: impl IntoEvent) -> Record {
         let context = self.context();
