@@ -80,7 +80,7 @@ const METHODS: [&str; 9] =
 /// | `metadata.event_code`, `api.operation` | the action |
 /// | `metadata.correlation_uid`, `.source`, `.original_event_uid`, `.tags` | change set, source, attributes |
 /// | `actor.user`, `actor.session` | the actor; without id and name, `name` is its e-mail address or its kind |
-/// | `src_endpoint` | its address; in API Activity, which requires one, `unknown` if there is none |
+/// | `src_endpoint` | its address; in API Activity, which requires one, `unknown` if the event has no address |
 /// | `severity_id` | the severity; 0 without one |
 /// | `status_id`, `status_code` | the outcome; denied is a failure, and absent 0 |
 /// | `message` | the message, or its title |

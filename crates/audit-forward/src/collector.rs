@@ -26,7 +26,7 @@ impl CollectorSink {
     ///
     /// # Errors
     /// As [`WebhookSink::new`](crate::WebhookSink::new), and [`Invalid`](audit_core::ErrorKind::Invalid), field
-    /// `authorization`, if the token is none.
+    /// `authorization`, if the token is not valid in a header.
     pub fn new(url: &str, token: &str, options: &EndpointOptions) -> Result<Self> {
         let endpoint = Endpoint::new(url, options)?;
         let (name, value) = endpoint::header("authorization", &format!("Splunk {token}"))?;

@@ -125,7 +125,7 @@ pub(crate) struct Kept<T> {
 }
 
 impl<T: State> Kept<T> {
-    /// Reads a state. Where there is none, it is the default one.
+    /// Reads a state. A state that was never written is the default one.
     pub(crate) async fn read(store: &dyn FollowerStore, sink: &str, log: Log) -> Result<Self> {
         Self::of(store.follower_state(&T::follower(sink), log).await?)
     }

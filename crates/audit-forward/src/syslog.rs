@@ -31,7 +31,7 @@ impl SyslogSink {
     /// options allow plain text.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid), field `address`, if it is none, or names an address that is not public
+    /// [`Invalid`](ErrorKind::Invalid), field `address`, if it is not an address, or is one that is not public
     /// and not allowed; field `ca`, if that file cannot be used.
     pub fn new(address: &str, sender: Syslog, options: &EndpointOptions) -> Result<Self> {
         let invalid = || Error::malformed("address", "a host and a port: host:6514");

@@ -15,8 +15,8 @@ pub(crate) const PIECE_BYTES: usize = 64 << 10;
 
 /// Writes the events of an answer.
 pub(crate) trait Write: Send + 'static {
-    /// Appends the events of a page to `text`. Returns the highest number of events of the next page; with 0,
-    /// there is none.
+    /// Appends the events of a page to `text`. Returns the highest number of events of the next page; 0
+    /// ends the answer.
     fn write(&mut self, page: &Page, text: &mut Vec<u8>) -> audit_core::Result<usize>;
 
     /// Appends what comes after the last event.

@@ -31,7 +31,7 @@ pub(crate) const LIST: Statement = Statement {
     context: "listing the states of a follower",
 };
 const CONTEXT: &str = "writing the state of a follower";
-/// Adds a state, if there is none.
+/// Adds a state, unless one exists.
 pub(crate) const INSERT: Statement = Statement {
     sql: "INSERT INTO audit.follower (log, name, state) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
     types: &[Type::BYTEA, Type::TEXT, Type::TEXT],

@@ -89,7 +89,7 @@ impl Drift {
 }
 
 impl fmt::Display for Drift {
-    /// Writes the differences, one a line; nothing if there is none.
+    /// Writes the differences, one a line. Writes nothing without a difference.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines = String::new();
         // Writing to a text does not fail.

@@ -15,7 +15,7 @@ pub(crate) fn keep_their_states(new: NewFollowerHarness<'_>) {
     let subject = Subject::new(new);
     let other = subject.with_other_handle();
     let log = new_log();
-    assert_eq!(subject.state("f", log), None, "there is none at first");
+    assert_eq!(subject.state("f", log), None, "a new follower has no state");
     let (mut before, long) = (None, "x".repeat(70_000));
     for state in ["", "1", "{\"n\":2,\"é\":\"😀\"}", &long] {
         subject.replace("f", log, before, Some(state)).expect("a state is replaced");
