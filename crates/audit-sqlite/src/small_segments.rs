@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use audit_conformance::{Harness, RetentionHarness, TenantHarness};
 use audit_core::{
@@ -28,6 +29,7 @@ impl<const SEGMENT: u64> File<SEGMENT> {
         let options = SqliteOptions {
             segment_events: SEGMENT,
             merge_share: 2, // so that merges of few parts take several appends
+            busy_timeout: Duration::from_secs(60), // the writers of a case wait for many of them
             ..SqliteOptions::default()
         };
         Arc::new(SqliteStore::open_with(self.0.path().join("audit.db"), options).unwrap())

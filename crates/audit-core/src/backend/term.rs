@@ -14,28 +14,29 @@
 //! | 7 | actor IP | the address as recorded |
 //! | 8 | on behalf of | one for each actor on whose behalf the actor acted: the id |
 //! | 9 | session | one for each session of the actor and of those actors: the id |
-//! | 10 | involving | one for each id of the actor, of those actors and of the targets: the id |
-//! | 11 | outcome | the result |
-//! | 12 | severity | the severity |
-//! | 13 | target | one for each target that has both: the pair of type and id |
-//! | 14 | target type | one for each target: the type |
-//! | 15 | target id | one for each target: the id |
-//! | 16 | organization | the id of the organization that the event names |
-//! | 17 | service | the service |
-//! | 18 | product | the product |
-//! | 19 | config | the config |
-//! | 20 | environment | the environment |
-//! | 21 | surface | the surface |
-//! | 22 | change set | the UUID in lower case, with hyphens |
-//! | 23 | request | the id |
-//! | 24 | trace | the trace id in lower case |
-//! | 25 | source system | the system |
-//! | 26 | source | the pair of system and id |
-//! | 27 | attribute | one for each attribute: the pair of key and value |
+//! | 10 | outcome | the result |
+//! | 11 | severity | the severity |
+//! | 12 | target | one for each target that has both: the pair of type and id |
+//! | 13 | target type | one for each target: the type |
+//! | 14 | target id | one for each target: the id |
+//! | 15 | organization | the id of the organization that the event names |
+//! | 16 | service | the service |
+//! | 17 | product | the product |
+//! | 18 | config | the config |
+//! | 19 | environment | the environment |
+//! | 20 | surface | the surface |
+//! | 21 | change set | the UUID in lower case, with hyphens |
+//! | 22 | request | the id |
+//! | 23 | trace | the trace id in lower case |
+//! | 24 | source system | the system |
+//! | 25 | source | the pair of system and id |
+//! | 26 | attribute | one for each attribute: the pair of key and value |
 //!
 //! A pair is its left text, in which `=` and `\` are escaped by `\`, then `=`, then its right text.
 //!
-//! An event has a term only for what it has: an absent field has none.
+//! An event has a term only for what it has: an absent field has none. The facet *involving* has no
+//! terms of its own: an id is looked for as that of the actor, of an actor on whose behalf the actor
+//! acted, and of a target.
 
 use crate::query::{FacetSource, pair};
 use crate::{AuditEvent, Facet, Filter, NewEvent};
@@ -47,41 +48,47 @@ pub struct Term {
     value: Box<[u8]>,
 }
 
-/// The tags. Stores keep these numbers: no number ever gets another meaning.
+/// The tags that more than one place names. Stores keep all of these numbers: no number ever gets
+/// another meaning.
 mod tag {
     pub(super) const EVERY: u8 = 0;
     pub(super) const ACTION: u8 = 1;
     pub(super) const ACTION_PREFIX: u8 = 2;
+    pub(super) const ACTOR_ID: u8 = 5;
+    pub(super) const ON_BEHALF_OF: u8 = 8;
+    pub(super) const TARGET: u8 = 12;
+    pub(super) const TARGET_ID: u8 = 14;
 }
 
-const fn tag_of(facet: Facet) -> u8 {
+/// Returns the tags of the terms of which an event with a value of the facet has one.
+const fn tags_of(facet: Facet) -> &'static [u8] {
     match facet {
-        Facet::Action => tag::ACTION,
-        Facet::Category => 3,
-        Facet::ActorKind => 4,
-        Facet::ActorId => 5,
-        Facet::ActorEmail => 6,
-        Facet::ActorIp => 7,
-        Facet::OnBehalfOf => 8,
-        Facet::Session => 9,
-        Facet::Involving => 10,
-        Facet::Outcome => 11,
-        Facet::Severity => 12,
-        Facet::Target => 13,
-        Facet::TargetType => 14,
-        Facet::TargetId => 15,
-        Facet::Organization => 16,
-        Facet::Service => 17,
-        Facet::Product => 18,
-        Facet::Config => 19,
-        Facet::Environment => 20,
-        Facet::Surface => 21,
-        Facet::ChangeSet => 22,
-        Facet::Request => 23,
-        Facet::Trace => 24,
-        Facet::SourceSystem => 25,
-        Facet::Source => 26,
-        Facet::Attribute => 27,
+        Facet::Action => &[tag::ACTION],
+        Facet::Category => &[3],
+        Facet::ActorKind => &[4],
+        Facet::ActorId => &[tag::ACTOR_ID],
+        Facet::ActorEmail => &[6],
+        Facet::ActorIp => &[7],
+        Facet::OnBehalfOf => &[tag::ON_BEHALF_OF],
+        Facet::Session => &[9],
+        Facet::Involving => &[tag::ACTOR_ID, tag::ON_BEHALF_OF, tag::TARGET_ID],
+        Facet::Outcome => &[10],
+        Facet::Severity => &[11],
+        Facet::Target => &[tag::TARGET],
+        Facet::TargetType => &[13],
+        Facet::TargetId => &[tag::TARGET_ID],
+        Facet::Organization => &[15],
+        Facet::Service => &[16],
+        Facet::Product => &[17],
+        Facet::Config => &[18],
+        Facet::Environment => &[19],
+        Facet::Surface => &[20],
+        Facet::ChangeSet => &[21],
+        Facet::Request => &[22],
+        Facet::Trace => &[23],
+        Facet::SourceSystem => &[24],
+        Facet::Source => &[25],
+        Facet::Attribute => &[26],
     }
 }
 
@@ -100,8 +107,9 @@ impl Term {
         Self { tag, value: value.into() }
     }
 
-    fn of_value(facet: Facet, value: &str) -> Self {
-        Self::new(tag_of(facet), value.as_bytes())
+    /// Returns the terms of which an event with this value of the facet has one.
+    fn of_value(facet: Facet, value: &str) -> impl Iterator<Item = Self> {
+        tags_of(facet).iter().map(move |tag| Self::new(*tag, value.as_bytes()))
     }
 
     /// Returns the kind of the property; stable across versions.
@@ -134,7 +142,10 @@ impl Term {
 
     fn visit_facets(event: &FacetSource<'_>, mut visit: impl FnMut(u8, &[u8])) {
         for facet in Facet::ALL {
-            event.values(facet, |value| visit(tag_of(facet), value.as_bytes()));
+            // Values of several terms are those of other facets.
+            if let [tag] = *tags_of(facet) {
+                event.values(facet, |value| visit(tag, value.as_bytes()));
+            }
         }
         let action = event.action.as_str();
         for (dot, _) in action.match_indices('.') {
@@ -161,11 +172,11 @@ impl Term {
                 Facet::TargetId if of_one_target => filter
                     .values(kinds)
                     .flat_map(|kind| filter.values(ids).map(move |id| pair::join(kind, id)))
-                    .map(|target| Self::of_value(Facet::Target, &target))
+                    .map(|target| Self::new(tag::TARGET, target.as_bytes()))
                     .collect(),
                 Facet::TargetType if of_one_target => continue,
                 Facet::Action => filter.values(facet).map(Self::of_action_pattern).collect(),
-                _ => filter.values(facet).map(|value| Self::of_value(facet, value)).collect(),
+                _ => filter.values(facet).flat_map(|value| Self::of_value(facet, value)).collect(),
             });
         }
         if clauses.is_empty() {
