@@ -28,8 +28,9 @@ pub(crate) fn assemble<'m>(
         targets::pick(layout, record, too_large, &mut |pick| picked.push((block, pick)));
     }
     let mut picked = picked.into_iter().peekable();
-    let old = first_present(&layout.old, record.view());
-    let new = first_present(&layout.new, record.view());
+    let is_changed = layout.changed.as_ref().is_none_or(|when| when.holds(record.view()));
+    let side = |places| if is_changed { first_present(places, record.view()) } else { None };
+    let (old, new) = (side(&layout.old), side(&layout.new));
     let attributes: Vec<_> = layout
         .attributes
         .iter()

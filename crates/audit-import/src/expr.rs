@@ -214,6 +214,19 @@ impl Condition {
             Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(view)),
         }
     }
+
+    /// Visits the places of which the condition is made.
+    pub(crate) fn places<'m>(&'m self, visit: &mut dyn FnMut(&'m Place)) {
+        match self {
+            Self::Present(expr) | Self::Is(expr, _) => expr.places(visit),
+            Self::Not(condition) => condition.places(visit),
+            Self::All(conditions) | Self::Any(conditions) => {
+                for condition in conditions {
+                    condition.places(visit);
+                }
+            }
+        }
+    }
 }
 
 /// Returns the text at a place, to be moved, or a copy of the number.

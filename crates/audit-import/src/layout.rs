@@ -34,6 +34,8 @@ pub(crate) struct Layout {
     pub(crate) targets: Vec<Targets>,
     pub(crate) old: Vec<Place>,
     pub(crate) new: Vec<Place>,
+    /// Whether the old and the new value are of a change.
+    pub(crate) changed: Option<Condition>,
     pub(crate) diff: Vec<Diff>,
     pub(crate) attributes: Vec<(String, Expr)>,
 }
@@ -42,8 +44,8 @@ pub(crate) struct Layout {
 #[derive(Debug)]
 pub(crate) struct Mark {
     pub(crate) condition: Condition,
-    /// The places, for the error of a record that has none of them.
-    pub(crate) places: Vec<String>,
+    /// The places of the condition, for the error of a record without the mark.
+    pub(crate) places: Vec<Place>,
 }
 
 /// A target, or one for each item of a list.

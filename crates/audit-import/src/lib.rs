@@ -82,7 +82,7 @@
 //! | `system` | the [system](audit_core::Source::system) of the events; required |
 //! | `title` | a title for people |
 //! | `marks` | the places (or conditions) that a record of the system has: of a list within it, one; required |
-//! | `unwrap` | the places of an envelope that hold the record, a list of records, or either as JSON in a text. Where a record lacks its marks, those of common deliveries are looked into, too: `/Records`, `/entries`, `/detail`, `/message` … |
+//! | `unwrap` | the places of an envelope that hold the record, a list of records, or either as JSON in a text, looked into first: an envelope can have the marks, too. Where a record lacks its marks, those of common deliveries are looked into, too: `/Records`, `/entries`, `/detail`, `/message` … |
 //! | `split` | the list of which each item is an event, with all that is around it |
 //! | `entries` | lists of names and values that are read like objects: `{ at = "/parameters", key = "name", value = ["value", "intValue"] }` |
 //! | `ignoreCase` | `true` if a key that is absent is looked for in other cases |
@@ -93,7 +93,7 @@
 //! | `id` | the source's own id |
 //! | `time` | the places of the time, of which the first is used, in one of the [known forms](time); required. After them `@timestamp`, `p_event_time` and `TimeGenerated` are looked for |
 //! | `action` (required), `category`, `severity`, `location`, `reason`, `changeSetId`, `actor`, `organization`, `scope`, `outcome`, `message`, `request`, `trace`, `attributes` | the fields of an event, as its JSON names them, each an expression |
-//! | `change` | `old` and `new`: the places of values of any type |
+//! | `change` | `old` and `new`: the places of values of any type, or `{ copy = "/a" }`; `if`: a condition |
 //! | `[[diff]]` | `field`, an expression, and `old` and `new`; or `keys`: of a key of this form, the field that it is the old value of |
 //! | `[[targets]]` | `type`, `id`, `name`: expressions; or `ids`: places, with the type of what each identifies |
 //! | `each`, `if` in `[[diff]]` and `[[targets]]` | the list of which each item is one, and a condition. `/a/*/b` is the list `b` in each item of the list `a` |

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use crate::glob::Glob;
 use crate::layout::{ActorField, Diff, IdRow, Ids, Layout, Mark, Party, Sides, Slot, Targets};
-use crate::place::{Place, Spelling, field};
+use crate::place::{Place, Spelling};
 use expression::{Entries, Scope};
 use moves::Moves;
 use node::{Fields, Node};
@@ -143,7 +143,8 @@ impl<'a> Loader<'a> {
         let marks = fields.required("marks")?;
         for node in marks.one_or_more() {
             let condition = self.scope.condition(&node)?;
-            let places = node.one_or_more().iter().filter_map(Node::as_text).map(field).collect();
+            let mut places = Vec::new();
+            condition.places(&mut |place| places.push(place.clone()));
             self.layout.marks.push(Mark { condition, places });
         }
         if self.layout.marks.is_empty() {
@@ -233,6 +234,8 @@ impl<'a> Loader<'a> {
             if let Some(node) = fields.take("new") {
                 self.layout.new = self.values(&node)?;
             }
+            self.layout.changed =
+                fields.take("if").map(|node| self.scope.condition(&node)).transpose()?;
             fields.finish()?;
         }
         for node in fields.take("diff").iter().flat_map(Node::one_or_more) {
@@ -242,9 +245,17 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Reads the places of a value of any type, which is moved.
+    /// Reads the places of a value of any type, which is moved, or copied.
     fn values(&mut self, node: &Node<'a>) -> Result<Vec<Place>> {
-        let places = self.scope.places(node)?;
+        let place = |node: &Node<'a>| -> Result<Place> {
+            let Some(mut fields) = node.as_table() else {
+                return self.scope.place(node, node.text()?);
+            };
+            let copy = fields.required("copy")?;
+            fields.finish()?;
+            Ok(self.scope.place(&copy, copy.text()?)?.copied())
+        };
+        let places: Vec<_> = node.one_or_more().iter().map(place).collect::<Result<_>>()?;
         self.moves.values(node, &self.scope, &places);
         Ok(places)
     }

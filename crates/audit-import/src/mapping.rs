@@ -157,10 +157,11 @@ impl Mapping {
         let view = self.view(&value);
         let (own, known) = self.layout.unwrap.split_at(self.layout.own_unwrap);
         let inner = if depth < MAX_DELIVERIES {
-            inner(own, view).or_else(|| {
-                self.missing_mark(view)?;
-                inner(known, view)
-            })
+            // What has the marks itself and holds none that has is the record.
+            let has_marks = self.missing_mark(view).is_none();
+            let is_record = |inner: &Value| !has_marks || self.recognizes_value(inner.clone());
+            let own = inner(own, view).filter(|(_, inner)| is_record(inner));
+            own.or_else(|| if has_marks { None } else { inner(known, view) })
         } else {
             None
         };
@@ -203,7 +204,15 @@ impl Mapping {
         }
         let view = self.view(&record);
         if let Some(mark) = self.missing_mark(view) {
-            events.push(Err(Error::invalid(mark.places.join("` or `"), Violation::Missing)));
+            let mut names: Vec<_> = mark.places.iter().map(|place| field(&place.pointer)).collect();
+            names.dedup();
+            let is_there = mark.places.iter().any(|place| place.value(view).is_some());
+            let violation = if is_there {
+                Violation::Malformed { expected: "as records of this system have it" }
+            } else {
+                Violation::Missing
+            };
+            events.push(Err(Error::invalid(names.join("` or `"), violation)));
             return;
         }
         let spelling = &self.layout.spelling;

@@ -11,6 +11,8 @@ pub(crate) struct Place {
     /// Whether the place is outside what is read: in the delivery around a record, or in the record
     /// around an item.
     pub(crate) is_outside: bool,
+    /// Whether the value stays, because another line moves it.
+    stays: bool,
     steps: Vec<Step>,
     /// The sign of the first key, if the first step is one.
     first: Option<u8>,
@@ -69,7 +71,12 @@ impl Place {
             Some(Step::Key { key, .. }) if !is_outside => Some(Keys::sign(key)),
             _ => None,
         };
-        Self { pointer: pointer.to_owned(), is_outside, steps, first }
+        Self { pointer: pointer.to_owned(), is_outside, stays: false, steps, first }
+    }
+
+    /// Returns the same place, of which nothing is moved.
+    pub(crate) fn copied(self) -> Self {
+        Self { stays: true, ..self }
     }
 
     /// Returns the value here as it is, a null too.
@@ -89,9 +96,9 @@ impl Place {
     }
 
     /// Moves the value here out of `record`, and each object that this leaves empty. Moves nothing out
-    /// of a list, whose items keep their places, nor out of what is outside.
+    /// of a list, whose items keep their places, nor out of what is outside, nor what stays.
     pub(crate) fn take(&self, record: &mut Value, spelling: &Spelling) -> Option<Value> {
-        if self.is_outside {
+        if self.is_outside || self.stays {
             return None;
         }
         remove(record, &self.steps, &[], spelling)
@@ -112,6 +119,7 @@ impl Place {
     /// Returns whether a value here can be moved. An item of a list keeps its place.
     pub(crate) fn is_movable(&self) -> bool {
         !self.is_outside
+            && !self.stays
             && !self.steps.iter().any(|step| matches!(step, Step::Entry { .. }))
             && match self.steps.last() {
                 Some(Step::Key { index, .. }) => index.is_none(),
@@ -152,7 +160,7 @@ impl Resolved<'_> {
 
     /// Moves the value here out of `record`, as [`Place::take`] does.
     pub(crate) fn take(&self, record: &mut Value, spelling: &Spelling) -> Option<Value> {
-        if self.place.is_outside {
+        if self.place.is_outside || self.place.stays {
             return None;
         }
         remove(record, &self.place.steps, &self.names, spelling)

@@ -9,6 +9,7 @@
 //! | as Go prints it | `2024-03-15 14:48:51.123 +0000 UTC` | the offset; the name must be `UTC` or `GMT` |
 //! | without separators | `20240315144851.123`, `20240315T144851Z` | UTC without an offset |
 //! | American | `3/15/2024, 2:48:51.123 PM`, `Mar 15, 2024 2:48:51 PM` | month first, UTC |
+//! | JSON of .NET, as PowerShell writes it | `/Date(1710514131123)/`, `/Date(1710514131123+0200)/` | milliseconds since 1970, whatever the offset |
 //! | seconds since 1970, less than 10^11 | `1710514131`, `1710514131.123` | seconds |
 //! | milliseconds, less than 10^14 | `1710514131123`, `1710514131123.0` | milliseconds |
 //! | microseconds, less than 10^17 | `1710514131123456` | microseconds |
@@ -31,6 +32,9 @@ pub fn read(value: &Value) -> Result<Timestamp> {
         Value::Number(number) => epoch(&number.to_string()),
         Value::String(text) => {
             let text = text.trim();
+            if let Some(millis) = dotnet(text) {
+                return millis;
+            }
             let digits = text.split('.').next().map_or(0, str::len);
             match text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
                 true if digits == 8 => Err(malformed()),
@@ -46,6 +50,10 @@ pub fn read(value: &Value) -> Result<Timestamp> {
 
 fn malformed() -> Error {
     Error::malformed("time", EXPECTED)
+}
+
+fn out_of_range() -> Error {
+    Error::malformed("time", "a time from the year 1677 to 2262")
 }
 
 /// Reads a date and a time of day by rewriting them in the form of RFC 3339.
@@ -128,9 +136,19 @@ fn american(text: &str) -> Option<String> {
     Some(format!("{year}-{month:02}-{day:02}T{hour:02}:{rest}"))
 }
 
+/// Reads the time in `/Date(…)/`, whose offset names a zone and moves nothing; `None` if the text has another form.
+fn dotnet(text: &str) -> Option<Result<Timestamp>> {
+    let inner = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    let millis = match inner.split_at_checked(inner.len().saturating_sub(5)) {
+        Some((millis, offset)) if !millis.is_empty() && offset.starts_with(['+', '-']) => millis,
+        _ => inner,
+    };
+    let Ok(millis) = millis.parse::<i64>() else { return Some(Err(malformed())) };
+    Some(millis.checked_mul(1_000_000).map(Timestamp::from_nanos).ok_or_else(out_of_range))
+}
+
 /// Reads a time since 1970 in the unit that its magnitude implies.
 fn epoch(number: &str) -> Result<Timestamp> {
-    let out_of_range = || Error::malformed("time", "a time from the year 1677 to 2262");
     let (digits, exponent) = decimal(number).ok_or_else(malformed)?;
     // Scaled to 10^-9 of the unit, so that every digit that can matter is in the integer.
     let scaled = shift(digits, exponent + 9).ok_or_else(out_of_range)?;
@@ -197,6 +215,8 @@ mod tests {
             json!("03/15/2024 02:48:51.123 pm"),
             json!("Mar 15, 2024 2:48:51.123 PM"),
             json!("March 15, 2024, 2:48:51.123\u{202f}PM"),
+            json!("/Date(1710514131123)/"),
+            json!("/Date(1710514131123+0200)/"),
             json!(1_710_514_131.123),
             json!("1710514131.123"),
             json!(1_710_514_131_123_u64),
@@ -259,6 +279,8 @@ mod tests {
             json!("."),
             json!("e5"),
             json!("yesterday"),
+            json!("/Date(2024-12-17)/"),
+            json!("/Date()/"),
             json!(true),
             json!([1]),
         ] {
@@ -272,7 +294,7 @@ mod tests {
         for value in [json!(1e300), json!(u64::MAX), json!(i64::MIN), json!("9".repeat(30))] {
             assert_eq!(read(&value).is_ok(), value == json!(i64::MIN), "{value}");
         }
-        for text in ["0001-01-01T00:00:00Z", "9999-12-31 00:00:00"] {
+        for text in ["0001-01-01T00:00:00Z", "9999-12-31 00:00:00", "/Date(253402300799999)/"] {
             assert!(read(&json!(text)).is_err(), "{text}");
         }
     }

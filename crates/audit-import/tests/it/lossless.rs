@@ -222,8 +222,6 @@ fn record(system: &'static str) -> impl Strategy<Value = Value> {
         if system == "okta" {
             record.remove("eventType");
         }
-        // There the records of a delivery are.
-        record.remove(if system == "auth0" { "data" } else { "" });
         Value::Object(record)
     })
 }

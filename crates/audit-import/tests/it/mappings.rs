@@ -80,6 +80,40 @@ fn a_moved_text_goes_and_a_copied_one_stays() {
 }
 
 #[test]
+fn a_change_has_a_condition_and_its_values_can_stay() {
+    let lines = r#"
+        action = { const = "a" }
+        change = { new = "/body", if = { at = "/verb", is = "put" } }
+        [[diff]]
+        each = "/members"
+        if = { at = "/op", is = "add" }
+        field = "/role"
+        new = "/who"
+        [[diff]]
+        each = "/members"
+        if = { at = "/op", is = "remove" }
+        field = { copy = "/role" }
+        old = { copy = "/who" }
+    "#;
+    let members =
+        json!([{"op": "add", "role": "r", "who": "u"}, {"op": "remove", "role": "s", "who": "v"}]);
+    let event = read(lines, json!({"verb": "put", "body": {"x": 1}, "members": members}));
+    assert_eq!(
+        event["change"],
+        json!({
+            "new": {"x": 1},
+            "diff": [{"field": "r", "new": "u"}, {"field": "s", "old": "v"}],
+        })
+    );
+    assert_eq!(
+        event["metadata"],
+        json!({"verb": "put", "members": [{"op": "add"}, {"op": "remove", "role": "s", "who": "v"}]})
+    );
+    let event = read(lines, json!({"verb": "get", "body": {"x": 1}}));
+    assert_eq!((&event["change"], &event["metadata"]["body"]), (&json!(null), &json!({"x": 1})));
+}
+
+#[test]
 fn keys_in_another_case_are_found_where_the_exact_one_is_absent() {
     let lines = "ignoreCase = true\naction = \"/someThing/inIt\"\nreason = \"/other\"";
     let event = read(lines, json!({"something": {"INIT": "x"}, "other": "y", "Other": "z"}));
@@ -169,6 +203,9 @@ fn a_delivery_is_taken_apart_down_to_its_records() {
         (json!({"entries": []}), vec![]),
         // The mapping's own are looked into first, the others only for want of marks.
         (json!({"m": "no", "in": record("a"), "Records": [record("b")]}), vec!["a"]),
+        // A record is no delivery of something else.
+        (json!({"m": "a", "t": 0, "in": {"x": 1}}), vec!["a"]),
+        (json!({"m": "a", "t": 0, "in": []}), vec!["a"]),
         (json!({"m": "a", "t": 0, "Records": [record("b")]}), vec!["a"]),
     ] {
         assert_eq!(actions(delivery.clone()), expected, "{delivery}");
@@ -240,6 +277,15 @@ fn what_cannot_be_kept_is_refused_with_its_field() {
     ] {
         let error = refused(text);
         assert_eq!((error.field(), error.violation()), (Some(field), Some(&violation)));
+    }
+    let marked = "system = \"s\"\nmarks = { at = \"/kind\", is = \"audit\" }\ntime = \"/t\"\naction = \"/m\"";
+    let marked = Mapping::parse(marked).unwrap();
+    let expected = Violation::Malformed { expected: "as records of this system have it" };
+    for (text, violation) in
+        [(&br#"{"m":"a"}"#[..], Violation::Missing), (br#"{"m":"a","kind":"access"}"#, expected)]
+    {
+        let error = marked.read(text, None).remove(0).unwrap_err();
+        assert_eq!((error.field(), error.violation()), (Some("kind"), Some(&violation)));
     }
     for text in [&b"{\"m\":\"\xff\"}"[..], br#"{"m":"\ud800"}"#, b"{"] {
         assert!(matches!(refused(text).violation(), Some(Violation::Malformed { .. })));
