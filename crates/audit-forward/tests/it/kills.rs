@@ -7,26 +7,36 @@
 
 use std::collections::HashMap;
 use std::env;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use audit_core::{FollowerStore, Log};
 use audit_forward::{EndpointOptions, Forwarder, WebhookSink};
+use audit_postgres::PostgresStore;
+use audit_postgres_server::Server;
 use audit_sqlite::SqliteStore;
 
 use crate::common::{append, new_log, options};
 use crate::receiver::{Answer, Receiver, SECRET};
 
-const PATH: &str = "AUDIT_FORWARD_PATH";
+const STORE: &str = "AUDIT_FORWARD_STORE";
 const URL: &str = "AUDIT_FORWARD_URL";
 
-/// The process of the next test.
+/// Opens the store of a URL of PostgreSQL, or of the path of a file.
+async fn open(store: &str) -> Arc<dyn FollowerStore> {
+    if store.starts_with("postgres") {
+        Arc::new(PostgresStore::open(store).await.unwrap())
+    } else {
+        Arc::new(SqliteStore::open(store).unwrap())
+    }
+}
+
+/// The process of the next tests.
 #[tokio::test]
 #[ignore = "run by another test"]
 async fn forwarding_process() {
-    let Some(path) = env::var_os(PATH) else { return };
-    let store: Arc<dyn FollowerStore> = Arc::new(SqliteStore::open(path).unwrap());
+    let Ok(store) = env::var(STORE) else { return };
+    let store = open(&store).await;
     let endpoint = EndpointOptions::default().with_plain_text().with_private_addresses();
     let sink = WebhookSink::new(&env::var(URL).unwrap(), &endpoint).unwrap();
     let sink = Arc::new(sink.with_secret(SECRET.parse().unwrap()));
@@ -35,22 +45,35 @@ async fn forwarding_process() {
     forwarder.run(std::future::pending()).await.unwrap();
 }
 
-fn spawn(path: &Path, url: &str) -> Child {
+fn spawn(store: &str, url: &str) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", "kills::forwarding_process", "--ignored"])
-        .env(PATH, path)
+        .env(STORE, store)
         .env(URL, url)
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
 }
 
+fn kills(default: usize) -> usize {
+    env::var("AUDIT_FORWARD_KILLS").map_or(default, |text| text.parse().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_or_out_of_order_whatever_is_killed() {
-    let kills = env::var("AUDIT_FORWARD_KILLS").map_or(3, |text| text.parse().unwrap());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");
-    let store = SqliteStore::open(&path).unwrap();
+    nothing_is_lost(path.to_str().unwrap(), kills(3)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_postgres_is_lost_or_out_of_order_whatever_is_killed() {
+    let database = Server::shared().unwrap().database().unwrap();
+    nothing_is_lost(database.url(), kills(1)).await;
+}
+
+async fn nothing_is_lost(place: &str, kills: usize) {
+    let store = open(place).await;
     // It also fails at times, after it has taken the events.
     let decide = |_: &_, at| match at % 23 {
         5 => Answer::Status(500, String::new()),
@@ -63,16 +86,16 @@ async fn nothing_is_lost_or_out_of_order_whatever_is_killed() {
     let mut size = 0;
     for kill in 0..kills {
         for log in logs {
-            append(&store, log, 100).await;
+            append(&*store, log, 100).await;
         }
         size += 100;
-        let mut process = spawn(&path, &receiver.url());
+        let mut process = spawn(place, &receiver.url());
         let seen = receiver.requests().len() + 3 + kill % 20;
         receiver.wait_until(|requests| requests.len() >= seen).await;
         process.kill().unwrap();
         process.wait().unwrap();
     }
-    let mut process = spawn(&path, &receiver.url());
+    let mut process = spawn(place, &receiver.url());
     receiver.wait_for(&logs, size).await;
     process.kill().unwrap();
     process.wait().unwrap();
