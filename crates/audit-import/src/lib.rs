@@ -50,73 +50,7 @@
 //!
 //! A mapping can name more. A field of the envelope that gives the event its time counts all the same.
 //!
-//! # The format of a mapping
-//! A mapping is TOML. This one reads `{"did": "buy", "at": 1710514131, "who": {"id": "u_7"}, "what": ["x"]}`:
-//!
-//! ```
-//! use audit_import::Mapping;
-//!
-//! let mapping = Mapping::parse(r#"
-//!     system = "shop"                     # the name of the source of the events
-//!     marks = ["/did", ["/at", "/time"]]  # a record of the system has each; of a list, one
-//!     time = ["/at", "/time"]             # the first that is there
-//!     action = "shop.{/did}"              # a text with places in it
-//!     actor = { kind = { const = "user" }, id = "/who/id" }
-//!
-//!     [[targets]]
-//!     each = "/what"                      # a target for each item
-//!     type = { const = "article" }
-//!     id = ""                             # the item itself
-//! "#)?;
-//! let record = br#"{"did":"buy","at":1710514131,"who":{"id":"u_7"},"what":["x"]}"#;
-//! let event = mapping.read_one(record, None)?;
-//! assert_eq!(event.action.as_str(), "shop.buy");
-//! assert_eq!(event.targets[0].id.as_deref(), Some("x"));
-//! # Ok::<(), audit_core::Error>(())
-//! ```
-//!
-//! ## Keys
-//!
-//! | key | meaning |
-//! |---|---|
-//! | `system` | the [system](audit_core::Source::system) of the events; required |
-//! | `title` | a title for people |
-//! | `marks` | the places (or conditions) that a record of the system has: of a list within it, one; required |
-//! | `unwrap` | the places of an envelope that hold the record, a list of records, or either as JSON in a text, looked into first: an envelope can have the marks, too. Where a record lacks its marks, those of common deliveries are looked into, too: `/Records`, `/entries`, `/detail`, `/message` … |
-//! | `split` | the list of which each item is an event, with all that is around it |
-//! | `entries` | lists of names and values that are read like objects: `{ at = "/parameters", key = "name", value = ["value", "intValue"] }` |
-//! | `ignoreCase` | `true` if a key that is absent is looked for in other cases |
-//! | `none` | the texts, besides an empty one, that say that there is no value; `-` by default |
-//! | `envelope` | the keys at the top that are part of a delivery, with `*` for any text |
-//! | `jsonTexts` | `true` if a text that is JSON is known again by what it says |
-//! | `values` | expressions with a name, to be used as `$name` |
-//! | `id` | the source's own id |
-//! | `time` | the places of the time, of which the first is used, in one of the [known forms](time); required. After them `@timestamp`, `p_event_time` and `TimeGenerated` are looked for |
-//! | `action` (required), `category`, `severity`, `location`, `reason`, `changeSetId`, `actor`, `organization`, `scope`, `outcome`, `message`, `request`, `trace`, `attributes` | the fields of an event, as its JSON names them, each an expression |
-//! | `change` | `old` and `new`: the places of values of any type, or `{ copy = "/a" }`; `if`: a condition |
-//! | `[[diff]]` | `field`, an expression, and `old` and `new`; or `keys`: of a key of this form, the field that it is the old value of |
-//! | `[[targets]]` | `type`, `id`, `name`: expressions; or `ids`: places, with the type of what each identifies |
-//! | `each`, `if` in `[[diff]]` and `[[targets]]` | the list of which each item is one, and a condition. `/a/*/b` is the list `b` in each item of the list `a` |
-//!
-//! ## Expressions
-//!
-//! | expression | value |
-//! |---|---|
-//! | `"/a/b"` | the text at this place, a JSON pointer, which is moved; a number is copied. A segment `{/kind}` is the key that the value at `/kind` names |
-//! | `"^/a"` | the place in what is around: in the delivery around a record, in the record around an item |
-//! | `"{/a}.{/b\|/c}"` | a text with places in it, of which the first with a value is used. An absent one takes the text before it along; with `!` at its end, the whole text. `{#}` is the number of the part of a record that is split, `{$name}` a named value |
-//! | `["/a", "/b"]` | the first with a value |
-//! | `"$name"` | the named value |
-//! | `{ const = "x" }` | the text |
-//! | `{ copy = "/a" }` | what is at the place, which stays, because another line moves it |
-//! | `{ from = "/a", map = { "x*" = "y", "*" = "$0" } }` | the output of the first row whose pattern matches; `$0` is the value, `$1` what the first `*` matched. With `else`, of any other value; with `absent`, of none |
-//! | `{ from = "/a", as = "term" }` | the value in lower case, with `_` for what is no letter or digit |
-//! | any of these tables with `if` | the value, under a condition |
-//!
-//! ## Conditions
-//! `"/a"`: there is a value. `{ at = "/a", is = ["x", "y*"] }`: it is one of these. `not` instead of `is`:
-//! it is another value. `{ absent = "/a" }`: there is no value. `{ all = [ … ] }`: all of these hold. A list of
-//! conditions: at least one holds.
+#![doc = include_str!("../MAPPINGS.md")]
 
 mod assemble;
 mod builtin;
@@ -135,6 +69,9 @@ mod record;
 mod targets;
 mod texts;
 pub mod time;
+
+/// The reference of the format, as Markdown, for programs that show it.
+pub const FORMAT: &str = include_str!("../MAPPINGS.md");
 
 pub use builtin::Builtin;
 pub use mapping::{DELIVERY, Mapped, Mapping, TIME_SOURCE, TimeOrigin};

@@ -91,7 +91,10 @@ impl<'a> Loader<'a> {
             if table.is_empty() {
                 self.slots(fields, slots)?;
             } else if let Some(node) = fields.take(table) {
-                let mut fields = node.table()?;
+                let mut fields = node.as_table().ok_or_else(|| {
+                    let keys = node::names(slots.iter().map(|(key, _)| key));
+                    node.fault(format!("is not a table; its keys are {keys}"))
+                })?;
                 self.slots(&mut fields, slots)?;
                 fields.finish()?;
             }

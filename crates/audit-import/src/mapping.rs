@@ -61,6 +61,22 @@ pub enum TimeOrigin {
 impl Mapping {
     /// Reads a mapping from its TOML text.
     ///
+    /// ```
+    /// use audit_import::Mapping;
+    ///
+    /// let mapping = Mapping::parse(r#"
+    ///     system = "shop"
+    ///     marks = ["/did", "/at"]
+    ///     time = "/at"
+    ///     action = "shop.{/did}"
+    ///     actor = { kind = { const = "user" }, id = "/who/id" }
+    /// "#)?;
+    /// let record = br#"{"did":"buy","at":1710514131,"who":{"id":"u_7"}}"#;
+    /// let event = mapping.read_one(record, None)?;
+    /// assert_eq!(event.action.as_str(), "shop.buy");
+    /// # Ok::<(), audit_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Fails with [`ErrorKind::Invalid`](audit_core::ErrorKind::Invalid) and the line and the key as the
     /// field: if the text is not TOML, if a key is not known, if a value is not of the form of its key, or

@@ -5,7 +5,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use audit_core::NewEvent;
-use audit_import::{Builtin, Mapping, Texts};
+use audit_import::{Builtin, FORMAT, Mapping, Texts};
 use clap::Subcommand;
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ use crate::import::importer::TEXT_BYTES;
 use crate::import::input::{self, Input, unreadable};
 use crate::import::source::Source;
 use crate::import::tally::Tally;
-use crate::output::report;
+use crate::output::{note, report};
 use crate::text::line;
 
 /// Lists, shows and tests mappings: how the records of other systems become events.
@@ -30,6 +30,9 @@ pub(crate) enum Command {
         /// The name of the mapping.
         name: String,
     },
+    /// Prints the keys and expressions that a mapping can have.
+    #[command(after_help = "Examples:\n  audit mappings format")]
+    Format,
     #[command(after_help = "\
 Examples:
   audit mappings test okta system-log.json
@@ -43,10 +46,14 @@ const EXAMPLES: &str = "\
 Examples:
   audit mappings list
   audit mappings show cloudtrail > our-own.toml
+  audit mappings format
   audit mappings test ./our-own.toml events.json";
 
-/// Reads files by a mapping and records nothing: prints how many records have each field, which keys no
-/// field takes, and why records are refused.
+/// Reads files by a mapping and records nothing: prints how many records have each field, which values
+/// stay in the metadata, and why records are refused.
+///
+/// A value that a field only copies, such as a number or a time in another form, stays as well. The first
+/// record of each cause of a refusal is named on the standard error.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Test {
     /// The mapping: its name, or its file.
@@ -62,6 +69,7 @@ impl Command {
         match self {
             Self::List => list().map(|()| Outcome::Done),
             Self::Show { name } => show(name).map(|()| Outcome::Done),
+            Self::Format => print(FORMAT).map(|()| Outcome::Done),
             Self::Test(test) => test.run(),
         }
     }
@@ -82,7 +90,10 @@ fn show(name: &str) -> Result<()> {
         CliError::new(format!("there is no mapping {}", line(name)))
             .hint("list them with: audit mappings list")
     };
-    let text = builtin.ok_or_else(missing)?.text();
+    print(builtin.ok_or_else(missing)?.text())
+}
+
+fn print(text: &str) -> Result<()> {
     report(|output| text.lines().try_for_each(|line| output.line(format_args!("{line}"))))
 }
 
@@ -111,7 +122,11 @@ impl Test {
                             tally.note(&record);
                             uses.count(record.event);
                         }
-                        Err(error) => tally.refuse(&error),
+                        Err(error) => {
+                            if tally.refuse(&error) {
+                                note(format_args!("{}:{}: {error}", line(&name), text.line));
+                            }
+                        }
                     }
                 }
             }

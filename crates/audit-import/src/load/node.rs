@@ -20,6 +20,8 @@ pub(super) struct Node<'a> {
 #[derive(Debug)]
 pub(super) struct Fields<'a> {
     table: Node<'a>,
+    /// The keys that were asked for.
+    known: Vec<String>,
     left: Vec<(&'a str, Node<'a>)>,
 }
 
@@ -102,13 +104,14 @@ impl<'a> Node<'a> {
             .collect();
         left.sort_by_key(|(at, ..)| *at);
         let left = left.into_iter().map(|(_, key, node)| (key, node)).collect();
-        Fields { table: self.clone(), left }
+        Fields { table: self.clone(), known: Vec::new(), left }
     }
 }
 
 impl<'a> Fields<'a> {
     /// Takes the value of this key out.
     pub(super) fn take(&mut self, key: &str) -> Option<Node<'a>> {
+        self.known.push(key.to_owned());
         let at = self.left.iter().position(|(other, _)| *other == key)?;
         Some(self.left.remove(at).1)
     }
@@ -127,7 +130,15 @@ impl<'a> Fields<'a> {
     pub(super) fn finish(self) -> Result<()> {
         match self.left.first() {
             None => Ok(()),
-            Some((_, node)) => Err(node.fault("is not a known key here")),
+            Some((_, node)) => {
+                Err(node.fault(format!("is not a known key here; known are {}", names(self.known))))
+            }
         }
     }
+}
+
+/// Joins the names of keys.
+pub(super) fn names(keys: impl IntoIterator<Item = impl std::fmt::Display>) -> String {
+    let names: Vec<_> = keys.into_iter().map(|key| format!("`{key}`")).collect();
+    names.join(", ")
 }

@@ -1,7 +1,7 @@
 //! What a mapping can say, what is wrong with one, and what it refuses.
 
 use audit_core::{NewEvent, Result, Timestamp, Violation, limits};
-use audit_import::{DELIVERY, Mapping, TIME_SOURCE, TimeOrigin};
+use audit_import::{DELIVERY, FORMAT, Mapping, TIME_SOURCE, TimeOrigin};
 use serde_json::{Value, json};
 
 use crate::coverage;
@@ -77,6 +77,17 @@ fn a_moved_text_goes_and_a_copied_one_stays() {
     let lines = "action = \"/k\"\nreason = \"/{/k}/v\"";
     let event = read(lines, json!({"k": "u", "u": {"v": "x"}}));
     assert_eq!((&event["reason"], &event["metadata"]), (&json!("x"), &json!({})));
+}
+
+#[test]
+fn the_example_of_the_reference_reads_its_record() {
+    let (_, rest) = FORMAT.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let (_, rest) = FORMAT.split_once("reads `").unwrap();
+    let (record, _) = rest.split_once('`').unwrap();
+    let event = Mapping::parse(text).unwrap().read_one(record.as_bytes(), None).unwrap();
+    assert_eq!((event.action.as_str(), event.actor.id.as_deref()), ("shop.buy", Some("u_7")));
+    assert_eq!(event.targets[0].id.as_deref(), Some("x"));
 }
 
 #[test]
@@ -299,6 +310,12 @@ fn a_fault_of_a_mapping_is_named_with_its_line_and_key() {
     for (lines, field, words) in [
         ("action = \"/a\"\naction = \"/b\"", "line 5", "duplicate key"),
         ("action = \"/a\"\nactoin = \"/b\"", "line 5: actoin", "not a known key"),
+        (
+            "action = \"/a\"\nrequest.route = \"/b\"",
+            "line 5: request.route",
+            "`method`, `path`, `id`",
+        ),
+        ("action = \"/a\"\norganization = \"/b\"", "line 5: organization", "are `id`, `name`"),
         ("action = \"a\"", "line 4: action", "{ const = \"a\" }"),
         ("action = \"/~2\"", "line 4: action", "neither ~0 nor ~1"),
         ("action = \"a{/b\"", "line 4: action", "not closed"),

@@ -46,14 +46,16 @@ impl Tally {
         }
     }
 
-    /// Counts a refused record.
-    pub(crate) fn refuse(&mut self, error: &Error) {
+    /// Counts a refused record. Returns whether it is the first of its cause.
+    pub(crate) fn refuse(&mut self, error: &Error) -> bool {
         self.refused += 1;
         let mut cause = cause(error);
         if self.refusals.len() >= MAX_CAUSES && !self.refusals.contains_key(&cause) {
             "others".clone_into(&mut cause);
         }
-        *self.refusals.entry(cause).or_default() += 1;
+        let count = self.refusals.entry(cause).or_default();
+        *count += 1;
+        *count == 1
     }
 
     /// Returns the lines that say more than the numbers.

@@ -167,5 +167,7 @@ fn mappings_are_listed_shown_and_tested() {
             ]
         )
     );
+    assert_eq!(ran.err, "okta.jsonl:2: invalid input: `published` is missing\n");
     assert!(sandbox.fails(2, &["mappings", "show", "none"]).contains("audit mappings list"));
+    assert!(sandbox.ok(&["mappings", "format"]).starts_with("# The format of a mapping\n"));
 }
