@@ -8,6 +8,7 @@ use crate::coverage;
 mod access;
 mod google;
 mod microsoft;
+mod salesforce;
 mod services;
 
 /// Returns the events of a text as JSON, without their ids and metadata.

@@ -116,6 +116,19 @@ fn microsoft365_by_workload() {
             json!("success"),
         ]
     );
+    let row = json!({
+        "TenantId": "workspace", "OfficeTenantId": "o1", "OfficeObjectId": "https://acme.sharepoint.com/a",
+        "Operation": "FileAccessed", "OfficeWorkload": "SharePoint", "UserId": "ana@example.org",
+        "UserType": "Regular", "Client_IPAddress": "192.0.2.7", "TimeGenerated": "2024-03-15T14:48:51Z",
+    });
+    assert_eq!(
+        parts(
+            "microsoft365",
+            &row,
+            ["/organization/id", "/targets/0/id", "/actor/ip", "/actor/kind"]
+        ),
+        ["o1", "https://acme.sharepoint.com/a", "192.0.2.7", "user"]
+    );
     let joined = record(json!({
         "Operation": "MemberAdded", "Workload": "MicrosoftTeams", "TeamGuid": "t1", "TeamName": "Sales",
         "Members": [{"UPN": "bob@example.org", "DisplayName": "Bob", "Role": 1}],
@@ -237,14 +250,20 @@ fn azure_activity_of_a_storage_account_and_of_a_table() {
     );
     let row = json!({
         "OperationNameValue": "MICROSOFT.COMPUTE/VIRTUALMACHINES/WRITE", "OperationName": "Create",
+        "TenantId": "workspace",
         "ActivityStatusValue": "Success", "ActivitySubstatusValue": "Created", "CategoryValue": "Administrative",
         "Caller": "88f0c2d4-0000-4000-8000-5d2b3a111111", "CallerIpAddress": "192.0.2.7",
         "EventDataId": "e2", "_ResourceId": "/subscriptions/s/vm", "Level": "Informational",
         "ResourceProviderValue": "MICROSOFT.COMPUTE", "TimeGenerated": "2024-03-15T14:48:51Z",
     });
     assert_eq!(
-        parts("azure-activity", &row, ["/action", "/actor/kind", "/outcome", "/targets", "/scope"]),
+        parts(
+            "azure-activity",
+            &row,
+            ["/organization", "/action", "/actor/kind", "/outcome", "/targets", "/scope"]
+        ),
         [
+            json!(null),
             json!("MICROSOFT.COMPUTE/VIRTUALMACHINES/WRITE"),
             json!("service"),
             json!({"result": "success", "code": "Created"}),
