@@ -67,6 +67,11 @@ fn auth0_management_api() {
         parts("auth0", &refused, ["/outcome/result", "/targets/1", "/change"]),
         [json!("denied"), json!({"type": "users", "id": "auth0|2"}), json!(null)]
     );
+    refused["details"]["request"]["path"] = json!("/v2/guardian/policies");
+    assert_eq!(
+        parts("auth0", &refused, ["/targets/1"]),
+        [json!({"type": "guardian", "id": "policies"})]
+    );
     for (kind, result) in [
         ("slo", json!("success")),
         ("limit_wc", json!("denied")),
