@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::coverage;
 
 mod access;
+mod azure;
 mod google;
 mod microsoft;
 mod salesforce;
