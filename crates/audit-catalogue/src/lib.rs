@@ -1,12 +1,10 @@
-//! The catalogue of the actions that a service records: what auditors, reviewers and those who read the log
-//! by program need to know of it, and a store that holds the service to it.
+//! The catalogue of the actions that a service records: documents for auditors, reviewers and programs that
+//! read the log, and a store that enforces it.
 //!
-//! The actions are an enum, with the crate `audit-derive`. A value of it is accepted wherever the name of an
-//! action is, and an event that lacks a target or an attribute does not compile.
+//! The actions are an enum that derives `AuditAction` of the crate `audit-derive`. Its values are accepted
+//! wherever the name of an action is, and an event that lacks a target or an attribute does not compile.
 //!
 //! ```
-//! use std::sync::Arc;
-//!
 //! use audit_catalogue::{Catalogue, Strict};
 //! use audit_core::{Actor, AuditStoreExt, Log, NewEvent};
 //! use audit_derive::AuditAction;
@@ -26,7 +24,7 @@
 //! let catalogue = Catalogue::of::<Billing>();
 //! assert!(catalogue.to_markdown().contains("A customer paid an invoice"));
 //!
-//! let store = Strict::refusing(Arc::new(MemoryStore::new()?), catalogue);
+//! let store = Strict::refusing(MemoryStore::new()?, catalogue);
 //! let ana = || Actor::user("u_7");
 //! store.record(Log::Platform, NewEvent::new(Billing::InvoicePaid { invoice: 9 }, ana())).await?;
 //! let misspelt = NewEvent::new("invoice.payed", ana());
@@ -43,7 +41,7 @@
 //! | `catalogue.rs` | the catalogue, and its check of an event |
 //! | `page.rs` | its Markdown page |
 //! | `schema.rs` | the JSON schemas of its actions |
-//! | `strict.rs` | a store that holds to it |
+//! | `strict.rs` | a store that enforces it |
 
 mod catalogue;
 mod page;

@@ -1,24 +1,21 @@
-//! A store that holds to a catalogue.
+//! A store that enforces a catalogue.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
-use audit_core::{
-    AuditEvent, AuditStore, EntriesRequest, Error, EventId, Head, Log, NewEvent, Receipt, Result,
-    Scan, ScanResult, Sequence, TokenKeys,
-};
+use audit_core::backend::delegate;
+use audit_core::{AuditStore, Error, Log, NewEvent, Receipt, Result};
 
 use crate::Catalogue;
 
 type OnOutside = dyn Fn(Log, &NewEvent, &Error) + Send + Sync;
 
-/// A store in front of another one, which refuses or counts the events that are not in a catalogue. It
-/// reads as the other one does.
+/// A store in front of another one, which refuses or counts the events that are not in a catalogue. All other
+/// calls are those of the other store.
 ///
-/// What does not pass through it is not checked: events that are recorded in the service's own
+/// Only appends through it are checked. Not checked are events that are recorded in the service's own
 /// transaction (use [`Catalogue::check`] there), and those that the store itself records.
 #[derive(Clone)]
 pub struct Strict {
@@ -32,14 +29,14 @@ pub struct Strict {
 impl Strict {
     /// Returns a store that refuses a batch with an event outside `catalogue`, with the error of
     /// [`Catalogue::check`].
-    pub fn refusing(store: Arc<dyn AuditStore>, catalogue: Catalogue) -> Self {
-        Self::new(store, catalogue, true)
+    pub fn refusing(store: impl AuditStore, catalogue: Catalogue) -> Self {
+        Self::new(Arc::new(store), catalogue, true)
     }
 
     /// Returns a store that records the events outside `catalogue`, too, and counts them. For a service
     /// whose catalogue is not complete yet.
-    pub fn counting(store: Arc<dyn AuditStore>, catalogue: Catalogue) -> Self {
-        Self::new(store, catalogue, false)
+    pub fn counting(store: impl AuditStore, catalogue: Catalogue) -> Self {
+        Self::new(Arc::new(store), catalogue, false)
     }
 
     fn new(store: Arc<dyn AuditStore>, catalogue: Catalogue, refuses: bool) -> Self {
@@ -47,8 +44,8 @@ impl Strict {
         Self { store, catalogue, refuses, outside, on_outside: None }
     }
 
-    /// Calls `report` for each event outside the catalogue, with what is wrong with it. It must not
-    /// block.
+    /// Calls `report` for each event outside the catalogue, with the error of [`Catalogue::check`]. It must
+    /// not block.
     #[must_use]
     pub fn on_outside(
         mut self,
@@ -86,9 +83,7 @@ impl Strict {
 
 #[async_trait]
 impl AuditStore for Strict {
-    fn token_keys(&self) -> &TokenKeys {
-        self.store.token_keys()
-    }
+    delegate!(store: token_keys, get, head, logs, scan, wait_for_append, frontier, nodes, entries);
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
         let checked = self.check(log, &events);
@@ -96,38 +91,6 @@ impl AuditStore for Strict {
             checked?;
         }
         self.store.append(log, events).await
-    }
-
-    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.store.get(log, id).await
-    }
-
-    async fn head(&self, log: Log) -> Result<Head> {
-        self.store.head(log).await
-    }
-
-    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.store.logs(after, limit).await
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.store.scan(scan).await
-    }
-
-    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.store.wait_for_append(log, sequence).await
-    }
-
-    async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.store.frontier(log).await
-    }
-
-    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.store.nodes(log, nodes).await
-    }
-
-    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        self.store.entries(log, request).await
     }
 }
 

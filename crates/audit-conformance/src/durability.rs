@@ -1,7 +1,7 @@
-//! What a process acknowledged before it was killed is in the store afterwards.
+//! Events that a process acknowledged before it was killed are in the store afterwards.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fmt::Debug;
 use std::io::{BufRead as _, BufReader, Write as _, stdout};
 use std::process::{Command, Stdio};
@@ -9,33 +9,15 @@ use std::sync::Arc;
 use std::thread;
 
 use audit_core::{
-    Actor, AuditStore, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Filter, Log, NewEvent,
+    Actor, AuditStoreExt as _, ErrorKind, EventId, EventQuery, Filter, Log, NewEvent,
     OrganizationId, Receipt,
 };
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use crate::samples::{At as _, redelivered};
-use crate::subject::{Opens, Subject, refused};
-use crate::{Harness, NewHarness};
-
-/// Opens a durable store, which another process can open too.
-pub trait DurableHarness: Harness {
-    /// Returns what another process needs to open the same store, such as the path of its file.
-    fn place(&self) -> OsString;
-}
-
-impl Opens for dyn DurableHarness {
-    type Store = dyn AuditStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
+use crate::subject::{Subject, refused};
+use crate::{DurableHarness, Harness, NewHarness};
 
 /// The number of processes that are killed, unless [`KILLS_VARIABLE`] sets another.
 const KILLS: u64 = 8;

@@ -1,5 +1,6 @@
 //! How a store is put under test: one trait for each trait of a store.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -165,6 +166,12 @@ pub trait DamageHarness: Harness {
     /// # Panics
     /// If nothing can be damaged so.
     fn damage(&self, log: Log, damage: &str);
+}
+
+/// Opens a durable store, which another process can open too.
+pub trait DurableHarness: Harness {
+    /// Returns the place at which another process opens the same store, such as the path of its file.
+    fn place(&self) -> OsString;
 }
 
 /// A transaction of a client. If it is dropped, it is rolled back.

@@ -10,8 +10,9 @@ use audit_core::{
 use uuid::Uuid;
 
 use crate::arbitrary::filters_by;
+use crate::opens::Opens;
 use crate::samples::{at, sequence, trace};
-use crate::subject::{Opens, Subject, everything};
+use crate::subject::{Subject, everything};
 use crate::tree::Tree;
 
 /// The sizes of the batches. They end on both sides of powers of two, where stores begin new parts.

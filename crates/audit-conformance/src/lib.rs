@@ -1,9 +1,9 @@
 //! The conformance suite: one test for each promise of a store.
 //!
-//! The cases come in three groups, one for each trait: [`AuditStore`](audit_core::AuditStore),
-//! [`RetentionStore`](audit_core::RetentionStore), [`TenantStore`](audit_core::TenantStore). A
-//! backend says how its store is opened by a [`Harness`], a [`RetentionHarness`] and a
-//! [`TenantHarness`], as far as it implements the traits, and calls [`suite!`]. This gives it one
+//! The cases come in groups, one for each trait: [`AuditStore`](audit_core::AuditStore),
+//! [`RetentionStore`](audit_core::RetentionStore), [`TenantStore`](audit_core::TenantStore) and others. A
+//! backend implements a [`Harness`], which opens its store, and a [`RetentionHarness`] and a
+//! [`TenantHarness`] if it implements these traits, and calls [`suite!`]. This gives it one
 //! named test for each case of a group. The list is written once, so no backend can leave out a
 //! case, and a case that is not in the list does not compile.
 //!
@@ -52,7 +52,7 @@
 //! A store that keeps events in a file also implements a [`DurableHarness`], with which the suite
 //! kills processes that append. [`arbitrary::Values`] makes any event, for further property tests.
 //!
-//! Each case can fail: the crate's own tests break a good store in one way after the other and
+//! Each case can fail: the crate's own tests break a good store in many ways, one at a time, and
 //! require that every case notices at least one.
 //!
 //! # The long run
@@ -81,6 +81,7 @@ mod extremes;
 mod harness;
 mod large;
 mod model;
+mod opens;
 mod property;
 mod registry;
 mod samples;
@@ -92,10 +93,9 @@ mod tree;
 mod variants;
 
 use checkpoints::checkpoint_list; // `for_each_checkpoint_case!` looks for it here
-pub use durability::DurableHarness;
 pub use harness::{
-    DamageHarness, FollowerHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
-    StagingTransaction, TenantHarness,
+    DamageHarness, DurableHarness, FollowerHarness, Harness, NewHarness, Restore, RetentionHarness,
+    StagingHarness, StagingTransaction, TenantHarness,
 };
 use registry::case_list; // `for_each_case!` looks for it here
 pub use registry::{Case, Cases, run};

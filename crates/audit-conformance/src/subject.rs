@@ -13,101 +13,19 @@ use audit_core::{
     Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt as _, EntriesRequest, Erasure,
     Error, ErrorKind, EventId, EventQuery, FeedPage, FeedStart, Filter, FollowerStore, Head, Log,
     NewEvent, Order, Page, Pruned, Receipt, RefusedEvent, Result, Retention, RetentionStore,
-    RetentionStoreExt as _, Scan, ScanResult, Sequence, Staged, StagedCounts, StagingStore,
-    TenantStore, Token,
+    RetentionStoreExt as _, Scan, ScanResult, Sequence, Staged, StagedCounts, StagingStore, Token,
 };
 use futures_util::future::{Either, select};
 
+use crate::opens::Opens;
 use crate::timer::Timer;
 use crate::{
     DamageHarness, FollowerHarness, Harness, NewHarness, Restore, RetentionHarness, StagingHarness,
-    StagingTransaction, TenantHarness,
+    StagingTransaction,
 };
 
 /// How long a case waits for what a store must do "soon".
 pub(crate) const SOON: Duration = Duration::from_secs(5);
-
-/// A harness, and the trait object that it opens.
-pub(crate) trait Opens: Harness {
-    type Store: AuditStore + ?Sized;
-
-    fn open_store(&self) -> Arc<Self::Store>;
-
-    /// Returns the store as an [`AuditStore`].
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore;
-}
-
-impl Opens for dyn Harness {
-    type Store = dyn AuditStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
-
-impl Opens for dyn RetentionHarness {
-    type Store = dyn RetentionStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open_retention()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
-
-impl Opens for dyn StagingHarness {
-    type Store = dyn StagingStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open_staging()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
-
-impl Opens for dyn FollowerHarness {
-    type Store = dyn FollowerStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open_followers()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
-
-impl Opens for dyn DamageHarness {
-    type Store = dyn AuditStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
-
-impl Opens for dyn TenantHarness {
-    type Store = dyn TenantStore;
-
-    fn open_store(&self) -> Arc<Self::Store> {
-        self.open_tenants()
-    }
-
-    fn as_audit_store(store: &Self::Store) -> &dyn AuditStore {
-        store
-    }
-}
 
 /// One handle of the store under test, with calls that block.
 pub(crate) struct Subject<H: Opens + ?Sized = dyn Harness> {
@@ -191,7 +109,7 @@ impl<H: Opens + ?Sized> Subject<H> {
     }
 
     fn audit_store(&self) -> &dyn AuditStore {
-        H::as_audit_store(&self.store)
+        &self.store
     }
 
     pub(crate) fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {

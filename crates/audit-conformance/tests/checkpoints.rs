@@ -84,7 +84,7 @@ const NOTICED: &[(Mutation, &[&str])] = &[
 struct Broken {
     mutation: Mutation,
     store: MemoryCheckpointStore,
-    /// What this handle has read.
+    /// The checkpoints that this handle has read.
     read: Arc<Mutex<BTreeMap<Log, Option<SignedCheckpoint>>>>,
 }
 

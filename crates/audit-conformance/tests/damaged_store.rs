@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use audit_conformance::{Case, Cases, DamageHarness, Harness};
-use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::backend::delegate;
 use audit_core::{
-    AuditEvent, AuditStore, EntriesRequest, Error, ErrorKind, EventId, Head, Log, NewEvent,
-    Receipt, Result, Scan, ScanResult, Sequence, TokenKeys,
+    AuditEvent, AuditStore, Error, ErrorKind, EventId, Log, NewEvent, Receipt, Result, Scan,
+    ScanResult,
 };
 use list_store::ListStore;
 
-/// What the store does when a log was damaged.
+/// How the store behaves after a log was damaged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     /// It fails one read, and is mended by that.
@@ -115,9 +115,7 @@ impl Fragile {
 
 #[async_trait]
 impl AuditStore for Fragile {
-    fn token_keys(&self) -> &TokenKeys {
-        self.store.token_keys()
-    }
+    delegate!(store: token_keys, head, logs, wait_for_append, frontier, nodes, entries);
 
     async fn append(&self, log: Log, mut events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
         if self.has(Fault::FailsAppends, Some(log)) || self.has(Fault::FailsAllAppends, None) {
@@ -138,14 +136,6 @@ impl AuditStore for Fragile {
         self.store.get(log, id).await
     }
 
-    async fn head(&self, log: Log) -> Result<Head> {
-        self.store.head(log).await
-    }
-
-    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.store.logs(after, limit).await
-    }
-
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let is_filtered = scan.filter.facets().next().is_some();
         let is_first = is_filtered && self.has(Fault::Nothing, Some(scan.log));
@@ -162,21 +152,5 @@ impl AuditStore for Fragile {
             found.events.pop();
         }
         Ok(found)
-    }
-
-    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.store.wait_for_append(log, sequence).await
-    }
-
-    async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.store.frontier(log).await
-    }
-
-    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.store.nodes(log, nodes).await
-    }
-
-    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        self.store.entries(log, request).await
     }
 }

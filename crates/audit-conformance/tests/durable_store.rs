@@ -20,12 +20,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use audit_conformance::{DurableHarness, Harness};
-use audit_core::backend::{PersonalData, StoredEvent};
-use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
-use audit_core::{
-    AuditEvent, AuditStore, EntriesRequest, EventId, Head, LeafHash, Log, NewEvent, Receipt,
-    Result, Scan, ScanResult, Sequence, TokenKeys,
-};
+use audit_core::backend::{PersonalData, StoredEvent, delegate};
+use audit_core::{AuditEvent, AuditStore, Head, LeafHash, Log, NewEvent, Receipt, Result};
 use list_store::ListStore;
 use tempfile::TempDir;
 
@@ -161,9 +157,7 @@ impl JournalStore {
 
 #[async_trait]
 impl AuditStore for JournalStore {
-    fn token_keys(&self) -> &TokenKeys {
-        self.list.token_keys()
-    }
+    delegate!(list: token_keys, get, head, logs, scan, wait_for_append, frontier, nodes, entries);
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
         // One append at a time, so that the journal has the order of the list.
@@ -176,37 +170,5 @@ impl AuditStore for JournalStore {
         let is_written = self.write(log, &new.unwrap_or_default());
         drop(order);
         if is_written { Ok(receipts) } else { pending().await }
-    }
-
-    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.list.get(log, id).await
-    }
-
-    async fn head(&self, log: Log) -> Result<Head> {
-        self.list.head(log).await
-    }
-
-    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.list.logs(after, limit).await
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.list.scan(scan).await
-    }
-
-    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.list.wait_for_append(log, sequence).await
-    }
-
-    async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.list.frontier(log).await
-    }
-
-    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.list.nodes(log, nodes).await
-    }
-
-    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        self.list.entries(log, request).await
     }
 }

@@ -14,10 +14,9 @@ use std::thread;
 
 use async_trait::async_trait;
 use audit_conformance::{Case, Cases, FollowerHarness, Harness};
-use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::backend::delegate;
 use audit_core::{
-    Actor, AuditEvent, AuditStore, EntriesRequest, Error, ErrorKind, EventId, FollowerStore, Head,
-    Log, NewEvent, Receipt, Result, Scan, ScanResult, Sequence, TokenKeys, limits,
+    Actor, AuditStore, Error, ErrorKind, FollowerStore, Log, NewEvent, Result, limits,
 };
 use list_store::ListStore;
 
@@ -176,45 +175,8 @@ impl Handle {
 
 #[async_trait]
 impl AuditStore for Handle {
-    fn token_keys(&self) -> &TokenKeys {
-        self.store.token_keys()
-    }
-
-    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        self.store.append(log, events).await
-    }
-
-    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.store.get(log, id).await
-    }
-
-    async fn head(&self, log: Log) -> Result<Head> {
-        self.store.head(log).await
-    }
-
-    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.store.logs(after, limit).await
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.store.scan(scan).await
-    }
-
-    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.store.wait_for_append(log, sequence).await
-    }
-
-    async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.store.frontier(log).await
-    }
-
-    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.store.nodes(log, nodes).await
-    }
-
-    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        self.store.entries(log, request).await
-    }
+    delegate!(store: token_keys, append, get, head, logs, scan);
+    delegate!(store: wait_for_append, frontier, nodes, entries);
 }
 
 #[async_trait]

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use audit_conformance::{Case, Cases, Harness, StagingHarness, StagingTransaction};
-use audit_core::backend::{Batch, Refusal, StagedRow, Term};
+use audit_core::backend::{Batch, Refusal, StagedRow, Term, delegate};
 use audit_core::limits::{self, MAX_STAGED_BYTES};
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
     AuditContext, AuditEvent, AuditStore, EntriesRequest, Error, EventId, Head, Log, NewEvent,
     Receipt, RefusedEvent, Result, Scan, ScanResult, Sequence, StagedCounts, StagingStore,
-    Timestamp, TokenKeys,
+    Timestamp,
 };
 use list_store::ListStore;
 
@@ -360,9 +360,7 @@ impl Handle {
 
 #[async_trait]
 impl AuditStore for Handle {
-    fn token_keys(&self) -> &TokenKeys {
-        self.store.token_keys()
-    }
+    delegate!(store: token_keys);
 
     async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
         match self.fault {

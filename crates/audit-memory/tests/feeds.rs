@@ -6,11 +6,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
+use audit_core::backend::delegate;
 use audit_core::{
-    Actor, AuditContext, AuditEvent, AuditStore, AuditStoreExt as _, EntriesRequest, ErrorKind,
-    EventId, EventQuery, FeedStart, Head, Log, NewEvent, Receipt, Result, Retention,
-    RetentionStore as _, Scan, ScanResult, Sequence, TokenKeys,
+    Actor, AuditContext, AuditStore, AuditStoreExt as _, ErrorKind, EventQuery, FeedStart, Log,
+    NewEvent, Result, Retention, RetentionStore as _, Scan, ScanResult,
 };
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
@@ -46,25 +45,8 @@ fn by() -> AuditContext {
 
 #[async_trait]
 impl AuditStore for PrunesAfterScan {
-    fn token_keys(&self) -> &TokenKeys {
-        self.inner.token_keys()
-    }
-
-    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        self.inner.append(log, events).await
-    }
-
-    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.inner.get(log, id).await
-    }
-
-    async fn head(&self, log: Log) -> Result<Head> {
-        self.inner.head(log).await
-    }
-
-    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.inner.logs(after, limit).await
-    }
+    delegate!(inner: token_keys, append, get, head, logs);
+    delegate!(inner: wait_for_append, frontier, nodes, entries);
 
     async fn scan(&self, scan: Scan) -> Result<ScanResult> {
         let result = self.inner.scan(scan).await;
@@ -73,22 +55,6 @@ impl AuditStore for PrunesAfterScan {
             assert_eq!(pruned.floor.get(), 64);
         }
         result
-    }
-
-    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.inner.wait_for_append(log, sequence).await
-    }
-
-    async fn frontier(&self, log: Log) -> Result<Frontier> {
-        self.inner.frontier(log).await
-    }
-
-    async fn nodes(&self, log: Log, nodes: Vec<NodeId>) -> Result<Vec<Option<NodeHash>>> {
-        self.inner.nodes(log, nodes).await
-    }
-
-    async fn entries(&self, log: Log, request: EntriesRequest) -> Result<Vec<LogEntry>> {
-        self.inner.entries(log, request).await
     }
 }
 

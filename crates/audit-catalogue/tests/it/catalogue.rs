@@ -69,7 +69,7 @@ fn actions_that_are_allowed_may_state_anything() {
 fn the_events_of_an_attempt_are_those_of_its_action() {
     let catalogue = Catalogue::of::<Billing>();
     let store = MemoryStore::new().unwrap();
-    let strict = audit_catalogue::Strict::refusing(std::sync::Arc::new(store), catalogue);
+    let strict = audit_catalogue::Strict::refusing(store, catalogue);
     let attempt = block_on(Attempt::begin(&strict, Log::Platform, paid())).unwrap();
     block_on(attempt.end(&strict, audit_core::Outcome::success())).unwrap();
     let other = block_on(Attempt::begin(&strict, Log::Platform, named("invoice.payed")));

@@ -17,7 +17,7 @@ impl InFront {
 
 impl Harness for InFront {
     fn open(&self) -> Arc<dyn AuditStore> {
-        let store = Arc::new(self.0.lock().unwrap().clone());
+        let store: Arc<dyn AuditStore> = Arc::new(self.0.lock().unwrap().clone());
         Arc::new(Strict::refusing(store, Catalogue::new().allowing("*")))
     }
 

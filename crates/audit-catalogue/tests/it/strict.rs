@@ -14,7 +14,7 @@ const LOG: Log = Log::Platform;
 #[test]
 fn a_batch_with_an_event_outside_is_refused_whole() {
     let store = MemoryStore::new().unwrap();
-    let strict = Strict::refusing(Arc::new(store.clone()), Catalogue::of::<Billing>());
+    let strict = Strict::refusing(store.clone(), Catalogue::of::<Billing>());
     let error = block_on(strict.append(LOG, vec![paid(), named("a"), named("b")])).unwrap_err();
     assert_eq!((error.kind(), error.field()), (ErrorKind::Invalid, Some("events[1].action")));
     assert_eq!(block_on(store.head(LOG)).unwrap().size.get(), 0);
@@ -29,7 +29,7 @@ fn one_that_counts_records_and_reports() {
     let reported = Arc::new(Mutex::new(Vec::new()));
     let store = MemoryStore::new().unwrap();
     let sink = Arc::clone(&reported);
-    let strict = Strict::counting(Arc::new(store.clone()), Catalogue::of::<Billing>()).on_outside(
+    let strict = Strict::counting(store.clone(), Catalogue::of::<Billing>()).on_outside(
         move |log, event, error| {
             let field = error.field().map(ToOwned::to_owned);
             sink.lock().unwrap().push((log, event.action.to_string(), field));

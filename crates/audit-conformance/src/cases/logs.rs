@@ -4,8 +4,9 @@ use audit_core::limits::MAX_LOGS_PAGE;
 use audit_core::{AuditStore as _, ErrorKind, Log, Result};
 
 use crate::NewHarness;
+use crate::opens::Opens;
 use crate::samples::{event, events, mixed, new_log};
-use crate::subject::{Opens, Subject, everything, refused};
+use crate::subject::{Subject, everything, refused};
 
 impl<H: Opens + ?Sized> Subject<H> {
     fn list_logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {

@@ -1,4 +1,4 @@
-//! What the callers of one log cost those of another. The order in which calls end shows it, whatever
+//! The cost of the callers of one log for those of another. The order in which calls end shows it, whatever
 //! time they take.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

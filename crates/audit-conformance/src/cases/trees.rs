@@ -10,8 +10,9 @@ use audit_core::{
 use audit_merkle::{consistency_nodes, consistency_proof, inclusion_nodes, inclusion_proof};
 
 use crate::NewHarness;
+use crate::opens::Opens;
 use crate::samples::{event, events, full, mixed, new_log, redelivered, sequence};
-use crate::subject::{Opens, Subject};
+use crate::subject::Subject;
 use crate::tree::Tree;
 
 impl<H: Opens + ?Sized> Subject<H> {

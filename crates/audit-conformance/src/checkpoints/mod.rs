@@ -1,4 +1,4 @@
-//! What every [`CheckpointStore`] must prove, in a list of its own.
+//! The cases that every [`CheckpointStore`] must pass, in their own list.
 
 mod cases;
 

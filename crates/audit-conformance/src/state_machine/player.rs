@@ -35,7 +35,7 @@ pub(super) struct Walk {
     pub(super) log: Which,
     pub(super) filter: Filter,
     pub(super) order: Order,
-    /// What the walk has still to return.
+    /// The events that the walk has still to return.
     pub(super) rest: Vec<AuditEvent>,
     pub(super) total: u64,
     pub(super) bound: Sequence,

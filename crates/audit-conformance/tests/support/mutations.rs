@@ -51,7 +51,7 @@ struct Notes {
     reads: AtomicUsize,
     /// The log that was used first, and how often.
     calls: Mutex<Option<(Log, usize)>>,
-    /// What no event should contain.
+    /// A value that no event may contain.
     credential: Mutex<Value>,
     logs: Mutex<Vec<Log>>,
     ids: Mutex<HashMap<EventId, Log>>,

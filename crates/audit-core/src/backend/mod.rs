@@ -4,7 +4,8 @@
 //!
 //! To write a store, implement [`AuditStore`](crate::AuditStore), and
 //! [`RetentionStore`](crate::RetentionStore) and [`TenantStore`](crate::TenantStore) if it has
-//! retention and tenants. Then run the cases of the crate `audit-conformance` on it.
+//! retention and tenants. Then run the cases of the crate `audit-conformance` on it. A store in front of
+//! another one leaves the methods that it does not change to [`delegate!`].
 //!
 //! # A complete store
 //!
@@ -17,12 +18,14 @@
 mod batch;
 mod captured;
 mod clock;
+mod delegate;
 pub mod index;
 mod lenient;
 mod parts;
 mod prepared;
 mod queued;
 mod rotation;
+mod sequenced;
 mod staged;
 mod staged_body;
 mod stored;
@@ -31,12 +34,14 @@ mod term;
 mod vectors;
 mod waiting;
 
-pub use batch::{Batch, SequencedBatch, SequencedEvent};
+pub use batch::Batch;
 pub(crate) use clock::is_implausible;
 pub use clock::{LONGEST_SILENCE, RecordedTime};
+pub use delegate::delegate;
 pub use prepared::PreparedEvent;
 pub use queued::{QueuedBytes, QueuedShare};
 pub use rotation::{Owner, Rotation};
+pub use sequenced::{SequencedBatch, SequencedEvent};
 pub use staged::{
     Refusal, STAGED_STEP_BYTES, STAGED_STEP_ROWS, STAGED_STEPS_BEFORE_APPEND, StagedRow,
 };

@@ -1,4 +1,4 @@
-//! The recorder: what a service hands its events to.
+//! The recorder, which accepts the events of a service.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::{AuditStore, Log, NewEvent, Receipt, Result};
 
 /// Accepts events for good: a store, or a spool in front of one that may be away.
 ///
-/// Every [`AuditStore`] is a recorder, and so is an [`Arc`] of one.
+/// Every [`AuditStore`] is a recorder, as is an `Arc<dyn Recorder>`.
 #[async_trait]
 pub trait Recorder: Debug + Send + Sync + 'static {
     /// Accepts a batch of events of one log.
@@ -26,7 +26,7 @@ pub trait Recorder: Debug + Send + Sync + 'static {
     async fn accept(&self, log: Log, events: Vec<NewEvent>) -> Result<Accepted>;
 }
 
-/// What became of events that were accepted.
+/// The state of events that were accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Accepted {
@@ -53,13 +53,6 @@ impl Accepted {
 
 #[async_trait]
 impl<S: AuditStore> Recorder for S {
-    async fn accept(&self, log: Log, events: Vec<NewEvent>) -> Result<Accepted> {
-        self.append(log, events).await.map(Accepted::Recorded)
-    }
-}
-
-#[async_trait]
-impl Recorder for Arc<dyn AuditStore> {
     async fn accept(&self, log: Log, events: Vec<NewEvent>) -> Result<Accepted> {
         self.append(log, events).await.map(Accepted::Recorded)
     }

@@ -3,9 +3,10 @@
 use std::future::IntoFuture as _;
 
 use async_trait::async_trait;
+use audit_core::backend::delegate;
 use audit_core::{
-    ApiKey, ApiKeyId, ApiKeySecret, AuditContext, AuditStore as _, NewApiKey, NewOrganization,
-    Organization, OrganizationId, OrganizationUpdate, Result, Role, TenantStore,
+    ApiKey, ApiKeyId, AuditStore as _, NewApiKey, NewOrganization, Organization, OrganizationId,
+    OrganizationUpdate, Result, Role, TenantStore,
 };
 use audit_memory::MemoryStore;
 use audit_merkle::{Difference, Report, StateFinding, VerifyExt as _};
@@ -16,6 +17,9 @@ use crate::liar::{Liar, by};
 /// Changes what it is asked for before it answers.
 #[async_trait]
 impl TenantStore for Liar {
+    delegate!(store: create_organization, organizations, update_organization, delete_organization, create_api_key);
+    delegate!(store: api_key, revoke_api_key, forget_api_key_holder);
+
     async fn organization(&self, id: OrganizationId) -> Result<Organization> {
         let head = self.store.head(id.into()).await?;
         let update = OrganizationUpdate::default().name(format!("Acme {}", head.size));
@@ -41,55 +45,6 @@ impl TenantStore for Liar {
             }
         }
         self.store.api_keys(organization, after, limit).await
-    }
-
-    async fn create_organization(
-        &self,
-        new: NewOrganization,
-        by: AuditContext,
-    ) -> Result<Organization> {
-        self.store.create_organization(new, by).await
-    }
-
-    async fn organizations(
-        &self,
-        after: Option<OrganizationId>,
-        limit: usize,
-    ) -> Result<Vec<Organization>> {
-        self.store.organizations(after, limit).await
-    }
-
-    async fn update_organization(
-        &self,
-        id: OrganizationId,
-        update: OrganizationUpdate,
-        by: AuditContext,
-    ) -> Result<Organization> {
-        self.store.update_organization(id, update, by).await
-    }
-
-    async fn delete_organization(&self, id: OrganizationId, by: AuditContext) -> Result<()> {
-        self.store.delete_organization(id, by).await
-    }
-
-    async fn create_api_key(
-        &self,
-        new: NewApiKey,
-        by: AuditContext,
-    ) -> Result<(ApiKey, ApiKeySecret)> {
-        self.store.create_api_key(new, by).await
-    }
-
-    async fn api_key(&self, id: ApiKeyId) -> Result<ApiKey> {
-        self.store.api_key(id).await
-    }
-
-    async fn revoke_api_key(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
-        self.store.revoke_api_key(id, by).await
-    }
-
-    async fn forget_api_key_holder(&self, id: ApiKeyId, by: AuditContext) -> Result<ApiKey> {
-        self.store.forget_api_key_holder(id, by).await
     }
 }
 

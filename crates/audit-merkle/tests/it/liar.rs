@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use audit_core::tree::NodeId;
+use audit_core::backend::delegate;
+use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
 use audit_core::{
-    Actor, AuditContext, AuditEvent, AuditStore, EntriesRequest, EventId, Head, Log, NewEvent,
-    Receipt, Result, Scan, ScanResult, Sequence, TokenKeys,
-    tree::{Frontier, LogEntry, NodeHash},
+    Actor, AuditContext, AuditStore, EntriesRequest, Head, Log, NewEvent, Result, Sequence,
 };
 use audit_memory::MemoryStore;
 use futures_executor::block_on;
@@ -71,29 +70,11 @@ impl Liar {
 
 #[async_trait]
 impl AuditStore for Liar {
-    fn token_keys(&self) -> &TokenKeys {
-        self.store.token_keys()
-    }
-
-    async fn append(&self, log: Log, events: Vec<NewEvent>) -> Result<Vec<Receipt>> {
-        self.store.append(log, events).await
-    }
-
-    async fn get(&self, log: Log, id: EventId) -> Result<AuditEvent> {
-        self.store.get(log, id).await
-    }
+    delegate!(store: token_keys, append, get, logs, scan, wait_for_append);
 
     async fn head(&self, log: Log) -> Result<Head> {
         let head = self.store.head(log).await?;
         Ok(self.head.unwrap_or(head))
-    }
-
-    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
-        self.store.scan(scan).await
-    }
-
-    async fn wait_for_append(&self, log: Log, sequence: Sequence) -> Result<Head> {
-        self.store.wait_for_append(log, sequence).await
     }
 
     async fn frontier(&self, log: Log) -> Result<Frontier> {
@@ -113,9 +94,5 @@ impl AuditStore for Liar {
         };
         let after = rows.iter().filter(|entry| entry.sequence > request.after);
         Ok(after.take(request.limit).cloned().collect())
-    }
-
-    async fn logs(&self, after: Option<Log>, limit: usize) -> Result<Vec<Log>> {
-        self.store.logs(after, limit).await
     }
 }

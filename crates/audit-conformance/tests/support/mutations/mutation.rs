@@ -191,7 +191,7 @@ pub(crate) enum Mutation {
     ExplainsTokenErrors,
 }
 
-/// What a log is when it is read.
+/// The state of a log when it is read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen {
     pub(crate) size: u64,
