@@ -3,6 +3,7 @@
 mod cursor;
 mod event_query;
 mod facet;
+mod facet_source;
 mod filter;
 mod order;
 mod page;
@@ -12,7 +13,7 @@ mod token;
 mod token_keys;
 
 pub(crate) use cursor::{Cursor, HistoryMark};
-pub(crate) use facet::FacetSource;
+pub(crate) use facet_source::FacetSource;
 pub(crate) use token_keys::TokenKind;
 
 pub use event_query::{Anchor, EventQuery, Total};

@@ -23,7 +23,7 @@ impl Filter {
     /// | `until` | the end of the time range, as [`Timestamp::parse_until`] reads it |
     ///
     /// A parameter that is repeated adds a value to its condition; `since` and `until` may be given
-    /// once. An instant in the range is at or after `since`, and before `until`. A date stands for its
+    /// once. An instant in the range is at or after `since`, and before `until`. A date means its
     /// whole day in UTC, so that `since=2026-11-01` and `until=2026-11-30` are all of November. A range
     /// may begin before all times that events can have, and end after them.
     ///

@@ -92,7 +92,7 @@ impl fmt::Debug for TokenKeys {
     }
 }
 
-/// What a token leads to.
+/// The position that a token holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenKind {
     /// The next page of a walk.

@@ -179,7 +179,7 @@ impl ApiKey {
     }
 }
 
-// What a store does to a key. Computed here, so that every store does the same.
+// The changes of a key. Computed here, so that every store does the same.
 impl ApiKey {
     /// Returns a new key, its secret, and the event of its creation.
     pub fn create(new: NewApiKey, by: AuditContext) -> Result<(Self, ApiKeySecret, NewEvent)> {
