@@ -36,7 +36,7 @@ fn event(number: u64) -> NewEvent {
     .occurred_at(Timestamp::now())
 }
 
-/// What the receiver has seen.
+/// The deliveries that the receiver has seen.
 #[derive(Debug, Default)]
 struct Seen {
     events: AtomicU64,

@@ -11,8 +11,8 @@ use crate::sink::{Batch, DeliveryError, Sink};
 /// An HTTP event collector (HEC): gets the events of a batch as JSON objects, one after the other, each in a
 /// field `event` with the time at which it occurred. Acknowledges with a status of success and the code 0.
 ///
-/// The collector has no identity of events: those that are repeated after an interruption can be told by
-/// `event.id`.
+/// The collector does not recognize events that are repeated after an interruption; `event.id` identifies
+/// them.
 #[derive(Debug)]
 pub struct CollectorSink {
     endpoint: Endpoint,

@@ -1,23 +1,18 @@
 //! Sinks from a configuration.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-use std::{env, fs};
+mod destination;
+mod one_or_more;
+mod secret;
 
-use audit_core::{Error, ErrorKind, Filter, FollowerStore, Log, Result, Violation};
-use audit_export::Syslog;
+use std::collections::BTreeMap;
+
+use audit_core::{Error, Filter, FollowerStore, Log, Result, Violation};
 use serde::Deserialize;
 
-use crate::collector::CollectorSink;
-use crate::endpoint::EndpointOptions;
-use crate::file::{FileSink, StdoutSink};
+use self::destination::{Collector, Destination, File, Syslog, Webhook};
+use self::one_or_more::OneOrMore;
 use crate::forwarder::Forwarder;
 use crate::options::{SinkOptions, Start};
-use crate::sink::Sink;
-use crate::syslog::SyslogSink;
-use crate::webhook::{WebhookFormat, WebhookSink};
 
 /// Sinks, as a TOML text has them.
 ///
@@ -25,22 +20,24 @@ use crate::webhook::{WebhookFormat, WebhookSink};
 /// # fn main() -> audit_core::Result<()> {
 /// let config = audit_forward::Config::parse(r#"
 /// [[sink]]
-/// name = "siem"                       # under which the store keeps its position
-/// logs = ["platform"]                 # or ids of organizations; all, if it is absent
-/// from = "now"                        # or "beginning", which it is if it is absent
-/// filter = { action = ["user.*"] }    # the names and values of query parameters
-/// batch = 50                          # events; 100 if it is absent
-/// attempts = 5                        # before an event can be set aside
+/// name = "siem"                       # the store keeps the position under this name
+/// logs = ["platform"]                 # or ids of organizations; default: all logs
+/// from = "now"                        # default: "beginning"
+/// filter = { action = ["user.*"] }    # names and values of query parameters; default: every event
+/// batch = 50                          # events in a batch, 1 to 1,000; default: 100
+/// batch_bytes = 262144                # ends a batch before that number of events; default: 1 MiB
+/// parallel = 4                        # logs that are delivered at once; default: 8
+/// attempts = 5                        # before an event can be set aside; default: 5
 ///
 /// [sink.webhook]
 /// url = "https://siem.example/events"
-/// secret = { env = "SIEM_SECRET" }    # or a text, or { file = "PATH" }; or a list of them
+/// secret = { env = "SIEM_SECRET" }    # or a text, or { file = "PATH" }; or a list of these
 /// headers = { x-source = "audit" }
-/// format = "standard"                 # or "cloudevents", "otlp"
+/// format = "standard"                 # the default; or "cloudevents", "otlp"
 ///
 /// [[sink]]
 /// name = "archive"
-/// file = { path = "/var/log/audit/events.jsonl", max_bytes = 104857600, keep = 10 }
+/// file = { path = "/var/log/audit/events.jsonl", max_bytes = 104857600, keep = 10 } # the defaults
 /// "#)?;
 /// assert_eq!(config.names().collect::<Vec<_>>(), ["siem", "archive"]);
 /// # Ok(())
@@ -48,12 +45,18 @@ use crate::webhook::{WebhookFormat, WebhookSink};
 /// ```
 ///
 /// The other sinks are `stdout = {}`, `syslog` with `address`, `hostname` and `app_name`, and `collector` with
-/// `url`, `token`, `index`, `source`, `sourcetype` and `host`. Those that use the network also have `ca`, a file of
-/// PEM certificates, `timeout` in seconds, `allow_private` for addresses that are not public, and
-/// `allow_plain` to send without TLS.
+/// `url`, `token`, `index`, `source`, `sourcetype` and `host`. A token and the values of headers are secrets, too.
+/// Sinks on the network also have:
+///
+/// | key | meaning | default |
+/// |---|---|---|
+/// | `ca` | a file of PEM certificates to trust | those of the system |
+/// | `timeout` | seconds for a delivery | 30 |
+/// | `allow_private` | `true` allows addresses that are not public | `false` |
+/// | `allow_plain` | `true` allows `http:`, and syslog without TLS | `false` |
 #[derive(Clone, Debug)]
 pub struct Config {
-    sinks: Vec<(SinkOptions, Form)>,
+    sinks: Vec<(SinkOptions, Destination)>,
 }
 
 /// Returns the error of a configuration that cannot be read.
@@ -65,20 +68,20 @@ impl Config {
     /// Parses a configuration. Reads no secret and opens nothing.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid), with the field, such as `sink[0].batch`.
+    /// [`Invalid`](audit_core::ErrorKind::Invalid), with the field, such as `sink[0].batch`.
     pub fn parse(text: &str) -> Result<Self> {
-        let file: File = toml::from_str(text).map_err(unreadable)?;
+        let file: Sections = toml::from_str(text).map_err(unreadable)?;
         if file.sink.is_empty() {
             return Err(Error::invalid("sink", Violation::Missing));
         }
-        let mut sinks: Vec<(SinkOptions, Form)> = Vec::new();
+        let mut sinks: Vec<(SinkOptions, Destination)> = Vec::new();
         for (at, section) in file.sink.into_iter().enumerate() {
             let below = |error: Error| error.below(&format!("sink[{at}]"));
-            let (options, form) = section.parse().map_err(below)?;
+            let (options, destination) = section.parse().map_err(below)?;
             if sinks.iter().any(|(other, _)| other.name == options.name) {
                 return Err(below(Error::invalid("name", Violation::DuplicateKey)));
             }
-            sinks.push((options, form));
+            sinks.push((options, destination));
         }
         Ok(Self { sinks })
     }
@@ -91,12 +94,12 @@ impl Config {
     /// Reads the secrets, opens the sinks, and returns what serves them.
     ///
     /// # Errors
-    /// [`Invalid`](ErrorKind::Invalid), with the field, such as `sink[0].webhook.url`; those of files.
-    pub fn open(self, store: Arc<dyn FollowerStore>) -> Result<Forwarder> {
+    /// [`Invalid`](audit_core::ErrorKind::Invalid), with the field, such as `sink[0].webhook.url`; those of files.
+    pub fn open(self, store: impl FollowerStore) -> Result<Forwarder> {
         let mut forwarder = Forwarder::new(store);
-        for (at, (options, form)) in self.sinks.into_iter().enumerate() {
-            let below = |error: Error| error.below(&format!("sink[{at}].{}", form.name()));
-            forwarder = forwarder.sink(options, form.open().map_err(below)?)?;
+        for (at, (options, destination)) in self.sinks.into_iter().enumerate() {
+            let below = |error: Error| error.below(&format!("sink[{at}].{}", destination.name()));
+            forwarder = forwarder.sink(options, destination.open().map_err(below)?)?;
         }
         Ok(forwarder)
     }
@@ -104,7 +107,7 @@ impl Config {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Sections {
     #[serde(default)]
     sink: Vec<Section>,
 }
@@ -123,11 +126,16 @@ struct Section {
     parallel: Option<usize>,
     attempts: Option<u32>,
     webhook: Option<Webhook>,
-    file: Option<FileForm>,
-    stdout: Option<Empty>,
-    syslog: Option<SyslogForm>,
+    file: Option<File>,
+    stdout: Option<Stdout>,
+    syslog: Option<Syslog>,
     collector: Option<Collector>,
 }
+
+/// It has no options.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stdout {}
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -137,24 +145,8 @@ enum From {
     Now,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
-}
-
-impl<T> OneOrMore<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::More(more) => more,
-        }
-    }
-}
-
 impl Section {
-    fn parse(self) -> Result<(SinkOptions, Form)> {
+    fn parse(self) -> Result<(SinkOptions, Destination)> {
         let mut options = SinkOptions::new(self.name)?;
         if let Some(logs) = self.logs {
             let parse = |(at, log): (usize, String)| {
@@ -179,244 +171,35 @@ impl Section {
             options = options.with_batch_bytes(bytes);
         }
         if let Some(logs) = self.parallel {
-            options = options.with_parallel(logs);
+            options = options.with_parallel(at_least_one("parallel", logs)?);
         }
         if let Some(attempts) = self.attempts {
-            options = options.with_attempts(attempts);
+            options = options.with_attempts(at_least_one("attempts", attempts)?);
         }
-        let forms = [
-            self.webhook.map(Form::Webhook),
-            self.file.map(Form::File),
-            self.stdout.map(|Empty {}| Form::Stdout),
-            self.syslog.map(Form::Syslog),
-            self.collector.map(Form::Collector),
+        let destinations = [
+            self.webhook.map(Destination::Webhook),
+            self.file.map(Destination::File),
+            self.stdout.map(|Stdout {}| Destination::Stdout),
+            self.syslog.map(Destination::Syslog),
+            self.collector.map(Destination::Collector),
         ];
-        let mut forms = forms.into_iter().flatten();
-        match (forms.next(), forms.next()) {
-            (Some(form), None) => Ok((options, form)),
+        let mut destinations = destinations.into_iter().flatten();
+        match (destinations.next(), destinations.next()) {
+            (Some(destination), None) => Ok((options, destination)),
             _ => Err(Error::malformed("", "one of webhook, file, stdout, syslog and collector")),
         }
     }
 }
 
-/// The destination of a sink.
-#[derive(Clone, Debug)]
-enum Form {
-    Webhook(Webhook),
-    File(FileForm),
-    Stdout,
-    Syslog(SyslogForm),
-    Collector(Collector),
-}
-
-impl Form {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Webhook(_) => "webhook",
-            Self::File(_) => "file",
-            Self::Stdout => "stdout",
-            Self::Syslog(_) => "syslog",
-            Self::Collector(_) => "collector",
-        }
-    }
-
-    fn open(&self) -> Result<Arc<dyn Sink>> {
-        Ok(match self {
-            Self::Webhook(form) => Arc::new(form.open()?),
-            Self::File(form) => Arc::new(form.open()?),
-            Self::Stdout => Arc::new(StdoutSink::new()),
-            Self::Syslog(form) => Arc::new(form.open()?),
-            Self::Collector(form) => Arc::new(form.open()?),
-        })
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Empty {}
-
-/// How a destination on the network is reached.
-fn endpoint(
-    ca: Option<&PathBuf>,
-    timeout: Option<u64>,
-    allow_private: bool,
-    allow_plain: bool,
-) -> EndpointOptions {
-    let mut options = EndpointOptions::default();
-    if let Some(ca) = ca {
-        options = options.with_ca(ca);
-    }
-    if let Some(seconds) = timeout {
-        options = options.with_timeout(Duration::from_secs(seconds));
-    }
-    if allow_private {
-        options = options.with_private_addresses();
-    }
-    if allow_plain { options.with_plain_text() } else { options }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Webhook {
-    url: String,
-    secret: Option<OneOrMore<Secret>>,
-    #[serde(default)]
-    headers: BTreeMap<String, Secret>,
-    #[serde(default)]
-    format: Format,
-    ca: Option<PathBuf>,
-    timeout: Option<u64>,
-    #[serde(default)]
-    allow_private: bool,
-    #[serde(default)]
-    allow_plain: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Format {
-    #[default]
-    Standard,
-    CloudEvents,
-    Otlp,
-}
-
-impl Webhook {
-    fn open(&self) -> Result<WebhookSink> {
-        let Self { ca, timeout, allow_private, allow_plain, .. } = self;
-        let options = endpoint(ca.as_ref(), *timeout, *allow_private, *allow_plain);
-        let mut sink = WebhookSink::new(&self.url, &options)?.with_format(match self.format {
-            Format::Standard => WebhookFormat::Standard,
-            Format::CloudEvents => WebhookFormat::CloudEvents,
-            Format::Otlp => WebhookFormat::Otlp,
-        });
-        for secret in self.secret.clone().into_iter().flat_map(OneOrMore::into_vec) {
-            sink = sink.with_secret(secret.read("secret")?.parse()?);
-        }
-        for (name, value) in &self.headers {
-            sink = sink
-                .with_header(name, &value.read(name)?)
-                .map_err(|error| error.below("headers"))?;
-        }
-        Ok(sink)
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileForm {
-    path: PathBuf,
-    max_bytes: Option<u64>,
-    keep: Option<usize>,
-}
-
-impl FileForm {
-    fn open(&self) -> Result<FileSink> {
-        let sink = FileSink::open(&self.path).map_err(|error| error.with_field("path"))?;
-        let (max_bytes, keep) = (self.max_bytes.unwrap_or(100 << 20), self.keep.unwrap_or(10));
-        Ok(sink.with_rotation(max_bytes, keep))
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SyslogForm {
-    address: String,
-    hostname: Option<String>,
-    app_name: Option<String>,
-    ca: Option<PathBuf>,
-    timeout: Option<u64>,
-    #[serde(default)]
-    allow_private: bool,
-    #[serde(default)]
-    allow_plain: bool,
-}
-
-impl SyslogForm {
-    fn open(&self) -> Result<SyslogSink> {
-        let Self { ca, timeout, allow_private, allow_plain, .. } = self;
-        let options = endpoint(ca.as_ref(), *timeout, *allow_private, *allow_plain);
-        let hostname = self.hostname.as_deref().unwrap_or("-");
-        let sender = Syslog::new(hostname, self.app_name.as_deref().unwrap_or("audit"))?;
-        SyslogSink::new(&self.address, sender, &options)
-    }
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Collector {
-    url: String,
-    token: Secret,
-    index: Option<String>,
-    source: Option<String>,
-    sourcetype: Option<String>,
-    host: Option<String>,
-    ca: Option<PathBuf>,
-    timeout: Option<u64>,
-    #[serde(default)]
-    allow_private: bool,
-    #[serde(default)]
-    allow_plain: bool,
-}
-
-impl Collector {
-    fn open(&self) -> Result<CollectorSink> {
-        let Self { ca, timeout, allow_private, allow_plain, .. } = self;
-        let options = endpoint(ca.as_ref(), *timeout, *allow_private, *allow_plain);
-        let token = self.token.read("token")?;
-        let mut sink = CollectorSink::new(&self.url, &token, &options)?;
-        let Self { index, source, sourcetype, host, .. } = self;
-        let fields =
-            [("index", index), ("source", source), ("sourcetype", sourcetype), ("host", host)];
-        for (name, value) in fields {
-            if let Some(value) = value {
-                sink = sink.with_field(name, value);
-            }
-        }
-        Ok(sink)
-    }
-}
-
-/// A text that others may not see: in the configuration, in an environment variable, or in a file.
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Secret {
-    Text(String),
-    Env { env: String },
-    File { file: PathBuf },
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Text(_) => f.write_str("Text"),
-            Self::Env { env } => f.debug_struct("Env").field("env", env).finish(),
-            Self::File { file } => f.debug_struct("File").field("file", file).finish(),
-        }
-    }
-}
-
-impl Secret {
-    fn read(&self, field: &str) -> Result<String> {
-        match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::Env { env } => env::var(env).map_err(|error| {
-                let field = field.to_owned();
-                Error::malformed(field, "the name of an environment variable").with_source(error)
-            }),
-            Self::File { file } => {
-                let text = fs::read_to_string(file).map_err(|error| {
-                    let error = Error::new(ErrorKind::Unavailable).with_source(error);
-                    error.with_context("reading a secret").with_field(field.to_owned())
-                })?;
-                Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-            }
-        }
-    }
+/// Returns `number`, or the error of `field` if it is zero.
+fn at_least_one<N: Default + PartialEq>(field: &'static str, number: N) -> Result<N> {
+    if number == N::default() { Err(Error::malformed(field, "at least 1")) } else { Ok(number) }
 }
 
 #[cfg(test)]
 mod tests {
+    use audit_core::ErrorKind;
+
     use super::*;
 
     #[test]
@@ -429,6 +212,8 @@ mod tests {
             ("[[sink]]\nname = \"a\"", "sink[0]"),
             ("[[sink]]\nname = \"a\"\nstdout = {}\nfile = { path = \"x\" }", "sink[0]"),
             ("[[sink]]\nname = \"a\"\nstdout = {}\nbatch = 0", "sink[0].batch"),
+            ("[[sink]]\nname = \"a\"\nstdout = {}\nparallel = 0", "sink[0].parallel"),
+            ("[[sink]]\nname = \"a\"\nstdout = {}\nattempts = 0", "sink[0].attempts"),
             (
                 "[[sink]]\nname = \"a\"\nstdout = {}\nlogs = [\"platform\", \"x\"]",
                 "sink[0].logs[1]",
@@ -454,7 +239,7 @@ mod tests {
         let open = |sink: &str| {
             let config = Config::parse(&format!("[[sink]]\nname = \"a\"\n{sink}")).unwrap();
             let store = audit_memory::MemoryStore::new().unwrap();
-            config.open(Arc::new(store)).map(drop)
+            config.open(store).map(drop)
         };
         let field = |sink: &str| open(sink).unwrap_err().field().map(str::to_owned);
         let webhook = "webhook = { url = \"https://example.org/\"";

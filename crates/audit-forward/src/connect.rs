@@ -60,7 +60,7 @@ impl Peer {
         Ok(Self { host, port, tls, allows_private })
     }
 
-    /// Connects. The name is resolved once: what it stands for afterwards plays no part.
+    /// Connects. The name is resolved once; later changes of its addresses have no effect.
     pub(crate) async fn connect(&self) -> Result<Stream, DeliveryError> {
         let stream = self.connect_tcp().await.map_err(|error| {
             let error = Error::new(ErrorKind::Unavailable)

@@ -89,7 +89,7 @@ type Connection = SendRequest<Full<Bytes>>;
 const LONGEST_IDLE: Duration = Duration::from_secs(20);
 /// How long a connection is used: then the name is resolved again.
 const LONGEST_USE: Duration = Duration::from_secs(120);
-/// What the requests say of their sender.
+/// The `User-Agent` of the requests.
 pub(crate) const USER_AGENT: &str = concat!("audit-forward/", env!("CARGO_PKG_VERSION"));
 /// The most bytes of an answer that are read.
 const MAX_ANSWER_BYTES: usize = 64 << 10;

@@ -26,7 +26,7 @@ const SKIP_PAUSE: Duration = Duration::from_secs(1);
 const STORE_BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
 
-/// What the followers of a sink are to do.
+/// The command to the followers of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     /// Follow, as operators have asked.
@@ -77,7 +77,7 @@ impl Follower {
         }
     }
 
-    /// Follows the log until it is told to end.
+    /// Follows the log until it has to end.
     pub(crate) async fn run(mut self, mut tasks: watch::Receiver<Task>) {
         let mut failures = 0;
         loop {

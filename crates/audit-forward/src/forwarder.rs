@@ -34,14 +34,12 @@ const BACKOFF: Backoff =
 /// Serves sinks with the events of a store's logs: at least once, and in order within each log.
 ///
 /// ```no_run
-/// use std::sync::Arc;
-///
 /// use audit_core::{FollowerStore, Result};
 /// use audit_forward::{FileSink, Forwarder, SinkOptions};
 ///
-/// async fn forward(store: Arc<dyn FollowerStore>) -> Result<()> {
+/// async fn forward(store: impl FollowerStore) -> Result<()> {
 ///     let archive = FileSink::open("/var/log/audit/events.jsonl")?;
-///     let forwarder = Forwarder::new(store).sink(SinkOptions::new("archive")?, Arc::new(archive))?;
+///     let forwarder = Forwarder::new(store).sink(SinkOptions::new("archive")?, archive)?;
 ///     forwarder.run(std::future::pending()).await
 /// }
 /// ```
@@ -59,26 +57,26 @@ impl fmt::Debug for Forwarder {
 
 impl Forwarder {
     /// Creates a forwarder without sinks.
-    pub fn new(store: Arc<dyn FollowerStore>) -> Self {
-        Self { store, sinks: Vec::new() }
+    pub fn new(store: impl FollowerStore) -> Self {
+        Self { store: Arc::new(store), sinks: Vec::new() }
     }
 
     /// Adds a sink.
     ///
     /// # Errors
     /// [`Conflict`](ErrorKind::Conflict), field `name`, if another sink has its name.
-    pub fn sink(mut self, options: SinkOptions, sink: Arc<dyn Sink>) -> Result<Self> {
+    pub fn sink(mut self, options: SinkOptions, sink: impl Sink) -> Result<Self> {
         if self.sinks.iter().any(|(other, _)| other.name == options.name) {
             return Err(Error::new(ErrorKind::Conflict).with_field("name"));
         }
-        self.sinks.push((options, sink));
+        self.sinks.push((options, Arc::new(sink)));
         Ok(self)
     }
 
     /// Serves the sinks until `shutdown` is ready: then ends the deliveries in progress, for up to 10
     /// seconds.
     ///
-    /// If the store or a sink is away, tries again until it is back. Of several processes with the same
+    /// If the store or a sink is unavailable, tries again until it is back. Of several processes with the same
     /// store, one serves a sink.
     ///
     /// # Errors

@@ -4,32 +4,30 @@
 //! of the operator; no API call of a tenant adds one.
 //!
 //! ```no_run
-//! use std::sync::Arc;
-//!
 //! use audit_core::{FollowerStore, Result};
 //! use audit_forward::{EndpointOptions, Forwarder, SinkOptions, WebhookSink};
 //!
-//! async fn forward(store: Arc<dyn FollowerStore>, secret: &str) -> Result<()> {
+//! async fn forward(store: impl FollowerStore, secret: &str) -> Result<()> {
 //!     let siem = WebhookSink::new("https://siem.example/events", &EndpointOptions::default())?
 //!         .with_secret(secret.parse()?);
-//!     let forwarder = Forwarder::new(store).sink(SinkOptions::new("siem")?, Arc::new(siem))?;
+//!     let forwarder = Forwarder::new(store).sink(SinkOptions::new("siem")?, siem)?;
 //!     forwarder.run(async { tokio::signal::ctrl_c().await.unwrap_or_default() }).await
 //! }
 //! ```
 //!
 //! # What is promised
-//! - Each event that matches is delivered until the sink acknowledges it, whatever dies: the position is in
-//!   the store's own database, and is written after the acknowledgement. A restored copy of the store has the
-//!   positions of its time.
+//! - Each event that matches is delivered until the sink acknowledges it, even if the process is killed: the
+//!   position is in the store's own database, and is written after the acknowledgement. A restored copy of the
+//!   store has the positions of its time.
 //! - The events of one log are delivered in order, one batch after the other. Several logs are delivered at
 //!   once.
 //! - A batch is delivered again if its acknowledgement was not received, or the process died before it wrote
 //!   that down: one batch for each log at most. Each event has its id, by which a receiver recognizes it.
-//! - A sink that cannot be reached is asked again, with growing pauses, for as long as it takes. Nothing is
-//!   lost meanwhile, because the log keeps the events.
+//! - Deliveries to a sink that cannot be reached are retried with growing pauses for as long as it takes.
+//!   Nothing is lost meanwhile, because the log keeps the events.
 //! - An event that a sink refuses again and again is set aside ("dead") only if the sink takes others: a
-//!   later one, or those of other logs. A sink that refuses everything is treated as one that is away. Dead
-//!   events are listed, and can be [tried again](Sinks::retry_dead).
+//!   later one, or those of other logs. A sink that refuses everything is treated as unavailable. Dead events
+//!   are listed, and can be [retried](Sinks::retry_dead).
 //! - If retention removes events before they are delivered, they are counted and reported as missed.
 //! - Of several processes, one serves a sink; another takes over when it shows no sign of life.
 //!
@@ -40,7 +38,7 @@
 //! are listed; the larger their list, the less often.
 //!
 //! # Erasure
-//! What was delivered is out of the store's reach. An erasure removes personal data from the log, and records
+//! Delivered events are out of the store's reach. An erasure removes personal data from the log, and records
 //! that by an event, [`log.erased`](audit_core::Action::LOG_ERASED), which is delivered as any other: it says
 //! how many events were erased, and not which. An event that is delivered after its erasure has no personal
 //! data.
@@ -52,11 +50,11 @@
 //! | `follower.rs` | the follower of one log for one sink |
 //! | `sink.rs`, `options.rs` | sinks, batches, and the options of a sink |
 //! | `sinks.rs` | the sinks of a store, for operators |
-//! | `state.rs`, `lease.rs` | what the store keeps of a sink |
+//! | `state.rs`, `lease.rs` | the state of a sink in the store |
 //! | `dead.rs` | dead events |
 //! | `gate.rs`, `backoff.rs` | pauses |
 //! | `progress.rs` | metrics |
-//! | `config.rs` | sinks from a configuration |
+//! | `config.rs`, `config/` | sinks from a configuration |
 //! | `file.rs`, `webhook.rs`, `syslog.rs`, `collector.rs` | the sinks that come with the crate |
 //! | `endpoint.rs`, `connect.rs`, `address.rs`, `tls.rs` | HTTP, connections, addresses, TLS |
 

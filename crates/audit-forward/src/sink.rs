@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -18,6 +19,13 @@ pub trait Sink: Debug + Send + Sync + 'static {
     /// - MUST accept that a batch, or a part of it, was delivered before. Its events have the same ids.
     /// - MUST be safe to drop at any point. Is called for several logs at once.
     async fn deliver(&self, batch: &Batch) -> Result<(), DeliveryError>;
+}
+
+#[async_trait]
+impl<S: Sink + ?Sized> Sink for Arc<S> {
+    async fn deliver(&self, batch: &Batch) -> Result<(), DeliveryError> {
+        (**self).deliver(batch).await
+    }
 }
 
 /// Events of one log, in the order of their sequences; at least one.
@@ -60,12 +68,12 @@ impl Batch {
     }
 }
 
-/// What a failed delivery says of the destination.
+/// The state of the destination after a failed delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DeliveryErrorKind {
-    /// The destination cannot be reached, or says that it takes nothing at present. It is asked again
-    /// after a pause, by all logs, for as long as it takes.
+    /// The destination cannot be reached, or accepts nothing at present. Deliveries of all logs are retried
+    /// after a pause, for as long as it takes.
     Unavailable,
     /// The destination was reached and did not acknowledge this batch. The batch is delivered again after
     /// a pause; its events may be set aside in the end.
@@ -81,7 +89,7 @@ pub struct DeliveryError {
 }
 
 impl DeliveryError {
-    /// Creates the error of a destination that cannot be reached, or takes nothing at present.
+    /// Creates the error of a destination that cannot be reached, or accepts nothing at present.
     pub fn unavailable(source: Error) -> Self {
         Self { kind: DeliveryErrorKind::Unavailable, retry_after: None, source }
     }

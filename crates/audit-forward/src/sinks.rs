@@ -100,8 +100,8 @@ pub struct LogStatus {
 
 impl Sinks {
     /// Returns the sinks of `store`.
-    pub fn of(store: Arc<dyn FollowerStore>) -> Self {
-        Self { store }
+    pub fn of(store: impl FollowerStore) -> Self {
+        Self { store: Arc::new(store) }
     }
 
     /// Returns the names of all sinks that were ever served.

@@ -1,4 +1,4 @@
-//! What the store keeps of a sink: positions, dead events, the control of operators, and the lease of the
+//! The state of a sink in the store: positions, dead events, the control of operators, and the lease of the
 //! process that serves it.
 
 use audit_core::{Error, ErrorKind};
@@ -76,7 +76,7 @@ impl State for DeadEvents {
     const KIND: &'static str = "dead";
 }
 
-/// What operators have asked for.
+/// The requests of operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Control {
     pub(crate) paused: bool,

@@ -1,4 +1,4 @@
-//! What is delivered, and in which batches.
+//! The events that are delivered, and their batches.
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What operators can ask of a sink.
+//! The requests that operators can make to a sink.
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub(crate) const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
-/// What the receiver does with a request.
+/// The behavior of the receiver.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     /// Takes the events, and says so.
