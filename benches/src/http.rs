@@ -130,13 +130,13 @@ struct Server {
 impl Server {
     /// Starts a server on the runtime of the service, and a thread for its clients.
     fn start(service: &tokio::runtime::Runtime, store: &SqliteStore) -> Result<Self> {
-        let keys = Arc::new(ApiKeyAuthenticator::new(Arc::new(store.clone())));
+        let keys = ApiKeyAuthenticator::new(store.clone());
         let options = HttpOptions::default()
-            .with_tenants(Arc::new(store.clone()))
+            .with_tenants(store.clone())
             .with_contracts(Contract::ALL)
             .with_rate_limit(u32::MAX)
             .with_organization_rate_limit(u32::MAX);
-        let router = audit_http::router(Arc::new(store.clone()), keys, options)
+        let router = audit_http::router(store.clone(), keys, options)
             .route("/hello", get(|| async { "hello" }));
         let listener = service.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;

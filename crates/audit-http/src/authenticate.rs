@@ -97,6 +97,13 @@ pub trait Authenticator: Debug + Send + Sync + 'static {
     async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>>;
 }
 
+#[async_trait]
+impl<T: Authenticator + ?Sized> Authenticator for Arc<T> {
+    async fn authenticate(&self, parts: &Parts) -> Result<Option<Principal>> {
+        (**self).authenticate(parts).await
+    }
+}
+
 /// Authenticates callers by API keys, which the store keeps hashed.
 ///
 /// A key of a deleted organization gets 404 from every route, whatever its role.
@@ -110,8 +117,8 @@ pub struct ApiKeyAuthenticator {
 
 impl ApiKeyAuthenticator {
     /// Accepts the keys in `store`.
-    pub fn new(store: Arc<dyn TenantStore>) -> Self {
-        Self { store }
+    pub fn new(store: impl TenantStore) -> Self {
+        Self { store: Arc::new(store) }
     }
 }
 

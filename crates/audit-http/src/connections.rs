@@ -308,7 +308,9 @@ mod tests {
 
     fn connections(most: usize, per_address: usize) -> Connections {
         let options = ServeOptions::default();
-        Connections::new(&options.with_connections(most).with_connections_per_address(per_address))
+        Connections::new(
+            &options.with_max_connections(most).with_max_connections_per_address(per_address),
+        )
     }
 
     fn address(last: u8) -> IpAddr {

@@ -1,14 +1,12 @@
 //! An [axum] router that serves an audit store over HTTP: a native API with every filter of the
-//! model, tokens, a feed to follow and proofs, and, by option, five source contracts at their own
+//! model, tokens, a feed and proofs, and, by option, the APIs of five audit-log contracts at their own
 //! paths.
 //!
 //! ```no_run
-//! use std::sync::Arc;
-//!
 //! use audit_http::{ApiKeyAuthenticator, Contract, HttpOptions, ServeOptions};
 //! # async fn example(store: audit_core::Result<impl audit_core::TenantStore + Clone>) -> Result<(), Box<dyn std::error::Error>> {
-//! let store = Arc::new(store?); // a `SqliteStore`, for example
-//! let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
+//! let store = store?; // a `SqliteStore`, for example
+//! let authenticator = ApiKeyAuthenticator::new(store.clone());
 //! let options =
 //!     HttpOptions::default().with_tenants(store.clone()).with_contracts([Contract::AuditTrails]);
 //! let router = audit_http::router(store, authenticator, options);
@@ -46,17 +44,17 @@
 //! | file | content |
 //! |---|---|
 //! | `routes/` | the handlers: `log/` of the native API, and a file for each contract |
-//! | `contract.rs`, `options.rs` | what is mounted, and the limits |
+//! | `contract.rs`, `options.rs` | the mounted routes, and the limits |
 //! | `authenticate.rs` | the credential of a request, and its principal |
-//! | `caller.rs` | the caller of a request, and what it may do |
+//! | `caller.rs` | the caller of a request, and its rights |
 //! | `rejection.rs`, `style.rs` | the response to a request that is not served, in each contract's form |
 //! | `params.rs`, `body.rs`, `paging.rs` | parameters and bodies, read strictly; pages in pieces |
-//! | `share.rs` | what organizations share, and how it is dealt out |
+//! | `share.rs` | the capacity that organizations share |
 //! | `places.rs`, `rate.rs`, `budget.rs`, `answer.rs` | places, rates, the memory of bodies and of answers |
 //! | `guard.rs` | the layers in front of the handlers |
 //! | `publish.rs` | checkpoints, signed at intervals |
 //! | `staging.rs` | staged events, counted at intervals |
-//! | `readiness.rs` | what a service asks of its store before it is ready |
+//! | `readiness.rs` | the check of the store for `/readyz` |
 //! | `observe.rs` | request ids, spans, metrics |
 //! | `openapi.rs`, `operations.rs`, `responses.rs` | the OpenAPI description |
 //! | `serve.rs`, `serve_options.rs` | the connections, and their options |
@@ -122,11 +120,11 @@ pub use crate::staging::count_staged;
 /// which limits connections. Under another server, the peer's address is recorded if the server
 /// adds [`ConnectInfo`](axum::extract::ConnectInfo).
 pub fn router(
-    store: Arc<dyn AuditStore>,
-    authenticator: Arc<dyn Authenticator>,
+    store: impl AuditStore,
+    authenticator: impl Authenticator,
     options: HttpOptions,
 ) -> Router {
-    let app = App::new(store, authenticator, options);
+    let app = App::new(Arc::new(store), Arc::new(authenticator), options);
     let open = Router::from(routes::open()).merge(openapi::page(&app.options));
     let router = routes::guarded(&app.options)
         .into_iter()

@@ -17,11 +17,10 @@ use crate::readiness::Readiness;
 /// The routes that the router mounts, and its limits. The defaults suit a service on one machine.
 ///
 /// ```
-/// use std::sync::Arc;
 /// use std::time::Duration;
 /// use audit_http::{Contract, HttpOptions};
 ///
-/// # fn example(store: Arc<dyn audit_core::TenantStore>) {
+/// # fn example(store: impl audit_core::TenantStore) {
 /// let options = HttpOptions::default()
 ///     .with_tenants(store)
 ///     .with_contracts(Contract::ALL)
@@ -91,8 +90,8 @@ impl HttpOptions {
     /// Mounts the routes for the organizations in `tenants`: `/v1/platform/organizations`, and
     /// those of [`Contract::OrganizationsAndActivities`] and [`Contract::OrganisationAuditLogs`] if
     /// these contracts are mounted. A service that keeps its tenants elsewhere leaves it out.
-    pub fn with_tenants(mut self, tenants: Arc<dyn TenantStore>) -> Self {
-        self.tenants = Some(tenants);
+    pub fn with_tenants(mut self, tenants: impl TenantStore) -> Self {
+        self.tenants = Some(Arc::new(tenants));
         self
     }
 
@@ -132,7 +131,7 @@ impl HttpOptions {
 
     /// Sets the bytes a second that a body must arrive with, on average but for 5 seconds. A slower
     /// one is rejected with 408. With 0, only the time limit holds.
-    pub fn with_least_body_rate(mut self, bytes_per_second: u32) -> Self {
+    pub fn with_min_body_rate(mut self, bytes_per_second: u32) -> Self {
         self.least_rate = bytes_per_second;
         self
     }
@@ -146,7 +145,7 @@ impl HttpOptions {
 
     /// Sets the number of requests that read events at once, at least 1. More wait for their turn.
     /// With more than a store has threads, one organization can keep all of them busy.
-    pub fn with_reads(mut self, requests: usize) -> Self {
+    pub fn with_max_reads(mut self, requests: usize) -> Self {
         self.reads = requests.max(1);
         self
     }
@@ -160,14 +159,14 @@ impl HttpOptions {
 
     /// Sets the number of requests that are handled at once, and of bodies that are on their way, at
     /// least 1. More are rejected with 503. Requests that wait do not count.
-    pub fn with_concurrency(mut self, requests: usize) -> Self {
+    pub fn with_max_requests(mut self, requests: usize) -> Self {
         self.concurrency = requests.max(1);
         self
     }
 
     /// Sets the number of long polls and streams that wait for events at once, at least 1. More are
     /// rejected with 503.
-    pub fn with_followers(mut self, requests: usize) -> Self {
+    pub fn with_max_followers(mut self, requests: usize) -> Self {
         self.followers = requests.max(1);
         self
     }
@@ -199,7 +198,7 @@ impl HttpOptions {
 
     /// Sets the number of requests of one caller at once, at least 1, and that of its polls and
     /// streams that wait. More are rejected with 429.
-    pub fn with_concurrency_per_caller(mut self, requests: usize) -> Self {
+    pub fn with_max_requests_per_caller(mut self, requests: usize) -> Self {
         self.per_caller = requests.max(1);
         self
     }

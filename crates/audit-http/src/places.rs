@@ -13,7 +13,7 @@ use crate::options::HttpOptions;
 use crate::rejection::Rejection;
 use crate::share::{Pool, Share, Taken, Tenant};
 
-/// What a request needs its place for.
+/// The purpose of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Purpose {
     /// To be worked on.

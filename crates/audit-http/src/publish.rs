@@ -18,14 +18,14 @@ use audit_merkle::Notary;
 /// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// # async fn example(store: Arc<dyn audit_core::AuditStore>, notary: audit_merkle::Notary) {
+/// # async fn example(store: impl audit_core::AuditStore, notary: audit_merkle::Notary) {
 /// let notary = Arc::new(notary);
 /// tokio::spawn(audit_http::publish_checkpoints(store, notary, Duration::from_secs(60)));
 /// # }
 /// ```
-pub async fn publish_checkpoints(store: Arc<dyn AuditStore>, notary: Arc<Notary>, every: Duration) {
+pub async fn publish_checkpoints(store: impl AuditStore, notary: Arc<Notary>, every: Duration) {
     loop {
-        if let Err(error) = publish_all(&*store, &notary).await {
+        if let Err(error) = publish_all(&store, &notary).await {
             tracing::warn!(%error, "cannot list the logs whose checkpoints are to be signed");
         }
         tokio::time::sleep(every).await;

@@ -1,4 +1,4 @@
-//! What a service asks of its store before it says that it is ready.
+//! The check of the store that decides whether the service is ready.
 
 use std::fmt;
 use std::sync::Arc;

@@ -111,7 +111,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// What the connections of a service share.
+/// The state that the connections of a service share.
 struct Server {
     connections: Connections,
     router: Router,

@@ -50,16 +50,16 @@ impl ServeOptions {
     /// Sets the number of open connections, at least 1. For a further one, the one that has waited
     /// longest for a request is closed. If all have a request under way, the new one is answered with
     /// 503 and closed.
-    pub fn with_connections(mut self, connections: usize) -> Self {
+    pub fn with_max_connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
         self
     }
 
     /// Sets the number of open connections of one address, at least 1; of an IPv6 address, of its
-    /// network of 64 bits. More are treated as those beyond [`with_connections`](Self::with_connections).
+    /// network of 64 bits. More are treated as those beyond [`with_max_connections`](Self::with_max_connections).
     /// The connections of trusted proxies are not limited; instead, each client behind them may have
     /// as many requests under way.
-    pub fn with_connections_per_address(mut self, connections: usize) -> Self {
+    pub fn with_max_connections_per_address(mut self, connections: usize) -> Self {
         self.per_address = connections.max(1);
         self
     }
@@ -86,7 +86,7 @@ impl ServeOptions {
 
     /// Sets the bytes a second that a client must read of an answer. With 0, it must only read within
     /// the time limit.
-    pub fn with_least_answer_rate(mut self, bytes_per_second: u32) -> Self {
+    pub fn with_min_answer_rate(mut self, bytes_per_second: u32) -> Self {
         self.least_rate = bytes_per_second;
         self
     }

@@ -1,4 +1,4 @@
-//! What all organizations share: places and memory, dealt out so that none takes all of it.
+//! The capacity that all organizations share: places and memory, distributed so that no organization takes all.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
@@ -42,7 +42,7 @@ pub(crate) struct Pool(Arc<Shared>);
 struct Shared {
     total: usize,
     share: Share,
-    /// What any organization may hold, whatever its share, while it is free.
+    /// The amount that any organization may hold, whatever its share, while it is free.
     least: usize,
     state: Mutex<State>,
 }

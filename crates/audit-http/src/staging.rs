@@ -1,6 +1,5 @@
 //! The numbers of staged and of refused events, as metrics.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use audit_core::StagingStore;
@@ -13,14 +12,13 @@ use audit_core::StagingStore;
 /// future does not end; it can be dropped at any point.
 ///
 /// ```no_run
-/// use std::sync::Arc;
 /// use std::time::Duration;
 ///
-/// # async fn example(store: Arc<dyn audit_core::StagingStore>) {
+/// # async fn example(store: impl audit_core::StagingStore) {
 /// tokio::spawn(audit_http::count_staged(store, Duration::from_secs(5)));
 /// # }
 /// ```
-pub async fn count_staged(store: Arc<dyn StagingStore>, every: Duration) {
+pub async fn count_staged(store: impl StagingStore, every: Duration) {
     loop {
         match store.staged_counts().await {
             Ok(counts) => {

@@ -73,7 +73,8 @@ Examples:
   audit verify --all
 
 Exit codes: 0 success; 1 a record was refused, a difference was found, or a log or evidence failed
-verification; 2 failure; 129, 130 or 143 if SIGHUP, SIGINT (Ctrl-C) or SIGTERM ended it.";
+verification; 2 failure; 3 nothing was verified; 129, 130 or 143 if SIGHUP, SIGINT (Ctrl-C) or
+SIGTERM ended it.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

@@ -97,7 +97,7 @@ fn print(text: &str) -> Result<()> {
     report(|output| text.lines().try_for_each(|line| output.line(format_args!("{line}"))))
 }
 
-/// What becomes of the values of records.
+/// The use of the values of records.
 #[derive(Debug, Default)]
 struct Uses {
     /// The records that have each field of an event.

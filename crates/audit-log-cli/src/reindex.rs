@@ -33,7 +33,7 @@ Examples:
 #[derive(Serialize)]
 struct Done {
     log: Log,
-    /// What was rebuilt, in words.
+    /// The data that was rebuilt, in words.
     rebuilt: Vec<String>,
 }
 

@@ -128,7 +128,7 @@ impl Arguments {
                 let local = local_address(&listener)?;
                 tracing::info!(%local, "metrics are served");
                 let router = audit_http::metrics(move || metrics.render());
-                let limits = ServeOptions::default().with_connections(64);
+                let limits = ServeOptions::default().with_max_connections(64);
                 tokio::spawn(audit_http::serve(listener, router, limits, std::future::pending()));
             }
             (None, Some(metrics)) => options = options.with_metrics(move || metrics.render()),
@@ -141,7 +141,7 @@ impl Arguments {
             let store: Arc<dyn Store> = store.clone();
             tokio::spawn(audit_http::publish_checkpoints(store, notary, every));
         }
-        let authenticator = Arc::new(ApiKeyAuthenticator::new(store.clone()));
+        let authenticator = ApiKeyAuthenticator::new(store.clone());
         let router = audit_http::router(store, authenticator, options);
         let shutdown = async move {
             signals.recv().await;

@@ -28,7 +28,7 @@ pub(crate) fn notary(directory: &tempfile::TempDir) -> Arc<Notary> {
 
 /// Adds every route to the options.
 pub(crate) fn everything(options: HttpOptions, store: &MemoryStore) -> HttpOptions {
-    options.with_tenants(Arc::new(store.clone())).with_contracts(Contract::ALL)
+    options.with_tenants(store.clone()).with_contracts(Contract::ALL)
 }
 
 /// Returns the description of every route.
@@ -85,25 +85,25 @@ impl Service {
 
     pub(crate) fn with_options(options: HttpOptions) -> Self {
         let store = MemoryStore::new().unwrap();
-        let keys: Arc<dyn TenantStore> = Arc::new(store.clone());
-        Self::over(store, Arc::new(ApiKeyAuthenticator::new(keys)), options)
+        let keys = ApiKeyAuthenticator::new(store.clone());
+        Self::over(store, keys, options)
     }
 
     /// Returns a service over a copy of the store, as after a restore.
     pub(crate) fn fork(&self) -> Self {
         let store = self.store.fork();
-        let keys: Arc<dyn TenantStore> = Arc::new(store.clone());
-        Self::over(store, Arc::new(ApiKeyAuthenticator::new(keys)), HttpOptions::default())
+        let keys = ApiKeyAuthenticator::new(store.clone());
+        Self::over(store, keys, HttpOptions::default())
     }
 
     /// Returns a service over `store` with every route.
     pub(crate) fn over(
         store: MemoryStore,
-        authenticator: Arc<dyn Authenticator>,
+        authenticator: impl Authenticator,
         options: HttpOptions,
     ) -> Self {
         let options = everything(options, &store);
-        let router = audit_http::router(Arc::new(store.clone()), authenticator, options);
+        let router = audit_http::router(store.clone(), authenticator, options);
         Self { store, router }
     }
 

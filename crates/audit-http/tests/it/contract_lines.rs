@@ -284,7 +284,7 @@ async fn a_token_of_a_longer_log_is_409() {
         let (key, secret) = store.create_api_key(new, by()).await.unwrap();
         let events = (0..events).map(|n| NewEvent::new("a.b", Actor::user(n.to_string())));
         store.append(id.into(), events.collect()).await.unwrap();
-        let keys = Arc::new(ApiKeyAuthenticator::new(Arc::new(store.clone())));
+        let keys = ApiKeyAuthenticator::new(store.clone());
         (Service::over(store, keys, HttpOptions::default()), Key { key, secret })
     };
     let ((whole, its_key), (restored, key)) = (copy(3).await, copy(1).await);

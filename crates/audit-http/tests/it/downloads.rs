@@ -129,7 +129,7 @@ async fn taken(mut body: Body) -> Result<usize, axum::Error> {
 #[tokio::test]
 async fn a_download_ends_with_the_key_and_holds_one_piece_of_memory() {
     // Memory for one piece, and one turn to read.
-    let options = HttpOptions::default().with_answer_memory(256 << 10).with_reads(1);
+    let options = HttpOptions::default().with_answer_memory(256 << 10).with_max_reads(1);
     let service = Service::with_options(options);
     let (acme, [member, admin, _]) = service.tenant("Acme").await;
     fill(&service, acme.id.into(), 500).await;

@@ -625,7 +625,7 @@ async fn a_stream_ends_when_its_key_is_revoked_or_its_organization_deleted() {
 
 #[tokio::test]
 async fn the_streams_of_a_caller_are_limited_and_take_no_place_for_work() {
-    let service = Service::with_options(HttpOptions::default().with_concurrency_per_caller(1));
+    let service = Service::with_options(HttpOptions::default().with_max_requests_per_caller(1));
     let (_, [member, admin, _]) = service.tenant("Acme").await;
     let path = format!("{}/follow?start=now", events(&member));
     let stream = |key: &Key| {

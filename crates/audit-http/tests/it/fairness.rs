@@ -41,7 +41,7 @@ async fn settle() {
 
 #[tokio::test]
 async fn a_poll_or_stream_that_waits_takes_no_place() {
-    let server = Server::start(HttpOptions::default().with_concurrency(1)).await;
+    let server = Server::start(HttpOptions::default().with_max_requests(1)).await;
     let mut poll = server.connect(POLL).await;
     let stream = "GET EVENTS/follow?start=now HTTP/1.1\r\nAccept: text/event-stream";
     let mut stream = server.connect(stream).await;
@@ -62,7 +62,7 @@ async fn a_poll_or_stream_that_waits_takes_no_place() {
 
 #[tokio::test]
 async fn an_organization_has_its_share_of_the_waits() {
-    let server = Server::start(HttpOptions::default().with_followers(4)).await;
+    let server = Server::start(HttpOptions::default().with_max_followers(4)).await;
     let other = other(&server).await;
     let more = server.service.store.organization(server.key.key.organization_id).await.unwrap();
     let second_key = server.service.key(&more, Role::Member).await;
@@ -98,7 +98,7 @@ async fn a_client_that_closes_its_half_gets_the_answer_to_its_poll_at_once() {
 
 #[tokio::test]
 async fn an_organization_has_its_share_of_the_bodies_on_their_way() {
-    let server = Server::start(HttpOptions::default().with_concurrency(4)).await;
+    let server = Server::start(HttpOptions::default().with_max_requests(4)).await;
     let other = other(&server).await;
     let slow = format!("{POST}\r\nContent-Length: 100");
     let mut bodies = [server.connect(&slow).await, server.connect(&slow).await];

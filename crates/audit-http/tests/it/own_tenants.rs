@@ -1,7 +1,5 @@
 //! A service whose organizations are not in the store: the router trusts its authenticator.
 
-use std::sync::Arc;
-
 use audit_core::{Actor, OrganizationId, Role};
 use audit_http::{Authenticator, Contract, HttpOptions, Principal};
 use audit_memory::MemoryStore;
@@ -38,7 +36,7 @@ impl Authenticator for Session {
 
 fn service(options: HttpOptions) -> Service {
     let store = MemoryStore::new().unwrap();
-    let router = audit_http::router(Arc::new(store.clone()), Arc::new(Session), options);
+    let router = audit_http::router(store.clone(), Session, options);
     Service { store, router }
 }
 

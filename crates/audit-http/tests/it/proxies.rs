@@ -50,7 +50,7 @@ async fn is_closed(stream: &mut TcpStream) -> bool {
 
 #[tokio::test]
 async fn connections_that_wait_give_way_to_new_ones() {
-    let options = ServeOptions::default().with_connections_per_address(2);
+    let options = ServeOptions::default().with_max_connections_per_address(2);
     let server = Server::serving(HttpOptions::default(), options).await;
     let mut silent = TcpStream::connect(server.address).await.unwrap();
     let page = "GET EVENTS HTTP/1.1";
@@ -65,7 +65,7 @@ async fn connections_that_wait_give_way_to_new_ones() {
 
 #[tokio::test]
 async fn an_address_whose_requests_are_all_under_way_is_refused() {
-    let options = ServeOptions::default().with_connections_per_address(2);
+    let options = ServeOptions::default().with_max_connections_per_address(2);
     let server = Server::serving(HttpOptions::default(), options).await;
     let poll = "GET EVENTS/follow?start=now HTTP/1.1\r\nAccept: text/event-stream";
     let mut streams = [server.connect(poll).await, server.connect(poll).await];

@@ -69,7 +69,7 @@ impl Arguments {
                 }
             };
             let router = audit_http::metrics_and_readiness(move || metrics.render(), check);
-            let limits = ServeOptions::default().with_connections(64);
+            let limits = ServeOptions::default().with_max_connections(64);
             tokio::spawn(audit_http::serve(listener, router, limits, std::future::pending()));
         }
         note(format_args!("forwarding to {names}"));

@@ -1,4 +1,4 @@
-//! What became of the records of a file.
+//! Counts the records of a file by outcome.
 
 use std::collections::BTreeMap;
 use std::fmt;

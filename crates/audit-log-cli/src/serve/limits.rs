@@ -101,29 +101,30 @@ impl Limits {
         let options = set(options, rate(self.rate_limit), HttpOptions::with_rate_limit);
         let given = rate(self.organization_rate_limit);
         let options = set(options, given, HttpOptions::with_organization_rate_limit);
-        let options = set(options, number(self.max_requests), HttpOptions::with_concurrency);
+        let options = set(options, number(self.max_requests), HttpOptions::with_max_requests);
         let given = number(self.max_requests_per_key);
-        let options = set(options, given, HttpOptions::with_concurrency_per_caller);
-        let options = set(options, number(self.max_reads), HttpOptions::with_reads);
-        let options = set(options, number(self.max_followers), HttpOptions::with_followers);
+        let options = set(options, given, HttpOptions::with_max_requests_per_caller);
+        let options = set(options, number(self.max_reads), HttpOptions::with_max_reads);
+        let options = set(options, number(self.max_followers), HttpOptions::with_max_followers);
         let options = set(options, number(self.max_body), HttpOptions::with_max_body);
         let options = set(options, number(self.body_memory), HttpOptions::with_body_memory);
         let options = set(options, number(self.answer_memory), HttpOptions::with_answer_memory);
         let options = set(options, seconds(self.body_timeout), HttpOptions::with_body_timeout);
-        let options = set(options, self.min_body_rate, HttpOptions::with_least_body_rate);
+        let options = set(options, self.min_body_rate, HttpOptions::with_min_body_rate);
         set(options, seconds(self.request_timeout), HttpOptions::with_request_timeout)
     }
 
     /// Returns the limits of connections.
     pub(super) fn of_connections(&self) -> ServeOptions {
         let options = ServeOptions::default();
-        let options = set(options, number(self.max_connections), ServeOptions::with_connections);
+        let options =
+            set(options, number(self.max_connections), ServeOptions::with_max_connections);
         let given = number(self.max_connections_per_address);
-        let options = set(options, given, ServeOptions::with_connections_per_address);
+        let options = set(options, given, ServeOptions::with_max_connections_per_address);
         let options = set(options, seconds(self.head_timeout), ServeOptions::with_head_timeout);
         let options = set(options, seconds(self.idle_timeout), ServeOptions::with_idle_timeout);
         let options = set(options, seconds(self.answer_timeout), ServeOptions::with_answer_timeout);
-        let options = set(options, self.min_answer_rate, ServeOptions::with_least_answer_rate);
+        let options = set(options, self.min_answer_rate, ServeOptions::with_min_answer_rate);
         self.trusted_proxy.iter().copied().fold(options, ServeOptions::with_trusted_proxy)
     }
 }

@@ -1,4 +1,4 @@
-//! What a terminal gets: escaped characters, and lines of its width.
+//! Output on a terminal: escaped characters, and lines of its width.
 
 use std::fs::File;
 use std::io::Read as _;

@@ -112,7 +112,7 @@ fn after(name: &str, text: &str) -> Result<FeedStart, Rejection> {
     sequence.map(FeedStart::After).ok_or_else(|| malformed(name, expected))
 }
 
-/// What ends a wait early: shutdown, or that the client has left. Under another server than
+/// The signals that end a wait early: shutdown, or that the client has left. Under another server than
 /// [`serve`](crate::serve()) nothing does.
 struct End {
     stopping: Option<Stopping>,
