@@ -56,7 +56,7 @@ impl SqlCallers {
         Ok(Self { runtime, callers, with_heads })
     }
 
-    /// Creates the heads of logs, with so many events each.
+    /// Creates the heads of logs, each with this number of events.
     fn create_heads(&self, logs: &[Log]) -> Result<()> {
         let Some((client, _)) = self.callers.first() else { return Ok(()) };
         let insert = "INSERT INTO head VALUES ($1, 1::bigint << 41) ON CONFLICT DO NOTHING";

@@ -10,7 +10,7 @@ use crate::rows::{Bar, Pace, Row};
 /// The number of rounds in which the sides take turns.
 const ROUNDS: usize = 10;
 
-/// What one side did.
+/// The outcome of one side.
 #[derive(Debug, Default)]
 struct Load {
     pace: Pace,

@@ -15,7 +15,7 @@ use crate::reads::{DEEP, PAGE, TIMES, ids, in_turn, token_of};
 use crate::rows::{Bar, Row, median, micros};
 use crate::{BoxError, Result};
 
-/// What one event in a hundred meets is common.
+/// A value that one event in a hundred has is common.
 const COMMON: u64 = 100;
 /// A total of more events is counted from few postings.
 const MANY: u64 = 10_000;

@@ -13,7 +13,7 @@ use audit_core::{
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// What happens to a transaction.
+/// The end of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     RollBack,

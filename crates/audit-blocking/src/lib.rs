@@ -19,12 +19,12 @@
 //! # Ok::<(), audit_core::Error>(())
 //! ```
 //!
-//! No runtime is needed: the stores work on threads of their own, and the calling thread sleeps until they
+//! No runtime is needed: the stores work on their own threads, and the calling thread sleeps until they
 //! answer. [`run`] is for all other calls: `run(store.prune(…))`.
 //!
 //! # Not inside async code
-//! A call that blocks there would stop other tasks, so that it is an error with the field `thread`, and nothing
-//! is done. That is so on all threads of tokio, including those of `spawn_blocking`: use
+//! A blocking call would stop other tasks there. So it does nothing and returns an error with the field
+//! `thread`, on all threads of tokio, including those of `spawn_blocking`: use
 //! `Handle::current().block_on(…)` on these. Without the feature `tokio` (default), tokio's threads are not
 //! recognized.
 //!

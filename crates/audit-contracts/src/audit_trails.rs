@@ -84,7 +84,7 @@ pub struct AuditTrail {
     pub audit_event: String,
     /// The type of the object acted upon: `Organization`.
     pub audit_entity: String,
-    /// What was done: `Updated`.
+    /// The action: `Updated`.
     pub audit_action: String,
     /// The type of the core entity.
     pub core_entity: String,
@@ -127,7 +127,7 @@ pub struct Difference {
     pub new_val: Option<Value>,
 }
 
-/// Who did it, perhaps from another organization.
+/// The author, perhaps from another organization.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = c::Author))]

@@ -1,9 +1,9 @@
 //! The wire records of five audit-log HTTP contracts, translated to and from the `audit-core`
 //! model. Records and bodies only: no HTTP.
 //!
-//! | contract | module | its source's own facts |
+//! | contract | module | specifics |
 //! |---|---|---|
-//! | A | [`organizations_and_activities`] | camel case; envelope `{status, requestId, result}`; ids are any text; what is not there is left out |
+//! | A | [`organizations_and_activities`] | camel case; envelope `{status, requestId, result}`; ids are any text; absent values are omitted |
 //! | B | [`audit_log_items`] | camel case; a bare array; a number as id; 87 types; milliseconds; nulls are printed |
 //! | C | [`audit_trails`] | camel case; `{continuationToken, responseData}`; `+00:00`; nulls are printed; `author` and `message` are closed |
 //! | D | [`organisation_audit_logs`] | camel case; envelope `{data}`, of the log with `pagination`; `log_…` and `org_…`; seconds |
@@ -25,15 +25,15 @@
 //! # Ok::<(), audit_core::Error>(())
 //! ```
 //!
-//! What holds for all:
+//! All five have in common:
 //! - A record that goes to the model and back is equal, key by key and null by null. Its times come
 //!   back in UTC, in the contract's own form; a field that is a UUID comes back in lower case with
 //!   hyphens, however it was written.
-//! - Any event is printed as a record of the contract's shape, also one whose personal part is
-//!   erased. What a contract has no place for is left out.
+//! - Any event is printed as a record of the contract's shape, also one whose personal data is
+//!   erased. Fields that a contract does not have are left out.
 //! - Records are to be read by [`audit_core::json::from_slice`], which refuses numbers that cannot
-//!   be kept exactly. A key that stands twice is refused at any depth, and so is a field that the
-//!   contract does not have: to pass over it would be to lose it. Open objects keep every member.
+//!   be kept exactly. A duplicate key is refused at any depth, and so is a field that the
+//!   contract does not have, because ignoring it would lose it. Open objects keep every member.
 //! - A time may be finer than the contract prints. The event keeps it; printing rounds it down.
 //! - Namespaces of derived ids never change, so that a record read twice is one event.
 

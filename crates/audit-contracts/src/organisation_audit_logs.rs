@@ -83,14 +83,14 @@ const ORGANIZATION_ID: IdForm = IdForm {
 pub struct AuditLog {
     /// The entry's id.
     pub id: String,
-    /// What was done: `schedule.created`.
+    /// The action: `schedule.created`.
     pub action: String,
     /// The e-mail address of the user who did it.
     pub email: String,
     /// The id of the resource that it was done to.
     #[serde(rename = "resourceUID", default, skip_serializing_if = "Option::is_none")]
     pub resource_uid: Option<String>,
-    /// What happened, for people.
+    /// A description for people.
     pub details: String,
     /// The time of the event.
     #[serde(serialize_with = "wire::print::seconds")]
@@ -253,7 +253,7 @@ impl From<UpdateOrganization> for OrganizationUpdate {
 #[cfg_attr(feature = "openapi", schema(as = d::Data))]
 #[serde(deny_unknown_fields)]
 pub struct Data<T> {
-    /// What was asked for.
+    /// The answer.
     pub data: T,
 }
 
@@ -289,11 +289,11 @@ pub struct Pagination {
 #[cfg_attr(feature = "openapi", schema(as = d::Failed))]
 #[serde(deny_unknown_fields)]
 pub struct Failed {
-    /// What went wrong.
+    /// The error.
     pub error: Failure,
 }
 
-/// What went wrong.
+/// The description of an error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = d::Failure))]

@@ -79,7 +79,7 @@ pub mod entity_class {
 pub struct AuditLog {
     /// The entry's id.
     pub audit_id: EventId,
-    /// Who did it; `None` where that is no longer known.
+    /// The super-admin who acted; `None` if no longer known.
     pub super_admin: Option<SuperAdmin>,
     /// The HTTP method.
     pub request_method: String,

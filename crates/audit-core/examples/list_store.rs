@@ -130,7 +130,7 @@ impl State {
         Ok(receipts)
     }
 
-    /// Wakes whoever waits for an append.
+    /// Wakes the callers that wait for an append.
     pub(crate) fn wake(&mut self) {
         self.waiting.drain(..).for_each(Waker::wake);
     }

@@ -56,7 +56,7 @@ schemas! {
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))))
         .item(text("A date: the whole day in UTC.")
             .format(Some(SchemaFormat::KnownFormat(KnownFormat::Date))))
-        .description(Some("An instant in RFC 3339, or a date, which stands for the whole day in UTC."));
+        .description(Some("An instant in RFC 3339, or a date, which means the whole day in UTC."));
     Sequence: ObjectBuilder::new()
         .schema_type(Type::Integer)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))

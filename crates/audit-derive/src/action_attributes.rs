@@ -20,7 +20,7 @@ pub(crate) struct ActionAttributes {
     pub(crate) ocsf: Option<LitInt>,
 }
 
-/// What a field of a variant is.
+/// The role of a field of a variant.
 pub(crate) struct FieldRole {
     pub(crate) is_target: bool,
     /// The type of the target, or the key of the attribute.

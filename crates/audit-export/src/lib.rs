@@ -14,7 +14,7 @@
 //! has a field are in that field, too, so that a receiver can filter by them. [`Encoder`] writes many events
 //! in the form that a [`Format`] names.
 //!
-//! What was exported is out of reach of an erasure in the log.
+//! An erasure in the log does not reach exported events.
 
 mod cef;
 mod cloud_event;

@@ -27,7 +27,7 @@
 //! - What no line of the mapping names stays. So does a text by which the source says that it has
 //!   none: an empty one, `-`. So does a value that is too large for its field; [`Mapped`] says so.
 //!
-//! What stays is the event's metadata, under its own key and nesting. A list whose items were
+//! The rest is the event's metadata, under its own key and nesting. A list whose items were
 //! moved in part keeps its places. What was around a record in a delivery is in the metadata under
 //! [`DELIVERY`], but what is beside a *list* of records is about the page, and is left out.
 //!

@@ -68,7 +68,7 @@ impl NewSegment {
     }
 }
 
-/// Returns the number of buckets, as a power of two, for terms and postings of so many bytes.
+/// Returns the number of buckets, as a power of two, for terms and postings of this number of bytes.
 pub(crate) fn bucket_bits(bytes: usize) -> u32 {
     (bytes / BUCKET_BYTES).next_power_of_two().ilog2().min(MAX_BUCKET_BITS)
 }

@@ -1,5 +1,5 @@
 //! Checksums of stored rows. Bytes that changed can still have the form of a row, with fewer events: the
-//! checksum tells that they are damaged.
+//! checksum shows that they are damaged.
 
 use audit_core::Result;
 use crc32fast::Hasher;

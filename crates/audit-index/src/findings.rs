@@ -1,4 +1,4 @@
-//! What is wrong with derived data.
+//! Faults of derived data.
 
 use std::fmt;
 

@@ -25,7 +25,7 @@ pub struct IndexExtent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Compared {
-    /// What was wrong with it.
+    /// The fault.
     pub finding: Option<DerivedFinding>,
     /// Its last event. The next part begins after it.
     pub through: Sequence,

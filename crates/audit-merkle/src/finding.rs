@@ -93,7 +93,7 @@ pub enum Finding {
     },
 }
 
-/// What a log is compared with.
+/// The source that a log is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
     /// The head and the frontier that the store itself keeps.

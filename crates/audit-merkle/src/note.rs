@@ -1,4 +1,4 @@
-//! What checkpoints and cosignatures share: C2SP signed-note.
+//! The signed note of C2SP, the format of checkpoints and cosignatures.
 
 use audit_core::{Error, Result, Violation};
 use signed_note::{NoteError, Verifier, VerifierList};

@@ -79,7 +79,7 @@ impl<'a, S: AuditStore + ?Sized> Verification<'a, S> {
     /// events of the log that declare them: the organization of the log with its keys or, for the
     /// platform's log, all. A change that no event declares is a [finding](crate::StateFinding).
     ///
-    /// What pruned or erased events declared is not known any more and is not compared.
+    /// Values that pruned or erased events declared are not known any more and are not compared.
     pub fn with_tenants(mut self, store: &'a dyn TenantStore) -> Self {
         self.state.tenants = Some(store);
         self

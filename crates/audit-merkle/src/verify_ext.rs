@@ -160,7 +160,7 @@ pub trait VerifyExt: AuditStore {
     /// executor run other tasks after each.
     ///
     /// # Errors
-    /// What is wrong with the log is not an error: it is in the [`Report`](crate::Report).
+    /// A fault of the log is not an error: it is a finding in the [`Report`](crate::Report).
     /// [`Gone`](ErrorKind::Gone) if retention has removed events after the head of
     /// [`since`](Verification::since). [`Corrupt`](ErrorKind::Corrupt) if the nodes are missing from
     /// which the reading starts.

@@ -9,7 +9,7 @@ use crate::ServerError;
 /// The programs that a server needs.
 const NEEDED: [&str; 3] = ["initdb", "postgres", "psql"];
 
-/// Where distributions install PostgreSQL: the directory of one version is what stands for the star.
+/// Where distributions install PostgreSQL. The star is the directory of a version.
 const INSTALLED: [&str; 5] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",

@@ -14,21 +14,21 @@ pub enum ServerError {
     },
     /// A file, a directory or a process could not be created or used.
     Io {
-        /// What was done.
+        /// The action.
         action: &'static str,
         /// The cause.
         source: io::Error,
     },
     /// A program of PostgreSQL failed.
     Failed {
-        /// What was done.
+        /// The action.
         action: &'static str,
-        /// What the program printed.
+        /// The output of the program.
         output: String,
     },
     /// A URL is not that of a PostgreSQL database. It is not repeated here, as it can hold a password.
     Url {
-        /// What is wrong with it.
+        /// The fault.
         fault: &'static str,
     },
     /// The server was not started by this process, which therefore does not stop it or change it.

@@ -35,7 +35,7 @@ pub struct Server {
     own: Option<Own>,
 }
 
-/// What only a server that was started here has.
+/// The resources of a server that was started here.
 #[derive(Debug)]
 struct Own {
     guard: Mutex<Guard>,

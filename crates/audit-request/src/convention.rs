@@ -1,4 +1,4 @@
-//! What a request is recorded as if its handler records nothing.
+//! The event of a request whose handler records nothing.
 
 use audit_core::{Action, Outcome};
 

@@ -1,10 +1,10 @@
-//! What an HTTP request says of itself and of its client, for the events of any web framework.
+//! Reads an HTTP request and the address of its client, for the events of any web framework.
 //!
-//! `audit-tower` is all that an axum or tower service needs. Another framework has a middleware of its own:
-//! it makes a [`RequestHead`] of its types, [completes](RequestHead::complete) the context of whoever sends the
-//! request, and runs the handler in it. The example `actix` is one.
+//! An axum or tower service needs only `audit-tower`. For another framework, write a middleware that creates
+//! a [`RequestHead`] from its types, [completes](RequestHead::complete) the context of the sender of the
+//! request, and runs the handler in it. The example `actix` does this.
 //!
-//! An event that says from where somebody acted is worth as much as the header that it was read from.
+//! The address in an event is only as reliable as the header from which it was read.
 //! [`TrustedProxies::client`] believes `X-Forwarded-For` and `Forwarded` only as far as trusted proxies
 //! wrote them.
 //!

@@ -1,4 +1,4 @@
-//! What a request says of itself and of its client.
+//! The head of a request, and the address of its client.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -148,6 +148,6 @@ async fn deliver(shared: &Shared, log: Log, event: NewEvent) -> Result<()> {
             Err(error) => refusal = Some(error),
         }
     }
-    // Not dropped: it stays the next to be delivered, and the operator is told at each attempt.
+    // Not dropped: it stays the next to be delivered, and each attempt is reported.
     Err(refusal.unwrap_or_else(|| Error::new(ErrorKind::Conflict)))
 }

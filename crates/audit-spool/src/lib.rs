@@ -1,8 +1,8 @@
-//! A durable local spool in front of an audit store that may be away.
+//! A durable local queue in front of an audit store that may be unavailable.
 //!
 //! A [`Spool`] is a [`Recorder`](audit_core::Recorder). It hands events to its store. If the store fails
-//! for a reason that is not the events' own, it writes them to a local file instead, durably, and a thread
-//! brings them to the store when it is back: once, and in the order in which they were accepted.
+//! for another reason than the events themselves, it writes them durably to a local file, and a thread
+//! delivers them to the store when it is back: once, and in the order in which they were accepted.
 //!
 //! ```no_run
 //! use audit_core::{Accepted, Actor, AuditStore, Log, NewEvent, Recorder, Result};
@@ -20,24 +20,24 @@
 //! ```
 //!
 //! # What is promised
-//! - What was accepted reaches its log, whatever dies: the file is a store of `audit-sqlite`, which returns
-//!   when its bytes are durable.
-//! - It reaches it once, because the store recognizes the id of an event that it has. (If retention has removed the
+//! - Accepted events reach their log, even if the process or the machine is stopped: the file is a store of
+//!   `audit-sqlite`, which returns when its bytes are durable.
+//! - They reach it once, because the store recognizes the id of an event that it has. (If retention removes the
 //!   event from the store before the spool is done with it, the store no longer does.)
-//! - While events of a log wait, later ones of that log wait behind them, so that their order stays.
+//! - While events of a log wait, later ones of that log wait after them, so that their order stays.
 //! - An event without a time has the time at which it was spooled.
 //! - At most [`SpoolOptions::with_max_events`] events wait. Beyond that the spool refuses as the store does.
 //! - The file is deleted when no event waits: it holds personal data that the store can erase.
 //!
-//! An event whose id the store holds with other content cannot be refused any more: it gets another id, and the
-//! attribute `spool.conflict` with its own.
+//! An event whose id the store holds with other content was already accepted, so it is not refused: it gets
+//! another id, and the attribute `spool.conflict` with its own.
 //!
 //! | file | noun |
 //! |---|---|
 //! | `spool.rs` | the spool, as a recorder |
 //! | `options.rs` | its options |
 //! | `backlog.rs` | the events that wait, and their file |
-//! | `shared.rs` | what both share |
+//! | `shared.rs` | the state that both share |
 //! | `drain.rs` | the thread that brings them to the store |
 
 mod backlog;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use audit_core::{Error, Log};
 
-/// The options of a spool: its bound, and who is told.
+/// The options of a spool: its bound, and the callback for notices.
 ///
 /// ```
 /// use audit_spool::{SpoolNotice, SpoolOptions};
@@ -26,7 +26,7 @@ pub struct SpoolOptions {
 
 type OnNotice = dyn Fn(&SpoolNotice<'_>) + Send + Sync;
 
-/// What happens to a spool. Each is also a `tracing` event.
+/// A notice of a spool. Each is also a `tracing` event.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SpoolNotice<'a> {
@@ -39,13 +39,13 @@ pub enum SpoolNotice<'a> {
         /// Why the store did not take them; `None` if earlier events of the log wait.
         error: Option<&'a Error>,
     },
-    /// The store failed with `error`, and so many events wait that `count` events of `log` were refused.
+    /// The store failed with `error`, and the spool is full, so `count` events of `log` were refused.
     Full {
         /// The log of the events.
         log: Log,
         /// The number of events.
         count: usize,
-        /// What the caller gets.
+        /// The error that the caller gets.
         error: &'a Error,
     },
     /// `count` events of `log` that waited are in the store.

@@ -1,4 +1,4 @@
-//! What the spool shares with the thread that drains it.
+//! The state that the spool shares with the thread that drains it.
 
 use audit_core::{Error, ErrorKind, Recorder};
 use event_listener::Event;
@@ -14,7 +14,7 @@ pub(crate) struct Shared {
     pub(crate) options: SpoolOptions,
     /// Wakes the thread.
     pub(crate) spooled: Event,
-    /// Wakes whoever waits until no event waits.
+    /// Wakes callers that wait until the spool is empty.
     pub(crate) empty: Event,
 }
 

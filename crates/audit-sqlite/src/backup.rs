@@ -78,7 +78,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// What SQLite keeps beside a file.
+/// The files that SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// Returns `true` if a WAL or a journal is at `path`, which SQLite would play into a file there.

@@ -19,7 +19,7 @@ pub(crate) struct FileId {
     path: PathBuf,
 }
 
-/// What a symbolic link at a path stands for.
+/// The target of a symbolic link at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Links {
     /// The file to which it leads.
@@ -28,7 +28,7 @@ enum Links {
     Keep,
 }
 
-/// What is at a path.
+/// The identity of the file at a path.
 struct Found {
     id: FileId,
     /// The number of names that the file has.

@@ -115,7 +115,7 @@ enum Read {
     Begun(Sender<()>),
 }
 
-/// What a thread is for.
+/// The kind of a thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     LookUps,
@@ -239,7 +239,7 @@ impl Drop for Readers {
         for thread in state.idle.drain(..).chain(of_look_ups) {
             let _ = thread.send(Task::End);
         }
-        // Whoever waits for a turn ends, because its sender is dropped.
+        // A caller that waits for a turn gets an error, because its sender is dropped.
         let waiting = (std::mem::take(&mut state.look_ups), std::mem::take(&mut state.reads));
         let handles = std::mem::take(&mut state.handles);
         drop(state);

@@ -256,7 +256,7 @@ pub(crate) fn index_secret(connection: &Connection) -> Result<[u8; INDEX_SECRET_
 }
 
 /// Returns the generation of the organizations and API keys: other bytes after each change of one,
-/// whoever made it. `None` if the file does not say it.
+/// whichever program made it. `None` if the file does not have it.
 pub(crate) fn tenant_generation(connection: &Connection) -> Result<Option<Vec<u8>>> {
     fact(connection, TENANTS)
 }

@@ -66,7 +66,7 @@ impl Sequencer {
             move || {
                 let (mut seen, mut pause) = (None, interval);
                 loop {
-                    // A failure is no reason to end: whoever reads or appends meets it, too.
+                    // A failure is no reason to end: reads and appends get the same error.
                     (seen, pause) = match state.look(seen) {
                         Ok(version) => (Some(version), interval),
                         Err(_) => (None, (pause * 2).min(LONGEST_PAUSE.max(interval))),
@@ -94,7 +94,7 @@ impl Drop for Sequencer {
     }
 }
 
-/// What the thread has.
+/// The state of the thread.
 struct State {
     path: PathBuf,
     files: Arc<OpenFiles>,

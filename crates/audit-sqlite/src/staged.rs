@@ -138,7 +138,7 @@ impl Intake {
 /// The outcome of a step.
 #[derive(Debug)]
 pub(crate) struct Step {
-    /// What is left to be taken in; `None` at the end.
+    /// The rows that are left to be taken in; `None` at the end.
     rest: Option<Intake>,
     /// Why the events of a log were left, if they were.
     failure: Option<Error>,
@@ -267,7 +267,7 @@ impl WriteTransaction<'_> {
             let Some(intake) = rest.take() else { break };
             rest = self.take_in(intake)?.rest;
         }
-        // What was taken in stays so if the append is refused.
+        // Events that were taken in stay recorded if the append is refused.
         self.dirty = false;
         Ok(())
     }

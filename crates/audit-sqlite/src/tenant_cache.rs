@@ -1,6 +1,6 @@
 //! Remembers organizations and API keys, which a service asks for at every request.
 //!
-//! What is remembered is of one *generation* of their tables: random bytes that triggers replace at
+//! The cache holds one *generation* of their tables: random bytes that triggers replace at
 //! every change, whichever process or program makes it. Each use compares the generation with that
 //! in the file, so a key that was revoked anywhere is found revoked by the next call. This reads one
 //! row, on the caller's thread: a thread of the store would take several times as long to wake.

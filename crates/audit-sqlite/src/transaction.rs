@@ -75,7 +75,7 @@ impl SqliteStore {
         if batch.is_empty() {
             return Ok(Vec::new());
         }
-        // What is staged comes first, and stays recorded if these events are refused.
+        // Staged events come first, and stay recorded if these events are refused.
         let mut staged = WriteTransaction::new(connection, &self.shared.indexing);
         let taken = staged.take_in_before_append(log).and_then(|()| staged.finish());
         taken.map_err(|error| roll_back(connection, error))?;

@@ -1,4 +1,4 @@
-//! What a log should have.
+//! Expectations about a log.
 
 use std::fmt::{self, Write as _};
 
@@ -58,7 +58,7 @@ impl Expectation {
         self.with(condition, |filter| filter.attribute(key, value))
     }
 
-    /// Expects so many events.
+    /// Expects exactly this number of events.
     pub fn count(mut self, count: u64) -> Self {
         self.count = Some(count);
         self

@@ -22,7 +22,7 @@
 //!
 //! | file | noun |
 //! |---|---|
-//! | `expectation.rs` | what a log should have |
+//! | `expectation.rs` | an expectation about a log |
 //! | `content.rs` | events without their ids and times |
 //! | `drift.rs` | where the events of tests and a catalogue differ |
 
@@ -51,7 +51,7 @@ fn fail(message: &str) -> ! {
 /// | `target = ("invoice", "inv_9")` | the type and the id of a target |
 /// | `outcome = "success"` | the result |
 /// | `attribute = ("plan", "pro")` | an attribute |
-/// | `count = 1` | that so many events meet the conditions |
+/// | `count = 1` | exactly this number of events meets the conditions |
 ///
 /// See the [crate](crate) for an example.
 #[macro_export]

@@ -34,7 +34,7 @@ struct Inner {
     state: Mutex<State>,
 }
 
-/// What the handler has said so far.
+/// The values that the handler has set so far.
 #[derive(Debug)]
 struct State {
     policy: Policy,

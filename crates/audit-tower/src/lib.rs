@@ -1,7 +1,7 @@
 //! Audits the requests of an axum service, or of any tower service.
 //!
-//! An [`AuditLayer`] knows by whom a request is, from where, for which route, under which id and in which
-//! trace. A handler says what it did, in one line; what it does not say, the layer records.
+//! An [`AuditLayer`] provides the context of a request: the actor, the client, the route, the request's id and
+//! the trace. A handler records its own event in one line. If it records none, the layer records the request.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -29,17 +29,17 @@
 //! # What is recorded when
 //! | the handler | the event | its outcome |
 //! |---|---|---|
-//! | awaits [`Audit::record`] | is durable when `await` returns | the handler's word, else success |
-//! | calls [`Record::on_response`] | is durable before the client has the response | the handler's word, else that of the response |
-//! | makes it with [`Record::into_event`], [`Record::stage`] or [`NewEvent::here`](audit_core::NewEvent::here), for its own transaction | is durable with that transaction | the handler's word, else success for a `Record` |
+//! | awaits [`Audit::record`] | is durable when `await` returns | that which the handler sets, else success |
+//! | calls [`Record::on_response`] | is durable before the client has the response | that which the handler sets, else that of the response |
+//! | makes it with [`Record::into_event`], [`Record::stage`] or [`NewEvent::here`](audit_core::NewEvent::here), for its own transaction | is durable with that transaction | that which the handler sets, else success for a `Record` |
 //! | records nothing, and the [`Policy`] covers the request | is durable before the client has the response | that of the response |
-//! | is dropped because the client hung up, or panics | is recorded by the layer, and waits for nobody | `unknown` |
+//! | is dropped because the client hung up, or panics | is recorded by the layer in the background | `unknown` |
 //!
 //! A read that the policy covers, and whose body is produced while it is sent, is recorded when the body
-//! ends. If an event cannot be recorded, the client gets 503 or 500 in place of the response; put a spool
-//! before the store, and it does not.
+//! ends. If an event cannot be recorded, the client gets 503 or 500 instead of the response. A spool in front of
+//! the store avoids this.
 //!
-//! Any code below the layer can make events without an argument for it:
+//! Any code below the layer can create events without an [`Audit`]:
 //! [`NewEvent::here`](audit_core::NewEvent::here) takes the actor and the request from the running
 //! task. A task that is spawned needs [`AuditContext::carry`](audit_core::AuditContext::carry).
 //!

@@ -10,7 +10,7 @@ use http::Method;
 ///
 /// The event has the outcome of the response, the actor, the request, and the route as its target. Its
 /// action is `http.post`, `http.delete` and so on unless [`action`](Self::action) names another: a
-/// route that is told the name of what it does needs no code in its handler.
+/// route with the name of its action needs no code in its handler.
 ///
 /// ```
 /// use audit_tower::Policy;

@@ -23,7 +23,7 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 /// The namespace of the ids of events of jobs: generated once, and never changed.
 const JOBS: Uuid = Uuid::from_u128(0x1f0d_9a52_7c3e_4b6a_8d21_5e4f_90ab_cd37);
 
-/// What the queue carries: the job as text, and the context in which it was asked for, signed for that
+/// The payload of the queue: the job as text, and the context in which it was asked for, signed for that
 /// text.
 #[derive(Serialize, Deserialize)]
 struct Message {
@@ -49,7 +49,7 @@ fn dispatch(keys: &ContextKeys, job: &SendReceipt) -> Result<String> {
 /// Does a job, and records it.
 async fn work(store: &MemoryStore, keys: &ContextKeys, message: &str) -> Result<()> {
     let Message { job, context } = serde_json::from_str(message)?;
-    // Whoever can write to the queue cannot make up a user, nor another job for this one.
+    // Somebody who can write to the queue cannot invent a user, nor exchange the job.
     let mut context = context.verify(keys, job.as_bytes())?;
     context.actor = Actor::new("service").id("receipts").on_behalf_of(context.actor);
     let log = context.log.unwrap_or(Log::Platform);

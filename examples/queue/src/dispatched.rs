@@ -7,8 +7,8 @@ use audit_core::{AuditContext, ContextKeys, SignedContext};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What the queue carries: a job, and the context of the request that asked for it, signed for exactly this
-/// job. Whoever can write to the queue cannot make up a user, nor put another job under a user's context.
+/// The payload of the queue: a job, and the context of the request that asked for it, signed for exactly this
+/// job. Somebody who can write to the queue cannot invent a user, nor put another job under a user's context.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound = "")]
 pub struct Dispatched<J> {

@@ -51,7 +51,7 @@ struct SendReceipt {
     invoice: String,
 }
 
-/// What the workers share.
+/// The state that the workers share.
 #[derive(Clone, Debug)]
 struct Shared {
     /// A store, or a spool in front of it.

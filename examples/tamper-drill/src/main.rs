@@ -14,7 +14,7 @@ use futures_executor::block_on;
 
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// What is done to the file, in words and in SQL.
+/// A change of the file, in words and in SQL.
 const DRILLS: [(&str, &str); 6] = [
     (
         "invoice 7 becomes invoice 8",
@@ -53,7 +53,7 @@ async fn drill(directory: &Path) -> Result<()> {
         NewEvent::new("invoice.paid", actor).target("invoice", format!("inv_{n}"))
     };
     store.append(Log::Platform, (1..=50).map(paid).collect()).await?;
-    // What is stated once, and kept where nobody who can write the file can write.
+    // Kept where nobody who can write the file can write.
     let signer = CheckpointSigner::generate("audit.acme.example")?;
     let notary = Notary::new(signer, CheckpointDirectory::open(directory.join("published"))?)?;
     let signed = notary.checkpoint(&store, Log::Platform).await?;

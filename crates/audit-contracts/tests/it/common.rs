@@ -1,4 +1,4 @@
-//! What the suites share: values to generate, and the way from a record to the model and back.
+//! Shared by the suites: values to generate, and the conversion of a record to the model and back.
 
 use std::fmt::Debug;
 
@@ -27,7 +27,7 @@ pub(crate) fn text() -> BoxedStrategy<String> {
     .boxed()
 }
 
-/// What an action may be.
+/// Values of an action.
 pub(crate) fn action() -> BoxedStrategy<String> {
     let valid = |text: &String| {
         !text.is_empty()

@@ -1,6 +1,6 @@
 //! The sources' own samples become events and come back equal, key by key and null by null.
 //!
-//! Contract A's samples hold placeholders; the least valid value stands in their place, as each
+//! Contract A's samples hold placeholders, which are replaced by the least valid value, as each
 //! test says. All other samples are whole.
 
 use crate::common::through_the_model;

@@ -308,7 +308,7 @@ proptest! {
         }
     }
 
-    /// What a contract carries is in the event that its record converts to.
+    /// The event to which a record converts has every value of the record.
     #[test]
     fn any_event_comes_back_as_far_as_a_contract_carries_it(
         content in native(), place in place(),
@@ -322,7 +322,7 @@ proptest! {
         }
     }
 
-    /// An id that is no UUID stands for one and the same UUID wherever it is printed.
+    /// An id that is no UUID is printed as the same UUID everywhere.
     #[test]
     fn an_opaque_id_has_one_uuid(id in text(), place in place()) {
         let content = NewEvent::new("a.b", Actor::user(id.clone())).target("thing", id);

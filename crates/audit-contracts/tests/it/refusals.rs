@@ -1,4 +1,4 @@
-//! What cannot be kept is refused, and the error names the contract's own field; what may be left
+//! A value that cannot be kept is refused, and the error names the contract's own field; a value that may be left
 //! out is read.
 
 use audit_contracts::audit_log_items::AuditLogItem;

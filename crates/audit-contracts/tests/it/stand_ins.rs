@@ -1,4 +1,4 @@
-//! What a contract requires and an event does not have: what is printed in its place.
+//! Values that are printed for fields that a contract requires and an event does not have.
 
 use crate::common::printed;
 use audit_contracts::{

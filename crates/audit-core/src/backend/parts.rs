@@ -18,7 +18,7 @@ use crate::{
 /// The number of the format that this version writes, and the highest that it reads.
 pub(super) const VERSION: u8 = 1;
 
-/// Who writes an event.
+/// The writer of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Writer {
     /// A caller appends it.

@@ -37,7 +37,7 @@ impl From<Log> for Owner {
 /// ```
 #[derive(Debug)]
 pub struct Rotation<T> {
-    /// What waits, by owner; each has something.
+    /// The waiting items by owner; no list is empty.
     waiting: HashMap<Owner, VecDeque<T>>,
     /// The owners of what waits, the next one first.
     owners: VecDeque<Owner>,

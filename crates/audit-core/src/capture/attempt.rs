@@ -68,7 +68,7 @@ impl Attempt {
         event: NewEvent,
     ) -> Result<Self> {
         let log = log.into();
-        // What could not be recorded at the end should not begin.
+        // An attempt whose end could not be recorded must not begin.
         event.validate()?;
         let mut begun = event.clone();
         let action = std::mem::replace(&mut begun.action, Action::ATTEMPT_BEGUN);

@@ -16,7 +16,7 @@ use crate::{Error, ErrorKind, Result, Target};
 /// ```
 /// use audit_core::{Audited, AuditedField, Change, Result};
 ///
-/// // What `#[derive(Audited)]` writes.
+/// // `#[derive(Audited)]` generates this.
 /// struct Customer { id: i64, plan: &'static str, iban: &'static str }
 ///
 /// impl Audited for Customer {
@@ -129,7 +129,7 @@ impl fmt::Debug for AuditedField {
     }
 }
 
-/// The key of the hashes of fields. Whoever has it can try values; without it, only equal values can be seen
+/// The key of the hashes of fields. With it, one can test a guess; without it, only equal values can be seen
 /// to be equal.
 ///
 /// The hash is HMAC-SHA-256 (RFC 2104) over the value as JSON, as base64url without padding

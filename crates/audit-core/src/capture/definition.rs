@@ -12,7 +12,7 @@ use crate::{Action, NewEvent, Severity};
 /// ```
 /// use audit_core::{ActionDefinition, Actor, AuditAction, FieldDefinition, NewEvent, Target};
 ///
-/// // What `#[derive(AuditAction)]` writes.
+/// // `#[derive(AuditAction)]` generates this.
 /// enum Billing {
 ///     Paid { invoice: u64 },
 /// }
@@ -50,7 +50,7 @@ pub trait AuditAction: Sized {
     fn describe(self, event: NewEvent) -> NewEvent;
 }
 
-/// What the events of one action state.
+/// The definition of an action: the targets and attributes of its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionDefinition {
     name: &'static str,

@@ -1,8 +1,8 @@
-//! What an event can be made of.
+//! The conversion to an event.
 
 use crate::{Action, AuditContext, NewEvent};
 
-/// What an event can be made of in a context: the name of an action, or an
+/// Converts to an event in a context: the name of an action, or an
 /// [`AuditAction`](crate::AuditAction), which has its targets and attributes with it.
 ///
 /// ```

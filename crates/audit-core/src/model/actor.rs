@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits::{self, MAX_ID_BYTES, MAX_NAME_BYTES, MAX_ON_BEHALF_OF, MAX_TEXT_BYTES};
 use crate::{ActorKind, EntityClass, Error, OrganizationRef, Result, Violation};
 
-/// Who performed an action: a person, a key, a service, the system, or a party that the source does
+/// The actor of an action: a person, a key, a service, the system, or a party that the source does
 /// not name.
 ///
 /// Every field except the kind is optional and is kept as given: an IP address may carry a port or

@@ -35,8 +35,8 @@ macro_rules! events {
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub occurred_at: Option<Timestamp>,
             /// The id of the credential with which the event was sent; see
-            /// [`AuditEvent::submitted_by`]. Not part of the content, nor of its JSON: whoever
-            /// accepts an event sets it from the credential. 1 to
+            /// [`AuditEvent::submitted_by`]. Not part of the content, nor of its JSON: the
+            /// service that accepts an event sets it from the credential. 1 to
             /// [`MAX_ID_BYTES`](crate::limits::MAX_ID_BYTES) bytes.
             #[serde(skip)]
             pub submitted_by: Option<String>,

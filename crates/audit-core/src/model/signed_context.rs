@@ -119,7 +119,7 @@ impl fmt::Debug for ContextKeys {
     }
 }
 
-/// A context with a signature: whoever can write to a queue cannot change the actor in it, nor attach
+/// A context with a signature: somebody who can write to a queue cannot change the actor in it, nor attach
 /// it to another payload.
 ///
 /// The signature does not expire, and does not stop a queue from delivering a job again; derive the

@@ -4,7 +4,7 @@
 //!
 //! | trait | used by |
 //! |---|---|
-//! | [`AuditStore`] | services that record and read events, and whoever proves them |
+//! | [`AuditStore`] | services that record and read events, and programs that prove them |
 //! | [`RetentionStore`](crate::RetentionStore) | operators who erase personal data and prune old events |
 //! | [`TenantStore`](crate::TenantStore) | services that keep their organizations and API keys in the store |
 //! | [`StagingStore`] | operators of services that stage events in their own transactions |

@@ -162,7 +162,7 @@ pub trait RetentionStoreExt: RetentionStore {
 
 impl<S: RetentionStore + ?Sized> RetentionStoreExt for S {}
 
-/// What an erasure has done so far.
+/// The progress of an erasure.
 #[derive(Default)]
 struct Progress {
     erased: Erased,

@@ -19,7 +19,7 @@ pub struct Submitted<'s> {
 impl<'s> Submitted<'s> {
     /// Begins `append`, which a store carries through once it has been polled.
     pub(super) fn begin(mut append: BoxFuture<'s, Result<Vec<Receipt>>>) -> Self {
-        // Whoever waits for the outcome polls again, with a waker of its own.
+        // The caller that waits for the outcome polls again, with its own waker.
         let outcome = match append.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => future::ready(outcome).boxed(),
             Poll::Pending => append,

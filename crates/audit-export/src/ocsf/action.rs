@@ -1,4 +1,4 @@
-//! What an action does, and whether to a user, as its name says.
+//! The operation that the name of an action denotes, and whether its object is a user.
 
 use super::class::Verb;
 

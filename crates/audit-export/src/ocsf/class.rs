@@ -14,7 +14,7 @@ pub enum OcsfClass {
     ApiActivity,
 }
 
-/// What was done, in the vocabulary of all classes together.
+/// The operation, in the vocabulary of all classes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     Create,

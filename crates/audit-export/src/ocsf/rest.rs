@@ -1,4 +1,4 @@
-//! What of an event's JSON has no place in a form yet.
+//! The values of an event's JSON that have no attribute yet.
 
 use audit_core::{AuditEvent, Result};
 use serde_json::{Map, Value};
@@ -19,7 +19,7 @@ impl Rest {
         take(&mut self.0, path)
     }
 
-    /// Takes a text that is not empty, which OCSF does not tell from an absent one.
+    /// Takes a text that is not empty, because OCSF does not distinguish an empty text from an absent one.
     pub(super) fn text(&mut self, path: &[&str]) -> Option<Value> {
         let mut fields = &self.0;
         let (last, objects) = path.split_last()?;

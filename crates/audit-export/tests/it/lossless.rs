@@ -154,7 +154,7 @@ fn of_otlp(value: &Value) -> Value {
     }
 }
 
-/// Removes what cells do not tell apart: empty texts, and apostrophes.
+/// Removes differences that cells do not keep: empty texts, and apostrophes.
 fn in_cells(value: &mut Value) {
     match value {
         Value::Object(fields) => {

@@ -27,7 +27,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What the key of the log and that of a witness have signed: two checkpoints.
+/// Two checkpoints, signed by the key of the log and that of a witness.
 struct Notes {
     log: Genuine,
     signed: [SignedCheckpoint; 2],

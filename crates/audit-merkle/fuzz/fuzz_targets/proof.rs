@@ -29,7 +29,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// What can be proved of a log, and the texts that prove some of it.
+/// The facts that can be proved of a log, and texts that prove some of them.
 struct Proofs {
     log: Genuine,
     evidence: [String; 3],

@@ -1,4 +1,4 @@
-//! What the fuzz targets share: a small log whose every byte is the same in each run, so that an
+//! Shared by the fuzz targets: a small log whose every byte is the same in each run, so that an
 //! input means the same for ever, and edits of what the log has issued.
 //!
 //! A fuzzer finds no hash and no signature by chance. So beside reading any text each target takes

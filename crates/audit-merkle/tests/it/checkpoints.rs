@@ -1,4 +1,4 @@
-//! What a log signs and does not sign, who believes it, and what witnesses add.
+//! Checkpoints that are signed or refused, their verification, and the cosignatures of witnesses.
 
 use crate::common::{ORIGIN, Tree, one_bit_changes, signed, size};
 use async_trait::async_trait;

@@ -1,6 +1,6 @@
 //! The integration tests, in one binary: it links once.
 
-// What a test cannot set up, it fails for.
+// A test that cannot set itself up fails.
 #![allow(clippy::unwrap_used)]
 
 mod changing;

@@ -1,4 +1,4 @@
-//! What holds of any input: the frontier is that of the whole tree, and no text makes a parser panic.
+//! Properties of any input: the frontier is that of the whole tree, and no text makes a parser panic.
 
 use crate::common::{Events, Tree, sequence, signed, size};
 use audit_core::backend::{PersonalData, StoredEvent};
@@ -22,7 +22,7 @@ fn whole(leaves: &[LeafHash]) -> RootHash {
     }
 }
 
-/// What is done to a text: bytes put, changed, cut, taken twice.
+/// A change of a text: bytes inserted, changed, removed, repeated.
 fn mutate(text: &str, edits: Vec<(u8, prop::sample::Index, u8)>) -> String {
     let mut bytes = text.as_bytes().to_vec();
     for (kind, at, byte) in edits {

@@ -33,7 +33,7 @@ fn verify(store: &dyn AuditStore, heads: &[TreeHead]) -> Report {
     block_on(store.verify(LOG).against(heads).into_future()).unwrap()
 }
 
-/// What is wrong, as one who has kept `kept` finds it, and as one does who has kept nothing.
+/// The findings with the checkpoints `kept`, and without any.
 fn findings(store: &dyn AuditStore, kept: TreeHead) -> (Finding, Option<Finding>) {
     let report = verify(store, &[kept]);
     assert!(report.to_string().contains("WRONG"), "{report}");
@@ -400,7 +400,7 @@ fn what_retention_has_left_is_verified_and_removal_has_to_be_declared() {
     assert_eq!(findings(&liar, head(&store)), (finding.clone(), Some(finding)));
 }
 
-/// What is done meanwhile.
+/// An action during a verification.
 fn erase_one(store: &MemoryStore) {
     let filter = Filter::new().target("invoice", "inv_2000");
     assert_eq!(block_on(store.erase(LOG, Erasure::matching(filter), by())).unwrap().events, 1);

@@ -1,4 +1,4 @@
-//! What proves the logs of a store: every proof of it, and what cannot be proved.
+//! The proofs of the logs of a store, and requests that cannot be proved.
 
 use crate::liar::{LOG, Liar, Rows, append, by, paid, store};
 use audit_core::tree::NodeId;

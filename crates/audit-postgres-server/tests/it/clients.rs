@@ -1,4 +1,4 @@
-//! What a test does with a server that runs.
+//! Tests that connect to a running server.
 
 use audit_postgres_server::{Server, ServerError, ServerOptions};
 

@@ -12,7 +12,7 @@ use audit_postgres_server::Server;
 /// Set in the processes that the tests start: how they end.
 const END: &str = "AUDIT_POSTGRES_SERVER_TEST_END";
 
-/// Starts a server, prints its directory and the id of its process, and ends as it is told to.
+/// Starts a server, prints its directory and the id of its process, and ends as its argument says.
 #[test]
 fn process_with_a_server() {
     let Ok(end) = std::env::var(END) else { return };

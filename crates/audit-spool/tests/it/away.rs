@@ -1,4 +1,4 @@
-//! What becomes of events while the store is away.
+//! Events that are recorded while the store is unavailable.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

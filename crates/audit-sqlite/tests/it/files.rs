@@ -111,7 +111,7 @@ fn damaged_rows_are_corrupt_and_reads_end() {
 }
 
 #[test]
-fn damaged_derived_rows_are_rebuilt_by_whoever_meets_them() {
+fn damaged_derived_rows_are_rebuilt_by_any_call_that_meets_them() {
     for sql in [
         "UPDATE audit_event_id SET sequence = 9223372036854775807",
         "UPDATE audit_event_id SET sequence = -1",

@@ -198,7 +198,7 @@ fn times(variable: &str, usual: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn changes_are_events_whoever_hangs_up() {
+async fn changes_are_events_although_clients_hang_up() {
     let requests = times("AUDIT_TOWER_HANG_UPS", 480);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("audit.db");

@@ -1,4 +1,4 @@
-//! What the layer records by itself.
+//! Events that the layer records by itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

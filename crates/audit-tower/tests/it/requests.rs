@@ -1,4 +1,4 @@
-//! What an event has of its request.
+//! The values that an event has from its request.
 
 use std::net::SocketAddr;
 
