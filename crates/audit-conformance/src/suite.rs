@@ -14,7 +14,7 @@
 /// | `suite!(followers: $new)` | [`FollowerStore`](audit_core::FollowerStore) | [`FollowerHarness`](crate::FollowerHarness) |
 /// | `suite!(damaged: $new)` | a store with an index | [`DamageHarness`](crate::DamageHarness) |
 ///
-/// `suite!(durable: $new, $open)` tests that what was acknowledged survives a kill of the process.
+/// `suite!(durable: $new, $open)` tests that acknowledged events survive a kill of the process.
 /// `$new` returns a [`DurableHarness`](crate::DurableHarness). `$open` takes its
 /// [place](crate::DurableHarness::place) and returns a [`Harness`](crate::Harness) of the same store
 /// in another process.

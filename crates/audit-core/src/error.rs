@@ -32,7 +32,7 @@ struct Inner {
     source: Option<Source>,
 }
 
-/// The kind of an error: what a caller can act on.
+/// The kind of an error, on which a caller can act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -49,7 +49,7 @@ pub enum ErrorKind {
     /// This copy of the log is shorter than the size or the sequence asked for.
     Behind,
     /// The log does not have the history to which the token belongs: an older copy of the store was
-    /// put back, whether or not it has grown since. Continuing would skip or mix events.
+    /// restored, whether or not it has grown since. Continuing would skip or mix events.
     HistoryChanged,
     /// Retention removed the events at the position of the token or number. Continuing would skip
     /// events silently.

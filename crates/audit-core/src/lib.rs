@@ -8,8 +8,8 @@
 //! | to | use |
 //! |---|---|
 //! | describe an event | [`NewEvent`], [`Actor`], [`Target`], [`Scope`], [`Change`], [`Diff`], [`Message`], [`RequestInfo`] |
-//! | carry the actor and the request to where an event is made | [`AuditContext`], [`ContextScope`], [`SignedContext`] |
-//! | compare values whose type says what is masked | [`Audited`], [`Diff::audited`] |
+//! | carry the actor and the request to the code that makes events | [`AuditContext`], [`ContextScope`], [`SignedContext`] |
+//! | compare values whose type defines the masked fields | [`Audited`], [`Diff::audited`] |
 //! | define the actions of a service | [`AuditAction`], [`ActionDefinition`] |
 //! | hand events to a store or a spool | [`Recorder`], [`Attempt`] |
 //! | read events | [`AuditEvent`], [`Activity`] |
@@ -18,7 +18,7 @@
 //! | call a store | [`AuditStore`], [`AuditStoreExt`] |
 //! | erase and prune | [`RetentionStore`], [`RetentionStoreExt`], [`Erasure`], [`Retention`] |
 //! | record in your own transaction, through any driver | [`Staged`], [`StagingStore`] |
-//! | continue where a follower ended | [`FollowerStore`] |
+//! | keep the positions of followers | [`FollowerStore`] |
 //! | keep tenants | [`TenantStore`], [`Organization`], [`ApiKey`], [`Role`] |
 //! | prove a log | [`tree`], [`LeafHash`], [`TreeHead`], and the crate `audit-merkle` |
 //! | write a store | [`backend`] |

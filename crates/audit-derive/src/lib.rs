@@ -70,7 +70,7 @@ pub fn derive_audited(input: TokenStream) -> TokenStream {
 /// | on a variant | |
 /// |---|---|
 /// | `#[audit(action = "invoice.paid")]` | the name in the log; required, because a variant can be renamed and a log cannot |
-/// | a doc comment, or `#[audit(summary = "…")]` | what it means; required |
+/// | a doc comment, or `#[audit(summary = "…")]` | its meaning; required |
 /// | `#[audit(severity = "high")]` | the severity of its events unless they state another |
 /// | `#[audit(since = "1.2")]` | the version of the service that first recorded it |
 /// | `#[audit(version = 2)]` | the version of the definition and of its JSON schema; 1 by default |

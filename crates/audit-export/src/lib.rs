@@ -5,7 +5,7 @@
 //! | [`json_line`] | JSON Lines, exact | as it is |
 //! | [`csv_row`] | CSV, without formulas | but that an empty text is an absent one |
 //! | [`cloud_event`] | [CloudEvents 1.0](https://github.com/cloudevents/spec), JSON | in `data` |
-//! | [`Ocsf::event`] | [OCSF](https://schema.ocsf.io), JSON | in attributes, and what has none in `unmapped` |
+//! | [`Ocsf::event`] | [OCSF](https://schema.ocsf.io), JSON | in attributes, and the rest in `unmapped` |
 //! | [`cef`] | the Common Event Format | as JSON in `cs6` |
 //! | [`Syslog::message`] | syslog, [RFC 5424](https://www.rfc-editor.org/rfc/rfc5424) | as JSON in the message |
 //! | [`otlp`] | logs of the OpenTelemetry protocol, JSON | in the body of the log record |

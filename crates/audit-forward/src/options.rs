@@ -1,4 +1,4 @@
-//! The options with which a sink is served.
+//! The options of a sink.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub enum Start {
     Now,
 }
 
-/// The options with which a sink is served: what it gets, and when a delivery is tried again.
+/// The options of a sink: its events, its batches, and its retries.
 ///
 /// ```
 /// use audit_core::{Filter, Log};
@@ -49,8 +49,7 @@ pub struct SinkOptions {
 impl SinkOptions {
     /// Creates the options of the sink `name`: every event of every log, from the beginning.
     ///
-    /// The name is that under which the store keeps where the sink has come to: under another name, a sink
-    /// begins again.
+    /// The store keeps the position of the sink under this name: under another name, a sink begins again.
     ///
     /// # Errors
     /// [`Invalid`](audit_core::ErrorKind::Invalid), field `name`, unless it has 1 to 64 small letters,

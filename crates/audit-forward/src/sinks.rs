@@ -1,4 +1,4 @@
-//! The sinks of a store, as operators see them: what has been delivered, and what they can ask for.
+//! The sinks of a store, for operators: their state, and requests to them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The memory of answers: what is read for them, and what their clients have not taken yet.
+//! The memory of answers: events that are read for them, and bytes that their clients have not taken yet.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -26,7 +26,7 @@ pub struct Principal {
     /// The caller's organization. `None` for a caller without one, such as an operator of the
     /// platform.
     pub organization_id: Option<OrganizationId>,
-    /// The role, which decides what the caller may do.
+    /// The role, which determines the rights of the caller.
     pub role: Role,
     /// The caller as the actor of the events that record its changes. Its e-mail address is the
     /// creator of the organizations that it creates.

@@ -1,4 +1,4 @@
-//! The caller of a request, and what it may do.
+//! The caller of a request, and its rights.
 
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -1,4 +1,4 @@
-//! The layers in front of every handler: authentication, the time limit, and what a panic becomes.
+//! The layers in front of every handler: authentication, the time limit, and the answer to a panic.
 
 use axum::error_handling::HandleErrorLayer;
 use axum::http::StatusCode;

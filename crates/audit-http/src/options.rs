@@ -1,4 +1,4 @@
-//! The options of the router: what it mounts, and its limits.
+//! The options of the router: the routes that it mounts, and its limits.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -29,7 +29,7 @@
 //! | `storage.rs` | the storage calls that a store provides |
 //! | `index.rs` | the index of one log, for reading |
 //! | `writer.rs` | the index of one log, for writing |
-//! | `walk.rs` | a walk, and what it finds |
+//! | `walk.rs` | a walk, and the events that it finds |
 //! | `walked.rs` | the segments of a walk |
 //! | `by_time.rs` | a walk by time |
 //! | `by_sequence.rs` | a walk by sequence |
@@ -43,7 +43,7 @@
 //! | `rebuild.rs` | rebuilding a damaged index |
 //! | `repair.rs` | comparing an index with the events, and repairing it |
 //! | `first_buckets.rs` | the buckets that a query reads first |
-//! | `findings.rs` | what is wrong with derived data |
+//! | `findings.rs` | faults of derived data |
 //! | `unhealed.rs` | the logs whose damage could not be healed |
 //! | `tail.rs` | the newest events |
 //! | `entry.rs` | the entry of an event |

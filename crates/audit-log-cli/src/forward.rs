@@ -15,14 +15,14 @@ use crate::view;
 
 /// Delivers the events of the logs to sinks: webhooks, files, syslog servers and HTTP collectors.
 ///
-/// The sinks are in a file; docs/in-and-out.md shows one. The store keeps how far each has come. The other
+/// The sinks are in a file; docs/in-and-out.md shows one. The store keeps the position of each. The other
 /// commands need the name of a sink only, and can be given on any machine: the process that serves the sink
 /// notices within about a second.
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(crate) enum Command {
     Run(run::Arguments),
-    /// Shows the sinks: in each log, what was delivered and how much is not.
+    /// Shows the position of each sink in each log, and its lag.
     #[command(after_help = STATUS_EXAMPLES)]
     Status {
         /// The names of sinks [default: all].
@@ -39,14 +39,14 @@ pub(crate) enum Command {
         #[arg(value_name = "SINK")]
         sink: String,
     },
-    /// Goes on with the deliveries of a sink.
+    /// Resumes the deliveries of a sink.
     #[command(after_help = RESUME_EXAMPLES)]
     Resume {
         /// The name of the sink.
         #[arg(value_name = "SINK")]
         sink: String,
     },
-    /// Delivers a log again, from an event on.
+    /// Delivers a log again from a given event on.
     #[command(after_help = REPLAY_EXAMPLES)]
     Replay {
         /// The name of the sink.
@@ -58,7 +58,7 @@ pub(crate) enum Command {
         #[command(flatten)]
         from: From,
     },
-    /// Lists the events that a sink refused for good, forgets them, or tries them again.
+    /// Lists the events that a sink refused finally, retries them, or drops them.
     #[command(subcommand)]
     Dead(Dead),
 }
@@ -131,7 +131,7 @@ pub(crate) enum Dead {
         #[arg(long)]
         json: bool,
     },
-    /// Tries dead events again. They are delivered after events with higher sequences.
+    /// Retries dead events. They are delivered after events with higher sequences.
     #[command(after_help = RETRY_EXAMPLES)]
     Retry(Selected),
     /// Forgets dead events. They stay in their log.

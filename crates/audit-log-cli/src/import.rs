@@ -39,14 +39,14 @@ mod verify;
 /// A record that the log already has is counted as redelivered and changes nothing, so an import
 /// can be repeated. A record that cannot be kept exactly is refused, and reported on the standard
 /// error as `FILE:LINE: REASON`. A file whose first records are not of the named format is refused before
-/// anything is recorded. If a signal ends the import, what was read is in the log, and the same
+/// anything is recorded. If a signal ends the import, the records read so far are in the log, and the same
 /// command imports the rest.
 ///
 /// `native` is the JSON of events, as `export --format jsonl` writes it. The fields that a log adds
 /// (log, sequence, recordedAt, clockReading, submittedBy, byStore, erased) are ignored. An event
 /// without an id gets one derived from its source, or else from its values. Each other format is that of
 /// the system it is named after; `audit mappings list` lists them. A file whose name ends in `.toml` is a
-/// mapping of one's own.
+/// mapping of your own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {

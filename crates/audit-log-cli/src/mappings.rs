@@ -24,7 +24,7 @@ pub(crate) enum Command {
     /// Lists the mappings that come with the program.
     #[command(after_help = "Examples:\n  audit mappings list")]
     List,
-    /// Prints the text of a mapping, for a start of one's own.
+    /// Prints the text of a mapping, as a start for your own.
     #[command(after_help = "Examples:\n  audit mappings show okta > our-okta.toml")]
     Show {
         /// The name of the mapping.

@@ -11,7 +11,7 @@ use crate::{caller, progress};
 
 /// Removes the events that a log's retention no longer keeps, oldest first.
 ///
-/// Proofs of the other events stay valid, and an event of the log records what was removed. Up to
+/// Proofs of the other events stay valid, and an event of the log records the removed range. Up to
 /// 31 events stay longer than retention requires. Appends may run meanwhile. If it is interrupted,
 /// the next call continues.
 ///

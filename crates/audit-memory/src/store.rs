@@ -66,7 +66,7 @@ impl MemoryStore {
     }
 
     /// Returns another store that begins with the data and the token keys of this one, as a backup
-    /// does that is opened elsewhere. Use it to test what a service does after a restore.
+    /// does that is opened elsewhere. Use it to test the behavior of a service after a restore.
     #[must_use]
     pub fn fork(&self) -> Self {
         // Tenants first: a change of one appends its events before it is stored.

@@ -45,8 +45,8 @@ pub struct Evidence {
     checkpoint: SignedCheckpoint,
 }
 
-/// An event that an [`Evidence`] proves. [`Display`](fmt::Display) prints in words what is proved, and
-/// what is not.
+/// An event that an [`Evidence`] proves. [`Display`](fmt::Display) prints in words the facts that
+/// are proved and those that are not.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct VerifiedEvent {

@@ -13,7 +13,7 @@
 //! | `request.rs` | the head of a request |
 //! | `headers.rs` | its headers, in the types of any framework |
 //! | `trusted.rs` | the address of a client behind trusted proxies |
-//! | `convention.rs` | what a request is recorded as if its handler records nothing |
+//! | `convention.rs` | the event of a request whose handler records nothing |
 
 mod convention;
 mod headers;

@@ -69,7 +69,7 @@ impl<'a> RequestHead<'a> {
         self.id().map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
     }
 
-    /// Sets in `context` what the request says of itself and of its client, unless the context has it: the
+    /// Sets in `context` the values of the request and of its client, unless the context has them: the
     /// method, the path, the route and the `id` of the request, the trace of `traceparent`, the address and
     /// the user agent of the client.
     ///

@@ -1,4 +1,4 @@
-//! The write transaction: what an append writes, in the store's own transaction or the caller's.
+//! The write transaction: the rows of an append, in the store's own transaction or the caller's.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};

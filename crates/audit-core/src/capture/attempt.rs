@@ -114,7 +114,7 @@ impl Attempt {
         self.end_with(recorder, |event| event.outcome(outcome)).await
     }
 
-    /// Records how it ended, with what is only known now: the change, a target's id.
+    /// Records the outcome, with values that are only known now: the change, a target's id.
     ///
     /// If a sweep has closed it as unknown meanwhile, records a second event with the outcome, so that
     /// what happened is not lost.

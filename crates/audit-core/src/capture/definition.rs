@@ -149,7 +149,7 @@ impl ActionDefinition {
         Action::from_static(self.name)
     }
 
-    /// Returns what the action means, in a sentence.
+    /// Returns the meaning of the action, in a sentence.
     pub const fn summary(&self) -> &'static str {
         self.summary
     }
@@ -199,7 +199,7 @@ impl FieldDefinition {
         self
     }
 
-    /// Sets what it means.
+    /// Sets the meaning.
     #[must_use]
     pub const fn with_summary(mut self, summary: &'static str) -> Self {
         self.summary = Some(summary);
@@ -211,7 +211,7 @@ impl FieldDefinition {
         self.name
     }
 
-    /// Returns what it means.
+    /// Returns the meaning.
     pub const fn summary(&self) -> Option<&'static str> {
         self.summary
     }

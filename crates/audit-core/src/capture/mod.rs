@@ -1,4 +1,4 @@
-//! How a service records what it does: where its events go, effects outside its own transaction,
+//! How a service records its actions: where its events go, effects outside its own transaction,
 //! types that say how their values are audited, and the actions that it records.
 
 mod attempt;

@@ -1,4 +1,4 @@
-//! The scope of a context: what is current in it, and which events were made in it.
+//! The scope of a context: the current context, and the events that were made in it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

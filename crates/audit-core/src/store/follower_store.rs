@@ -4,12 +4,12 @@ use async_trait::async_trait;
 
 use crate::{AuditStore, Log, Result};
 
-/// A store that keeps the state of followers beside the logs that they follow: where each has come to in
-/// each log. For programs that bring events elsewhere and continue where they ended.
+/// A store that keeps the state of followers beside the logs that they follow: the position of each in each
+/// log. For programs that deliver events elsewhere and continue where they stopped.
 ///
-/// A state is a text, of which the store knows nothing. It is no part of the log: it is in no proof, and
-/// changing it records no event. As it is in the database of the events, a restored copy of that has both
-/// as they were together.
+/// A state is a text that the store does not interpret. It is not part of the log: it is in no proof, and
+/// changing it records no event. It is in the database of the events, so that a restored copy has the states
+/// that belong to its events.
 ///
 /// Names of followers are texts of 1 to [`MAX_NAME_BYTES`](crate::limits::MAX_NAME_BYTES) bytes, states of
 /// at most [`MAX_FOLLOWER_STATE_BYTES`](crate::limits::MAX_FOLLOWER_STATE_BYTES). Neither has control

@@ -1,4 +1,4 @@
-//! The store of audit logs: the traits that a backend implements, and what they take and return.
+//! The store of audit logs: the traits that a backend implements, and their arguments and results.
 //!
 //! The traits are split by audience:
 //!
@@ -8,7 +8,7 @@
 //! | [`RetentionStore`](crate::RetentionStore) | operators who erase personal data and prune old events |
 //! | [`TenantStore`](crate::TenantStore) | services that keep their organizations and API keys in the store |
 //! | [`StagingStore`] | operators of services that stage events in their own transactions |
-//! | [`FollowerStore`] | programs that bring events elsewhere and continue where they ended |
+//! | [`FollowerStore`] | programs that deliver events elsewhere and continue where they stopped |
 //!
 //! Pages, tokens, feeds and streams are built on [`AuditStore`] once, in
 //! [`AuditStoreExt`](crate::AuditStoreExt). What an append or a change of an organization decides is

@@ -13,14 +13,15 @@ use crate::{AuditContext, AuditStore, EventId, Log, Result, Timestamp};
 /// [`log.staged_refused`](crate::Action::LOG_STAGED_REFUSED).
 ///
 /// # Behavior
-/// - MUST record a staged event if and only if its transaction committed, once, whatever dies meanwhile.
+/// - MUST record a staged event if and only if its transaction committed, once, even if the process is
+///   killed meanwhile.
 /// - MUST NOT make a transaction that stages wait for one that appends, longer than its database does.
 /// - MUST have taken in every event whose transaction had committed before an append to its log or a read
 ///   of it began, when that returns.
 /// - MUST number the events of one transaction in their order.
 /// - MUST take in one staged again with the same content as a redelivery.
-/// - MUST refuse what an append would: what is no event, exceeds a limit, has a reserved action, or has
-///   an id that the log holds with other content. MUST take in the others of its transaction, and those
+/// - MUST refuse a row that an append would refuse: one that is no event, exceeds a limit, has a reserved
+///   action, or has an id that the log holds with other content. MUST take in the others of its transaction, and those
 ///   of other logs.
 /// - MUST keep a refused event until it is dropped or staged again.
 #[async_trait]

@@ -1,16 +1,23 @@
 //! One organization cannot take what all share: places, waits, memory of bodies and of answers.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Key, Service, by, request};
 use crate::server::{POST, Server, answer};
-use audit_core::{Actor, AuditStore as _, Message, NewEvent, Role, TenantStore as _};
-use audit_http::HttpOptions;
+use async_trait::async_trait;
+use audit_core::backend::delegate;
+use audit_core::{
+    Actor, AuditStore, Message, NewEvent, Result, Role, Scan, ScanResult, TenantStore as _,
+};
+use audit_http::{ApiKeyAuthenticator, HttpOptions};
+use audit_memory::MemoryStore;
 use axum::http::{Method, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tower::ServiceExt as _;
 
 const EVENT: &str = r#"{"action": "a", "actor": {"kind": "user"}}"#;
@@ -37,6 +44,55 @@ async fn append(server: &Server, key: &Key) -> u16 {
 /// Waits until a request that was sent has reached the service.
 async fn settle() {
     tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// A store whose scans wait until they are let through.
+#[derive(Debug)]
+struct HeldStore {
+    store: MemoryStore,
+    begun: Semaphore,
+    gate: Semaphore,
+}
+
+#[async_trait]
+impl AuditStore for HeldStore {
+    delegate!(store: token_keys, append, get, head, logs, wait_for_append, frontier, nodes, entries);
+
+    async fn scan(&self, scan: Scan) -> Result<ScanResult> {
+        self.begun.add_permits(1);
+        self.gate.acquire().await.unwrap().forget();
+        self.store.scan(scan).await
+    }
+}
+
+#[tokio::test]
+async fn requests_beyond_the_limit_of_all_are_503() {
+    let store = MemoryStore::new().unwrap();
+    let (begun, gate) = (Semaphore::new(0), Semaphore::new(0));
+    let held = Arc::new(HeldStore { store: store.clone(), begun, gate });
+    let keys = ApiKeyAuthenticator::new(store.clone());
+    let options = HttpOptions::default().with_max_requests(1);
+    let service = Service { store, router: audit_http::router(held.clone(), keys, options) };
+    let (_, [acme, ..]) = service.tenant("Acme").await;
+    let (_, [other, ..]) = service.tenant("Other").await;
+    let page = async |key: &Key| {
+        service.get(key, &format!("/v1/organizations/{}/events", key.key.organization_id)).await
+    };
+    let meanwhile = async {
+        held.begun.acquire().await.unwrap().forget();
+        let refused = tokio::select! {
+            refused = page(&other) => refused,
+            _ = held.begun.acquire() => panic!("a second request is at work"),
+        };
+        held.gate.add_permits(1);
+        refused
+    };
+    let (first, refused) = tokio::join!(page(&acme), meanwhile);
+    first.expect(200);
+    refused.expect(503);
+    assert_eq!(refused.header("retry-after"), "1");
+    held.gate.add_permits(1);
+    page(&other).await.expect(200);
 }
 
 #[tokio::test]
