@@ -6,7 +6,7 @@ use crate::route::Route;
 use crate::sink::{Batch, DeliveryErrorKind};
 use crate::state::{self, DeadEvent, DeadEvents, Kept, error_text};
 
-/// The most dead events of a log. A destination that refuses more is no better than one that is away.
+/// The most dead events of a log. A destination that refuses more is treated as unavailable.
 pub(crate) const MAX_DEAD_EVENTS: usize = 1_000;
 
 /// Whether events that are set aside are tried again without an operator.

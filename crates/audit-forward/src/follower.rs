@@ -337,8 +337,8 @@ impl Follower {
         self.commit(value).await
     }
 
-    /// Writes the position. Tries for as long as the store is away: what was acknowledged is not to be
-    /// delivered again.
+    /// Writes the position. Retries for as long as the store is unavailable, so that acknowledged events are
+    /// not delivered again.
     async fn commit(&mut self, value: Position) -> Result<()> {
         let Route { store, options, progress, .. } = &*self.route;
         let (before, mut failures) = (self.position.value.delivered, 0);

@@ -214,7 +214,7 @@ impl<'a> Service<'a> {
             };
             match round.await {
                 Err(error) if error.is_retryable() => {
-                    tracing::warn!(sink = options.name, %error, "the store is away");
+                    tracing::warn!(sink = options.name, %error, "the store is unavailable");
                 }
                 round => round?,
             }

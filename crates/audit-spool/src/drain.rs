@@ -71,7 +71,7 @@ fn run(shared: &Weak<Shared>, end: &End) {
         let drained = block_on(drain(&shared, end));
         let interval = shared.options.retry_interval;
         drop(shared);
-        // Whatever is spooled meanwhile, a store that is away is asked at intervals only.
+        // Whatever is spooled meanwhile, an unavailable store is tried at intervals only.
         let _ = match drained {
             Ok(true) => spooled.wait_timeout(interval),
             Ok(false) | Err(_) => due.wait_timeout(interval),

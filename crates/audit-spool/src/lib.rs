@@ -12,7 +12,7 @@
 //!     let spool = Spool::open("/var/lib/billing/audit-spool", store)?;
 //!     let event = NewEvent::new("invoice.paid", Actor::user("u_7"));
 //!     match spool.accept(Log::Platform, vec![event]).await? {
-//!         Accepted::Spooled => println!("the store is away; {} events wait", spool.pending()),
+//!         Accepted::Spooled => println!("the store is unavailable; {} events wait", spool.pending()),
 //!         _ => println!("recorded"),
 //!     }
 //!     Ok(())

@@ -95,19 +95,19 @@ impl SpoolOptions {
     pub(crate) fn notify(&self, notice: &SpoolNotice<'_>) {
         match notice {
             SpoolNotice::Spooled { log, count, error: Some(error) } => {
-                tracing::warn!(%log, count, %error, "the store is away, and events are spooled");
+                tracing::warn!(%log, count, %error, "the store is unavailable, and events are spooled");
                 counted("spooled", *count);
             }
             SpoolNotice::Spooled { count, .. } => counted("spooled", *count),
             SpoolNotice::Full { log, count, error } => {
-                tracing::error!(%log, count, %error, "the store is away, and events are refused");
+                tracing::error!(%log, count, %error, "the store is unavailable, and events are refused");
                 counted("refused", *count);
             }
             SpoolNotice::Drained { log, count } => {
                 tracing::info!(%log, count, "spooled events are recorded");
                 counted("drained", *count);
             }
-            SpoolNotice::Away { error } => tracing::debug!(%error, "the store is away"),
+            SpoolNotice::Away { error } => tracing::debug!(%error, "the store is unavailable"),
         }
         if let Some(call) = &self.notice {
             call(notice);

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{AuditStore, Log, NewEvent, Receipt, Result};
 
-/// Accepts events for good: a store, or a spool in front of one that may be away.
+/// Accepts events for good: a store, or a spool in front of one that may be unavailable.
 ///
 /// Every [`AuditStore`] is a recorder, as is an `Arc<dyn Recorder>`.
 #[async_trait]
