@@ -67,10 +67,10 @@ impl<P: ReadParts> BySequence<P> {
             if let Some(sequence) = self.advance_within()? {
                 return Ok(Some(sequence));
             }
-            let Some((segment, ranks)) = self.segments.open_if(|_| true)? else {
+            let Some((segment, opened)) = self.segments.open_if(|_| true)? else {
                 return Ok(self.tail.next().map(|position| position.sequence));
             };
-            self.current = self.enter(segment, ranks)?;
+            self.current = self.enter(segment, opened.ranks)?;
         }
     }
 

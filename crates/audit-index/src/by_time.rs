@@ -1,12 +1,11 @@
 //! A walk by time.
 
 use audit_core::{Order, Position, Result, Sequence};
-use roaring::RoaringBitmap;
 
 use crate::cut::{Run, cut};
 use crate::segment::Segment;
 use crate::storage::ReadParts;
-use crate::walked::{EVENTS_AHEAD, MOST_EVENTS_AHEAD, Segments};
+use crate::walked::{EVENTS_AHEAD, MOST_EVENTS_AHEAD, OpenedSegment, Segments};
 
 /// Fewer events are stepped over: to count the events of each segment would take longer.
 const FEW: u64 = 16;
@@ -62,9 +61,10 @@ impl<P: ReadParts> ByTime<P> {
         self.open.extend(head.map(|head| Open { head, rest: Rest::Tail(tail) }));
     }
 
-    fn open_segment(&mut self, segment: Segment, ranks: RoaringBitmap) -> Result<()> {
+    fn open_segment(&mut self, segment: Segment, opened: OpenedSegment) -> Result<()> {
+        let OpenedSegment { ranks, announced } = opened;
         let left = ranks.into_iter();
-        let mut rest = Rest::Segment(Ranks { segment, left, announced: 0, ahead: EVENTS_AHEAD });
+        let mut rest = Rest::Segment(Ranks { segment, left, announced, ahead: EVENTS_AHEAD });
         let head = rest.advance(&mut self.segments)?;
         self.open.extend(head.map(|head| Open { head, rest }));
         Ok(())
@@ -79,8 +79,8 @@ impl<P: ReadParts> ByTime<P> {
             let comes_first = |segment: &Segment| {
                 next.is_none_or(|(_, head)| order.compare(&segment.start(order), &head).is_lt())
             };
-            if let Some((segment, ranks)) = self.segments.open_if(comes_first)? {
-                self.open_segment(segment, ranks)?;
+            if let Some((segment, opened)) = self.segments.open_if(comes_first)? {
+                self.open_segment(segment, opened)?;
                 continue;
             }
             let Some((index, head)) = next else { return Ok(None) };
@@ -133,7 +133,9 @@ impl<P: ReadParts> ByTime<P> {
             run.remove_before(order, end);
             match run {
                 Run::Tail(tail) => self.open_tail(tail),
-                Run::Segment(segment, ranks) => self.open_segment(segment, ranks)?,
+                Run::Segment(segment, ranks) => {
+                    self.open_segment(segment, OpenedSegment { ranks, announced: 0 })?;
+                }
             }
         }
         Ok(count)

@@ -38,6 +38,7 @@
 //! | `builder.rs` | building a segment in memory |
 //! | `buckets.rs` | writing the buckets of a segment |
 //! | `reader.rs` | reading a segment |
+//! | `announce.rs` | what is read of segments ahead, from a remote storage |
 //! | `opened.rs` | reading parts that have checksums |
 //! | `check.rs` | checks whether a stored index is complete |
 //! | `rebuild.rs` | rebuilding a damaged index |
@@ -56,6 +57,7 @@
 //! | `checksum.rs` | the checksums of stored rows |
 //! | `bytes.rs` | numbers as bytes |
 
+mod announce;
 mod bucket;
 mod buckets;
 mod builder;

@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use crate::bucket::{Bucket, Location};
 use crate::bytes::{damaged, time_to_number};
 use crate::opened::Opened;
-use crate::part::{PartId, TableSearch};
+use crate::part::PartId;
 use crate::postings;
 use crate::segment::Segment;
 use crate::storage::ReadParts;
@@ -24,19 +24,19 @@ pub(crate) struct SegmentReader<P> {
     /// The row of a table that was read last, with its part.
     row: Option<(PartId, Vec<u8>)>,
     /// The rows that searches have found, by segment and time.
-    found: HashMap<(i64, i64), u32>,
+    pub(crate) found: HashMap<(i64, i64), u32>,
 }
 
 /// The postings of a term in one segment.
-struct Postings {
+pub(crate) struct Postings {
     len: u64,
     location: Location<Vec<u8>>,
 }
 
 /// The postings of the terms of a clause in one segment.
-struct Union {
+pub(crate) struct Union {
     /// The sum of their lengths.
-    len: u64,
+    pub(crate) len: u64,
     postings: Vec<Postings>,
 }
 
@@ -69,66 +69,6 @@ impl<P: ReadParts> SegmentReader<P> {
     /// Returns the rank of an event.
     pub(crate) fn rank(&mut self, segment: &Segment, sequence: Sequence) -> Result<u32> {
         Ok(self.entry(segment, segment.offset_of(sequence)?)?.rank_of_offset)
-    }
-
-    /// Announces the buckets of `clauses` in some segments.
-    fn prefetch(&mut self, segments: &[Segment], clauses: &[Vec<TermKey>]) -> Result<()> {
-        let of_segment =
-            |segment| clauses.iter().flatten().map(move |key| Segment::bucket_of(segment, key));
-        self.parts.prefetch(segments.iter().flat_map(of_segment))
-    }
-
-    /// Announces what it takes to [find](Self::find) events in some segments. From a remote storage, reads
-    /// it for the first segments that can be expected to have `enough` events, in two round trips at
-    /// most. Returns for how many segments it is announced.
-    pub(crate) fn announce(
-        &mut self,
-        segments: &[Segment],
-        clauses: &[Vec<TermKey>],
-        query: &IndexQuery,
-        enough: u64,
-    ) -> Result<usize> {
-        self.prefetch(segments, clauses)?;
-        if !P::IS_REMOTE {
-            return Ok(segments.len());
-        }
-        let (mut overflows, mut searches) = (Vec::new(), Vec::new());
-        let (mut announced, mut expected) = (0, 0);
-        for segment in segments {
-            if expected >= enough {
-                break;
-            }
-            announced += 1;
-            let Some(unions) = self.locate(segment, clauses).ok().flatten() else { continue };
-            expected += expected_len(segment, &unions);
-            overflows.extend(overflows_of(segment, &unions));
-            searches.extend(searches_of(segment, query));
-        }
-        self.search(overflows, &searches)?;
-        Ok(announced)
-    }
-
-    /// Announces what it takes to [count](Self::count) the events of some segments.
-    pub(crate) fn announce_counts(
-        &mut self,
-        segments: &[Segment],
-        clauses: &[Vec<TermKey>],
-        query: &IndexQuery,
-    ) -> Result<()> {
-        let is_counted = |segment: &&Segment| !is_length(segment, clauses, query);
-        let to_find: Vec<Segment> = segments.iter().filter(is_counted).copied().collect();
-        self.prefetch(segments, clauses)?;
-        self.announce(&to_find, clauses, query, u64::MAX).map(drop)
-    }
-
-    fn search(&mut self, parts: Vec<PartId>, searches: &[TableSearch]) -> Result<()> {
-        if parts.is_empty() && searches.is_empty() {
-            return Ok(());
-        }
-        let rows = self.parts.search(parts.into_iter(), searches)?;
-        let found = searches.iter().map(|search| (search.segment, search.before)).zip(rows);
-        self.found.extend(found);
-        Ok(())
     }
 
     /// Announces the table entries of some ranks.
@@ -237,7 +177,7 @@ impl<P: ReadParts> SegmentReader<P> {
     }
 
     /// Returns the postings of each clause; `None` if the segment has no event for one of them.
-    fn locate(
+    pub(crate) fn locate(
         &mut self,
         segment: &Segment,
         clauses: &[Vec<TermKey>],
@@ -345,7 +285,7 @@ impl<P: ReadParts> SegmentReader<P> {
 
 /// Returns the first and the last position of a query if there are events of the segment before or after
 /// it.
-fn cuts(segment: &Segment, query: &IndexQuery) -> (Option<Position>, Option<Position>) {
+pub(crate) fn cuts(segment: &Segment, query: &IndexQuery) -> (Option<Position>, Option<Position>) {
     let (low, high) = query.span();
     let by_time = |a: &Position, b: &Position| Order::OldestFirst.compare(a, b);
     let is_low = by_time(&segment.start(Order::OldestFirst), &low).is_lt();
@@ -353,19 +293,8 @@ fn cuts(segment: &Segment, query: &IndexQuery) -> (Option<Position>, Option<Posi
     (is_low.then_some(low), is_high.then_some(high))
 }
 
-/// Returns the searches for the ends of a query in the table of a segment.
-fn searches_of(segment: &Segment, query: &IndexQuery) -> impl Iterator<Item = TableSearch> {
-    let (low, high) = cuts(segment, query);
-    let (segment, rows) = (segment.id(), segment.table_rows());
-    [low, high].into_iter().flatten().map(move |position| TableSearch {
-        segment,
-        rows,
-        before: time_to_number(position.occurred_at),
-    })
-}
-
 /// Returns `true` if the number of events of a segment that match `query` is a length that is stored.
-fn is_length(segment: &Segment, clauses: &[Vec<TermKey>], query: &IndexQuery) -> bool {
+pub(crate) fn is_length(segment: &Segment, clauses: &[Vec<TermKey>], query: &IndexQuery) -> bool {
     let is_one = match clauses {
         [] => true,
         [clause] => clause.len() == 1,
@@ -375,15 +304,8 @@ fn is_length(segment: &Segment, clauses: &[Vec<TermKey>], query: &IndexQuery) ->
     is_one && is_held && cuts(segment, query) == (None, None)
 }
 
-/// Returns the number of events of a segment that can be expected to match, if the clauses have nothing to
-/// do with each other.
-fn expected_len(segment: &Segment, unions: &[Union]) -> u64 {
-    let len = u64::from(segment.len());
-    unions.iter().fold(len, |expected, union| expected.saturating_mul(union.len) / len.max(1))
-}
-
 /// Returns the parts with the long ones of some postings.
-fn overflows_of(segment: &Segment, unions: &[Union]) -> impl Iterator<Item = PartId> {
+pub(crate) fn overflows_of(segment: &Segment, unions: &[Union]) -> impl Iterator<Item = PartId> {
     let postings = unions.iter().flat_map(|union| &union.postings);
     postings.filter_map(|postings| match &postings.location {
         Location::Overflow { part, .. } => Some(segment.part(*part)),

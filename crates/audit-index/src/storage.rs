@@ -46,7 +46,7 @@ pub trait ReadParts {
     fn prefetch(&mut self, parts: impl Iterator<Item = PartId>) -> Result<()>;
 
     /// Announces parts, and searches tables in the same round trip: returns the row that each search
-    /// finds, and announces it with the row after it. Only a remote storage is asked.
+    /// finds, and announces it with the rows beside it. Only a remote storage is asked.
     ///
     /// A wrong row costs time and changes no result: it is checked before it is used.
     fn search(

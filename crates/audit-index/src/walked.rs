@@ -20,17 +20,27 @@ pub(crate) struct Segments<P> {
     pub(crate) waiting: Vec<Segment>,
     /// The number of waiting segments that have been announced.
     announced: usize,
-    /// The number of segments to announce next.
+    /// The most segments to announce next; doubles each time.
     ahead: usize,
-    /// The ranks found in those of the announced segments that are next.
-    found: VecDeque<RoaringBitmap>,
+    /// The fewest. A walk that needs more segments than were expected reads several at once in time.
+    least: usize,
+    /// What was found in those of the announced segments that are next.
+    found: VecDeque<OpenedSegment>,
 }
 
-/// The number of segments announced first; doubles each time. Most pages end within the first few
-/// segments.
+/// What was found in a segment.
+pub(crate) struct OpenedSegment {
+    pub(crate) ranks: RoaringBitmap,
+    /// The number of first ranks, in the order of the walk, whose table entries are announced.
+    pub(crate) announced: usize,
+}
+
+/// The number of segments announced first. Most pages end within the first few segments.
 const AHEAD: usize = 12;
 /// The same for more than one clause, whose events are rarer.
 const AHEAD_OF_SEVERAL: usize = 24;
+/// The fewest segments announced when a walk goes on; doubles each time.
+const LEAST_AHEAD: usize = 4;
 
 /// The number of events whose table entries are announced at first: a page.
 pub(crate) const EVENTS_AHEAD: usize = 64;
@@ -52,52 +62,71 @@ impl<P: ReadParts> Segments<P> {
     ) -> Self {
         let reader = SegmentReader::new(parts);
         let ahead = segments_ahead(&clauses);
-        Self { reader, clauses, query, waiting, announced: 0, ahead, found: VecDeque::new() }
+        let found = VecDeque::new();
+        Self { reader, clauses, query, waiting, announced: 0, ahead, least: 0, found }
     }
 
-    /// Opens the next segment if `is_next` accepts it, and returns it with the ranks found in it.
+    /// Opens the next segment if `is_next` accepts it, and returns it with what was found in it.
     pub(crate) fn open_if(
         &mut self,
         is_next: impl FnOnce(&Segment) -> bool,
-    ) -> Result<Option<(Segment, RoaringBitmap)>> {
+    ) -> Result<Option<(Segment, OpenedSegment)>> {
         if !self.waiting.last().is_some_and(is_next) {
             return Ok(None);
         }
-        if self.announced == 0 {
+        if P::IS_REMOTE && self.announced == 0 {
             self.announce_next()?;
         }
         let Some(segment) = self.waiting.pop() else { return Ok(None) };
         self.announced = self.announced.saturating_sub(1);
-        let ranks = match self.found.pop_front() {
-            Some(ranks) => ranks,
-            None => self.open(&segment)?,
+        let found = match self.found.pop_front() {
+            Some(found) => found,
+            None => OpenedSegment { ranks: self.open(&segment)?, announced: 0 },
         };
-        Ok(Some((segment, ranks)))
+        Ok(Some((segment, found)))
     }
 
-    /// Announces the next segments. From a remote storage, reads at once what a page needs of them.
+    /// Announces the next segments, and reads at once what a page needs of them.
     fn announce_next(&mut self) -> Result<()> {
-        let ahead = self.waiting.iter().rev().take(self.ahead);
+        let least = self.least.max(self.begun());
+        let ahead = self.waiting.iter().rev().take(self.ahead.max(least));
         let ahead: Vec<Segment> = ahead.copied().collect();
         self.ahead *= 2;
+        self.least = (self.least * 2).max(LEAST_AHEAD);
         self.announced =
-            self.reader.announce(&ahead, &self.clauses, &self.query, EVENTS_AHEAD as u64)?;
-        if !P::IS_REMOTE {
-            return Ok(());
-        }
-        let mut rows = Vec::new();
-        let mut left = EVENTS_AHEAD;
-        for segment in ahead.iter().take(self.announced) {
-            let ranks = self.open(segment)?;
+            self.reader.announce(&ahead, &self.clauses, &self.query, least, EVENTS_AHEAD as u64)?;
+        let opened = ahead.iter().take(self.announced).map(|segment| self.open(segment));
+        let opened = opened.collect::<Result<Vec<_>>>()?;
+        // The events of segments that are walked together come in turn.
+        let in_least: u64 = opened.iter().take(least).map(RoaringBitmap::len).sum();
+        let (mut rows, mut left) = (Vec::new(), EVENTS_AHEAD);
+        for (at, (segment, ranks)) in ahead.iter().zip(opened).enumerate() {
+            let announced = if at < least { share(ranks.len(), in_least) } else { left };
             let first: Vec<u32> = match self.query.order {
-                Order::NewestFirst => ranks.iter().rev().take(left).collect(),
-                _ => ranks.iter().take(left).collect(),
+                Order::NewestFirst | Order::SequenceReversed => {
+                    ranks.iter().rev().take(announced).collect()
+                }
+                Order::OldestFirst | Order::Sequence => ranks.iter().take(announced).collect(),
             };
-            left -= first.len();
+            left = left.saturating_sub(first.len());
             rows.extend(first.into_iter().map(|rank| segment.table_row(rank)));
-            self.found.push_back(ranks);
+            self.found.push_back(OpenedSegment { ranks, announced });
         }
         self.reader.parts.prefetch(rows.into_iter())
+    }
+
+    /// Returns how many of the next segments begin before the first position that the walk can return. It
+    /// opens all of them before it returns an event.
+    fn begun(&self) -> usize {
+        let order = self.query.order;
+        let (low, high) = self.query.span();
+        let first = match order {
+            Order::NewestFirst => high,
+            Order::OldestFirst => low,
+            Order::Sequence | Order::SequenceReversed => return 0,
+        };
+        let is_begun = |segment: &&Segment| order.compare(&segment.start(order), &first).is_lt();
+        self.waiting.iter().rev().take_while(is_begun).count()
     }
 
     /// Returns the ranks found in a segment.
@@ -124,4 +153,12 @@ impl<P: ReadParts> Segments<P> {
         self.announced = self.announced.saturating_sub(usize::from(self.waiting.pop().is_some()));
         self.found.pop_front();
     }
+}
+
+/// Returns how many events of a segment are announced, in which `found` of `all` were found: as many as a
+/// page can be expected to have of them, and a few more.
+fn share(found: u64, all: u64) -> usize {
+    const SPARE: usize = 4;
+    let share = (found * EVENTS_AHEAD as u64).div_ceil(all.max(1));
+    SPARE + usize::try_from(share).unwrap_or(EVENTS_AHEAD)
 }

@@ -145,15 +145,23 @@ impl PostgresIndex {
 }
 
 /// Returns the segment of a row of the directory.
-pub(crate) fn segment(row: &Row) -> Result<Segment> {
-    let get = |at| column::<i64>(row, at);
-    let stage = Stage::from_numbers(get(1)?, get(2)?)?;
-    let numbers = [get(3)?, get(4)?, get(5)?, get(6)?, get(7)?, get(8)?];
-    Segment::new(get(0)?, SegmentInfo::from_numbers(numbers)?, stage)
+fn segment(row: &Row) -> Result<Segment> {
+    let mut numbers = [0; 9];
+    for (at, number) in numbers.iter_mut().enumerate() {
+        *number = column(row, at)?;
+    }
+    segment_of(numbers)
+}
+
+/// Returns the segment with the numbers of a row of the directory.
+pub(crate) fn segment_of(numbers: [i64; 9]) -> Result<Segment> {
+    let [id, kind, written, bounds @ ..] = numbers;
+    let stage = Stage::from_numbers(kind, written)?;
+    Segment::new(id, SegmentInfo::from_numbers(bounds)?, stage)
 }
 
 /// Calls `visit` with rows of a tail.
-pub(crate) fn visit_tail<'r>(
+fn visit_tail<'r>(
     rows: impl IntoIterator<Item = &'r Row>,
     mut visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
 ) -> Result<()> {

@@ -56,6 +56,7 @@
 //! | `read.rs` | reads of heads, of logs and of single events |
 //! | `events.rs` | reads of events by their sequences |
 //! | `scan.rs` | scans, each from one snapshot |
+//! | `first_rows.rs` | what a scan reads first |
 //! | `snapshot.rs` | the index as a scan sees it |
 //! | `indexing.rs` | how events are indexed |
 //! | `index.rs` | the storage of the index, for those who write it |
@@ -89,6 +90,7 @@ mod derived;
 mod erasure;
 mod error;
 mod events;
+mod first_rows;
 mod followers;
 mod index;
 mod indexing;

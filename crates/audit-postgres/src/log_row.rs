@@ -3,8 +3,8 @@
 use audit_core::{Head, Log, Result, Sequence, Timestamp};
 use tokio_postgres::Row;
 
-use crate::connection::{Session, Statement, column, sequence, types};
-use crate::error::corrupt;
+use crate::connection::{Session, Statement, column, types};
+use crate::error::{corrupt, damaged};
 
 /// Reads the row of a log.
 pub(crate) const READ_LOG: Statement = Statement {
@@ -24,14 +24,26 @@ pub(crate) struct LogRow {
 impl LogRow {
     /// Reads the row from its columns, the first of which is `at`.
     pub(crate) fn read(row: &Row, at: usize) -> Result<Self> {
-        let recorded_at = Timestamp::from_nanos(column(row, at + 1)?);
-        let head = Head::new(sequence(row, at)?, recorded_at).pruned(sequence(row, at + 2)?);
+        Self::of([
+            column(row, at)?,
+            column(row, at + 1)?,
+            column(row, at + 2)?,
+            column(row, at + 3)?,
+        ])
+    }
+
+    /// Returns the row with these numbers: the size, the time of the last event, the events that are
+    /// pruned and those that are in a segment.
+    pub(crate) fn of([size, recorded_at, pruned, indexed]: [i64; 4]) -> Result<Self> {
+        let sequence = |number| Sequence::try_from(number).map_err(damaged);
+        let recorded_at = Timestamp::from_nanos(recorded_at);
+        let head = Head::new(sequence(size)?, recorded_at).pruned(sequence(pruned)?);
         // A log can be locked before its first event.
         let head = if head.size == Sequence::ZERO { Head::default() } else { head };
         if head.pruned > head.size {
             return Err(corrupt("reading the head of a log"));
         }
-        Ok(Self { head, indexed: sequence(row, at + 3)? })
+        Ok(Self { head, indexed: sequence(indexed)? })
     }
 }
 

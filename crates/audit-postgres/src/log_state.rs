@@ -46,6 +46,15 @@ pub(crate) struct LogState {
 }
 
 impl LogState {
+    /// Returns the state with these numbers: the last staged event, and those of the row.
+    pub(crate) fn of(numbers: &[Option<i64>]) -> Result<Self> {
+        let [staged, row @ ..] = numbers else { return Err(corrupt(READ_STATE.context)) };
+        let row = row.iter().copied().collect::<Option<Vec<_>>>().map(|numbers| {
+            LogRow::of(numbers.try_into().map_err(|_| corrupt(READ_STATE.context))?)
+        });
+        Ok(Self { row: row.transpose()?, is_staged: staged.is_some() })
+    }
+
     /// Returns whether a read that does this has to stop.
     pub(crate) fn stops(&self, if_staged: IfStaged) -> bool {
         self.is_staged && if_staged == IfStaged::Stop
@@ -56,9 +65,8 @@ impl LogState {
 pub(crate) async fn log_state(session: &Session, log: Log) -> Result<LogState> {
     let row = session.query_opt(&READ_STATE, &[&log.as_bytes()]).await?;
     let row = row.ok_or_else(|| corrupt(READ_STATE.context))?;
-    let is_staged = column::<Option<i64>>(&row, 0)?.is_some();
-    let is_there = column::<Option<i64>>(&row, 1)?.is_some();
-    Ok(LogState { row: is_there.then(|| LogRow::read(&row, 1)).transpose()?, is_staged })
+    let numbers = (0..5).map(|at| column(&row, at)).collect::<Result<Vec<_>>>()?;
+    LogState::of(&numbers)
 }
 
 /// Returns whether a read that does this has to stop, because an event of the log is staged.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use audit_core::{Log, Result};
-use audit_index::{FirstBuckets, NewPart, PartId, ReadParts, Segment, TableSearch, damaged};
+use audit_index::{NewPart, PartId, ReadParts, Segment, TableSearch, damaged};
 use tokio::runtime::Handle;
 use tokio_postgres::Row;
 
@@ -13,21 +13,7 @@ use crate::connection::{Parameter, Session, Statement, both, column, types};
 const READING: &str = "reading the index";
 const WRITING: &str = "writing the index";
 
-/// Reads the buckets of some keys in the first segments that a query reaches. It needs nothing of the
-/// directory, and is sent with the statement that reads that.
-pub(crate) const READ_FIRST_BUCKETS: Statement = Statement {
-    sql: "SELECT s.id, p.part, p.data
-          FROM (SELECT id, first, last, bucket_bits FROM audit.segment
-                WHERE log = $1 AND stage = 0 AND first > 0 AND bucket_bits BETWEEN 0 AND 32
-                    AND last > $3 AND first <= $4 AND latest >= $5 AND earliest <= $6
-                ORDER BY first * $7 LIMIT $8) s
-          CROSS JOIN unnest($2) AS w (prefix)
-          JOIN audit.part p ON p.log = $1 AND p.segment = s.id
-              AND p.part = (s.last - s.first) / $9 + 1 + (w.prefix >> (32 - s.bucket_bits)::int)",
-    types: types![BYTEA, INT8_ARRAY, INT8, INT8, INT8, INT8, INT8, INT8, INT8],
-    context: READING,
-};
-/// Searches tables of segments, and reads the rows with which the searches end, with the rows after them.
+/// Searches tables of segments, and reads the rows with which the searches end, with the rows beside them.
 /// A time is compared by its bytes, the sign turned over.
 pub(crate) const SEARCH_TABLES: Statement = Statement {
     sql: "WITH RECURSIVE s (number, segment, before, low, high) AS (
@@ -47,10 +33,8 @@ pub(crate) const SEARCH_TABLES: Statement = Statement {
               WHERE s.high - s.low > 1),
           f AS (SELECT number, segment, max(low) AS part FROM s GROUP BY number, segment)
           SELECT f.number, p.part, p.data, p.segment, f.part FROM f
-          JOIN audit.part p ON p.log = $1 AND p.segment = f.segment AND p.part = f.part
-          UNION ALL
-          SELECT f.number, p.part, p.data, p.segment, f.part FROM f
-          JOIN audit.part p ON p.log = $1 AND p.segment = f.segment AND p.part = f.part + 1",
+          JOIN audit.part p ON p.log = $1 AND p.segment = f.segment
+              AND p.part BETWEEN f.part - 1 AND f.part + 1",
     types: types![BYTEA, INT8_ARRAY, INT8_ARRAY, BYTEA_ARRAY, INT8_ARRAY],
     context: READING,
 };
@@ -252,32 +236,4 @@ impl ReadParts for &LogParts {
         let data = self.known.borrow_mut().remove(&part);
         read(&data.ok_or_else(damaged)?)
     }
-}
-
-/// Reads the buckets that a query reads first.
-pub(crate) async fn read_first_buckets(
-    session: &Session,
-    log: Log,
-    buckets: Option<FirstBuckets>,
-) -> Result<Vec<Row>> {
-    let Some(buckets) = buckets else { return Ok(Vec::new()) };
-    let FirstBuckets { prefixes, segments, is_descending, after, last, earliest, latest, .. } =
-        buckets;
-    let prefixes: Vec<i64> = prefixes.into_iter().map(i64::from).collect();
-    let segments = i64::try_from(segments).unwrap_or(i64::MAX);
-    let direction = if is_descending { -1_i64 } else { 1 };
-    let (after, last) = (after.as_i64(), last.as_i64());
-    let entries = i64::from(FirstBuckets::ROW_ENTRIES);
-    let parameters: [Parameter<'_>; 9] = [
-        &log.as_bytes(),
-        &prefixes,
-        &after,
-        &last,
-        &earliest,
-        &latest,
-        &direction,
-        &segments,
-        &entries,
-    ];
-    session.query(&READ_FIRST_BUCKETS, &parameters).await
 }

@@ -7,9 +7,9 @@ use tokio_postgres::types::Type;
 
 use crate::connection::Statement;
 use crate::{
-    PostgresStore, api_keys, append, erasure, events, followers, index, intake, keys, lock,
-    log_row, log_state, organizations, parts, read, refused, reindex, replica, retention, rows,
-    schema, segments, staged, tiles, tree, watch,
+    PostgresStore, api_keys, append, erasure, events, first_rows, followers, index, intake, keys,
+    lock, log_row, log_state, organizations, parts, read, refused, reindex, replica, retention,
+    rows, schema, segments, staged, tiles, tree, watch,
 };
 
 const STATEMENTS: [&Statement; 68] = [
@@ -52,7 +52,7 @@ const STATEMENTS: [&Statement; 68] = [
     &index::SET_STAGE,
     &index::DELETE_SEGMENT,
     &index::CLEAR,
-    &parts::READ_FIRST_BUCKETS,
+    &first_rows::READ_FIRST,
     &parts::SEARCH_TABLES,
     &parts::READ_PARTS,
     &parts::READ_PARTS_FROM,
@@ -103,8 +103,8 @@ const FILL: &str = "
         written)
         SELECT log_of(m), n, n, 0, 0, 0, 0, 0, 0
         FROM generate_series(1, 500) m, generate_series(1, 10) n;
-    INSERT INTO audit.part SELECT log_of(m), n, p, repeat('p', 1000)::bytea
-        FROM generate_series(1, 10) m, generate_series(1, 20) n, generate_series(0, 49) p;
+    INSERT INTO audit.part SELECT log_of(m), m * 100 + n, p, repeat('p', 400)::bytea
+        FROM generate_series(1, 100) m, generate_series(1, 10) n, generate_series(0, 24) p;
     INSERT INTO audit.staged (log, id, body)
         SELECT log_of(m), md5(n::text)::uuid, repeat('b', 300)
         FROM generate_series(1, 500) m, generate_series(1, 20) n;
@@ -151,6 +151,17 @@ fn each_statement_searches_an_index() {
             assert!(names_log || is_apart, "{}\n{plan}", statement.sql);
         }
     }
+}
+
+/// A log is expected to have few parts of one segment, and can have thousands.
+#[test]
+fn the_first_buckets_are_found_by_their_whole_key() {
+    let database = Server::shared().expect("a server").database().expect("a database");
+    drop(block_on(PostgresStore::open(database.url())).expect("the store opens"));
+    database.sql(FILL).expect("it is filled");
+    let plan = plan(&database, &first_rows::READ_FIRST);
+    let has_key = |line: &str| line.contains("Index Cond") && line.contains("(part = ");
+    assert!(plan.lines().any(has_key), "{plan}");
 }
 
 /// So that an engine can distribute the tables by log, and check a key on one machine. The refused events

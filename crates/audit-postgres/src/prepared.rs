@@ -3,8 +3,8 @@
 use crate::connection::Statement;
 use crate::options::Statements;
 use crate::{
-    events, index, keys, lock, log_row, log_state, parts, read, rows, segments, settings, tiles,
-    tree,
+    events, first_rows, keys, lock, log_row, log_state, parts, read, rows, segments, settings,
+    tiles, tree,
 };
 
 /// Returns the statements that connections for reads and for writes prepare.
@@ -32,9 +32,7 @@ const OF_READERS: &[&Statement] = &[
     &log_state::READ_STATE,
     &read::FIND_EVENT,
     &events::READ_EVENTS,
-    &index::READ_TAIL,
-    &index::DIRECTORY,
-    &parts::READ_FIRST_BUCKETS,
+    &first_rows::READ_FIRST,
     &parts::READ_PARTS,
     &parts::SEARCH_TABLES,
     &tiles::READ_LEAVES,

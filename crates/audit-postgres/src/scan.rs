@@ -6,6 +6,7 @@ use audit_core::backend::index::{Selection, select};
 use audit_core::tree::NodeHash;
 use audit_core::{Error, ErrorKind, Result, Scan, ScanResult, Sequence};
 use audit_index::{LogIndex, TermHasher};
+use futures_util::future::join3;
 
 use crate::connection::{Session, both};
 use crate::core::Core;
@@ -62,9 +63,7 @@ async fn scan_of(
     let of_scan = Arc::clone(&scan);
     let search = move |index: &SnapshotIndex| select_events(index, &hasher, &of_scan);
     let (session, (selection, bound)) = index.search(search).await?;
-    let result = read_selected(&session, &scan, &selection, bound).await;
-    session.release();
-    result.map(Some)
+    read_selected(session, &scan, &selection, bound).await.map(Some)
 }
 
 /// Returns the events that a scan selects, and the scan's bound.
@@ -79,14 +78,49 @@ fn select_events(
     Ok((select(&log_index, scan, bound, head.pruned)?, bound))
 }
 
-/// Reads the selected events, and the node that identifies the first `bound` events.
+/// Reads the selected events, and the node that identifies the first `bound` events. Ends the transaction.
 async fn read_selected(
-    session: &Session,
+    session: Session,
     scan: &Scan,
     selection: &Selection,
     bound: Sequence,
 ) -> Result<SealedResult> {
-    let mut chunks = selection.sequences.chunks(EVENTS_AHEAD);
+    let sequences = &selection.sequences[..];
+    let (events, end) = match sequences {
+        // A total has no token.
+        [] if scan.limit == 0 => {
+            session.release();
+            (Vec::new(), None)
+        }
+        page if page.len() <= EVENTS_AHEAD => {
+            let events = read_events(&session, scan.log, page);
+            let end = tiles::end(&session, scan.log, bound);
+            let (events, end, ended) = join3(events, end, session.commit()).await;
+            let read = (events?, end?);
+            ended?;
+            read
+        }
+        _ => {
+            let read = read_in_chunks(&session, scan, sequences, bound).await;
+            session.release();
+            read?
+        }
+    };
+    let mut events = events.into_iter();
+    let next =
+        |sequence| events.next().filter(|event| event.sequence == sequence).ok_or_else(missing);
+    let (events, more) = selection.read(scan, next, SealedEvent::size)?;
+    Ok(SealedResult { events, more, total: selection.total, bound, end })
+}
+
+/// Reads events until they have the bytes that `scan` asks for, and the node.
+async fn read_in_chunks(
+    session: &Session,
+    scan: &Scan,
+    sequences: &[Sequence],
+    bound: Sequence,
+) -> Result<(Vec<SealedEvent>, Option<NodeHash>)> {
+    let mut chunks = sequences.chunks(EVENTS_AHEAD);
     let first = read_events(session, scan.log, chunks.next().unwrap_or_default());
     let (mut events, end) = both(first, tiles::end(session, scan.log, bound)).await?;
     for chunk in chunks {
@@ -95,11 +129,7 @@ async fn read_selected(
         }
         events.extend(read_events(session, scan.log, chunk).await?);
     }
-    let mut events = events.into_iter();
-    let next =
-        |sequence| events.next().filter(|event| event.sequence == sequence).ok_or_else(missing);
-    let (events, more) = selection.read(scan, next, SealedEvent::size)?;
-    Ok(SealedResult { events, more, total: selection.total, bound, end })
+    Ok((events, end))
 }
 
 /// The events that are read in one round trip: those of a page. It bounds the memory, since an event

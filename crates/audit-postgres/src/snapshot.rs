@@ -14,17 +14,15 @@ use audit_index::{
     FirstBuckets, IndexStorage, PartId, ReadParts, Segment, TableSearch, TailRow, TermHasher,
     damaged,
 };
-use futures_util::future::join5;
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
-use tokio_postgres::Row;
 
-use crate::connection::{Session, both, column};
+use crate::connection::{Session, both};
 use crate::error::{closed, task};
-use crate::index::{DIRECTORY, READ_TAIL, segment, visit_tail};
+use crate::first_rows::FirstRows;
 use crate::log_row::LogRow;
 use crate::log_state::{IfStaged, log_state};
-use crate::parts::{FoundParts, WantedParts, parts_of, read_first_buckets};
+use crate::parts::{FoundParts, WantedParts};
 
 /// The round trips after which a search goes on on a thread of its own: those of most pages.
 const MOST_TRIPS: usize = 6;
@@ -33,9 +31,7 @@ const MOST_TRIPS: usize = 6;
 pub(crate) struct SnapshotIndex {
     session: Session,
     log: Log,
-    row: LogRow,
-    directory: Vec<Row>,
-    tail: Vec<Row>,
+    first: FirstRows,
     /// The parts that were read; `None` for those that are missing.
     known: RefCell<HashMap<PartId, Option<Vec<u8>>>>,
     /// The rows that searches have found.
@@ -56,37 +52,25 @@ impl SnapshotIndex {
         if_staged: IfStaged,
     ) -> Result<Option<Self>> {
         let log = scan.log;
-        let key = log.as_bytes();
         // A feed of all events needs no index.
         let is_feed = !scan.order.is_by_time() && scan.filter == Filter::new();
-        let needs_index = !is_feed || scan.total == Total::Exact;
-        let (state, directory, tail, buckets) = if needs_index {
-            let (begun, state, directory, tail, buckets) = join5(
-                session.begin_reading(),
-                log_state(&session, log),
-                session.query(&DIRECTORY, &[&key]),
-                session.query(&READ_TAIL, &[&key, &0_i64, &i64::MAX]),
-                read_first_buckets(&session, log, FirstBuckets::of(scan, hasher)),
-            )
-            .await;
-            begun?;
-            (state?, directory?, tail?, buckets?)
-        } else {
-            let ((), state) = both(session.begin_reading(), log_state(&session, log)).await?;
-            (state, Vec::new(), Vec::new(), Vec::new())
+        let first = async {
+            if is_feed && scan.total != Total::Exact {
+                return log_state(&session, log).await.map(FirstRows::without_index);
+            }
+            FirstRows::read(&session, log, FirstBuckets::of(scan, hasher)).await
         };
-        if state.stops(if_staged) {
+        let ((), mut first) = both(session.begin_reading(), first).await?;
+        if first.state.stops(if_staged) {
             session.release();
             return Ok(None);
         }
-        let known = parts_of(&buckets)?.into_iter().map(|(part, data)| (part, Some(data)));
+        let known = first.buckets.drain(..).map(|(part, data)| (part, Some(data))).collect();
         Ok(Some(Self {
             session,
             log,
-            row: state.row.unwrap_or_default(),
-            directory,
-            tail,
-            known: RefCell::new(known.collect()),
+            first,
+            known: RefCell::new(known),
             found: RefCell::default(),
             lacking: Cell::default(),
             runtime: None,
@@ -95,7 +79,7 @@ impl SnapshotIndex {
 
     /// Returns the row of the log.
     pub(crate) fn row(&self) -> LogRow {
-        self.row
+        self.first.state.row.unwrap_or_default()
     }
 
     /// Returns the connection, with the transaction.
@@ -172,15 +156,11 @@ impl IndexStorage for SnapshotIndex {
         last: Sequence,
         visit: impl FnMut(TailRow<&[u8]>) -> Result<()>,
     ) -> Result<()> {
-        let is_within = |row: &&Row| {
-            let begin = column::<i64>(row, 0);
-            begin.map_or(true, |begin| (first.as_i64()..=last.as_i64()).contains(&begin))
-        };
-        visit_tail(self.tail.iter().filter(is_within), visit)
+        self.first.visit_tail(first, last, visit)
     }
 
     fn directory(&self) -> Result<Vec<Segment>> {
-        self.directory.iter().map(segment).collect()
+        self.first.directory()
     }
 
     fn parts(&self) -> Result<&Self> {
