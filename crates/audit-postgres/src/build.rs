@@ -14,6 +14,7 @@ use crate::error::task;
 use crate::index::{LOCK_INDEX, PostgresIndex, SET_INDEXED, TRY_LOCK_INDEX};
 use crate::log_row::{LogRow, log_row};
 use crate::settings::{DEFER_COMMIT, set_timeouts};
+use crate::vacuum::vacuum;
 
 /// The pages that one transaction writes for merges.
 const MERGE_BUDGET: usize = 512;
@@ -38,6 +39,7 @@ pub(crate) async fn build(core: &Core, log: Log, wait: Wait) -> Result<()> {
     while more {
         let Some((session, row)) = begin_deferred(core, log, Wait::No).await? else { break };
         more = merge(core, session, log, row).await?;
+        vacuum(core).await?;
     }
     Ok(())
 }
@@ -48,13 +50,15 @@ async fn make_segment(core: &Core, session: Session, log: Log, row: LogRow) -> R
     let index = PostgresIndex::of_transaction(session, log, row);
     let write = move || {
         let indexed = index.writer(&indexing).build(row.indexed, row.head.size);
-        indexed.map(|indexed| (index.into_session(), indexed))
+        indexed.map(|indexed| (index.deleted(), index.into_session(), indexed))
     };
-    let (session, indexed) = spawn_blocking(write).await.map_err(task)??;
+    let (deleted, session, indexed) = spawn_blocking(write).await.map_err(task)??;
     let (key, before, indexed) = (log.as_bytes(), row.indexed.as_i64(), indexed.as_i64());
     // An append may have made a segment of the tail meanwhile.
     if session.execute(&SET_INDEXED, &[&key, &indexed, &before]).await? == 1 {
-        session.commit().await
+        session.commit().await?;
+        core.dead_rows.add(deleted);
+        Ok(())
     } else {
         session.rollback().await
     }
@@ -66,10 +70,11 @@ async fn merge(core: &Core, session: Session, log: Log, row: LogRow) -> Result<b
     let index = PostgresIndex::of_transaction(session, log, row);
     let write = move || {
         let more = index.writer(&indexing).merge(row.head.pruned, MERGE_BUDGET);
-        more.map(|more| (index.into_session(), more))
+        more.map(|more| (index.deleted(), index.into_session(), more))
     };
-    let (session, more) = spawn_blocking(write).await.map_err(task)??;
+    let (deleted, session, more) = spawn_blocking(write).await.map_err(task)??;
     session.commit().await?;
+    core.dead_rows.add(deleted);
     Ok(more)
 }
 
@@ -86,10 +91,11 @@ pub(crate) async fn remove_through(
     let index = PostgresIndex::of_transaction(session, log, row);
     let write = move || {
         let more = index.writer(&indexing).remove_through(floor, limit);
-        more.map(|more| (index.into_session(), more))
+        more.map(|more| (index.deleted(), index.into_session(), more))
     };
-    let (session, more) = spawn_blocking(write).await.map_err(task)??;
+    let (deleted, session, more) = spawn_blocking(write).await.map_err(task)??;
     session.commit().await?;
+    core.dead_rows.add(deleted);
     Ok(more)
 }
 

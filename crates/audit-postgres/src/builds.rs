@@ -1,5 +1,7 @@
 //! The builds of indexes that are asked for. A task of the store takes them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use audit_core::Log;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
@@ -36,5 +38,24 @@ impl Builds {
             // The append goes on in any case, if need be with a longer tail.
             let _ = waiting.await;
         }
+    }
+}
+
+/// The number of rows of indexes that the builds of this process have deleted, until they are removed.
+#[derive(Debug, Default)]
+pub(crate) struct DeadRows(AtomicU64);
+
+impl DeadRows {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Takes all of them, to remove them. Returns `false` if they are no longer `count`.
+    pub(crate) fn take(&self, count: u64) -> bool {
+        self.0.compare_exchange(count, 0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use audit_core::Timestamp;
 
-use crate::builds::Builds;
+use crate::builds::{Builds, DeadRows};
 use crate::connection::Connections;
 use crate::indexing::Indexing;
 use crate::lock::Begin;
@@ -33,6 +33,7 @@ pub(crate) struct Core {
     latest: AtomicI64,
     /// The builds of indexes that are asked for.
     pub(crate) builds: Builds,
+    pub(crate) dead_rows: DeadRows,
 }
 
 impl Core {
@@ -57,6 +58,7 @@ impl Core {
             timeout,
             latest,
             builds,
+            dead_rows: DeadRows::default(),
         }
     }
 

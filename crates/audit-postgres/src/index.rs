@@ -114,6 +114,11 @@ impl PostgresIndex {
         self.parts.session
     }
 
+    /// Returns the number of rows deleted.
+    pub(crate) fn deleted(&self) -> u64 {
+        self.parts.deleted()
+    }
+
     /// Returns the row of the log.
     pub(crate) fn row(&self) -> LogRow {
         self.row
@@ -208,7 +213,7 @@ impl IndexStorageMut for PostgresIndex {
     }
 
     fn clear_tail(&self, first: Sequence, last: Sequence) -> Result<()> {
-        self.parts.execute(&CLEAR_TAIL, &[&self.key(), &first.as_i64(), &last.as_i64()])
+        self.parts.delete_rows(&CLEAR_TAIL, &[&self.key(), &first.as_i64(), &last.as_i64()])
     }
 
     fn insert_segment(&self, info: SegmentInfo, stage: Stage) -> Result<Segment> {

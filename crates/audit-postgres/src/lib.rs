@@ -63,6 +63,7 @@
 //! | `parts.rs` | the parts of segments |
 //! | `build.rs` | building the index of a log |
 //! | `builds.rs`, `builder.rs` | the builds that are asked for, and the task that does them |
+//! | `vacuum.rs` | the `VACUUM` after merges |
 //! | `tiles.rs` | the nodes of the Merkle tree of a log |
 //! | `tree.rs` | what the tree of a log is asked for |
 //! | `sealing.rs` | encryption of personal data, so that erasure reaches every byte |
@@ -133,6 +134,7 @@ mod tls;
 mod tree;
 mod turns;
 mod url;
+mod vacuum;
 mod watch;
 mod writer;
 

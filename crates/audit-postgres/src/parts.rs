@@ -1,6 +1,6 @@
 //! The parts of segments: reads them in as few round trips as possible, and writes them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use audit_core::{Log, Result};
@@ -151,11 +151,14 @@ pub(crate) struct LogParts {
     runtime: Handle,
     /// The parts that were read ahead.
     known: RefCell<HashMap<PartId, Vec<u8>>>,
+    /// The number of rows deleted.
+    deleted: Cell<u64>,
 }
 
 impl LogParts {
     pub(crate) fn new(session: Session, log: Log) -> Self {
-        Self { session, log, runtime: Handle::current(), known: RefCell::default() }
+        let (known, deleted) = (RefCell::default(), Cell::default());
+        Self { session, log, runtime: Handle::current(), known, deleted }
     }
 
     /// Waits for the end of `work` on the connection.
@@ -179,6 +182,22 @@ impl LogParts {
         self.wait(self.session.execute(statement, parameters)).map(drop)
     }
 
+    /// Deletes rows, and counts them.
+    pub(crate) fn delete_rows(
+        &self,
+        statement: &Statement,
+        parameters: &[Parameter<'_>],
+    ) -> Result<()> {
+        let count = self.wait(self.session.execute(statement, parameters))?;
+        self.deleted.set(self.deleted.get() + count);
+        Ok(())
+    }
+
+    /// Returns the number of rows deleted.
+    pub(crate) fn deleted(&self) -> u64 {
+        self.deleted.get()
+    }
+
     pub(crate) fn insert(&self, segment: &Segment, parts: &[NewPart]) -> Result<()> {
         let rows = parts.iter().map(|part| (i64::from(part.number), &part.data[..]));
         let (numbers, data): (Vec<_>, Vec<_>) = rows.unzip();
@@ -197,7 +216,7 @@ impl LogParts {
     pub(crate) fn delete(&self, segment: &Segment, first: u32) -> Result<()> {
         let first = i64::from(first);
         self.known.borrow_mut().clear();
-        self.execute(&DELETE_PARTS, &[&self.log.as_bytes(), &segment.id(), &first])
+        self.delete_rows(&DELETE_PARTS, &[&self.log.as_bytes(), &segment.id(), &first])
     }
 
     pub(crate) fn overwrite(&self, part: PartId, data: &[u8]) -> Result<()> {

@@ -85,7 +85,7 @@ pub(crate) async fn compact(core: &Core) -> Result<()> {
 }
 
 /// Runs a statement as long as the server answers on another connection.
-async fn run(core: &Core, session: &Session, sql: &str) -> Result<()> {
+pub(crate) async fn run(core: &Core, session: &Session, sql: &str) -> Result<()> {
     let check = || async {
         match core.writers.take().await {
             Ok(other) => other.query_opt(&NEXT_TRANSACTION, &[]).await.map(drop),
