@@ -67,9 +67,14 @@ impl Digest {
     /// which may be in the envelope only.
     pub(crate) fn of_event(&self, source_id: Option<&str>, time: Option<Timestamp>) -> Self {
         let sameness = Sameness { envelope: &[], json_texts: false };
-        let mut writer = Writer { bytes: self.0.to_vec(), sameness };
+        let size = self.0.len() + 64 + source_id.map_or(0, str::len);
+        let mut writer = Writer { bytes: Vec::with_capacity(size), sameness };
+        writer.bytes.extend_from_slice(&self.0);
         writer.value(&time.map(Timestamp::as_nanos).into());
-        writer.value(&source_id.into());
+        match source_id {
+            Some(id) => writer.tagged(b's', id.as_bytes()),
+            None => writer.value(&Value::Null),
+        }
         writer.finish()
     }
 
@@ -115,13 +120,21 @@ impl Writer<'_> {
     }
 
     fn object(&mut self, fields: &Object, counts: impl Fn(&str) -> bool) {
-        let mut entries: Vec<_> = fields.iter().filter(|(key, _)| counts(key)).collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        self.count(b'o', entries.len());
-        for (key, field) in entries {
-            self.tagged(b'k', key.as_bytes());
-            self.value(field);
+        let entries = fields.iter().filter(|(key, _)| counts(key));
+        self.count(b'o', entries.clone().count());
+        // They usually are, unless a feature of serde_json keeps the order of a text.
+        if fields.keys().is_sorted() {
+            entries.for_each(|entry| self.entry(entry));
+        } else {
+            let mut entries: Vec<_> = entries.collect();
+            entries.sort_unstable_by_key(|(key, _)| *key);
+            entries.into_iter().for_each(|entry| self.entry(entry));
         }
+    }
+
+    fn entry(&mut self, (key, field): (&String, &Value)) {
+        self.tagged(b'k', key.as_bytes());
+        self.value(field);
     }
 
     /// Writes a number by its value: 500.0, 5e2 and 500 are one.

@@ -326,18 +326,18 @@ impl Mapping {
         let Some((number, place, value)) = found.into_iter().next() else {
             return Ok((None, TimeOrigin::Received));
         };
-        let name = field(&place.pointer);
+        let name = || field(&place.pointer);
         let time = match time::read(value) {
             Ok(time) => time,
             Err(error) => {
                 let shown: String = value.to_string().chars().take(80).collect();
-                return Err(error.with_field(name).with_source(shown));
+                return Err(error.with_field(name()).with_source(shown));
             }
         };
         let origin = if number < self.layout.carriers {
             TimeOrigin::Record
         } else {
-            TimeOrigin::Carrier(name)
+            TimeOrigin::Carrier(name())
         };
         Ok((Some((place, time)), origin))
     }

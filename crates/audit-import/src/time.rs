@@ -41,7 +41,10 @@ pub fn read(value: &Value) -> Result<Timestamp> {
                 true if digits == 14 => calendar(&separated(text)?),
                 true => epoch(text),
                 false if text.as_bytes().get(8) == Some(&b'T') => calendar(&separated(text)?),
-                false => calendar(&american(text).unwrap_or_else(|| text.to_owned())),
+                false => match american(text) {
+                    Some(text) => calendar(&text),
+                    None => calendar(text),
+                },
             }
         }
         _ => Err(malformed()),
@@ -75,20 +78,21 @@ fn calendar(text: &str) -> Result<Timestamp> {
     let offset = offset.trim_start();
     let named = ["UTC", "GMT"].iter().find_map(|name| offset.strip_suffix(name));
     let offset = match named.unwrap_or(offset).trim_end().as_bytes() {
-        b"" | b"Z" | b"z" => "Z".to_owned(),
+        b"" | b"Z" | b"z" => ['+', '0', '0', ':', '0', '0'],
         [sign @ (b'+' | b'-'), h1, h2, rest @ ..] => {
             let (m1, m2) = match rest {
                 [] => (b'0', b'0'),
                 [m1, m2] | [b':', m1, m2] => (*m1, *m2),
                 _ => return Err(malformed()),
             };
-            [*sign, *h1, *h2, b':', m1, m2].map(char::from).iter().collect()
+            [*sign, *h1, *h2, b':', m1, m2].map(char::from)
         }
         _ => return Err(malformed()),
     };
-    format!("{date}T{clock}.{fraction}{offset}")
-        .parse()
-        .map_err(|error: Error| malformed().with_source(error))
+    let mut text = String::with_capacity("2024-03-15T14:48:51.123456789+00:00".len());
+    text.extend([date, "T", clock, ".", fraction]);
+    text.extend(offset);
+    text.parse().map_err(|error: Error| malformed().with_source(error))
 }
 
 /// Puts the separators into a date and a time without them: `20240315144851.5`, `20240315T144851Z`.

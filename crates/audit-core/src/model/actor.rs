@@ -184,15 +184,21 @@ impl Actor {
     }
 
     pub(crate) fn validate(&self) -> Result<()> {
-        let mut path = String::from("actor");
-        for (depth, actor) in self.chain().enumerate() {
-            if depth > 0 {
-                path.push_str(".onBehalfOf");
-            }
-            if depth > MAX_ON_BEHALF_OF {
-                return Err(Error::invalid(path, Violation::TooDeep { limit: MAX_ON_BEHALF_OF }));
-            }
-            actor.validate_fields(&path)?;
+        /// The names of the actors of a chain, as errors give them.
+        const PATHS: [&str; MAX_ON_BEHALF_OF + 1] = [
+            "actor",
+            "actor.onBehalfOf",
+            "actor.onBehalfOf.onBehalfOf",
+            "actor.onBehalfOf.onBehalfOf.onBehalfOf",
+            "actor.onBehalfOf.onBehalfOf.onBehalfOf.onBehalfOf",
+        ];
+        let mut actors = self.chain();
+        for (path, actor) in PATHS.into_iter().zip(actors.by_ref()) {
+            actor.validate_fields(path)?;
+        }
+        if actors.next().is_some() {
+            let path = format!("{}.onBehalfOf", PATHS[MAX_ON_BEHALF_OF]);
+            return Err(Error::invalid(path, Violation::TooDeep { limit: MAX_ON_BEHALF_OF }));
         }
         Ok(())
     }

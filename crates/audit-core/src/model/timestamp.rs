@@ -233,23 +233,44 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
+/// The bytes of a time with nanoseconds, as it is printed.
+const PRINTED_BYTES: usize = "2262-04-11T23:47:16.854775807Z".len();
+
+impl Timestamp {
+    /// Prints the time into `buffer`.
+    fn encode(self, buffer: &mut [u8; PRINTED_BYTES]) -> &str {
+        let time = self.to_offset_date_time();
+        let nanos = time.nanosecond();
+        let (fraction, digits) =
+            if nanos.is_multiple_of(1_000) { (nanos / 1_000, 6) } else { (nanos, 9) };
+        let (year, month) = (time.year().unsigned_abs(), u8::from(time.month()).into());
+        let mut end = 0;
+        for (number, digits, after) in [
+            (year, 4, b'-'),
+            (month, 2, b'-'),
+            (time.day().into(), 2, b'T'),
+            (time.hour().into(), 2, b':'),
+            (time.minute().into(), 2, b':'),
+            (time.second().into(), 2, b'.'),
+            (fraction, digits, b'Z'),
+        ] {
+            let mut rest: u32 = number;
+            for digit in buffer[end..end + digits].iter_mut().rev() {
+                *digit = b"0123456789"[(rest % 10) as usize];
+                rest /= 10;
+            }
+            buffer[end + digits] = after;
+            end += digits + 1;
+        }
+        // All of it is ASCII.
+        std::str::from_utf8(&buffer[..end]).unwrap_or_default()
+    }
+}
+
+/// Prints the form of RFC 3339 in UTC, with six digits of the second, or nine if it needs them.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = self.to_offset_date_time();
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.",
-            time.year(),
-            u8::from(time.month()),
-            time.day(),
-            time.hour(),
-            time.minute(),
-            time.second(),
-        )?;
-        match time.nanosecond() {
-            nanos if nanos.is_multiple_of(1_000) => write!(f, "{:06}Z", nanos / 1_000),
-            nanos => write!(f, "{nanos:09}Z"),
-        }
+        f.pad(self.encode(&mut [0; PRINTED_BYTES]))
     }
 }
 
@@ -269,7 +290,7 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.encode(&mut [0; PRINTED_BYTES]))
     }
 }
 
