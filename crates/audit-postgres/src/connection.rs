@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use audit_core::{Error, ErrorKind, Result, Sequence};
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Manager, ManagerConfig, Object, Pool, QueueMode, RecyclingMethod, Runtime,
+};
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, join, try_join_all};
 use tokio_postgres::Row;
@@ -76,6 +78,8 @@ impl Connections {
             Manager::from_config(address.config.clone(), address.tls.connector()?, manager);
         let built = Pool::builder(manager)
             .max_size(size)
+            // The last used has the most in its caches.
+            .queue_mode(QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(timeout))
             .create_timeout(Some(timeout))
@@ -126,6 +130,20 @@ impl State {
     fn set(&self, state: u8) {
         self.0.store(state, Ordering::Relaxed);
     }
+}
+
+/// Begins a transaction, whose statements have one plan each, whatever their parameters and the statistics
+/// of the tables: searches of indexes, one after the other. Else the server plans most of them anew each
+/// time, for longer than it runs them, and can scan a table that was small when it was looked at last.
+macro_rules! begin {
+    ($level:literal) => {
+        concat!(
+            "BEGIN ISOLATION LEVEL ",
+            $level,
+            "; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+             SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
+        )
+    };
 }
 
 /// A connection in use. If it is not idle when it is dropped, it is closed, by which the server undoes the
@@ -259,18 +277,21 @@ impl Session {
 
     /// Begins a transaction that reads one snapshot.
     pub(crate) async fn begin_reading(&self) -> Result<()> {
-        self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", State::READING).await
+        const BEGIN: &str = begin!("REPEATABLE READ READ ONLY");
+        self.begin(BEGIN, State::READING).await
     }
 
     /// Begins a transaction that writes. Each of its statements sees what others have committed before
     /// the statement began.
     pub(crate) async fn begin_writing(&self) -> Result<()> {
-        self.begin("BEGIN ISOLATION LEVEL READ COMMITTED", State::WRITING).await
+        const BEGIN: &str = begin!("READ COMMITTED");
+        self.begin(BEGIN, State::WRITING).await
     }
 
     async fn begin(&self, sql: &str, state: u8) -> Result<()> {
         self.state.set(state);
-        self.end_of(sql, "beginning a transaction").await
+        let begun = self.client()?.batch_execute(sql);
+        self.answer(begun.boxed(), "beginning a transaction").await
     }
 
     /// Commits the transaction. A server that has undone it says so to the statement that failed.
