@@ -124,11 +124,15 @@ impl Writer<'_> {
         self.count(b'o', entries.clone().count());
         // They usually are, unless a feature of serde_json keeps the order of a text.
         if fields.keys().is_sorted() {
-            entries.for_each(|entry| self.entry(entry));
+            for entry in entries {
+                self.entry(entry);
+            }
         } else {
             let mut entries: Vec<_> = entries.collect();
             entries.sort_unstable_by_key(|(key, _)| *key);
-            entries.into_iter().for_each(|entry| self.entry(entry));
+            for entry in entries {
+                self.entry(entry);
+            }
         }
     }
 

@@ -31,7 +31,7 @@ async fn use_by_value(store: impl RetentionStore + TenantStore + FollowerStore) 
     assert_eq!(store.api_keys(acme.id, None, 9).await.unwrap(), [key]);
 
     let keeps = Retention::default().max_events(30);
-    store.set_retention(LOG, keeps.clone(), by()).await.unwrap();
+    store.set_retention(LOG, keeps, by()).await.unwrap();
     assert_eq!(store.retention(LOG).await.unwrap(), keeps);
 
     let state = Some("7".to_owned());
@@ -51,11 +51,11 @@ fn a_pointer_has_the_calls_of_its_store() {
 #[test]
 fn a_pointer_to_any_store_is_one() {
     fn is_store<S: AuditStore + Recorder>() {}
+    fn is_staging_store<S: StagingStore>() {}
     is_store::<Arc<dyn AuditStore>>();
     is_store::<Box<dyn RetentionStore>>();
     is_store::<Arc<dyn TenantStore>>();
     is_store::<Arc<dyn FollowerStore>>();
     is_store::<Arc<Box<dyn StagingStore>>>();
-    fn is_staging_store<S: StagingStore>() {}
     is_staging_store::<Arc<dyn StagingStore>>();
 }
