@@ -34,7 +34,7 @@ impl Runtime {
         work: impl FnOnce() -> W + Send + 'static,
     ) -> Result<Self>
     where
-        W: Future<Output = ()>,
+        W: Future<Output = ()> + Send + 'static,
     {
         let (send, receive) = mpsc::sync_channel(1);
         let run = move || {
@@ -47,7 +47,9 @@ impl Runtime {
             match built {
                 Ok(runtime) => {
                     let _ = send.send(Ok(runtime.handle().clone()));
-                    runtime.block_on(work());
+                    // On a thread that drives connections: to wake another costs more than most of
+                    // what is sent.
+                    let _ = runtime.block_on(async { tokio::spawn(work()).await });
                     runtime.shutdown_timeout(PATIENCE);
                 }
                 Err(error) => drop(send.send(Err(error))),
