@@ -76,7 +76,9 @@ fn merges_go_on_in_a_copy_of_any_moment() {
     let store = file.store();
     let append = |store: &SqliteStore, number: u64| {
         let actor = Actor::user(format!("u_{}", number % 7));
-        let event = NewEvent::new("invoice.paid", actor).target("invoice", format!("{number}"));
+        let event = NewEvent::new("invoice.paid", actor)
+            .target("invoice", format!("{number}"))
+            .attribute("order", format!("{number}"));
         block_on(store.record(Log::Platform, event)).unwrap();
     };
     let mut under_way = BTreeSet::new();
