@@ -132,19 +132,25 @@ impl State {
     }
 }
 
-/// Begins a transaction, whose statements have one plan each, whatever their parameters and the statistics
-/// of the tables: searches of indexes, one after the other. Else the server plans most of them anew each
-/// time, for longer than it runs them, and can scan a table that was small when it was looked at last.
-macro_rules! begin {
-    ($level:literal) => {
-        concat!(
-            "BEGIN ISOLATION LEVEL ",
-            $level,
-            "; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
-             SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
-        )
+/// Gives each statement of a transaction one plan, for any parameters and statistics: searches of indexes,
+/// one after the other. By default the server plans most statements at each use, which takes longer than to
+/// run them, and can scan a table that was small at its last look.
+macro_rules! one_plan {
+    () => {
+        "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+         SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL jit = off"
     };
 }
+
+/// Begins a transaction of an isolation level.
+macro_rules! begin {
+    ($level:literal) => {
+        concat!("BEGIN ISOLATION LEVEL ", $level, "; ", one_plan!())
+    };
+}
+
+#[cfg(test)]
+pub(crate) use one_plan;
 
 /// A connection in use. If it is not idle when it is dropped, it is closed, by which the server undoes the
 /// transaction.

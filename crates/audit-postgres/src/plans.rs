@@ -5,7 +5,7 @@ use audit_postgres_server::{Database, Server};
 use futures_executor::block_on;
 use tokio_postgres::types::Type;
 
-use crate::connection::Statement;
+use crate::connection::{Statement, one_plan};
 use crate::{
     PostgresStore, api_keys, append, erasure, events, first_rows, followers, index, intake, keys,
     lock, log_row, log_state, organizations, parts, read, refused, reindex, replica, retention,
@@ -118,38 +118,50 @@ const FILL: &str = "
         FROM generate_series(1, 1000) n, generate_series(1, 5) m;
     ANALYZE;";
 
+/// What the server plans by: its own settings for a prepared statement, and those of a transaction.
+const SETTINGS: [&str; 2] = ["SET LOCAL plan_cache_mode = force_generic_plan", one_plan!()];
+
 /// Returns the plan of a statement for any parameters.
-fn plan(database: &Database, statement: &Statement) -> String {
+fn plan(database: &Database, settings: &str, statement: &Statement) -> String {
     let Statement { sql, types, .. } = statement;
     let names = types.iter().map(Type::name).collect::<Vec<_>>().join(", ");
     let nulls = vec!["NULL"; types.len()].join(", ");
     let explain = format!(
-        "SET plan_cache_mode = force_generic_plan; PREPARE statement ({names}) AS {sql};
+        "BEGIN; {settings}; PREPARE statement ({names}) AS {sql};
          EXPLAIN (COSTS OFF) EXECUTE statement ({nulls})"
     );
     database.sql(&explain).expect("it is explained")
+}
+
+/// Checks that a statement searches indexes only, by the log where the table has one.
+fn searches_an_index(database: &Database, settings: &str, statement: &Statement) {
+    let plan = plan(database, settings, statement);
+    assert!(!plan.contains("Seq Scan"), "{}\n{plan}", statement.sql);
+    let is_search = |node: &&str| {
+        let kinds = ["Index Scan", "Index Only Scan", "Bitmap Index Scan"];
+        kinds.iter().any(|kind| node.trim_start().starts_with(kind))
+    };
+    let has_no_log = ["store", "refused", "organization", "api_key"];
+    for node in plan.split("->").filter(is_search) {
+        let (_, condition) = node.split_once("Index Cond").expect(statement.sql);
+        // So that an engine that distributes the tables by log asks one machine.
+        let names_log = condition.contains("log = ") || condition.contains("log >");
+        let is_apart = has_no_log.iter().any(|table| node.contains(&format!(" on {table}")));
+        assert!(names_log || is_apart, "{}\n{plan}", statement.sql);
+    }
 }
 
 #[test]
 fn each_statement_searches_an_index() {
     let database = Server::shared().expect("a server").database().expect("a database");
     drop(block_on(PostgresStore::open(database.url())).expect("the store opens"));
-    database.sql(FILL).expect("it is filled");
+    // A connection keeps the plans that it makes while the tables are empty.
     for statement in STATEMENTS {
-        let plan = plan(&database, statement);
-        assert!(!plan.contains("Seq Scan"), "{}\n{plan}", statement.sql);
-        let is_search = |node: &&str| {
-            let kinds = ["Index Scan", "Index Only Scan", "Bitmap Index Scan"];
-            kinds.iter().any(|kind| node.trim_start().starts_with(kind))
-        };
-        let has_no_log = ["store", "refused", "organization", "api_key"];
-        for node in plan.split("->").filter(is_search) {
-            let (_, condition) = node.split_once("Index Cond").expect(statement.sql);
-            // So that an engine that distributes the tables by log asks one machine.
-            let names_log = condition.contains("log = ") || condition.contains("log >");
-            let is_apart = has_no_log.iter().any(|table| node.contains(&format!(" on {table}")));
-            assert!(names_log || is_apart, "{}\n{plan}", statement.sql);
-        }
+        searches_an_index(&database, one_plan!(), statement);
+    }
+    database.sql(FILL).expect("it is filled");
+    for (settings, statement) in SETTINGS.iter().flat_map(|s| STATEMENTS.map(|of| (s, of))) {
+        searches_an_index(&database, settings, statement);
     }
 }
 
@@ -159,9 +171,11 @@ fn the_first_buckets_are_found_by_their_whole_key() {
     let database = Server::shared().expect("a server").database().expect("a database");
     drop(block_on(PostgresStore::open(database.url())).expect("the store opens"));
     database.sql(FILL).expect("it is filled");
-    let plan = plan(&database, &first_rows::READ_FIRST);
     let has_key = |line: &str| line.contains("Index Cond") && line.contains("(part = ");
-    assert!(plan.lines().any(has_key), "{plan}");
+    for settings in SETTINGS {
+        let plan = plan(&database, settings, &first_rows::READ_FIRST);
+        assert!(plan.lines().any(has_key), "{plan}");
+    }
 }
 
 /// So that an engine can distribute the tables by log, and check a key on one machine. The refused events
