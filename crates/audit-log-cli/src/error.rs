@@ -129,7 +129,9 @@ fn advice(error: &Error) -> Option<&'static str> {
         ErrorKind::Busy => "another process is writing to the store; try again",
         ErrorKind::Pending => "end what reads the store for long, and run the command again",
         ErrorKind::Overloaded => "the disk cannot keep up with the appends; try again",
-        ErrorKind::StorageFull => "nothing was written; free some space and try again",
+        ErrorKind::StorageFull => {
+            "the last write is undone as a whole; free some space and try again"
+        }
         ErrorKind::ReadOnly => "give the program write access to the store",
         ErrorKind::Corrupt => "check that this is a store; if it is one, restore a backup",
         ErrorKind::Incompatible => {
@@ -179,7 +181,7 @@ mod tests {
         assert_eq!(
             CliError::from_source("cannot write", error).to_string(),
             "error: cannot write: the storage is full: \\u{1b}\n\
-             hint: nothing was written; free some space and try again"
+             hint: the last write is undone as a whole; free some space and try again"
         );
         let error = Error::malformed("id", "a UUID").with_source(std::io::Error::other("cause"));
         assert_eq!(chain(&error), "invalid input: `id` must be a UUID (cause)");
