@@ -103,6 +103,7 @@ impl Found {
 #[derive(Debug)]
 pub(crate) struct OpenFiles {
     id: FileId,
+    /// That of the database first.
     files: Vec<(PathBuf, FileId)>,
     is_written: bool,
 }
@@ -142,7 +143,16 @@ impl OpenFiles {
     /// # Errors
     /// [`Unavailable`](ErrorKind::Unavailable) otherwise. It ends when the files are put back.
     pub(crate) fn check(&self) -> Result<()> {
-        for (path, opened) in &self.files {
+        self.check_first(self.files.len())
+    }
+
+    /// As [`OpenFiles::check`], of the database file alone, in one call of `statx`.
+    pub(crate) fn check_database(&self) -> Result<()> {
+        self.check_first(1)
+    }
+
+    fn check_first(&self, count: usize) -> Result<()> {
+        for (path, opened) in self.files.iter().take(count) {
             let found = Found::at(path, Links::Keep).map_err(gone)?;
             if found.id != *opened {
                 let error = Error::new(ErrorKind::Unavailable).with_context(

@@ -246,7 +246,10 @@ impl State {
     /// Runs `first` and the jobs that wait after it in one transaction.
     fn group(&mut self, first: Job, queue: &mut Queue) {
         let mut done = Vec::new();
-        let outcome = self.transact(first, queue, &mut done);
+        let wal = self.wal().ok();
+        // Whoever wrote it back: the next commit can begin it from its start.
+        let is_mark_due = wal.as_ref().is_some_and(|wal| wal.pages == wal.written_back);
+        let outcome = self.transact(first, queue, &mut done, is_mark_due);
         let kind = outcome.as_ref().err().map(Error::kind);
         let (appended, mut cause) = match outcome {
             Ok(appended) => (appended, None),
@@ -268,7 +271,11 @@ impl State {
             }
         }
         self.feeds.wake(appended);
-        self.checkpoint();
+        // By the size before the transaction: asking again would cost each of them microseconds, and
+        // the next one sees what this one added.
+        if let Some(wal) = wal {
+            self.checkpoint(wal.pages);
+        }
     }
 
     /// Returns the logs to which the transaction has appended.
@@ -277,9 +284,8 @@ impl State {
         first: Job,
         queue: &mut Queue,
         done: &mut Vec<Done>,
+        is_mark_due: bool,
     ) -> Result<Vec<Log>> {
-        // Whoever wrote it back: the next commit can begin it from its start.
-        let is_mark_due = self.wal().is_ok_and(|wal| wal.pages == wal.written_back);
         let begin = || {
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
                 .map_err(sqlite("beginning to write"))
@@ -325,7 +331,7 @@ impl State {
         if is_mark_due && transaction.total_changes() > before {
             marks::advance(&transaction)?;
         }
-        self.files.check()?;
+        self.files.check_database()?;
         transaction.commit().map_err(sqlite("committing"))?;
         // Nothing is acknowledged that was committed to a file just moved.
         self.files.check()?;
@@ -334,8 +340,7 @@ impl State {
 
     /// Keeps the WAL short. A failure is ignored and tried again later: nothing that was committed
     /// depends on it.
-    fn checkpoint(&mut self) {
-        let Ok(Wal { pages, .. }) = self.wal() else { return };
+    fn checkpoint(&mut self, pages: i32) {
         if pages < self.written_back {
             // SQLite has restarted the WAL.
             self.written_back = 0;
