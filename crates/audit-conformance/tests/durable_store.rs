@@ -10,7 +10,7 @@ mod list_store;
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::future::pending;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, Write as _};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use audit_conformance::{DurableHarness, Harness};
 use audit_core::backend::{PersonalData, StoredEvent, delegate};
-use audit_core::{AuditEvent, AuditStore, Head, LeafHash, Log, NewEvent, Receipt, Result};
+use audit_core::{Actor, AuditEvent, AuditStore, Head, LeafHash, Log, NewEvent, Receipt, Result};
+use futures_executor::block_on;
 use list_store::ListStore;
 use tempfile::TempDir;
 
@@ -35,6 +36,22 @@ fn a_broken_journal_is_noticed() {
         let run = || audit_conformance::durability::acknowledged_appends_survive_kills(&new, child);
         assert!(panic::catch_unwind(AssertUnwindSafe(run)).is_err(), "{broken} was not noticed");
     }
+}
+
+#[test]
+fn a_line_that_was_cut_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let append = |number: u32| {
+        let store = JournalStore::open("sound", &path, false);
+        let event = NewEvent::new(format!("task.step{number}"), Actor::system());
+        block_on(store.append(Log::Platform, vec![event])).unwrap()[0].sequence.get()
+    };
+    assert_eq!(append(1), 1);
+    let whole = std::fs::read(&path).unwrap();
+    let cut = [&whole[..], &whole[..whole.len() / 2]].concat();
+    std::fs::write(&path, cut).unwrap();
+    assert_eq!((append(2), append(3)), (2, 3));
 }
 
 /// Opens a store whose journal is in a file. The place is the way of writing, a `/`, and the path.
@@ -93,9 +110,12 @@ impl JournalStore {
     fn open(way: &str, path: &Path, is_killed: bool) -> Self {
         let list = ListStore::new().unwrap();
         let file = OpenOptions::new().create(true).append(true).read(true).open(path).unwrap();
-        for line in BufReader::new(File::open(path).unwrap()).lines() {
-            // A line that a kill has cut was not acknowledged.
-            let Ok((log, events)) = serde_json::from_str::<Line>(&line.unwrap()) else { continue };
+        let bytes = std::fs::read(path).unwrap();
+        // A line that a kill has cut was not acknowledged. The next one must not continue it.
+        let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).unwrap();
+        for line in bytes[..whole].lines() {
+            let (log, events) = serde_json::from_str::<Line>(&line.unwrap()).unwrap();
             let mut state = list.state();
             let log = state.logs.entry(log).or_default();
             for (record, salt, bytes) in events {
