@@ -57,7 +57,7 @@ pub(crate) fn open(path: &Path, tables: Tables, busy_timeout: Duration) -> Resul
 
 /// The page cache of the writer, negative because SQLite then counts in KiB: room for the ends of
 /// the tables, and for the pages of ids that do not rise with time.
-const WRITE_CACHE_KIB: i64 = -32 << 10;
+const WRITE_CACHE_KIB: i64 = -16 << 10;
 
 fn set_pragmas(connection: &Connection) -> Result<()> {
     let set = || {
