@@ -23,16 +23,21 @@ impl<'m> TargetPick<'m> {
         if !targets.when.as_ref().is_none_or(|when| when.holds(view)) {
             return None;
         }
-        let mut has_value = false;
         let mut part = |expr: &'m Option<Expr>, limit, field: &str| {
-            let expr = expr.as_ref()?;
-            let pick = Pick::of(expr, limit, view, &|| format!("targets.{field}"), too_large)?;
-            has_value |= !expr.is_constant();
-            Some(pick)
+            let name = || format!("targets.{field}");
+            Pick::of(expr.as_ref()?, limit, view, &name, too_large)
         };
-        let kind = part(&targets.kind, MAX_NAME_BYTES, "type");
+        let varies = |expr: &Option<Expr>| expr.as_ref().is_some_and(|expr| !expr.is_constant());
         let id = part(&targets.id, MAX_ID_BYTES, "id");
         let name = part(&targets.name, MAX_TEXT_BYTES, "name");
+        let mut has_value =
+            id.is_some() && varies(&targets.id) || name.is_some() && varies(&targets.name);
+        // Most targets of a mapping are absent in most records, and their types are constants.
+        if !has_value && !varies(&targets.kind) {
+            return None;
+        }
+        let kind = part(&targets.kind, MAX_NAME_BYTES, "type");
+        has_value |= kind.is_some() && varies(&targets.kind);
         has_value.then_some(Self { kind, id, name })
     }
 
