@@ -51,7 +51,7 @@ pub(crate) struct Digest([u8; 32]);
 impl Digest {
     /// Returns the digest of a record's content. Call it before anything is taken from the record.
     pub(crate) fn of(record: &Value, sameness: Sameness<'_>) -> Self {
-        let mut writer = Writer { bytes: Vec::with_capacity(2_048), sameness };
+        let mut writer = Writer::new(sameness);
         match record {
             Value::Object(fields) => writer.object(fields, |key| {
                 !key.starts_with(PANTHER)
@@ -67,9 +67,8 @@ impl Digest {
     /// which may be in the envelope only.
     pub(crate) fn of_event(&self, source_id: Option<&str>, time: Option<Timestamp>) -> Self {
         let sameness = Sameness { envelope: &[], json_texts: false };
-        let size = self.0.len() + 64 + source_id.map_or(0, str::len);
-        let mut writer = Writer { bytes: Vec::with_capacity(size), sameness };
-        writer.bytes.extend_from_slice(&self.0);
+        let mut writer = Writer::new(sameness);
+        writer.write(&self.0);
         writer.value(&time.map(Timestamp::as_nanos).into());
         match source_id {
             Some(id) => writer.tagged(b's', id.as_bytes()),
@@ -93,21 +92,44 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The bytes that are hashed, together, because many small steps of a hash are slow.
+/// A hash of the bytes that are written. It takes them in pieces, because many small steps are slow.
 struct Writer<'a> {
-    bytes: Vec<u8>,
+    hash: Sha256,
+    piece: [u8; PIECE_BYTES],
+    filled: usize,
     sameness: Sameness<'a>,
 }
 
-impl Writer<'_> {
+/// Eight blocks of the hash.
+const PIECE_BYTES: usize = 512;
+
+impl<'a> Writer<'a> {
+    fn new(sameness: Sameness<'a>) -> Self {
+        Self { hash: Sha256::new(), piece: [0; PIECE_BYTES], filled: 0, sameness }
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if bytes.len() > PIECE_BYTES - self.filled {
+            self.hash.update(&self.piece[..self.filled]);
+            self.filled = 0;
+        }
+        match self.piece.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(free) => {
+                free.copy_from_slice(bytes);
+                self.filled += bytes.len();
+            }
+            None => self.hash.update(bytes),
+        }
+    }
+
     fn value(&mut self, value: &Value) {
         match value {
-            Value::Null => self.bytes.push(b'n'),
-            Value::Bool(value) => self.bytes.push(if *value { b'1' } else { b'0' }),
+            Value::Null => self.write(b"n"),
+            Value::Bool(value) => self.write(if *value { b"1" } else { b"0" }),
             Value::Number(number) => self.number(number),
             Value::String(text) => match self.sameness.json_texts.then(|| restate(text)) {
                 Some(Some(value)) => {
-                    self.bytes.push(b'j');
+                    self.write(b"j");
                     self.value(&value);
                 }
                 _ => self.tagged(b's', text.as_bytes()),
@@ -157,16 +179,18 @@ impl Writer<'_> {
 
     fn tagged(&mut self, tag: u8, bytes: &[u8]) {
         self.count(tag, bytes.len());
-        self.bytes.extend_from_slice(bytes);
+        self.write(bytes);
     }
 
     fn count(&mut self, tag: u8, count: usize) {
-        self.bytes.push(tag);
-        self.bytes.extend_from_slice(&(count as u64).to_be_bytes());
+        let mut bytes = [tag; 9];
+        bytes[1..].copy_from_slice(&(count as u64).to_be_bytes());
+        self.write(&bytes);
     }
 
-    fn finish(self) -> Digest {
-        Digest(Sha256::digest(&self.bytes).into())
+    fn finish(mut self) -> Digest {
+        self.hash.update(&self.piece[..self.filled]);
+        Digest(self.hash.finalize().into())
     }
 }
 
@@ -229,6 +253,21 @@ mod tests {
             ("1e300", "1E+300"),
         ] {
             assert_eq!(digest(&format!("[{one}]")), digest(&format!("[{other}]")), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_digest_is_of_all_bytes_in_their_order() {
+        for length in [0, 1, 493, 494, 495, 502, 503, 504, 512, 513, 1_500] {
+            let text = "x".repeat(length);
+            let mut bytes = vec![b'a', 0, 0, 0, 0, 0, 0, 0, 2];
+            for text in [&*text, "y"] {
+                bytes.push(b's');
+                bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                bytes.extend_from_slice(text.as_bytes());
+            }
+            let expected = Digest(Sha256::digest(&bytes).into()).to_string();
+            assert_eq!(digest(&format!("[\"{text}\",\"y\"]")), expected, "{length}");
         }
     }
 
