@@ -144,7 +144,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("limit.db");
         let mut sql = SqlLog::create(path, Indexes::PerFilter).unwrap();
-        let rows = (0..500).map(|number| sql.encode(log(0), event(number)));
+        let rows = (0..500).map(|number| sql.encode(log(0), &event(number)));
         let rows = rows.collect::<Result<Vec<_>>>().unwrap();
         sql.write(&rows).unwrap();
         let mut all = vec![Condition::every(), rare(500)];

@@ -170,7 +170,7 @@ pub(crate) fn stored_bytes() -> Result<f64> {
     const SAMPLE: u64 = 1_000;
     let mut bytes = 0;
     for event in events(0..SAMPLE) {
-        let event = PreparedEvent::new(event)?;
+        let event = PreparedEvent::new(&event)?;
         let stored = event.into_stored(log(0), Sequence::new(SAMPLE)?, time_of(0));
         bytes += stored.record.len() + stored.personal.map_or(0, |part| part.bytes.len() + 16);
     }

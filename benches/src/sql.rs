@@ -132,7 +132,7 @@ impl SqlLog {
     }
 
     /// Gives an event the next sequence of `log` and encodes it.
-    pub(crate) fn encode(&mut self, log: Log, event: NewEvent) -> Result<SqlRow> {
+    pub(crate) fn encode(&mut self, log: Log, event: &NewEvent) -> Result<SqlRow> {
         let next = i64::try_from(self.ends.len())? + 1;
         let (number, size) = self.ends.entry(log).or_insert((next, 0));
         *size += 1;
@@ -142,7 +142,7 @@ impl SqlLog {
         let facets = match self.indexes {
             Indexes::None => Vec::new(),
             Indexes::PerFilter => {
-                FACETS.iter().map(|(_, value)| value(&event).map(str::to_owned)).collect()
+                FACETS.iter().map(|(_, value)| value(event).map(str::to_owned)).collect()
             }
         };
         let prepared = PreparedEvent::new(event)?;
@@ -198,7 +198,7 @@ impl SqlLog {
         let rows: Vec<_> = events
             .into_iter()
             .zip(logs.iter().cycle())
-            .map(|(event, log)| self.encode(*log, event))
+            .map(|(event, log)| self.encode(*log, &event))
             .collect::<Result<_>>()?;
         let encoding = start.elapsed();
         let start = Instant::now();

@@ -78,7 +78,7 @@ impl SqlCallers {
             async move {
                 for (event, number) in events.into_iter().zip(begin..) {
                     let mut columns = Columns::default();
-                    columns.push(log, number, event, Indexes::None)?;
+                    columns.push(log, number, &event, Indexes::None)?;
                     let mut values = columns.only().to_vec();
                     if !with_heads {
                         values.push(&number);

@@ -94,7 +94,7 @@ impl PgLog {
         let size = self.ends.entry(log).or_default();
         for event in events {
             *size += 1;
-            columns.push(log, *size, event, self.indexes)?;
+            columns.push(log, *size, &event, self.indexes)?;
         }
         Ok(columns)
     }
@@ -206,14 +206,14 @@ impl Columns {
         &mut self,
         log: Log,
         size: i64,
-        event: NewEvent,
+        event: &NewEvent,
         indexes: Indexes,
     ) -> Result<()> {
         if indexes == Indexes::PerFilter {
             self.change_set.push(event.change_set_id.map(|id| *id.as_uuid()));
             self.facets.resize(FACETS.len(), Vec::new());
             for (column, (_, value)) in self.facets.iter_mut().zip(&FACETS) {
-                column.push(value(&event).map(str::to_owned));
+                column.push(value(event).map(str::to_owned));
             }
         }
         let id = *event.id.as_uuid();

@@ -171,7 +171,7 @@ fn too_long_texts() -> Vec<BrokenRule> {
 /// Returns the event with as much metadata as makes it `bytes` large as stored.
 pub(crate) fn of_size(bytes: usize, event: &NewEvent) -> NewEvent {
     let with = |length| event.clone().metadata("large", text(length));
-    let least = PreparedEvent::new(with(0)).expect("it is not large yet").size();
+    let least = PreparedEvent::new(&with(0)).expect("it is not large yet").size();
     with(bytes - least)
 }
 

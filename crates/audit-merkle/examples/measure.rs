@@ -109,7 +109,7 @@ fn content() -> NewEvent {
 
 fn events() -> Result<()> {
     let event = |number: u64| -> Result<StoredEvent> {
-        let event = PreparedEvent::new(content())?;
+        let event = PreparedEvent::new(&content())?;
         Ok(event.into_stored(Log::Platform, sequence(number)?, Timestamp::now()))
     };
     let events: Vec<_> = (1..=EVENTS / 4).map(event).collect::<Result<_>>()?;

@@ -109,7 +109,7 @@ mod tests {
                 Err(erased) => Erasure::event(*erased, by()).unwrap(),
             };
             let at = Sequence::new(number).unwrap();
-            let prepared = PreparedEvent::new(content).unwrap();
+            let prepared = PreparedEvent::new(&content).unwrap();
             let mut stored = prepared.into_stored(Log::Platform, at, Timestamp::now());
             stored.personal = stored.personal.filter(|_| *event != Ok(false));
             removals.event(at, &stored);

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use audit_core::backend::{Batch, RecordedTime, Refusal, SequencedBatch};
-use audit_core::{EventId, Log, NewEvent, Receipt, Result, Sequence, Timestamp};
+use audit_core::{EventId, Log, Receipt, Result, Sequence, Timestamp};
 use audit_index::{TermKey, may_merge};
 use audit_sealing::Group;
 use futures_util::future::join3;
@@ -51,8 +51,6 @@ pub(crate) struct WriteTransaction {
 #[derive(Debug)]
 pub(crate) struct Appended {
     pub(crate) receipts: Vec<Receipt>,
-    /// What the caller gave, for the caller's thread to drop.
-    pub(crate) contents: Vec<NewEvent>,
     /// The events of a staged batch that are refused, by their index.
     pub(crate) refused: Vec<(usize, Refusal)>,
 }
@@ -174,8 +172,8 @@ impl WriteTransaction {
         end.frontier = sequenced.frontier;
         end.nodes.extend(sequenced.nodes);
         end.freed.extend(freed);
-        let SequencedBatch { receipts, contents, refused, .. } = sequenced;
-        Ok(Appended { receipts, contents, refused })
+        let SequencedBatch { receipts, refused, .. } = sequenced;
+        Ok(Appended { receipts, refused })
     }
 
     /// Writes what was appended, and commits. Returns the logs to which it has appended, with their

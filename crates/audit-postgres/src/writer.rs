@@ -75,10 +75,7 @@ impl Writer {
         let deadline = Instant::now() + self.timeout;
         let job = Job { batch, deadline, attempted: Vec::new(), answer, share };
         self.jobs.send(job).map_err(|_| closed())?;
-        // The contents are dropped here, not by the task for which all appends wait.
-        let Appended { receipts, contents, .. } = outcome.await.map_err(|_| closed())??;
-        drop(contents);
-        Ok(receipts)
+        Ok(outcome.await.map_err(|_| closed())??.receipts)
     }
 }
 

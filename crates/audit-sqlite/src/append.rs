@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 use audit_core::{
-    LeafHash, Log, NewEvent, Receipt, Result, Sequence, Timestamp,
+    LeafHash, Log, Receipt, Result, Sequence, Timestamp,
     backend::{Batch, LONGEST_SILENCE, RecordedTime, Refusal, SequencedEvent, StoredEvent},
     tree::{Frontier, Node},
 };
@@ -79,8 +79,6 @@ pub(crate) struct WriteTransaction<'c> {
 /// The outcome of an append.
 pub(crate) struct Appended {
     pub(crate) receipts: Vec<Receipt>,
-    /// What the caller gave, for the caller's thread to drop.
-    pub(crate) contents: Vec<NewEvent>,
     /// The events of a staged batch that are refused, by their index.
     pub(crate) refused: Vec<(usize, Refusal)>,
 }
@@ -186,11 +184,7 @@ impl<'c> WriteTransaction<'c> {
             }
             Derived { connection, indexing, log: row }.event_by_id(event)
         })?;
-        let appended = Appended {
-            receipts: sequenced.receipts,
-            contents: sequenced.contents,
-            refused: sequenced.refused,
-        };
+        let appended = Appended { receipts: sequenced.receipts, refused: sequenced.refused };
         if sequenced.new.is_empty() {
             return Ok(appended);
         }

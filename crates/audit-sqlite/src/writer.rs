@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use futures_channel::oneshot;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::append::{After, Appended, WriteTransaction};
+use crate::append::{After, WriteTransaction};
 use crate::busy::{deadline, retry_busy};
 use crate::compaction::compact;
 use crate::error::{closed, hand_out, read_only, sqlite, thread as thread_error};
@@ -146,10 +146,7 @@ impl Writer {
             transaction.take_in_before_append(log)?;
             transaction.append(batch)
         };
-        // The contents are dropped here, not by the thread for which all appends wait.
-        let Appended { receipts, contents, .. } = self.write(log, append).await?;
-        drop(contents);
-        Ok(receipts)
+        Ok(self.write(log, append).await?.receipts)
     }
 
     /// Runs `work` for an owner in a transaction and returns when that is durable. It is queued at the

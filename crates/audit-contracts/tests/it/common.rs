@@ -127,7 +127,7 @@ where
 
     let (log, sequence, recorded_at) = place;
     let event = AuditEvent::new(log, sequence, recorded_at, content.clone());
-    let stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
+    let stored = PreparedEvent::new(&content).unwrap().into_stored(log, sequence, recorded_at);
     assert_eq!(stored.decode().unwrap(), event, "through the stored form");
     R::from(&event)
 }

@@ -22,7 +22,7 @@ use serde_json::Value;
 /// Returns the event as its log holds it, whole and erased.
 fn stored(content: NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
     let (log, sequence, recorded_at) = place;
-    let mut stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
+    let mut stored = PreparedEvent::new(&content).unwrap().into_stored(log, sequence, recorded_at);
     let whole = stored.decode().unwrap();
     stored.personal = None;
     [whole, stored.decode().unwrap()]

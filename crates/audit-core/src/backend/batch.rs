@@ -1,5 +1,6 @@
 //! The batch: the events of an append, checked and encoded.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 
 use super::parts::Writer;
@@ -21,7 +22,7 @@ pub struct Batch<K = Term> {
 
 #[derive(Clone, Debug)]
 pub(super) enum BatchItem<K> {
-    Event(Box<PreparedEvent>, Vec<K>),
+    Event(PreparedEvent, Vec<K>),
     /// The same event as the item of this index.
     Repeat(usize),
     /// Of a staged batch only.
@@ -43,7 +44,7 @@ impl Batch {
     /// Does the same for the event of a change that the store makes. It may have a [reserved
     /// action](crate::Action::is_reserved), and is [marked](crate::AuditEvent::by_store).
     pub fn reserved(log: Log, event: NewEvent) -> Result<Self> {
-        Self::encode(log, vec![event], Writer::Store, Term::of)
+        Self::encode(log, std::iter::once(event), Writer::Store, Term::of)
     }
 
     /// Replaces the terms of each event by what the store keeps of them. Needs no lock either.
@@ -59,6 +60,19 @@ impl Batch {
     }
 }
 
+impl Batch<()> {
+    /// Checks the events of one append as [`Batch::new`] does. Returns, for each, whether it is the first of
+    /// its id.
+    ///
+    /// # Errors
+    /// As [`Batch::new`].
+    pub(crate) fn check(log: Log, events: &[NewEvent]) -> Result<Vec<bool>> {
+        check_actions(events)?;
+        let batch = Self::encode(log, events.iter(), Writer::Caller, |_| Vec::new())?;
+        Ok(batch.items.iter().map(|item| matches!(item, BatchItem::Event(..))).collect())
+    }
+}
+
 impl<K> Batch<K> {
     /// Checks and encodes the events of one append as [`Batch::new`] does, with `terms` of each event
     /// in place of its terms.
@@ -70,11 +84,8 @@ impl<K> Batch<K> {
         events: Vec<NewEvent>,
         terms: impl FnMut(&NewEvent) -> Vec<K>,
     ) -> Result<Self> {
-        if let Some(index) = events.iter().position(|event| event.action.is_reserved()) {
-            let expected = "an action that is not reserved for the store";
-            return Err(Error::malformed(format!("events[{index}].action"), expected));
-        }
-        Self::encode(log, events, Writer::Caller, terms)
+        check_actions(&events)?;
+        Self::encode(log, events.into_iter(), Writer::Caller, terms)
     }
 
     /// Checks and encodes rows that callers have staged, with `terms` of each event. A row at fault fails
@@ -91,14 +102,14 @@ impl<K> Batch<K> {
         let mut item = |(row, salt): (&StagedRow, _)| {
             let prepared = row.decode().and_then(|(content, staged_at)| {
                 let time = staged_at.unwrap_or(now);
-                PreparedEvent::with_salt(content, Writer::Caller, time, salt)
-                    .map_err(|error| error.below("body.event"))
+                let event = PreparedEvent::with_salt(&content, Writer::Caller, time, salt)
+                    .map_err(|error| error.below("body.event"))?;
+                Ok((event, terms(&content)))
             });
             match prepared {
-                Ok(event) => {
+                Ok((event, terms)) => {
                     size += event.size();
-                    let terms = terms(event.content());
-                    BatchItem::Event(Box::new(event), terms)
+                    BatchItem::Event(event, terms)
                 }
                 Err(error) => BatchItem::Refused(Refusal::new(row.id(), error)),
             }
@@ -107,18 +118,10 @@ impl<K> Batch<K> {
         Ok(Self { log, size, items, is_staged: true })
     }
 
-    /// Returns the events as the caller gave them, without those that repeat an earlier one.
-    pub(crate) fn into_contents(self) -> Vec<NewEvent> {
-        let content = |item| match item {
-            BatchItem::Event(event, _) => Some(event.into_content()),
-            BatchItem::Repeat(_) | BatchItem::Refused(_) => None,
-        };
-        self.items.into_iter().filter_map(content).collect()
-    }
-
-    fn encode(
+    /// Frees each event once it is encoded, on the caller's thread: that takes about as long as to write it.
+    fn encode<E: Borrow<NewEvent>>(
         log: Log,
-        events: Vec<NewEvent>,
+        events: impl ExactSizeIterator<Item = E>,
         writer: Writer,
         mut terms: impl FnMut(&NewEvent) -> Vec<K>,
     ) -> Result<Self> {
@@ -130,11 +133,12 @@ impl<K> Batch<K> {
         let now = Timestamp::now();
         let mut salts = vec![[0; SALT_BYTES]; events.len()];
         fill_random(salts.as_flattened_mut())?;
-        for ((index, content), salt) in events.into_iter().enumerate().zip(salts) {
+        for ((index, content), salt) in events.enumerate().zip(salts) {
+            let content = content.borrow();
             let earlier = *first.entry(content.id).or_insert(index);
             if earlier < index {
                 match &items[earlier] {
-                    BatchItem::Event(event, _) if event.is_repeated_by(&content) => {
+                    BatchItem::Event(event, _) if event.is_repeated_by(content)? => {
                         items.push(BatchItem::Repeat(earlier));
                         continue;
                     }
@@ -148,8 +152,7 @@ impl<K> Batch<K> {
                 let violation = Violation::TooLong { limit: MAX_BATCH_BYTES, actual: size };
                 return Err(Error::invalid("events", violation));
             }
-            let terms = terms(event.content());
-            items.push(BatchItem::Event(Box::new(event), terms));
+            items.push(BatchItem::Event(event, terms(content)));
         }
         Ok(Self { log, size, items, is_staged: false })
     }
@@ -173,7 +176,7 @@ impl<K> Batch<K> {
     /// Returns the ids of the events, each once: those that [`sequence`](Self::sequence) looks up.
     pub fn ids(&self) -> impl Iterator<Item = EventId> {
         self.items.iter().filter_map(|item| match item {
-            BatchItem::Event(event, _) => Some(event.content().id),
+            BatchItem::Event(event, _) => Some(event.id()),
             BatchItem::Repeat(_) | BatchItem::Refused(_) => None,
         })
     }
@@ -182,6 +185,14 @@ impl<K> Batch<K> {
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
+}
+
+fn check_actions(events: &[NewEvent]) -> Result<()> {
+    let Some(index) = events.iter().position(|event| event.action.is_reserved()) else {
+        return Ok(());
+    };
+    let expected = "an action that is not reserved for the store";
+    Err(Error::malformed(format!("events[{index}].action"), expected))
 }
 
 /// Returns the error of an event whose id has other content.

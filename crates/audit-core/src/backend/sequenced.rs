@@ -5,10 +5,7 @@ use std::collections::HashMap;
 use super::batch::{BatchItem, conflict};
 use super::{Batch, PreparedEvent, RecordedTime, Refusal, StoredEvent, Term};
 use crate::tree::{Frontier, Node};
-use crate::{
-    AuditEvent, Error, ErrorKind, EventId, Head, LeafHash, NewEvent, Receipt, Result, Sequence,
-    Timestamp,
-};
+use crate::{Error, ErrorKind, EventId, Head, LeafHash, Receipt, Result, Sequence, Timestamp};
 
 /// A batch whose events are numbered.
 #[derive(Clone, Debug)]
@@ -24,9 +21,6 @@ pub struct SequencedBatch<K = Term> {
     pub head: Head,
     /// The frontier of the log's tree then.
     pub frontier: Frontier,
-    /// The new events as the caller gave them. A store that writes on a thread of its own gives
-    /// them back to the caller's: to free an event takes about as long as to write it.
-    pub contents: Vec<NewEvent>,
     /// The events of a [staged](Batch::staged) batch that are refused, by their index, with the reason.
     pub refused: Vec<(usize, Refusal)>,
 }
@@ -75,8 +69,9 @@ impl<K> Batch<K> {
         let mut receipts: Vec<Receipt> = Vec::with_capacity(self.len());
         let (mut head, mut new) = (head, Vec::<SequencedEvent<K>>::with_capacity(self.len()));
         let mut nodes = Vec::with_capacity(self.len());
-        let mut contents = Vec::with_capacity(self.len());
-        let (mut refused, mut staged) = (Vec::new(), HashMap::new());
+        // The places of the new events of a staged batch. `encode` compared those of any other batch.
+        let mut staged: HashMap<EventId, usize> = HashMap::new();
+        let mut refused = Vec::new();
         for (index, item) in self.items.into_iter().enumerate() {
             let (event, terms) = match item {
                 BatchItem::Event(event, terms) => (event, terms),
@@ -89,19 +84,12 @@ impl<K> Batch<K> {
                     continue;
                 }
             };
-            let id = event.content().id;
-            // Of a batch that is all or nothing, `encode` has compared the events with each other.
-            if let Some((place, receipt)) = staged.get(&id) {
-                let (place, receipt): (usize, Receipt) = (*place, *receipt);
-                if event.repeats(&contents[place], new[place].occurred_at) {
-                    receipts.push(Receipt { redelivered: true, ..receipt });
-                } else {
-                    let error = Error::new(ErrorKind::Conflict).with_field("id");
-                    refused.push((index, Refusal::new(Some(id), error)));
-                }
-                continue;
-            }
-            match find(id).and_then(|stored| first_receipt(stored, &event)) {
+            let id = event.id();
+            let first = match staged.get(&id) {
+                Some(place) => Ok(Some(new[*place].stored.clone())),
+                None => find(id),
+            };
+            match first.and_then(|stored| first_receipt(stored.as_ref(), &event)) {
                 Ok(None) => {}
                 Ok(Some(receipt)) => {
                     receipts.push(receipt);
@@ -116,19 +104,18 @@ impl<K> Batch<K> {
                 Err(error) => return Err(error),
             }
             let (sequence, occurred_at) = (head.size.next(), event.occurred_at());
-            let (stored, content) = event.split(self.log, sequence, time);
-            contents.push(content);
+            let stored = event.into_stored(self.log, sequence, time);
             let leaf = LeafHash::of(&stored.record);
             frontier.push(leaf, |node| nodes.push(node))?;
             head = Head { size: sequence, recorded_at, ..head };
             let receipt = Receipt { id, sequence, recorded_at, leaf, redelivered: false };
             if self.is_staged {
-                staged.insert(id, (new.len(), receipt));
+                staged.insert(id, new.len());
             }
             receipts.push(receipt);
             new.push(SequencedEvent { id, sequence, occurred_at, leaf, stored, terms });
         }
-        Ok(SequencedBatch { receipts, new, nodes, head, frontier, contents, refused })
+        Ok(SequencedBatch { receipts, new, nodes, head, frontier, refused })
     }
 }
 
@@ -141,32 +128,14 @@ fn is_of_event(error: &Error) -> bool {
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`] if it has other content.
-fn first_receipt(stored: Option<StoredEvent>, event: &PreparedEvent) -> Result<Option<Receipt>> {
+fn first_receipt(stored: Option<&StoredEvent>, event: &PreparedEvent) -> Result<Option<Receipt>> {
     let Some(stored) = stored else { return Ok(None) };
-    let first = stored.decode()?;
-    if !is_redelivery(&first, event)? {
+    if !event.is_delivery_of(stored)? {
         return Err(Error::new(ErrorKind::Conflict));
     }
-    let AuditEvent { id, sequence, recorded_at, .. } = first;
+    let (sequence, recorded_at) = stored.recorded()?;
     let leaf = LeafHash::of(&stored.record);
-    Ok(Some(Receipt { id, sequence, recorded_at, leaf, redelivered: true }))
-}
-
-/// Returns whether `event` has the content first appended. Compares only the record of an event whose
-/// personal data is erased.
-fn is_redelivery(first: &AuditEvent, event: &PreparedEvent) -> Result<bool> {
-    if !first.erased {
-        return Ok(first.has_content(event.content()));
-    }
-    let has_time = event.content().occurred_at.is_some();
-    let again = event.clone().into_stored(first.log, first.sequence, first.recorded_at);
-    let mut again = StoredEvent { personal: None, ..again }.decode()?;
-    again.clock_reading = first.clock_reading;
-    again.submitted_by.clone_from(&first.submitted_by);
-    if !has_time {
-        again.occurred_at = first.occurred_at;
-    }
-    Ok(again == *first)
+    Ok(Some(Receipt { id: event.id(), sequence, recorded_at, leaf, redelivered: true }))
 }
 
 #[cfg(test)]
@@ -174,7 +143,7 @@ mod tests {
     use super::*;
     use crate::backend::StagedRow;
     use crate::limits::MAX_BATCH_EVENTS;
-    use crate::{Actor, Log, Staged};
+    use crate::{Actor, Log, NewEvent, Staged};
 
     fn event(action: &'static str) -> NewEvent {
         NewEvent::new(action, Actor::user("u").name("Ana")).message("hello")
@@ -220,7 +189,7 @@ mod tests {
         let (content, early) = (event("a"), Timestamp::from_nanos(7));
         let timed = content.clone().occurred_at(early);
         let sequence = Sequence::new(2).unwrap();
-        let prepared = PreparedEvent::new(timed.clone()).unwrap();
+        let prepared = PreparedEvent::new(&timed).unwrap();
         let mut stored = prepared.into_stored(Log::Platform, sequence, Timestamp::now());
         for _ in 0..2 {
             for again in [&content, &timed] {
@@ -239,7 +208,7 @@ mod tests {
     #[test]
     fn an_erased_event_is_recognised_by_its_record() {
         let content = event("a");
-        let prepared = PreparedEvent::new(content.clone()).unwrap();
+        let prepared = PreparedEvent::new(&content).unwrap();
         let sequence = Sequence::new(2).unwrap();
         let mut stored = prepared.into_stored(Log::Platform, sequence, Timestamp::now());
         stored.personal = None;
@@ -247,6 +216,58 @@ mod tests {
         assert_eq!(batch.receipts[0].sequence, sequence);
         assert_eq!(batch.receipts[0].leaf, LeafHash::of(&stored.record));
         assert!(sequenced(vec![content.category("x")], Some(&stored)).is_err());
+    }
+
+    #[test]
+    fn a_redelivery_is_recognised_by_its_bytes_or_its_content() {
+        let time = Timestamp::from_nanos(7);
+        let content = event("a").occurred_at(time).metadata("zero", serde_json::json!(-0.0));
+        let sequence = Sequence::new(2).unwrap();
+        let prepared = PreparedEvent::new(&content).unwrap();
+        let stored = prepared.into_stored(Log::Platform, sequence, Timestamp::now());
+        // Other bytes, but no other content: a spelling that an earlier version wrote, another credential.
+        let mut spelled = stored.clone();
+        let personal = String::from_utf8(spelled.personal.unwrap().bytes).unwrap();
+        let personal = personal.replacen('{', "{ ", 1).into_bytes();
+        spelled.personal = Some(crate::backend::PersonalData::new([0; 16], personal));
+        let mut submitted = content.clone();
+        submitted.submitted_by = Some("key_2".to_owned());
+        let zero = content.clone().metadata("zero", serde_json::json!(0.0));
+        for (again, first) in
+            [(&content, &stored), (&content, &spelled), (&submitted, &stored), (&zero, &stored)]
+        {
+            let batch = sequenced(vec![again.clone()], Some(first)).unwrap();
+            assert!(batch.new.is_empty());
+            let receipt = batch.receipts[0];
+            assert_eq!((receipt.sequence, receipt.redelivered), (sequence, true));
+            assert_eq!(receipt.leaf, LeafHash::of(&first.record));
+        }
+        for other in [
+            content.clone().message("bye"),
+            content.clone().category("x"),
+            content.clone().occurred_at(Timestamp::from_nanos(8)),
+            NewEvent { actor: Actor::user("u").name("Bo"), ..content },
+        ] {
+            let error = sequenced(vec![other], Some(&stored)).unwrap_err();
+            assert_eq!((error.kind(), error.field()), (ErrorKind::Conflict, Some("events[0].id")));
+        }
+    }
+
+    #[test]
+    fn a_record_whose_begin_is_damaged_gives_no_receipt() {
+        let content = event("a").occurred_at(Timestamp::from_nanos(7));
+        let prepared = PreparedEvent::new(&content).unwrap();
+        let mut stored = prepared.into_stored(Log::Platform, Sequence::MAX, Timestamp::now());
+        let record = String::from_utf8(stored.record).unwrap();
+        for (from, to, kind) in [
+            ("\"v\":1", "\"v\":2", ErrorKind::Incompatible),
+            ("\"sequence\":", "\"sequence\":x", ErrorKind::Corrupt),
+            ("\"recordedAt\"", "\"recordedat\"", ErrorKind::Corrupt),
+        ] {
+            stored.record = record.replacen(from, to, 1).into_bytes();
+            let error = sequenced(vec![content.clone()], Some(&stored)).unwrap_err();
+            assert_eq!(error.kind(), kind, "{from}");
+        }
     }
 
     #[test]

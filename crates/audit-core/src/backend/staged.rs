@@ -245,6 +245,6 @@ mod tests {
         let refusals: Vec<_> = (0..10_000).map(refusal).collect();
         let event = Refusal::event(&refusals).unwrap();
         assert_eq!(event.attributes.get(COUNT), Some("10000"));
-        assert!(crate::backend::PreparedEvent::new(event).is_ok());
+        assert!(crate::backend::PreparedEvent::new(&event).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::parts::{Personal, Record, VERSION};
 use super::{Term, lenient};
-use crate::{AuditEvent, Error, ErrorKind, Result, json};
+use crate::{AuditEvent, Error, ErrorKind, Result, Sequence, Timestamp, json};
 
 /// An event as a store keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +77,7 @@ impl StoredEvent {
     /// they are of a later format.
     pub fn decode(&self) -> Result<AuditEvent> {
         let (record, mut unknown): (Record<'_>, _) = decode_part(&self.record)?;
-        if record.v != VERSION {
-            return Err(Error::new(ErrorKind::Incompatible).with_context("reading an event"));
-        }
+        supported(record.v)?;
         let personal = match &self.personal {
             Some(part) => {
                 let (personal, of_personal) = decode_part(&part.bytes)?;
@@ -94,6 +92,23 @@ impl StoredEvent {
         let event =
             AuditEvent { clock_reading, by_store, erased: self.personal.is_none(), ..event };
         Ok(event.with_unknown_fields(unknown))
+    }
+
+    /// Returns the sequence of the event and when it was recorded.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode), but notices less.
+    pub(super) fn recorded(&self) -> Result<(Sequence, Timestamp)> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Begin {
+            v: u8,
+            sequence: Sequence,
+            recorded_at: Timestamp,
+        }
+        let (begin, _): (Begin, _) = decode_part(&self.record)?;
+        supported(begin.v)?;
+        Ok((begin.sequence, begin.recorded_at))
     }
 
     /// Erases the personal data, and returns the terms that the event had only because of it. Remove
@@ -123,6 +138,13 @@ impl StoredEvent {
         let digest = |part: &PersonalData| URL_SAFE_NO_PAD.encode(part.digest());
         Ok(self.personal.as_ref().map(|part| digest(part) == record.personal))
     }
+}
+
+fn supported(version: u8) -> Result<()> {
+    if version == VERSION {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Incompatible).with_context("reading an event"))
 }
 
 /// Reads a part, and the fields of it that this version does not know. Only a part that has such
@@ -194,7 +216,7 @@ mod tests {
 
     fn stored(content: NewEvent) -> StoredEvent {
         let sequence = Sequence::new(9).unwrap();
-        PreparedEvent::new(content).unwrap().into_stored(Log::Platform, sequence, Timestamp::now())
+        PreparedEvent::new(&content).unwrap().into_stored(Log::Platform, sequence, Timestamp::now())
     }
 
     #[test]
@@ -293,8 +315,8 @@ mod tests {
     #[test]
     fn an_event_of_more_than_a_mebibyte_is_refused() {
         let metadata = |bytes| full().metadata("x", "x".repeat(bytes));
-        assert!(PreparedEvent::new(metadata(MAX_EVENT_BYTES - 4_096)).is_ok());
-        let error = PreparedEvent::new(metadata(MAX_EVENT_BYTES)).unwrap_err();
+        assert!(PreparedEvent::new(&metadata(MAX_EVENT_BYTES - 4_096)).is_ok());
+        let error = PreparedEvent::new(&metadata(MAX_EVENT_BYTES)).unwrap_err();
         assert!(matches!(
             error.violation(),
             Some(Violation::TooLong { limit: MAX_EVENT_BYTES, .. })

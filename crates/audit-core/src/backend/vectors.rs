@@ -47,8 +47,7 @@ fn events_have_the_bytes_of_the_vectors() {
         content.submitted_by = vector.submitted_by;
         let writer = if vector.by_store { Writer::Store } else { Writer::Caller };
         let salt = bytes(&vector.salt).try_into().unwrap();
-        let prepared =
-            PreparedEvent::with_salt(content.clone(), writer, Timestamp::MIN, salt).unwrap();
+        let prepared = PreparedEvent::with_salt(&content, writer, Timestamp::MIN, salt).unwrap();
         let (log, sequence) = (vector.log, vector.sequence);
         let (recorded_at, clock_reading) = (vector.recorded_at, vector.clock_reading);
         let time = RecordedTime { recorded_at, clock_reading };

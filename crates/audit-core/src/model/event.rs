@@ -118,13 +118,6 @@ macro_rules! events {
                     && $(self.$field == content.$field)&&*
             }
         }
-
-        impl NewEvent {
-            /// Returns `true` if `other` differs at most in its time and its credential.
-            pub(crate) fn is_same_but_for_time(&self, other: &Self) -> bool {
-                $(self.$field == other.$field)&&*
-            }
-        }
     };
 }
 

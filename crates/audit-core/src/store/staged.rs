@@ -43,9 +43,11 @@ impl Staged {
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) if two different ones have one id.
     pub fn new(log: impl Into<Log>, events: Vec<NewEvent>) -> Result<Self> {
         let (log, staged_at) = (log.into(), Timestamp::now());
-        let contents = Batch::<()>::indexed(log, events, |_| Vec::new())?.into_contents();
-        let row = |event: NewEvent| Ok((event.id, StagedBody::new(event, staged_at).encode()?));
-        Ok(Self { log, rows: contents.into_iter().map(row).collect::<Result<_>>()? })
+        let is_first = Batch::check(log, &events)?;
+        let firsts = events.into_iter().zip(is_first).filter(|(_, is_first)| *is_first);
+        let row =
+            |(event, _): (NewEvent, _)| Ok((event.id, StagedBody::new(event, staged_at).encode()?));
+        Ok(Self { log, rows: firsts.map(row).collect::<Result<_>>()? })
     }
 
     /// Returns the log.

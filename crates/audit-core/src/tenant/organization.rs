@@ -243,8 +243,8 @@ mod tests {
         let replace = (0..number).map(|number| endpoint(number, 1_999)).collect();
         let update = OrganizationUpdate { add_endpoints: replace, ..Default::default() };
         let (organization, event) = organization.update(update, by()).unwrap().unwrap();
-        assert!(crate::backend::PreparedEvent::new(event).is_ok());
-        assert!(crate::backend::PreparedEvent::new(organization.delete(by()).unwrap()).is_ok());
+        assert!(crate::backend::PreparedEvent::new(&event).is_ok());
+        assert!(crate::backend::PreparedEvent::new(&organization.delete(by()).unwrap()).is_ok());
 
         let settings = Object::from_iter([("x".to_owned(), json!([nested]))]);
         let deeper = OrganizationUpdate::default().settings(settings);

@@ -91,7 +91,7 @@ pub(crate) fn event(log: Log, number: u64) -> StoredEvent {
     let content = NewEvent::new("invoice.paid", Actor::user("u_7").email("ana@acme.example"))
         .target("invoice", format!("inv_{number}"))
         .message("Ana paid");
-    PreparedEvent::new(content).unwrap().into_stored(log, sequence(number), Timestamp::now())
+    PreparedEvent::new(&content).unwrap().into_stored(log, sequence(number), Timestamp::now())
 }
 
 pub(crate) fn signed(signer: &CheckpointSigner, head: TreeHead) -> SignedCheckpoint {

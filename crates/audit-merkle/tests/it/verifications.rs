@@ -182,7 +182,7 @@ fn nodes_that_went_with_an_event_are_no_finding_of_their_own() {
 
 /// An event that the log does not hold, as it would be at `number`.
 fn forged(number: u64) -> StoredEvent {
-    audit_core::backend::PreparedEvent::new(paid(number)).unwrap().into_stored(
+    audit_core::backend::PreparedEvent::new(&paid(number)).unwrap().into_stored(
         LOG,
         sequence(number),
         audit_core::Timestamp::now(),

@@ -57,7 +57,7 @@ impl Mutated {
     }
 
     pub(super) fn refuse_bytes(events: &[NewEvent], most: usize) -> Result<()> {
-        let sizes = events.iter().map(|event| PreparedEvent::new(event.clone()));
+        let sizes = events.iter().map(PreparedEvent::new);
         let sizes = sizes.map(|event| event.map(|event| event.size()));
         match sizes.sum::<Result<usize>>()? {
             size if size < most => Ok(()),
