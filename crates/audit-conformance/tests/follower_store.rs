@@ -7,13 +7,15 @@
 #[allow(dead_code)] // it has a `main` of its own
 mod list_store;
 
-use std::collections::{BTreeMap, HashSet};
-use std::panic::{self, AssertUnwindSafe};
+#[path = "support/faults.rs"]
+mod faults;
+
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 
 use async_trait::async_trait;
-use audit_conformance::{Case, Cases, FollowerHarness, Harness};
+use audit_conformance::{FollowerHarness, Harness};
 use audit_core::backend::delegate;
 use audit_core::{
     Actor, AuditStore, Error, ErrorKind, FollowerStore, Log, NewEvent, Result, limits,
@@ -63,39 +65,11 @@ const EXPECTED: &[(Fault, &[&str])] = &[
     (Fault::ForgetsOnReopen, &["followers::survive_a_reopen"]),
 ];
 
-fn cases() -> impl Iterator<Item = (String, &'static Case<dyn FollowerHarness>)> {
-    let cases = <dyn FollowerHarness>::CASES.iter();
-    cases.map(|case| (format!("{}::{}", case.group, case.name), case))
-}
-
-#[test]
-fn each_case_has_a_fault() {
-    let covered: HashSet<_> = EXPECTED.iter().flat_map(|(_, cases)| *cases).copied().collect();
-    let names = cases().map(|(name, _)| name);
-    let uncovered: Vec<_> = names.filter(|name| !covered.contains(&name[..])).collect();
-    assert!(uncovered.is_empty(), "these cases notice no known fault: {uncovered:#?}");
-}
-
 #[test]
 fn each_case_notices_its_faults_and_passes_without() {
-    for (_, case) in cases() {
-        case.run(&|| Box::new(Followers::new(Fault::Nothing)));
-    }
-    // The panics are expected; their messages would hide the one that is not.
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let mut unnoticed = Vec::new();
-    for (fault, expected) in EXPECTED {
-        for name in *expected {
-            let (_, case) = cases().find(|(case, _)| case == name).expect("a known case");
-            let run = || case.run(&|| Box::new(Followers::new(*fault)));
-            if panic::catch_unwind(AssertUnwindSafe(run)).is_ok() {
-                unnoticed.push(format!("{fault:?}: {name}"));
-            }
-        }
-    }
-    panic::set_hook(hook);
-    assert!(unnoticed.is_empty(), "faults that were not noticed: {unnoticed:#?}");
+    faults::check::<dyn FollowerHarness, _>(EXPECTED, Fault::Nothing, |fault| {
+        Box::new(Followers::new(fault))
+    });
 }
 
 type States = BTreeMap<(String, Log), String>;

@@ -7,14 +7,15 @@
 #[allow(dead_code)] // it has a `main` of its own
 mod list_store;
 
-use std::collections::HashSet;
-use std::panic::{self, AssertUnwindSafe};
+#[path = "support/faults.rs"]
+mod faults;
+
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use audit_conformance::{Case, Cases, Harness, StagingHarness, StagingTransaction};
+use audit_conformance::{Harness, StagingHarness, StagingTransaction};
 use audit_core::backend::{Batch, Refusal, StagedRow, Term, delegate};
 use audit_core::limits::{self, MAX_STAGED_BYTES};
 use audit_core::tree::{Frontier, LogEntry, NodeHash, NodeId};
@@ -99,47 +100,11 @@ const EXPECTED: &[(Fault, &[&str])] = &[
     (Fault::ForgetsRefusedOnReopen, &["refused::are_kept_over_a_reopen"]),
 ];
 
-fn cases() -> impl Iterator<Item = (String, &'static Case<dyn StagingHarness>)> {
-    <dyn StagingHarness>::CASES.iter().map(|case| (format!("{}::{}", case.group, case.name), case))
-}
-
-#[test]
-fn each_case_has_a_fault() {
-    let covered: HashSet<_> = EXPECTED.iter().flat_map(|(_, cases)| *cases).copied().collect();
-    let names = cases().map(|(name, _)| name);
-    let uncovered: Vec<_> = names.filter(|name| !covered.contains(&name[..])).collect();
-    assert!(uncovered.is_empty(), "these cases notice no known fault: {uncovered:#?}");
-}
-
 #[test]
 fn each_case_notices_its_faults_and_passes_without() {
-    for (_, case) in cases() {
-        case.run(&|| Box::new(Staging::new(Fault::Nothing)));
-    }
-    // The panics are expected; their messages would hide the one that is not.
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let unnoticed = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for (fault, expected) in EXPECTED {
-            let unnoticed = &unnoticed;
-            scope.spawn(move || {
-                for name in *expected {
-                    let found = cases().find(|(case, _)| case == name);
-                    let Some((_, case)) = found else {
-                        return unnoticed.lock().unwrap().push(format!("no case {name}"));
-                    };
-                    let run = || case.run(&|| Box::new(Staging::new(*fault)));
-                    if panic::catch_unwind(AssertUnwindSafe(run)).is_ok() {
-                        unnoticed.lock().unwrap().push(format!("{fault:?}: {name}"));
-                    }
-                }
-            });
-        }
+    faults::check::<dyn StagingHarness, _>(EXPECTED, Fault::Nothing, |fault| {
+        Box::new(Staging::new(fault))
     });
-    panic::set_hook(hook);
-    let unnoticed = unnoticed.into_inner().unwrap();
-    assert!(unnoticed.is_empty(), "faults that were not noticed: {unnoticed:#?}");
 }
 
 #[derive(Clone, Debug)]

@@ -94,7 +94,7 @@ impl Mutated {
         for (content, receipt) in events.iter().zip(receipts) {
             let found = reserved.events.iter_mut().find(|(_, event)| event.id == content.id);
             if let Some((stored, event)) = found.filter(|(stored, _)| stored.personal.is_none()) {
-                let prepared = PreparedEvent::new(&content).unwrap();
+                let prepared = PreparedEvent::new(content).unwrap();
                 stored.personal =
                     prepared.into_stored(log, receipt.sequence, receipt.recorded_at).personal;
                 *event = stored.decode().unwrap();
