@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use crate::{Error, Result, Violation};
@@ -37,8 +38,7 @@ pub fn parse(text: &[u8]) -> Result<Value> {
     let text = utf8(text)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     // The path of a fault is tracked only when there is one.
-    let value =
-        Exact::deserialize(Strict(&mut reader)).and_then(|value| reader.end().map(|()| value));
+    let value = Exact::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     let Ok(Exact(value)) = value else {
         return from_slice::<Exact>(text.as_bytes()).map(|Exact(value)| value);
     };
@@ -179,7 +179,6 @@ fn decimal(token: &str) -> Option<(bool, String, i64)> {
     Some((negative, significant.to_owned(), exponent.checked_add(dropped)?))
 }
 
-/// A JSON value without duplicate keys.
 /// Merges `added` into `value`: objects by key, arrays by index. A value that is there stays, unless it
 /// is null.
 pub(crate) fn merge(value: &mut Value, added: Value) {
@@ -197,6 +196,7 @@ pub(crate) fn merge(value: &mut Value, added: Value) {
     }
 }
 
+/// A JSON value without duplicate keys.
 struct Exact(Value);
 
 impl<'de> Deserialize<'de> for Exact {
@@ -253,11 +253,13 @@ impl<'de> Visitor<'de> for ExactVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
-            if object.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
+            match object.entry(key) {
+                Entry::Vacant(entry) => drop(entry.insert(entries.next_value::<Exact>()?.0)),
+                Entry::Occupied(entry) => {
+                    let key = entry.key();
+                    return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
+                }
             }
-            let Exact(value) = entries.next_value()?;
-            object.insert(key, value);
         }
         Ok(Value::Object(object))
     }

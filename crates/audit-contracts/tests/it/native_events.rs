@@ -20,9 +20,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// Returns the event as its log holds it, whole and erased.
-fn stored(content: NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
+fn stored(content: &NewEvent, place: (Log, Sequence, Timestamp)) -> [AuditEvent; 2] {
     let (log, sequence, recorded_at) = place;
-    let mut stored = PreparedEvent::new(&content).unwrap().into_stored(log, sequence, recorded_at);
+    let mut stored = PreparedEvent::new(content).unwrap().into_stored(log, sequence, recorded_at);
     let whole = stored.decode().unwrap();
     stored.personal = None;
     [whole, stored.decode().unwrap()]
@@ -299,7 +299,7 @@ proptest! {
 
     #[test]
     fn any_event_has_the_shape_of_every_contract(content in native(), place in place()) {
-        for event in stored(content, place) {
+        for event in stored(&content, place) {
             check_activity(&printed(&organizations_and_activities::Activity::from(&event)));
             check_item(&printed(&audit_log_items::AuditLogItem::from(&event)));
             check_trail(&printed(&audit_trails::AuditTrail::from(&event)));
@@ -313,7 +313,7 @@ proptest! {
     fn any_event_comes_back_as_far_as_a_contract_carries_it(
         content in native(), place in place(),
     ) {
-        for event in stored(content, place) {
+        for event in stored(&content, place) {
             check_activity_fields(&event);
             check_item_fields(&event);
             check_trail_fields(&event);
@@ -326,7 +326,7 @@ proptest! {
     #[test]
     fn an_opaque_id_has_one_uuid(id in text(), place in place()) {
         let content = NewEvent::new("a.b", Actor::user(id.clone())).target("thing", id);
-        let trail = audit_trails::AuditTrail::from(&stored(content, place)[0]);
+        let trail = audit_trails::AuditTrail::from(&stored(&content, place)[0]);
         prop_assert_eq!(trail.core_entity_id, trail.author.author_id);
     }
 }

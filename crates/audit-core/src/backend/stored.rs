@@ -214,15 +214,15 @@ mod tests {
         .metadata("a.b $", json!([u64::MAX, i64::MIN, 1.0, null]))
     }
 
-    fn stored(content: NewEvent) -> StoredEvent {
+    fn stored(content: &NewEvent) -> StoredEvent {
         let sequence = Sequence::new(9).unwrap();
-        PreparedEvent::new(&content).unwrap().into_stored(Log::Platform, sequence, Timestamp::now())
+        PreparedEvent::new(content).unwrap().into_stored(Log::Platform, sequence, Timestamp::now())
     }
 
     #[test]
     fn every_field_comes_back() {
         let content = full();
-        let event = stored(content.clone()).decode().unwrap();
+        let event = stored(&content).decode().unwrap();
         assert_eq!((event.log, event.sequence.get()), (Log::Platform, 9));
         assert!(event.has_content(&content));
         assert_eq!(event.into_content(), content);
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn erased_the_record_stays_and_nothing_personal_does() {
-        let mut stored = stored(full());
+        let mut stored = stored(&full());
         assert_eq!(stored.personal_is_intact().unwrap(), Some(true));
         let gone = stored.erase().unwrap();
         assert_eq!(
@@ -265,7 +265,7 @@ mod tests {
             json::merge(&mut value, added);
             serde_json::to_vec(&value).unwrap()
         };
-        let mut stored = stored(full());
+        let mut stored = stored(&full());
         let before = stored.decode().unwrap();
         assert!(before.unknown_fields().is_empty());
         let of_record = json!({
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_altered_personal_part_is_noticed() {
-        let mut stored = stored(full());
+        let mut stored = stored(&full());
         let part = stored.personal.as_mut().unwrap();
         part.bytes.push(b' ');
         assert_eq!(stored.personal_is_intact().unwrap(), Some(false));
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn damage_is_an_error_of_its_own() {
-        let mut stored = stored(full());
+        let mut stored = stored(&full());
         stored.record.truncate(20);
         assert_eq!(stored.decode().unwrap_err().kind(), ErrorKind::Corrupt);
     }
