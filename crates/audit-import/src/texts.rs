@@ -66,8 +66,8 @@ enum End {
     Complete,
     /// The object is no JSON: the next text begins here.
     Broken,
-    /// The object is a delivery; its list begins at this place of the buffer, in so many objects within
-    /// the outermost.
+    /// The object is a delivery. Its list begins at this place of the buffer, within this number of objects
+    /// below the outermost.
     List(usize, usize),
 }
 

@@ -106,7 +106,7 @@ DECLARE
     random text := right(gen_random_uuid()::text, 17);
     op text := CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'UPDATE' THEN 'updated'
         WHEN 'DELETE' THEN 'deleted' ELSE 'truncated' END;
-    -- A row has at most so many bytes, both versions together. Of a longer one only the key is recorded.
+    -- The highest size of a row in bytes, both versions together. Of a longer one only the key is recorded.
     most CONSTANT int := 1500000;
     few CONSTANT int := 16;
     -- The numbers of these columns are recorded with all their digits.

@@ -13,7 +13,7 @@ use crate::error::corrupt;
 use crate::log_row::log_of;
 use crate::readers::Readers;
 
-/// The rows of a log that one transaction takes in at least, if it has so many.
+/// The fewest rows of a log that one transaction takes in; fewer only if the log has fewer.
 const LEAST_ROWS: usize = 16;
 
 /// Reads the first staged events of logs, some of each, without bodies that are too long; no more after

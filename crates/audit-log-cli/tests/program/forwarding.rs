@@ -51,10 +51,15 @@ fn delivered(sandbox: &Sandbox) -> Vec<Value> {
 
 #[test]
 fn events_are_forwarded_and_the_state_is_shown_paused_and_replayed() {
-    let sandbox = Sandbox::new();
+    events_are_forwarded(&Sandbox::new());
+    #[cfg(feature = "postgres")]
+    events_are_forwarded(&Sandbox::of_postgres());
+}
+
+fn events_are_forwarded(sandbox: &Sandbox) {
     sandbox.record("platform", &payments(0..5));
-    let running = Forwarder::start(&sandbox, &[]);
-    wait_until(|| delivered(&sandbox).len() == 5);
+    let running = Forwarder::start(sandbox, &[]);
+    wait_until(|| delivered(sandbox).len() == 5);
     let status = || json(&sandbox.ok(&["forward", "status", "archive", "--json"]));
     wait_until(|| status()["logs"][0]["lagEvents"] == 0);
     let shown = status();
@@ -66,18 +71,45 @@ fn events_are_forwarded_and_the_state_is_shown_paused_and_replayed() {
     running.end();
     sandbox.record("platform", &payments(5..7));
     assert_eq!(status()["logs"][0]["lagEvents"], 2);
-    let running = Forwarder::start(&sandbox, &[]);
+    let running = Forwarder::start(sandbox, &[]);
     wait_until(|| status()["servedAt"] != Value::Null);
-    assert_eq!(delivered(&sandbox).len(), 5);
+    assert_eq!(delivered(sandbox).len(), 5);
     sandbox.ok(&["forward", "resume", "archive"]);
-    wait_until(|| delivered(&sandbox).len() == 7);
+    wait_until(|| delivered(sandbox).len() == 7);
     let replay = ["forward", "replay", "archive", "--organization", "platform", "--sequence", "6"];
     assert_eq!(sandbox.ok(&replay), "archive: platform from 6 on\n");
-    wait_until(|| delivered(&sandbox).len() == 9);
+    wait_until(|| delivered(sandbox).len() == 9);
     running.end();
-    let sequences: Vec<_> = delivered(&sandbox).iter().map(|e| e["sequence"].clone()).collect();
+    let sequences: Vec<_> = delivered(sandbox).iter().map(|e| e["sequence"].clone()).collect();
     assert_eq!(sequences, [1, 2, 3, 4, 5, 6, 7, 6, 7]);
     assert_eq!(sandbox.ok(&["forward", "dead", "list", "archive", "--json"]), "");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn a_database_that_is_away_loses_and_reorders_nothing() {
+    let server = audit_postgres_server::Server::start().unwrap();
+    let sandbox = Sandbox::of_database(server.database().unwrap());
+    sandbox.record("platform", &payments(0..500));
+    let running = Forwarder::start(&sandbox, &[]);
+    wait_until(|| !delivered(&sandbox).is_empty());
+    for from in [500, 600] {
+        server.kill().unwrap();
+        sleep(Duration::from_millis(300));
+        server.resume().unwrap();
+        sandbox.record("platform", &payments(from..from + 100));
+    }
+    let status = || json(&sandbox.ok(&["forward", "status", "archive", "--json"]));
+    wait_until(|| status()["logs"][0]["delivered"] == 700);
+    running.end();
+    let delivered = delivered(&sandbox);
+    let sequences = delivered.iter().map(|event| event["sequence"].as_u64().unwrap());
+    // A batch can come again whose position was not stored, but none comes before its time.
+    let last = sequences.fold(0, |last, sequence| {
+        assert!(sequence <= last + 1, "{sequence} follows {last}");
+        last.max(sequence)
+    });
+    assert_eq!(last, 700);
 }
 
 #[test]
