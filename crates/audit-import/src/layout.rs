@@ -25,7 +25,7 @@ pub(crate) struct Layout {
     pub(crate) json_texts: bool,
     /// The places that can hold the time; from the number `carriers` on, those of systems that pass
     /// records on.
-    pub(crate) times: Vec<Place>,
+    pub(crate) times: Vec<TimePlace>,
     pub(crate) carriers: usize,
     /// The source's own id.
     pub(crate) id: Option<Expr>,
@@ -38,6 +38,14 @@ pub(crate) struct Layout {
     pub(crate) changed: Option<Condition>,
     pub(crate) diff: Vec<Diff>,
     pub(crate) attributes: Vec<(String, Expr)>,
+}
+
+/// A place that can hold the time of an event.
+#[derive(Debug)]
+pub(crate) struct TimePlace {
+    pub(crate) place: Place,
+    /// Under which condition the value is used.
+    pub(crate) when: Option<Condition>,
 }
 
 /// What every record of the system has: one of several places, usually.

@@ -4,7 +4,9 @@ use audit_core::Result;
 use toml::de::DeTable;
 
 use crate::glob::Glob;
-use crate::layout::{ActorField, Diff, IdRow, Ids, Layout, Mark, Party, Sides, Slot, Targets};
+use crate::layout::{
+    ActorField, Diff, IdRow, Ids, Layout, Mark, Party, Sides, Slot, Targets, TimePlace,
+};
 use crate::place::{Place, Spelling};
 use expression::{Entries, Scope};
 use moves::Moves;
@@ -181,15 +183,29 @@ impl<'a> Loader<'a> {
                 self.scope.values.push((name.to_owned(), expr));
             }
         }
-        self.layout.times = self.scope.places(&fields.required("time")?)?;
+        let times = fields.required("time")?.one_or_more();
+        self.layout.times = times.iter().map(|node| self.time(node)).collect::<Result<_>>()?;
         self.layout.carriers = self.layout.times.len();
-        self.layout.times.extend(self.known(CARRIERS)?);
+        let carriers = self.known(CARRIERS)?.into_iter();
+        self.layout.times.extend(carriers.map(|place| TimePlace { place, when: None }));
         if let Some(node) = fields.take("id") {
             let expr = self.scope.expr(&node)?;
             self.moves.expr(&node, &self.scope, &expr);
             self.layout.id = Some(expr);
         }
         Ok(())
+    }
+
+    /// Reads a place of the time, which can have a condition.
+    fn time(&self, node: &Node<'a>) -> Result<TimePlace> {
+        let Some(mut fields) = node.as_table() else {
+            return Ok(TimePlace { place: self.scope.place(node, node.text()?)?, when: None });
+        };
+        let from = fields.required("from")?;
+        let place = self.scope.place(&from, from.text()?)?;
+        let when = fields.take("if").map(|node| self.scope.condition(&node)).transpose()?;
+        fields.finish()?;
+        Ok(TimePlace { place, when })
     }
 
     fn slots(&mut self, fields: &mut Fields<'a>, slots: &[(&str, Slot)]) -> Result<()> {

@@ -267,8 +267,8 @@ impl Mapping {
         let mut too_large = Vec::new();
         let (stated, origin) = self.time(&record)?;
         let occurred_at = stated.map(|(_, time)| time).or(received).ok_or_else(|| {
-            let place = layout.times.first();
-            let name = place.map_or_else(String::new, |place| field(&place.pointer));
+            let first = layout.times.first();
+            let name = first.map_or_else(String::new, |time| field(&time.place.pointer));
             Error::invalid(name, Violation::Missing)
         })?;
         let found = layout.id.as_ref().and_then(|id| id.find(record.view()));
@@ -318,12 +318,13 @@ impl Mapping {
 
     /// Returns the time at the first place that holds one.
     fn time(&self, record: &Record<'_>) -> Result<(Option<(&Place, Timestamp)>, TimeOrigin)> {
-        let places = self.layout.times.iter().enumerate();
-        let found = places.filter_map(|(number, place)| {
-            let value = place.value(record.view())?;
-            Some((number, place, value))
+        let view = record.view();
+        let mut found = self.layout.times.iter().enumerate().filter_map(|(number, time)| {
+            let value = time.place.value(view)?;
+            let is_used = time.when.as_ref().is_none_or(|when| when.holds(view));
+            is_used.then_some((number, &time.place, value))
         });
-        let Some((number, place, value)) = found.into_iter().next() else {
+        let Some((number, place, value)) = found.next() else {
             return Ok((None, TimeOrigin::Received));
         };
         let name = || field(&place.pointer);

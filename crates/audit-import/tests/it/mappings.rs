@@ -263,6 +263,24 @@ fn carriers_have_the_time_where_the_record_has_none() {
 }
 
 #[test]
+fn a_place_of_the_time_can_have_a_condition() {
+    let start = "system = \"s\"\nmarks = \"/m\"\naction = \"/m\"\n";
+    let times = "time = [{ from = \"/local\", if = { at = \"/local\", is = \"*Z\" } }, \"/t\"]";
+    let mapping = Mapping::parse(&format!("{start}{times}")).unwrap();
+    for (record, expected) in [
+        (json!({"m": "a", "local": "2024-03-15T14:48:51Z", "t": 7}), "2024-03-15T14:48:51Z"),
+        (json!({"m": "a", "local": "2024-03-15T14:48:51", "t": 7}), "1970-01-01T00:00:07Z"),
+    ] {
+        let event = mapping.read_one(record.to_string().as_bytes(), None).unwrap();
+        assert_eq!(event.occurred_at, Some(expected.parse().unwrap()));
+    }
+    let error = mapping.read_one(br#"{"m":"a","local":"2024-03-15T14:48:51"}"#, None).unwrap_err();
+    assert_eq!((error.field(), error.violation()), (Some("local"), Some(&Violation::Missing)));
+    let unknown = format!("{start}time = {{ from = \"/t\", unless = \"/a\" }}");
+    assert_eq!(Mapping::parse(&unknown).unwrap_err().field(), Some("line 4: time.unless"));
+}
+
+#[test]
 fn a_value_over_a_limit_stays_and_is_named() {
     let lines = "action = \"/m\"\nid = \"/id\"\n[actor]\nip = \"/ip\"\n[[targets]]\nid = \"/of\"";
     let (id, long) = ("i".repeat(limits::MAX_ID_BYTES + 1), "가".repeat(200));
