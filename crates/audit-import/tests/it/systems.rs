@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::coverage;
 
 mod access;
+mod auth0;
 mod azure;
 mod google;
 mod microsoft;

@@ -5,105 +5,6 @@ use serde_json::{Value, json};
 use super::{check, events, parts};
 
 #[test]
-fn auth0() {
-    let record = json!({
-        "date": "2024-03-15T14:48:51.123Z", "type": "fp", "description": "Wrong password.",
-        "connection": "db", "client_id": "c1", "client_name": "Shop", "ip": "192.0.2.7",
-        "user_agent": "Chrome", "user_id": "auth0|1", "user_name": "ana@example.org", "log_id": "l1",
-        "details": {"session_id": "s1", "error": {"message": "Wrong password.", "type": "invalid"}},
-        "tenant_name": "acme", "isMobile": false,
-    });
-    let expected = json!({
-        "occurredAt": "2024-03-15T14:48:51.123000Z",
-        "action": "auth0.fp",
-        "actor": {
-            "kind": "user", "id": "auth0|1", "name": "ana@example.org", "email": "ana@example.org",
-            "ip": "192.0.2.7", "userAgent": "Chrome", "sessionId": "s1",
-        },
-        "outcome": {"result": "failure", "code": "invalid"},
-        "targets": [{"type": "client", "id": "c1", "name": "Shop"}],
-        "attributes": {"connection": "db"},
-        "organization": {"id": "acme"},
-        "message": {"text": "Wrong password."},
-        "source": {"system": "auth0", "id": "l1"},
-    });
-    check("auth0", &record, &expected);
-    assert_eq!(events("auth0", &json!({"log_id": "l1", "data": record})), [expected]);
-}
-
-#[test]
-fn auth0_management_api() {
-    let record = json!({
-        "date": "2024-03-15T14:48:51.123Z", "type": "sapi", "description": "Create a client",
-        "client_id": "c1", "client_name": "", "user_id": "auth0|1", "log_id": "l2", "ip": "192.0.2.7",
-        "details": {
-            "request": {
-                "method": "post", "path": "/api/v2/clients", "body": {"name": "Till"}, "ip": "192.0.2.7",
-                "auth": {"user": {"user_id": "auth0|1", "name": "Ana", "email": "ana@example.org"}},
-            },
-            "response": {"statusCode": 201, "body": {"client_id": "c9", "name": "Till"}},
-        },
-    });
-    let places = ["/actor", "/targets", "/change", "/outcome", "/request"];
-    assert_eq!(
-        parts("auth0", &record, places),
-        [
-            json!({
-                "kind": "user", "id": "auth0|1", "name": "Ana", "email": "ana@example.org",
-                "ip": "192.0.2.7",
-            }),
-            json!([{"type": "client", "id": "c1"}, {"type": "clients", "id": "c9", "name": "Till"}]),
-            json!({"new": {"name": "Till"}}),
-            json!({"result": "success", "code": "201"}),
-            json!({"method": "post", "path": "/api/v2/clients"}),
-        ]
-    );
-    let mut refused = record.clone();
-    refused["type"] = json!("fapi");
-    refused["details"]["request"]["method"] = json!("delete");
-    refused["details"]["request"]["path"] = json!("/api/v2/users/auth0|2/roles");
-    refused["details"]["response"] = json!({"statusCode": 403, "body": {}});
-    assert_eq!(
-        parts("auth0", &refused, ["/outcome/result", "/targets/1", "/change"]),
-        [json!("denied"), json!({"type": "users", "id": "auth0|2"}), json!(null)]
-    );
-    refused["details"]["request"]["path"] = json!("/v2/guardian/policies");
-    assert_eq!(
-        parts("auth0", &refused, ["/targets/1"]),
-        [json!({"type": "guardian", "id": "policies"})]
-    );
-    for (kind, result) in [
-        ("slo", json!("success")),
-        ("limit_wc", json!("denied")),
-        ("signup_pwd_leak", json!("denied")),
-        ("gd_auth_failed", json!("failure")),
-        ("flows_execution_completed", json!("success")),
-        ("sys_os_update_start", json!("unknown")),
-        ("w", json!(null)),
-    ] {
-        let record = json!({"type": kind, "date": "2024-03-15T14:48:51Z", "log_id": "l3"});
-        assert_eq!(parts("auth0", &record, ["/outcome/result"]), [result], "{kind}");
-    }
-    // As Log Analytics has it, with joined names.
-    let flat = json!({
-        "date": "2024-03-15T14:48:51Z", "type": "sapi", "log_id": "l5", "user_id": "auth0|1",
-        "details_request_method": "post", "details_request_path": "/api/v2/clients",
-        "details_request_auth_user_name": "Ana", "details_request_auth_user_email": "ana@example.org",
-        "details_response_statusCode": "201",
-    });
-    assert_eq!(
-        parts("auth0", &flat, ["/actor/email", "/actor/name", "/outcome/code", "/request/method"]),
-        ["ana@example.org", "Ana", "201", "post"]
-    );
-    // A name that nobody has signed in with it: no application is the actor.
-    let unknown = json!({
-        "type": "fu", "date": "2024-03-15T14:48:51Z", "log_id": "l4", "user_id": "",
-        "user_name": "eve", "client_id": "c1",
-    });
-    assert_eq!(parts("auth0", &unknown, ["/actor"]), [json!({"kind": "user", "name": "eve"})]);
-}
-
-#[test]
 fn gitlab() {
     let record = json!({
         "id": 1, "author_id": 7, "entity_id": 6, "entity_type": "Project",
@@ -200,6 +101,67 @@ fn gitlab_of_streams_and_of_the_log_file() {
             json!("informational"),
         ]
     );
+}
+
+#[test]
+fn gitlab_of_an_instance_and_of_sign_ins() {
+    // Of the API of an instance, with the keys of a stream.
+    let header = json!({
+        "id": 4, "author_id": 43, "entity_id": 1, "entity_type": "Gitlab::Audit::InstanceScope",
+        "details": {
+            "author_name": "Administrator", "author_class": "User", "target_id": 32,
+            "target_type": "AuditEvents::Streaming::InstanceHeader", "target_details": "unknown",
+            "custom_message": "Created custom HTTP header with key X-arg.", "ip_address": "192.0.2.7",
+            "entity_path": "gitlab_instance",
+        },
+        "ip_address": "192.0.2.7", "author_name": "Administrator", "entity_path": "gitlab_instance",
+        "target_details": "unknown", "created_at": "2023-08-01T11:29:44.764Z",
+        "target_type": "AuditEvents::Streaming::InstanceHeader", "target_id": 32,
+        "event_type": "audit_events_streaming_instance_headers_create",
+    });
+    let expected = json!({
+        "occurredAt": "2023-08-01T11:29:44.764000Z",
+        "action": "audit_events_streaming_instance_headers_create",
+        "actor": {"kind": "user", "id": "43", "name": "Administrator", "ip": "192.0.2.7"},
+        "targets": [
+            {"type": "Gitlab::Audit::InstanceScope", "id": "1", "name": "gitlab_instance"},
+            {"type": "AuditEvents::Streaming::InstanceHeader", "id": "32", "name": "unknown"},
+        ],
+        "message": {"text": "Created custom HTTP header with key X-arg."},
+        "source": {"system": "gitlab", "id": "4"},
+    });
+    check("gitlab", &header, &expected);
+    assert_eq!(events("gitlab", &json!([header])), [expected]);
+    // A sign-in of the log file has both times, and is of the request that carries it.
+    let signed_in = json!({
+        "severity": "INFO", "time": "2024-05-10T17:46:49.065Z", "correlation_id": "q2",
+        "meta.caller_id": "SessionsController#create", "meta.remote_ip": "192.0.2.7", "meta.user": "root",
+        "meta.user_id": 1, "author_id": 1, "author_name": "Administrator", "entity_id": 1,
+        "entity_type": "User", "created_at": "2024-05-10T17:46:49.058+00:00", "with": "standard",
+        "target_id": 1, "target_type": "User", "target_details": "Administrator",
+    });
+    assert_eq!(
+        parts("gitlab", &signed_in, ["/action", "/outcome", "/occurredAt", "/request/id"]),
+        [
+            json!("login"),
+            json!({"result": "success"}),
+            json!("2024-05-10T17:46:49.058000Z"),
+            json!("q2"),
+        ]
+    );
+    // The type alone says that a sign-in failed.
+    let failed = json!({
+        "id": "5", "author_id": -1, "entity_id": 7, "entity_type": "User",
+        "event_type": "login_failed_with_otp_authentication", "created_at": "2024-03-15T14:48:51Z",
+        "details": {"author_name": "ana", "author_class": "Gitlab::Audit::UnauthenticatedAuthor", "custom_message": "No."},
+    });
+    assert_eq!(
+        parts("gitlab", &failed, ["/outcome/result", "/actor/kind"]),
+        ["failure", "unknown"]
+    );
+    let mut key = failed;
+    key["details"]["author_class"] = json!("Gitlab::Audit::DeployKeyAuthor");
+    assert_eq!(parts("gitlab", &key, ["/actor/kind"]), ["api"]);
 }
 
 #[test]
