@@ -9,6 +9,7 @@ mod access;
 mod auth0;
 mod azure;
 mod google;
+mod google_cloud;
 mod microsoft;
 mod salesforce;
 mod services;

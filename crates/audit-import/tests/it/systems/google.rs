@@ -1,4 +1,4 @@
-//! Google Workspace and Google Cloud.
+//! Google Workspace.
 
 use serde_json::{Value, json};
 
@@ -107,101 +107,144 @@ fn google_workspace_of_several_applications() {
 }
 
 #[test]
-fn gcp_audit() {
-    let record = json!({
-        "insertId": "i1", "logName": "projects/p/logs/cloudaudit.googleapis.com%2Factivity",
-        "timestamp": "2024-03-15T14:48:51.123456789Z", "severity": "ERROR",
-        "trace": "projects/p/traces/0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331",
-        "resource": {"type": "gce_instance", "labels": {"project_id": "p", "zone": "europe-north1-a", "instance_id": "5"}},
-        "operation": {"id": "op-1", "first": true},
-        "protoPayload": {
-            "@type": "type.googleapis.com/google.cloud.audit.AuditLog",
-            "serviceName": "compute.googleapis.com", "methodName": "v1.compute.instances.delete",
-            "resourceName": "projects/p/zones/europe-north1-a/instances/web",
-            "authenticationInfo": {"principalEmail": "deploy@p.iam.gserviceaccount.com"},
-            "requestMetadata": {"callerIp": "192.0.2.7", "callerSuppliedUserAgent": "gcloud"},
-            "request": {"@type": "t"}, "status": {"code": 7, "message": "PERMISSION_DENIED"},
+fn google_workspace_of_agents_and_applications() {
+    let record = |actor: Value, event: Value| {
+        json!({
+            "kind": "audit#activity", "etag": "e", "ipAddress": "192.0.2.7", "actor": actor, "events": [event],
+            "ownerDomain": "example.org", "networkInfo": {"ipAsn": [64496], "regionCode": "SE", "subdivisionCode": "SE-M"},
+            "id": {
+                "time": "2026-03-15T14:48:51.123Z", "uniqueQualifier": "7", "applicationName": "drive",
+                "customerId": "C01",
+            },
+        })
+    };
+    let viewed = json!({"type": "access", "name": "view", "parameters": [{"name": "doc_id", "value": "d1"}]});
+    let user = json!({"kind": "user", "id": "1", "email": "ana@example.org"});
+    // An agent, and an application with the authority of the whole domain, act for a user.
+    let agent = json!({
+        "email": "ana@example.org", "profileId": "1", "callerType": "USER", "agentAttributionInfo": {
+            "agentId": "a1", "agentName": "Planner", "agentType": "CUSTOM", "agentOwner": {"email": "bob@example.org"},
         },
     });
-    let expected = json!({
-        "occurredAt": "2024-03-15T14:48:51.123456789Z",
-        "action": "v1.compute.instances.delete",
-        "severity": "high",
-        "actor": {
-            "kind": "service", "id": "deploy@p.iam.gserviceaccount.com",
-            "email": "deploy@p.iam.gserviceaccount.com", "ip": "192.0.2.7", "userAgent": "gcloud",
-        },
-        "outcome": {"result": "denied", "code": "7"},
-        "targets": [
-            {"type": "gce_instance", "id": "projects/p/zones/europe-north1-a/instances/web"},
-        ],
-        "organization": {"id": "p"},
-        "scope": {"service": "compute.googleapis.com"},
-        "change": {"new": {"@type": "t"}},
-        "message": {"text": "PERMISSION_DENIED"},
-        "location": "europe-north1-a",
-        "request": {"id": "op-1"},
-        "trace": {"traceId": "0af7651916cd43dd8448eb211c80319c", "spanId": "b7ad6b7169203331"},
-        "source": {
-            "system": "gcp-audit",
-            "id": "projects/p/logs/cloudaudit.googleapis.com%2Factivity/i1",
-        },
-    });
-    check("gcp-audit", &record, &expected);
+    assert_eq!(
+        parts("google-workspace", &record(agent, viewed.clone()), ["/actor", "/location"]),
+        [
+            json!({
+                "kind": "service", "id": "a1", "name": "Planner", "ip": "192.0.2.7", "onBehalfOf": user,
+            }),
+            json!("SE-M"),
+        ]
+    );
+    let application = |impersonation: bool| {
+        json!({
+            "email": "ana@example.org", "profileId": "1", "applicationInfo": {
+                "oauthClientId": "c1", "applicationName": "Backup", "impersonation": impersonation,
+            },
+        })
+    };
+    assert_eq!(
+        parts("google-workspace", &record(application(true), viewed.clone()), ["/actor"]),
+        [json!({
+            "kind": "service", "id": "c1", "name": "Backup", "ip": "192.0.2.7", "onBehalfOf": user,
+        })]
+    );
+    let mut direct = user;
+    direct["ip"] = json!("192.0.2.7");
+    assert_eq!(
+        parts("google-workspace", &record(application(false), viewed.clone()), ["/actor"]),
+        [direct]
+    );
+    // The number of nobody is no id; an address alone is.
+    for (actor, id) in [
+        (
+            json!({"profileId": "105250506097979753968", "callerType": "KEY", "key": "robot"}),
+            "robot",
+        ),
+        (json!({"email": "eve@example.net"}), "eve@example.net"),
+    ] {
+        assert_eq!(parts("google-workspace", &record(actor, viewed.clone()), ["/actor/id"]), [id]);
+    }
+    let mut event = viewed;
+    for (status, result, code) in [
+        (json!({"eventStatus": "SUCCEEDED_WITH_WARNINGS"}), "success", json!(null)),
+        (
+            json!({"eventStatus": "FAILED", "errorCode": "E1", "errorMessage": "No.", "httpStatusCode": 500}),
+            "failure",
+            json!("E1"),
+        ),
+        (json!({"eventStatus": "FAILED", "httpStatusCode": 403}), "denied", json!("403")),
+        (json!({"eventStatus": "SKIPPED"}), "unknown", json!(null)),
+    ] {
+        event["status"] = status;
+        let outcome = parts(
+            "google-workspace",
+            &record(json!({"profileId": "1"}), event.clone()),
+            ["/outcome/result", "/outcome/code"],
+        );
+        assert_eq!(outcome, [json!(result), code]);
+    }
 }
 
 #[test]
-fn gcp_audit_of_other_principals() {
-    let record = |authentication: Value, payload: Value| {
-        let mut record = json!({
-            "insertId": "i2", "logName": "organizations/77/logs/cloudaudit.googleapis.com%2Factivity",
-            "timestamp": "2024-03-15T14:48:51Z",
-            "protoPayload": {"methodName": "m", "authenticationInfo": authentication},
-        });
-        for (key, value) in payload.as_object().unwrap() {
-            record["protoPayload"][key] = value.clone();
-        }
-        record
+fn google_workspace_targets_and_challenges() {
+    let record = |application: &str, name: &str, parameters: Value| {
+        json!({
+            "kind": "admin#reports#activity", "actor": {"email": "ana@example.org", "profileId": "1"},
+            "events": [{"type": "t", "name": name, "parameters": parameters}],
+            "id": {"time": "2024-03-15T14:48:51.123Z", "uniqueQualifier": "7", "applicationName": application, "customerId": "C01"},
+        })
     };
-    // In GKE, a principal is a name in Kubernetes, which acts as the authority that it selects.
-    let node = json!({
-        "principalEmail": "system:node:n1", "authoritySelector": "system:serviceaccount:shop:web",
-    });
-    assert_eq!(
-        parts("gcp-audit", &record(node, json!({})), ["/actor", "/outcome", "/organization/id"]),
-        [
-            json!({
-                "kind": "system", "id": "system:node:n1", "name": "system:node:n1",
-                "onBehalfOf": {"kind": "service", "id": "system:serviceaccount:shop:web"},
-            }),
-            json!({"result": "success"}),
-            json!("77"),
-        ]
-    );
-    let nobody = json!({"authoritySelector": "system:anonymous"});
-    let refused =
-        json!({"authorizationInfo": [{"permission": "io.k8s.core.v1.pods.get", "granted": false}]});
-    assert_eq!(
-        parts("gcp-audit", &record(nobody, refused), ["/actor", "/outcome/result"]),
-        [json!({"kind": "unknown", "id": "system:anonymous"}), json!("denied")]
-    );
-    // Somebody acts through a service account, and gives a role to one and takes it from another.
-    let delegated = json!({
-        "principalEmail": "ci@p.iam.gserviceaccount.com",
-        "serviceAccountDelegationInfo": [{"firstPartyPrincipal": {"principalEmail": "ana@example.org"}}],
-    });
-    let bound = json!({"serviceData": {"policyDelta": {"bindingDeltas": [
-        {"action": "ADD", "role": "roles/owner", "member": "user:bob@example.org"},
-        {"action": "REMOVE", "role": "roles/viewer", "member": "user:eve@example.org"},
-    ]}}});
-    assert_eq!(
-        parts("gcp-audit", &record(delegated, bound), ["/actor/onBehalfOf", "/change/diff"]),
-        [
-            json!({"kind": "user", "id": "ana@example.org", "email": "ana@example.org"}),
+    let text = |name: &str, value: &str| json!({"name": name, "value": value});
+    for (application, parameters, targets) in [
+        (
+            "drive",
             json!([
-                {"field": "roles/owner", "new": "user:bob@example.org"},
-                {"field": "roles/viewer", "old": "user:eve@example.org"},
+                text("doc_id", "d1"),
+                text("shared_drive_id", "0A1"),
+                text("new_owner", "bob@example.org")
             ]),
-        ]
-    );
+            json!([
+                {"type": "document", "id": "d1"}, {"type": "user", "id": "bob@example.org"},
+                {"type": "shared_drive", "id": "0A1"},
+            ]),
+        ),
+        (
+            "admin",
+            json!([
+                text("SETTING_NAME", "2sv"),
+                text("ORG_UNIT_NAME", "/Sales"),
+                text("DOMAIN_NAME", "example.org"),
+                text("APPLICATION_NAME", "Drive"),
+            ]),
+            json!([
+                {"type": "setting", "id": "2sv"}, {"type": "org_unit", "id": "/Sales"},
+                {"type": "domain", "id": "example.org"}, {"type": "application", "name": "Drive"},
+            ]),
+        ),
+        (
+            "calendar",
+            json!([
+                text("calendar_id", "all@example.org"),
+                text("grantee_email", "bob@example.org")
+            ]),
+            json!([{"type": "user", "id": "bob@example.org"}, {"type": "calendar", "id": "all@example.org"}]),
+        ),
+        (
+            "rules",
+            json!([text("rule_resource_name", "policies/1"), text("rule_name", "No cards")]),
+            json!([{"type": "rule", "id": "policies/1", "name": "No cards"}]),
+        ),
+        ("meet", json!([text("conference_id", "x1")]), json!([{"type": "conference", "id": "x1"}])),
+    ] {
+        let record = record(application, "n", parameters);
+        assert_eq!(parts("google-workspace", &record, ["/targets"]), [targets], "{application}");
+    }
+    for (name, status, result) in [
+        ("login_verification", "passed", "success"),
+        ("login_challenge", "Challenge Failed.", "failure"),
+        ("risky_sensitive_action_blocked", "Challenge Passed.", "denied"),
+    ] {
+        let record = record("login", name, json!([text("login_challenge_status", status)]));
+        assert_eq!(parts("google-workspace", &record, ["/outcome/result"]), [result], "{name}");
+    }
 }
