@@ -93,6 +93,30 @@ fn kubernetes_by_verb_and_delivery() {
 }
 
 #[test]
+fn kubernetes_namespaces() {
+    // The server gives a namespace as its own namespace, too.
+    let record = json!({
+        "kind": "Event", "apiVersion": "audit.k8s.io/v1", "level": "Metadata", "auditID": "5f0f",
+        "stage": "ResponseComplete", "verb": "delete", "requestURI": "/api/v1/namespaces/shop",
+        "user": {"username": "kubernetes-admin", "groups": ["system:masters", "system:authenticated"]},
+        "sourceIPs": ["192.0.2.7"], "userAgent": "kubectl/v1.30",
+        "objectRef": {"resource": "namespaces", "namespace": "shop", "name": "shop", "apiVersion": "v1"},
+        "responseStatus": {"metadata": {}, "code": 200},
+        "requestReceivedTimestamp": "2024-03-15T14:48:51.123456Z", "stageTimestamp": "2024-03-15T14:48:51.2Z",
+        "annotations": {"authorization.k8s.io/decision": "allow", "authorization.k8s.io/reason": ""},
+    });
+    let targets = [json!([{"type": "namespaces", "id": "shop", "name": "shop"}])];
+    assert_eq!(parts("kubernetes", &record, ["/targets"]), targets);
+    // EKS writes to CloudWatch Logs, which delivers texts.
+    let delivered = json!({
+        "messageType": "DATA_MESSAGE", "owner": "111", "logGroup": "/aws/eks/shop/cluster",
+        "logStream": "kube-apiserver-audit-1", "subscriptionFilters": ["f"],
+        "logEvents": [{"id": "1", "timestamp": 1_710_514_131_200_u64, "message": record.to_string()}],
+    });
+    assert_eq!(parts("kubernetes", &delivered, ["/targets"]), targets);
+}
+
+#[test]
 fn teleport() {
     let record = json!({
         "addr.remote": "192.0.2.7:4711", "cluster_name": "c", "code": "T2000I", "ei": 0,
