@@ -195,3 +195,105 @@ fn entra_id_sign_ins() {
         ]
     );
 }
+
+#[test]
+fn entra_id_of_a_user_who_is_not_known() {
+    let record = json!({
+        "id": "s3", "createdDateTime": "2024-03-15T14:48:51Z", "userId": "00000000-0000-0000-0000-000000000000",
+        "userDisplayName": "eve@example.net", "userPrincipalName": "eve@example.net", "ipAddress": "192.0.2.7",
+        "appId": "a1", "appDisplayName": "Portal", "correlationId": "00000000-0000-0000-0000-000000000000",
+        "servicePrincipalId": "00000000-0000-0000-0000-000000000000",
+        "status": {"errorCode": 50034, "failureReason": "The user account does not exist."},
+    });
+    assert_eq!(
+        parts("entra-id", &record, ["/actor", "/changeSetId"]),
+        [
+            json!({
+                "kind": "user", "name": "eve@example.net", "email": "eve@example.net", "ip": "192.0.2.7",
+            }),
+            json!(null),
+        ]
+    );
+}
+
+#[test]
+fn azure_activity_of_a_table_with_objects() {
+    let claims = "http://schemas.microsoft.com/identity/claims";
+    let upn = "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn";
+    let row = json!({
+        "TimeGenerated": "2024-03-15T14:48:51Z", "OperationNameValue": "MICROSOFT.NETWORK/NETWORKSECURITYGROUPS/WRITE",
+        "Level": "4", "ActivityStatusValue": "Failure", "ActivitySubstatusValue": "", "Caller": "ana@example.org",
+        "CallerIpAddress": "192.0.2.7", "CategoryValue": "Administrative",
+        "CorrelationId": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "EventDataId": "e3", "TenantId": "workspace",
+        "Authorization_d": {"action": "write", "evidence": {"role": "Owner", "principalType": "User"}},
+        "Claims_d": {
+            "name": "Ana", "ipaddr": "192.0.2.7", "appid": "a1", (upn): "ana@example.org",
+            (format!("{claims}/objectidentifier")): "u1", (format!("{claims}/tenantid")): "t1",
+        },
+        "Properties_d": {"statusCode": "Forbidden", "statusMessage": "no", "requestbody": "{}"},
+        "_ResourceId": "/subscriptions/s/nsg", "SubscriptionId": "s", "Type": "AzureActivity",
+    });
+    let places =
+        ["/actor", "/outcome", "/organization/id", "/message/text", "/change/new", "/severity"];
+    assert_eq!(
+        parts("azure-activity", &row, places),
+        [
+            json!({
+                "kind": "user", "id": "u1", "name": "Ana", "email": "ana@example.org", "ip": "192.0.2.7",
+            }),
+            json!({"result": "denied", "code": "Forbidden"}),
+            json!("t1"),
+            json!("no"),
+            json!("{}"),
+            json!("informational"),
+        ]
+    );
+}
+
+#[test]
+fn azure_activity_of_an_alert_and_of_a_health_event() {
+    let alert = json!({
+        "schemaId": "Microsoft.Insights/activityLogs", "data": {"status": "Activated", "context": {"activityLog": {
+            "authorization": {"action": "Microsoft.Compute/virtualMachines/deallocate/action", "scope": "/subscriptions/s/vm"},
+            "channels": "Operation", "claims": "{}", "caller": "ana@example.org",
+            "correlationId": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "description": "", "eventSource": "Administrative",
+            "eventTimestamp": "2024-03-15T14:48:51.123456+00:00", "eventDataId": "e4", "level": "Informational",
+            "operationName": "Microsoft.Compute/virtualMachines/deallocate/action", "operationId": "o1",
+            "properties": {"statusCode": "OK"}, "resourceId": "/subscriptions/s/vm", "resourceGroupName": "g",
+            "resourceProviderName": "Microsoft.Compute", "status": "Succeeded", "subStatus": "",
+            "subscriptionId": "s", "submissionTimestamp": "2024-03-15T14:49:10Z",
+            "resourceType": "Microsoft.Compute/virtualMachines",
+        }}, "properties": {}},
+    });
+    let places = ["/action", "/outcome", "/actor", "/targets", "/request/id"];
+    assert_eq!(
+        parts("azure-activity", &alert, places),
+        [
+            json!("Microsoft.Compute/virtualMachines/deallocate/action"),
+            json!({"result": "success", "code": "OK"}),
+            json!({"kind": "user", "id": "ana@example.org", "email": "ana@example.org"}),
+            json!([{"type": "Microsoft.Compute/virtualMachines", "id": "/subscriptions/s/vm"}]),
+            json!("o1"),
+        ]
+    );
+    // Nobody does what Azure itself reports.
+    let health = json!({
+        "channels": "Admin", "correlationId": "bbbb1111-cc22-3333-44dd-555555eeeeee", "eventDataId": "e5",
+        "description": "Active: Network Infrastructure - UK South", "eventName": {"value": null},
+        "category": {"value": "ServiceHealth", "localizedValue": "Service Health"},
+        "eventTimestamp": "2017-07-20T23:30:14.8022297Z", "level": "Warning",
+        "operationName": {"value": "Microsoft.ServiceHealth/incident/action", "localizedValue": "Incident"},
+        "resourceProviderName": {"value": null}, "resourceType": {"value": null, "localizedValue": ""},
+        "resourceId": "/subscriptions/s", "status": {"value": "Active", "localizedValue": "Active"},
+        "subStatus": {"value": null}, "subscriptionId": "s", "properties": {"title": "Network Infrastructure"},
+    });
+    assert_eq!(
+        parts("azure-activity", &health, ["/actor", "/outcome", "/targets", "/severity"]),
+        [
+            json!({"kind": "unknown"}),
+            json!(null),
+            json!([{"type": "resource", "id": "/subscriptions/s"}]),
+            json!("medium"),
+        ]
+    );
+}
