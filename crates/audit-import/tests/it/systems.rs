@@ -13,6 +13,7 @@ mod google_cloud;
 mod microsoft;
 mod salesforce;
 mod services;
+mod windows;
 
 /// Returns the events of a text as JSON, without their ids and metadata.
 fn events(system: &str, record: &Value) -> Vec<Value> {

@@ -1,4 +1,4 @@
-//! Microsoft 365 and Windows.
+//! Microsoft 365.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn microsoft365() {
         "action": "Update user.",
         "category": "8",
         "actor": {
-            "kind": "user", "id": "k1", "name": "ana@example.org", "email": "ana@example.org",
+            "kind": "user", "id": "ana@example.org", "email": "ana@example.org",
             "ip": "[2001:db8::7]:443",
         },
         "outcome": {"result": "success"},
@@ -65,7 +65,7 @@ fn microsoft365_by_workload() {
         [
             json!({"result": "failure", "code": "InvalidUserNameOrPassword"}),
             json!({
-                "kind": "service", "name": "ana@example.org", "email": "ana@example.org",
+                "kind": "service", "id": "ana@example.org", "email": "ana@example.org",
                 "userAgent": "curl", "sessionId": "s1",
             }),
         ]
@@ -143,125 +143,158 @@ fn microsoft365_by_workload() {
 }
 
 #[test]
-fn windows_security() {
-    let record = json!({
-        "Hostname": "ws-1", "EventID": 4624, "RecordNumber": 77, "EventType": "AUDIT_SUCCESS",
-        "EventTime": "2024-03-15 16:48:51", "@timestamp": "2024-03-15T14:48:51.123Z",
-        "SubjectUserSid": "S-1-5-18", "SubjectUserName": "WS-1$", "SubjectLogonId": "0x3e7",
-        "TargetUserSid": "S-1-5-21-1", "TargetUserName": "ana", "IpAddress": "-",
-        "TargetDomainName": "ACME", "TargetLogonId": "0x7",
-        "Category": "Logon", "Message": "An account was successfully logged on.",
-    });
-    check(
-        "windows-security",
-        &record,
-        &json!({
-            "occurredAt": "2024-03-15T14:48:51.123000Z",
-            "action": "windows.security.4624",
-            "category": "AUDIT_SUCCESS",
-            "actor": {
-                "kind": "user", "id": "S-1-5-21-1", "name": "ana", "sessionId": "0x7",
-                "organization": {"id": "ACME"},
-            },
-            "outcome": {"result": "success"},
-            "targets": [
-                {"type": "host", "id": "ws-1"},
-                {"type": "user", "id": "S-1-5-21-1", "name": "ana"},
-            ],
-            "message": {"title": "Logon", "text": "An account was successfully logged on."},
-            "source": {"system": "windows-security", "id": "ws-1/77"},
-        }),
+fn microsoft365_accounts() {
+    let record = |fields: Value| {
+        let mut record = json!({
+            "CreationTime": "2024-03-15T14:48:51", "Id": "i3", "Operation": "FileAccessed", "RecordType": 6,
+            "OrganizationId": "o1", "UserType": 0, "UserKey": "i:0h.f|membership|10033fff80d15ecf@live.com",
+            "UserId": "ana@example.org", "Workload": "OneDrive",
+        });
+        for (key, value) in fields.as_object().unwrap() {
+            record[key] = value.clone();
+        }
+        record
+    };
+    // The key has another form in each workload, so it is no id.
+    for key in [
+        "i:0h.f|membership|10033fff80d15ecf@live.com",
+        "10033FFF80D15ECF@example.org",
+        "10033FFF80D15ECF",
+    ] {
+        let actor = parts("microsoft365", &record(json!({"UserKey": key})), ["/actor"]);
+        assert_eq!(
+            actor,
+            [json!({"kind": "user", "id": "ana@example.org", "email": "ana@example.org"})]
+        );
+    }
+    for (fields, actor) in [
+        (
+            json!({"UserType": 4, "UserId": "ServicePrincipal_7", "UserKey": "Not Available", "ActorContextId": "o9"}),
+            json!({
+                "kind": "service", "id": "ServicePrincipal_7", "name": "ServicePrincipal_7", "organization": {"id": "o9"},
+            }),
+        ),
+        (json!({"UserId": "app@sharepoint"}), json!({"kind": "service", "id": "app@sharepoint"})),
+        (
+            json!({"UserId": "SHAREPOINT\\system"}),
+            json!({"kind": "system", "id": "SHAREPOINT\\system", "name": "SHAREPOINT\\system"}),
+        ),
+        (
+            json!({"UserId": "urn:spo:guest#eve@example.net"}),
+            json!({"kind": "user", "id": "urn:spo:guest#eve@example.net", "email": "eve@example.net"}),
+        ),
+        (
+            json!({"LogonType": 2, "LogonUserDisplayName": "Ana", "LogonUserSid": "S-1-5-21-7"}),
+            json!({"kind": "user", "id": "ana@example.org", "name": "Ana", "email": "ana@example.org"}),
+        ),
+    ] {
+        assert_eq!(parts("microsoft365", &record(fields), ["/actor"]), [actor]);
+    }
+    // An application that acts for a user is told of by its token.
+    let through = record(json!({
+        "AppAccessContext": {
+            "AADSessionId": "k1", "ClientAppId": "a1", "ClientAppName": "Mailer", "UniqueTokenId": "q",
+            "CorrelationId": "00000000-0000-0000-0000-000000000000",
+        },
+        "ApplicationId": "a1", "ApplicationDisplayName": "Mailer", "IsSuccess": true, "AlertSeverity": "high",
+    }));
+    assert_eq!(
+        parts("microsoft365", &through, ["/attributes", "/changeSetId", "/outcome", "/severity"]),
+        [
+            json!({"clientAppId": "a1", "clientAppName": "Mailer"}),
+            json!(null),
+            json!({"result": "success"}),
+            json!("high"),
+        ]
+    );
+    // The application of a sign-in is its target. The error says that it failed.
+    let signed_in = record(json!({
+        "Operation": "UserLoggedIn", "RecordType": 15, "Workload": "AzureActiveDirectory", "ResultStatus": "Success",
+        "ApplicationId": "a2", "LogonError": "UserAccountNotFound", "ObjectId": "Unknown",
+    }));
+    assert_eq!(
+        parts("microsoft365", &signed_in, ["/outcome", "/targets/1", "/attributes"]),
+        [
+            json!({"result": "failure", "code": "UserAccountNotFound"}),
+            json!({"type": "application", "id": "a2"}),
+            json!(null),
+        ]
     );
 }
 
 #[test]
-fn windows_security_as_xml_and_of_other_events() {
-    // A group gets a member: who adds it is the subject. The names are those of the XML.
-    let added = |attributes: &str| {
-        json!({"Event": {
-            "System": {
-                "Provider": {"Name": "Microsoft-Windows-Security-Auditing"}, "EventID": 4728,
-                "EventRecordID": 78, "Channel": "Security", "Computer": "dc-1.acme.example",
-                "Keywords": "0x8020000000000000", "TimeCreated": {
-                    (attributes): if attributes == "SystemTime" {
-                        json!("2024-03-15T14:48:51.1234567Z")
-                    } else {
-                        json!({"SystemTime": "2024-03-15T14:48:51.1234567Z"})
-                    },
-                },
-            },
-            "EventData": {
-                "MemberName": "CN=bob", "MemberSid": "S-1-5-21-2", "TargetUserName": "Admins",
-                "TargetSid": "S-1-5-21-512", "SubjectUserSid": "S-1-5-21-1", "SubjectUserName": "ana",
-                "SubjectDomainName": "ACME", "SubjectLogonId": "0x9",
-            },
-        }})
+fn microsoft365_changes_and_targets() {
+    let record = |fields: Value| {
+        let mut record = json!({
+            "CreationTime": "2024-03-15T14:48:51", "Id": "i4", "Operation": "FileMoved", "RecordType": 6,
+            "OrganizationId": "o1", "UserType": 0, "UserId": "ana@example.org", "Workload": "SharePoint",
+        });
+        for (key, value) in fields.as_object().unwrap() {
+            record[key] = value.clone();
+        }
+        record
     };
-    for attributes in ["SystemTime", "#attributes"] {
-        assert_eq!(
-            events("windows-security", &added(attributes)),
-            [json!({
-                "occurredAt": "2024-03-15T14:48:51.123456700Z",
-                "action": "windows.security.4728",
-                "category": "Security",
-                "actor": {
-                    "kind": "user", "id": "S-1-5-21-1", "name": "ana", "sessionId": "0x9",
-                    "organization": {"id": "ACME"},
-                },
-                "outcome": {"result": "success"},
-                "targets": [
-                    {"type": "host", "id": "dc-1.acme.example"},
-                    {"type": "user", "id": "S-1-5-21-2", "name": "CN=bob"},
-                    {"type": "group", "id": "S-1-5-21-512", "name": "Admins"},
-                ],
-                "source": {"system": "windows-security", "id": "dc-1.acme.example/78"},
-            })]
-        );
-    }
-    // Nobody is the subject of a sign-in over the network that failed. PowerShell has its own times.
-    let failed = json!({
-        "Computer": "ws-1", "EventId": 4625, "RecordNumber": 79, "Keywords": "0x8010000000000000",
-        "TimeCreated": "/Date(1710514131123)/", "SubjectUserSid": "S-1-0-0", "SubjectUserName": "-",
-        "TargetUserSid": "S-1-0-0", "TargetUserName": "eve", "TargetLogonId": "0x0",
-        "Status": "0xc000006d", "SubStatus": "0xc0000064", "IpAddress": "192.0.2.7",
-    });
+    let moved = record(json!({
+        "ObjectId": "https://acme.sharepoint.com/docs/plan.docx", "ItemType": "File", "SourceFileName": "plan.docx",
+        "SourceRelativeUrl": "docs", "DestinationRelativeUrl": "archive", "DestinationFileName": "plan-1.docx",
+        "SourceFileExtension": "docx", "DestinationFileExtension": "docx", "SiteUrl": "https://acme.sharepoint.com/",
+        "SourceLabel": "general", "DestinationLabel": "secret", "UserSharedWith": "bob@example.org",
+    }));
     assert_eq!(
-        parts("windows-security", &failed, ["/actor", "/outcome", "/occurredAt"]),
+        parts("microsoft365", &moved, ["/change/diff", "/targets"]),
         [
-            json!({"kind": "user", "id": "eve", "name": "eve", "ip": "192.0.2.7"}),
-            json!({"result": "failure", "code": "0xc0000064"}),
-            json!("2024-03-15T14:48:51.123000Z"),
+            json!([
+                {"field": "relativeUrl", "old": "docs", "new": "archive"},
+                {"field": "fileName", "old": "plan.docx", "new": "plan-1.docx"},
+                {"field": "label", "old": "general", "new": "secret"},
+            ]),
+            json!([
+                {"type": "File", "id": "https://acme.sharepoint.com/docs/plan.docx", "name": "plan.docx"},
+                {"type": "user", "id": "bob@example.org"},
+            ]),
         ]
     );
-    let set = json!({
-        "Hostname": "ws-1", "EventID": 4657, "RecordNumber": 81, "Channel": "Security",
-        "@timestamp": "2024-03-15T14:48:51Z", "ObjectName": "\\REGISTRY\\MACHINE\\A",
-        "ObjectValueName": "Start", "OldValue": "2", "NewValue": "4",
-    });
+    let read = record(json!({
+        "Operation": "MailItemsAccessed", "RecordType": 50, "Workload": "Exchange", "MailboxGuid": "m1",
+        "MailboxOwnerUPN": "boss@example.org", "DestMailboxId": "m2", "DestMailboxOwnerUPN": "bob@example.org",
+        "Folders": [{"Id": "f1", "Path": "\\Inbox", "FolderItems": [
+            {"Id": "x1", "InternetMessageId": "<1@example.org>", "SizeInBytes": 9}, {"InternetMessageId": "<2@example.org>"},
+        ]}],
+    }));
     assert_eq!(
-        parts("windows-security", &set, ["/targets/1", "/change/diff"]),
+        parts("microsoft365", &read, ["/targets"]),
+        [json!([
+            {"type": "mailbox", "id": "m1", "name": "boss@example.org"},
+            {"type": "mailbox", "id": "m2", "name": "bob@example.org"},
+            {"type": "item", "id": "x1"}, {"type": "item", "id": "<2@example.org>"},
+        ])]
+    );
+    let set = record(json!({
+        "Operation": "Set-Mailbox", "ObjectId": "eurprd/acme/bob", "ModifiedObjectResolvedName": "Bob",
+        "SendAsUserSmtp": "boss@example.org", "SendAsUserMailboxGuid": "m3",
+    }));
+    assert_eq!(
+        parts("microsoft365", &set, ["/targets", "/actor/onBehalfOf"]),
         [
-            json!({"type": "object", "id": "\\REGISTRY\\MACHINE\\A"}),
-            json!([{"field": "Start", "old": "2", "new": "4"}]),
+            json!([{"type": "object", "id": "eurprd/acme/bob", "name": "Bob"}]),
+            json!({"kind": "user", "id": "m3", "email": "boss@example.org"}),
         ]
     );
-    // Winlogbeat: a computer starts a process.
-    let started = json!({
-        "@timestamp": "2024-03-15T14:48:51.123Z", "event": {"code": "4688", "outcome": "success"},
-        "winlog": {
-            "channel": "Security", "computer_name": "ws-1", "event_id": "4688", "record_id": 80,
-            "keywords": ["Audit Success"], "task": "Process Creation",
-            "event_data": {
-                "SubjectUserSid": "S-1-5-21-9", "SubjectUserName": "WS-1$", "NewProcessName": "C:\\a.exe",
-            },
-        },
-    });
+    let alert = record(json!({
+        "Operation": "AlertTriggered", "AlertId": "l1", "ChatThreadId": "19:c", "ReportId": "r1", "FormId": "f1",
+    }));
     assert_eq!(
-        parts("windows-security", &started, ["/actor", "/targets", "/outcome/result"]),
-        [
-            json!({"kind": "service", "id": "S-1-5-21-9", "name": "WS-1$"}),
-            json!([{"type": "host", "id": "ws-1"}, {"type": "process", "id": "C:\\a.exe"}]),
-            json!("success"),
-        ]
+        parts("microsoft365", &alert, ["/targets"]),
+        [json!([
+            {"type": "chat", "id": "19:c"}, {"type": "alert", "id": "l1"}, {"type": "report", "id": "r1"},
+            {"type": "form", "id": "f1"},
+        ])]
     );
+    // Graph has the record as an object among keys of its own.
+    let queried = json!({
+        "@odata.type": "#microsoft.graph.security.auditLogRecord", "id": "i4", "createdDateTime": "2024-03-15T14:48:51Z",
+        "auditLogRecordType": "SharePointFileOperation", "operation": "FileMoved", "organizationId": "o1",
+        "userType": "Regular", "userId": "ana@example.org", "service": "SharePoint", "auditData": moved,
+    });
+    assert_eq!(parts("microsoft365", &queried, ["/targets/1/id"]), ["bob@example.org"]);
 }
