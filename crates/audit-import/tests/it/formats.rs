@@ -4,11 +4,12 @@ use audit_core::{ActorKind, NewEvent, Violation};
 use audit_import::Mapping;
 use serde_json::{Value, json};
 
-use crate::coverage;
+use crate::{coverage, systems};
 
 fn read(system: &str, record: &Value) -> NewEvent {
     let mapping = Mapping::builtin(system).unwrap();
     let event = mapping.read_one(record.to_string().as_bytes(), None).unwrap();
+    systems::known_as(system, record);
     assert_eq!(coverage::missing(record, &event), Vec::<String>::new());
     event
 }

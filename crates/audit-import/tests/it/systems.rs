@@ -1,6 +1,6 @@
 //! A record of each further system, made after its vendor's documentation: where its values go.
 
-use audit_import::Mapping;
+use audit_import::{Builtin, Mapping};
 use serde_json::Value;
 
 use crate::coverage;
@@ -15,14 +15,20 @@ mod salesforce;
 mod services;
 mod windows;
 
+/// Checks that a record is known as one of this system, and of no other.
+pub(crate) fn known_as(system: &str, record: &Value) {
+    let text = record.to_string();
+    let recognizes =
+        |name: &str| Mapping::builtin(name).unwrap().recognizes(text.as_bytes()).unwrap();
+    let names = Builtin::all().iter().map(Builtin::name).filter(|name| recognizes(name));
+    assert_eq!(names.collect::<Vec<_>>(), [system], "{record}");
+    assert_eq!(Mapping::guess(text.as_bytes()).map(Mapping::system), Some(system), "the guess");
+}
+
 /// Returns the events of a text as JSON, without their ids and metadata.
 fn events(system: &str, record: &Value) -> Vec<Value> {
     let mapping = Mapping::builtin(system).unwrap();
-    assert_eq!(
-        Mapping::guess(record.to_string().as_bytes()).map(Mapping::system),
-        Some(system),
-        "the guess"
-    );
+    known_as(system, record);
     let events = mapping.read(record.to_string().as_bytes(), None);
     let fields = |event: audit_core::NewEvent| {
         let mut fields = serde_json::to_value(event).unwrap();
