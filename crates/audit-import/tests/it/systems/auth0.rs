@@ -166,7 +166,7 @@ fn auth0_of_whoever_acts_for_a_user() {
         "account": "111", "time": "2026-03-15T14:48:52Z", "region": "eu-west-1", "resources": [],
         "detail": {"log_id": "l6", "data": record},
     });
-    assert_eq!(events("auth0", &bridged), [expected.clone()]);
+    assert_eq!(events("auth0", &bridged), std::slice::from_ref(&expected));
     let posted = json!([{
         "id": "e2", "topic": "/subscriptions/s", "subject": "acme", "eventType": "Auth0.Log",
         "eventTime": "2026-03-15T14:48:52Z", "data": {"log_id": "l6", "data": record},

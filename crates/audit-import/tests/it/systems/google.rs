@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{check, events, parts};
+use super::{events, parts};
 
 #[test]
 fn google_workspace() {

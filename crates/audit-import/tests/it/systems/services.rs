@@ -159,6 +159,18 @@ fn gitlab_of_an_instance_and_of_sign_ins() {
         parts("gitlab", &failed, ["/outcome/result", "/actor/kind"]),
         ["failure", "unknown"]
     );
+    // An administrator who impersonates a user is named without an id.
+    let impersonated = json!({
+        "severity": "INFO", "time": "2020-05-08T01:54:40.338Z", "correlation_id": "OW7IPT5Mt6", "author_id": 28,
+        "entity_id": 12, "entity_type": "Project", "change": "prevent merge request approval from reviewers",
+        "from": "false", "to": "true", "author_name": "Ana", "target_id": 12, "target_type": "Project",
+        "target_details": "acme/app", "ip_address": "192.0.2.7", "entity_path": "acme/app", "impersonated_by": "Sam",
+    });
+    let actor = json!({
+        "kind": "user", "name": "Sam", "ip": "192.0.2.7",
+        "onBehalfOf": {"kind": "user", "id": "28", "name": "Ana"},
+    });
+    assert_eq!(parts("gitlab", &impersonated, ["/actor"]), [actor]);
     let mut key = failed;
     key["details"]["author_class"] = json!("Gitlab::Audit::DeployKeyAuthor");
     assert_eq!(parts("gitlab", &key, ["/actor/kind"]), ["api"]);
