@@ -234,10 +234,36 @@ fn google_workspace_targets_and_challenges() {
             json!([text("rule_resource_name", "policies/1"), text("rule_name", "No cards")]),
             json!([{"type": "rule", "id": "policies/1", "name": "No cards"}]),
         ),
+        (
+            "groups_enterprise",
+            json!([
+                text("group_id", "all@example.org"),
+                text("member_id", "ops@example.org"),
+                text("member_type", "group")
+            ]),
+            json!([{"type": "group", "id": "all@example.org"}, {"type": "group", "id": "ops@example.org"}]),
+        ),
+        (
+            "drive",
+            json!([text("new_owner", "Sales"), {"name": "new_owner_is_team_drive", "boolValue": true}]),
+            json!([{"type": "shared_drive", "id": "Sales"}]),
+        ),
         ("meet", json!([text("conference_id", "x1")]), json!([{"type": "conference", "id": "x1"}])),
     ] {
         let record = record(application, "n", parameters);
         assert_eq!(parts("google-workspace", &record, ["/targets"]), [targets], "{application}");
+    }
+    // What an activity is about is a target unless a parameter names it.
+    let details = json!([
+        {"id": "d1", "title": "Plan", "type": "DRIVE_ITEM", "relation": "DRIVE_PRIMARY"},
+    ]);
+    for (parameters, targets) in [
+        (json!([text("doc_id", "d1")]), json!([{"type": "document", "id": "d1"}])),
+        (json!([]), json!([{"type": "DRIVE_ITEM", "id": "d1", "name": "Plan"}])),
+    ] {
+        let mut record = record("drive", "view", parameters);
+        record["resourceDetails"] = details.clone();
+        assert_eq!(parts("google-workspace", &record, ["/targets"]), [targets]);
     }
     for (name, status, result) in [
         ("login_verification", "passed", "success"),
