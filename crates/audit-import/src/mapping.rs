@@ -266,11 +266,8 @@ impl Mapping {
         let mut record = Record { fields, delivery, part, spelling, keys };
         let mut too_large = Vec::new();
         let (stated, origin) = self.time(&record)?;
-        let occurred_at = stated.map(|(_, time)| time).or(received).ok_or_else(|| {
-            let first = layout.times.first();
-            let name = first.map_or_else(String::new, |time| field(&time.place.pointer));
-            Error::invalid(name, Violation::Missing)
-        })?;
+        let occurred_at = stated.map(|(_, time)| time).or(received);
+        let occurred_at = occurred_at.ok_or_else(|| self.missing_time(&record))?;
         let found = layout.id.as_ref().and_then(|id| id.find(record.view()));
         let source_id = found.as_ref().map(|found| found.as_str().to_owned());
         let moved = match found {
@@ -331,8 +328,7 @@ impl Mapping {
         let time = match time::read(value) {
             Ok(time) => time,
             Err(error) => {
-                let shown: String = value.to_string().chars().take(80).collect();
-                return Err(error.with_field(name()).with_source(shown));
+                return Err(error.with_field(name()).with_source(excerpt(value)));
             }
         };
         let origin = if number < self.layout.carriers {
@@ -342,6 +338,26 @@ impl Mapping {
         };
         Ok((Some((place, time)), origin))
     }
+
+    /// Returns the error of a record that has no time, or has one only under a condition that does not hold.
+    fn missing_time(&self, record: &Record<'_>) -> Error {
+        let times = &self.layout.times;
+        let unused = times.iter().find_map(|time| Some((time, time.place.value(record.view())?)));
+        let first = unused.map(|(time, _)| time).or(times.first());
+        let name = first.map_or_else(String::new, |time| field(&time.place.pointer));
+        match unused {
+            Some((_, value)) => {
+                Error::malformed(name, "a time that meets the condition of the mapping")
+                    .with_source(excerpt(value))
+            }
+            None => Error::invalid(name, Violation::Missing),
+        }
+    }
+}
+
+/// Returns the beginning of a value, for an error.
+fn excerpt(value: &Value) -> String {
+    value.to_string().chars().take(80).collect()
 }
 
 /// Returns what the first of these places of a delivery holds, that can hold a record.

@@ -19,15 +19,17 @@ pub(crate) const NEXT_TRANSACTION: Statement = Statement {
     context: "removing erased data",
 };
 /// Finds who can see rows that transactions before a number have deleted: transactions and standbys,
-/// slots, and prepared transactions.
+/// slots, and prepared transactions. A transaction that has written keeps them by its own number, too, also
+/// between two statements, when it has no snapshot. A `VACUUM` keeps none; an `ANALYZE` does.
 pub(crate) const FIND_HOLDERS: Statement = Statement {
     sql: "WITH now AS (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next),
           held AS (
-              SELECT backend_xmin AS xmin, 'another transaction or a standby' AS holder
-              FROM pg_stat_activity
-              WHERE backend_xmin IS NOT NULL AND pid <> pg_backend_pid()
+              SELECT xmin, 'another transaction or a standby' AS holder
+              FROM pg_stat_activity,
+                  LATERAL (VALUES (backend_xmin), (backend_xid)) AS numbers (xmin)
+              WHERE xmin IS NOT NULL AND pid <> pg_backend_pid()
                   AND (datid IS NULL OR datname = current_database())
-                  AND backend_type <> 'autovacuum worker'
+                  AND coalesce(leader_pid, pid) NOT IN (SELECT pid FROM pg_stat_progress_vacuum)
               UNION ALL
               SELECT xmin, 'a replication slot' FROM pg_replication_slots WHERE xmin IS NOT NULL
               UNION ALL

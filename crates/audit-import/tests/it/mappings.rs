@@ -275,6 +275,10 @@ fn a_place_of_the_time_can_have_a_condition() {
         assert_eq!(event.occurred_at, Some(expected.parse().unwrap()));
     }
     let error = mapping.read_one(br#"{"m":"a","local":"2024-03-15T14:48:51"}"#, None).unwrap_err();
+    let expected = "a time that meets the condition of the mapping";
+    let violation = Violation::Malformed { expected };
+    assert_eq!((error.field(), error.violation()), (Some("local"), Some(&violation)));
+    let error = mapping.read_one(br#"{"m":"a"}"#, None).unwrap_err();
     assert_eq!((error.field(), error.violation()), (Some("local"), Some(&Violation::Missing)));
     let unknown = format!("{start}time = {{ from = \"/t\", unless = \"/a\" }}");
     assert_eq!(Mapping::parse(&unknown).unwrap_err().field(), Some("line 4: time.unless"));

@@ -10,6 +10,7 @@ use audit_postgres::{PostgresOptions, PostgresStore};
 use audit_postgres_server::Database;
 use futures_executor::block_on;
 
+use crate::client::StagingClient;
 use crate::common::{database, open};
 use crate::roles::url_of;
 
@@ -157,6 +158,26 @@ fn an_erasure_is_pending_while_a_transaction_sees_the_old_rows() {
     assert_eq!(block_on(store.erase(Log::Platform, of(2), by())).unwrap().events, 0);
     let dead = "SELECT count(*) FROM audit.event WHERE personal IS NULL AND sequence = 2";
     assert_eq!(database.sql(dead).unwrap(), "1");
+}
+
+#[test]
+fn an_erasure_is_pending_while_a_transaction_that_wrote_before_it_does_nothing() {
+    let database = database();
+    let options = PostgresOptions::default().with_timeout(Duration::from_millis(300));
+    let store = block_on(PostgresStore::open_with(database.url(), options)).unwrap();
+    database.sql("CREATE EXTENSION pageinspect; CREATE TABLE other (n int)").unwrap();
+    block_on(store.append(Log::Platform, (1..=3).map(event).collect())).unwrap();
+    let sealed = "SELECT encode(personal, 'hex') FROM audit.event WHERE sequence = 2";
+    let sealed = database.sql(sealed).unwrap();
+    let writer = StagingClient::connect(database.url());
+    // Between two statements it has a number, but no snapshot.
+    writer.run("BEGIN; INSERT INTO other VALUES (1)");
+    let error = block_on(store.erase(Log::Platform, of(2), by())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Pending, "{error}");
+    assert!(has_version(&database, "audit.event", &sealed), "PostgreSQL keeps it as long");
+    writer.run("COMMIT");
+    assert_eq!(block_on(store.erase(Log::Platform, of(2), by())).unwrap().events, 0);
+    assert!(!has_version(&database, "audit.event", &sealed));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Windows.
 
+use audit_core::Violation;
 use audit_import::Mapping;
 use serde_json::{Value, json};
 
@@ -317,7 +318,10 @@ fn windows_of_other_channels_and_of_a_local_time_are_refused() {
     ] {
         assert_eq!(read(stated).unwrap().occurred_at, time(expected));
     }
-    assert_eq!(read(json!("2024-03-15 16:48:51")).unwrap_err().field(), Some("TimeCreated"));
+    let error = read(json!("2024-03-15 16:48:51")).unwrap_err();
+    assert_eq!(error.field(), Some("EventTime"));
+    assert!(matches!(error.violation(), Some(Violation::Malformed { .. })), "{error}");
+    assert_eq!(read(Value::Null).unwrap_err().field(), Some("TimeCreated"));
     let listed = json!({
         "Id": 4624, "LogName": "Security", "MachineName": "ws-1", "RecordId": 504_041,
         "ProviderName": "Microsoft-Windows-Security-Auditing", "TimeCreated": "/Date(1710514131123)/",
