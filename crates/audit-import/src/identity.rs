@@ -45,7 +45,7 @@ pub(crate) struct Sameness<'a> {
 
 /// A SHA-256 over values, each tagged with its type and length, objects by sorted keys: two values
 /// that differ never give the same bytes. The order of keys and the spelling of a number play no part.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Digest([u8; 32]);
 
 impl Digest {
@@ -60,6 +60,15 @@ impl Digest {
             }),
             other => writer.value(other),
         }
+        writer.finish()
+    }
+
+    /// Returns the digest of an item of the record that a program made, where this is of the record as it was
+    /// delivered.
+    pub(crate) fn of_item(&self, item: &Value) -> Self {
+        let sameness = Sameness { envelope: &[], json_texts: false };
+        let mut writer = Writer { bytes: self.0.to_vec(), sameness };
+        writer.value(item);
         writer.finish()
     }
 

@@ -5,6 +5,7 @@ use audit_core::limits::{MAX_ID_BYTES, MAX_NAME_BYTES, MAX_TEXT_BYTES};
 use crate::expr::{Condition, Expr};
 use crate::glob::Glob;
 use crate::place::{Place, Spelling, View};
+use crate::prepare::Program;
 
 /// Where the parts of an event are found in the records of one system.
 #[derive(Debug, Default)]
@@ -17,6 +18,8 @@ pub(crate) struct Layout {
     /// The number of these that the mapping names: they are looked into first, before the marks. The
     /// others are of deliveries of any system, and looked into for want of marks.
     pub(crate) own_unwrap: usize,
+    /// What rewrites a record before the rest reads it.
+    pub(crate) prepare: Option<Program>,
     /// The list of which each item is an event.
     pub(crate) split: Option<Place>,
     /// The keys of a record that are part of its delivery.

@@ -59,12 +59,18 @@ mod expr;
 mod glob;
 mod identity;
 mod layout;
+pub mod limits;
 mod load;
 mod mapping;
 pub mod native;
 mod parts;
 mod pick;
 mod place;
+#[cfg(feature = "jq")]
+mod prepare;
+#[cfg(not(feature = "jq"))]
+#[path = "prepare_absent.rs"]
+mod prepare;
 mod record;
 mod targets;
 mod texts;

@@ -8,6 +8,7 @@ use crate::layout::{
     ActorField, Diff, IdRow, Ids, Layout, Mark, Party, Sides, Slot, Targets, TimePlace,
 };
 use crate::place::{Place, Spelling};
+use crate::prepare::Program;
 use expression::{Entries, Scope};
 use moves::Moves;
 use node::{Fields, Node};
@@ -160,6 +161,10 @@ impl<'a> Loader<'a> {
         }
         self.layout.own_unwrap = self.layout.unwrap.len();
         self.layout.unwrap.extend(self.known(DELIVERIES)?);
+        if let Some(node) = fields.take("prepare") {
+            let program = Program::parse(node.text()?);
+            self.layout.prepare = Some(program.map_err(|message| node.fault(message))?);
+        }
         if let Some(node) = fields.take("split") {
             self.layout.split = Some(self.scope.place(&node, node.text()?)?);
         }

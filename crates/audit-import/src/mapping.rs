@@ -44,6 +44,26 @@ pub struct Mapped {
     /// Whether the id was derived from the content. Then equal ids are deliveries of one record, even if
     /// their envelopes differ. An id that was stated can belong to other content, which is a conflict.
     pub id_is_derived: bool,
+    /// The steps that the mapping's program took on the record, of
+    /// [`MAX_PREPARE_STEPS`](crate::limits::MAX_PREPARE_STEPS); 0 without a program.
+    pub steps: u64,
+}
+
+/// A record as it was delivered, before a program rewrote it.
+struct Delivered {
+    content: Digest,
+    /// The steps that the program took.
+    steps: u64,
+}
+
+/// What belongs to one event beside its fields.
+struct Part {
+    content: Digest,
+    delivery: Option<Value>,
+    /// The number of the part of a record that was split, from 0.
+    number: usize,
+    keys: Option<Keys>,
+    steps: u64,
 }
 
 /// Where the time of an event comes from.
@@ -231,39 +251,63 @@ impl Mapping {
             events.push(Err(Error::invalid(names.join("` or `"), violation)));
             return;
         }
-        let spelling = &self.layout.spelling;
+        match &self.layout.prepare {
+            None => self.read_parts(record, delivery, None, received, events),
+            Some(program) => match program.run(&record) {
+                Ok((prepared, steps)) => {
+                    let delivered = Delivered { content: self.content(&record), steps };
+                    self.read_parts(prepared, delivery, Some(&delivered), received, events);
+                }
+                Err(error) => events.push(Err(error)),
+            },
+        }
+    }
+
+    /// Reads a record, or each part of one that is split.
+    fn read_parts(
+        &self,
+        record: Value,
+        delivery: Option<Value>,
+        delivered: Option<&Delivered>,
+        received: Option<Timestamp>,
+        events: &mut Vec<Result<Mapped>>,
+    ) {
+        let view = self.view(&record);
         let list = self.layout.split.as_ref().and_then(|split| {
             let list = split.find(view)?.as_array().filter(|list| !list.is_empty())?;
             Some((split, list.clone()))
         });
+        let keys = view.keys;
+        let steps = delivered.map_or(0, |delivered| delivered.steps);
         let Some((split, list)) = list else {
-            let keys = view.keys;
-            events.push(self.read_part(record, delivery, 0, keys, received));
+            let content = delivered.map_or_else(|| self.content(&record), |of| of.content);
+            let part = Part { content, delivery, number: 0, keys, steps };
+            events.push(self.read_part(record, part, received));
             return;
         };
-        let keys = view.keys;
-        for (part, item) in list.into_iter().enumerate() {
+        for (number, item) in list.into_iter().enumerate() {
+            let of_item = delivered.map(|delivered| delivered.content.of_item(&item));
             let mut record = record.clone();
-            if let Some(place) = split.find_mut(&mut record, spelling) {
+            if let Some(place) = split.find_mut(&mut record, &self.layout.spelling) {
                 *place = item;
             }
-            events.push(self.read_part(record, delivery.clone(), part, keys, received));
+            let content = of_item.unwrap_or_else(|| self.content(&record));
+            let part = Part { content, delivery: delivery.clone(), number, keys, steps };
+            events.push(self.read_part(record, part, received));
         }
     }
 
-    fn read_part(
-        &self,
-        fields: Value,
-        delivery: Option<Value>,
-        part: usize,
-        keys: Option<Keys>,
-        received: Option<Timestamp>,
-    ) -> Result<Mapped> {
+    /// Returns the digest by which a record that is delivered again is known.
+    fn content(&self, record: &Value) -> Digest {
+        let Layout { envelope, json_texts, .. } = &self.layout;
+        Digest::of(record, Sameness { envelope, json_texts: *json_texts })
+    }
+
+    fn read_part(&self, fields: Value, part: Part, received: Option<Timestamp>) -> Result<Mapped> {
         let layout = &self.layout;
-        let sameness = Sameness { envelope: &layout.envelope, json_texts: layout.json_texts };
-        let content = Digest::of(&fields, sameness);
         let spelling = &layout.spelling;
-        let mut record = Record { fields, delivery, part, spelling, keys };
+        let Part { content, delivery, number, keys, steps } = part;
+        let mut record = Record { fields, delivery, part: number, spelling, keys };
         let mut too_large = Vec::new();
         let (stated, origin) = self.time(&record)?;
         let occurred_at = stated.map(|(_, time)| time).or(received);
@@ -310,7 +354,7 @@ impl Mapping {
             event.metadata.entry(TIME_SOURCE).or_insert_with(|| "received".into());
         }
         event.validate()?;
-        Ok(Mapped { event, time: origin, too_large, id_is_derived: true })
+        Ok(Mapped { event, time: origin, too_large, id_is_derived: true, steps })
     }
 
     /// Returns the time at the first place that holds one.

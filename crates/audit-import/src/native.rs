@@ -45,7 +45,7 @@ pub fn read(text: &[u8], received: Option<Timestamp>) -> Result<Mapped> {
         event.occurred_at = Some(received.ok_or_else(missing)?);
         event.metadata.entry(TIME_SOURCE).or_insert_with(|| "received".into());
     }
-    Ok(Mapped { event, time, too_large: Vec::new(), id_is_derived })
+    Ok(Mapped { event, time, too_large: Vec::new(), id_is_derived, steps: 0 })
 }
 
 fn parse(text: &[u8]) -> Result<NewEvent> {
