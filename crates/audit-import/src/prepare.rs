@@ -78,7 +78,11 @@ impl Program {
     /// # Errors
     /// Fails if the program reaches a limit, fails, or gives something else than one object.
     pub(crate) fn run(&self, record: &Value) -> Result<(Value, u64)> {
-        budget::begin();
+        self.run_within(MAX_PREPARE_STEPS, record)
+    }
+
+    fn run_within(&self, steps: u64, record: &Value) -> Result<(Value, u64)> {
+        budget::begin(steps);
         let record = Val::of(record);
         let output =
             if budget::stopped().is_some() { Ok(Val::Null) } else { self.only_output(record) };

@@ -268,6 +268,7 @@ impl ValT for Val {
     }
 
     fn as_bool(&self) -> bool {
+        budget::charge(1);
         !matches!(self, Self::Null | Self::Bool(false))
     }
 
@@ -336,6 +337,7 @@ impl From<bool> for Val {
 
 impl From<isize> for Val {
     fn from(number: isize) -> Self {
+        budget::charge(1);
         Self::Num(Num::Int(number as i128))
     }
 }

@@ -21,6 +21,7 @@ pub(crate) enum Stop {
 }
 
 thread_local! {
+    static STEPS: Cell<u64> = const { Cell::new(0) };
     static LEFT: Cell<u64> = const { Cell::new(0) };
     static STOP: Cell<Option<Stop>> = const { Cell::new(None) };
 }
@@ -57,14 +58,15 @@ impl fmt::Display for Stop {
 }
 
 /// Begins a run on this thread.
-pub(super) fn begin() {
-    LEFT.set(MAX_PREPARE_STEPS);
+pub(super) fn begin(steps: u64) {
+    STEPS.set(steps);
+    LEFT.set(steps);
     STOP.set(None);
 }
 
 /// Returns the steps that the run has taken.
 pub(super) fn used() -> u64 {
-    MAX_PREPARE_STEPS - LEFT.get()
+    STEPS.get() - LEFT.get()
 }
 
 /// Returns the limit that the run has reached. From then on, each operation that can fail does.

@@ -11,8 +11,11 @@ use super::source::{Def, Term};
 /// The fields of an object that the engine adds up one within another.
 const MAX_FIELDS: usize = 4;
 
-/// Makes a definition count a step at each call, and at each `,`. To go on without them, a program has only
-/// operations on values, which count themselves.
+/// The terms of a row that take no more than one step.
+const ROW: usize = 8;
+
+/// Makes a definition count a step at each call, at each `,`, `try`, `label` and `first`, and in a long row of
+/// `|`. To go on without them, a program has only operations on values, which count themselves.
 pub(super) fn count(def: &mut Def<'_>) {
     each(&mut def.body);
     step_before(&mut def.body);
@@ -39,7 +42,11 @@ fn each(term: &mut Term<'_>) {
             }
         }
         Term::Arr(inner) => inner.iter_mut().for_each(|term| each(term)),
-        Term::Neg(term) | Term::Label(_, term) => each(term),
+        Term::Neg(term) => each(term),
+        Term::Label(_, term) => {
+            each(term);
+            step_before(term);
+        }
         Term::Obj(entries) => {
             for (key, value) in &mut *entries {
                 each(key);
@@ -51,6 +58,7 @@ fn each(term: &mut Term<'_>) {
             let mut row = Vec::new();
             flatten(std::mem::take(term), &|op| matches!(op, BinaryOp::Pipe(None)), &mut row);
             row.iter_mut().for_each(each);
+            row.iter_mut().skip(ROW).step_by(ROW).for_each(step_before);
             *term = balanced(row, &pipe);
         }
         Term::BinOp(_, BinaryOp::Comma, _) => {
@@ -77,6 +85,7 @@ fn each(term: &mut Term<'_>) {
         }
         Term::TryCatch(term, catch) => {
             each(term);
+            step_before(term);
             if let Some(catch) = catch {
                 each(catch);
             }
@@ -94,7 +103,13 @@ fn each(term: &mut Term<'_>) {
             defs.iter_mut().for_each(count);
             each(term);
         }
-        Term::Call(_, args) => args.iter_mut().for_each(each),
+        Term::Call(name, args) => {
+            args.iter_mut().for_each(each);
+            // Of these alone, the engine copies no value.
+            if matches!(*name, "first" | "last" | "limit" | "skip") {
+                step_before(term);
+            }
+        }
         Term::Path(term, path) => {
             each(term);
             for (part, _) in &mut path.0 {
