@@ -76,9 +76,10 @@ pub(super) const STANDARD: &[&str] = &[
 const OWN: &str = r#"
     def recurse: ..;
     def from_entries:
-        def name: [.key, .k, .name, .Name, .Key, .K] | map(values) | first;
-        def value: [("value", "v", "Value", "V") as $key | select(has($key)) | .[$key]] | first;
-        reduce .[] as $entry ({}; .[$entry | name | tostring] = ($entry | value));
+        def name: .key // .name // .k // .Name // .Key // .K | tostring;
+        def value:
+            if has("value") then .value elif has("v") then .v elif has("Value") then .Value else .V end;
+        reduce .[] as $entry ({}; .[$entry | name] = ($entry | value));
     def with_entries(f): to_entries | map(f) | from_entries;
     def in(object): . as $key | object | has($key);
     def inside(whole): . as $part | whole | contains($part);

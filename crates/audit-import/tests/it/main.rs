@@ -7,4 +7,6 @@ mod coverage;
 mod formats;
 mod lossless;
 mod mappings;
+#[cfg(feature = "jq")]
+mod prepare;
 mod systems;

@@ -364,6 +364,15 @@ fn a_fault_of_a_mapping_is_named_with_its_line_and_key() {
     );
 }
 
+#[cfg(not(feature = "jq"))]
+#[test]
+fn a_program_needs_a_build_that_can_run_it() {
+    let text = "system = \"s\"\nmarks = \"/m\"\ntime = \"/t\"\naction = \"/a\"\nprepare = \".\"";
+    let error = Mapping::parse(text).unwrap_err();
+    assert_eq!(error.field(), Some("line 5: prepare"));
+    assert!(error.to_string().contains("feature `jq`"), "{error}");
+}
+
 #[test]
 fn a_record_is_guessed_by_its_marks() {
     for (record, expected) in [

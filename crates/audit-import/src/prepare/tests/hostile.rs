@@ -342,8 +342,10 @@ fn the_limits_are_of_one_record() {
 fn a_large_record_is_within_the_limits() {
     let items: Vec<_> = (0..5_000).map(|n| json!({"name": format!("n{n}"), "value": n})).collect();
     let record = json!({"list": items});
-    let prepared = super::run(".list |= from_entries | walk(.)", &record);
-    assert_eq!(prepared.unwrap()["list"]["n7"], 7);
+    let program = Program::parse(".list |= from_entries | walk(.)").unwrap();
+    let (prepared, steps) = program.run(&record).unwrap();
+    assert_eq!(prepared["list"]["n7"], 7);
+    assert!(steps > 100_000, "{steps}");
     let mut text = "x".repeat(900_000);
     text.push('y');
     assert!(super::run(".t |= ascii_upcase", &json!({"t": text})).is_ok());
