@@ -20,7 +20,7 @@
 //! ```
 //!
 //! # Nothing is lost
-//! Each value of a record is in its event:
+//! Each value of a record is in its event, unless a mapping has a program that drops it:
 //! - A text that is a field of the model as a whole is *moved* there.
 //! - Any other value that the model uses (a number, a time that the model prints in another way,
 //!   a text that is joined with another or taken apart) is *copied*, and stays where it was.

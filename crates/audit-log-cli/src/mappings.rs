@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::path::PathBuf;
 
 use audit_core::NewEvent;
+use audit_import::limits::MAX_PREPARE_STEPS;
 use audit_import::{Builtin, FORMAT, Mapping, Texts};
 use clap::Subcommand;
 use serde_json::Value;
@@ -109,6 +110,7 @@ struct Uses {
 impl Test {
     fn run(&self) -> Result<Outcome> {
         let (mut tally, mut uses) = (Tally::default(), Uses::default());
+        let mut steps = 0;
         for path in input::find(&self.files)? {
             let input = Input::open(&path)?;
             let name = input.name;
@@ -120,6 +122,7 @@ impl Test {
                     match record {
                         Ok(record) => {
                             tally.note(&record);
+                            steps = record.steps.max(steps);
                             uses.count(record.event);
                         }
                         Err(error) => {
@@ -139,6 +142,11 @@ impl Test {
             ))?;
             for detail in tally.details() {
                 output.line(format_args!("  {}", line(&detail)))?;
+            }
+            if steps > 0 {
+                output.line(format_args!(
+                    "  the program takes at most {steps} of {MAX_PREPARE_STEPS} steps on a record"
+                ))?;
             }
             for (title, counts) in
                 [("fields:", &uses.fields), ("left in the metadata:", &uses.unmapped)]

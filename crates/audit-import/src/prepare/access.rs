@@ -294,7 +294,10 @@ impl jaq_std::ValT for Val {
 
     fn as_isize(&self) -> Option<isize> {
         match self {
-            Self::Num(number) => number.as_int()?.try_into().ok(),
+            // The standard library negates it.
+            Self::Num(number) => {
+                number.as_int()?.try_into().ok().filter(|int: &isize| *int != isize::MIN)
+            }
             _ => None,
         }
     }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::*;
 
+mod costs;
 mod hostile;
 
 /// Returns what a program gives, or the words of the error.

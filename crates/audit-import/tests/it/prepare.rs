@@ -1,5 +1,7 @@
 //! Mappings with a program.
 
+use std::path::Path;
+
 use audit_core::{EventId, Result};
 use audit_import::{DELIVERY, FORMAT, Mapping, limits};
 use serde_json::{Value, json};
@@ -31,6 +33,9 @@ fn the_example_of_the_reference_reads_its_record() {
         json!({"at": 1_710_514_131, "module": "Billing", "verb": "update"})
     );
     assert!((10..1_000).contains(&mapped.steps), "{}", mapped.steps);
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/in-and-out.md");
+    assert!(std::fs::read_to_string(path).unwrap().contains(text), "the same example");
 }
 
 #[test]
@@ -146,14 +151,14 @@ fn the_words_of_the_limits_are_those_of_the_limits() {
     let steps = limits::MAX_PREPARE_STEPS;
     assert!(error.to_string().contains(&format!("within {steps} steps")), "{error}");
     for (number, text) in [
-        (steps as usize, "1,000,000 steps"),
-        (limits::MAX_PREPARE_BYTES >> 10, "16 KiB"),
-        (limits::MAX_PREPARE_NESTING, "200 operators"),
-        (limits::MAX_PREPARE_VALUE_BYTES >> 20, "8 MiB"),
-        (limits::MAX_PREPARE_DEPTH, "128 levels"),
+        (steps.to_string(), "1,000,000 steps"),
+        ((limits::MAX_PREPARE_BYTES >> 10).to_string(), "16 KiB"),
+        (limits::MAX_PREPARE_NESTING.to_string(), "200 operators"),
+        ((limits::MAX_PREPARE_VALUE_BYTES >> 20).to_string(), "8 MiB"),
+        (limits::MAX_PREPARE_DEPTH.to_string(), "128 levels"),
     ] {
         let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-        assert_eq!(digits, number.to_string());
+        assert_eq!(digits, number);
         assert!(FORMAT.contains(text), "{text}");
     }
 }

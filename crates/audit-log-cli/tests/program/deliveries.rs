@@ -171,3 +171,49 @@ fn mappings_are_listed_shown_and_tested() {
     assert!(sandbox.fails(2, &["mappings", "show", "none"]).contains("audit mappings list"));
     assert!(sandbox.ok(&["mappings", "format"]).starts_with("# The format of a mapping\n"));
 }
+
+#[test]
+fn a_program_of_a_mapping_is_tested_and_refuses_single_records() {
+    let sandbox = Sandbox::new();
+    let lines = [
+        "system = \"s\"",
+        "marks = [\"/at\"]",
+        "prepare = '''",
+        ".did = ([.module, .verb | values] | join(\".\"))",
+        "| if .verb == \"secret\" then error(\"not for us\") else . end",
+        "| if .verb == \"endless\" then last(range(1e18)) else . end",
+        "'''",
+        "time = \"/at\"",
+        "action = \"/did\"",
+    ];
+    let mapping = sandbox.file("own.toml", &lines);
+    let record = |verb: &str| value!({"at": 0, "module": "shop", "verb": verb});
+    let records = [record("buy"), record("secret"), record("endless"), record("sell")];
+    let file = sandbox.file("own.jsonl", &records);
+    let ran = sandbox.run(&["mappings", "test", &mapping, &file]);
+    let out: Vec<_> = ran.out.lines().take(4).collect();
+    assert_eq!(
+        (ran.code, &out[..3]),
+        (
+            Some(1),
+            &[
+                "4 read, 2 become events, 2 refused",
+                "  1 refused: `prepare` must be a program that does not fail on the record",
+                "  1 refused: `prepare` must be a program that ends within 1000000 steps",
+            ][..]
+        )
+    );
+    assert!(out[3].starts_with("  the program takes at most "), "{}", out[3]);
+    assert!(ran.err.starts_with("own.jsonl:2: "), "{}", ran.err);
+    assert!(ran.err.contains("(not for us)\nown.jsonl:3: "), "{}", ran.err);
+
+    let import = ["import", "--organization", "platform", "--from", &mapping, &file];
+    assert_eq!(sandbox.run(&import).code, Some(1));
+    let again = sandbox.run(&import);
+    assert!(
+        again.out.contains("0 recorded, 2 redelivered, 2 refused"),
+        "{}{}",
+        again.out,
+        again.err
+    );
+}
