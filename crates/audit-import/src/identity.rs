@@ -67,7 +67,8 @@ impl Digest {
     /// delivered.
     pub(crate) fn of_item(&self, item: &Value) -> Self {
         let sameness = Sameness { envelope: &[], json_texts: false };
-        let mut writer = Writer { bytes: self.0.to_vec(), sameness };
+        let mut writer = Writer::new(sameness);
+        writer.write(&self.0);
         writer.value(item);
         writer.finish()
     }
