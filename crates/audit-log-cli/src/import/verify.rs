@@ -88,9 +88,13 @@ impl Walk {
 impl fmt::Display for Walk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { order, limit, events, of_files, missing, differing, repeated, misplaced } = self;
+        let order = match order {
+            Order::NewestFirst => "newest first",
+            _ => "oldest first",
+        };
         write!(
             f,
-            "verified {order:?} by {limit}: {events} events, {of_files} of the files, \
+            "verified {order}, {limit} a page: {events} events, {of_files} of the files, \
              {missing} missing, {differing} differing, {repeated} repeated, {misplaced} misplaced"
         )
     }

@@ -173,7 +173,7 @@ fn many_outputs_reach_a_limit() {
         format!(". as $r | [limit(1e15; {})] | {{}}", row("($r, $r)", " | ", 60)),
     ] {
         let result = run(&program, &json!({"a": [1, 2, 3]}));
-        // A row of additions gives so many outputs that the list of them is too large.
+        // The outputs of a row of additions are more than a list can hold.
         let start: String = program.chars().take(60).collect();
         if let Err(error) = result {
             assert!(

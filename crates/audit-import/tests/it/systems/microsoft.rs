@@ -190,7 +190,7 @@ fn microsoft365_accounts() {
     ] {
         assert_eq!(parts("microsoft365", &record(fields), ["/actor"]), [actor]);
     }
-    // An application that acts for a user is told of by its token.
+    // The token names an application that acts for a user.
     let through = record(json!({
         "AppAccessContext": {
             "AADSessionId": "k1", "ClientAppId": "a1", "ClientAppName": "Mailer", "UniqueTokenId": "q",

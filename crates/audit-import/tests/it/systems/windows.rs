@@ -301,7 +301,7 @@ fn windows_of_other_channels_and_of_a_local_time_are_refused() {
     let places = ["/action", "/message/title"];
     let expected = ["windows.security.8002", "8002 - A process was allowed to run."];
     assert_eq!(parts("windows-security", &row, places), expected);
-    // The time of PowerShell has an offset. That of NXLog has one only if it is told so.
+    // The time of PowerShell has an offset. That of NXLog has one only if it is configured.
     let read = |time: Value| {
         let record = json!({
             "Hostname": "ws-1", "EventID": 4672, "RecordNumber": 7, "Channel": "Security",
