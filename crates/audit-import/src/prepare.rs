@@ -19,13 +19,13 @@ use crate::limits::{
     MAX_PREPARE_BYTES, MAX_PREPARE_DEPTH, MAX_PREPARE_NESTING, MAX_PREPARE_STEPS,
     MAX_PREPARE_VALUE_BYTES,
 };
-use natives::Data;
-use value::Val;
+use value::{Data, Val};
 
 mod access;
 mod arithmetic;
 mod budget;
 mod formats;
+mod left_out;
 mod natives;
 mod nesting;
 mod number;

@@ -8,9 +8,9 @@ use jaq_core::val::{Range, ValT, ValX};
 use jaq_core::{Error, Exn, ValR, box_iter::BoxIter};
 
 use super::arithmetic::{bounded, owned};
-use super::budget::{self, take};
+use super::budget;
 use super::number::Num;
-use super::value::{Key, List, Val};
+use super::value::{Key, List, Val, take};
 
 type Values = Box<dyn Iterator<Item = ValR<Val>>>;
 

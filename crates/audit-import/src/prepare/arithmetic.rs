@@ -7,9 +7,9 @@ use std::rc::Rc;
 use bstr::ByteSlice;
 use jaq_core::{Error, ValR, ops::Math};
 
-use super::budget::{self, Stop, take};
+use super::budget::{self, Stop};
 use super::number::Num;
-use super::value::{Fields, List, Val};
+use super::value::{Fields, List, Val, take};
 use super::{MAX_PREPARE_DEPTH, MAX_PREPARE_VALUE_BYTES};
 
 /// Returns the error for a result that JSON cannot say, or that has too many digits.

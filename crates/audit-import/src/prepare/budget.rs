@@ -6,7 +6,6 @@
 use std::cell::Cell;
 use std::fmt;
 
-use super::value::Val;
 use super::{MAX_PREPARE_DEPTH, MAX_PREPARE_STEPS, MAX_PREPARE_VALUE_BYTES};
 
 /// The bytes that are copied or compared in one step.
@@ -94,13 +93,4 @@ pub(super) fn charge(steps: usize) {
 /// Takes the steps of copying or comparing `bytes`.
 pub(super) fn charge_bytes(bytes: usize) {
     charge(1 + bytes / STEP_BYTES);
-}
-
-/// Takes a step, and as many as `bytes` need. Fails if the run has been stopped.
-pub(super) fn take(bytes: usize) -> Result<(), jaq_core::Error<Val>> {
-    charge_bytes(bytes);
-    match stopped() {
-        None => Ok(()),
-        Some(stop) => Err(jaq_core::Error::str(stop)),
-    }
 }

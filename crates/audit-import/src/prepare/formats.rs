@@ -6,9 +6,8 @@ use jaq_core::native::{Fun, bome, run, v};
 use jaq_core::{Error, ValR, ValT as _};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 
-use super::budget::{self, take};
-use super::natives::Data;
-use super::value::Val;
+use super::budget;
+use super::value::{Data, Val, take};
 
 /// What `@uri` escapes: all but the unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

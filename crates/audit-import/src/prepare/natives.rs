@@ -3,15 +3,12 @@
 use audit_core::json;
 use bstr::ByteSlice;
 use jaq_core::native::{Fun, bome, run, unary, v};
-use jaq_core::{Error, Exn, Native, ValR, ValT as _, data::JustLut};
+use jaq_core::{Error, Exn, Native, ValR, ValT as _};
 
-use super::budget::{self, take};
+use super::budget;
 use super::number::Num;
-use super::value::Val;
+use super::value::{Data, Val, take};
 use super::{MAX_PREPARE_DEPTH, formats, regex};
-
-/// The data of a run: the program alone.
-pub(super) type Data = JustLut<Val>;
 
 /// The name of the function that counts a step. No program can write it.
 pub(super) const STEP: &str = "!step";

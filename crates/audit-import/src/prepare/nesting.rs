@@ -10,7 +10,8 @@ use jaq_core::load::parse::{BinaryOp, Pattern};
 use jaq_core::path::Part;
 
 use super::MAX_PREPARE_NESTING;
-use super::prelude::{Prelude, left_out, prelude};
+use super::left_out::left_out;
+use super::prelude::{Prelude, prelude};
 use super::source::{Def, Fault, Term, too_deep};
 
 /// The terms of a program with each definition in the place of its calls.

@@ -7,9 +7,8 @@ use jaq_core::native::{Fun, bome, run, v};
 use jaq_core::{Error, ValR};
 use regex_lite::{Regex, RegexBuilder};
 
-use super::budget::{self, take};
-use super::natives::Data;
-use super::value::Val;
+use super::budget;
+use super::value::{Data, Val, take};
 
 /// The bytes of a pattern.
 const MAX_PATTERN_BYTES: usize = 1_024;

@@ -3,7 +3,7 @@
 use jaq_core::load::lex::{Lexer, StrPart, Tok, Token};
 use jaq_core::load::parse::{self, Parser};
 
-use super::prelude::left_out;
+use super::left_out::left_out;
 use super::{MAX_PREPARE_BYTES, MAX_PREPARE_NESTING};
 
 pub(super) type Term<'s> = parse::Term<&'s str>;

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use jaq_core::Error;
+use jaq_core::data::JustLut;
 use serde_json::Value;
 
 use super::budget::{self, Stop};
 use super::number::Num;
 use super::{MAX_PREPARE_DEPTH, MAX_PREPARE_VALUE_BYTES};
+
+/// The data of a run: the program alone.
+pub(super) type Data = JustLut<Val>;
 
 /// The bytes that a value counts for beside those of its text.
 pub(super) const VALUE_BYTES: usize = 16;
@@ -236,5 +241,14 @@ impl Fields {
         let value = self.entries.remove(key)?;
         self.size -= key.len() + value.size();
         Some(value)
+    }
+}
+
+/// Takes a step, and as many as `bytes` need. Fails if the run has been stopped.
+pub(super) fn take(bytes: usize) -> Result<(), Error<Val>> {
+    budget::charge_bytes(bytes);
+    match budget::stopped() {
+        None => Ok(()),
+        Some(stop) => Err(Error::str(stop)),
     }
 }
