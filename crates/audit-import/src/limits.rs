@@ -2,8 +2,8 @@
 
 /// Maximum bytes of a program.
 pub const MAX_PREPARE_BYTES: usize = 16 << 10;
-/// Maximum operators, branches and calls of a program within one another, with each definition in the place of
-/// its calls. `..` counts for 16, or for 100 if its values are changed, as `walk` does.
+/// Maximum operators, branches and calls of a program within one another, with each call replaced by its
+/// definition. `..` counts for 16, or for 100 if its values are changed, as `walk` does.
 pub const MAX_PREPARE_NESTING: usize = 200;
 /// Maximum steps that a program takes on one record: its calls, the values that it makes and looks at, and 16
 /// bytes of text each.

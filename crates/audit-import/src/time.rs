@@ -2,7 +2,7 @@
 //!
 //! | form | example | read as |
 //! |---|---|---|
-//! | RFC 3339 | `2024-03-15T14:48:51.123Z` | as it stands |
+//! | RFC 3339 | `2024-03-15T14:48:51.123Z` | unchanged |
 //! | with an offset without colon, or in hours | `2024-03-15T14:48:51+0000`, `…+02` | the same offset |
 //! | with a space, without an offset | `2024-03-15 14:48:51.123` | UTC |
 //! | with a decimal comma | `2024-03-15 14:48:51,123` | as with a point |

@@ -1,4 +1,4 @@
-//! The depth of a program with its definitions in the place of their calls, before it runs.
+//! The depth of a program with each call replaced by its definition, before it runs.
 //!
 //! The engine goes through a program on the stack. Without recursion, the levels of that can be counted:
 //! each call leads to a definition that is before it in the text.
@@ -14,7 +14,7 @@ use super::left_out::left_out;
 use super::prelude::{Prelude, prelude};
 use super::source::{Def, Fault, Term, too_deep};
 
-/// The terms of a program with each definition in the place of its calls.
+/// The terms of a program with each call replaced by its definition.
 const MAX_TERMS: usize = 100_000;
 
 /// What `..` counts for: the engine goes through all levels of the value on the stack.
@@ -101,7 +101,7 @@ impl Walk {
         self.terms += 1;
         if self.terms > MAX_TERMS {
             let message = format!(
-                "has more than {MAX_TERMS} terms, with each definition in the place of its calls"
+                "has more than {MAX_TERMS} terms, with each call replaced by its definition"
             );
             return Err(Fault::new(message, None));
         }

@@ -210,7 +210,7 @@ impl List {
         Some(item)
     }
 
-    /// Puts an item in the place of `null`, or removes that.
+    /// Replaces a `null` by an item, or removes it.
     pub(super) fn put(&mut self, index: usize, item: Option<Val>) {
         if let Some(item) = item {
             self.size = (self.size - VALUE_BYTES).saturating_add(item.size());
