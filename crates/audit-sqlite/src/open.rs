@@ -239,8 +239,10 @@ pub(crate) fn open_read_only(path: &Path, busy_timeout: Duration) -> Result<(Con
 
 /// Returns a number that SQLite changes with every commit of another connection.
 pub(crate) fn data_version(connection: &Connection) -> Result<i64> {
-    let version = connection.pragma_query_value(None, "data_version", |row| row.get(0));
-    version.map_err(sqlite("looking for changes of the file"))
+    // Prepared once: a store that waits asks many times a second.
+    let version =
+        || connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0));
+    version().map_err(sqlite("looking for changes of the file"))
 }
 
 #[cfg(test)]

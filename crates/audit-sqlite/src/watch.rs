@@ -87,6 +87,8 @@ impl Drop for Watch {
 
 /// Wakes the feeds of the logs whose size has changed, and those of logs whose size cannot be read.
 fn wake_changed(feeds: &WaitingFeeds, connection: &Connection) {
+    // One snapshot: each read on its own would lock the file again.
+    let _snapshot = connection.unchecked_transaction();
     let size = |log| {
         let row = log_row(connection, log);
         (log, row.map(|row| row.map(|row| row.head.size).unwrap_or_default()).ok())
