@@ -48,6 +48,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let arms = actions.iter().map(Action::arm);
     let name = &input.ident;
     let (parameters, arguments, clause) = input.generics.split_for_impl();
+    // A service need not use each constant.
     Ok(quote! {
         #[automatically_derived]
         #[allow(dead_code)]

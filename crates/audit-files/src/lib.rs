@@ -116,7 +116,7 @@ fn sync_directory(_: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used)] // a test that cannot set itself up fails
 mod tests {
     use std::io::Write as _;
 

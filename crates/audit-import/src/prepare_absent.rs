@@ -3,7 +3,7 @@
 use audit_core::Result;
 use serde_json::Value;
 
-/// A compiled program, of which there is none.
+/// A compiled program. Has no value: each program fails to load.
 #[derive(Debug)]
 pub(crate) enum Program {}
 
